@@ -1,0 +1,22 @@
+/** Which shapes a client reads: Envoy sidecar (also our SDK), gateway, proxyless gRPC. */
+export type Dialect = 'sidecar' | 'router' | 'grpc';
+
+/** A connected client, from its xDS node. */
+export interface ProxyNode {
+  /** `sidecar~<ip>~<pod>.<ns>~<ns>.svc.<domain>`. */
+  readonly id: string;
+  readonly dialect: Dialect;
+  readonly name: string;
+  readonly namespace: string;
+  readonly serviceAccount: string;
+  readonly ipAddresses: readonly string[];
+  readonly labels: Readonly<Record<string, string>>;
+  readonly clusterId: string;
+  readonly workloadName: string;
+  readonly meshId: string;
+  readonly locality: { readonly region: string; readonly zone: string; readonly subZone: string };
+  /** True for our own SDK and gateway (metadata RIPSTOP_VERSION): gets file:line of every object in `filter_metadata.ripstop`. */
+  readonly ripstop: boolean;
+  /** Node metadata as sent. */
+  readonly metadata: Readonly<Record<string, unknown>>;
+}

@@ -1,0 +1,138 @@
+import type { Exchange } from '../exchange.ts';
+import type { LocalReply } from '../local-reply.ts';
+import type { AttemptOutcome } from '../outcome.ts';
+import type { SourceRef } from '../source-ref.ts';
+
+export interface Locality {
+  readonly region: string;
+  readonly zone: string;
+  readonly subZone: string;
+}
+
+/** EDS health. UNKNOWN counts as healthy. */
+export type HealthStatus = 'UNKNOWN' | 'HEALTHY' | 'UNHEALTHY' | 'DRAINING' | 'TIMEOUT' | 'DEGRADED';
+
+/** How bytes reach an endpoint. */
+export type TransportSocket = { readonly kind: 'raw' } | TlsTransport;
+
+/** Upstream TLS. `identity` = our own SVID and the mesh's trust bundle; otherwise files or system roots. */
+export interface TlsTransport {
+  readonly kind: 'tls';
+  /** Changes when anything in here does: part of the pool key. */
+  readonly key: string;
+  readonly sni: string;
+  /** ALPN as the cluster says; drivers replace it by Istio's list for their protocol unless `alpnOverride` is false. */
+  readonly alpn: readonly string[];
+  readonly alpnOverride: boolean;
+  readonly clientCertificate:
+    | { readonly kind: 'identity' }
+    | { readonly kind: 'files'; readonly certificate: string; readonly key: string }
+    | undefined;
+  readonly trust: { readonly kind: 'identity' } | { readonly kind: 'system' } | { readonly kind: 'files'; readonly ca: string } | undefined;
+  /** True when one of the certificate's URI or DNS SANs is acceptable. Empty list in the config = always true. */
+  acceptsSans(uriSans: readonly string[], dnsSans: readonly string[]): boolean;
+  /** For messages: the SANs that are expected. */
+  readonly expectedSans: readonly string[];
+  readonly autoSni: boolean;
+}
+
+/** What istiod says about the workload behind an endpoint (`workload;namespace;canonical service;revision;cluster`). */
+export interface WorkloadLabels {
+  readonly workload: string;
+  readonly namespace: string;
+  readonly canonicalService: string;
+  readonly canonicalRevision: string;
+  readonly cluster: string;
+}
+
+/** One host of a cluster. The object lives as long as the host is known, across pushes; drivers key their pools by it. */
+export interface Endpoint {
+  /** `ip:port`. */
+  readonly key: string;
+  readonly address: string;
+  readonly port: number;
+  /** EDS hostname, or the DNS name for DNS clusters; empty = none. */
+  readonly hostname: string;
+  readonly locality: Locality;
+  readonly priority: number;
+  readonly weight: number;
+  readonly health: HealthStatus;
+  readonly transport: TransportSocket;
+  readonly workload: WorkloadLabels | undefined;
+  /** Requests in flight; kept by `acquire` and `release`. */
+  readonly activeRequests: number;
+  /** False once EDS dropped it: drivers close its pools when idle. */
+  readonly present: boolean;
+  readonly ejected: boolean;
+}
+
+/** A counter with a limit, shared by every request of a cluster. */
+export interface ResourceCounter {
+  readonly limit: number;
+  readonly used: number;
+  /** False when the limit is reached; then nothing was taken. */
+  tryTake(): boolean;
+  give(): void;
+}
+
+/** Circuit-breaker state of a cluster (default priority). */
+export interface Resources {
+  readonly connections: ResourceCounter;
+  readonly pending: ResourceCounter;
+  readonly requests: ResourceCounter;
+  readonly retries: ResourceCounter;
+}
+
+/** How connections of a cluster are made and kept. Times in milliseconds, 0 = no limit. */
+export interface ConnectionOptions {
+  readonly connectTimeoutMs: number;
+  /** `http1`, `http2` (explicit), or `downstream` (as the caller). */
+  readonly protocol: 'http1' | 'http2' | 'downstream';
+  readonly maxRequestsPerConnection: number;
+  readonly idleTimeoutMs: number;
+  readonly maxConnectionDurationMs: number;
+  readonly keepAliveTimeMs: number;
+  readonly maxConcurrentStreams: number;
+}
+
+/** A service that a cluster stands for (istio filter metadata). */
+export interface ServiceRef {
+  readonly host: string;
+  readonly name: string;
+  readonly namespace: string;
+}
+
+/** A taken place on an endpoint. Release it exactly once, at the end of the attempt's stream. */
+export interface Lease {
+  readonly endpoint: Endpoint;
+  release(outcome: AttemptOutcome): void;
+}
+
+/** What a retry wants of host selection. */
+export interface AcquireOptions {
+  /** Endpoints tried before; avoided when the policy has previous_hosts. */
+  readonly avoid?: readonly Endpoint[] | undefined;
+  readonly maxSelectionAttempts?: number | undefined;
+}
+
+export type ClusterKind = 'eds' | 'static' | 'strict_dns' | 'logical_dns' | 'original_dst' | 'blackhole';
+
+/** Configuration of a cluster joined with its run-time state. */
+export interface Cluster {
+  readonly name: string;
+  readonly kind: ClusterKind;
+  readonly services: readonly ServiceRef[];
+  readonly subset: string;
+  readonly external: boolean;
+  readonly connection: ConnectionOptions;
+  readonly resources: Resources;
+  readonly source: SourceRef | undefined;
+  readonly endpoints: readonly Endpoint[];
+  /** Takes max_requests, picks an endpoint (priority, locality, balancer, ejections). UO, UH as a LocalReply. */
+  acquire(x: Exchange, options?: AcquireOptions): Lease | LocalReply;
+}
+
+/** Tells a lease from a refusal. */
+export function isLease(result: Lease | LocalReply): result is Lease {
+  return 'release' in result;
+}

@@ -1,0 +1,133 @@
+import type { Cluster, Endpoint } from './cluster/cluster.ts';
+import type { DecisionRecord } from './decision-record.ts';
+import type { ResponseFlags } from './response-flags.ts';
+import type { HttpConnectionManager, Route, VirtualHost } from './route/route.ts';
+import type { Snapshot } from './snapshot.ts';
+
+/** Which side of the app: `inbound` = a request that the app serves, `outbound` = one that it makes (a gateway forwards: outbound). */
+export type Direction = 'inbound' | 'outbound';
+
+/** A view of a request's head. Drivers implement it over their own header form; nothing is copied. Names are lower-case. */
+export interface RequestHead {
+  readonly scheme: 'http' | 'https';
+  authority: string;
+  method: string;
+  /** Path with query, as it will be sent. */
+  path: string;
+  /** The one value, or several joined by "," as Envoy joins them; undefined when absent. */
+  header(name: string): string | undefined;
+  /** Each header line by itself, in order. */
+  headerLines(name: string): readonly string[];
+  setHeader(name: string, value: string): void;
+  appendHeader(name: string, value: string): void;
+  removeHeader(name: string): void;
+}
+
+/** A view of a response's head. */
+export interface ResponseHead {
+  status: number;
+  header(name: string): string | undefined;
+  setHeader(name: string, value: string): void;
+  appendHeader(name: string, value: string): void;
+  removeHeader(name: string): void;
+}
+
+/** The other side of a connection, read once per connection. Outbound exchanges carry the app itself. */
+export interface Peer {
+  readonly address: string;
+  readonly port: number;
+  readonly localAddress: string;
+  readonly localPort: number;
+  /** True when the connection is mutually authenticated TLS. */
+  readonly mtls: boolean;
+  readonly uriSans: readonly string[];
+  readonly dnsSans: readonly string[];
+  /** RFC 2253. */
+  readonly subject: string;
+  /** Lower-case hex of the SHA-256 of the DER certificate; empty without one. */
+  readonly certificateHash: string;
+  readonly sni: string;
+  readonly alpn: string;
+}
+
+export const NO_PEER: Peer = Object.freeze({
+  address: '',
+  port: 0,
+  localAddress: '',
+  localPort: 0,
+  mtls: false,
+  uriSans: [],
+  dnsSans: [],
+  subject: '',
+  certificateHash: '',
+  sni: '',
+  alpn: '',
+});
+
+/** What an exchange starts with. */
+export interface ExchangeInit {
+  readonly direction: Direction;
+  readonly protocol: 'http1' | 'http2' | 'grpc';
+  readonly request: RequestHead;
+  readonly snapshot: Snapshot;
+  /** The HTTP connection manager that handles it: of the filter chain (inbound, gateway) or of the outbound port. */
+  readonly manager: HttpConnectionManager;
+  readonly peer: Peer;
+  /** Outbound: the destination port. Inbound: the workload port. */
+  readonly port: number;
+  /** `Clock.now()`. */
+  readonly startedAt: number;
+  readonly parent?: Exchange | undefined;
+}
+
+/** One request and its response, with everything that was decided about it. One object per request, no closures. */
+export class Exchange {
+  readonly direction: Direction;
+  readonly protocol: 'http1' | 'http2' | 'grpc';
+  readonly request: RequestHead;
+  /** Pinned at birth: a push in between changes nothing for this request. */
+  readonly snapshot: Snapshot;
+  readonly manager: HttpConnectionManager;
+  readonly peer: Peer;
+  readonly port: number;
+  readonly startedAt: number;
+  /** Inbound exchange whose handler makes this outbound call. */
+  readonly parent: Exchange | undefined;
+
+  virtualHost: VirtualHost | undefined = undefined;
+  route: Route | undefined = undefined;
+  cluster: Cluster | undefined = undefined;
+  endpoint: Endpoint | undefined = undefined;
+  /** 1 for the first attempt; 0 while none was made. */
+  attempt = 0;
+  /** `Clock.now()` at which the whole exchange times out; Infinity for never. */
+  deadline: number = Number.POSITIVE_INFINITY;
+  flags: ResponseFlags = 0;
+  /** Envoy's %RESPONSE_CODE_DETAILS%; empty = `via_upstream` once there was a response. */
+  details = '';
+  /** Envoy's %UPSTREAM_TRANSPORT_FAILURE_REASON%. */
+  transportFailure = '';
+  /** XXH64 of the route's hash policies as an unsigned 64-bit value; undefined = none applies. */
+  hash: bigint | undefined = undefined;
+  /** Path before any rewrite. */
+  originalPath = '';
+  /** Dynamic metadata by filter name (JWT payload, shadow verdicts). */
+  metadata: Map<string, Readonly<Record<string, unknown>>> | undefined = undefined;
+  /** Owned by the telemetry sink. */
+  telemetry: unknown = undefined;
+  decision: DecisionRecord | undefined = undefined;
+  /** Draw of `runtime_fraction`, made at most once per request; -1 = not yet. */
+  fractionDraw = -1;
+
+  constructor(init: ExchangeInit) {
+    this.direction = init.direction;
+    this.protocol = init.protocol;
+    this.request = init.request;
+    this.snapshot = init.snapshot;
+    this.manager = init.manager;
+    this.peer = init.peer;
+    this.port = init.port;
+    this.startedAt = init.startedAt;
+    this.parent = init.parent;
+  }
+}

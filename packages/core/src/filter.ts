@@ -1,0 +1,38 @@
+import type { Direction, Exchange, ResponseHead } from './exchange.ts';
+import type { LocalReply } from './local-reply.ts';
+import type { Outcome } from './outcome.ts';
+import type { Clock, Random } from './ports.ts';
+
+/** A compiled filter of one route. Two phases and an end, no onion: see architecture decision 5. */
+export interface Filter {
+  /** Envoy's filter name. */
+  readonly name: string;
+  /** Undefined = go on, synchronously. */
+  onRequest?(x: Exchange): LocalReply | undefined | Promise<LocalReply | undefined>;
+  /** Response headers are here, from upstream, the app, or a local reply. */
+  onResponse?(x: Exchange, head: ResponseHead): void;
+  /** Exactly once, at the end of the stream. */
+  onEnd?(x: Exchange, outcome: Outcome): void;
+}
+
+/** What filters may use of the world. */
+export interface FilterEnv {
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Run-time state that survives configuration pushes (token buckets, counters), by a key that the filter chooses. */
+  state<T>(key: string, create: () => T): T;
+  readonly direction: Direction;
+}
+
+/** Turns one filter type's configuration into a filter. A registry of these is a value, passed in. */
+export interface FilterFactory<C> {
+  readonly typeUrl: string;
+  /** Type URL of the per-route override when it differs. */
+  readonly overrideTypeUrl?: string;
+  readonly directions: readonly Direction[];
+  /** Throws when the configuration cannot be honoured; the resource is then refused. */
+  decode(body: Uint8Array): C;
+  decodeOverride?(body: Uint8Array): C;
+  /** Undefined = nothing to do on this route; costs nothing. */
+  create(config: C, override: C | undefined, env: FilterEnv): Filter | undefined;
+}

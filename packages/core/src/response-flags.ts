@@ -1,0 +1,68 @@
+/** Envoy's response flags as bits of one number; several may be set. */
+export const ResponseFlag = {
+  FailedLocalHealthCheck: 0x1,
+  NoHealthyUpstream: 0x2,
+  UpstreamRequestTimeout: 0x4,
+  LocalReset: 0x8,
+  UpstreamRemoteReset: 0x10,
+  UpstreamConnectionFailure: 0x20,
+  UpstreamConnectionTermination: 0x40,
+  UpstreamOverflow: 0x80,
+  NoRouteFound: 0x100,
+  DelayInjected: 0x200,
+  FaultInjected: 0x400,
+  RateLimited: 0x800,
+  UnauthorizedExternalService: 0x1000,
+  RateLimitServiceError: 0x2000,
+  DownstreamConnectionTermination: 0x4000,
+  UpstreamRetryLimitExceeded: 0x8000,
+  StreamIdleTimeout: 0x10000,
+  InvalidEnvoyRequestHeaders: 0x20000,
+  DownstreamProtocolError: 0x40000,
+  UpstreamMaxStreamDurationReached: 0x80000,
+  NoClusterFound: 0x100000,
+  OverloadManager: 0x200000,
+  UpstreamProtocolError: 0x400000,
+  DropOverload: 0x800000,
+  UnconditionalDropOverload: 0x1000000,
+} as const;
+
+/** A set of {@link ResponseFlag} bits. */
+export type ResponseFlags = number;
+
+/** In the order in which Envoy prints them in %RESPONSE_FLAGS%. */
+const SHORT: readonly (readonly [number, string])[] = [
+  [ResponseFlag.FailedLocalHealthCheck, 'LH'],
+  [ResponseFlag.NoHealthyUpstream, 'UH'],
+  [ResponseFlag.UpstreamRequestTimeout, 'UT'],
+  [ResponseFlag.LocalReset, 'LR'],
+  [ResponseFlag.UpstreamRemoteReset, 'UR'],
+  [ResponseFlag.UpstreamConnectionFailure, 'UF'],
+  [ResponseFlag.UpstreamConnectionTermination, 'UC'],
+  [ResponseFlag.UpstreamOverflow, 'UO'],
+  [ResponseFlag.NoRouteFound, 'NR'],
+  [ResponseFlag.DelayInjected, 'DI'],
+  [ResponseFlag.FaultInjected, 'FI'],
+  [ResponseFlag.RateLimited, 'RL'],
+  [ResponseFlag.UnauthorizedExternalService, 'UAEX'],
+  [ResponseFlag.RateLimitServiceError, 'RLSE'],
+  [ResponseFlag.DownstreamConnectionTermination, 'DC'],
+  [ResponseFlag.UpstreamRetryLimitExceeded, 'URX'],
+  [ResponseFlag.StreamIdleTimeout, 'SI'],
+  [ResponseFlag.InvalidEnvoyRequestHeaders, 'IH'],
+  [ResponseFlag.DownstreamProtocolError, 'DPE'],
+  [ResponseFlag.UpstreamMaxStreamDurationReached, 'UMSDR'],
+  [ResponseFlag.NoClusterFound, 'NC'],
+  [ResponseFlag.OverloadManager, 'OM'],
+  [ResponseFlag.UpstreamProtocolError, 'UPE'],
+  [ResponseFlag.DropOverload, 'DO'],
+  [ResponseFlag.UnconditionalDropOverload, 'UDO'],
+];
+
+/** `-` for none, else the short codes joined by commas, as Envoy's %RESPONSE_FLAGS%. */
+export function formatResponseFlags(flags: ResponseFlags): string {
+  if (flags === 0) return '-';
+  return SHORT.filter(([bit]) => (flags & bit) !== 0)
+    .map(([, code]) => code)
+    .join(',');
+}

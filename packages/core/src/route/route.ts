@@ -1,0 +1,134 @@
+import type { Exchange, RequestHead, ResponseHead } from '../exchange.ts';
+import type { Filter } from '../filter.ts';
+import type { LocalReply } from '../local-reply.ts';
+import type { RetryPolicy } from '../retry/retry-policy.ts';
+import type { SourceRef } from '../source-ref.ts';
+
+/** Header operations of route, virtual host and route table in Envoy's order, compiled into one call. */
+export interface HeaderMutations {
+  onRequest(x: Exchange, head: RequestHead): void;
+  onResponse(x: Exchange, head: ResponseHead): void;
+}
+
+/** Where a request is also sent, fire and forget. */
+export interface MirrorPolicy {
+  readonly cluster: string;
+  /** Decides with the request's own draw. */
+  applies(x: Exchange): boolean;
+  readonly appendShadowSuffix: boolean;
+}
+
+/** Sends the request on to a cluster. Durations in milliseconds, 0 = off. */
+export interface ForwardAction {
+  readonly kind: 'forward';
+  /** The cluster's name by Envoy's rules (single, header, weighted draw); undefined when the header is missing. */
+  chooseCluster(x: Exchange): string | undefined;
+  /** All names that `chooseCluster` may answer, for warming and for the explain page. */
+  readonly clusterNames: readonly string[];
+  /** Path and host rewrites; keeps x-envoy-original-path. Run once per request, before the first attempt. */
+  rewrite(x: Exchange): void;
+  readonly timeoutMs: number;
+  readonly idleTimeoutMs: number;
+  readonly maxStreamDurationMs: number;
+  readonly retry: RetryPolicy | undefined;
+  /** Sets `x.hash`; undefined without hash policies. */
+  readonly hash: ((x: Exchange) => void) | undefined;
+  readonly mirrors: readonly MirrorPolicy[];
+  /** 503 unless the route says otherwise. */
+  readonly clusterNotFoundStatus: number;
+  /** The endpoint's hostname becomes the authority of each attempt. */
+  readonly autoHostRewrite: boolean;
+  /** Bytes of request body kept for retries and mirrors. */
+  readonly bufferLimitBytes: number;
+}
+
+/** Answers without a cluster: redirects and direct responses, both as a LocalReply built from the request. */
+export interface ReplyAction {
+  readonly kind: 'reply';
+  reply(x: Exchange): LocalReply;
+}
+
+/** The app behind the listener serves it (inbound). */
+export interface InboundAction {
+  readonly kind: 'inbound';
+  /** `inbound|<port>||`. */
+  readonly clusterName: string;
+  readonly timeoutMs: number;
+  readonly maxStreamDurationMs: number;
+}
+
+export interface Route {
+  readonly name: string;
+  matches(x: Exchange): boolean;
+  readonly action: ForwardAction | ReplyAction | InboundAction;
+  /** The connection manager's filters in order with this route's overrides applied; filters with nothing to do are left out. */
+  readonly filters: readonly Filter[];
+  readonly headers: HeaderMutations | undefined;
+  /** `decorator.operation`: the span's name. */
+  readonly operation: string;
+  readonly source: SourceRef | undefined;
+}
+
+export interface VirtualHost {
+  readonly name: string;
+  readonly domains: readonly string[];
+  readonly routes: readonly Route[];
+  readonly includeAttemptCount: boolean;
+  /** A 301 to https for plaintext requests. */
+  readonly requireTls: boolean;
+}
+
+/** Virtual hosts by Envoy's domain search order. */
+export interface RouteTable {
+  /** RouteConfiguration name. */
+  readonly name: string;
+  readonly virtualHosts: readonly VirtualHost[];
+  /** The virtual host of an authority (`host` or `host:port`), by exact, suffix, prefix and `*`. */
+  virtualHost(authority: string): VirtualHost | undefined;
+}
+
+/** How access is logged, from the listener's configuration. */
+export interface AccessLogConfig {
+  /** `/dev/stdout` or a file. */
+  readonly path: string;
+  readonly format:
+    | { readonly kind: 'text'; readonly text: string }
+    | { readonly kind: 'json'; readonly fields: Readonly<Record<string, unknown>> };
+}
+
+export interface TracingConfig {
+  /** Percent, 0 to 100. */
+  readonly randomSampling: number;
+  readonly overallSampling: number;
+  readonly clientSampling: number;
+  readonly tags: Readonly<Record<string, string>>;
+}
+
+export type ForwardClientCert = 'SANITIZE' | 'FORWARD_ONLY' | 'APPEND_FORWARD' | 'SANITIZE_SET' | 'ALWAYS_FORWARD_ONLY';
+
+/** Envoy's HTTP connection manager as far as an in-process mesh has one. */
+export interface HttpConnectionManager {
+  readonly name: string;
+  readonly routes: RouteTable;
+  /** Filters for requests that no route takes, so that authorization still speaks first. */
+  readonly defaultFilters: readonly Filter[];
+  readonly normalizePath: boolean;
+  readonly mergeSlashes: boolean;
+  readonly escapedSlashes: 'KEEP_UNCHANGED' | 'REJECT_REQUEST' | 'UNESCAPE_AND_REDIRECT' | 'UNESCAPE_AND_FORWARD';
+  readonly useRemoteAddress: boolean;
+  readonly xffTrustedHops: number;
+  readonly forwardClientCert: ForwardClientCert;
+  readonly clientCertDetails: {
+    readonly subject: boolean;
+    readonly cert: boolean;
+    readonly chain: boolean;
+    readonly dns: boolean;
+    readonly uri: boolean;
+  };
+  readonly serverName: string;
+  readonly streamIdleTimeoutMs: number;
+  readonly tracing: TracingConfig | undefined;
+  readonly accessLogs: readonly AccessLogConfig[];
+  /** Local replies to OPTIONS/upgrade rules etc. of Envoy that need to know. */
+  readonly upgrades: readonly string[];
+}

@@ -1,0 +1,31 @@
+import type { Any } from './generated/google/protobuf/any.ts';
+import { messageTypeRegistry } from './generated/typeRegistry.ts';
+import { typeName, typeUrlOf } from './type-urls.ts';
+
+/** What every generated message object offers and this package needs. */
+export interface MessageCodec<T> {
+  readonly $type: string;
+  encode(message: T): { finish(): Uint8Array };
+  decode(bytes: Uint8Array): T;
+}
+
+/** Packs a message: `packAny(Cluster, cluster)`. */
+export function packAny<T>(codec: MessageCodec<T>, message: T): Any {
+  return { typeUrl: typeUrlOf(codec.$type), value: codec.encode(message).finish() as Any['value'] };
+}
+
+/** Unpacks a message of a known type. Throws when the Any holds another type or does not parse. */
+export function unpackAny<T>(codec: MessageCodec<T>, any: Any): T {
+  if (typeName(any.typeUrl) !== codec.$type) throw new Error(`expected ${codec.$type}, got ${any.typeUrl || 'no type'}`);
+  return codec.decode(any.value);
+}
+
+/** True when the Any holds a message of this type. */
+export function isAny(codec: { readonly $type: string }, any: Any | undefined): any is Any {
+  return any !== undefined && typeName(any.typeUrl) === codec.$type;
+}
+
+/** The codec of a type URL, or undefined for a type that this package does not know. */
+export function codecOf(typeUrl: string): MessageCodec<unknown> | undefined {
+  return messageTypeRegistry.get(typeName(typeUrl)) as MessageCodec<unknown> | undefined;
+}

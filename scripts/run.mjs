@@ -1,0 +1,65 @@
+#!/usr/bin/env node
+// Starts every root script. Runs on Node 20 and brings the rest: pnpm, the project's own Node 24, the generated xDS codecs.
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, statSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const PNPM = 'pnpm@12.21.0';
+const root = fileURLToPath(new URL('..', import.meta.url));
+process.chdir(root);
+const [task, ...rest] = process.argv.slice(2);
+
+/** Each task: the commands it runs in order, and whether it needs the built packages. */
+const TASKS = {
+  demo: { build: true, run: [['node', 'examples/demo/dist/main.mjs']] },
+  test: { build: true, run: [['vitest', 'run']] },
+  'test:interop': { build: true, run: [['vitest', 'run', 'test/interop']], env: { RIPSTOP_INTEROP: '1' } },
+  build: { build: true, run: [] },
+  types: { run: [['tsc', '-p', 'tsconfig.json']] },
+  lint: { run: [['biome', 'check', '.']] },
+  format: { run: [['biome', 'check', '--write', '.']] },
+  deps: { run: [['node', 'scripts/check-dag.mjs']] },
+  knip: { run: [['knip']] },
+  pack: { build: true, run: [['node', 'scripts/check-packages.mjs']] },
+  bench: { build: true, run: [['node', 'test/bench/main.mjs']] },
+  ripstop: { build: true, run: [['node', 'packages/cli/dist/main.mjs']] },
+  install: { run: [] },
+};
+
+const bin = join(root, 'node_modules', '.bin');
+const env = { ...process.env, PATH: `${bin}${delimiter}${process.env.PATH}` };
+delete env.NODE_ENV;
+
+function step(title, command, args) {
+  process.stderr.write(`ripstop: ${title}\n`);
+  const result = spawnSync(command, args, { stdio: ['ignore', 2, 2], env });
+  if (result.status !== 0) {
+    process.stderr.write(`ripstop: ${title} failed (${result.error?.message ?? `exit code ${result.status}`})\n`);
+    process.exit(result.status || 1);
+  }
+}
+
+function newer(source, target) {
+  return !existsSync(target) || statSync(source).mtimeMs > statSync(target).mtimeMs;
+}
+
+if (!task || !TASKS[task]) {
+  process.stderr.write(`usage: node scripts/run.mjs <${Object.keys(TASKS).join('|')}> [arguments]\n`);
+  process.exit(2);
+}
+
+if (newer('pnpm-lock.yaml', 'node_modules/.modules.yaml')) {
+  step('installing dependencies (first run only, about half a minute)', 'npx', ['--yes', PNPM, 'install', '--frozen-lockfile']);
+}
+if (newer('scripts/generate-xds.mjs', 'packages/xds-api/dist/index.mjs')) {
+  step('generating the xDS codecs (first run only, about half a minute)', 'node', ['scripts/generate-xds.mjs']);
+}
+const spec = TASKS[task];
+if (spec.build) step('building', 'node', ['scripts/build.mjs', ...(task === 'build' ? rest : [])]);
+for (const [command, ...args] of spec.run) {
+  const child = spawn(command, [...args, ...rest], { stdio: 'inherit', env: { ...env, ...spec.env } });
+  for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => child.kill(signal));
+  const code = await new Promise((resolve) => child.on('exit', (exit, signal) => resolve(exit ?? (signal ? 1 : 0))));
+  if (code !== 0) process.exit(code);
+}
