@@ -1,1 +1,17 @@
-export {};
+import { Mesh } from './mesh.ts';
+
+export { peerOf } from '@ripstop/server';
+export type { FastifyLike, MeshApp } from './app.ts';
+export { MeshError } from './errors.ts';
+export { type Guarded, type GuardOptions, guard } from './guard.ts';
+export { type CloseOptions, type CreateMeshOptions, createMesh, type ListenOptions, Mesh, type MeshHealth } from './mesh.ts';
+export type { ConfigOrigin, Runtime } from './runtime.ts';
+export type { MeshOptions } from './settings.ts';
+
+let shared: Mesh | undefined;
+
+/** The process's own mesh, configured by environment; made at first use. */
+export function mesh(): Mesh {
+  shared ??= new Mesh();
+  return shared;
+}

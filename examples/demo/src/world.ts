@@ -1,0 +1,292 @@
+import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { createTokenIssuer } from '@ripstop/control-plane';
+import { createMesh, type Mesh } from '@ripstop/node';
+import { fetchHost } from './outside.ts';
+import { type DemoProcess, Processes } from './processes.ts';
+import type { Report } from './report.ts';
+import { TraceReceiver } from './trace-receiver.ts';
+import { type Answer, once, sleep, until } from './traffic.ts';
+
+/** A service instance of the shop. */
+export interface InstanceSpec {
+  readonly service: string;
+  readonly version: string;
+  readonly instance?: string;
+  /** Keep a last-known-good configuration (tour step 10). */
+  readonly cached?: boolean;
+}
+
+/** What the control plane tells of one connected client. */
+interface SyncRow {
+  readonly id: string;
+  readonly synced: boolean;
+}
+
+const here = fileURLToPath(new URL('.', import.meta.url));
+const cli = fileURLToPath(import.meta.resolve('@ripstop/cli/main'));
+
+/** Everything that runs, and the ways to poke it. */
+export class World {
+  readonly report: Report;
+  readonly dir: string;
+  readonly meshDir: string;
+  readonly processes: Processes;
+  readonly traces = new TraceReceiver();
+  readonly instances = new Map<string, DemoProcess>();
+  /** In-mesh callers inside this very process: `load` is anybody, `productpage` has productpage's identity. */
+  load!: Mesh;
+  productpage!: Mesh;
+  controlPlane!: DemoProcess;
+  gateway!: DemoProcess;
+  gatewayAddress = '';
+  private readonly ports: { xds: number; xdsTls: number; http: number };
+  private otlpUrl = '';
+
+  private constructor(report: Report, ports: { xds: number; xdsTls: number; http: number }) {
+    this.report = report;
+    this.ports = ports;
+    this.dir = mkdtempSync(join(tmpdir(), 'ripstop-demo-'));
+    this.meshDir = join(this.dir, 'mesh');
+    mkdirSync(this.meshDir);
+    mkdirSync(join(this.dir, 'logs'));
+    this.processes = new Processes(join(this.dir, 'logs'));
+  }
+
+  static async create(report: Report): Promise<World> {
+    const [xds, xdsTls, http] = await Promise.all([freePort(), freePort(), freePort()]);
+    return new World(report, { xds: xds!, xdsTls: xdsTls!, http: http! });
+  }
+
+  get pageUrl(): string {
+    return `http://127.0.0.1:${this.ports.http}/`;
+  }
+
+  /** Starts the control plane, then everything else side by side. */
+  async start(instances: readonly InstanceSpec[]): Promise<void> {
+    this.otlpUrl = await this.traces.listen();
+    for (const file of ['services.yaml', 'shop.yaml']) writeFileSync(join(this.meshDir, file), this.yaml(file));
+    this.report.progress('control plane');
+    await this.startControlPlane();
+    this.report.progress(`gateway, ${instances.length} service processes`);
+    this.gateway = this.processes.start(
+      'gateway',
+      join(here, 'services/gateway.mjs'),
+      [],
+      this.environment('istio-ingressgateway', 'v1', '1', 'istio-system', { istio: 'ingressgateway' }),
+    );
+    await Promise.all([this.gateway.ready, ...instances.map((spec) => this.startInstance(spec))]);
+    this.gatewayAddress = (await this.gateway.ready).address;
+    this.load = await this.caller('load');
+    this.productpage = await this.caller('productpage');
+  }
+
+  async startControlPlane(): Promise<void> {
+    const { xds, xdsTls, http } = this.ports;
+    const args = [
+      'serve',
+      '--source',
+      this.meshDir,
+      '--state-dir',
+      join(this.dir, 'state'),
+      '--xds',
+      `127.0.0.1:${xds}`,
+      '--xds-tls',
+      `127.0.0.1:${xdsTls}`,
+      '--http',
+      `127.0.0.1:${http}`,
+    ];
+    this.controlPlane = this.processes.start('control-plane', cli, args, {});
+    this.controlPlane.ready.catch(() => {});
+    const up = await until(async () => (await this.get('/ready')).status === 200, 15_000);
+    if (up === undefined) throw new Error(`the control plane did not start:\n${this.controlPlane.output()}`);
+  }
+
+  async startInstance({ service, version, instance = '1', cached = false }: InstanceSpec): Promise<DemoProcess> {
+    const name = `${service}-${version}-${instance}`;
+    const env = this.environment(service, version, instance, 'default', {});
+    const cache: Record<string, string> = cached ? { RIPSTOP_CACHE_DIR: join(this.dir, 'cache', name), RIPSTOP_BOOT: 'cached' } : {};
+    const child = this.processes.start(name, join(here, `services/${service}.mjs`), [], { ...env, ...cache });
+    this.instances.set(name, child);
+    await child.ready;
+    return child;
+  }
+
+  instance(name: string): DemoProcess {
+    const found = this.instances.get(name);
+    if (found === undefined) throw new Error(`no instance ${name}`);
+    return found;
+  }
+
+  /** An in-mesh caller inside this process. */
+  async caller(service: string): Promise<Mesh> {
+    const { xdsTls } = this.ports;
+    const mesh = createMesh({
+      service,
+      version: 'client',
+      xds: `grpcs://127.0.0.1:${xdsTls}`,
+      token: this.token(service, 'default'),
+      rootCertificatePem: this.rootCertificate,
+      labels: { app: `${service}-client` },
+      admin: '127.0.0.1:0',
+    });
+    await mesh.ready();
+    return mesh;
+  }
+
+  /** Saves a file into the mesh folder, prints it, and waits until every client has what it changes. */
+  async apply(file: string, yaml: string = this.yaml(file)): Promise<void> {
+    this.report.applied(file, yaml);
+    this.save(file, yaml);
+    await this.settled();
+  }
+
+  /** Replaces the file as an editor does: write beside, rename over. */
+  save(file: string, yaml: string): void {
+    const target = join(this.meshDir, file);
+    writeFileSync(`${target}.tmp`, yaml);
+    renameSync(`${target}.tmp`, target);
+  }
+
+  async remove(...files: readonly string[]): Promise<void> {
+    for (const file of files) rmSync(join(this.meshDir, file), { force: true });
+    await this.settled();
+  }
+
+  yaml(file: string): string {
+    return readFileSync(join(here, 'mesh', file), 'utf8');
+  }
+
+  /** Waits until the control plane has read the folder and every client has acknowledged. */
+  async settled(): Promise<void> {
+    await sleep(150); // The file watcher's own settling; after it the sync table speaks of the new configuration.
+    const took = await until(async () => {
+      const answer = await this.get('/debug/syncz');
+      if (answer.status !== 200) return false;
+      const rows = JSON.parse(answer.body) as SyncRow[];
+      return rows.length > 0 && rows.every((row) => row.synced);
+    }, 5000);
+    if (took === undefined) this.report.progress('not every client acknowledged within 5 s');
+  }
+
+  /** GET on the control plane's HTTP port. */
+  get(path: string): Promise<Answer> {
+    return once(() => fetch(`http://127.0.0.1:${this.ports.http}${path}`));
+  }
+
+  /** One request through the ingress gateway, from outside the mesh. */
+  viaGateway(host: string, path: string, headers: Readonly<Record<string, string>> = {}): Promise<Response> {
+    return fetchHost(`http://${this.gatewayAddress}${path}`, host, headers);
+  }
+
+  /** What a file of the mesh folder holds now. */
+  saved(file: string): string {
+    return readFileSync(join(this.meshDir, file), 'utf8');
+  }
+
+  /** How many requests the handler of an instance has seen. */
+  requestsHandledBy(name: string): Promise<number> {
+    const { child } = this.instance(name);
+    return new Promise((resolve) => {
+      const onMessage = (message: { requests?: number }): void => {
+        if (message.requests === undefined) return;
+        child.off('message', onMessage);
+        resolve(message.requests);
+      };
+      child.on('message', onMessage);
+      child.send({ count: true });
+    });
+  }
+
+  /** Sum of a metric's series that carry these labels, from one process's /stats/prometheus. */
+  async metric(base: string, name: string, labels: Readonly<Record<string, string>>): Promise<number> {
+    const { body } = await once(() => fetch(`${base}/stats/prometheus`));
+    return sumSeries(body, name, labels);
+  }
+
+  /** Orders a new certificate for every workload, this process's callers included. */
+  rotateAll(): void {
+    for (const child of this.rotating()) child.send({ rotate: true });
+    for (const mesh of [this.load, this.productpage]) {
+      mesh.rotateIdentity().catch((error: unknown) => this.report.progress(`rotation failed: ${error}`));
+    }
+  }
+
+  rotatingWorkloads(): number {
+    return this.rotating().length + 2;
+  }
+
+  /** Certificates that the control plane's log says it has issued. */
+  rotations(): number {
+    return this.controlPlane
+      .output()
+      .split('\n')
+      .filter((line) => /issued .*spiffe:\/\//.test(line)).length;
+  }
+
+  private rotating(): readonly DemoProcess[] {
+    return [this.gateway, ...this.instances.values()].filter((entry) => !entry.exited());
+  }
+
+  async stop(): Promise<void> {
+    await Promise.allSettled([this.load?.close({ drainMs: 0 }), this.productpage?.close({ drainMs: 0 })]);
+    await this.processes.stopAll();
+    this.traces.close();
+    rmSync(this.dir, { recursive: true, force: true });
+  }
+
+  private get rootCertificate(): string {
+    return readFileSync(join(this.dir, 'state', 'root-cert.pem'), 'utf8');
+  }
+
+  private token(serviceAccount: string, namespace: string): string {
+    return createTokenIssuer({ stateDir: join(this.dir, 'state') }).issue({ namespace, serviceAccount, ttlSeconds: 3600 });
+  }
+
+  private environment(
+    service: string,
+    version: string,
+    instance: string,
+    namespace: string,
+    labels: Readonly<Record<string, string>>,
+  ): Record<string, string> {
+    return {
+      RIPSTOP_SERVICE: service,
+      RIPSTOP_VERSION: version,
+      RIPSTOP_NAMESPACE: namespace,
+      RIPSTOP_LABELS: Object.entries(labels)
+        .map(([name, value]) => `${name}=${value}`)
+        .join(','),
+      RIPSTOP_XDS: `grpcs://127.0.0.1:${this.ports.xdsTls}`,
+      RIPSTOP_TOKEN: this.token(service, namespace),
+      RIPSTOP_ROOT_CERT: join(this.dir, 'state', 'root-cert.pem'),
+      RIPSTOP_PORTS: 'auto',
+      RIPSTOP_ADMIN: '127.0.0.1:0',
+      RIPSTOP_LOG: '1',
+      DEMO_INSTANCE: instance,
+      DEMO_OTLP: this.otlpUrl,
+    };
+  }
+}
+
+/** Adds up the samples of `name` whose label set includes `labels`. */
+export function sumSeries(text: string, name: string, labels: Readonly<Record<string, string>>): number {
+  let sum = 0;
+  for (const line of text.split('\n')) {
+    if (!line.startsWith(`${name}{`)) continue;
+    if (Object.entries(labels).every(([label, value]) => line.includes(`${label}="${value}"`)))
+      sum += Number(line.slice(line.lastIndexOf(' ') + 1));
+  }
+  return sum;
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  await new Promise<void>((resolve) => server.close(() => resolve()));
+  return typeof address === 'object' && address !== null ? address.port : 0;
+}

@@ -1,0 +1,174 @@
+import type { AddressInfo } from 'node:net';
+import type { FilterFactory, Svid } from '@ripstop/core';
+import { MeshListener } from '@ripstop/server';
+import { createMeshFetch, createMeshInterceptor, type MeshDispatcher } from '@ripstop/undici';
+import type { Dispatcher } from 'undici';
+import { type MeshApp, serverOf } from './app.ts';
+import { MeshError } from './errors.ts';
+import { onTermination } from './lifecycle.ts';
+import { type ConfigOrigin, Runtime } from './runtime.ts';
+import { type MeshOptions, resolveSettings } from './settings.ts';
+
+export interface CreateMeshOptions extends MeshOptions {
+  /** Own filters, joined to the standard registry. */
+  readonly filters?: readonly FilterFactory<unknown>[];
+}
+
+export interface ListenOptions {
+  /** Port name for Services that name their targetPort. Default `http`. */
+  readonly name?: string;
+  /** Port to bind; default: the workload port, or any free one with RIPSTOP_PORTS=auto. */
+  readonly bindPort?: number;
+}
+
+export interface CloseOptions {
+  /** Time for requests in flight, ms. Default 5,000. */
+  readonly drainMs?: number;
+}
+
+/** How the mesh is doing. */
+export interface MeshHealth {
+  readonly state: 'starting' | 'ready' | 'draining';
+  readonly config: ConfigOrigin;
+  /** Serial number of the workload certificate; '' without one. */
+  readonly certificateSerial: string;
+}
+
+/** Time for peers to learn that this instance is withdrawn, before its socket closes. */
+const WITHDRAW_MS = 300;
+
+/** One service's membership in a mesh. */
+export class Mesh implements AsyncDisposable {
+  /** `fetch` through the mesh: routing, balancing, retries, mTLS. Replies that the mesh makes are ordinary Responses. */
+  readonly fetch: typeof globalThis.fetch;
+  private readonly runtime: Runtime;
+  private readonly started: Promise<void>;
+  private readonly listeners = new Map<number, MeshListener>();
+  private cancelTermination: (() => void) | undefined;
+  private closed: Promise<void> | undefined;
+
+  constructor(options: CreateMeshOptions = {}) {
+    this.runtime = new Runtime(resolveSettings(options, process.env), options.filters);
+    this.started = this.runtime.start();
+    this.started.catch(() => {}); // ready() and listen() hand the error to whoever waits.
+    const fetchOnMesh = createMeshFetch(this.runtime.dispatcher);
+    this.fetch = (async (input: Parameters<typeof globalThis.fetch>[0], init?: RequestInit) => {
+      if (this.runtime.snapshots.current === undefined) await this.ready();
+      return fetchOnMesh(input, init);
+    }) as typeof globalThis.fetch;
+  }
+
+  /** An undici Dispatcher: `request(url, { dispatcher: mesh.dispatcher })`. Until `ready()` it refuses. */
+  get dispatcher(): MeshDispatcher {
+    return this.runtime.dispatcher;
+  }
+
+  /** For `agent.compose(mesh.interceptor())`. */
+  interceptor(): Dispatcher.DispatcherComposeInterceptor {
+    return createMeshInterceptor(this.runtime.dispatcher);
+  }
+
+  /** Resolves when configuration (and a certificate, when a CA is configured) is here; rejects with what is missing. */
+  async ready(options: { readonly timeoutMs?: number } = {}): Promise<void> {
+    await this.started;
+    await this.runtime.ready(options.timeoutMs ?? this.runtime.settings.bootTimeoutMs);
+  }
+
+  /** Serves an app as a workload port of this mesh; answers the address of the socket. */
+  async listen(app: MeshApp, workloadPort: number, options: ListenOptions = {}): Promise<AddressInfo> {
+    await this.ready();
+    if (this.closed !== undefined) throw new MeshError('RIPSTOP_CLOSED', 'this mesh is closed');
+    if (this.listeners.has(workloadPort)) throw new MeshError('RIPSTOP_PORT_SERVED', `workload port ${workloadPort} is served already`);
+    const { settings } = this.runtime;
+    const listener = this.createListener(await serverOf(app), workloadPort, {
+      host: settings.bind,
+      port: options.bindPort ?? (settings.ports === 'auto' ? 0 : workloadPort),
+    });
+    this.listeners.set(workloadPort, listener);
+    const address = await listener.listen();
+    this.announce(workloadPort, options.name ?? 'http', address.port);
+    return address;
+  }
+
+  /** Registers a workload port whose socket is at `port` of the bind address. For adapters whose framework owns the socket. */
+  announce(workloadPort: number, name: string, port: number): void {
+    this.runtime.node.serve({ workloadPort, name, address: this.runtime.node.address, port });
+    this.runtime.register();
+    this.cancelTermination ??= onTermination(() => this.close());
+  }
+
+  /** Puts the mesh in front of a server that the app itself listens. For adapters; see @ripstop/fastify. */
+  protect(server: import('node:http').Server, workloadPort: number): void {
+    const listener = this.createListener(server, workloadPort, { host: this.runtime.settings.bind, port: 0 });
+    listener.attach();
+    this.listeners.set(workloadPort, listener);
+  }
+
+  health(): MeshHealth {
+    const config = this.runtime.configOrigin;
+    return {
+      state: this.closed !== undefined ? 'draining' : config === 'none' ? 'starting' : 'ready',
+      config,
+      certificateSerial: this.runtime.identity?.current()?.serialNumber ?? '',
+    };
+  }
+
+  /** `host:port` of /stats/prometheus; '' when it is off. */
+  get adminAddress(): string {
+    return this.runtime.adminAddress;
+  }
+
+  /** Asks the CA for a new certificate now. */
+  async rotateIdentity(): Promise<Svid> {
+    if (this.runtime.identity === undefined) throw new MeshError('RIPSTOP_NO_CA', 'no certificate authority is configured');
+    return this.runtime.identity.rotateNow();
+  }
+
+  /** The wired parts, for the packages that stand on this one (gateway, grpc, testing). */
+  get parts(): Runtime {
+    return this.runtime;
+  }
+
+  /** Withdraws this instance, lets requests in flight end, closes everything. Safe to call twice. */
+  close(options: CloseOptions = {}): Promise<void> {
+    this.closed ??= this.shutDown(options.drainMs ?? 5000);
+    return this.closed;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  private createListener(app: import('node:http').Server, workloadPort: number, bind: { host: string; port: number }): MeshListener {
+    const { snapshots, pipeline, identity, telemetry, clock, random, settings } = this.runtime;
+    return new MeshListener({
+      workloadPort,
+      bind,
+      snapshots,
+      pipeline,
+      ...(identity === undefined ? {} : { identity }),
+      telemetry,
+      clock,
+      random,
+      log: settings.log,
+      app,
+    });
+  }
+
+  private async shutDown(drainMs: number): Promise<void> {
+    this.cancelTermination?.();
+    await this.started.catch(() => {}); // A mesh that never started has nothing to withdraw, but is closed all the same.
+    if (this.listeners.size > 0) {
+      this.runtime.withdraw('draining');
+      for (const listener of this.listeners.values()) listener.drain();
+      if (drainMs > 0) await new Promise((resolve) => setTimeout(resolve, Math.min(WITHDRAW_MS, drainMs)));
+      await Promise.all([...this.listeners.values()].map((listener) => listener.close({ drainMs })));
+    }
+    await this.runtime.close();
+  }
+}
+
+/** Joins the mesh. Nothing global is touched; two meshes in one process do not meet. */
+export function createMesh(options: CreateMeshOptions = {}): Mesh {
+  return new Mesh(options);
+}

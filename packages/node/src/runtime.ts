@@ -1,0 +1,227 @@
+import { SnapshotCompiler, standardFilters } from '@ripstop/compile';
+import { ClusterStates, type ConfigSource, type FilterFactory, Pipeline, SnapshotRef } from '@ripstop/core';
+import { createIdentity, type Identity } from '@ripstop/identity';
+import { type AdminServer, createAdminServer, createTelemetry, type Telemetry } from '@ripstop/telemetry';
+import { MeshDispatcher } from '@ripstop/undici';
+import { type AdsSource, createAdsSource, createCachedSource } from '@ripstop/xds-client';
+import { ConfigLoop } from './config-loop.ts';
+import { resolveDns } from './dns.ts';
+import { MeshError } from './errors.ts';
+import { NodeIdentity } from './node-identity.ts';
+import type { ServerAddress, Settings } from './settings.ts';
+import { systemClock } from './system-clock.ts';
+
+const clock = systemClock;
+const random = Math.random;
+
+/** Where the configuration in force came from. */
+export type ConfigOrigin = 'none' | 'cache' | 'live' | 'embedded';
+
+/** The parts of one mesh, wired. Started once, by the first use of the mesh. */
+export class Runtime {
+  readonly settings: Settings;
+  readonly node: NodeIdentity;
+  readonly snapshots: SnapshotRef = new SnapshotRef();
+  readonly pipeline: Pipeline = new Pipeline({ clock, random });
+  readonly telemetry: Telemetry;
+  readonly identity: Identity | undefined;
+  readonly dispatcher: MeshDispatcher;
+  readonly clock = clock;
+  readonly random = random;
+  private readonly filters: readonly FilterFactory<unknown>[];
+  private ads: AdsSource | undefined;
+  private loop: ConfigLoop | undefined;
+  private admin: AdminServer | undefined;
+  private origin: () => ConfigOrigin = () => 'none';
+  private closing = false;
+  private serving = false;
+
+  constructor(settings: Settings, filters: readonly FilterFactory<unknown>[] = []) {
+    this.settings = settings;
+    this.filters = filters;
+    this.node = new NodeIdentity(settings);
+    this.identity = createWorkloadIdentity(settings);
+    this.telemetry = createTelemetry({
+      node: {
+        workload: this.node.workloadName,
+        namespace: settings.namespace,
+        principal: this.node.spiffeId,
+        app: settings.labels.app ?? settings.service,
+        version: settings.labels.version ?? '',
+        canonicalService: settings.labels['service.istio.io/canonical-name'] ?? settings.service,
+        canonicalRevision:
+          settings.labels['service.istio.io/canonical-revision'] ?? (settings.version === '' ? 'latest' : settings.version),
+        cluster: 'Kubernetes',
+        meshId: settings.trustDomain,
+      },
+      clock,
+      random,
+      gateway: settings.role === 'router',
+      log: settings.log,
+    });
+    this.dispatcher = new MeshDispatcher({
+      snapshots: this.snapshots,
+      pipeline: this.pipeline,
+      ...(this.identity === undefined ? {} : { identity: this.identity }),
+      telemetry: this.telemetry,
+      clock,
+      random,
+      log: settings.log,
+    });
+  }
+
+  /** Starts the admin server and the configuration; resolves when the first is up and the second is asked for. */
+  async start(): Promise<void> {
+    await this.startAdmin();
+    const source = await this.createSource();
+    const compiler = new SnapshotCompiler({
+      clock,
+      random,
+      filters: [...standardFilters(), ...this.filters],
+      clusterStates: new ClusterStates({ clock, random, resolveDns }),
+      log: this.settings.log,
+    });
+    this.loop = new ConfigLoop(source, compiler, this.snapshots, {
+      onRejections: (rejections) => {
+        for (const { name, reason } of rejections) this.settings.log(`refused ${name}: ${reason}; the last good version stays`);
+      },
+    });
+  }
+
+  /** Waits for configuration and, when a CA is configured, for the certificate. */
+  async ready(timeoutMs: number): Promise<void> {
+    const deadline = performance.now() + timeoutMs;
+    await this.configured(timeoutMs);
+    // With a cached configuration a service may come up while the CA is away; mTLS waits for it by itself.
+    if (this.identity === undefined || this.identity.current() !== undefined || this.origin() === 'cache') return;
+    await within(this.identity.ready(), Math.max(1, deadline - performance.now()), () => {
+      const reason = this.identity?.state().lastError ?? 'no answer';
+      return new MeshError('RIPSTOP_NO_CERTIFICATE', `no workload certificate within ${timeoutMs} ms: ${reason}`);
+    });
+  }
+
+  get configOrigin(): ConfigOrigin {
+    return this.snapshots.current === undefined ? 'none' : this.origin();
+  }
+
+  get adminAddress(): string {
+    return this.admin?.address ?? '';
+  }
+
+  /** Tells the control plane which ports are served now. */
+  register(): void {
+    this.serving = true;
+    this.ads?.register({ serving: true });
+  }
+
+  /** Withdraws this instance from everybody's endpoints. */
+  withdraw(reason: string): void {
+    if (this.serving) this.ads?.register({ serving: false, reason });
+    this.serving = false;
+  }
+
+  xdsState(): unknown {
+    return this.ads?.state();
+  }
+
+  async close(): Promise<void> {
+    this.closing = true;
+    this.loop?.close();
+    this.ads?.close();
+    this.identity?.close();
+    await this.dispatcher.close();
+    await this.admin?.close();
+    this.telemetry.close();
+  }
+
+  private async startAdmin(): Promise<void> {
+    const { admin, log } = this.settings;
+    if (admin === undefined) return;
+    this.admin = await createAdminServer({
+      address: admin,
+      telemetry: this.telemetry,
+      ready: () => !this.closing && this.snapshots.current !== undefined,
+      log,
+    });
+    this.node.admin = this.adminAddress;
+  }
+
+  private async createSource(): Promise<ConfigSource> {
+    const { settings } = this;
+    if (settings.configDir !== undefined) {
+      this.origin = () => 'embedded';
+      return createEmbedded(settings.configDir, this.node, settings.log);
+    }
+    if (settings.xds === undefined)
+      throw new MeshError('RIPSTOP_NOT_CONFIGURED', 'nowhere to get configuration from: set RIPSTOP_XDS or RIPSTOP_CONFIG');
+    this.ads = createAdsSource({
+      address: formatAddress(settings.xds),
+      ...(settings.xds.tls ? { tls: { rootCertificatePem: settings.rootCertificatePem ?? '' } } : {}),
+      ...(settings.token === undefined ? {} : { token: settings.token }),
+      node: () => this.node.describe(),
+      clock,
+      random,
+      log: settings.log,
+    });
+    if (settings.cacheDir === undefined) {
+      this.origin = () => 'live';
+      return this.ads;
+    }
+    const cached = createCachedSource(this.ads, { dir: settings.cacheDir, clock, log: settings.log });
+    this.origin = () => cached.origin();
+    return cached;
+  }
+
+  private configured(timeoutMs: number): Promise<void> {
+    if (this.snapshots.current !== undefined) return Promise.resolve();
+    const arrived = new Promise<void>((resolve) => {
+      const cancel = this.snapshots.onSwap(() => {
+        cancel();
+        resolve();
+      });
+    });
+    return within(arrived, timeoutMs, () => {
+      const missing = this.loop?.missing().slice(0, 5).join(', ') ?? '';
+      const from = this.settings.xds === undefined ? this.settings.configDir : formatAddress(this.settings.xds);
+      return new MeshError(
+        'RIPSTOP_NOT_READY',
+        `no configuration from ${from} within ${timeoutMs} ms${missing === '' ? '' : `; still missing: ${missing}`}`,
+      );
+    });
+  }
+}
+
+function createWorkloadIdentity(settings: Settings): Identity | undefined {
+  if (settings.ca === undefined || settings.token === undefined) return undefined;
+  return createIdentity({
+    caAddress: formatAddress(settings.ca),
+    rootCertificatePem: settings.rootCertificatePem ?? '',
+    token: settings.token,
+    trustDomain: settings.trustDomain,
+    namespace: settings.namespace,
+    serviceAccount: settings.serviceAccount,
+    clock,
+    random,
+    ...(settings.certificateTtlSeconds === undefined ? {} : { ttlSeconds: settings.certificateTtlSeconds }),
+    log: settings.log,
+  });
+}
+
+/** The translator is a large import that only RIPSTOP_CONFIG needs. */
+async function createEmbedded(dir: string, node: NodeIdentity, log: (line: string) => void): Promise<ConfigSource> {
+  const { createEmbeddedSource } = await import('@ripstop/control-plane');
+  return createEmbeddedSource({ dir, node: node.describe(), onEvent: (event) => log(JSON.stringify(event)) });
+}
+
+function formatAddress({ host, port }: ServerAddress): string {
+  return `${host.includes(':') ? `[${host}]` : host}:${port}`;
+}
+
+/** Rejects with `error()` when the promise takes longer. */
+function within<T>(promise: Promise<T>, timeoutMs: number, error: () => Error): Promise<T> {
+  return new Promise<T>((resolve, reject) => {
+    // Kept alive on purpose: who waits for readiness wants an answer, not a silent exit.
+    const timer = setTimeout(() => reject(error()), timeoutMs);
+    promise.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
+}

@@ -1,0 +1,50 @@
+import type { Cell, Labels } from './cell.ts';
+import { BUCKETS, type Histogram } from './histogram.ts';
+
+/** A sample of a metric without histogram. */
+export interface Gauge {
+  readonly name: string;
+  readonly help: string;
+  readonly type: 'counter' | 'gauge';
+  readonly samples: readonly { readonly labels: Labels; readonly value: number }[];
+}
+
+/** The Prometheus text format (0.0.4) of Istio's standard metrics and some gauges. */
+export function renderPrometheus(cells: Iterable<Cell>, gauges: readonly Gauge[]): string {
+  const counters: string[] = ['# TYPE istio_requests_total counter'];
+  const durations: string[] = ['# TYPE istio_request_duration_milliseconds histogram'];
+  const requestSizes: string[] = ['# TYPE istio_request_bytes histogram'];
+  const responseSizes: string[] = ['# TYPE istio_response_bytes histogram'];
+  for (const cell of cells) {
+    const labels = formatLabels(cell.labels);
+    counters.push(`istio_requests_total{${labels}} ${cell.requests}`);
+    renderHistogram(durations, 'istio_request_duration_milliseconds', labels, cell.duration);
+    renderHistogram(requestSizes, 'istio_request_bytes', labels, cell.requestBytes);
+    renderHistogram(responseSizes, 'istio_response_bytes', labels, cell.responseBytes);
+  }
+  const rest = gauges.flatMap((gauge) => [
+    `# HELP ${gauge.name} ${gauge.help}`,
+    `# TYPE ${gauge.name} ${gauge.type}`,
+    ...gauge.samples.map(({ labels, value }) => {
+      const text = formatLabels(labels);
+      return `${gauge.name}${text === '' ? '' : `{${text}}`} ${value}`;
+    }),
+  ]);
+  return `${[...counters, ...durations, ...requestSizes, ...responseSizes, ...rest].join('\n')}\n`;
+}
+
+function renderHistogram(lines: string[], name: string, labels: string, histogram: Histogram): void {
+  let cumulative = 0;
+  for (let index = 0; index < histogram.counts.length; index++) {
+    cumulative += histogram.counts[index]!;
+    const bound = BUCKETS[index];
+    lines.push(`${name}_bucket{${labels},le="${bound === undefined ? '+Inf' : bound}"} ${cumulative}`);
+  }
+  lines.push(`${name}_sum{${labels}} ${histogram.sum}`, `${name}_count{${labels}} ${cumulative}`);
+}
+
+function formatLabels(labels: Labels): string {
+  return Object.entries(labels)
+    .map(([name, value]) => `${name}="${value.replace(/[\\"\n]/g, (char) => (char === '\n' ? '\\n' : `\\${char}`))}"`)
+    .join(',');
+}
