@@ -1,1 +1,51 @@
-export {};
+import { type Mesh, mesh as sharedMesh, peerOf } from '@ripstop/node';
+import type { FastifyPluginAsync } from 'fastify';
+import plugin from 'fastify-plugin';
+
+/** What a handler sees of the mesh on `request.mesh`. */
+export interface RequestMesh {
+  readonly mesh: Mesh;
+  /** The caller's connection: its SPIFFE id is `peer.uriSans[0]`; undefined under `app.inject()`. */
+  readonly peer: ReturnType<typeof peerOf>;
+}
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    mesh: Mesh;
+  }
+  interface FastifyRequest {
+    readonly mesh: RequestMesh;
+  }
+}
+
+export interface MeshPluginOptions {
+  readonly mesh?: Mesh;
+  /** Workload port that this app serves: what Services name as targetPort. */
+  readonly port: number;
+  /** Port name for Services that name their targetPort. Default `http`. */
+  readonly name?: string;
+}
+
+const meshPluginAsync: FastifyPluginAsync<MeshPluginOptions> = async (app, { mesh = sharedMesh(), port, name = 'http' }) => {
+  await mesh.ready();
+  app.decorate('mesh', mesh);
+  app.decorateRequest('mesh', {
+    getter() {
+      return { mesh, peer: peerOf(this.raw) };
+    },
+  });
+  // Armed before the app listens: no request can come before the guard stands.
+  if (!('listen' in app.server)) throw new Error('this Fastify instance has no server to guard');
+  mesh.protect(app.server, port);
+  app.addHook('onListen', async () => {
+    const address = app.server.address();
+    if (typeof address === 'object' && address !== null) mesh.announce(port, name, address.port);
+  });
+  app.addHook('preClose', async () => {
+    await mesh.close();
+  });
+};
+
+/** The Fastify plugin: `await app.register(meshPlugin, { port: 9080 })`, then `app.listen` as always. */
+export const meshPlugin: FastifyPluginAsync<MeshPluginOptions> = plugin(meshPluginAsync, { name: '@ripstop/fastify', fastify: '5.x' });
+export default meshPlugin;

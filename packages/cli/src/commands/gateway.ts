@@ -1,0 +1,49 @@
+import { createGateway } from '@ripstop/gateway';
+import { createMesh } from '@ripstop/node';
+import { type Command, InvalidArgumentError } from 'commander';
+import { environmentOf } from './run.ts';
+
+interface GatewayOptions {
+  readonly service: string;
+  readonly namespace: string;
+  readonly label: readonly string[];
+  readonly xds: string;
+  readonly stateDir: string;
+  readonly bind: string;
+  readonly port: Readonly<Record<number, number>>;
+  readonly admin: string;
+}
+
+/** `ripstop gateway`: an ingress gateway for the Gateways whose selector its labels match. */
+export function addGatewayCommand(program: Command): void {
+  program
+    .command('gateway')
+    .description('run an ingress gateway: serves the Gateways whose selector matches its labels')
+    .option('--service <name>', 'service name', 'istio-ingressgateway')
+    .option('--namespace <namespace>', 'namespace', 'istio-system')
+    .option('--label <name=value>', 'label for Gateway selectors', (text, before: readonly string[]) => [...before, text], ['istio=ingressgateway'])
+    .option('--xds <host:port>', 'TLS address of the control plane', '127.0.0.1:15012')
+    .option('--state-dir <dir>', 'state directory of the control plane', '.ripstop')
+    .option('--bind <address>', 'address to listen on', '127.0.0.1')
+    .option('--port <listener=bound>', 'bind a listener port elsewhere, for example 8080=8000', parsePort, {})
+    .option('--admin <host:port>', 'address of /stats/prometheus', '127.0.0.1:0')
+    .action(async (options: GatewayOptions) => {
+      Object.assign(process.env, environmentOf({ ...options, ports: 'fixed' }));
+      const mesh = createMesh({ role: 'router' });
+      const gateway = createGateway({ mesh, bindHost: options.bind, ports: options.port });
+      await gateway.start();
+      for (const { address, port } of gateway.addresses()) process.stdout.write(`gateway  http://${address}:${port}\n`);
+      await new Promise<void>((resolve) => {
+        process.once('SIGINT', () => resolve());
+        process.once('SIGTERM', () => resolve());
+      });
+      await gateway.close();
+      await mesh.close();
+    });
+}
+
+function parsePort(text: string, before: Readonly<Record<number, number>>): Readonly<Record<number, number>> {
+  const match = /^(\d+)=(\d+)$/.exec(text);
+  if (match === null || Number(match[1]) > 65_535 || Number(match[2]) > 65_535) throw new InvalidArgumentError('give <listener port>=<port to bind>');
+  return { ...before, [Number(match[1])]: Number(match[2]) };
+}
