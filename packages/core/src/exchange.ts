@@ -21,6 +21,8 @@ export interface RequestHead {
   setHeader(name: string, value: string): void;
   appendHeader(name: string, value: string): void;
   removeHeader(name: string): void;
+  /** Every header line but host, as name, value, name, value …; heads that are forwarded by another driver have it (gateway). */
+  pairs?(): string[];
 }
 
 /** A view of a response's head. */
@@ -109,6 +111,8 @@ export class Exchange {
   transportFailure = '';
   /** XXH64 of the route's hash policies as an unsigned 64-bit value; undefined = none applies. */
   hash: bigint | undefined = undefined;
+  /** The path without query that routes and policies are matched against. */
+  matchPath = '';
   /** Path before any rewrite. */
   originalPath = '';
   /** Dynamic metadata by filter name (JWT payload, shadow verdicts). */

@@ -1,0 +1,194 @@
+import type { Balancer } from '../balancer/balancer.ts';
+import type { Exchange } from '../exchange.ts';
+import { noHealthyUpstreamReply, overflowReply } from '../local-replies.ts';
+import type { LocalReply } from '../local-reply.ts';
+import type { AttemptOutcome } from '../outcome.ts';
+import { HostHealth, OutlierDetector } from '../outlier/outlier-detector.ts';
+import type { Clock, Random } from '../ports.ts';
+import { withoutPort } from '../route/route-table.ts';
+import type { SourceRef } from '../source-ref.ts';
+import type { AcquireOptions, Cluster, ClusterKind, ConnectionOptions, Endpoint, Lease, ServiceRef } from './cluster.ts';
+import type { ClusterSpec, EndpointSpec, LocalitySpec } from './cluster-spec.ts';
+import { EndpointState, endpointKey } from './endpoint-state.ts';
+import { buildPicker } from './host-picker.ts';
+import { ClusterResources } from './resources.ts';
+
+export interface ClusterEnv {
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+const ANYWHERE: LocalitySpec = { locality: { region: '', zone: '', subZone: '' }, priority: 0, weight: 1, endpoints: [] };
+/** Hosts that an app dialled through a passthrough cluster; the oldest are forgotten beyond this. */
+const MAX_PASSTHROUGH_HOSTS = 1024;
+
+/** A cluster with its run-time state: counters, hosts, ejections. Configuration is replaced, state is kept. */
+export class ClusterState implements Cluster {
+  readonly name: string;
+  readonly resources: ClusterResources;
+  private spec: ClusterSpec;
+  private readonly env: ClusterEnv;
+  private readonly hosts = new Map<string, EndpointState>();
+  private list: readonly EndpointState[] = [];
+  private picker: Balancer<EndpointState> | undefined;
+  private stale = true;
+  private detector: OutlierDetector | undefined;
+
+  constructor(spec: ClusterSpec, env: ClusterEnv) {
+    this.name = spec.name;
+    this.spec = spec;
+    this.env = env;
+    this.resources = new ClusterResources(spec.thresholds);
+    this.update(spec);
+  }
+
+  get kind(): ClusterKind {
+    return this.spec.kind;
+  }
+  get services(): readonly ServiceRef[] {
+    return this.spec.services;
+  }
+  get subset(): string {
+    return this.spec.subset;
+  }
+  get external(): boolean {
+    return this.spec.external;
+  }
+  get connection(): ConnectionOptions {
+    return this.spec.connection;
+  }
+  get source(): SourceRef | undefined {
+    return this.spec.source;
+  }
+  get endpoints(): readonly Endpoint[] {
+    return this.list;
+  }
+
+  /** Takes a new configuration; counters, ejections and loads of hosts that stay are kept. */
+  update(spec: ClusterSpec): void {
+    this.spec = spec;
+    this.resources.limit(spec.thresholds);
+    if (spec.outlier === undefined) {
+      this.detector?.close();
+      this.detector = undefined;
+      for (const host of this.hosts.values()) host.outlier.ejected = false;
+    } else if (this.detector === undefined) {
+      this.detector = new OutlierDetector(spec.outlier, this.env, () => this.list.map((host) => host.outlier), {
+        onChange: () => this.invalidate(),
+      });
+    } else this.detector.update(spec.outlier);
+    if (spec.kind === 'eds' || spec.kind === 'static') this.setHosts(spec.localities);
+    this.invalidate();
+  }
+
+  /** Replaces the hosts; for DNS clusters the resolver's caller does it. */
+  setHosts(localities: readonly LocalitySpec[]): void {
+    const list: EndpointState[] = [];
+    const seen = new Set<string>();
+    for (const locality of localities) {
+      for (const endpoint of locality.endpoints) {
+        const key = endpointKey(endpoint);
+        if (seen.has(key)) continue;
+        seen.add(key);
+        list.push(this.host(key, endpoint, locality));
+      }
+    }
+    for (const [key, host] of this.hosts) {
+      if (seen.has(key)) continue;
+      host.present = false;
+      this.hosts.delete(key);
+    }
+    this.list = list;
+    this.invalidate();
+  }
+
+  close(): void {
+    this.detector?.close();
+    for (const host of this.hosts.values()) host.present = false;
+    this.hosts.clear();
+    this.list = [];
+  }
+
+  acquire(x: Exchange, options?: AcquireOptions): Lease | LocalReply {
+    const host = this.select(x, options);
+    if (host === undefined) return noHealthyUpstreamReply();
+    if (!this.resources.requests.tryTake()) return overflowReply();
+    host.activeRequests++;
+    return new ClusterLease(this.resources, host, this.detector);
+  }
+
+  private select(x: Exchange, options: AcquireOptions | undefined): EndpointState | undefined {
+    if (this.spec.kind === 'original_dst') return this.dialled(x);
+    if (this.stale) {
+      this.stale = false;
+      this.picker = buildPicker(this.spec, this.list, this.env.random);
+    }
+    const { picker } = this;
+    if (picker === undefined) return undefined;
+    const avoid = options?.avoid;
+    let host = picker.pick(x.hash, 0);
+    if (avoid === undefined || avoid.length === 0) return host;
+    // Repicks after the first one; the last pick is used anyway (host_selection_retry_max_attempts).
+    const most = options?.maxSelectionAttempts ?? 1;
+    for (let attempt = 1; attempt <= most && avoid.includes(host); attempt++) host = picker.pick(x.hash, attempt);
+    return host;
+  }
+
+  /** Passthrough: the host that the app named. For a headless service, the pod of that address. */
+  private dialled(x: Exchange): EndpointState {
+    const address = withoutPort(x.request.authority).replace(/^\[|\]$/g, '');
+    const spec: EndpointSpec = {
+      address,
+      port: x.port,
+      hostname: '',
+      weight: 1,
+      health: 'UNKNOWN',
+      transport: this.spec.transport,
+      workload: undefined,
+    };
+    const key = endpointKey(spec);
+    const known = this.hosts.get(key);
+    if (known !== undefined) return known;
+    if (this.hosts.size >= MAX_PASSTHROUGH_HOSTS) {
+      const [oldest, host] = this.hosts.entries().next().value!;
+      host.present = false;
+      this.hosts.delete(oldest);
+    }
+    return this.host(key, spec, ANYWHERE);
+  }
+
+  private host(key: string, spec: EndpointSpec, locality: LocalitySpec): EndpointState {
+    let host = this.hosts.get(key);
+    if (host === undefined) {
+      host = new EndpointState(spec, new HostHealth());
+      this.hosts.set(key, host);
+    }
+    host.update(spec, locality);
+    return host;
+  }
+
+  private invalidate(): void {
+    this.stale = true;
+  }
+}
+
+class ClusterLease implements Lease {
+  readonly endpoint: EndpointState;
+  private readonly resources: ClusterResources;
+  private readonly detector: OutlierDetector | undefined;
+  private released = false;
+
+  constructor(resources: ClusterResources, endpoint: EndpointState, detector: OutlierDetector | undefined) {
+    this.resources = resources;
+    this.endpoint = endpoint;
+    this.detector = detector;
+  }
+
+  release(outcome: AttemptOutcome): void {
+    if (this.released) return;
+    this.released = true;
+    this.resources.requests.give();
+    this.endpoint.activeRequests--;
+    this.detector?.record(this.endpoint.outlier, outcome);
+  }
+}

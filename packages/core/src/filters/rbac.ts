@@ -1,0 +1,114 @@
+import type { Exchange, Peer } from '../exchange.ts';
+import type { Filter } from '../filter.ts';
+import { localReply } from '../local-reply.ts';
+
+/** A compiled permission or principal. `peerOnly` = its verdict depends on nothing but the connection. */
+export interface RbacRule {
+  readonly peerOnly: boolean;
+  test(x: Exchange): boolean;
+}
+
+export interface RbacPolicy {
+  readonly name: string;
+  readonly permission: RbacRule;
+  readonly principal: RbacRule;
+}
+
+/** One rule set. Policies stand in lexicographic name order, as Envoy evaluates them. */
+export interface RbacRuleSet {
+  readonly action: 'ALLOW' | 'DENY' | 'LOG';
+  readonly policies: readonly RbacPolicy[];
+}
+
+export interface RbacConfig {
+  readonly rules: RbacRuleSet | undefined;
+  readonly shadowRules: RbacRuleSet | undefined;
+  readonly shadowPrefix: string;
+}
+
+const FILTER_NAME = 'envoy.filters.http.rbac';
+
+/** Envoy's RBAC filter. Policies whose principals the connection cannot satisfy are dropped once per connection, not per request. */
+export function createRbac(config: RbacConfig): Filter | undefined {
+  const { rules, shadowRules, shadowPrefix } = config;
+  if (rules === undefined && shadowRules === undefined) return undefined;
+  const enforced = rules === undefined || rules.action === 'LOG' ? undefined : new RuleSet(rules);
+  const shadow = shadowRules === undefined ? undefined : new RuleSet(shadowRules);
+  return {
+    name: FILTER_NAME,
+    onRequest: (x: Exchange) => {
+      if (shadow !== undefined) recordShadow(x, shadow, shadowPrefix);
+      if (enforced === undefined) return undefined;
+      const matched = enforced.match(x);
+      const denied = (matched !== undefined) === (enforced.action === 'DENY');
+      x.decision?.add('filter', `${enforced.action} ${matched ?? 'no policy'} → ${denied ? 'denied' : 'allowed'}`);
+      return denied ? denial(matched ?? 'none') : undefined;
+    },
+  };
+}
+
+/** Envoy's reply: 403 without a response flag, the policy in the details. */
+function denial(policy: string): ReturnType<typeof localReply> {
+  return localReply({ status: 403, details: `rbac_access_denied_matched_policy[${policy}]`, body: 'RBAC: access denied' });
+}
+
+/** A shadow verdict changes nothing; it is dynamic metadata for logs, traces and dry-run metrics. */
+function recordShadow(x: Exchange, rules: RuleSet, prefix: string): void {
+  const matched = rules.match(x);
+  const denied = (matched !== undefined) === (rules.action === 'DENY');
+  x.metadata ??= new Map();
+  x.metadata.set(FILTER_NAME, {
+    ...x.metadata.get(FILTER_NAME),
+    [`${prefix}shadow_effective_policy_id`]: matched ?? '',
+    [`${prefix}shadow_engine_result`]: denied ? 'denied' : 'allowed',
+  });
+}
+
+class RuleSet {
+  readonly action: RbacRuleSet['action'];
+  private readonly policies: readonly RbacPolicy[];
+  /** Policies that a connection can still match; the answer for a Peer never changes. */
+  private readonly byPeer = new WeakMap<Peer, readonly RbacPolicy[]>();
+
+  constructor({ action, policies }: RbacRuleSet) {
+    this.action = action;
+    this.policies = policies;
+  }
+
+  match(x: Exchange): string | undefined {
+    let policies = this.byPeer.get(x.peer);
+    if (policies === undefined) {
+      policies = this.policies.filter(({ principal }) => !principal.peerOnly || principal.test(x));
+      this.byPeer.set(x.peer, policies);
+    }
+    for (let index = 0; index < policies.length; index++) {
+      const policy = policies[index]!;
+      if (policy.permission.test(x) && (policy.principal.peerOnly || policy.principal.test(x))) return policy.name;
+    }
+    return undefined;
+  }
+}
+
+export const ANY_RULE: RbacRule = { peerOnly: true, test: () => true };
+
+export function andRules(rules: readonly RbacRule[]): RbacRule {
+  if (rules.length === 1) return rules[0]!;
+  return { peerOnly: rules.every((rule) => rule.peerOnly), test: (x) => rules.every((rule) => rule.test(x)) };
+}
+
+export function orRules(rules: readonly RbacRule[]): RbacRule {
+  if (rules.length === 1) return rules[0]!;
+  return { peerOnly: rules.every((rule) => rule.peerOnly), test: (x) => rules.some((rule) => rule.test(x)) };
+}
+
+export function notRule(rule: RbacRule): RbacRule {
+  return { peerOnly: rule.peerOnly, test: (x) => !rule.test(x) };
+}
+
+/** Envoy's authenticated principal: any URI SAN, else any DNS SAN, else the subject; without TLS false; undefined test = any TLS peer. */
+export function authenticatedRule(test: ((name: string) => boolean) | undefined): RbacRule {
+  return {
+    peerOnly: true,
+    test: ({ peer }) => peer.mtls && (test === undefined || peer.uriSans.some(test) || peer.dnsSans.some(test) || test(peer.subject)),
+  };
+}

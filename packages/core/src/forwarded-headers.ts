@@ -1,0 +1,68 @@
+import { randomUUID } from 'node:crypto';
+import type { Exchange, Peer } from './exchange.ts';
+
+/** Headers that only internal callers may use; nobody is internal unless configured (Envoy 1.36+), so they are removed. */
+const INTERNAL_ONLY = [
+  'x-envoy-retry-on',
+  'x-envoy-retry-grpc-on',
+  'x-envoy-max-retries',
+  'x-envoy-retriable-status-codes',
+  'x-envoy-upstream-rq-timeout-ms',
+  'x-envoy-upstream-rq-per-try-timeout-ms',
+  'x-envoy-hedge-on-per-try-timeout',
+  'x-envoy-force-trace',
+  'x-envoy-ip-tags',
+  'x-envoy-upstream-alt-stat-name',
+  'x-envoy-expected-rq-timeout-ms',
+] as const;
+
+const EXTERNAL_ONLY_EDGE = [
+  'x-envoy-decorator-operation',
+  'x-envoy-downstream-service-cluster',
+  'x-envoy-original-path',
+  'x-envoy-original-host',
+] as const;
+
+/**
+ * What Envoy does to a request's headers when it enters a listener (inbound and gateway): x-forwarded-for and -proto, x-request-id,
+ * x-envoy-* of strangers, x-forwarded-client-cert from the peer's certificate.
+ */
+export function applyForwardedHeaders(x: Exchange, ownSpiffeId: string): void {
+  const { request, manager, peer } = x;
+  for (const name of INTERNAL_ONLY) if (request.header(name) !== undefined) request.removeHeader(name);
+  if (manager.useRemoteAddress) {
+    for (const name of EXTERNAL_ONLY_EDGE) if (request.header(name) !== undefined) request.removeHeader(name);
+    const before = request.header('x-forwarded-for');
+    request.setHeader('x-forwarded-for', before === undefined ? peer.address : `${before},${peer.address}`);
+    if (manager.xffTrustedHops === 0) request.setHeader('x-forwarded-proto', request.scheme);
+    request.setHeader('x-envoy-external-address', peer.address);
+  }
+  if (request.header('x-forwarded-proto') === undefined) request.setHeader('x-forwarded-proto', request.scheme);
+  // An external caller at the edge gets a fresh id; elsewhere any non-empty value is kept.
+  if (manager.useRemoteAddress || !request.header('x-request-id')) request.setHeader('x-request-id', randomUUID());
+  applyClientCertificate(x, ownSpiffeId);
+}
+
+function applyClientCertificate(x: Exchange, ownSpiffeId: string): void {
+  const { request, manager, peer } = x;
+  const mode = manager.forwardClientCert;
+  if (mode === 'ALWAYS_FORWARD_ONLY') return;
+  const before = request.header('x-forwarded-client-cert');
+  // Without TLS the header says nothing that could be trusted: it goes, in every other mode.
+  if (!peer.mtls || mode === 'SANITIZE') {
+    if (before !== undefined) request.removeHeader('x-forwarded-client-cert');
+    return;
+  }
+  if (mode === 'FORWARD_ONLY') return;
+  const element = clientCertElement(x, peer, ownSpiffeId);
+  request.setHeader('x-forwarded-client-cert', mode === 'APPEND_FORWARD' && before !== undefined ? `${before},${element}` : element);
+}
+
+function clientCertElement(x: Exchange, peer: Peer, ownSpiffeId: string): string {
+  const { clientCertDetails } = x.manager;
+  const parts = [`By=${ownSpiffeId}`, `Hash=${peer.certificateHash}`];
+  if (clientCertDetails.subject) parts.push(`Subject="${peer.subject.replaceAll('"', '\\"')}"`);
+  if (clientCertDetails.uri) parts.push(...peer.uriSans.map((uri) => `URI=${uri}`));
+  if (clientCertDetails.dns) parts.push(...peer.dnsSans.map((dns) => `DNS=${dns}`));
+  return parts.join(';');
+}

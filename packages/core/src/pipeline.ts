@@ -1,0 +1,166 @@
+import type { Exchange, ResponseHead } from './exchange.ts';
+import type { Filter } from './filter.ts';
+import { applyForwardedHeaders } from './forwarded-headers.ts';
+import { clusterNotFoundReply, noRouteReply } from './local-replies.ts';
+import { type LocalReply, localReply } from './local-reply.ts';
+import type { Outcome } from './outcome.ts';
+import { normalizePath } from './path-normalization.ts';
+import type { Clock, Random } from './ports.ts';
+import type { ForwardAction, Route } from './route/route.ts';
+
+/*
+ * The walk of a request, both directions:
+ *
+ *   begin    path normalised (what is authorised is what the app sees) · forwarded headers (listener side)
+ *            → virtual host → route                    404 NR; the manager's default filters have spoken before it
+ *            → the route's filters, in a plain loop    a LocalReply ends it; a promise is awaited only when one is given
+ *            → redirect or direct response             after the filters: faults and RBAC apply to them as well
+ *            → cluster                                 503 NC
+ *            → hash, rewrite, header operations        once per request, before the first attempt
+ *   driver   cluster.acquire → attempt → RetryState → again, or commit
+ *   respond  filters in reverse, then response header operations
+ *   end      onEnd of every filter that ran, exactly once
+ */
+
+export interface PipelineEnv {
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Own SPIFFE id, for x-forwarded-client-cert. */
+  readonly ownSpiffeId?: () => string;
+}
+
+const NO_FILTERS: readonly Filter[] = [];
+const PATH_REJECTED = localReply({ status: 400, details: 'path_normalization_failed', headers: [['connection', 'close']] });
+const HTTPS_REQUIRED_DETAILS = 'direct_response';
+
+/** Runs exchanges; stateless but for its environment. */
+export class Pipeline {
+  private readonly env: PipelineEnv;
+
+  constructor(env: PipelineEnv) {
+    this.env = env;
+  }
+
+  /** Everything before the first attempt (or the app's handler). A reply ends the exchange; its flags and details are on `x` then. */
+  begin(x: Exchange): LocalReply | undefined | Promise<LocalReply | undefined> {
+    // A listener's side: the app of this process did not write these headers.
+    const listener = x.direction === 'inbound' || (x.parent === undefined && x.peer.address !== '');
+    if (listener) {
+      const refused = this.enter(x);
+      if (refused !== undefined) return settle(x, refused);
+    } else cutFragment(x);
+    x.originalPath = x.request.path;
+    const question = x.request.path.indexOf('?');
+    x.matchPath = question === -1 ? x.request.path : x.request.path.slice(0, question);
+
+    const host = x.manager.routes.virtualHost(x.request.authority);
+    x.virtualHost = host;
+    x.route = host === undefined ? undefined : firstMatch(host.routes, x);
+    const refused = runFilters(x, x.route?.filters ?? x.manager.defaultFilters, 0);
+    if (refused === undefined) return settle(x, this.act(x));
+    if (refused instanceof Promise) return refused.then((reply) => settle(x, reply ?? this.act(x)));
+    return settle(x, refused);
+  }
+
+  /** Starts the route's timeout; call when the request is complete, or at once for one without a body. */
+  startDeadline(x: Exchange): void {
+    const timeoutMs = x.route?.action.kind === 'forward' ? x.route.action.timeoutMs : 0;
+    if (timeoutMs > 0) x.deadline = this.env.clock.now() + timeoutMs;
+  }
+
+  /** Headers that differ per attempt; `x.attempt` counts it already. */
+  beforeAttempt(x: Exchange): void {
+    const action = x.route?.action;
+    if (x.virtualHost?.includeAttemptCount && (x.attempt > 1 || x.parent !== undefined || x.direction === 'outbound')) {
+      x.request.setHeader('x-envoy-attempt-count', String(x.attempt));
+    }
+    if (action?.kind === 'forward' && action.autoHostRewrite && x.endpoint !== undefined && x.endpoint.hostname !== '') {
+      x.request.authority = x.endpoint.hostname;
+    }
+  }
+
+  /** Response headers are here: from upstream, from the app, or a local reply after a route was found. */
+  respond(x: Exchange, head: ResponseHead): void {
+    const filters = x.route?.filters ?? NO_FILTERS;
+    for (let index = filters.length - 1; index >= 0; index--) filters[index]!.onResponse?.(x, head);
+    x.route?.headers?.onResponse(x, head);
+  }
+
+  end(x: Exchange, outcome: Outcome): void {
+    const filters = x.route?.filters ?? x.manager.defaultFilters;
+    for (let index = 0; index < filters.length; index++) filters[index]!.onEnd?.(x, outcome);
+  }
+
+  private enter(x: Exchange): LocalReply | undefined {
+    const normal = normalizePath(x.request.path, x.manager);
+    if (normal.kind === 'reject') return PATH_REJECTED;
+    if (normal.kind === 'redirect')
+      return localReply({ status: 307, details: 'path_normalization_failed', headers: [['location', normal.path]] });
+    if (normal.path !== x.request.path) x.request.path = normal.path;
+    applyForwardedHeaders(x, this.env.ownSpiffeId?.() ?? '');
+    return undefined;
+  }
+
+  private act(x: Exchange): LocalReply | undefined {
+    const { route } = x;
+    if (route === undefined) return noRouteReply();
+    if (x.virtualHost?.requireTls && x.request.scheme === 'http') {
+      const location = `https://${x.request.authority}${x.request.path}`;
+      return localReply({ status: 301, details: HTTPS_REQUIRED_DETAILS, headers: [['location', location]] });
+    }
+    x.decision?.add('route', `${route.name === '' ? 'a route' : route.name} of virtual host ${x.virtualHost?.name}`, route.source);
+    const { action } = route;
+    if (action.kind === 'reply') return action.reply(x);
+    if (action.kind === 'forward') return forward(x, route, action);
+    route.headers?.onRequest(x, x.request);
+    return undefined;
+  }
+}
+
+function forward(x: Exchange, route: Route, action: ForwardAction): LocalReply | undefined {
+  const name = action.chooseCluster(x);
+  const cluster = name === undefined ? undefined : x.snapshot.clusters.get(name);
+  if (cluster === undefined) return clusterNotFoundReply(action.clusterNotFoundStatus);
+  x.cluster = cluster;
+  x.decision?.add('cluster', cluster.name, cluster.source);
+  action.hash?.(x);
+  action.rewrite(x);
+  route.headers?.onRequest(x, x.request);
+  if (action.timeoutMs > 0) {
+    const perTry = action.retry?.perTryTimeoutMs ?? 0;
+    x.request.setHeader('x-envoy-expected-rq-timeout-ms', String(perTry > 0 ? Math.min(perTry, action.timeoutMs) : action.timeoutMs));
+  }
+  return undefined;
+}
+
+function firstMatch(routes: readonly Route[], x: Exchange): Route | undefined {
+  for (let index = 0; index < routes.length; index++) {
+    if (routes[index]!.matches(x)) return routes[index];
+  }
+  return undefined;
+}
+
+/** Synchronous until a filter answers a promise; then the rest runs behind it. */
+function runFilters(x: Exchange, filters: readonly Filter[], from: number): LocalReply | undefined | Promise<LocalReply | undefined> {
+  for (let index = from; index < filters.length; index++) {
+    const reply = filters[index]!.onRequest?.(x);
+    if (reply === undefined) continue;
+    if (reply instanceof Promise) return reply.then((later) => later ?? runFilters(x, filters, index + 1));
+    return reply;
+  }
+  return undefined;
+}
+
+function settle(x: Exchange, reply: LocalReply | undefined): LocalReply | undefined {
+  if (reply !== undefined) {
+    x.flags |= reply.flags;
+    x.details = reply.details;
+    x.decision?.add('reply', `${reply.status} ${reply.details}`);
+  }
+  return reply;
+}
+
+function cutFragment(x: Exchange): void {
+  const hash = x.request.path.indexOf('#');
+  if (hash !== -1) x.request.path = x.request.path.slice(0, hash);
+}

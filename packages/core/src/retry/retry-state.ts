@@ -1,0 +1,104 @@
+import type { Cluster } from '../cluster/cluster.ts';
+import type { Exchange } from '../exchange.ts';
+import type { ResetReason } from '../outcome.ts';
+import type { Random } from '../ports.ts';
+import { ResponseFlag } from '../response-flags.ts';
+import type { RetryPolicy } from './retry-policy.ts';
+
+/** The part of a response head that retries look at. */
+export interface RetryHead {
+  readonly status: number;
+  header(name: string): string | undefined;
+}
+
+const GRPC_STATUS: Readonly<Record<string, string>> = {
+  '1': 'cancelled',
+  '4': 'deadline-exceeded',
+  '13': 'internal',
+  '8': 'resource-exhausted',
+  '14': 'unavailable',
+};
+
+/**
+ * Decides whether an attempt is followed by another, by Envoy's rules and in its order: does the policy want it, are retries left,
+ * does the retry circuit breaker allow it. Both questions answer the back-off in milliseconds, or undefined for no retry; then
+ * `x.flags` says URX (exhausted) or UO (breaker).
+ */
+export class RetryState {
+  private readonly policy: RetryPolicy;
+  private readonly x: Exchange;
+  private readonly cluster: Cluster;
+  private readonly random: Random;
+  private retriesLeft: number;
+  private retries = 0;
+  /** A taken slot of the retry breaker. */
+  private holding = false;
+
+  constructor(policy: RetryPolicy, x: Exchange, cluster: Cluster, random: Random) {
+    this.policy = policy;
+    this.x = x;
+    this.cluster = cluster;
+    this.random = random;
+    this.retriesLeft = policy.numRetries;
+  }
+
+  onResponse(head: RetryHead): number | undefined {
+    this.release();
+    return this.wantsResponse(head) ? this.next() : undefined;
+  }
+
+  onReset(reason: ResetReason): number | undefined {
+    this.release();
+    return this.wantsReset(reason) ? this.next() : undefined;
+  }
+
+  /** Gives back the retry breaker's slot; call at the end of the exchange. */
+  release(): void {
+    if (this.holding) {
+      this.holding = false;
+      this.cluster.resources.retries.give();
+    }
+  }
+
+  private wantsResponse(head: RetryHead): boolean {
+    const { retryOn, retriableStatusCodes } = this.policy;
+    const { status } = head;
+    // A rate-limited response is retried only by its own token.
+    if (head.header('x-envoy-ratelimited') !== undefined) return retryOn.has('envoy-ratelimited');
+    if (status >= 500 && retryOn.has('5xx')) return true;
+    if ((status === 502 || status === 503 || status === 504) && retryOn.has('gateway-error')) return true;
+    if (status === 409 && retryOn.has('retriable-4xx')) return true;
+    if (retryOn.has('retriable-status-codes') && retriableStatusCodes.has(status)) return true;
+    // gRPC statuses count only in headers (trailers-only responses).
+    const grpc = head.header('grpc-status');
+    const token = grpc === undefined ? undefined : GRPC_STATUS[grpc];
+    return token !== undefined && retryOn.has(token);
+  }
+
+  private wantsReset(reason: ResetReason): boolean {
+    const { retryOn } = this.policy;
+    // A request that our own breaker refused, or the whole exchange's end, is never retried.
+    if (reason === 'overflow' || reason === 'global-timeout' || reason === 'local-reset') return false;
+    if (retryOn.has('5xx') || retryOn.has('gateway-error') || retryOn.has('reset')) return true;
+    const connecting = reason === 'connect-failure' || reason === 'connect-timeout' || reason === 'tls-failure';
+    if (connecting && (retryOn.has('connect-failure') || retryOn.has('reset-before-request'))) return true;
+    return reason === 'refused-stream' && retryOn.has('refused-stream');
+  }
+
+  private next(): number | undefined {
+    if (this.retriesLeft <= 0) {
+      this.x.flags |= ResponseFlag.UpstreamRetryLimitExceeded;
+      return undefined;
+    }
+    this.retriesLeft--;
+    if (!this.cluster.resources.retries.tryTake()) {
+      this.x.flags |= ResponseFlag.UpstreamOverflow;
+      return undefined;
+    }
+    this.holding = true;
+    // Full jitter: uniform in [0, min(base · 2^(n−1), max)).
+    const ceiling = Math.min(this.policy.backOffBaseMs * 2 ** this.retries, this.policy.backOffMaxMs);
+    this.retries++;
+    return this.random() * ceiling;
+  }
+}
