@@ -1,1 +1,5 @@
-export {};
+export * from './interceptor.ts';
+export * from './mesh-dispatcher.ts';
+export * from './mesh-fetch.ts';
+export { type AppHeaders, OutboundHead } from './outbound-head.ts';
+export { RequestError } from './request-error.ts';

@@ -1,0 +1,563 @@
+import {
+  type AttemptOutcome,
+  type Clock,
+  type Endpoint,
+  type Exchange,
+  type ForwardAction,
+  isLease,
+  type LocalReply,
+  localReply,
+  maxDurationReply,
+  type Pipeline,
+  type Random,
+  type ResetReason,
+  ResponseFlag,
+  RetryState,
+  resetReply,
+  streamIdleReply,
+  type TelemetrySink,
+  type Timer,
+} from '@ripstop/core';
+import type { Dispatcher } from 'undici';
+import { Attempt, type AttemptOwner, type UpgradedSocket } from './attempt.ts';
+import { Deadline, type DeadlineQueues } from './deadline-queue.ts';
+import type { EndpointPools } from './endpoint-pools.ts';
+import { IdleDeadline } from './idle-deadline.ts';
+import { isGrpc, localResponse } from './local-response.ts';
+import { sendMirrors } from './mirror.ts';
+import { OutboundHead } from './outbound-head.ts';
+import { BodyTee, isReplayable } from './request-body.ts';
+import { RequestError } from './request-error.ts';
+import { ConnectError, isAppError, resetReasonOf } from './reset-reason.ts';
+import { type ResponseHeaders, UpstreamHead } from './response-head.ts';
+import { StepDeadline } from './step-deadline.ts';
+
+/** What every exchange of a dispatcher shares. */
+export interface ForwardEnvironment {
+  readonly pipeline: Pipeline;
+  readonly pools: EndpointPools;
+  readonly deadlines: DeadlineQueues;
+  readonly clock: Clock;
+  readonly telemetry: TelemetrySink;
+  readonly random: Random;
+  readonly onError: (error: Error) => void;
+  /** Called once per exchange, at its end. */
+  readonly onFinished: () => void;
+}
+
+/** Retried responses up to this length are read to their end, so that the connection stays usable. */
+const DRAINABLE_BYTES = 16_384;
+
+/**
+ * One exchange from the app's dispatch to the end of the response: the attempt loop. It is the controller that the app's handler
+ * holds, whichever attempt runs, and itself the entry of the route timeout. Everything refused becomes an HTTP response; an error
+ * reaches the app only after a response has begun, or when the app itself is to blame.
+ */
+export class AttemptHandler extends Deadline implements AttemptOwner, Dispatcher.DispatchController {
+  readonly #env: ForwardEnvironment;
+  readonly #x: Exchange;
+  readonly #app: Dispatcher.DispatchHandler;
+  readonly #body: unknown;
+  readonly #upgrade: string | undefined;
+  #attempt: Attempt | undefined = undefined;
+  #retry: RetryState | undefined = undefined;
+  #tee: BodyTee | undefined = undefined;
+  #lines: string[] | undefined = undefined;
+  #tried: Endpoint[] | undefined = undefined;
+  #backoff: Timer | undefined = undefined;
+  #perTry: StepDeadline | undefined = undefined;
+  #maxDuration: StepDeadline | undefined = undefined;
+  #idle: IdleDeadline | undefined = undefined;
+  #head: UpstreamHead | undefined = undefined;
+  #localBody: Buffer | undefined = undefined;
+  /** 0 = no local reply; then: head, body, end. */
+  #localStep = 0;
+  /** The whole request has been written once. */
+  #sent = false;
+  #done = false;
+  #aborted = false;
+  #reason: Error | null = null;
+  #paused = false;
+  #requestBytes = 0;
+  #responseBytes = 0;
+  #grpcStatus: number | undefined = undefined;
+
+  constructor(env: ForwardEnvironment, x: Exchange, app: Dispatcher.DispatchHandler, body: unknown, upgrade: string | undefined) {
+    super();
+    this.#env = env;
+    this.#x = x;
+    this.#app = app;
+    this.#body = body;
+    this.#upgrade = upgrade;
+  }
+
+  /** Runs the route's decision and then the attempts. */
+  begin(): void {
+    const x = this.#x;
+    this.#env.telemetry.onStart(x);
+    this.#app.onRequestStart?.(this, {});
+    if (this.#done) return;
+    let verdict: LocalReply | undefined | Promise<LocalReply | undefined>;
+    try {
+      verdict = this.#env.pipeline.begin(x);
+    } catch (error) {
+      this.#filterFailed(error);
+      return;
+    }
+    if (verdict === undefined) this.#forward(x.startedAt);
+    else if (verdict instanceof Promise) this.#beginLater(verdict);
+    else this.#reply(verdict);
+  }
+
+  /** Takes over an exchange that its listener has begun (gateway). */
+  forward(): void {
+    this.#app.onRequestStart?.(this, {});
+    if (!this.#done) this.#forward(this.#env.clock.now());
+  }
+
+  // ── the app's controller ──
+
+  get aborted(): boolean {
+    return this.#aborted;
+  }
+
+  get paused(): boolean {
+    return this.#paused;
+  }
+
+  get reason(): Error | null {
+    return this.#reason;
+  }
+
+  get rawHeaders(): Buffer[] | string[] | ResponseHeaders | null {
+    const head = this.#head;
+    if (head === undefined) return null;
+    const raw = this.#attempt?.controller?.rawHeaders;
+    return head.changed || raw == null ? head.flat() : (raw as Buffer[]);
+  }
+
+  get rawTrailers(): Buffer[] | string[] | ResponseHeaders | null {
+    return (this.#attempt?.controller?.rawTrailers as Buffer[] | undefined) ?? null;
+  }
+
+  pause(): void {
+    this.#paused = true;
+    if (this.#localStep === 0) this.#attempt?.controller?.pause();
+  }
+
+  resume(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    if (this.#localStep > 0) this.#deliver();
+    else this.#attempt?.controller?.resume();
+  }
+
+  abort(reason: Error): void {
+    if (this.#done) return;
+    this.#aborted = true;
+    this.#reason = reason ?? null;
+    this.#x.flags |= ResponseFlag.DownstreamConnectionTermination;
+    this.#x.details = 'downstream_remote_disconnect';
+    this.#dropAttempt(CANCELLED);
+    this.#fail(reason);
+  }
+
+  // ── deadlines ──
+
+  /** Route timeout. */
+  onDue(): void {
+    this.#timeOut('global-timeout');
+  }
+
+  // ── what the attempt reports ──
+
+  attemptOptions(): Dispatcher.DispatchOptions {
+    const { request } = this.#x;
+    return {
+      path: request.path,
+      method: request.method,
+      headers: request instanceof OutboundHead ? request.lines : this.#foreignLines(),
+      body: (this.#tee === undefined ? this.#body : this.#tee.read()) as Dispatcher.DispatchOptions['body'],
+      upgrade: this.#upgrade ?? null,
+      // One request per connection: undici needn't guard a pipeline.
+      blocking: false,
+    };
+  }
+
+  onAttemptBodyChunk(chunk: Buffer): void {
+    this.#requestBytes += chunk.length;
+    this.#idle?.touch();
+    if (this.#app.onBodySent !== undefined && this.#x.attempt === 1) this.#app.onBodySent(chunk);
+  }
+
+  onAttemptSent(): void {
+    const action = this.#action;
+    // The timeout runs from the end of the request; a replay doesn't start it again.
+    if (this.#tee !== undefined && !this.#sent) this.#startRouteTimeout(action, this.#env.clock.now());
+    this.#sent = true;
+    if (action.retry !== undefined) this.#startPerTryTimeouts(action);
+    if (this.#app.onRequestSent !== undefined && this.#x.attempt === 1) this.#app.onRequestSent();
+  }
+
+  onAttemptHead(status: number, headers: ResponseHeaders, statusText: string | undefined): void {
+    if (status < 200) {
+      this.#app.onResponseStart?.(this, status, headers as never, statusText);
+      return;
+    }
+    const connection = headers.connection;
+    if (connection !== undefined && connection !== 'keep-alive' && String(connection).toLowerCase().includes('close'))
+      this.#attempt!.closeConnection();
+    const head = new UpstreamHead(status, headers);
+    if (isGrpc(headers['content-type'] as string | undefined)) this.#grpcStatus = grpcStatusOf(headers);
+    if (this.#retry !== undefined && this.#retryResponse(this.#retry, head)) return;
+    this.#head = head;
+    if (this.#perTry !== undefined) this.#env.deadlines.cancel(this.#perTry);
+    this.#idle?.touch();
+    this.#env.pipeline.respond(this.#x, head);
+    if (this.#paused) this.#attempt!.controller!.pause();
+    this.#app.onResponseStart?.(this, head.status, head.headers as never, statusText);
+  }
+
+  onAttemptChunk(chunk: Buffer): void {
+    this.#responseBytes += chunk.length;
+    this.#idle?.touch();
+    this.#app.onResponseData?.(this, chunk);
+  }
+
+  onAttemptEnd(trailers: ResponseHeaders): void {
+    const attempt = this.#attempt!;
+    const now = this.#env.clock.now();
+    attempt.lease.release(this.#responseOutcome(this.#head!.status, now));
+    if (trailers['grpc-status'] !== undefined) this.#grpcStatus = grpcStatusOf(trailers);
+    this.#finish(this.#head!.status, now);
+    this.#app.onResponseEnd?.(this, trailers as never);
+  }
+
+  onAttemptUpgrade(status: number, headers: ResponseHeaders, socket: UpgradedSocket): void {
+    const attempt = this.#attempt!;
+    const head = new UpstreamHead(status, headers);
+    this.#head = head;
+    this.#cancelDeadlines();
+    this.#env.pipeline.respond(this.#x, head);
+    socket.once('close', () => {
+      const now = this.#env.clock.now();
+      attempt.lease.release(this.#responseOutcome(status, now));
+      const { bytesRead, bytesWritten } = socket as { bytesRead?: number; bytesWritten?: number };
+      this.#responseBytes = bytesRead ?? 0;
+      this.#requestBytes = bytesWritten ?? 0;
+      this.#finish(status, now);
+    });
+    this.#app.onRequestUpgrade?.(this, status, head.headers as never, socket);
+  }
+
+  onAttemptOverflow(): void {
+    this.#attempt!.lease.release({ kind: 'reset', reason: 'overflow' });
+    this.#attempt = undefined;
+    this.#x.endpoint = undefined;
+    this.#reply(this.#resetReply('overflow'));
+  }
+
+  onAttemptError(error: Error): void {
+    if (this.#done) return;
+    const ownFault = this.#tee?.failure ?? (isAppError(error) && this.#head === undefined ? error : undefined);
+    if (ownFault !== undefined) {
+      this.#x.flags |= ResponseFlag.DownstreamConnectionTermination;
+      this.#x.details = 'downstream_remote_disconnect';
+      this.#dropAttempt(CANCELLED);
+      this.#fail(ownFault);
+      return;
+    }
+    if (error instanceof ConnectError) this.#x.transportFailure = error.transportFailure;
+    this.#onReset(resetReasonOf(error), error);
+  }
+
+  // ── the loop ──
+
+  get #action(): ForwardAction {
+    return this.#x.route!.action as ForwardAction;
+  }
+
+  #beginLater(verdict: Promise<LocalReply | undefined>): void {
+    verdict.then(
+      (reply) => {
+        if (this.#done) return;
+        if (reply === undefined) this.#forward(this.#env.clock.now());
+        else this.#reply(reply);
+      },
+      (error: unknown) => this.#filterFailed(error),
+    );
+  }
+
+  #filterFailed(error: unknown): void {
+    this.#env.onError(error instanceof Error ? error : new Error(String(error)));
+    if (!this.#done) this.#reply(localReply({ status: 500, details: 'ripstop_filter_failed', body: 'a filter of the mesh failed' }));
+  }
+
+  #forward(now: number): void {
+    const x = this.#x;
+    const action = this.#action;
+    if (this.#upgrade !== undefined && !x.manager.upgrades.includes(this.#upgrade.toLowerCase())) {
+      this.#reply(localReply({ status: 403, details: 'upgrade_failed' }));
+      return;
+    }
+    if (action.retry !== undefined) this.#retry = new RetryState(action.retry, x, x.cluster!, this.#env.random);
+    const mirrored = action.mirrors.length > 0;
+    if (isReplayable(this.#body)) this.#startRouteTimeout(action, now);
+    else
+      this.#tee = new BodyTee(this.#body as AsyncIterable<unknown>, this.#retry !== undefined || mirrored ? action.bufferLimitBytes : -1);
+    this.#startStreamDeadlines(action, now);
+    this.#try(now);
+    if (mirrored && x.endpoint !== undefined) sendMirrors(this.#env, x, action, this.#tee ?? this.#body);
+  }
+
+  #try(now: number): void {
+    const x = this.#x;
+    const cluster = x.cluster!;
+    x.attempt++;
+    this.#requestBytes = 0;
+    const tried = this.#tried;
+    const policy = tried === undefined ? undefined : this.#action.retry;
+    const leased = cluster.acquire(
+      x,
+      policy === undefined
+        ? undefined
+        : { avoid: policy.avoidPreviousHosts ? tried : undefined, maxSelectionAttempts: policy.hostSelectionMaxAttempts },
+    );
+    if (!isLease(leased)) {
+      this.#reply(leased);
+      return;
+    }
+    const { endpoint } = leased;
+    x.endpoint = endpoint;
+    this.#env.pipeline.beforeAttempt(x);
+    const pool = this.#env.pools.of(endpoint, cluster, x.request.authority);
+    this.#attempt = new Attempt(this, leased, pool, cluster, now);
+    this.#attempt.start();
+  }
+
+  #retryAfter(delayMs: number): void {
+    this.#tried ??= [];
+    this.#tried.push(this.#x.endpoint!);
+    this.#attempt = undefined;
+    this.#idle?.touch();
+    this.#backoff = this.#env.clock.setTimer(() => {
+      this.#backoff = undefined;
+      this.#try(this.#env.clock.now());
+    }, delayMs);
+  }
+
+  #retryResponse(retry: RetryState, head: UpstreamHead): boolean {
+    const delayMs = this.#canReplay ? retry.onResponse(head) : undefined;
+    if (delayMs === undefined) return false;
+    const attempt = this.#attempt!;
+    attempt.lease.release(this.#responseOutcome(head.status, this.#env.clock.now()));
+    const length = Number(head.headers['content-length'] ?? Number.POSITIVE_INFINITY);
+    attempt.detach(length <= DRAINABLE_BYTES);
+    this.#retryAfter(delayMs);
+    return true;
+  }
+
+  get #canReplay(): boolean {
+    return this.#tee === undefined || this.#tee.replayable;
+  }
+
+  #onReset(reason: ResetReason, error: Error | undefined): void {
+    this.#attempt!.lease.release({ kind: 'reset', reason });
+    this.#attempt!.detach(false);
+    if (this.#perTry !== undefined) this.#env.deadlines.cancel(this.#perTry);
+    if (this.#head !== undefined) {
+      this.#failCommitted(reason, error);
+      return;
+    }
+    const delayMs = this.#retry !== undefined && this.#canReplay ? this.#retry.onReset(reason) : undefined;
+    if (delayMs !== undefined) this.#retryAfter(delayMs);
+    else this.#reply(this.#resetReply(reason));
+  }
+
+  #resetReply(reason: ResetReason): LocalReply {
+    return resetReply(reason, this.#x.attempt, this.#x.transportFailure);
+  }
+
+  /** The response broke off. Envoy's HTTP/1 codec sees a body cut short as a protocol error. */
+  #failCommitted(reason: ResetReason, error: Error | undefined): void {
+    const remote = reason === 'remote-reset' || reason === 'refused-stream';
+    this.#x.flags |= remote ? ResponseFlag.UpstreamRemoteReset : ResponseFlag.UpstreamProtocolError;
+    this.#x.details = `upstream_reset_after_response_started{${remote ? 'remote_reset' : 'protocol_error'}}`;
+    this.#fail(error ?? new RequestError('RIPSTOP_UPSTREAM_RESET', 'the response broke off', this.#x.flags, this.#x.details));
+  }
+
+  // ── timeouts ──
+
+  #startRouteTimeout(action: ForwardAction, now: number): void {
+    if (action.timeoutMs <= 0) return;
+    this.#x.deadline = now + action.timeoutMs;
+    this.#env.deadlines.start(this, action.timeoutMs, now);
+  }
+
+  #startStreamDeadlines(action: ForwardAction, now: number): void {
+    const { deadlines, clock } = this.#env;
+    if (action.maxStreamDurationMs > 0) {
+      this.#maxDuration = new StepDeadline(() => this.#expire(maxDurationReply()));
+      deadlines.start(this.#maxDuration, action.maxStreamDurationMs, now);
+    }
+    const idleMs = action.idleTimeoutMs > 0 ? action.idleTimeoutMs : this.#x.manager.streamIdleTimeoutMs;
+    if (idleMs > 0) {
+      this.#idle = new IdleDeadline(deadlines, clock, idleMs, () => this.#expire(streamIdleReply(this.#tee === undefined || this.#sent)));
+    }
+  }
+
+  #startPerTryTimeouts(action: ForwardAction): void {
+    const { perTryTimeoutMs } = action.retry!;
+    if (perTryTimeoutMs <= 0 || (action.timeoutMs > 0 && perTryTimeoutMs >= action.timeoutMs) || this.#head !== undefined || this.#done)
+      return;
+    this.#perTry ??= new StepDeadline(() => this.#timeOut('per-try-timeout'));
+    this.#env.deadlines.cancel(this.#perTry);
+    this.#env.deadlines.start(this.#perTry, perTryTimeoutMs, this.#env.clock.now());
+  }
+
+  #timeOut(reason: 'global-timeout' | 'per-try-timeout'): void {
+    if (this.#done) return;
+    if (reason === 'per-try-timeout') {
+      this.#onReset(reason, undefined);
+      return;
+    }
+    this.#dropAttempt({ kind: 'reset', reason });
+    if (this.#head === undefined) {
+      this.#reply(this.#resetReply(reason));
+      return;
+    }
+    this.#x.flags |= ResponseFlag.UpstreamRequestTimeout;
+    this.#x.details = 'response_timeout';
+    this.#fail(new RequestError('RIPSTOP_TIMEOUT', 'the response took longer than the route timeout', this.#x.flags, this.#x.details));
+  }
+
+  #expire(reply: LocalReply): void {
+    if (this.#done) return;
+    this.#dropAttempt(LOCAL_RESET);
+    if (this.#head === undefined) {
+      this.#reply(reply);
+      return;
+    }
+    this.#x.flags |= reply.flags;
+    this.#x.details = reply.details;
+    this.#fail(new RequestError('RIPSTOP_TIMEOUT', reply.body, this.#x.flags, reply.details));
+  }
+
+  // ── endings ──
+
+  #reply(reply: LocalReply): void {
+    const x = this.#x;
+    this.#attempt = undefined;
+    this.#cancelDeadlines();
+    x.flags |= reply.flags;
+    x.details = reply.details;
+    const { status, headers, body } = localResponse(x, reply, this.#env.clock.wallTime());
+    const head = new UpstreamHead(status, headers);
+    head.changed = true;
+    this.#env.pipeline.respond(x, head);
+    this.#head = head;
+    this.#localBody = body;
+    this.#localStep = 1;
+    if (reply.grpcStatus !== undefined) this.#grpcStatus = reply.grpcStatus;
+    // Not within the app's own dispatch(): a handler that calls again at once would recurse.
+    queueMicrotask(() => this.#deliver());
+  }
+
+  #deliver(): void {
+    const head = this.#head!;
+    while (!this.#done && !this.#paused) {
+      const step = this.#localStep++;
+      if (step === 1) {
+        this.#app.onResponseStart?.(this, head.status, head.headers as never, undefined);
+      } else if (step === 2) {
+        if (this.#localBody === undefined) continue;
+        this.#responseBytes = this.#localBody.byteLength;
+        this.#app.onResponseData?.(this, this.#localBody);
+      } else {
+        this.#finish(head.status, this.#env.clock.now());
+        this.#app.onResponseEnd?.(this, {});
+      }
+    }
+  }
+
+  #dropAttempt(outcome: AttemptOutcome): void {
+    const attempt = this.#attempt;
+    if (attempt === undefined) return;
+    attempt.lease.release(outcome);
+    attempt.detach(false);
+  }
+
+  #fail(error: Error): void {
+    this.#finish(this.#head?.status ?? 0, this.#env.clock.now());
+    this.#app.onResponseError?.(this, error);
+  }
+
+  #finish(status: number, now: number): void {
+    this.#done = true;
+    this.#cancelDeadlines();
+    this.#tee?.close();
+    this.#retry?.release();
+    const outcome = {
+      status,
+      grpcStatus: this.#grpcStatus,
+      requestBytes: this.#requestBytes,
+      responseBytes: this.#responseBytes,
+      endedAt: now,
+    };
+    this.#env.pipeline.end(this.#x, outcome);
+    this.#env.telemetry.onEnd(this.#x, outcome);
+    this.#env.onFinished();
+  }
+
+  #cancelDeadlines(): void {
+    const { deadlines } = this.#env;
+    if (this.queue !== undefined) deadlines.cancel(this);
+    if (this.#perTry !== undefined) deadlines.cancel(this.#perTry);
+    if (this.#maxDuration !== undefined) deadlines.cancel(this.#maxDuration);
+    this.#idle?.stop();
+    this.#backoff?.cancel();
+  }
+
+  #responseOutcome(status: number, now: number): AttemptOutcome {
+    return { kind: 'response', status, grpcStatus: this.#grpcStatus, latencyMs: now - this.#attempt!.startedAt };
+  }
+
+  /** Headers of a head that another driver made (gateway), without what belongs to the other connection. */
+  #foreignLines(): string[] {
+    if (this.#lines === undefined || this.#x.attempt > 1) this.#lines = forwardableLines(this.#x);
+    return this.#lines;
+  }
+}
+
+const CANCELLED: AttemptOutcome = { kind: 'cancelled' };
+const LOCAL_RESET: AttemptOutcome = { kind: 'reset', reason: 'local-reset' };
+
+const HOP_BY_HOP = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-connection',
+  'transfer-encoding',
+  'upgrade',
+  'te',
+  'trailer',
+  'http2-settings',
+  'expect',
+]);
+
+function forwardableLines(x: Exchange): string[] {
+  const { request } = x;
+  if (request.pairs === undefined) throw new TypeError('this request head cannot be forwarded: it has no pairs()');
+  const lines = ['host', request.authority];
+  const pairs = request.pairs();
+  for (let at = 0; at < pairs.length; at += 2) {
+    const name = pairs[at]!.toLowerCase();
+    if (!HOP_BY_HOP.has(name) && name !== 'host') lines.push(name, pairs[at + 1]!);
+  }
+  return lines;
+}
+
+function grpcStatusOf(headers: ResponseHeaders): number | undefined {
+  const value = headers['grpc-status'];
+  const status = Number(Array.isArray(value) ? value[0] : value);
+  return value !== undefined && Number.isInteger(status) ? status : undefined;
+}

@@ -1,0 +1,133 @@
+import type { Cancel, Clock, Cluster, Endpoint, IdentitySource, Random, Svid, TransportSocket } from '@ripstop/core';
+import { EndpointPool } from './endpoint-pool.ts';
+import { MtlsConnector } from './mtls-connector.ts';
+import { ConnectError } from './reset-reason.ts';
+import { TlsContexts } from './tls-contexts.ts';
+
+const SWEEP_MS = 1_000;
+const DEFAULT_ROTATION_JITTER_MS = 1_000;
+
+export interface EndpointPoolsInit {
+  readonly identity: IdentitySource | undefined;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly onError: (error: Error) => void;
+  /** After a rotation each connection of the old identity lives on for a random part of this time, so that handshakes spread. */
+  readonly rotationJitterMs?: number | undefined;
+}
+
+/**
+ * Every connection that the process holds, by endpoint. Closed gracefully when EDS dropped the endpoint, its transport changed
+ * (mTLS switched on), or the identity was rotated; requests in flight finish where they are.
+ */
+export class EndpointPools {
+  readonly #pools = new Map<Endpoint, EndpointPool[]>();
+  readonly #contexts: TlsContexts;
+  readonly #connector: MtlsConnector;
+  readonly #init: EndpointPoolsInit;
+  readonly #stopWatching: Cancel | undefined;
+  #svid: Svid | undefined;
+  #jitterMs = 0;
+  #sweeping = false;
+  #closed = false;
+
+  constructor(init: EndpointPoolsInit) {
+    this.#init = init;
+    this.#contexts = new TlsContexts(init.identity, init.clock);
+    this.#connector = new MtlsConnector(this.#contexts, init.clock);
+    this.#svid = init.identity?.current();
+    this.#stopWatching = init.identity?.onRotate((next) => this.#rotate(next));
+  }
+
+  /** The pool of an endpoint, made on first use. `authorityHost` matters for transports that take the SNI from the request. */
+  of(endpoint: Endpoint, cluster: Cluster, authorityHost: string): EndpointPool {
+    const { transport } = endpoint;
+    const host = transport.kind === 'tls' && transport.autoSni && transport.sni === '' ? authorityHost : '';
+    const known = this.#pools.get(endpoint);
+    if (known !== undefined) {
+      for (const pool of known) if (pool.authorityHost === host && sameTransport(pool.transport, transport)) return pool;
+    }
+    return this.#create(endpoint, cluster, host, known);
+  }
+
+  /** Connections now open, for tests and the admin page. */
+  get size(): number {
+    let size = 0;
+    for (const pools of this.#pools.values()) for (const pool of pools) size += pool.connections.size;
+    return size;
+  }
+
+  /** Lets running streams finish and closes everything else. */
+  close(): void {
+    this.#closed = true;
+    this.#stopWatching?.();
+    for (const pools of this.#pools.values()) for (const pool of pools) pool.retireAll();
+  }
+
+  /** Ends every connection now. */
+  destroy(): void {
+    this.close();
+    const failure = new ConnectError('connect-failure', 'the dispatcher was closed');
+    for (const pools of this.#pools.values()) for (const pool of pools) pool.destroy(failure);
+  }
+
+  #create(endpoint: Endpoint, cluster: Cluster, authorityHost: string, known: EndpointPool[] | undefined): EndpointPool {
+    const pool = new EndpointPool(endpoint, cluster, authorityHost, {
+      connector: this.#connector,
+      clock: this.#init.clock,
+      generation: () => this.#svid?.generation ?? 0,
+      staleUntil: () => this.#staleUntil(),
+      onError: this.#init.onError,
+    });
+    if (known === undefined) this.#pools.set(endpoint, [pool]);
+    else known.push(pool);
+    this.#scheduleSweep();
+    return pool;
+  }
+
+  #rotate(next: Svid): void {
+    const before = this.#svid;
+    this.#svid = next;
+    this.#contexts.forget();
+    // Another identity must not speak over connections of the old one at all; a renewed certificate may wait its turn.
+    this.#jitterMs =
+      before !== undefined && before.spiffeId !== next.spiffeId ? 0 : (this.#init.rotationJitterMs ?? DEFAULT_ROTATION_JITTER_MS);
+    for (const pools of this.#pools.values()) {
+      for (const pool of pools) {
+        for (const connection of pool.connections) {
+          if (connection.generation === undefined || connection.generation === next.generation) continue;
+          connection.retireAt = Math.min(connection.retireAt, this.#staleUntil());
+        }
+      }
+    }
+  }
+
+  #staleUntil(): number {
+    return this.#init.clock.now() + this.#init.random() * this.#jitterMs;
+  }
+
+  #scheduleSweep(): void {
+    if (this.#sweeping) return;
+    this.#sweeping = true;
+    this.#init.clock.setTimer(() => this.#sweep(), SWEEP_MS);
+  }
+
+  #sweep(): void {
+    this.#sweeping = false;
+    const now = this.#init.clock.now();
+    for (const [endpoint, pools] of this.#pools) {
+      const kept = pools.filter((pool) => {
+        if (this.#closed || !endpoint.present || !sameTransport(pool.transport, endpoint.transport)) pool.retireAll();
+        else pool.retireExpired(now);
+        return !pool.empty;
+      });
+      if (kept.length === 0) this.#pools.delete(endpoint);
+      else if (kept.length !== pools.length) this.#pools.set(endpoint, kept);
+    }
+    if (this.#pools.size > 0) this.#scheduleSweep();
+  }
+}
+
+function sameTransport(one: TransportSocket, other: TransportSocket): boolean {
+  return one === other || (one.kind === 'tls' ? other.kind === 'tls' && one.key === other.key : other.kind === 'raw');
+}

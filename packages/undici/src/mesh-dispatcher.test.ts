@@ -1,0 +1,351 @@
+import { once } from 'node:events';
+import { createServer as createTcpServer } from 'node:net';
+import { Readable } from 'node:stream';
+import { formatResponseFlags, localReply } from '@ripstop/core';
+import { Agent, request, fetch as undiciFetch } from 'undici';
+import { afterEach, describe, expect, it } from 'vitest';
+import { createMeshInterceptor } from './interceptor.ts';
+import { createMeshFetch } from './mesh-fetch.ts';
+import { Counter, forwardTo, listen, MeshDouble, retryOn, TestCluster, testEndpoint } from './testing/mesh-double.ts';
+
+const cleanups: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const run of cleanups.splice(0).reverse()) await run();
+});
+
+async function serve(...args: Parameters<typeof listen>): Promise<number> {
+  const { port, close } = await listen(...args);
+  cleanups.push(close);
+  return port;
+}
+
+function meshOf(...args: ConstructorParameters<typeof MeshDouble>): MeshDouble {
+  const mesh = new MeshDouble(...args);
+  cleanups.push(() => mesh.dispatcher.destroy());
+  return mesh;
+}
+
+async function bodyOf(stream: AsyncIterable<Buffer>): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of stream) chunks.push(chunk);
+  return Buffer.concat(chunks).toString();
+}
+
+const flagsOf = (mesh: MeshDouble): string => formatResponseFlags(mesh.finished.at(-1)!.x.flags);
+
+describe('mesh dispatcher', () => {
+  it('serves request, npm fetch, built-in fetch, a composed agent and createMeshFetch alike', async () => {
+    const port = await serve((req, res) => req.pipe(res.setHeader('x-host', req.headers.host!)));
+    const mesh = meshOf(
+      [new TestCluster('c', [testEndpoint(port)])],
+      forwardTo(() => 'c'),
+    );
+    const { dispatcher } = mesh;
+    const url = 'http://reviews:9080/echo?a=1';
+    const init = { method: 'POST', body: 'hello' };
+    const viaRequest = await request(url, { ...init, method: 'POST', dispatcher });
+    const agent = new Agent().compose(createMeshInterceptor(dispatcher));
+    cleanups.push(() => agent.close());
+    const viaAgent = await request(url, { ...init, method: 'POST', dispatcher: agent });
+    const replies = [
+      [viaRequest.headers['x-host'], await viaRequest.body.text()],
+      [viaAgent.headers['x-host'], await viaAgent.body.text()],
+    ];
+    for (const reply of [
+      await undiciFetch(url, { ...init, dispatcher }),
+      await fetch(url, { ...init, dispatcher } as RequestInit),
+      await createMeshFetch(dispatcher)(url, init),
+    ]) {
+      replies.push([reply.headers.get('x-host')!, await reply.text()]);
+    }
+    expect(replies).toEqual(Array.from({ length: 5 }, () => ['reviews:9080', 'hello']));
+    expect(mesh.finished.map(({ outcome }) => [outcome.status, outcome.requestBytes, outcome.responseBytes])).toEqual(
+      Array.from({ length: 5 }, () => [200, 5, 5]),
+    );
+  });
+
+  it('sends each request to the cluster that the route chose', async () => {
+    const ports = [await serve((_req, res) => res.end('v1')), await serve((_req, res) => res.end('v2'))];
+    let turn = 0;
+    const mesh = meshOf(
+      ports.map((port, n) => new TestCluster(`v${n + 1}`, [testEndpoint(port)])),
+      forwardTo(() => (turn++ % 10 === 0 ? 'v2' : 'v1')),
+    );
+    const counts: Record<string, number> = {};
+    for (let n = 0; n < 50; n++) {
+      const text = await (await request('http://reviews/', { dispatcher: mesh.dispatcher })).body.text();
+      counts[text] = (counts[text] ?? 0) + 1;
+    }
+    expect(counts).toEqual({ v1: 45, v2: 5 });
+    expect(mesh.dispatcher.connections).toBe(2);
+  });
+
+  it('turns local replies into ordinary responses, for fetch and for request', async () => {
+    const mesh = meshOf([], () =>
+      localReply({ status: 403, details: 'rbac_access_denied_matched_policy[none]', body: 'RBAC: access denied' }),
+    );
+    const viaFetch = await fetch('http://reviews/', { dispatcher: mesh.dispatcher } as RequestInit);
+    expect([viaFetch.status, viaFetch.headers.get('content-type'), await viaFetch.text()]).toEqual([
+      403,
+      'text/plain',
+      'RBAC: access denied',
+    ]);
+    const viaRequest = await request('http://reviews/', { dispatcher: mesh.dispatcher });
+    expect([viaRequest.statusCode, viaRequest.headers['content-length'], await viaRequest.body.text()]).toEqual([
+      403,
+      '19',
+      'RBAC: access denied',
+    ]);
+    const grpc = await request('http://reviews/', {
+      dispatcher: mesh.dispatcher,
+      method: 'POST',
+      headers: { 'content-type': 'application/grpc' },
+    });
+    expect([grpc.statusCode, grpc.headers['grpc-status'], grpc.headers['grpc-message']]).toEqual([200, '7', 'RBAC: access denied']);
+  });
+
+  it.each([
+    ['a string', () => 'payload'],
+    ['a stream', () => Readable.from(['pay', 'load'])],
+  ])('replays %s on another host after a 503, and releases both leases', async (_name, body) => {
+    const bad = await serve((req, res) => req.resume().on('end', () => res.writeHead(503).end('no')));
+    const good = await serve((req, res) => req.pipe(res));
+    const cluster = new TestCluster('c', [testEndpoint(bad), testEndpoint(good)]);
+    const mesh = meshOf([cluster], forwardTo(cluster, { retry: retryOn('5xx') }));
+    const reply = await request('http://reviews/', { dispatcher: mesh.dispatcher, method: 'POST', body: body() });
+    expect([reply.statusCode, await reply.body.text()]).toEqual([200, 'payload']);
+    expect(mesh.finished[0]!.x.attempt).toBe(2);
+    expect(cluster.outcomes).toMatchObject([{ status: 503 }, { status: 200 }]);
+    expect(cluster.endpoints.map((endpoint) => endpoint.activeRequests)).toEqual([0, 0]);
+  });
+
+  it('replays a fetch body after the connection was cut before the response', async () => {
+    let cut = 0;
+    const port = await serve((req, res) => {
+      if (cut++ === 0) req.socket.destroy();
+      else req.pipe(res);
+    });
+    const cluster = new TestCluster('c', [testEndpoint(port)]);
+    const mesh = meshOf([cluster], forwardTo(cluster, { retry: retryOn('reset') }));
+    const reply = await fetch('http://reviews/', { method: 'POST', body: 'again', dispatcher: mesh.dispatcher } as RequestInit);
+    expect(await reply.text()).toBe('again');
+    expect(cluster.outcomes).toMatchObject([{ kind: 'reset', reason: 'connection-termination' }, { status: 200 }]);
+  });
+
+  it('passes the 503 on when the body went over the buffer limit', async () => {
+    const port = await serve((req, res) => req.resume().on('end', () => res.writeHead(503).end('busy')));
+    const cluster = new TestCluster('c', [testEndpoint(port)]);
+    const mesh = meshOf([cluster], forwardTo(cluster, { retry: retryOn('5xx'), bufferLimitBytes: 1_000 }));
+    const body = Readable.from(Array.from({ length: 10 }, () => Buffer.alloc(200, 'x')));
+    const reply = await request('http://reviews/', { dispatcher: mesh.dispatcher, method: 'POST', body });
+    expect([reply.statusCode, await reply.body.text(), mesh.finished[0]!.x.attempt]).toEqual([503, 'busy', 1]);
+  });
+
+  it.each([
+    ['refused', () => 1, 503, 'UF', 'remote connection failure'],
+    ['cut', async () => serve((req) => req.socket.destroy()), 503, 'UC', 'connection termination'],
+    ['garbage', () => tcpServer('nonsense\r\n\r\n'), 502, 'UPE', 'protocol error'],
+  ])('answers a %s upstream as Envoy does', async (_name, port, status, flags, reason) => {
+    const cluster = new TestCluster('c', [testEndpoint(await port())]);
+    const mesh = meshOf([cluster], forwardTo(cluster));
+    const reply = await request('http://reviews/', { dispatcher: mesh.dispatcher });
+    expect([reply.statusCode, await reply.body.text()]).toEqual([
+      status,
+      `upstream connect error or disconnect/reset before headers. reset reason: ${reason}`,
+    ]);
+    expect(flagsOf(mesh)).toBe(flags);
+  });
+
+  it('times a silent upstream out with 504 UT, the whole exchange and a single try', async () => {
+    let seen = 0;
+    const port = await serve((_req, res) => {
+      if (++seen === 3) res.end('third');
+    });
+    const cluster = new TestCluster('c', [testEndpoint(port)]);
+    const mesh = meshOf([cluster], forwardTo(cluster, { timeoutMs: 30 }));
+    const slow = await request('http://reviews/', { dispatcher: mesh.dispatcher });
+    expect([slow.statusCode, await slow.body.text(), flagsOf(mesh)]).toEqual([504, 'upstream request timeout', 'UT']);
+    mesh.action = forwardTo(cluster, { timeoutMs: 2_000, retry: retryOn('5xx', { perTryTimeoutMs: 30 }) });
+    const retried = await request('http://reviews/', { dispatcher: mesh.dispatcher });
+    expect([retried.statusCode, await retried.body.text(), mesh.finished.at(-1)!.x.attempt]).toEqual([200, 'third', 2]);
+    expect(cluster.outcomes).toMatchObject([{ reason: 'global-timeout' }, { reason: 'per-try-timeout' }, { status: 200 }]);
+  });
+
+  it('overflows at once when the pending slots are taken: 1 connection, 1 pending, 3 cold requests = one 200', async () => {
+    const port = await serve((_req, res) => setTimeout(() => res.end('ok'), 20));
+    const cluster = new TestCluster('c', [testEndpoint(port)]);
+    cluster.resources.connections = new Counter(1);
+    cluster.resources.pending = new Counter(1);
+    const mesh = meshOf([cluster], forwardTo(cluster));
+    const round = async (): Promise<number[]> => {
+      const replies = await Promise.all([1, 2, 3].map(() => request('http://reviews/', { dispatcher: mesh.dispatcher })));
+      for (const reply of replies) {
+        if (reply.statusCode === 503) expect(reply.headers['x-envoy-overloaded']).toBe('true');
+        await reply.body.dump();
+      }
+      return replies.map((reply) => reply.statusCode).sort();
+    };
+    expect(await round()).toEqual([200, 503, 503]);
+    expect(await round()).toEqual([200, 200, 503]);
+    expect(mesh.finished.map(({ x }) => formatResponseFlags(x.flags)).sort()).toEqual(['-', '-', '-', 'UO', 'UO', 'UO']);
+    expect([cluster.resources.connections.peak, cluster.resources.pending.used]).toEqual([1, 0]);
+  });
+
+  it('ends an aborted request at once, frees its place and closes its connection', async () => {
+    const port = await serve(() => {});
+    const cluster = new TestCluster('c', [testEndpoint(port)]);
+    const mesh = meshOf([cluster], forwardTo(cluster, { timeoutMs: 5_000 }));
+    const abort = new AbortController();
+    const pending = request('http://reviews/', { dispatcher: mesh.dispatcher, signal: abort.signal });
+    setTimeout(() => abort.abort(), 20);
+    await expect(pending).rejects.toMatchObject({ name: 'AbortError' });
+    expect(cluster.outcomes).toEqual([{ kind: 'cancelled' }]);
+    expect([flagsOf(mesh), mesh.finished[0]!.outcome.status]).toEqual(['DC', 0]);
+    await expect(
+      fetch('http://reviews/', { dispatcher: mesh.dispatcher, signal: AbortSignal.timeout(20) } as RequestInit),
+    ).rejects.toMatchObject({ name: 'TimeoutError' });
+    await expect.poll(() => mesh.dispatcher.connections).toBe(0);
+  });
+
+  it('streams with the back pressure of the app and delivers trailers', async () => {
+    let written = 0;
+    const port = await serve((_req, res) => {
+      res.writeHead(200, { trailer: 'x-sum' });
+      const chunk = Buffer.alloc(65_536, 'x');
+      const pump = (): void => {
+        while (written < 400) {
+          written++;
+          if (!res.write(chunk)) {
+            res.once('drain', pump);
+            return;
+          }
+        }
+        res.addTrailers({ 'x-sum': 'abc' });
+        res.end();
+      };
+      pump();
+    });
+    const cluster = new TestCluster('c', [testEndpoint(port)]);
+    const mesh = meshOf([cluster], forwardTo(cluster));
+    const reply = await request('http://reviews/', { dispatcher: mesh.dispatcher });
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(written).toBeLessThan(300);
+    let bytes = 0;
+    for await (const chunk of reply.body) bytes += (chunk as Buffer).length;
+    expect([bytes, reply.trailers]).toEqual([400 * 65_536, { 'x-sum': 'abc' }]);
+    expect(mesh.finished[0]!.outcome.responseBytes).toBe(bytes);
+  });
+
+  it('reports a response that breaks off as an error, once, with UPE', async () => {
+    const port = await serve((_req, res) => {
+      res.writeHead(200, { 'content-length': '100' }).write('part');
+      setTimeout(() => res.destroy(), 10);
+    });
+    const cluster = new TestCluster('c', [testEndpoint(port)]);
+    const mesh = meshOf([cluster], forwardTo(cluster, { retry: retryOn('5xx,reset') }));
+    const reply = await request('http://reviews/', { dispatcher: mesh.dispatcher });
+    await expect(reply.body.text()).rejects.toThrow();
+    expect([flagsOf(mesh), mesh.finished.length, mesh.finished[0]!.x.details]).toEqual([
+      'UPE',
+      1,
+      'upstream_reset_after_response_started{protocol_error}',
+    ]);
+  });
+
+  it("gives the app's own mistakes back to it", async () => {
+    const port = await serve((_req, res) => res.end());
+    const cluster = new TestCluster('c', [testEndpoint(port)]);
+    const mesh = meshOf([cluster], forwardTo(cluster));
+    await expect(request('http://reviews/', { dispatcher: mesh.dispatcher, headers: { 'bad header': 'x' } })).rejects.toThrow(
+      'invalid header key',
+    );
+    const broken = Readable.from(
+      (async function* () {
+        yield 'a';
+        throw new Error('disk gone');
+      })(),
+    );
+    await expect(request('http://reviews/', { dispatcher: mesh.dispatcher, method: 'POST', body: broken })).rejects.toThrow('disk gone');
+    expect(cluster.outcomes).toEqual([{ kind: 'cancelled' }, { kind: 'cancelled' }]);
+  });
+
+  it('mirrors once, with the body and a -shadow host, and does not wait for it', async () => {
+    const shadows: string[][] = [];
+    const shadowPort = await serve(async (req) => {
+      shadows.push([req.headers.host!, req.headers['x-envoy-internal'] as string, await bodyOf(req)]);
+    });
+    const port = await serve((req, res) => req.pipe(res));
+    const [cluster, shadow] = [new TestCluster('c', [testEndpoint(port)]), new TestCluster('shadow', [testEndpoint(shadowPort)])];
+    const mirrors = [{ cluster: 'shadow', applies: () => true, appendShadowSuffix: true }];
+    const mesh = meshOf([cluster, shadow], forwardTo(cluster, { mirrors }));
+    const reply = await request('http://reviews:9080/', {
+      dispatcher: mesh.dispatcher,
+      method: 'POST',
+      body: Readable.from(['mir', 'ror']),
+    });
+    expect(await reply.body.text()).toBe('mirror');
+    await expect.poll(() => shadows).toEqual([['reviews-shadow:9080', 'true', 'mirror']]);
+    expect(mesh.finished.length).toBe(1);
+  });
+
+  it('uses a connection again, and stops before a server with a short keep-alive closes it', async () => {
+    let sockets = 0;
+    const port = await serve(
+      (_req, res) => res.end('ok'),
+      (server) => {
+        server.keepAliveTimeout = 2_000;
+        server.on('connection', () => sockets++);
+      },
+    );
+    const cluster = new TestCluster('c', [testEndpoint(port)]);
+    const mesh = meshOf([cluster], forwardTo(cluster));
+    const call = async (): Promise<number> => {
+      const reply = await request('http://reviews/', { dispatcher: mesh.dispatcher });
+      await reply.body.dump();
+      return reply.statusCode;
+    };
+    for (let n = 0; n < 5; n++) expect(await call()).toBe(200);
+    expect(sockets).toBe(1);
+    // The hint says 2 s; the client leaves 1 s earlier.
+    await expect.poll(() => mesh.dispatcher.connections, { timeout: 1_500 }).toBe(0);
+    expect(await call()).toBe(200);
+  });
+
+  it('never loses a request to a connection that the server closes between requests', async () => {
+    const port = await serve((_req, res) => res.setHeader('connection', 'close').end('ok'));
+    const hard = await tcpServer('HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok', true);
+    const cluster = new TestCluster('c', [testEndpoint(port), testEndpoint(hard)]);
+    const mesh = meshOf([cluster], forwardTo(cluster));
+    const statuses = new Set<number>();
+    for (let n = 0; n < 40; n++) {
+      const reply = await request('http://reviews/', { dispatcher: mesh.dispatcher });
+      statuses.add(reply.statusCode);
+      await reply.body.dump();
+      // The hard server closes without telling: give its FIN one turn, as a network would.
+      await new Promise((resolve) => setTimeout(resolve, 2));
+    }
+    expect([...statuses]).toEqual([200]);
+  });
+
+  it('refuses new requests after close, and waits for the running ones', async () => {
+    const port = await serve((_req, res) => setTimeout(() => res.end('late'), 30));
+    const cluster = new TestCluster('c', [testEndpoint(port)]);
+    const mesh = meshOf([cluster], forwardTo(cluster));
+    const running = request('http://reviews/', { dispatcher: mesh.dispatcher });
+    const closed = mesh.dispatcher.close();
+    await expect(request('http://reviews/', { dispatcher: mesh.dispatcher })).rejects.toThrow('closed');
+    expect(await (await running).body.text()).toBe('late');
+    await closed;
+    await expect.poll(() => mesh.dispatcher.connections).toBe(0);
+  });
+});
+
+async function tcpServer(answer: string, end = false): Promise<number> {
+  const server = createTcpServer((socket) => {
+    socket.on('error', () => {});
+    socket.once('data', () => (end ? socket.end(answer) : socket.write(answer)));
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  cleanups.push(() => server.close());
+  return (server.address() as { port: number }).port;
+}

@@ -1,0 +1,122 @@
+import { Exchange, type ForwardAction, isLease, type Lease, type MirrorPolicy, NO_PEER } from '@ripstop/core';
+import type { Dispatcher } from 'undici';
+import { Attempt, type AttemptOwner, type UpgradedSocket } from './attempt.ts';
+import type { DeadlineQueues } from './deadline-queue.ts';
+import type { EndpointPools } from './endpoint-pools.ts';
+import { OutboundHead } from './outbound-head.ts';
+import { BodyTee } from './request-body.ts';
+import { StepDeadline } from './step-deadline.ts';
+
+export interface MirrorEnvironment {
+  readonly pools: EndpointPools;
+  readonly deadlines: DeadlineQueues;
+  readonly clock: { now(): number };
+}
+
+/** Sends the request on to each mirror that applies, without waiting and without telemetry, as Envoy's shadow requests go. */
+export function sendMirrors(env: MirrorEnvironment, x: Exchange, action: ForwardAction, body: unknown): void {
+  for (const policy of action.mirrors) if (policy.applies(x)) sendMirror(env, x, policy, action.timeoutMs, body);
+}
+
+function sendMirror(env: MirrorEnvironment, x: Exchange, policy: MirrorPolicy, timeoutMs: number, body: unknown): void {
+  const cluster = x.snapshot.clusters.get(policy.cluster);
+  if (cluster === undefined) return;
+  const { request } = x;
+  const authority = policy.appendShadowSuffix ? shadowAuthority(request.authority) : request.authority;
+  const pairs = request.pairs?.() ?? [];
+  const head = new OutboundHead(request.scheme, authority, request.method, request.path, pairs);
+  head.setHeader('x-envoy-internal', 'true');
+  const shadow = new Exchange({
+    direction: 'outbound',
+    protocol: x.protocol,
+    request: head,
+    snapshot: x.snapshot,
+    manager: x.manager,
+    peer: NO_PEER,
+    port: x.port,
+    startedAt: env.clock.now(),
+  });
+  shadow.route = x.route;
+  shadow.cluster = cluster;
+  shadow.hash = x.hash;
+  const leased = cluster.acquire(shadow);
+  if (!isLease(leased)) return;
+  const pool = env.pools.of(leased.endpoint, cluster, authority);
+  new ShadowRequest(env, head, leased, body).start((owner) => new Attempt(owner, leased, pool, cluster, shadow.startedAt), timeoutMs);
+}
+
+/** `reviews:9080` → `reviews-shadow:9080`. */
+export function shadowAuthority(authority: string): string {
+  const colon = authority.lastIndexOf(':');
+  const bracket = authority.lastIndexOf(']');
+  return colon > bracket && colon >= 0 ? `${authority.slice(0, colon)}-shadow${authority.slice(colon)}` : `${authority}-shadow`;
+}
+
+/** Reads a mirror's response to its end and forgets it. */
+class ShadowRequest implements AttemptOwner {
+  readonly #env: MirrorEnvironment;
+  readonly #head: OutboundHead;
+  readonly #lease: Lease;
+  readonly #body: unknown;
+  #attempt: Attempt | undefined;
+  #deadline: StepDeadline | undefined;
+  #status = 0;
+
+  constructor(env: MirrorEnvironment, head: OutboundHead, lease: Lease, body: unknown) {
+    this.#env = env;
+    this.#head = head;
+    this.#lease = lease;
+    this.#body = body;
+  }
+
+  start(attemptFor: (owner: AttemptOwner) => Attempt, timeoutMs: number): void {
+    this.#attempt = attemptFor(this);
+    if (timeoutMs > 0) {
+      this.#deadline = new StepDeadline(() => {
+        this.#lease.release({ kind: 'reset', reason: 'global-timeout' });
+        this.#attempt?.detach(false);
+      });
+      this.#env.deadlines.start(this.#deadline, timeoutMs, this.#env.clock.now());
+    }
+    this.#attempt.start();
+  }
+
+  attemptOptions(): Dispatcher.DispatchOptions {
+    const { path, method, lines } = this.#head;
+    const body = this.#body instanceof BodyTee ? this.#body.read(true) : this.#body;
+    return { path, method, headers: lines, body: body as Dispatcher.DispatchOptions['body'], blocking: false };
+  }
+
+  onAttemptHead(status: number): void {
+    if (status >= 200) this.#status = status;
+  }
+
+  onAttemptEnd(): void {
+    this.#stop();
+    const latencyMs = this.#env.clock.now() - this.#attempt!.startedAt;
+    this.#lease.release({ kind: 'response', status: this.#status, grpcStatus: undefined, latencyMs });
+  }
+
+  onAttemptOverflow(): void {
+    this.#stop();
+    this.#lease.release({ kind: 'reset', reason: 'overflow' });
+  }
+
+  onAttemptError(): void {
+    this.#stop();
+    this.#lease.release({ kind: 'reset', reason: 'connection-termination' });
+  }
+
+  onAttemptUpgrade(_status: number, _headers: unknown, socket: UpgradedSocket): void {
+    socket.destroy();
+    this.onAttemptError();
+  }
+
+  onAttemptSent(): void {}
+  onAttemptBodyChunk(): void {}
+  onAttemptChunk(): void {}
+
+  #stop(): void {
+    if (this.#deadline !== undefined) this.#env.deadlines.cancel(this.#deadline);
+  }
+}

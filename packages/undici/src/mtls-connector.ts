@@ -1,0 +1,159 @@
+import { isIP, connect as netConnect, type Socket } from 'node:net';
+import { type PeerCertificate, type TLSSocket, connect as tlsConnect } from 'node:tls';
+import type { Clock, ConnectionOptions, Timer, TlsTransport, TransportSocket } from '@ripstop/core';
+import { ConnectError } from './reset-reason.ts';
+import type { TlsContexts } from './tls-contexts.ts';
+
+/** Istio's lists (filter `istio.alpn`), which replace the cluster's: a Node peer and a sidecar choose their mesh chain by them. */
+const ISTIO_ALPN_HTTP1 = ['istio-http/1.1', 'istio', 'http/1.1'];
+const ISTIO_ALPN_HTTP2 = ['istio-h2', 'istio', 'h2'];
+
+/** One connection to make. */
+export interface ConnectTarget {
+  readonly address: string;
+  readonly port: number;
+  readonly transport: TransportSocket;
+  readonly connection: ConnectionOptions;
+  /** SNI of transports with autoSni: the request's host. */
+  readonly authorityHost: string;
+}
+
+/** Called exactly once. */
+export type Connected = (error: ConnectError | undefined, socket: Socket | undefined, http2: boolean) => void;
+
+/**
+ * Opens sockets to endpoints: plaintext, or TLS with the identity's certificate. undici's own connector won't do: it offers a
+ * fixed ALPN list, and it resumes TLS sessions by server name, after which the peer sees the *old* identity and no SAN is checked.
+ */
+export class MtlsConnector {
+  readonly #contexts: TlsContexts;
+  readonly #clock: Clock;
+
+  constructor(contexts: TlsContexts, clock: Clock) {
+    this.#contexts = contexts;
+    this.#clock = clock;
+  }
+
+  connect(target: ConnectTarget, done: Connected): void {
+    const { transport, connection } = target;
+    let socket: Socket;
+    try {
+      socket = transport.kind === 'raw' ? this.#plain(target) : this.#secure(target, transport);
+    } catch (error) {
+      const failure = error instanceof ConnectError ? error : new ConnectError('connect-failure', reasonText(error), error);
+      queueMicrotask(() => done(failure, undefined, false));
+      return;
+    }
+    let timer: Timer | undefined;
+    let finished = false;
+    const finish = (failure: ConnectError | undefined): void => {
+      if (finished) return;
+      finished = true;
+      timer?.cancel();
+      if (failure !== undefined) socket.destroy();
+      done(failure, failure === undefined ? socket : undefined, failure === undefined && isHttp2(socket, target));
+    };
+    socket.setNoDelay(true);
+    socket.setKeepAlive(true, connection.keepAliveTimeMs > 0 ? connection.keepAliveTimeMs : 60_000);
+    let tcpStands = false;
+    socket.once('connect', () => {
+      tcpStands = true;
+    });
+    socket.once(transport.kind === 'raw' ? 'connect' : 'secureConnect', () => finish(undefined));
+    // Stays after success: an error event without a listener would end the process; undici adds its own listeners.
+    socket.on('error', (error) => finish(connectErrorOf(error, transport, tcpStands)));
+    socket.once('close', () => finish(new ConnectError(tcpStands ? 'tls-failure' : 'connect-failure', 'remote_connection_failure')));
+    if (connection.connectTimeoutMs > 0) {
+      timer = this.#clock.setTimer(() => finish(new ConnectError('connect-timeout', 'connection_timeout')), connection.connectTimeoutMs);
+    }
+  }
+
+  #plain(target: ConnectTarget): Socket {
+    return netConnect({ host: target.address, port: target.port });
+  }
+
+  #secure(target: ConnectTarget, transport: TlsTransport): TLSSocket {
+    return tlsConnect({
+      host: target.address,
+      port: target.port,
+      servername: serverName(transport, target.authorityHost),
+      ALPNProtocols: alpnOf(transport, target.connection),
+      secureContext: this.#contexts.get(transport),
+      // Undefined trust = nothing is verified, as Envoy without trusted_ca.
+      rejectUnauthorized: transport.trust !== undefined,
+      checkServerIdentity: (_hostname: string, certificate: PeerCertificate) => checkSans(transport, certificate),
+    });
+  }
+}
+
+/** The name to send: never an IP (Node 26 throws), never the dialled address by accident. */
+export function serverName(transport: TlsTransport, authorityHost: string): string {
+  const name = transport.sni === '' && transport.autoSni ? authorityHost : transport.sni;
+  return isIP(name) === 0 ? name : '';
+}
+
+function alpnOf(transport: TlsTransport, connection: ConnectionOptions): string[] {
+  if (transport.alpnOverride) return connection.protocol === 'http2' ? ISTIO_ALPN_HTTP2 : ISTIO_ALPN_HTTP1;
+  const own = transport.alpn.filter((name) => !name.startsWith('istio'));
+  if (own.length > 0) return own;
+  return connection.protocol === 'http2' ? ['h2'] : ['http/1.1'];
+}
+
+/** The cluster says the protocol (Envoy's explicit_http_config); ALPN can only take HTTP/2 back to HTTP/1.1. */
+function isHttp2(socket: Socket, target: ConnectTarget): boolean {
+  if (target.connection.protocol !== 'http2') return (socket as TLSSocket).alpnProtocol === 'h2';
+  const alpn = (socket as TLSSocket).alpnProtocol;
+  return alpn !== 'http/1.1' && alpn !== 'istio-http/1.1';
+}
+
+function checkSans(transport: TlsTransport, certificate: PeerCertificate): Error | undefined {
+  const { uris, dns } = subjectAltNames(certificate.subjectaltname);
+  if (transport.acceptsSans(uris, dns)) return undefined;
+  return new SanMismatch([...uris, ...dns]);
+}
+
+/** The chain is good but the peer is somebody else. */
+class SanMismatch extends Error {
+  readonly code = 'RIPSTOP_SAN_MISMATCH';
+
+  constructor(sans: readonly string[]) {
+    super(`CERTIFICATE_VERIFY_FAILED:verify_cert_failed:_SAN_matcher,_certificate_SANs_are_[${sans.join(',')}]`);
+  }
+}
+
+/** Splits Node's `URI:…, DNS:…`; entries with awkward characters come as JSON strings, whose commas must not split. */
+export function subjectAltNames(text: string | undefined): { uris: string[]; dns: string[] } {
+  const uris: string[] = [];
+  const dns: string[] = [];
+  for (const entry of (text ?? '').match(/(?:[^,"]|"(?:[^"\\]|\\.)*")+/g) ?? []) {
+    const trimmed = entry.trim();
+    const colon = trimmed.indexOf(':');
+    const raw = trimmed.slice(colon + 1);
+    const value = raw.startsWith('"') ? (JSON.parse(raw) as string) : raw;
+    if (trimmed.startsWith('URI:')) uris.push(value);
+    else if (trimmed.startsWith('DNS:')) dns.push(value);
+  }
+  return { uris, dns };
+}
+
+function connectErrorOf(error: Error, transport: TransportSocket, tcpStands: boolean): ConnectError {
+  if (error instanceof ConnectError) return error;
+  const code = (error as { code?: unknown }).code;
+  if (transport.kind === 'tls' && tcpStands)
+    return new ConnectError('tls-failure', `TLS_error:|${error.message.replaceAll(' ', '_')}:TLS_error_end`, error);
+  if (code === 'ETIMEDOUT') return new ConnectError('connect-timeout', 'connection_timeout', error);
+  return new ConnectError('connect-failure', reasonText(error), error);
+}
+
+const SYSTEM_TEXTS: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'delayed_connect_error:_Connection_refused',
+  EHOSTUNREACH: 'delayed_connect_error:_No_route_to_host',
+  ENETUNREACH: 'immediate_connect_error:_Network_is_unreachable',
+  ECONNRESET: 'delayed_connect_error:_Connection_reset_by_peer',
+};
+
+function reasonText(error: unknown): string {
+  const code = error instanceof Error ? (error as { code?: unknown }).code : undefined;
+  if (typeof code === 'string') return SYSTEM_TEXTS[code] ?? `delayed_connect_error:_${code}`;
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,214 @@
+import { createServer as createSecureServer, type Server } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import type { TLSSocket } from 'node:tls';
+import { formatResponseFlags, type TlsTransport } from '@ripstop/core';
+import { request } from 'undici';
+import { afterAll, afterEach, describe, expect, it } from 'vitest';
+import { subjectAltNames } from './mtls-connector.ts';
+import { TestAuthority, TestIdentity } from './testing/certificates.ts';
+import { forwardTo, listen, MeshDouble, TestCluster, testEndpoint } from './testing/mesh-double.ts';
+
+const CLIENT = 'spiffe://cluster.local/ns/default/sa/productpage';
+const SERVER = 'spiffe://cluster.local/ns/default/sa/reviews';
+const authority = new TestAuthority();
+afterAll(() => authority.dispose());
+
+const cleanups: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const run of cleanups.splice(0).reverse()) await run();
+});
+
+function istioMutual(expected: string): TlsTransport {
+  return {
+    kind: 'tls',
+    key: `mutual:${expected}`,
+    sni: 'outbound_.9080_._.reviews.default.svc.cluster.local',
+    alpn: ['istio-peer-exchange', 'istio'],
+    alpnOverride: true,
+    clientCertificate: { kind: 'identity' },
+    trust: { kind: 'identity' },
+    acceptsSans: (uris) => uris.includes(expected),
+    expectedSans: [expected],
+    autoSni: false,
+  };
+}
+
+interface Seen {
+  readonly peer: string;
+  readonly serial: string;
+  readonly alpn: string | false;
+  readonly sni: string | false | null;
+}
+
+async function secureServer(seen: Seen[], ca = authority.certificatePem, issuer = authority): Promise<number> {
+  const { certificatePem, keyPem } = issuer.issue(SERVER);
+  const server: Server = createSecureServer(
+    { cert: certificatePem, key: keyPem, ca, requestCert: true, rejectUnauthorized: true, ALPNProtocols: ['istio-http/1.1', 'http/1.1'] },
+    (req, res) => {
+      const socket = req.socket as TLSSocket & { servername?: string | false };
+      const certificate = socket.getPeerCertificate();
+      seen.push({
+        peer: certificate.subjectaltname ?? '',
+        serial: certificate.serialNumber,
+        alpn: socket.alpnProtocol ?? false,
+        sni: socket.servername ?? null,
+      });
+      res.end('secure');
+    },
+  );
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  cleanups.push(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return (server.address() as AddressInfo).port;
+}
+
+function meshWith(cluster: TestCluster, identity: TestIdentity, rotationJitterMs = 50): MeshDouble {
+  const mesh = new MeshDouble([cluster], forwardTo(cluster), { identity, rotationJitterMs });
+  cleanups.push(() => mesh.dispatcher.destroy());
+  return mesh;
+}
+
+async function call(mesh: MeshDouble): Promise<[number, string]> {
+  const reply = await request('http://reviews:9080/', { dispatcher: mesh.dispatcher });
+  return [reply.statusCode, await reply.body.text()];
+}
+
+describe('mutual TLS to endpoints', () => {
+  it("shows the server our SPIFFE id, the configured SNI and Istio's ALPN", async () => {
+    const seen: Seen[] = [];
+    const cluster = new TestCluster('c', [testEndpoint(await secureServer(seen), istioMutual(SERVER))]);
+    const identity = new TestIdentity(authority);
+    identity.rotate(CLIENT);
+    expect(await call(meshWith(cluster, identity))).toEqual([200, 'secure']);
+    expect(seen[0]).toMatchObject({
+      peer: `URI:${CLIENT}`,
+      alpn: 'istio-http/1.1',
+      sni: 'outbound_.9080_._.reviews.default.svc.cluster.local',
+    });
+  });
+
+  it('answers 503 UF when the peer is another SPIFFE id, when its CA is strange, and while no certificate was issued', async () => {
+    const stranger = new TestAuthority();
+    cleanups.push(() => stranger.dispose());
+    const none = new TestIdentity(authority);
+    const some = new TestIdentity(authority);
+    some.rotate(CLIENT);
+    const seen: Seen[] = [];
+    const cases = [
+      {
+        port: await secureServer(seen),
+        transport: istioMutual('spiffe://cluster.local/ns/default/sa/other'),
+        identity: some,
+        reason: 'SAN_matcher',
+      },
+      { port: await secureServer(seen, undefined, stranger), transport: istioMutual(SERVER), identity: some, reason: 'TLS_error' },
+      { port: await secureServer(seen), transport: istioMutual(SERVER), identity: none, reason: 'no workload certificate yet' },
+    ];
+    for (const { port, transport, identity, reason } of cases) {
+      const mesh = meshWith(new TestCluster('c', [testEndpoint(port, transport)]), identity);
+      expect(await call(mesh)).toEqual([
+        503,
+        'upstream connect error or disconnect/reset before headers. reset reason: remote connection failure',
+      ]);
+      const { x } = mesh.finished[0]!;
+      expect(formatResponseFlags(x.flags)).toBe('UF');
+      expect(x.transportFailure).toContain(reason);
+    }
+    expect(seen).toEqual([]);
+  });
+
+  it('times a TLS handshake out that a plaintext server never answers', async () => {
+    const { port, close } = await listen(() => {});
+    cleanups.push(close);
+    const identity = new TestIdentity(authority);
+    identity.rotate(CLIENT);
+    const { createServer } = await import('node:net');
+    const silent = createServer(() => {}).listen(0, '127.0.0.1');
+    await new Promise((resolve) => silent.once('listening', resolve));
+    cleanups.push(() => silent.close());
+    const cluster = new TestCluster('c', [testEndpoint((silent.address() as AddressInfo).port, istioMutual(SERVER))]);
+    cluster.connection = { ...cluster.connection, connectTimeoutMs: 40 };
+    const mesh = meshWith(cluster, identity);
+    expect(await call(mesh)).toEqual([503, 'upstream connect error or disconnect/reset before headers. reset reason: connection timeout']);
+    const plain = meshWith(new TestCluster('c', [testEndpoint(port, istioMutual(SERVER))]), identity);
+    expect((await call(plain))[0]).toBe(503);
+  });
+
+  it('survives 20 rotations under load without a failed request and without a handshake per request; peers see new serials', async () => {
+    const seen: Seen[] = [];
+    const cluster = new TestCluster('c', [testEndpoint(await secureServer(seen), istioMutual(SERVER))]);
+    const identity = new TestIdentity(authority);
+    identity.rotate(CLIENT);
+    const mesh = meshWith(cluster, identity, 30);
+    let stop = false;
+    const statuses = new Map<number, number>();
+    const worker = async (): Promise<void> => {
+      while (!stop) {
+        const [status] = await call(mesh);
+        statuses.set(status, (statuses.get(status) ?? 0) + 1);
+      }
+    };
+    const workers = [worker(), worker(), worker(), worker()];
+    for (let n = 0; n < 20; n++) {
+      identity.rotate(CLIENT);
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    const settled = expect.poll(() => new Set(seen.slice(-8).map(({ serial }) => serial)).size).toBe(1);
+    await settled.finally(() => {
+      stop = true;
+      return Promise.all(workers);
+    });
+    expect([...statuses.keys()]).toEqual([200]);
+    expect(new Set(seen.map(({ serial }) => serial)).size).toBeGreaterThan(2);
+    expect(mesh.dispatcher.connections).toBeLessThanOrEqual(5);
+  });
+
+  it('lets a running response finish over the old identity while the next request uses the new one', async () => {
+    const serials: string[] = [];
+    const { certificatePem, keyPem } = authority.issue(SERVER);
+    const server = createSecureServer(
+      { cert: certificatePem, key: keyPem, ca: authority.certificatePem, requestCert: true },
+      (req, res) => {
+        serials.push((req.socket as TLSSocket).getPeerCertificate().serialNumber);
+        res.write('a');
+        setTimeout(() => res.end('b'), req.url === '/slow' ? 80 : 0);
+      },
+    );
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    cleanups.push(() => server.close());
+    const cluster = new TestCluster('c', [testEndpoint((server.address() as AddressInfo).port, istioMutual(SERVER))]);
+    const identity = new TestIdentity(authority);
+    identity.rotate(CLIENT);
+    const mesh = meshWith(cluster, identity, 0);
+    const slow = await request('http://reviews/slow', { dispatcher: mesh.dispatcher });
+    identity.rotate(CLIENT);
+    expect(await call(mesh)).toEqual([200, 'ab']);
+    expect(await slow.body.text()).toBe('ab');
+    expect(serials[0]).not.toBe(serials[1]);
+    await expect.poll(() => mesh.dispatcher.connections).toBe(1);
+  });
+
+  it('closes connections to an endpoint that is gone, after their requests', async () => {
+    const seen: Seen[] = [];
+    const cluster = new TestCluster('c', [testEndpoint(await secureServer(seen), istioMutual(SERVER))]);
+    const identity = new TestIdentity(authority);
+    identity.rotate(CLIENT);
+    const mesh = meshWith(cluster, identity);
+    await call(mesh);
+    expect(mesh.dispatcher.connections).toBe(1);
+    cluster.endpoints[0]!.present = false;
+    await expect.poll(() => mesh.dispatcher.connections, { timeout: 2_000 }).toBe(0);
+  });
+});
+
+describe('subject alternative names', () => {
+  it.each([
+    ['URI:spiffe://a/b, DNS:x.y', { uris: ['spiffe://a/b'], dns: ['x.y'] }],
+    ['DNS:"a, URI:spiffe://fake", URI:spiffe://real', { uris: ['spiffe://real'], dns: ['a, URI:spiffe://fake'] }],
+    [undefined, { uris: [], dns: [] }],
+  ])('of %s are told apart', (text, expected) => {
+    expect(subjectAltNames(text)).toEqual(expected);
+  });
+});

@@ -1,0 +1,279 @@
+import { createServer, type RequestListener, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import {
+  type AcquireOptions,
+  type AttemptOutcome,
+  type Clock,
+  type Cluster,
+  type Endpoint,
+  type Exchange,
+  type ForwardAction,
+  type HttpConnectionManager,
+  type IdentitySource,
+  type Lease,
+  type LocalReply,
+  localReply,
+  type Outcome,
+  Pipeline,
+  type ResourceCounter,
+  ResponseFlag,
+  type RetryPolicy,
+  type Route,
+  type Snapshot,
+  SnapshotRef,
+  type TelemetrySink,
+  type TransportSocket,
+} from '@ripstop/core';
+import { MeshDispatcher, type MeshDispatcherOptions } from '../mesh-dispatcher.ts';
+
+/** A clock for tests over real sockets. */
+export const realClock: Clock = {
+  now: () => performance.now(),
+  wallTime: () => Date.now(),
+  setTimer(run, delayMs) {
+    const timer = setTimeout(run, delayMs);
+    timer.unref();
+    return { cancel: () => clearTimeout(timer) };
+  },
+};
+
+export class Counter implements ResourceCounter {
+  readonly limit: number;
+  used = 0;
+  peak = 0;
+  constructor(limit: number) {
+    this.limit = limit;
+  }
+  tryTake(): boolean {
+    if (this.used >= this.limit) return false;
+    this.used++;
+    this.peak = Math.max(this.peak, this.used);
+    return true;
+  }
+  give(): void {
+    this.used--;
+  }
+}
+
+export interface TestEndpoint extends Endpoint {
+  activeRequests: number;
+  present: boolean;
+  transport: TransportSocket;
+}
+
+export function testEndpoint(port: number, transport: TransportSocket = { kind: 'raw' }, address = '127.0.0.1'): TestEndpoint {
+  return {
+    key: `${address}:${port}`,
+    address,
+    port,
+    hostname: '',
+    locality: { region: '', zone: '', subZone: '' },
+    priority: 0,
+    weight: 1,
+    health: 'HEALTHY',
+    transport,
+    workload: undefined,
+    activeRequests: 0,
+    present: true,
+    ejected: false,
+  };
+}
+
+/** Round robin over its endpoints; remembers what every attempt came to. */
+export class TestCluster implements Cluster {
+  readonly name: string;
+  readonly kind = 'static' as const;
+  readonly services: Cluster['services'] = [];
+  readonly subset: string = '';
+  readonly external: boolean = false;
+  readonly source: undefined = undefined;
+  readonly endpoints: TestEndpoint[];
+  connection: Cluster['connection'] = {
+    connectTimeoutMs: 1_000,
+    protocol: 'http1',
+    maxRequestsPerConnection: 0,
+    idleTimeoutMs: 0,
+    maxConnectionDurationMs: 0,
+    keepAliveTimeMs: 0,
+    maxConcurrentStreams: 0,
+  };
+  resources: { connections: Counter; pending: Counter; requests: Counter; retries: Counter } = {
+    connections: new Counter(1_000),
+    pending: new Counter(1_000),
+    requests: new Counter(1_000),
+    retries: new Counter(3),
+  };
+  readonly outcomes: AttemptOutcome[] = [];
+  #next = 0;
+
+  constructor(name: string, endpoints: TestEndpoint[]) {
+    this.name = name;
+    this.endpoints = endpoints;
+  }
+
+  acquire(_x: Exchange, options?: AcquireOptions): Lease | LocalReply {
+    if (this.endpoints.length === 0) {
+      return localReply({
+        status: 503,
+        flags: ResponseFlag.NoHealthyUpstream,
+        details: 'no_healthy_upstream',
+        body: 'no healthy upstream',
+      });
+    }
+    let endpoint = this.endpoints[this.#next++ % this.endpoints.length]!;
+    for (let n = 0; n < this.endpoints.length && options?.avoid?.includes(endpoint); n++)
+      endpoint = this.endpoints[this.#next++ % this.endpoints.length]!;
+    endpoint.activeRequests++;
+    let released = false;
+    return {
+      endpoint,
+      release: (outcome) => {
+        if (released) throw new Error('a lease was released twice');
+        released = true;
+        endpoint.activeRequests--;
+        this.outcomes.push(outcome);
+      },
+    };
+  }
+}
+
+export function forwardTo(cluster: TestCluster | (() => string), changes: Partial<ForwardAction> = {}): ForwardAction {
+  const choose = typeof cluster === 'function' ? cluster : () => cluster.name;
+  return {
+    kind: 'forward',
+    chooseCluster: choose,
+    clusterNames: [],
+    rewrite() {},
+    timeoutMs: 0,
+    idleTimeoutMs: 0,
+    maxStreamDurationMs: 0,
+    retry: undefined,
+    hash: undefined,
+    mirrors: [],
+    clusterNotFoundStatus: 503,
+    autoHostRewrite: false,
+    bufferLimitBytes: 65_536,
+    ...changes,
+  };
+}
+
+export function retryOn(tokens: string, changes: Partial<RetryPolicy> = {}): RetryPolicy {
+  return {
+    retryOn: new Set(tokens.split(',')),
+    numRetries: 2,
+    perTryTimeoutMs: 0,
+    perTryIdleTimeoutMs: 0,
+    retriableStatusCodes: new Set(),
+    backOffBaseMs: 1,
+    backOffMaxMs: 10,
+    avoidPreviousHosts: true,
+    previousPrioritiesFrequency: 0,
+    hostSelectionMaxAttempts: 5,
+    ...changes,
+  };
+}
+
+const MANAGER: Omit<HttpConnectionManager, 'routes'> = {
+  name: 'outbound',
+  defaultFilters: [],
+  normalizePath: false,
+  mergeSlashes: false,
+  escapedSlashes: 'KEEP_UNCHANGED',
+  useRemoteAddress: false,
+  xffTrustedHops: 0,
+  forwardClientCert: 'SANITIZE',
+  clientCertDetails: { subject: false, cert: false, chain: false, dns: false, uri: false },
+  serverName: 'istio-envoy',
+  streamIdleTimeoutMs: 0,
+  tracing: undefined,
+  accessLogs: [],
+  upgrades: ['websocket'],
+};
+
+/** One finished exchange as telemetry sees it. */
+export interface Finished {
+  readonly x: Exchange;
+  readonly outcome: Outcome;
+}
+
+/** A dispatcher over one catch-all route, with what telemetry saw. */
+export class MeshDouble {
+  readonly finished: Finished[] = [];
+  readonly dispatcher: MeshDispatcher;
+  action: ForwardAction | ((x: Exchange) => LocalReply);
+  readonly clusters: Map<string, TestCluster>;
+
+  constructor(
+    clusters: readonly TestCluster[],
+    action: ForwardAction | ((x: Exchange) => LocalReply),
+    options: Partial<MeshDispatcherOptions> & { identity?: IdentitySource } = {},
+  ) {
+    this.clusters = new Map(clusters.map((cluster) => [cluster.name, cluster]));
+    this.action = action;
+    const telemetry: TelemetrySink = {
+      onStart() {},
+      run: (_x, handler) => handler(),
+      current: () => undefined,
+      onEnd: (x, outcome) => this.finished.push({ x, outcome }),
+    };
+    const snapshots = new SnapshotRef();
+    snapshots.swap(this.#snapshot());
+    this.dispatcher = new MeshDispatcher({
+      snapshots,
+      pipeline: new Pipeline({ clock: realClock, random: Math.random }),
+      telemetry,
+      clock: realClock,
+      random: Math.random,
+      log: (_message, error) => {
+        throw error;
+      },
+      ...options,
+    });
+  }
+
+  /** One catch-all virtual host whose only route does what `action` says at that moment. */
+  #snapshot(): Snapshot {
+    const mesh = this;
+    const route: Route = {
+      name: '',
+      matches: () => true,
+      get action(): Route['action'] {
+        return typeof mesh.action === 'function' ? { kind: 'reply', reply: mesh.action } : mesh.action;
+      },
+      filters: [],
+      headers: undefined,
+      operation: '',
+      source: undefined,
+    };
+    const host = { name: 'all', domains: ['*'], routes: [route], includeAttemptCount: true, requireTls: false };
+    const routes = { name: 'test', virtualHosts: [host], virtualHost: () => host };
+    const manager = { ...MANAGER, routes };
+    return {
+      version: '1',
+      sequence: 1,
+      inbound: [],
+      gateways: [],
+      clusters: this.clusters,
+      outbound: { forPort: () => manager, catchAll: manager, ports: [] },
+    };
+  }
+}
+
+/** A server on a free loopback port, closed with its connections by `close`. */
+export async function listen(
+  listener: RequestListener,
+  tune: (server: Server) => void = () => {},
+): Promise<{ port: number; server: Server; close(): Promise<void> }> {
+  const server = createServer(listener);
+  tune(server);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    port: (server.address() as AddressInfo).port,
+    server,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
