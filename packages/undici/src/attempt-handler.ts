@@ -45,6 +45,11 @@ export interface ForwardEnvironment {
   readonly onFinished: () => void;
 }
 
+/** undici reads `servername` of any request, though its types name it only for connections. */
+interface StreamOptions extends Dispatcher.DispatchOptions {
+  readonly servername: string;
+}
+
 /** Retried responses up to this length are read to their end, so that the connection stays usable. */
 const DRAINABLE_BYTES = 16_384;
 
@@ -171,7 +176,7 @@ export class AttemptHandler extends Deadline implements AttemptOwner, Dispatcher
 
   // ── what the attempt reports ──
 
-  attemptOptions(): Dispatcher.DispatchOptions {
+  attemptOptions(): StreamOptions {
     const { request } = this.#x;
     return {
       path: request.path,
@@ -179,6 +184,8 @@ export class AttemptHandler extends Deadline implements AttemptOwner, Dispatcher
       headers: request instanceof OutboundHead ? request.lines : this.#foreignLines(),
       body: (this.#tee === undefined ? this.#body : this.#tee.read()) as Dispatcher.DispatchOptions['body'],
       upgrade: this.#upgrade ?? null,
+      // Any name: without one undici looks for an IP address in the Host header by a large regular expression.
+      servername: 'mesh',
       // One request per connection: undici needn't guard a pipeline.
       blocking: false,
     };
@@ -463,20 +470,28 @@ export class AttemptHandler extends Deadline implements AttemptOwner, Dispatcher
     queueMicrotask(() => this.#deliver());
   }
 
+  /** As undici's parser would: a handler that throws gets its own error back. */
   #deliver(): void {
+    try {
+      while (!this.#done && !this.#paused) this.#deliverStep();
+    } catch (error) {
+      if (this.#done) this.#app.onResponseError?.(this, error as Error);
+      else this.abort(error as Error);
+    }
+  }
+
+  #deliverStep(): void {
     const head = this.#head!;
-    while (!this.#done && !this.#paused) {
-      const step = this.#localStep++;
-      if (step === 1) {
-        this.#app.onResponseStart?.(this, head.status, head.headers as never, undefined);
-      } else if (step === 2) {
-        if (this.#localBody === undefined) continue;
-        this.#responseBytes = this.#localBody.byteLength;
-        this.#app.onResponseData?.(this, this.#localBody);
-      } else {
-        this.#finish(head.status, this.#env.clock.now());
-        this.#app.onResponseEnd?.(this, {});
-      }
+    const step = this.#localStep++;
+    if (step === 1) {
+      this.#app.onResponseStart?.(this, head.status, head.headers as never, undefined);
+    } else if (step === 2) {
+      if (this.#localBody === undefined) return;
+      this.#responseBytes = this.#localBody.byteLength;
+      this.#app.onResponseData?.(this, this.#localBody);
+    } else {
+      this.#finish(head.status, this.#env.clock.now());
+      this.#app.onResponseEnd?.(this, {});
     }
   }
 

@@ -1,8 +1,9 @@
 import { once } from 'node:events';
+import { createServer as createHttp2Server } from 'node:http2';
 import { createServer as createTcpServer } from 'node:net';
 import { Readable } from 'node:stream';
 import { formatResponseFlags, localReply } from '@ripstop/core';
-import { Agent, request, fetch as undiciFetch } from 'undici';
+import { Agent, type Dispatcher, request, fetch as undiciFetch } from 'undici';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createMeshInterceptor } from './interceptor.ts';
 import { createMeshFetch } from './mesh-fetch.ts';
@@ -337,6 +338,125 @@ describe('mesh dispatcher', () => {
     expect(await (await running).body.text()).toBe('late');
     await closed;
     await expect.poll(() => mesh.dispatcher.connections).toBe(0);
+  });
+
+  it('ends what is still running when the close timeout is over', async () => {
+    const port = await serve(() => {});
+    const cluster = new TestCluster('c', [testEndpoint(port)]);
+    const mesh = meshOf([cluster], forwardTo(cluster), { closeTimeoutMs: 30 });
+    const hanging = request('http://reviews/', { dispatcher: mesh.dispatcher });
+    await expect.poll(() => mesh.dispatcher.connections).toBe(1);
+    await mesh.dispatcher.close();
+    expect((await hanging).statusCode).toBe(503);
+  });
+
+  it('carries an upgrade and counts it until its socket closes', async () => {
+    const port = await serve(
+      () => {},
+      (server) =>
+        server.on('upgrade', (_req, socket) => {
+          socket.write('HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n');
+          socket.pipe(socket);
+        }),
+    );
+    const cluster = new TestCluster('c', [testEndpoint(port)]);
+    const mesh = meshOf([cluster], forwardTo(cluster, { timeoutMs: 5_000 }));
+    const { socket } = await mesh.dispatcher.upgrade({
+      origin: 'http://reviews',
+      path: '/',
+      protocol: 'websocket',
+    } as Dispatcher.UpgradeOptions);
+    socket.write('ping');
+    expect(String((await once(socket, 'data'))[0])).toBe('ping');
+    expect([cluster.endpoints[0]!.activeRequests, mesh.finished.length]).toEqual([1, 0]);
+    socket.destroy();
+    await expect.poll(() => mesh.finished.map(({ outcome }) => outcome.status)).toEqual([101]);
+    expect([cluster.endpoints[0]!.activeRequests, mesh.dispatcher.connections]).toEqual([0, 0]);
+    await expect(
+      mesh.dispatcher.upgrade({ origin: 'http://reviews', path: '/', protocol: 'h2c' } as Dispatcher.UpgradeOptions),
+    ).rejects.toThrow();
+    expect(mesh.finished.at(-1)!.outcome.status).toBe(403);
+  });
+
+  it('speaks HTTP/2 with prior knowledge when the cluster says so, many streams on one connection', async () => {
+    const server = createHttp2Server((req, res) => {
+      res.setHeader('x-authority', req.authority);
+      req.pipe(res);
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    cleanups.push(() => server.close());
+    const cluster = new TestCluster('c', [testEndpoint((server.address() as { port: number }).port)]);
+    cluster.connection = { ...cluster.connection, protocol: 'http2' };
+    const mesh = meshOf([cluster], forwardTo(cluster));
+    const replies = await Promise.all(
+      Array.from({ length: 20 }, (_, n) => request('http://reviews:9080/', { dispatcher: mesh.dispatcher, method: 'POST', body: `n${n}` })),
+    );
+    expect(await Promise.all(replies.map((reply) => reply.body.text()))).toEqual(Array.from({ length: 20 }, (_, n) => `n${n}`));
+    expect([replies[0]!.headers['x-authority'], mesh.dispatcher.connections]).toEqual(['reviews:9080', 1]);
+  });
+
+  it("forwards an exchange that a listener has begun, without the other connection's headers", async () => {
+    const port = await serve((req, res) => res.end(JSON.stringify(req.headers)));
+    const cluster = new TestCluster('c', [testEndpoint(port)]);
+    const mesh = meshOf([cluster], forwardTo(cluster));
+    const reply = await mesh.forward('reviews', '/x', [
+      'connection',
+      'keep-alive, x-hop',
+      'X-Kept',
+      '1',
+      'transfer-encoding',
+      'chunked',
+      'Host',
+      'reviews',
+    ]);
+    expect(JSON.parse(reply)).toMatchObject({ host: 'reviews', 'x-kept': '1', connection: 'keep-alive' });
+    expect(JSON.parse(reply)).not.toHaveProperty('transfer-encoding');
+    expect(mesh.finished.length).toBe(1);
+  });
+
+  it('ends a stream on which nothing happens: 504 SI before the response, an error within it', async () => {
+    const port = await serve((req, res) => {
+      if (req.url === '/begun') res.write('a');
+    });
+    const cluster = new TestCluster('c', [testEndpoint(port)]);
+    const mesh = meshOf([cluster], forwardTo(cluster, { idleTimeoutMs: 30 }));
+    const silent = await request('http://reviews/', { dispatcher: mesh.dispatcher });
+    expect([silent.statusCode, await silent.body.text(), flagsOf(mesh)]).toEqual([504, 'stream timeout', 'SI']);
+    const begun = await request('http://reviews/begun', { dispatcher: mesh.dispatcher });
+    await expect(begun.body.text()).rejects.toMatchObject({ code: 'RIPSTOP_TIMEOUT', flags: 'SI' });
+  });
+
+  it('retires a connection after its maximum number of requests', async () => {
+    let sockets = 0;
+    const port = await serve(
+      (_req, res) => res.end('ok'),
+      (server) => server.on('connection', () => sockets++),
+    );
+    const cluster = new TestCluster('c', [testEndpoint(port)]);
+    cluster.connection = { ...cluster.connection, maxRequestsPerConnection: 2 };
+    const mesh = meshOf([cluster], forwardTo(cluster));
+    for (let n = 0; n < 6; n++) await (await request('http://reviews/', { dispatcher: mesh.dispatcher })).body.dump();
+    expect(sockets).toBe(3);
+  });
+
+  it('gives https to the own dispatcher of the app, and refuses unknown hosts under REGISTRY_ONLY', async () => {
+    const seen: string[] = [];
+    const direct = {
+      dispatch: (options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler) => {
+        seen.push(String(options.origin));
+        handler.onResponseError?.(undefined as never, new Error('reached'));
+        return true;
+      },
+      close: async () => {},
+      destroy: async () => {},
+    } as unknown as Dispatcher;
+    const known = new TestCluster('outbound|443||*.example.com', []);
+    const open = meshOf([known], forwardTo(known), { direct });
+    await expect(request('https://any.where/', { dispatcher: open.dispatcher })).rejects.toThrow('reached');
+    const closed = meshOf([known], () => localReply({ status: 502, details: 'direct_response' }), { direct });
+    await expect(request('https://api.example.com/', { dispatcher: closed.dispatcher })).rejects.toThrow('reached');
+    await expect(request('https://any.where/', { dispatcher: closed.dispatcher })).rejects.toMatchObject({ code: 'RIPSTOP_REGISTRY_ONLY' });
+    expect(seen).toEqual(['https://any.where', 'https://api.example.com']);
   });
 });
 

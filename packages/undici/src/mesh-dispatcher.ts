@@ -32,8 +32,12 @@ export interface MeshDispatcherOptions {
   readonly direct?: Dispatcher | undefined;
   /** See EndpointPoolsInit. */
   readonly rotationJitterMs?: number | undefined;
-  readonly log?: ((message: string, error: Error) => void) | undefined;
+  /** How long `close` waits for requests in flight before it ends them. Default 5 s. */
+  readonly closeTimeoutMs?: number | undefined;
+  readonly log?: ((line: string) => void) | undefined;
 }
+
+const DEFAULT_CLOSE_TIMEOUT_MS = 5_000;
 
 const wrapHandler = (Dispatcher1Wrapper as unknown as { wrapHandler(handler: Dispatcher.DispatchHandler): Dispatcher.DispatchHandler })
   .wrapHandler;
@@ -56,7 +60,7 @@ export class MeshDispatcher extends Dispatcher {
     super();
     this.#options = options;
     const { clock, random, identity, pipeline, telemetry, rotationJitterMs } = options;
-    const onError = (error: Error): void => options.log?.('outbound request', error);
+    const onError = (error: Error): void => options.log?.(`outbound request: ${error.message}`);
     this.#pools = new EndpointPools({ identity, clock, random, onError, rotationJitterMs });
     const onFinished = (): void => this.#onFinished();
     this.#env = { pipeline, pools: this.#pools, deadlines: new DeadlineQueues(clock), clock, random, telemetry, onError, onFinished };
@@ -113,12 +117,14 @@ export class MeshDispatcher extends Dispatcher {
     new AttemptHandler(this.#env, x, handler, body, upgrade).forward();
   }
 
-  /** Refuses new requests, lets the running ones finish, then closes the connections. */
+  /** Refuses new requests, lets the running ones finish (for `closeTimeoutMs`), then closes the connections. */
   override close(): Promise<void>;
   override close(callback: () => void): void;
   override close(callback?: () => void): Promise<void> | undefined {
     this.#closed = true;
+    const timer = this.#env.clock.setTimer(() => this.#pools.destroy(), this.#options.closeTimeoutMs ?? DEFAULT_CLOSE_TIMEOUT_MS);
     const closed = this.#idle().then(() => {
+      timer.cancel();
       this.#pools.close();
       return this.#direct.close();
     });

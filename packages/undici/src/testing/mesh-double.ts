@@ -6,15 +6,17 @@ import {
   type Clock,
   type Cluster,
   type Endpoint,
-  type Exchange,
+  Exchange,
   type ForwardAction,
   type HttpConnectionManager,
   type IdentitySource,
   type Lease,
   type LocalReply,
   localReply,
+  NO_PEER,
   type Outcome,
   Pipeline,
+  type RequestHead,
   type ResourceCounter,
   ResponseFlag,
   type RetryPolicy,
@@ -25,6 +27,7 @@ import {
   type TransportSocket,
 } from '@ripstop/core';
 import { MeshDispatcher, type MeshDispatcherOptions } from '../mesh-dispatcher.ts';
+import { OutboundHead } from '../outbound-head.ts';
 
 /** A clock for tests over real sockets. */
 export const realClock: Clock = {
@@ -224,11 +227,55 @@ export class MeshDouble {
       telemetry,
       clock: realClock,
       random: Math.random,
-      log: (_message, error) => {
-        throw error;
+      log: (line) => {
+        throw new Error(line);
       },
       ...options,
     });
+  }
+
+  /** Sends a request on as a gateway does; answers the body. */
+  async forward(authority: string, path: string, rawHeaders: string[]): Promise<string> {
+    const snapshot = this.#snapshot();
+    const manager = snapshot.outbound.catchAll;
+    const request = new OutboundHead('http', authority, 'GET', path, rawHeaders);
+    // A head of another driver: only the interface of the contract.
+    const foreign = {
+      scheme: 'http',
+      authority,
+      method: 'GET',
+      path,
+      header: (name: string) => request.header(name),
+      headerLines: (name: string) => request.headerLines(name),
+      setHeader: (name: string, value: string) => request.setHeader(name, value),
+      appendHeader: (name: string, value: string) => request.appendHeader(name, value),
+      removeHeader: (name: string) => request.removeHeader(name),
+      pairs: () => request.pairs(),
+    } satisfies RequestHead;
+    const x = new Exchange({
+      direction: 'outbound',
+      protocol: 'http1',
+      request: foreign,
+      snapshot,
+      manager,
+      peer: NO_PEER,
+      port: 80,
+      startedAt: realClock.now(),
+    });
+    x.route = snapshot.outbound.catchAll.routes.virtualHosts[0]!.routes[0]!;
+    x.cluster = [...this.clusters.values()][0]!;
+    let body = '';
+    await new Promise<void>((resolve, reject) => {
+      this.dispatcher.forward(x, null, {
+        onRequestStart() {},
+        onResponseData: (_controller, chunk) => {
+          body += chunk;
+        },
+        onResponseEnd: () => resolve(),
+        onResponseError: (_controller, error) => reject(error),
+      });
+    });
+    return body;
   }
 
   /** One catch-all virtual host whose only route does what `action` says at that moment. */
