@@ -97,7 +97,7 @@ const ALIASES = {
   'envoy.extensions.filters.http.rbac.v3.RBACPerRoute': 'HttpRbacPerRoute',
   'envoy.extensions.filters.network.rbac.v3.RBAC': 'NetworkRbac',
   'envoy.config.rbac.v3.RBAC': 'RbacRules',
-  'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': 'UpstreamHttpProtocolOptions',
+  'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': 'ClusterHttpProtocolOptions',
   'envoy.extensions.filters.network.ext_authz.v3.ExtAuthz': 'NetworkExtAuthz',
   'envoy.extensions.filters.http.cors.v3.CorsPolicy': 'CorsFilterPolicy',
   'envoy.extensions.filters.network.local_ratelimit.v3.LocalRateLimit': 'NetworkLocalRateLimit',

@@ -1,7 +1,7 @@
 import type { Cluster, Endpoint } from './cluster/cluster.ts';
 import type { DecisionRecord } from './decision-record.ts';
 import type { ResponseFlags } from './response-flags.ts';
-import type { HttpConnectionManager, Route, VirtualHost } from './route/route.ts';
+import type { HeaderMutations, HttpConnectionManager, Route, VirtualHost } from './route/route.ts';
 import type { Snapshot } from './snapshot.ts';
 
 /** Which side of the app: `inbound` = a request that the app serves, `outbound` = one that it makes (a gateway forwards: outbound). */
@@ -99,6 +99,8 @@ export class Exchange {
   virtualHost: VirtualHost | undefined = undefined;
   route: Route | undefined = undefined;
   cluster: Cluster | undefined = undefined;
+  /** Header operations of the weighted cluster that was drawn; they act before the route's. */
+  clusterHeaders: HeaderMutations | undefined = undefined;
   endpoint: Endpoint | undefined = undefined;
   /** 1 for the first attempt; 0 while none was made. */
   attempt = 0;

@@ -83,6 +83,7 @@ export class Pipeline {
   respond(x: Exchange, head: ResponseHead): void {
     const filters = x.route?.filters ?? NO_FILTERS;
     for (let index = filters.length - 1; index >= 0; index--) filters[index]!.onResponse?.(x, head);
+    x.clusterHeaders?.onResponse(x, head);
     x.route?.headers?.onResponse(x, head);
   }
 
@@ -125,6 +126,7 @@ function forward(x: Exchange, route: Route, action: ForwardAction): LocalReply |
   x.decision?.add('cluster', cluster.name, cluster.source);
   action.hash?.(x);
   action.rewrite(x);
+  x.clusterHeaders?.onRequest(x, x.request);
   route.headers?.onRequest(x, x.request);
   if (action.timeoutMs > 0) {
     const perTry = action.retry?.perTryTimeoutMs ?? 0;

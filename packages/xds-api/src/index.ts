@@ -2,4 +2,5 @@
 
 export * from './any.ts';
 export * from './generated/index.ts';
+export * from './json.ts';
 export * from './type-urls.ts';

@@ -1,0 +1,52 @@
+import type { EndpointSpec, HealthStatus, LocalitySpec, TransportSocket, WorkloadLabels } from '@ripstop/core';
+import { type ClusterLoadAssignment, HealthStatus as HealthMessage, type LbEndpoint } from '@ripstop/xds-api';
+import { filterMetadata } from '../values.ts';
+
+const HEALTH = new Map<number, HealthStatus>([
+  [HealthMessage.HEALTHY, 'HEALTHY'],
+  [HealthMessage.UNHEALTHY, 'UNHEALTHY'],
+  [HealthMessage.DRAINING, 'DRAINING'],
+  [HealthMessage.TIMEOUT, 'TIMEOUT'],
+  [HealthMessage.DEGRADED, 'DEGRADED'],
+]);
+
+/** The endpoints of an assignment by locality. `transportOf` chooses the transport socket by endpoint metadata (auto-mTLS). */
+export function compileEndpoints(
+  message: ClusterLoadAssignment | undefined,
+  transportOf: (metadata: Readonly<Record<string, unknown>>) => TransportSocket,
+): LocalitySpec[] {
+  return (message?.endpoints ?? []).map((group) => ({
+    locality: { region: group.locality?.region ?? '', zone: group.locality?.zone ?? '', subZone: group.locality?.subZone ?? '' },
+    priority: group.priority,
+    weight: group.loadBalancingWeight ?? 0,
+    endpoints: group.lbEndpoints.flatMap((endpoint) => compileEndpoint(endpoint, transportOf)),
+  }));
+}
+
+function compileEndpoint(
+  message: LbEndpoint,
+  transportOf: (metadata: Readonly<Record<string, unknown>>) => TransportSocket,
+): EndpointSpec[] {
+  const endpoint = message.hostIdentifier?.$case === 'endpoint' ? message.hostIdentifier.value : undefined;
+  const address = endpoint?.address?.address;
+  if (address?.$case !== 'socketAddress') throw new Error(`an endpoint must have a socket address, not ${address?.$case ?? 'nothing'}`);
+  const { value } = address;
+  return [
+    {
+      address: value.address,
+      port: value.portSpecifier?.$case === 'portValue' ? value.portSpecifier.value : 0,
+      hostname: endpoint?.hostname ?? '',
+      weight: message.loadBalancingWeight ?? 1,
+      health: HEALTH.get(message.healthStatus) ?? 'UNKNOWN',
+      transport: transportOf(filterMetadata(message.metadata, 'envoy.transport_socket_match')),
+      workload: workloadOf(filterMetadata(message.metadata, 'istio').workload),
+    },
+  ];
+}
+
+/** istiod's `workload;namespace;canonical service;canonical revision;cluster`. */
+function workloadOf(text: unknown): WorkloadLabels | undefined {
+  if (typeof text !== 'string') return undefined;
+  const [workload = '', namespace = '', canonicalService = '', canonicalRevision = '', cluster = ''] = text.split(';');
+  return { workload, namespace, canonicalService, canonicalRevision, cluster };
+}

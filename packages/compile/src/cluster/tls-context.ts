@@ -1,0 +1,113 @@
+import type { DownstreamTls, TlsTransport, TransportSocket } from '@ripstop/core';
+import {
+  type CertificateValidationContext,
+  type CommonTlsContext,
+  type DownstreamTlsContext,
+  isAny,
+  RawBuffer,
+  TlsParameters_TlsProtocol,
+  type TransportSocket as TransportSocketMessage,
+  UpstreamTlsContext,
+  unpackAny,
+} from '@ripstop/xds-api';
+import { compileStringMatcher } from '../matchers.ts';
+
+/** An upstream transport socket: raw, or TLS with the SDS names that istiod uses (`default`, `ROOTCA`, `file-cert:…`, `file-root:…`). */
+export function compileTransportSocket(message: TransportSocketMessage | undefined, alpnOverride: boolean): TransportSocket {
+  if (message === undefined) return { kind: 'raw' };
+  const any = message.configType?.$case === 'typedConfig' ? message.configType.value : undefined;
+  if (any === undefined || isAny(RawBuffer, any)) return { kind: 'raw' };
+  if (!isAny(UpstreamTlsContext, any)) throw new Error(`transport socket ${message.name} is not supported`);
+  return compileUpstreamTls(unpackAny(UpstreamTlsContext, any), alpnOverride);
+}
+
+function compileUpstreamTls(message: UpstreamTlsContext, alpnOverride: boolean): TlsTransport {
+  const common = message.commonTlsContext;
+  const validation = validationOf(common);
+  const trust = trustOf(validation.sdsName, validation.context);
+  const clientCertificate = clientCertificateOf(common?.tlsCertificateSdsSecretConfigs[0]?.name);
+  const sans = sansOf(validation.context);
+  return {
+    kind: 'tls',
+    key: JSON.stringify([message.sni, common?.alpnProtocols, alpnOverride, clientCertificate, trust, sans.text]),
+    sni: message.sni,
+    alpn: common?.alpnProtocols ?? [],
+    alpnOverride,
+    clientCertificate,
+    trust,
+    acceptsSans: sans.accepts,
+    expectedSans: sans.text,
+    autoSni: false,
+  };
+}
+
+/** A listener's TLS: which certificate it shows, what it asks of the caller. */
+export function compileDownstreamTls(message: DownstreamTlsContext): DownstreamTls {
+  const common = message.commonTlsContext;
+  const validation = validationOf(common);
+  const params = common?.tlsParams;
+  return {
+    requireClientCertificate: message.requireClientCertificate ?? false,
+    alpn: common?.alpnProtocols ?? [],
+    minVersion: params?.tlsMinimumProtocolVersion === TlsParameters_TlsProtocol.TLSv1_3 ? 'TLSv1.3' : 'TLSv1.2',
+    ciphers: params?.cipherSuites ?? [],
+    acceptsSans: sansOf(validation.context).accepts,
+    certificateName: common?.tlsCertificateSdsSecretConfigs[0]?.name ?? '',
+    validationName: validation.sdsName,
+  };
+}
+
+interface Validation {
+  readonly sdsName: string;
+  readonly context: CertificateValidationContext | undefined;
+}
+
+function validationOf(common: CommonTlsContext | undefined): Validation {
+  const type = common?.validationContextType;
+  switch (type?.$case) {
+    case 'combinedValidationContext':
+      return { sdsName: type.value.validationContextSdsSecretConfig?.name ?? '', context: type.value.defaultValidationContext };
+    case 'validationContextSdsSecretConfig':
+      return { sdsName: type.value.name, context: undefined };
+    case 'validationContext':
+      return { sdsName: '', context: type.value };
+    case undefined:
+      return { sdsName: '', context: undefined };
+    default:
+      throw new Error(`validation by ${type?.$case} is not supported`);
+  }
+}
+
+function trustOf(sdsName: string, context: CertificateValidationContext | undefined): TlsTransport['trust'] {
+  if (sdsName === 'ROOTCA') return { kind: 'identity' };
+  if (sdsName === 'file-root:system') return { kind: 'system' };
+  if (sdsName.startsWith('file-root:')) return { kind: 'files', ca: sdsName.slice('file-root:'.length) };
+  if (sdsName !== '') throw new Error(`trust bundle ${sdsName} is not supported`);
+  const file = context?.trustedCa?.specifier;
+  if (file?.$case === 'filename') return { kind: 'files', ca: file.value };
+  return undefined;
+}
+
+function clientCertificateOf(sdsName: string | undefined): TlsTransport['clientCertificate'] {
+  if (sdsName === undefined || sdsName === '') return undefined;
+  if (sdsName === 'default') return { kind: 'identity' };
+  const files = /^file-cert:(.+)~(.+)$/.exec(sdsName);
+  if (files === null) throw new Error(`client certificate ${sdsName} is not supported`);
+  return { kind: 'files', certificate: files[1]!, key: files[2]! };
+}
+
+/** Any listed name suffices; an empty list accepts every certificate of the trust bundle. */
+function sansOf(context: CertificateValidationContext | undefined): { accepts: DownstreamTls['acceptsSans']; text: readonly string[] } {
+  const typed = context?.matchTypedSubjectAltNames.flatMap(({ matcher }) => matcher ?? []) ?? [];
+  const matchers = [...(context?.matchSubjectAltNames ?? []), ...typed];
+  const tests = matchers.map(compileStringMatcher);
+  const text = matchers.map(({ matchPattern }) =>
+    matchPattern === undefined
+      ? ''
+      : matchPattern.$case === 'exact'
+        ? String(matchPattern.value)
+        : `${matchPattern.$case}:${typeof matchPattern.value === 'string' ? matchPattern.value : '…'}`,
+  );
+  if (tests.length === 0) return { accepts: () => true, text };
+  return { accepts: (uris, dns) => tests.some((test) => uris.some(test) || dns.some(test)), text };
+}

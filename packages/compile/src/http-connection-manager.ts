@@ -1,0 +1,123 @@
+import type {
+  AccessLogConfig,
+  FilterEnv,
+  ForwardClientCert,
+  HttpConnectionManager,
+  Random,
+  RouteTable,
+  TracingConfig,
+} from '@ripstop/core';
+import {
+  FileAccessLog,
+  type HttpConnectionManager as HcmMessage,
+  HttpConnectionManager_ForwardClientCertDetails,
+  HttpConnectionManager_PathWithEscapedSlashesAction,
+  isAny,
+  type RouteConfiguration,
+  unpackAny,
+} from '@ripstop/xds-api';
+import type { AnyFilterFactory } from './filters/decoded-filter.ts';
+import { HttpFilters } from './http-filters.ts';
+import { compileRouteConfiguration } from './route-configuration.ts';
+import { milliseconds } from './values.ts';
+
+export interface ManagerEnv {
+  readonly random: Random;
+  readonly filterEnv: FilterEnv;
+  readonly registry: ReadonlyMap<string, AnyFilterFactory>;
+  /** A RouteConfiguration of RDS; undefined while it has not come. */
+  routes(name: string): RouteConfiguration | undefined;
+}
+
+/** The RDS name of a connection manager; undefined when its routes are inline. */
+export function rdsName(message: HcmMessage): string | undefined {
+  return message.routeSpecifier?.$case === 'rds' ? message.routeSpecifier.value.routeConfigName : undefined;
+}
+
+/** Everything but the routes; they are joined in `compileManager`, so that a route push compiles no listener again. */
+export function compileManager(name: string, message: HcmMessage, env: ManagerEnv): HttpConnectionManager {
+  const filters = new HttpFilters(message.httpFilters, env.registry, env.filterEnv);
+  return {
+    name,
+    routes: routesOf(message, filters, env),
+    defaultFilters: filters.create([]),
+    normalizePath: message.normalizePath ?? false,
+    mergeSlashes: message.mergeSlashes,
+    escapedSlashes: escapedSlashes(message.pathWithEscapedSlashesAction),
+    useRemoteAddress: message.useRemoteAddress ?? false,
+    xffTrustedHops: message.xffNumTrustedHops,
+    forwardClientCert: forwardClientCert(message.forwardClientCertDetails),
+    clientCertDetails: {
+      subject: message.setCurrentClientCertDetails?.subject ?? false,
+      cert: message.setCurrentClientCertDetails?.cert ?? false,
+      chain: message.setCurrentClientCertDetails?.chain ?? false,
+      dns: message.setCurrentClientCertDetails?.dns ?? false,
+      uri: message.setCurrentClientCertDetails?.uri ?? false,
+    },
+    serverName: message.serverName === '' ? 'envoy' : message.serverName,
+    streamIdleTimeoutMs: milliseconds(message.streamIdleTimeout, 300_000),
+    tracing: tracingOf(message),
+    accessLogs: message.accessLog.flatMap((log) => accessLogOf(log.configType?.$case === 'typedConfig' ? log.configType.value : undefined)),
+    upgrades: message.upgradeConfigs.map((upgrade) => upgrade.upgradeType.toLowerCase()),
+  };
+}
+
+function routesOf(message: HcmMessage, filters: HttpFilters, env: ManagerEnv): RouteTable {
+  const specifier = message.routeSpecifier;
+  const routeEnv = { random: env.random, filters, direction: env.filterEnv.direction };
+  if (specifier?.$case === 'routeConfig') return compileRouteConfiguration(specifier.value, routeEnv);
+  if (specifier?.$case !== 'rds') throw new Error(`routes by ${specifier?.$case ?? 'nothing'} are not supported`);
+  const table = env.routes(specifier.value.routeConfigName);
+  if (table === undefined) throw new Error(`route configuration ${specifier.value.routeConfigName} is missing`);
+  return compileRouteConfiguration(table, routeEnv);
+}
+
+function escapedSlashes(action: HttpConnectionManager_PathWithEscapedSlashesAction): HttpConnectionManager['escapedSlashes'] {
+  switch (action) {
+    case HttpConnectionManager_PathWithEscapedSlashesAction.REJECT_REQUEST:
+      return 'REJECT_REQUEST';
+    case HttpConnectionManager_PathWithEscapedSlashesAction.UNESCAPE_AND_REDIRECT:
+      return 'UNESCAPE_AND_REDIRECT';
+    case HttpConnectionManager_PathWithEscapedSlashesAction.UNESCAPE_AND_FORWARD:
+      return 'UNESCAPE_AND_FORWARD';
+    default:
+      return 'KEEP_UNCHANGED';
+  }
+}
+
+const CLIENT_CERT = new Map<number, ForwardClientCert>([
+  [HttpConnectionManager_ForwardClientCertDetails.FORWARD_ONLY, 'FORWARD_ONLY'],
+  [HttpConnectionManager_ForwardClientCertDetails.APPEND_FORWARD, 'APPEND_FORWARD'],
+  [HttpConnectionManager_ForwardClientCertDetails.SANITIZE_SET, 'SANITIZE_SET'],
+  [HttpConnectionManager_ForwardClientCertDetails.ALWAYS_FORWARD_ONLY, 'ALWAYS_FORWARD_ONLY'],
+]);
+
+function forwardClientCert(value: HttpConnectionManager_ForwardClientCertDetails): ForwardClientCert {
+  return CLIENT_CERT.get(value) ?? 'SANITIZE';
+}
+
+function tracingOf({ tracing }: HcmMessage): TracingConfig | undefined {
+  if (tracing === undefined) return undefined;
+  const tags: Record<string, string> = {};
+  for (const { tag, type } of tracing.customTags) if (type?.$case === 'literal') tags[tag] = type.value.value;
+  return {
+    randomSampling: tracing.randomSampling?.value ?? 100,
+    overallSampling: tracing.overallSampling?.value ?? 100,
+    clientSampling: tracing.clientSampling?.value ?? 100,
+    tags,
+  };
+}
+
+/** File loggers only; other loggers belong to Telemetry providers that this version does not feed. */
+function accessLogOf(any: Parameters<typeof isAny>[1]): AccessLogConfig[] {
+  if (!isAny(FileAccessLog, any)) return [];
+  const { path, accessLogFormat } = unpackAny(FileAccessLog, any);
+  if (accessLogFormat?.$case === 'logFormat') {
+    const format = accessLogFormat.value.format;
+    if (format?.$case === 'textFormatSource' && format.value.specifier?.$case === 'inlineString')
+      return [{ path, format: { kind: 'text', text: format.value.specifier.value } }];
+    if (format?.$case === 'jsonFormat' && format.value !== undefined) return [{ path, format: { kind: 'json', fields: format.value } }];
+  }
+  if (accessLogFormat?.$case === 'format') return [{ path, format: { kind: 'text', text: accessLogFormat.value } }];
+  return [];
+}

@@ -1,0 +1,91 @@
+import type { Direction, Filter, FilterEnv } from '@ripstop/core';
+import {
+  type Any,
+  type HttpFilter,
+  isAny,
+  FilterConfig as RouteFilterConfig,
+  Router,
+  TypedStruct,
+  typeName,
+  typeUrlOf,
+  unpackAny,
+  XdsTypedStruct,
+} from '@ripstop/xds-api';
+import type { AnyFilterFactory } from './filters/decoded-filter.ts';
+
+/** typed_per_filter_config of a route, its virtual host and its table, least specific first. */
+export type FilterOverrides = readonly { readonly [filter: string]: Any }[];
+
+interface DecodedFilter {
+  readonly name: string;
+  readonly factory: AnyFilterFactory;
+  readonly config: unknown;
+}
+
+/** The filters of a connection manager, decoded once; instantiated per route. */
+export class HttpFilters {
+  private readonly filters: readonly DecodedFilter[];
+  private readonly env: FilterEnv;
+
+  constructor(messages: readonly HttpFilter[], registry: ReadonlyMap<string, AnyFilterFactory>, env: FilterEnv) {
+    this.env = env;
+    this.filters = messages.flatMap((message) => decodeFilter(message, registry, env.direction));
+  }
+
+  /** The filters of a route; those with nothing to do are left out. */
+  create(overrides: FilterOverrides): readonly Filter[] {
+    const made: Filter[] = [];
+    for (const { name, factory, config } of this.filters) {
+      const override = mostSpecific(overrides, name);
+      if (override === 'disabled') continue;
+      const filter = factory.create(config, override === undefined ? undefined : decodeOverride(factory, override, name), this.env);
+      if (filter !== undefined) made.push(filter);
+    }
+    return made;
+  }
+}
+
+/** The type behind an Any, looking through TypedStruct, which names the type inside. */
+function innerType(any: Any): string {
+  const name = typeName(any.typeUrl);
+  if (name === TypedStruct.$type) return TypedStruct.decode(any.value).typeUrl;
+  return name === XdsTypedStruct.$type ? XdsTypedStruct.decode(any.value).typeUrl : any.typeUrl;
+}
+
+function decodeFilter(message: HttpFilter, registry: ReadonlyMap<string, AnyFilterFactory>, direction: Direction): DecodedFilter[] {
+  const any = message.configType?.$case === 'typedConfig' ? message.configType.value : undefined;
+  if (any === undefined || message.disabled) return [];
+  const type = innerType(any);
+  if (typeName(type) === Router.$type) return [];
+  const factory = registry.get(typeUrlOf(typeName(type)));
+  if (factory === undefined) {
+    if (message.isOptional) return [];
+    // It may be an authorization that we do not know: nothing unknown is skipped.
+    throw new Error(`http filter ${message.name} (${typeName(type)}) is not supported and not optional`);
+  }
+  if (!factory.directions.includes(direction)) return [];
+  try {
+    return [{ name: message.name, factory, config: factory.decode(any.value) }];
+  } catch (error) {
+    throw new Error(`http filter ${message.name}: ${error instanceof Error ? error.message : error}`);
+  }
+}
+
+function mostSpecific(overrides: FilterOverrides, name: string): Any | 'disabled' | undefined {
+  for (let index = overrides.length - 1; index >= 0; index--) {
+    const any = overrides[index]![name];
+    if (any === undefined) continue;
+    if (!isAny(RouteFilterConfig, any)) return any;
+    const wrapped = unpackAny(RouteFilterConfig, any);
+    if (wrapped.disabled) return 'disabled';
+    if (wrapped.config !== undefined) return wrapped.config;
+  }
+  return undefined;
+}
+
+function decodeOverride(factory: AnyFilterFactory, any: Any, name: string): unknown {
+  const expected = factory.overrideTypeUrl ?? factory.typeUrl;
+  if (typeName(any.typeUrl) !== typeName(expected))
+    throw new Error(`per-route configuration of ${name}: expected ${typeName(expected)}, got ${typeName(any.typeUrl)}`);
+  return (factory.decodeOverride ?? factory.decode).call(factory, any.value);
+}

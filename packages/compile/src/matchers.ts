@@ -1,0 +1,112 @@
+import {
+  compileHeaderMatch,
+  compileQueryMatch,
+  compileStringMatch,
+  type HeaderTest,
+  type PathMatch,
+  type QueryTest,
+  type StringTest,
+} from '@ripstop/core';
+import { type HeaderMatcher, type QueryParameterMatcher, type RouteMatch, UriTemplateMatchConfig, unpackAny } from '@ripstop/xds-api';
+import { compileRegex } from './regex.ts';
+
+/** The parts that Envoy's two StringMatcher protos share. */
+export interface StringMatcherLike {
+  readonly matchPattern:
+    | { readonly $case: 'exact' | 'prefix' | 'suffix' | 'contains'; readonly value: string }
+    | { readonly $case: 'safeRegex'; readonly value: { readonly regex: string } }
+    | { readonly $case: 'custom'; readonly value: unknown }
+    | undefined;
+  readonly ignoreCase: boolean;
+}
+
+export function compileStringMatcher(matcher: StringMatcherLike): StringTest {
+  const pattern = matcher.matchPattern;
+  if (pattern === undefined) throw new Error('a string matcher without a pattern');
+  if (pattern.$case === 'custom') throw new Error('custom string matchers are not supported');
+  if (pattern.$case === 'safeRegex') return compileStringMatch({ kind: 'regex', regex: compileRegex(pattern.value.regex) });
+  return compileStringMatch({ kind: pattern.$case, value: pattern.value, ignoreCase: matcher.ignoreCase });
+}
+
+export function compileHeaderMatcher(matcher: HeaderMatcher): HeaderTest {
+  const specifier = matcher.headerMatchSpecifier;
+  const name = matcher.name.toLowerCase();
+  const rest = { name, invert: matcher.invertMatch, treatMissingAsEmpty: matcher.treatMissingHeaderAsEmpty };
+  if (specifier === undefined) return compileHeaderMatch({ ...rest, match: { kind: 'present', present: true } });
+  switch (specifier.$case) {
+    case 'presentMatch':
+      return compileHeaderMatch({ ...rest, match: { kind: 'present', present: specifier.value } });
+    case 'rangeMatch':
+      return compileHeaderMatch({ ...rest, match: { kind: 'range', start: specifier.value.start, end: specifier.value.end } });
+    case 'stringMatch':
+      return compileHeaderMatch({ ...rest, match: { kind: 'string', test: compileStringMatcher(specifier.value) } });
+    case 'safeRegexMatch':
+      return compileHeaderMatch({
+        ...rest,
+        match: { kind: 'string', test: compileStringMatch({ kind: 'regex', regex: compileRegex(specifier.value.regex) }) },
+      });
+    case 'exactMatch':
+      // The deprecated exact match with an empty value matches any present value.
+      if (specifier.value === '') return compileHeaderMatch({ ...rest, match: { kind: 'present', present: true } });
+      return compileHeaderMatch({
+        ...rest,
+        match: { kind: 'string', test: compileStringMatch({ kind: 'exact', value: specifier.value, ignoreCase: false }) },
+      });
+    case 'prefixMatch':
+    case 'suffixMatch':
+    case 'containsMatch': {
+      const kind = specifier.$case.slice(0, -'Match'.length) as 'prefix' | 'suffix' | 'contains';
+      return compileHeaderMatch({
+        ...rest,
+        match: { kind: 'string', test: compileStringMatch({ kind, value: specifier.value, ignoreCase: false }) },
+      });
+    }
+  }
+}
+
+export function compileQueryMatcher(matcher: QueryParameterMatcher): QueryTest {
+  const specifier = matcher.queryParameterMatchSpecifier;
+  if (specifier === undefined) return compileQueryMatch({ name: matcher.name, present: true, test: undefined });
+  if (specifier.$case === 'presentMatch') return compileQueryMatch({ name: matcher.name, present: specifier.value, test: undefined });
+  return compileQueryMatch({ name: matcher.name, present: true, test: compileStringMatcher(specifier.value) });
+}
+
+export function compilePathSpecifier(match: RouteMatch): PathMatch {
+  const specifier = match.pathSpecifier;
+  if (specifier === undefined) throw new Error('a route match without a path specifier');
+  switch (specifier.$case) {
+    case 'prefix':
+      return { kind: 'prefix', value: specifier.value };
+    case 'path':
+      return { kind: 'exact', value: specifier.value };
+    case 'pathSeparatedPrefix':
+      return { kind: 'separated_prefix', value: specifier.value };
+    case 'safeRegex':
+      return { kind: 'regex', regex: compileRegex(specifier.value.regex) };
+    case 'connectMatcher':
+      return { kind: 'connect' };
+    case 'pathMatchPolicy': {
+      const any = specifier.value.typedConfig;
+      if (any === undefined) throw new Error('a path match policy without configuration');
+      return { kind: 'template', test: compileUriTemplate(unpackAny(UriTemplateMatchConfig, any).pathTemplate) };
+    }
+  }
+}
+
+/** Envoy's URI template: `*` or `{name}` is one non-empty segment, `**` the rest (`/t/**` takes `/t/` but not `/t`). */
+export function compileUriTemplate(template: string): StringTest {
+  if (!template.startsWith('/')) throw new Error(`path template ${JSON.stringify(template)} must begin with /`);
+  const pattern = template
+    .split('/')
+    .slice(1)
+    .map((segment) => {
+      if (segment === '**' || /^\{\w+=\*\*\}$/.test(segment)) return '.*';
+      if (segment === '*' || /^\{\w+(=\*)?\}$/.test(segment)) return '[^/]+';
+      if (/[*{}]/.test(segment))
+        throw new Error(`path template ${JSON.stringify(template)}: ${JSON.stringify(segment)} mixes text and wildcards`);
+      return segment.replace(/[.+*?()|[\]{}^$\\]/g, '\\$&');
+    })
+    .join('/');
+  const regex = compileRegex(`/${pattern}`);
+  return (path) => regex.fullMatch(path);
+}

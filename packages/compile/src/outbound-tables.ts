@@ -1,0 +1,72 @@
+import { createRouteTable, type HttpConnectionManager, localReply, type Route, type VirtualHost } from '@ripstop/core';
+
+/**
+ * Several listeners may serve one port (`0.0.0.0_<port>` and `<VIP>_<port>` of services whose protocol is auto-detected). An app dials
+ * names, not VIPs, so their virtual hosts are searched together; the shared listener's catch-all stays the last resort.
+ */
+export function joinManagers(managers: readonly HttpConnectionManager[]): HttpConnectionManager {
+  if (managers.length === 1) return managers[0]!;
+  const shared = managers.find(({ name }) => name.startsWith('0.0.0.0_')) ?? managers[0]!;
+  const others = managers.filter((manager) => manager !== shared);
+  const named = others.flatMap(({ routes }) => routes.virtualHosts.map((host) => ({ ...host, domains: domainsOf(host, routes.name) })));
+  const hosts = [...shared.routes.virtualHosts, ...named.filter((host) => host.domains.length > 0)];
+  return { ...shared, routes: createRouteTable(shared.routes.name, hosts, true) };
+}
+
+/** The per-service tables match `*`; here they must match their service's names (`<fqdn>:<port>` is the table's name). */
+function domainsOf(host: VirtualHost, tableName: string): readonly string[] {
+  const named = host.domains.filter((domain) => domain !== '*');
+  if (named.length > 0) return named;
+  const fqdn = tableName.slice(0, tableName.lastIndexOf(':'));
+  const [service, namespace, svc] = fqdn.split('.');
+  if (svc !== 'svc') return fqdn === '' ? [] : [fqdn];
+  return [fqdn, `${service}.${namespace}.svc`, `${service}.${namespace}`];
+}
+
+/** For ports without a listener: pass on to where the app dialled (ALLOW_ANY), or refuse with 502 as istiod's block_all does. */
+export function passthroughManager(open: boolean): HttpConnectionManager {
+  const blocked = localReply({ status: 502, details: 'direct_response' });
+  const route: Route = {
+    name: open ? 'allow_any' : 'block_all',
+    matches: () => true,
+    action: open
+      ? {
+          kind: 'forward',
+          chooseCluster: () => 'PassthroughCluster',
+          clusterNames: ['PassthroughCluster'],
+          rewrite: () => {},
+          timeoutMs: 0,
+          idleTimeoutMs: 0,
+          maxStreamDurationMs: 0,
+          retry: undefined,
+          hash: undefined,
+          mirrors: [],
+          clusterNotFoundStatus: 503,
+          autoHostRewrite: false,
+          bufferLimitBytes: 64 * 1024,
+        }
+      : { kind: 'reply', reply: () => blocked },
+    filters: [],
+    headers: undefined,
+    operation: '',
+    source: undefined,
+  };
+  const host: VirtualHost = { name: route.name, domains: ['*'], routes: [route], includeAttemptCount: false, requireTls: false };
+  return {
+    name: 'virtualOutbound',
+    routes: createRouteTable('virtualOutbound', [host], true),
+    defaultFilters: [],
+    normalizePath: false,
+    mergeSlashes: false,
+    escapedSlashes: 'KEEP_UNCHANGED',
+    useRemoteAddress: false,
+    xffTrustedHops: 0,
+    forwardClientCert: 'SANITIZE',
+    clientCertDetails: { subject: false, cert: false, chain: false, dns: false, uri: false },
+    serverName: 'envoy',
+    streamIdleTimeoutMs: 0,
+    tracing: undefined,
+    accessLogs: [],
+    upgrades: [],
+  };
+}

@@ -1,0 +1,303 @@
+import {
+  type AppendAction,
+  compileHeaderMutations,
+  compilePathMatch,
+  compileRewrite,
+  compileWeightedClusters,
+  createRouteTable,
+  type Exchange,
+  type ForwardAction,
+  type HeaderOperations,
+  type InboundAction,
+  localReply,
+  type MirrorPolicy,
+  type PathMatch,
+  type Random,
+  type RedirectSpec,
+  type ReplyAction,
+  type Route,
+  type RouteTable,
+  redirectLocation,
+  type VirtualHost,
+  type WeightedCluster,
+} from '@ripstop/core';
+import {
+  type HeaderValueOption,
+  HeaderValueOption_HeaderAppendAction,
+  type RedirectAction,
+  RedirectAction_RedirectResponseCode,
+  type RouteAction,
+  RouteAction_ClusterNotFoundResponseCode,
+  type RouteConfiguration,
+  type RouteMatch,
+  type Route as RouteMessage,
+  type RuntimeFractionalPercent,
+  VirtualHost_TlsRequirementType,
+  type VirtualHost as VirtualHostMessage,
+} from '@ripstop/xds-api';
+import { compileHashPolicies } from './hash-policy.ts';
+import type { HttpFilters } from './http-filters.ts';
+import { compileHeaderMatcher, compilePathSpecifier, compileQueryMatcher } from './matchers.ts';
+import { compileRegex } from './regex.ts';
+import { compileRetryPolicy } from './retry-policy.ts';
+import { milliseconds, percent, sourceOf } from './values.ts';
+
+/** Body bytes kept for retries and mirrors when the configuration says nothing. */
+const BUFFER_LIMIT_BYTES = 64 * 1024;
+
+export interface RouteEnv {
+  readonly random: Random;
+  readonly filters: HttpFilters;
+  /** `inbound`: forwarding to `inbound|…` means the app of this process. */
+  readonly direction: 'inbound' | 'outbound';
+}
+
+/** A RouteConfiguration as a route table. Throws on the first thing that cannot be honoured, naming host and route. */
+export function compileRouteConfiguration(message: RouteConfiguration, env: RouteEnv): RouteTable {
+  const hosts = message.virtualHosts.map((host) => compileVirtualHost(host, message, env));
+  return createRouteTable(message.name, hosts, message.ignorePortInHostMatching);
+}
+
+function compileVirtualHost(host: VirtualHostMessage, table: RouteConfiguration, env: RouteEnv): VirtualHost {
+  const routes = host.routes.map((route, index) => {
+    try {
+      return compileRoute(route, host, table, env);
+    } catch (error) {
+      throw new Error(
+        `virtual host ${host.name}, route ${route.name === '' ? index : `${index} (${route.name})`}: ${error instanceof Error ? error.message : error}`,
+      );
+    }
+  });
+  return {
+    name: host.name,
+    domains: host.domains,
+    routes,
+    includeAttemptCount: host.includeRequestAttemptCount,
+    requireTls: host.requireTls !== VirtualHost_TlsRequirementType.NONE,
+  };
+}
+
+function compileRoute(route: RouteMessage, host: VirtualHostMessage, table: RouteConfiguration, env: RouteEnv): Route {
+  if (route.match === undefined) throw new Error('no match');
+  const path = compilePathSpecifier(route.match);
+  const caseSensitive = route.match.caseSensitive ?? true;
+  const overrides = [table.typedPerFilterConfig, host.typedPerFilterConfig, route.typedPerFilterConfig];
+  const levels = table.mostSpecificHeaderMutationsWins
+    ? [operationsOf(table), operationsOf(host), operationsOf(route)]
+    : [operationsOf(route), operationsOf(host), operationsOf(table)];
+  return {
+    name: route.name,
+    matches: compileMatch(route.match, path, caseSensitive, env.random),
+    action: compileAction(route, host, path, caseSensitive, env),
+    filters: env.filters.create(overrides),
+    headers: compileHeaderMutations(levels),
+    operation: route.decorator?.operation ?? '',
+    source: sourceOf(route.metadata) ?? sourceOf(host.metadata),
+  };
+}
+
+function compileMatch(match: RouteMatch, path: PathMatch, caseSensitive: boolean, random: Random): (x: Exchange) => boolean {
+  if (match.dynamicMetadata.length > 0 || match.tlsContext !== undefined)
+    throw new Error('matching on dynamic metadata or TLS context is not supported');
+  const pathTest = compilePathMatch(path, caseSensitive);
+  const headers = match.headers.map(compileHeaderMatcher);
+  const queries = match.queryParameters.map(compileQueryMatcher);
+  const fraction = match.runtimeFraction === undefined ? undefined : fractionOf(match.runtimeFraction);
+  const grpcOnly = match.grpc !== undefined;
+  if (headers.length === 0 && queries.length === 0 && fraction === undefined && !grpcOnly) return (x) => pathTest(x.matchPath);
+  return (x) => {
+    if (!pathTest(x.matchPath)) return false;
+    for (let index = 0; index < headers.length; index++) if (!headers[index]!(x.request)) return false;
+    for (let index = 0; index < queries.length; index++) if (!queries[index]!(x.request.path)) return false;
+    if (grpcOnly && !/^application\/grpc(\+|$)/.test(x.request.header('content-type') ?? '')) return false;
+    if (fraction === undefined) return true;
+    // Drawn once per request: several fractional routes see the same number.
+    if (x.fractionDraw < 0) x.fractionDraw = random() * 100;
+    return x.fractionDraw < fraction;
+  };
+}
+
+function fractionOf(value: RuntimeFractionalPercent): number {
+  return percent(value.defaultValue);
+}
+
+function compileAction(
+  route: RouteMessage,
+  host: VirtualHostMessage,
+  path: PathMatch,
+  caseSensitive: boolean,
+  env: RouteEnv,
+): Route['action'] {
+  const { action } = route;
+  switch (action?.$case) {
+    case 'redirect':
+      return redirectAction(action.value, path);
+    case 'directResponse': {
+      const body = action.value.body?.specifier;
+      const text =
+        body === undefined
+          ? ''
+          : body.$case === 'inlineString'
+            ? body.value
+            : body.$case === 'inlineBytes'
+              ? new TextDecoder().decode(body.value)
+              : undefined;
+      if (text === undefined) throw new Error('a direct response from a file or environment variable is not supported');
+      const reply = localReply({ status: action.value.status, details: 'direct_response', body: text });
+      return { kind: 'reply', reply: () => reply };
+    }
+    case 'route':
+      return env.direction === 'inbound'
+        ? inboundAction(action.value)
+        : forwardAction(action.value, route, host, path, caseSensitive, env.random);
+    default:
+      throw new Error(`action ${action?.$case ?? 'missing'} is not supported`);
+  }
+}
+
+function inboundAction(action: RouteAction): InboundAction {
+  const specifier = action.clusterSpecifier;
+  if (specifier?.$case !== 'cluster') throw new Error('an inbound route must name its cluster');
+  return {
+    kind: 'inbound',
+    clusterName: specifier.value,
+    timeoutMs: milliseconds(action.timeout, 15_000),
+    maxStreamDurationMs: milliseconds(action.maxStreamDuration?.maxStreamDuration, 0),
+  };
+}
+
+function forwardAction(
+  action: RouteAction,
+  route: RouteMessage,
+  host: VirtualHostMessage,
+  path: PathMatch,
+  caseSensitive: boolean,
+  random: Random,
+): ForwardAction {
+  const clusters = clusterChoice(action, random);
+  const hostRewrite = action.hostRewriteSpecifier;
+  const regexRewrite = substitution(action.regexRewrite);
+  return {
+    kind: 'forward',
+    chooseCluster: clusters.choose,
+    clusterNames: clusters.names,
+    rewrite: compileRewrite(
+      {
+        prefixRewrite: action.prefixRewrite,
+        regexRewrite,
+        hostLiteral: hostRewrite?.$case === 'hostRewriteLiteral' ? hostRewrite.value : '',
+        hostHeader: hostRewrite?.$case === 'hostRewriteHeader' ? hostRewrite.value.toLowerCase() : '',
+        hostRegex: hostRewrite?.$case === 'hostRewritePathRegex' ? substitution(hostRewrite.value) : undefined,
+        appendXForwardedHost: action.appendXForwardedHost,
+      },
+      path,
+      caseSensitive,
+    ),
+    timeoutMs: milliseconds(action.timeout, 15_000),
+    idleTimeoutMs: milliseconds(action.idleTimeout, 0),
+    maxStreamDurationMs: milliseconds(action.maxStreamDuration?.maxStreamDuration, 0),
+    retry: compileRetryPolicy(action.retryPolicy ?? host.retryPolicy),
+    hash: compileHashPolicies(action.hashPolicy),
+    mirrors: action.requestMirrorPolicies.map((policy) => mirror(policy, random)),
+    clusterNotFoundStatus: notFoundStatus(action.clusterNotFoundResponseCode),
+    autoHostRewrite: hostRewrite?.$case === 'autoHostRewrite' && (hostRewrite.value ?? false),
+    bufferLimitBytes: route.perRequestBufferLimitBytes ?? host.perRequestBufferLimitBytes ?? BUFFER_LIMIT_BYTES,
+  };
+}
+
+function clusterChoice(action: RouteAction, random: Random): { choose: (x: Exchange) => string | undefined; names: readonly string[] } {
+  const specifier = action.clusterSpecifier;
+  switch (specifier?.$case) {
+    case 'cluster': {
+      const name = specifier.value;
+      return { choose: () => name, names: [name] };
+    }
+    case 'clusterHeader': {
+      const header = specifier.value.toLowerCase();
+      return { choose: (x) => x.request.headerLines(header)[0] || undefined, names: [] };
+    }
+    case 'weightedClusters': {
+      const entries: WeightedCluster[] = specifier.value.clusters.map((entry) => ({
+        cluster: entry.name,
+        weight: entry.weight ?? 0,
+        headers: compileHeaderMutations([operationsOf(entry)]),
+      }));
+      return { choose: compileWeightedClusters(entries, random), names: entries.map((entry) => entry.cluster) };
+    }
+    default:
+      throw new Error(`cluster specifier ${specifier?.$case ?? 'missing'} is not supported`);
+  }
+}
+
+function mirror(policy: RouteAction['requestMirrorPolicies'][number], random: Random): MirrorPolicy {
+  const share = policy.runtimeFraction === undefined ? 100 : fractionOf(policy.runtimeFraction);
+  return {
+    cluster: policy.cluster,
+    applies: () => share >= 100 || random() * 100 < share,
+    appendShadowSuffix: !policy.disableShadowHostSuffixAppend,
+  };
+}
+
+function notFoundStatus(code: RouteAction_ClusterNotFoundResponseCode): number {
+  if (code === RouteAction_ClusterNotFoundResponseCode.NOT_FOUND) return 404;
+  return code === RouteAction_ClusterNotFoundResponseCode.INTERNAL_SERVER_ERROR ? 500 : 503;
+}
+
+function redirectAction(message: RedirectAction, path: PathMatch): ReplyAction {
+  const statuses = new Map<number, number>([
+    [RedirectAction_RedirectResponseCode.FOUND, 302],
+    [RedirectAction_RedirectResponseCode.SEE_OTHER, 303],
+    [RedirectAction_RedirectResponseCode.TEMPORARY_REDIRECT, 307],
+    [RedirectAction_RedirectResponseCode.PERMANENT_REDIRECT, 308],
+  ]);
+  const scheme = message.schemeRewriteSpecifier;
+  const rewrite = message.pathRewriteSpecifier;
+  const spec: RedirectSpec = {
+    status: statuses.get(message.responseCode) ?? 301,
+    httpsRedirect: scheme?.$case === 'httpsRedirect' && scheme.value,
+    scheme: scheme?.$case === 'schemeRedirect' ? scheme.value : '',
+    host: message.hostRedirect,
+    port: message.portRedirect,
+    path: rewrite?.$case === 'pathRedirect' ? rewrite.value : undefined,
+    prefixRewrite: rewrite?.$case === 'prefixRewrite' ? rewrite.value : '',
+    regexRewrite: rewrite?.$case === 'regexRewrite' ? substitution(rewrite.value) : undefined,
+    stripQuery: message.stripQuery,
+  };
+  return {
+    kind: 'reply',
+    reply: (x) => localReply({ status: spec.status, details: 'direct_response', headers: [['location', redirectLocation(x, spec, path)]] }),
+  };
+}
+
+function substitution(message: RouteAction['regexRewrite']): { regex: ReturnType<typeof compileRegex>; substitution: string } | undefined {
+  if (message?.pattern === undefined) return undefined;
+  return { regex: compileRegex(message.pattern.regex), substitution: message.substitution };
+}
+
+interface WithHeaderOperations {
+  readonly requestHeadersToAdd: readonly HeaderValueOption[];
+  readonly requestHeadersToRemove: readonly string[];
+  readonly responseHeadersToAdd: readonly HeaderValueOption[];
+  readonly responseHeadersToRemove: readonly string[];
+}
+
+function operationsOf(message: WithHeaderOperations): HeaderOperations {
+  return {
+    requestAdd: message.requestHeadersToAdd.map(addition),
+    requestRemove: message.requestHeadersToRemove,
+    responseAdd: message.responseHeadersToAdd.map(addition),
+    responseRemove: message.responseHeadersToRemove,
+  };
+}
+
+const ACTIONS = new Map<number, AppendAction>([
+  [HeaderValueOption_HeaderAppendAction.ADD_IF_ABSENT, 'ADD_IF_ABSENT'],
+  [HeaderValueOption_HeaderAppendAction.OVERWRITE_IF_EXISTS_OR_ADD, 'OVERWRITE_IF_EXISTS_OR_ADD'],
+  [HeaderValueOption_HeaderAppendAction.OVERWRITE_IF_EXISTS, 'OVERWRITE_IF_EXISTS'],
+]);
+
+function addition(option: HeaderValueOption): HeaderOperations['requestAdd'][number] {
+  if (option.header === undefined) throw new Error('a header to add without a name');
+  const action = option.append === false ? 'OVERWRITE_IF_EXISTS_OR_ADD' : (ACTIONS.get(option.appendAction) ?? 'APPEND_IF_EXISTS_OR_ADD');
+  return { name: option.header.key, value: option.header.value, action, keepEmpty: option.keepEmptyValue };
+}

@@ -1,0 +1,255 @@
+import type {
+  Clock,
+  Cluster,
+  ClusterSpec,
+  ClusterStates,
+  ConfigUpdate,
+  Direction,
+  FilterChain,
+  FilterEnv,
+  GatewayListener,
+  HttpConnectionManager,
+  OutboundTables,
+  Random,
+  Rejection,
+  Snapshot,
+} from '@ripstop/core';
+import {
+  CLUSTER_TYPE_URL,
+  ClusterLoadAssignment,
+  Cluster as ClusterMessage,
+  Cors,
+  ENDPOINT_TYPE_URL,
+  HTTPFault,
+  HttpFilter,
+  HttpRbac,
+  LISTENER_TYPE_URL,
+  Listener,
+  packAny,
+  ROUTE_TYPE_URL,
+  RouteConfiguration,
+} from '@ripstop/xds-api';
+import { compileCluster, edsName } from './cluster/cluster.ts';
+import type { AnyFilterFactory } from './filters/decoded-filter.ts';
+import type { ManagerEnv } from './http-connection-manager.ts';
+import { HttpFilters } from './http-filters.ts';
+import { compileChains, compileOutboundManager, type DecodedListener, decodeListener } from './listener.ts';
+import { joinManagers, passthroughManager } from './outbound-tables.ts';
+import { ResourceStore } from './resource-store.ts';
+import { compileRouteConfiguration } from './route-configuration.ts';
+
+export interface SnapshotCompilerOptions {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly filters: readonly AnyFilterFactory[];
+  readonly clusterStates: ClusterStates;
+  /** Router nodes serve the listeners that they are sent. */
+  readonly router?: boolean;
+  readonly log?: (line: string) => void;
+}
+
+/** What one listener was compiled to, and from what. */
+interface CompiledListener {
+  readonly decoded: DecodedListener;
+  readonly routes: readonly (RouteConfiguration | undefined)[];
+  readonly chains: readonly FilterChain[];
+  readonly defaultChain: FilterChain | undefined;
+  readonly manager: HttpConnectionManager | undefined;
+}
+
+/**
+ * xDS in, snapshots out. Each resource is decoded and tried by itself, so that a bad one is refused alone and its last good version
+ * stays; `build` joins what is there and compiles again only what changed.
+ */
+export class SnapshotCompiler {
+  private readonly options: SnapshotCompilerOptions;
+  private readonly registry: ReadonlyMap<string, AnyFilterFactory>;
+  private readonly states = new Map<string, unknown>();
+  private readonly listeners: ResourceStore<DecodedListener>;
+  private readonly routes: ResourceStore<RouteConfiguration>;
+  private readonly clusters: ResourceStore<ClusterMessage>;
+  private readonly endpoints: ResourceStore<ClusterLoadAssignment>;
+  private readonly stores: readonly ResourceStore<unknown>[];
+  private readonly compiled = new Map<string, CompiledListener>();
+  private readonly specs = new Map<
+    string,
+    { readonly message: ClusterMessage; readonly assignment: ClusterLoadAssignment | undefined; readonly spec: ClusterSpec }
+  >();
+  /** One filter of each kind, so that per-route configuration is tried when it arrives, not when it is joined. */
+  private readonly trialFilters: HttpFilters;
+  private sequence = 0;
+  private version = '';
+
+  constructor(options: SnapshotCompilerOptions) {
+    this.options = options;
+    this.registry = new Map(options.filters.map((factory) => [factory.typeUrl, factory]));
+    this.trialFilters = new HttpFilters(TRIAL_FILTERS, this.registry, this.filterEnv('outbound'));
+    this.listeners = new ResourceStore(LISTENER_TYPE_URL, (body) => this.decodeListener(body));
+    this.routes = new ResourceStore(ROUTE_TYPE_URL, (body) => this.decodeRoutes(body));
+    this.clusters = new ResourceStore(CLUSTER_TYPE_URL, decodeCluster);
+    this.endpoints = new ResourceStore(ENDPOINT_TYPE_URL, decodeAssignment);
+    this.stores = [this.listeners, this.routes, this.clusters, this.endpoints] as readonly ResourceStore<unknown>[];
+  }
+
+  /** Takes an update; answers what it refuses, with reasons. */
+  apply(update: ConfigUpdate): readonly Rejection[] {
+    const store = this.stores.find(({ typeUrl }) => typeUrl === update.typeUrl);
+    if (store === undefined) return [];
+    this.version = update.version;
+    return store.apply(update).rejections;
+  }
+
+  /** RDS and EDS names that listeners and clusters refer to. */
+  wanted(): { readonly routes: readonly string[]; readonly endpoints: readonly string[] } {
+    const routes = [...this.listeners.values()].flatMap(([, listener]) => listener.routeNames);
+    const endpoints = [...this.clusters.values()].flatMap(([, cluster]) => edsName(cluster) ?? []);
+    return { routes: [...new Set(routes)].sort(), endpoints: [...new Set(endpoints)].sort() };
+  }
+
+  /** What has not come yet, for messages; empty when a snapshot can be built. */
+  missing(): readonly string[] {
+    if (!this.clusters.received) return ['clusters (CDS)'];
+    if (!this.listeners.received) return ['listeners (LDS)'];
+    const { routes, endpoints } = this.wanted();
+    return [
+      ...routes.filter((name) => !this.routes.has(name)).map((name) => `routes ${name}`),
+      ...endpoints.filter((name) => !this.endpoints.has(name)).map((name) => `endpoints ${name}`),
+    ];
+  }
+
+  /** The whole as a snapshot; undefined until LDS, CDS and everything that they name is here. */
+  build(): Snapshot | undefined {
+    if (this.missing().length > 0) return undefined;
+    const listeners = [...this.listeners.values()].map(([name, decoded]) => this.compileListener(name, decoded));
+    for (const name of this.compiled.keys()) if (!this.listeners.has(name)) this.compiled.delete(name);
+    const clusters = this.options.clusterStates.adopt(this.clusterSpecs());
+    return {
+      version: this.version,
+      sequence: ++this.sequence,
+      outbound: this.outbound(listeners, clusters),
+      inbound: listeners.filter(({ decoded }) => decoded.kind === 'inbound').flatMap(({ chains }) => chains),
+      gateways: listeners.filter(({ decoded }) => decoded.kind === 'gateway').map(gatewayOf),
+      clusters,
+    };
+  }
+
+  private decodeListener(body: Uint8Array): DecodedListener {
+    const decoded = decodeListener(Listener.decode(body), this.options.router ?? false);
+    // Compiled once for trial: what cannot be honoured is refused here, alone, not at the swap.
+    const trial: ManagerEnv = { ...this.managerEnv(decoded), routes: () => RouteConfiguration.fromPartial({ name: 'trial' }) };
+    compileChains(decoded, trial);
+    return decoded;
+  }
+
+  private decodeRoutes(body: Uint8Array): RouteConfiguration {
+    const message = RouteConfiguration.decode(body);
+    compileRouteConfiguration(message, { random: this.options.random, filters: this.trialFilters, direction: 'outbound' });
+    return message;
+  }
+
+  private compileListener(name: string, decoded: DecodedListener): CompiledListener {
+    const routes = decoded.routeNames.map((route) => this.routes.get(route));
+    const before = this.compiled.get(name);
+    if (before !== undefined && before.decoded === decoded && routes.every((route, index) => route === before.routes[index])) return before;
+    try {
+      return this.joinListener(name, decoded, routes);
+    } catch (error) {
+      // Resources were tried one by one; what fails only together keeps the listener as it was.
+      this.options.log?.(`listener ${name}: ${error instanceof Error ? error.message : error}; its last good version stays`);
+      if (before === undefined) throw error;
+      return before;
+    }
+  }
+
+  private joinListener(name: string, decoded: DecodedListener, routes: CompiledListener['routes']): CompiledListener {
+    const env = this.managerEnv(decoded);
+    const outbound = decoded.kind === 'outbound';
+    const { chains, defaultChain } =
+      outbound || decoded.kind === 'virtual_outbound' ? { chains: [], defaultChain: undefined } : compileChains(decoded, env);
+    const compiled: CompiledListener = {
+      decoded,
+      routes,
+      chains,
+      defaultChain,
+      manager: outbound ? compileOutboundManager(decoded, env) : undefined,
+    };
+    this.compiled.set(name, compiled);
+    return compiled;
+  }
+
+  private *clusterSpecs(): Iterable<ClusterSpec> {
+    for (const [name, message] of this.clusters.values()) {
+      const eds = edsName(message);
+      const assignment = eds === undefined ? undefined : this.endpoints.get(eds);
+      let entry = this.specs.get(name);
+      if (entry === undefined || entry.message !== message || entry.assignment !== assignment) {
+        entry = { message, assignment, spec: compileCluster(message, assignment) };
+        this.specs.set(name, entry);
+      }
+      yield entry.spec;
+    }
+  }
+
+  private outbound(listeners: readonly CompiledListener[], clusters: ReadonlyMap<string, Cluster>): OutboundTables {
+    const byPort = new Map<number, HttpConnectionManager[]>();
+    for (const { decoded, manager } of listeners) {
+      if (manager === undefined || decoded.kind !== 'outbound') continue;
+      byPort.set(decoded.port, [...(byPort.get(decoded.port) ?? []), manager]);
+    }
+    const ports = new Map([...byPort].map(([port, managers]) => [port, joinManagers(managers)]));
+    const virtual = listeners.find(({ decoded }) => decoded.kind === 'virtual_outbound')?.decoded;
+    const open = [...(virtual?.chains ?? []), ...(virtual?.defaultChain === undefined ? [] : [virtual.defaultChain])].some(
+      ({ tcpCluster }) => tcpCluster === 'PassthroughCluster',
+    );
+    const catchAll = passthroughManager(open && clusters.has('PassthroughCluster'));
+    return { forPort: (port) => ports.get(port), catchAll, ports: [...ports.keys()] };
+  }
+
+  private managerEnv(listener: DecodedListener): ManagerEnv {
+    return {
+      random: this.options.random,
+      filterEnv: this.filterEnv(listener.kind === 'inbound' ? 'inbound' : 'outbound'),
+      registry: this.registry,
+      routes: (name) => this.routes.get(name),
+    };
+  }
+
+  private filterEnv(direction: Direction): FilterEnv {
+    const { clock, random } = this.options;
+    return {
+      clock,
+      random,
+      direction,
+      state: <T>(key: string, create: () => T): T => {
+        if (!this.states.has(key)) this.states.set(key, create());
+        return this.states.get(key) as T;
+      },
+    };
+  }
+}
+
+const TRIAL_FILTERS: readonly HttpFilter[] = [
+  ['envoy.filters.http.fault', packAny(HTTPFault, HTTPFault.fromPartial({}))] as const,
+  ['envoy.filters.http.cors', packAny(Cors, Cors.fromPartial({}))] as const,
+  ['envoy.filters.http.rbac', packAny(HttpRbac, HttpRbac.fromPartial({}))] as const,
+].map(([name, value]) => HttpFilter.fromPartial({ name, configType: { $case: 'typedConfig', value } }));
+
+function gatewayOf({ decoded, chains, defaultChain }: CompiledListener): GatewayListener {
+  return { name: decoded.name, address: decoded.address, port: decoded.port, filterChains: chains, defaultFilterChain: defaultChain };
+}
+
+function decodeCluster(body: Uint8Array): ClusterMessage {
+  const message = ClusterMessage.decode(body);
+  compileCluster(message, undefined);
+  return message;
+}
+
+function decodeAssignment(body: Uint8Array): ClusterLoadAssignment {
+  const message = ClusterLoadAssignment.decode(body);
+  for (const group of message.endpoints) {
+    for (const endpoint of group.lbEndpoints) {
+      if (endpoint.hostIdentifier?.$case !== 'endpoint') throw new Error('an endpoint without an address');
+    }
+  }
+  return message;
+}

@@ -1,0 +1,46 @@
+import type { SourceRef } from '@ripstop/core';
+import type { Duration, FractionalPercent } from '@ripstop/xds-api';
+
+/** Milliseconds of a Duration; `otherwise` when it is unset. */
+export function milliseconds(duration: Duration | undefined, otherwise: number): number {
+  return duration === undefined ? otherwise : duration.seconds * 1000 + duration.nanos / 1_000_000;
+}
+
+/** 0 to 100. Unset is 0 %, as the fault filter takes it. */
+export function percent(value: FractionalPercent | undefined): number {
+  if (value === undefined) return 0;
+  const denominators = [100, 10_000, 1_000_000];
+  return (100 * value.numerator) / (denominators[value.denominator] ?? 100);
+}
+
+interface WithFilterMetadata {
+  readonly filterMetadata: { readonly [name: string]: unknown };
+}
+
+/** The filter metadata of one namespace as a plain object. */
+export function filterMetadata(metadata: WithFilterMetadata | undefined, name: string): Readonly<Record<string, unknown>> {
+  const value = metadata?.filterMetadata[name];
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
+}
+
+/**
+ * Where a resource came from: `filter_metadata.ripstop` with file and line (our control plane), else istiod's
+ * `filter_metadata.istio.config` path (`/apis/<group>/<version>/namespaces/<ns>/<kind>/<name>`).
+ */
+export function sourceOf(metadata: WithFilterMetadata | undefined): SourceRef | undefined {
+  const own = filterMetadata(metadata, 'ripstop');
+  if (typeof own.kind === 'string') {
+    return {
+      kind: own.kind,
+      namespace: String(own.namespace ?? ''),
+      name: String(own.name ?? ''),
+      ...(typeof own.file === 'string' ? { file: own.file } : {}),
+      ...(typeof own.line === 'number' ? { line: own.line } : {}),
+    };
+  }
+  const { config } = filterMetadata(metadata, 'istio');
+  const match = typeof config === 'string' ? /\/namespaces\/([^/]+)\/([^/]+)\/([^/]+)$/.exec(config) : null;
+  if (match === null) return undefined;
+  const kind = match[2]!.replace(/(^|-)([a-z])/g, (_all, _dash, letter: string) => letter.toUpperCase());
+  return { kind, namespace: match[1]!, name: match[3]! };
+}
