@@ -1,0 +1,73 @@
+// One client of the bench. BENCH_CLIENT: `bare` (undici Pool), `bare-tls` (undici Pool with mTLS), `mesh` (the mesh's dispatcher).
+import { Pool } from 'undici';
+import { serveCommands } from './process.mjs';
+
+const kind = process.env.BENCH_CLIENT;
+let mesh;
+let metrics = async () => ({});
+if (kind !== 'bare') {
+  const membership = await import('./membership.mjs');
+  mesh = await membership.join();
+  metrics = () => membership.requestsTotal(mesh, 'source');
+}
+const dispatchers = new Map();
+
+async function dispatcherOf(origin) {
+  if (kind === 'mesh') return mesh.dispatcher;
+  let pool = dispatchers.get(origin);
+  if (pool === undefined) {
+    const { certificate } = kind === 'bare-tls' ? await import('./membership.mjs') : {};
+    // The name is the SPIFFE id, which undici doesn't know; the chain is verified all the same.
+    const connect = kind === 'bare-tls' ? { ...(await certificate(mesh)), checkServerIdentity: () => undefined } : undefined;
+    pool = new Pool(origin, { connect, allowH2: false });
+    dispatchers.set(origin, pool);
+  }
+  return pool;
+}
+
+/** `total` requests with so many in flight. `mix`: 1 % canaries, 0.1 % on a forbidden path. */
+async function slice({ origin, path, forbiddenPath, total, inFlight }) {
+  const dispatcher = await dispatcherOf(origin);
+  const headers = { accept: 'application/json', 'user-agent': 'ripstop-bench' };
+  const canaryHeaders = { ...headers, 'x-canary': 'yes' };
+  const counts = {};
+  const versions = {};
+  let canaryMisses = 0;
+  let sent = 0;
+  const worker = async () => {
+    while (sent < total) {
+      const number = sent++;
+      const canary = number % 100 === 50;
+      const forbidden = number % 1_000 === 500;
+      const response = await dispatcher.request({
+        origin,
+        path: forbidden ? forbiddenPath : path,
+        method: 'GET',
+        headers: canary ? canaryHeaders : headers,
+      });
+      const body = await response.body.text();
+      counts[response.statusCode] = (counts[response.statusCode] ?? 0) + 1;
+      const version = response.headers['x-version'];
+      if (version === undefined) {
+        if (response.statusCode === 200 && body.length < 900) throw new Error(`a short body: ${body.length} bytes`);
+      } else if (!canary) versions[version] = (versions[version] ?? 0) + 1;
+      else if (version !== 'v2') canaryMisses++;
+    }
+  };
+  const cpu = process.cpuUsage();
+  const switches = process.resourceUsage().involuntaryContextSwitches;
+  const startedAt = performance.now();
+  await Promise.all(Array.from({ length: inFlight }, worker));
+  const seconds = (performance.now() - startedAt) / 1_000;
+  const used = process.cpuUsage(cpu);
+  return {
+    rps: total / seconds,
+    cpuUs: (used.user + used.system) / total,
+    counts,
+    versions,
+    canaryMisses,
+    switches: process.resourceUsage().involuntaryContextSwitches - switches,
+  };
+}
+
+serveCommands({ ready: () => ({}), slice, metrics: async () => ({ byCode: await metrics() }) });

@@ -1,0 +1,27 @@
+// How a bench process joins the mesh: as any service does, from its environment.
+import { createMesh } from '../../packages/node/dist/index.mjs';
+
+export async function join() {
+  const mesh = createMesh({ admin: '127.0.0.1:0' });
+  await mesh.ready();
+  return mesh;
+}
+
+/** The certificate that the mesh's CA issued, for the bare arms: both arms show the same kind of certificate. */
+export async function certificate(mesh) {
+  const svid = mesh.parts.identity?.current();
+  if (svid === undefined) throw new Error('this process has no certificate: the control plane gave none');
+  return { cert: svid.certificateChainPem, key: svid.privateKeyPem, ca: svid.trustBundlePem };
+}
+
+/** Sum of istio_requests_total by response code and reporter, as a Prometheus would scrape it. */
+export async function requestsTotal(mesh, reporter) {
+  const text = await (await fetch(`http://${mesh.adminAddress}/stats/prometheus`)).text();
+  const byCode = {};
+  for (const line of text.split('\n')) {
+    if (!line.startsWith('istio_requests_total{') || !line.includes(`reporter="${reporter}"`)) continue;
+    const code = /response_code="(\d+)"/.exec(line)[1];
+    byCode[code] = (byCode[code] ?? 0) + Number(line.slice(line.lastIndexOf(' ')));
+  }
+  return byCode;
+}

@@ -1,0 +1,60 @@
+// Child processes of the bench: forked, pinned where taskset exists, spoken to by messages, always gone at the end.
+import { fork, spawnSync } from 'node:child_process';
+import { availableParallelism } from 'node:os';
+
+const running = new Set();
+
+export class BenchProcess {
+  constructor(file, { args = [], env = {}, core } = {}) {
+    this.child = fork(new URL(file, import.meta.url), args, {
+      env: { ...process.env, ...env },
+      execArgv: ['--max-semi-space-size=16'],
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+      serialization: 'advanced',
+    });
+    this.output = '';
+    for (const stream of [this.child.stdout, this.child.stderr])
+      stream.on('data', (text) => (this.output = (this.output + text).slice(-4_000)));
+    running.add(this.child);
+    this.child.once('exit', () => running.delete(this.child));
+    if (core !== undefined && availableParallelism() > 1)
+      spawnSync('taskset', ['-a', '-cp', String(core), String(this.child.pid)], { stdio: 'ignore' });
+  }
+
+  /** Sends a command and waits for its answer. */
+  ask(command, details = {}) {
+    const { child } = this;
+    return new Promise((resolve, reject) => {
+      const done = (act) => (value) => {
+        child.off('message', onMessage);
+        child.off('exit', onExit);
+        act(value);
+      };
+      const onMessage = done((answer) => (answer.error === undefined ? resolve(answer) : reject(new Error(answer.error))));
+      const onExit = done((code) => reject(new Error(`a bench process ended with ${code}:\n${this.output}`)));
+      child.on('message', onMessage);
+      child.on('exit', onExit);
+      child.send({ command, ...details });
+    });
+  }
+
+  stop() {
+    this.child.kill('SIGKILL');
+  }
+}
+
+export function stopAll() {
+  for (const child of running) child.kill('SIGKILL');
+}
+
+/** In a child: answers commands one at a time. */
+export function serveCommands(commands) {
+  process.on('message', async ({ command, ...details }) => {
+    try {
+      process.send((await commands[command](details)) ?? {});
+    } catch (error) {
+      process.send({ error: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+    }
+  });
+  process.once('disconnect', () => process.exit());
+}
