@@ -26,6 +26,7 @@ import { IdleDeadline } from './idle-deadline.ts';
 import { isGrpc, localResponse } from './local-response.ts';
 import { sendMirrors } from './mirror.ts';
 import { OutboundHead } from './outbound-head.ts';
+import type { ProcessHold } from './process-hold.ts';
 import { BodyTee, isReplayable } from './request-body.ts';
 import { RequestError } from './request-error.ts';
 import { ConnectError, isAppError, resetReasonOf } from './reset-reason.ts';
@@ -39,6 +40,7 @@ export interface ForwardEnvironment {
   readonly deadlines: DeadlineQueues;
   readonly clock: Clock;
   readonly telemetry: TelemetrySink;
+  readonly hold: ProcessHold;
   readonly random: Random;
   readonly onError: (error: Error) => void;
   /** Called once per exchange, at its end. */
@@ -71,6 +73,7 @@ export class AttemptHandler extends Deadline implements AttemptOwner, Dispatcher
   #tried: Endpoint[] | undefined = undefined;
   #backoff: Timer | undefined = undefined;
   #perTry: StepDeadline | undefined = undefined;
+  #perTryIdle: IdleDeadline | undefined = undefined;
   #maxDuration: StepDeadline | undefined = undefined;
   #idle: IdleDeadline | undefined = undefined;
   #head: UpstreamHead | undefined = undefined;
@@ -184,6 +187,8 @@ export class AttemptHandler extends Deadline implements AttemptOwner, Dispatcher
       headers: request instanceof OutboundHead ? request.lines : this.#foreignLines(),
       body: (this.#tee === undefined ? this.#body : this.#tee.read()) as Dispatcher.DispatchOptions['body'],
       upgrade: this.#upgrade ?? null,
+      // undici would close the connection after every HEAD.
+      reset: request.method === 'HEAD' ? false : (null as unknown as undefined),
       // Any name: without one undici looks for an IP address in the Host header by a large regular expression.
       servername: 'mesh',
       // One request per connection: undici needn't guard a pipeline.
@@ -220,6 +225,7 @@ export class AttemptHandler extends Deadline implements AttemptOwner, Dispatcher
     this.#head = head;
     if (this.#perTry !== undefined) this.#env.deadlines.cancel(this.#perTry);
     this.#idle?.touch();
+    this.#perTryIdle?.touch();
     this.#env.pipeline.respond(this.#x, head);
     if (this.#paused) this.#attempt!.controller!.pause();
     this.#app.onResponseStart?.(this, head.status, head.headers as never, statusText);
@@ -228,6 +234,7 @@ export class AttemptHandler extends Deadline implements AttemptOwner, Dispatcher
   onAttemptChunk(chunk: Buffer): void {
     this.#responseBytes += chunk.length;
     this.#idle?.touch();
+    this.#perTryIdle?.touch();
     this.#app.onResponseData?.(this, chunk);
   }
 
@@ -285,14 +292,18 @@ export class AttemptHandler extends Deadline implements AttemptOwner, Dispatcher
   }
 
   #beginLater(verdict: Promise<LocalReply | undefined>): void {
-    verdict.then(
-      (reply) => {
-        if (this.#done) return;
-        if (reply === undefined) this.#forward(this.#env.clock.now());
-        else this.#reply(reply);
-      },
-      (error: unknown) => this.#filterFailed(error),
-    );
+    const { hold } = this.#env;
+    hold.take();
+    verdict
+      .finally(() => hold.give())
+      .then(
+        (reply) => {
+          if (this.#done) return;
+          if (reply === undefined) this.#forward(this.#env.clock.now());
+          else this.#reply(reply);
+        },
+        (error: unknown) => this.#filterFailed(error),
+      );
   }
 
   #filterFailed(error: unknown): void {
@@ -336,6 +347,11 @@ export class AttemptHandler extends Deadline implements AttemptOwner, Dispatcher
     }
     const { endpoint } = leased;
     x.endpoint = endpoint;
+    x.decision?.add(
+      'endpoint',
+      `${endpoint.key}, attempt ${x.attempt}, ${endpoint.transport.kind === 'tls' ? 'mutual TLS' : 'plaintext'}`,
+      cluster.source,
+    );
     this.#env.pipeline.beforeAttempt(x);
     const pool = this.#env.pools.of(endpoint, cluster, x.request.authority);
     this.#attempt = new Attempt(this, leased, pool, cluster, now);
@@ -343,14 +359,23 @@ export class AttemptHandler extends Deadline implements AttemptOwner, Dispatcher
   }
 
   #retryAfter(delayMs: number): void {
+    this.#x.decision?.add('retry', `after ${Math.round(delayMs)} ms on another connection`, this.#x.route?.source);
     this.#tried ??= [];
     this.#tried.push(this.#x.endpoint!);
     this.#attempt = undefined;
     this.#idle?.touch();
+    this.#env.hold.take();
     this.#backoff = this.#env.clock.setTimer(() => {
-      this.#backoff = undefined;
+      this.#endBackoff();
       this.#try(this.#env.clock.now());
     }, delayMs);
+  }
+
+  #endBackoff(): void {
+    if (this.#backoff === undefined) return;
+    this.#backoff.cancel();
+    this.#backoff = undefined;
+    this.#env.hold.give();
   }
 
   #retryResponse(retry: RetryState, head: UpstreamHead): boolean {
@@ -360,6 +385,8 @@ export class AttemptHandler extends Deadline implements AttemptOwner, Dispatcher
     attempt.lease.release(this.#responseOutcome(head.status, this.#env.clock.now()));
     const length = Number(head.headers['content-length'] ?? Number.POSITIVE_INFINITY);
     attempt.detach(length <= DRAINABLE_BYTES);
+    if (this.#perTry !== undefined) this.#env.deadlines.cancel(this.#perTry);
+    this.#perTryIdle?.stop();
     this.#retryAfter(delayMs);
     return true;
   }
@@ -372,6 +399,7 @@ export class AttemptHandler extends Deadline implements AttemptOwner, Dispatcher
     this.#attempt!.lease.release({ kind: 'reset', reason });
     this.#attempt!.detach(false);
     if (this.#perTry !== undefined) this.#env.deadlines.cancel(this.#perTry);
+    this.#perTryIdle?.stop();
     if (this.#head !== undefined) {
       this.#failCommitted(reason, error);
       return;
@@ -414,7 +442,13 @@ export class AttemptHandler extends Deadline implements AttemptOwner, Dispatcher
   }
 
   #startPerTryTimeouts(action: ForwardAction): void {
-    const { perTryTimeoutMs } = action.retry!;
+    const { perTryTimeoutMs, perTryIdleTimeoutMs } = action.retry!;
+    if (perTryIdleTimeoutMs > 0) {
+      this.#perTryIdle?.stop();
+      this.#perTryIdle = new IdleDeadline(this.#env.deadlines, this.#env.clock, perTryIdleTimeoutMs, () =>
+        this.#timeOut('per-try-idle-timeout'),
+      );
+    }
     if (perTryTimeoutMs <= 0 || (action.timeoutMs > 0 && perTryTimeoutMs >= action.timeoutMs) || this.#head !== undefined || this.#done)
       return;
     this.#perTry ??= new StepDeadline(() => this.#timeOut('per-try-timeout'));
@@ -422,9 +456,9 @@ export class AttemptHandler extends Deadline implements AttemptOwner, Dispatcher
     this.#env.deadlines.start(this.#perTry, perTryTimeoutMs, this.#env.clock.now());
   }
 
-  #timeOut(reason: 'global-timeout' | 'per-try-timeout'): void {
+  #timeOut(reason: 'global-timeout' | 'per-try-timeout' | 'per-try-idle-timeout'): void {
     if (this.#done) return;
-    if (reason === 'per-try-timeout') {
+    if (reason !== 'global-timeout' && this.#head === undefined) {
       this.#onReset(reason, undefined);
       return;
     }
@@ -434,7 +468,7 @@ export class AttemptHandler extends Deadline implements AttemptOwner, Dispatcher
       return;
     }
     this.#x.flags |= ResponseFlag.UpstreamRequestTimeout;
-    this.#x.details = 'response_timeout';
+    this.#x.details = reason === 'global-timeout' ? 'response_timeout' : 'upstream_per_try_idle_timeout';
     this.#fail(new RequestError('RIPSTOP_TIMEOUT', 'the response took longer than the route timeout', this.#x.flags, this.#x.details));
   }
 
@@ -530,7 +564,8 @@ export class AttemptHandler extends Deadline implements AttemptOwner, Dispatcher
     if (this.#perTry !== undefined) deadlines.cancel(this.#perTry);
     if (this.#maxDuration !== undefined) deadlines.cancel(this.#maxDuration);
     this.#idle?.stop();
-    this.#backoff?.cancel();
+    this.#perTryIdle?.stop();
+    this.#endBackoff();
   }
 
   #responseOutcome(status: number, now: number): AttemptOutcome {

@@ -1,4 +1,14 @@
-import type { Cancel, Clock, Cluster, Endpoint, IdentitySource, Random, Svid, TransportSocket } from '@ripstop/core';
+import {
+  type Cancel,
+  type Clock,
+  type Cluster,
+  type Endpoint,
+  type IdentitySource,
+  type Random,
+  type Svid,
+  type TransportSocket,
+  withoutPort,
+} from '@ripstop/core';
 import { EndpointPool } from './endpoint-pool.ts';
 import { MtlsConnector } from './mtls-connector.ts';
 import { ConnectError } from './reset-reason.ts';
@@ -39,10 +49,10 @@ export class EndpointPools {
     this.#stopWatching = init.identity?.onRotate((next) => this.#rotate(next));
   }
 
-  /** The pool of an endpoint, made on first use. `authorityHost` matters for transports that take the SNI from the request. */
-  of(endpoint: Endpoint, cluster: Cluster, authorityHost: string): EndpointPool {
+  /** The pool of an endpoint, made on first use. `authority` matters for transports that take the SNI from the request. */
+  of(endpoint: Endpoint, cluster: Cluster, authority: string): EndpointPool {
     const { transport } = endpoint;
-    const host = transport.kind === 'tls' && transport.autoSni && transport.sni === '' ? authorityHost : '';
+    const host = transport.kind === 'tls' && transport.autoSni && transport.sni === '' ? withoutPort(authority) : '';
     const known = this.#pools.get(endpoint);
     if (known !== undefined) {
       for (const pool of known) if (pool.authorityHost === host && sameTransport(pool.transport, transport)) return pool;

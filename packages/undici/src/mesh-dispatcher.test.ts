@@ -172,6 +172,33 @@ describe('mesh dispatcher', () => {
     expect(cluster.outcomes).toMatchObject([{ reason: 'global-timeout' }, { reason: 'per-try-timeout' }, { status: 200 }]);
   });
 
+  it('resets a try on which nothing happens, and retries it', async () => {
+    let seen = 0;
+    const port = await serve((_req, res) => {
+      if (++seen === 2) res.end('second');
+    });
+    const cluster = new TestCluster('c', [testEndpoint(port)]);
+    const mesh = meshOf([cluster], forwardTo(cluster, { retry: retryOn('reset', { perTryIdleTimeoutMs: 30 }) }));
+    const reply = await request('http://reviews/', { dispatcher: mesh.dispatcher });
+    expect(await reply.body.text()).toBe('second');
+    expect(cluster.outcomes).toMatchObject([{ reason: 'per-try-idle-timeout' }, { status: 200 }]);
+  });
+
+  it('keeps its connection after a HEAD', async () => {
+    let sockets = 0;
+    const port = await serve(
+      (_req, res) => res.setHeader('content-length', '2').end('ok'),
+      (server) => server.on('connection', () => sockets++),
+    );
+    const cluster = new TestCluster('c', [testEndpoint(port)]);
+    const mesh = meshOf([cluster], forwardTo(cluster));
+    for (const method of ['HEAD', 'GET', 'HEAD'] as const) {
+      const reply = await request('http://reviews/', { dispatcher: mesh.dispatcher, method });
+      expect([reply.statusCode, await reply.body.text()]).toEqual([200, method === 'GET' ? 'ok' : '']);
+    }
+    expect(sockets).toBe(1);
+  });
+
   it('overflows at once when the pending slots are taken: 1 connection, 1 pending, 3 cold requests = one 200', async () => {
     const port = await serve((_req, res) => setTimeout(() => res.end('ok'), 20));
     const cluster = new TestCluster('c', [testEndpoint(port)]);

@@ -17,6 +17,7 @@ import { EndpointPools } from './endpoint-pools.ts';
 import { isGrpc } from './local-response.ts';
 import { type Origin, OriginCache } from './origin.ts';
 import { OutboundHead } from './outbound-head.ts';
+import { ProcessHold } from './process-hold.ts';
 import { RequestError } from './request-error.ts';
 
 /** What a {@link MeshDispatcher} is made of. */
@@ -63,7 +64,17 @@ export class MeshDispatcher extends Dispatcher {
     const onError = (error: Error): void => options.log?.(`outbound request: ${error.message}`);
     this.#pools = new EndpointPools({ identity, clock, random, onError, rotationJitterMs });
     const onFinished = (): void => this.#onFinished();
-    this.#env = { pipeline, pools: this.#pools, deadlines: new DeadlineQueues(clock), clock, random, telemetry, onError, onFinished };
+    this.#env = {
+      pipeline,
+      pools: this.#pools,
+      deadlines: new DeadlineQueues(clock),
+      clock,
+      random,
+      telemetry,
+      hold: new ProcessHold(),
+      onError,
+      onFinished,
+    };
     this.#direct = new DirectDispatch(options.direct);
   }
 
