@@ -1,1 +1,8 @@
-export {};
+export {
+  type CreateIdentityOptions,
+  createIdentity,
+  Identity,
+  type IdentityOptions,
+  type IdentityState,
+  type SignCsr,
+} from './identity.ts';

@@ -1,0 +1,163 @@
+import { X509Certificate } from 'node:crypto';
+import type { Cancel, Clock, IdentitySource, Random, Svid, Timer } from '@ripstop/core';
+import { createCsr, createKeyPair, formatSpiffeId, privateKeyPem } from '@ripstop/pki';
+import { requestCertificate } from './ca-client.ts';
+
+/** Asks a CA to sign a CSR; answers the chain, leaf first, root bundle last. */
+export type SignCsr = (csrPem: string, ttlSeconds: number) => Promise<readonly string[]>;
+
+export interface IdentityOptions {
+  readonly trustDomain: string;
+  readonly namespace: string;
+  readonly serviceAccount: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Seconds asked of the CA. Default 24 h. */
+  readonly ttlSeconds?: number;
+  readonly log?: (line: string) => void;
+}
+
+export interface CreateIdentityOptions extends IdentityOptions {
+  readonly caAddress: string;
+  readonly rootCertificatePem: string;
+  readonly token: () => string | Promise<string>;
+}
+
+export interface IdentityState {
+  readonly serialNumber: string;
+  readonly notAfterMs: number;
+  readonly lastError: string;
+}
+
+const DAY_SECONDS = 24 * 3600;
+const RETRY_BASE_MS = 500;
+const RETRY_MAX_MS = 30_000;
+
+/**
+ * The workload's certificate. Key and certificate live in memory only; a new key with every rotation, at half life ± 1 %. While the CA
+ * is away the current certificate stays until it expires; after that there is none, with the reason in `state()`.
+ */
+export class Identity implements IdentitySource {
+  private readonly options: IdentityOptions;
+  private readonly sign: SignCsr;
+  private readonly spiffeId: string;
+  private readonly listeners = new Set<(next: Svid) => void>();
+  private svid: Svid | undefined;
+  private generation = 0;
+  private failures = 0;
+  private lastError = '';
+  private timer: Timer | undefined;
+  private rotating: Promise<Svid> | undefined;
+  private closed = false;
+
+  constructor(options: IdentityOptions, sign: SignCsr) {
+    this.options = options;
+    this.sign = sign;
+    this.spiffeId = formatSpiffeId(options);
+    this.rotate().catch(() => {}); // The reason is kept in state(); the timer tries again.
+  }
+
+  current(): Svid | undefined {
+    const { svid } = this;
+    if (svid !== undefined && svid.notAfterMs <= this.options.clock.wallTime()) {
+      this.svid = undefined;
+      this.options.log?.(`the certificate of ${this.spiffeId} has expired; mTLS is refused until the CA answers (${this.lastError})`);
+    }
+    return this.svid;
+  }
+
+  onRotate(run: (next: Svid) => void): Cancel {
+    this.listeners.add(run);
+    return () => void this.listeners.delete(run);
+  }
+
+  /** Resolves with the first certificate; waits through failures of the CA. */
+  ready(): Promise<Svid> {
+    const current = this.current();
+    if (current !== undefined) return Promise.resolve(current);
+    return new Promise((resolve) => {
+      const cancel = this.onRotate((next) => {
+        cancel();
+        resolve(next);
+      });
+    });
+  }
+
+  /** A new certificate now. Rejects when the CA does not give one; the current one stays. */
+  rotateNow(): Promise<Svid> {
+    return this.rotate();
+  }
+
+  state(): IdentityState {
+    return { serialNumber: this.svid?.serialNumber ?? '', notAfterMs: this.svid?.notAfterMs ?? 0, lastError: this.lastError };
+  }
+
+  close(): void {
+    this.closed = true;
+    this.timer?.cancel();
+  }
+
+  private rotate(): Promise<Svid> {
+    this.rotating ??= this.fetch().finally(() => {
+      this.rotating = undefined;
+    });
+    return this.rotating;
+  }
+
+  private async fetch(): Promise<Svid> {
+    this.timer?.cancel();
+    try {
+      const keys = createKeyPair();
+      const chain = await this.sign(createCsr(keys, { uris: [this.spiffeId] }), this.options.ttlSeconds ?? DAY_SECONDS);
+      const next = this.accept(chain, privateKeyPem(keys.privateKey));
+      this.failures = 0;
+      this.lastError = '';
+      this.svid = next;
+      this.schedule(this.rotationDelay(next));
+      for (const run of [...this.listeners]) run(next);
+      return next;
+    } catch (error) {
+      this.lastError = error instanceof Error ? error.message : String(error);
+      this.options.log?.(`no certificate for ${this.spiffeId}: ${this.lastError}`);
+      const ceiling = Math.min(RETRY_BASE_MS * 2 ** this.failures++, RETRY_MAX_MS);
+      this.schedule(ceiling / 2 + (this.options.random() * ceiling) / 2);
+      throw error;
+    }
+  }
+
+  /** A certificate for another name than ours, or without a root, is refused. */
+  private accept(chain: readonly string[], keyPem: string): Svid {
+    if (chain.length < 2) throw new Error('the CA sent no root certificate');
+    const leaf = new X509Certificate(chain[0]!);
+    if (leaf.subjectAltName !== `URI:${this.spiffeId}`)
+      throw new Error(`the CA issued ${leaf.subjectAltName ?? 'a certificate without names'} instead of ${this.spiffeId}`);
+    return {
+      spiffeId: this.spiffeId,
+      generation: ++this.generation,
+      certificateChainPem: chain.slice(0, -1).join(''),
+      privateKeyPem: keyPem,
+      trustBundlePem: chain.at(-1)!,
+      serialNumber: leaf.serialNumber,
+      notBeforeMs: new Date(leaf.validFrom).getTime(),
+      notAfterMs: new Date(leaf.validTo).getTime(),
+    };
+  }
+
+  private rotationDelay(svid: Svid): number {
+    const now = this.options.clock.wallTime();
+    const half = 0.5 + (this.options.random() - 0.5) * 0.02;
+    return Math.max(1000, (svid.notAfterMs - now) * half);
+  }
+
+  private schedule(delayMs: number): void {
+    if (this.closed) return;
+    // Timers of 2^31 ms and more fire at once.
+    this.timer = this.options.clock.setTimer(() => void this.rotate().catch(() => {}), Math.min(delayMs, 2 ** 31 - 1));
+  }
+}
+
+/** An identity from Istio's certificate service: Ripstop's control plane or a real istiod. */
+export function createIdentity(options: CreateIdentityOptions): Identity {
+  const { caAddress: address, rootCertificatePem, token } = options;
+  return new Identity(options, (csr, ttlSeconds) => requestCertificate({ address, rootCertificatePem, token }, csr, ttlSeconds));
+}

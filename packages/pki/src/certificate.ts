@@ -1,0 +1,127 @@
+import { createHash, type KeyObject, randomBytes, sign, X509Certificate } from 'node:crypto';
+import {
+  binary,
+  bits,
+  bool,
+  type DerNode,
+  decodeDer,
+  encodeDer,
+  integer,
+  octets,
+  oid,
+  sequence,
+  set,
+  tagged,
+  time,
+  toPem,
+  utf8,
+} from './der.ts';
+import { createKeyPair, type KeyPair, publicKeyDer } from './keys.ts';
+import { generalNames, type SubjectAltNames } from './subject-alt-names.ts';
+
+const OID = {
+  ecdsaSha256: '1.2.840.10045.4.3.2',
+  organization: '2.5.4.10',
+  subjectKeyId: '2.5.29.14',
+  keyUsage: '2.5.29.15',
+  subjectAltName: '2.5.29.17',
+  basicConstraints: '2.5.29.19',
+  authorityKeyId: '2.5.29.35',
+  extendedKeyUsage: '2.5.29.37',
+  serverAuth: '1.3.6.1.5.5.7.3.1',
+  clientAuth: '1.3.6.1.5.5.7.3.2',
+} as const;
+
+/** Who signs: a certificate with its key. */
+export interface Issuer {
+  readonly certificatePem: string;
+  readonly privateKey: KeyObject;
+}
+
+export interface CertificateRequestSpec {
+  readonly publicKey: KeyObject;
+  readonly names: SubjectAltNames;
+  /** Organisation in the subject; empty = empty subject, as istiod issues leaves. */
+  readonly organization?: string;
+  /** Milliseconds since the epoch. */
+  readonly notBeforeMs: number;
+  readonly notAfterMs: number;
+  readonly isCa?: boolean;
+}
+
+/** Issues a certificate: ECDSA with SHA-256 by node:crypto over a TBS built here. PEM. */
+export function issueCertificate(issuer: Issuer, spec: CertificateRequestSpec): string {
+  const parent = new X509Certificate(issuer.certificatePem);
+  return buildCertificate(spec, subjectOf(parent), keyId(parent.publicKey), issuer.privateKey);
+}
+
+/** A self-signed root with its key, P-256. */
+export function createSelfSignedRoot(options: {
+  readonly organization: string;
+  readonly notBeforeMs: number;
+  readonly notAfterMs: number;
+}): { certificatePem: string; keyPair: KeyPair } {
+  const keyPair = createKeyPair();
+  const spec: CertificateRequestSpec = { publicKey: keyPair.publicKey, names: {}, isCa: true, ...options };
+  return { certificatePem: buildCertificate(spec, subject(options.organization), keyId(keyPair.publicKey), keyPair.privateKey), keyPair };
+}
+
+function buildCertificate(spec: CertificateRequestSpec, issuerName: DerNode, issuerKeyId: string, key: KeyObject): string {
+  const algorithm = sequence(oid(OID.ecdsaSha256));
+  const body = sequence(
+    tagged(0, [integer(Uint8Array.of(2))]), // v3
+    integer(serialNumber()),
+    algorithm,
+    issuerName,
+    sequence(time(spec.notBeforeMs), time(spec.notAfterMs)),
+    subject(spec.organization ?? ''),
+    decodeDer(publicKeyDer(spec.publicKey)),
+    tagged(3, [sequence(...extensions(spec, issuerKeyId))]),
+  );
+  const signature = sign('sha256', encodeDer(body), key);
+  return toPem('CERTIFICATE', encodeDer(sequence(body, algorithm, bits(binary(signature)))));
+}
+
+function extensions(spec: CertificateRequestSpec, issuerKeyId: string): DerNode[] {
+  const isCa = spec.isCa ?? false;
+  const emptySubject = (spec.organization ?? '') === '';
+  const list = [
+    // keyCertSign + cRLSign, or digitalSignature + keyEncipherment.
+    extension(OID.keyUsage, true, bits(isCa ? '\x06' : '\xa0', isCa ? 1 : 5)),
+    extension(OID.basicConstraints, true, isCa ? sequence(bool(true)) : sequence()),
+    extension(OID.subjectKeyId, false, octets(keyId(spec.publicKey))),
+    extension(OID.authorityKeyId, false, sequence(tagged(0, issuerKeyId))),
+  ];
+  if (!isCa) list.push(extension(OID.extendedKeyUsage, false, sequence(oid(OID.serverAuth), oid(OID.clientAuth))));
+  const { uris = [], dns = [], ips = [] } = spec.names;
+  // With an empty subject the names are all there is, so they are critical (RFC 5280).
+  if (uris.length + dns.length + ips.length > 0) list.push(extension(OID.subjectAltName, emptySubject, generalNames(spec.names)));
+  return list;
+}
+
+function extension(id: string, critical: boolean, value: DerNode): DerNode {
+  return critical ? sequence(oid(id), bool(true), octets(value)) : sequence(oid(id), octets(value));
+}
+
+function subject(organization: string): DerNode {
+  return organization === '' ? sequence() : sequence(set(sequence(oid(OID.organization), utf8(organization))));
+}
+
+/** The issuer's subject as it stands in its certificate: names must be equal byte for byte. */
+function subjectOf(certificate: X509Certificate): DerNode {
+  const body = (decodeDer(certificate.raw).value as DerNode[])[0]!;
+  const fields = body.value as DerNode[];
+  const first = fields[0]!.tagClass === 0x80 ? 1 : 0; // explicit version
+  return fields[first + 4]!;
+}
+
+function keyId(publicKey: KeyObject): string {
+  return binary(createHash('sha1').update(publicKeyDer(publicKey)).digest());
+}
+
+/** 16 random bytes, positive and without a leading zero. */
+function serialNumber(): Uint8Array {
+  const bytes = randomBytes(16);
+  bytes[0] = (bytes[0]! & 0x7f) | 0x40;
+  return bytes;
+}

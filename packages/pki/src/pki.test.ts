@@ -1,0 +1,103 @@
+import { X509Certificate } from 'node:crypto';
+import { connect, createServer, type TLSSocket } from 'node:tls';
+import { describe, expect, it } from 'vitest';
+import {
+  createCsr,
+  createKeyPair,
+  createSelfSignedRoot,
+  formatSpiffeId,
+  issueCertificate,
+  parseSpiffeId,
+  privateKeyPem,
+  verifyCsr,
+} from './index.ts';
+
+const now = Date.UTC(2026, 5, 1);
+const day = 86_400_000;
+
+describe('certificates', () => {
+  it('are what node:crypto calls issued by and signed by their root, with the SPIFFE id as their only name', () => {
+    const root = createSelfSignedRoot({ organization: 'cluster.local', notBeforeMs: now, notAfterMs: now + 3650 * day });
+    const leaf = createKeyPair();
+    const id = 'spiffe://cluster.local/ns/default/sa/web';
+    const pem = issueCertificate(
+      { certificatePem: root.certificatePem, privateKey: root.keyPair.privateKey },
+      { publicKey: leaf.publicKey, names: { uris: [id] }, notBeforeMs: now, notAfterMs: now + day },
+    );
+    const certificate = new X509Certificate(pem);
+    const issuer = new X509Certificate(root.certificatePem);
+    expect(certificate.checkIssued(issuer)).toBe(true);
+    expect(certificate.verify(issuer.publicKey)).toBe(true);
+    expect(certificate.subjectAltName).toBe(`URI:${id}`);
+    expect(certificate.subject || '').toBe('');
+    expect(certificate.ca).toBe(false);
+    expect(issuer.ca).toBe(true);
+    expect(certificate.checkPrivateKey(leaf.privateKey)).toBe(true);
+    expect(new Date(certificate.validTo).getTime()).toBe(now + day);
+  });
+
+  it('carry a mutual TLS connection', async () => {
+    const root = createSelfSignedRoot({ organization: 'cluster.local', notBeforeMs: Date.now() - day, notAfterMs: Date.now() + day });
+    const issuer = { certificatePem: root.certificatePem, privateKey: root.keyPair.privateKey };
+    const make = (account: string): { cert: string; key: string; ca: string } => {
+      const pair = createKeyPair();
+      const names = { uris: [`spiffe://cluster.local/ns/default/sa/${account}`], ips: ['127.0.0.1'] };
+      const cert = issueCertificate(issuer, {
+        publicKey: pair.publicKey,
+        names,
+        notBeforeMs: Date.now() - 60_000,
+        notAfterMs: Date.now() + day,
+      });
+      return { cert, key: privateKeyPem(pair.privateKey), ca: root.certificatePem };
+    };
+    const server = createServer({ ...make('server'), requestCert: true, rejectUnauthorized: true }, (socket) => {
+      socket.end((socket as TLSSocket).getPeerX509Certificate()!.subjectAltName);
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { port } = server.address() as { port: number };
+    const text = await new Promise<string>((resolve, reject) => {
+      const socket = connect({ host: '127.0.0.1', port, ...make('client') });
+      socket.on('data', (data) => resolve(data.toString()));
+      socket.on('error', reject);
+    });
+    server.close();
+    expect(text).toContain('URI:spiffe://cluster.local/ns/default/sa/client');
+  });
+});
+
+describe('certificate signing requests', () => {
+  it('give the public key when the signature proves the private one', () => {
+    const pair = createKeyPair();
+    const key = verifyCsr(createCsr(pair, { uris: ['spiffe://cluster.local/ns/default/sa/web'] }));
+    expect(key.equals(pair.publicKey)).toBe(true);
+  });
+
+  it.each<[string, () => string, RegExp]>([
+    ['not PEM', () => 'hello', /no PEM/],
+    ['too large', () => 'x'.repeat(20_000), /larger than/],
+    ['no DER inside', () => '-----BEGIN CERTIFICATE REQUEST-----\naGVsbG8=\n-----END CERTIFICATE REQUEST-----\n', /./],
+    ['a byte of the signed part changed', () => tamper(createCsr(createKeyPair(), { dns: ['aaaa.example'] })), /does not verify/],
+  ])('are refused when %s', (_what: string, make: () => string, message: RegExp) => {
+    expect(() => verifyCsr(make())).toThrow(message);
+  });
+});
+
+/** Changes the name inside the request after it was signed. */
+function tamper(pem: string): string {
+  const body = Buffer.from(pem.replace(/-----[^-]+-----|\s/g, ''), 'base64');
+  body.write('bbbb', body.indexOf('aaaa.example'));
+  return `-----BEGIN CERTIFICATE REQUEST-----\n${body.toString('base64')}\n-----END CERTIFICATE REQUEST-----\n`;
+}
+
+describe('SPIFFE ids', () => {
+  it('are read back as they were written, and nothing else is one', () => {
+    const id = { trustDomain: 'td.example', namespace: 'shop', serviceAccount: 'cart' };
+    expect(parseSpiffeId(formatSpiffeId(id))).toEqual(id);
+    for (const text of ['spiffe://td/ns/a/sa/b/c', 'https://td/ns/a/sa/b', 'spiffe://td/ns//sa/b', ''])
+      expect(parseSpiffeId(text)).toBeUndefined();
+  });
+
+  it('refuse parts that would change the path', () => {
+    expect(() => formatSpiffeId({ trustDomain: 'td', namespace: 'a/sa/admin', serviceAccount: 'b' })).toThrow(/namespace/);
+  });
+});
