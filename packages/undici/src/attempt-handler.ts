@@ -22,16 +22,16 @@ import type { Dispatcher } from 'undici';
 import { Attempt, type AttemptOwner, type UpgradedSocket } from './attempt.ts';
 import { Deadline, type DeadlineQueues } from './deadline-queue.ts';
 import type { EndpointPools } from './endpoint-pools.ts';
-import { IdleDeadline } from './idle-deadline.ts';
+import { forwardableLines } from './forwardable-lines.ts';
+import { LocalDelivery } from './local-delivery.ts';
 import { isGrpc, localResponse } from './local-response.ts';
 import { sendMirrors } from './mirror.ts';
-import { OutboundHead } from './outbound-head.ts';
 import type { ProcessHold } from './process-hold.ts';
 import { BodyTee, isReplayable } from './request-body.ts';
 import { RequestError } from './request-error.ts';
 import { ConnectError, isAppError, resetReasonOf } from './reset-reason.ts';
 import { type ResponseHeaders, UpstreamHead } from './response-head.ts';
-import { StepDeadline } from './step-deadline.ts';
+import { StreamDeadlines, type StreamTimeout } from './stream-deadlines.ts';
 
 /** What every exchange of a dispatcher shares. */
 export interface ForwardEnvironment {
@@ -69,17 +69,11 @@ export class AttemptHandler extends Deadline implements AttemptOwner, Dispatcher
   #attempt: Attempt | undefined = undefined;
   #retry: RetryState | undefined = undefined;
   #tee: BodyTee | undefined = undefined;
-  #lines: string[] | undefined = undefined;
   #tried: Endpoint[] | undefined = undefined;
   #backoff: Timer | undefined = undefined;
-  #perTry: StepDeadline | undefined = undefined;
-  #perTryIdle: IdleDeadline | undefined = undefined;
-  #maxDuration: StepDeadline | undefined = undefined;
-  #idle: IdleDeadline | undefined = undefined;
+  #timers: StreamDeadlines | undefined = undefined;
   #head: UpstreamHead | undefined = undefined;
-  #localBody: Buffer | undefined = undefined;
-  /** 0 = no local reply; then: head, body, end. */
-  #localStep = 0;
+  #local: LocalDelivery | undefined = undefined;
   /** The whole request has been written once. */
   #sent = false;
   #done = false;
@@ -150,13 +144,13 @@ export class AttemptHandler extends Deadline implements AttemptOwner, Dispatcher
 
   pause(): void {
     this.#paused = true;
-    if (this.#localStep === 0) this.#attempt?.controller?.pause();
+    if (this.#local === undefined) this.#attempt?.controller?.pause();
   }
 
   resume(): void {
     if (!this.#paused) return;
     this.#paused = false;
-    if (this.#localStep > 0) this.#deliver();
+    if (this.#local !== undefined) this.#deliver();
     else this.#attempt?.controller?.resume();
   }
 
@@ -184,11 +178,11 @@ export class AttemptHandler extends Deadline implements AttemptOwner, Dispatcher
     return {
       path: request.path,
       method: request.method,
-      headers: request instanceof OutboundHead ? request.lines : this.#foreignLines(),
+      headers: forwardableLines(request),
       body: (this.#tee === undefined ? this.#body : this.#tee.read()) as Dispatcher.DispatchOptions['body'],
       upgrade: this.#upgrade ?? null,
       // undici would close the connection after every HEAD.
-      reset: request.method === 'HEAD' ? false : (null as unknown as undefined),
+      reset: request.method === 'HEAD' ? false : undefined,
       // Any name: without one undici looks for an IP address in the Host header by a large regular expression.
       servername: 'mesh',
       // One request per connection: undici needn't guard a pipeline.
@@ -198,16 +192,15 @@ export class AttemptHandler extends Deadline implements AttemptOwner, Dispatcher
 
   onAttemptBodyChunk(chunk: Buffer): void {
     this.#requestBytes += chunk.length;
-    this.#idle?.touch();
+    this.#timers?.touch();
     if (this.#app.onBodySent !== undefined && this.#x.attempt === 1) this.#app.onBodySent(chunk);
   }
 
   onAttemptSent(): void {
-    const action = this.#action;
     // The timeout runs from the end of the request; a replay doesn't start it again.
-    if (this.#tee !== undefined && !this.#sent) this.#startRouteTimeout(action, this.#env.clock.now());
+    if (this.#tee !== undefined && !this.#sent) this.#startRouteTimeout(this.#action, this.#env.clock.now());
     this.#sent = true;
-    if (action.retry !== undefined) this.#startPerTryTimeouts(action);
+    if (this.#head === undefined) this.#timers?.startTry();
     if (this.#app.onRequestSent !== undefined && this.#x.attempt === 1) this.#app.onRequestSent();
   }
 
@@ -223,9 +216,7 @@ export class AttemptHandler extends Deadline implements AttemptOwner, Dispatcher
     if (isGrpc(headers['content-type'] as string | undefined)) this.#grpcStatus = grpcStatusOf(headers);
     if (this.#retry !== undefined && this.#retryResponse(this.#retry, head)) return;
     this.#head = head;
-    if (this.#perTry !== undefined) this.#env.deadlines.cancel(this.#perTry);
-    this.#idle?.touch();
-    this.#perTryIdle?.touch();
+    this.#timers?.onResponse();
     this.#env.pipeline.respond(this.#x, head);
     if (this.#paused) this.#attempt!.controller!.pause();
     this.#app.onResponseStart?.(this, head.status, head.headers as never, statusText);
@@ -233,8 +224,7 @@ export class AttemptHandler extends Deadline implements AttemptOwner, Dispatcher
 
   onAttemptChunk(chunk: Buffer): void {
     this.#responseBytes += chunk.length;
-    this.#idle?.touch();
-    this.#perTryIdle?.touch();
+    this.#timers?.touch();
     this.#app.onResponseData?.(this, chunk);
   }
 
@@ -323,7 +313,10 @@ export class AttemptHandler extends Deadline implements AttemptOwner, Dispatcher
     if (isReplayable(this.#body)) this.#startRouteTimeout(action, now);
     else
       this.#tee = new BodyTee(this.#body as AsyncIterable<unknown>, this.#retry !== undefined || mirrored ? action.bufferLimitBytes : -1);
-    this.#startStreamDeadlines(action, now);
+    const idleMs = action.idleTimeoutMs > 0 ? action.idleTimeoutMs : x.manager.streamIdleTimeoutMs;
+    if (StreamDeadlines.wanted(action, idleMs)) {
+      this.#timers = new StreamDeadlines(this.#env.deadlines, this.#env.clock, action, idleMs, (timeout) => this.#onStreamTimeout(timeout));
+    }
     this.#try(now);
     if (mirrored && x.endpoint !== undefined) sendMirrors(this.#env, x, action, this.#tee ?? this.#body);
   }
@@ -332,7 +325,9 @@ export class AttemptHandler extends Deadline implements AttemptOwner, Dispatcher
     const x = this.#x;
     const cluster = x.cluster!;
     x.attempt++;
+    x.transportFailure = '';
     this.#requestBytes = 0;
+    this.#grpcStatus = undefined;
     const tried = this.#tried;
     const policy = tried === undefined ? undefined : this.#action.retry;
     const leased = cluster.acquire(
@@ -363,7 +358,7 @@ export class AttemptHandler extends Deadline implements AttemptOwner, Dispatcher
     this.#tried ??= [];
     this.#tried.push(this.#x.endpoint!);
     this.#attempt = undefined;
-    this.#idle?.touch();
+    this.#timers?.endTry();
     this.#env.hold.take();
     this.#backoff = this.#env.clock.setTimer(() => {
       this.#endBackoff();
@@ -385,8 +380,6 @@ export class AttemptHandler extends Deadline implements AttemptOwner, Dispatcher
     attempt.lease.release(this.#responseOutcome(head.status, this.#env.clock.now()));
     const length = Number(head.headers['content-length'] ?? Number.POSITIVE_INFINITY);
     attempt.detach(length <= DRAINABLE_BYTES);
-    if (this.#perTry !== undefined) this.#env.deadlines.cancel(this.#perTry);
-    this.#perTryIdle?.stop();
     this.#retryAfter(delayMs);
     return true;
   }
@@ -398,8 +391,6 @@ export class AttemptHandler extends Deadline implements AttemptOwner, Dispatcher
   #onReset(reason: ResetReason, error: Error | undefined): void {
     this.#attempt!.lease.release({ kind: 'reset', reason });
     this.#attempt!.detach(false);
-    if (this.#perTry !== undefined) this.#env.deadlines.cancel(this.#perTry);
-    this.#perTryIdle?.stop();
     if (this.#head !== undefined) {
       this.#failCommitted(reason, error);
       return;
@@ -429,31 +420,10 @@ export class AttemptHandler extends Deadline implements AttemptOwner, Dispatcher
     this.#env.deadlines.start(this, action.timeoutMs, now);
   }
 
-  #startStreamDeadlines(action: ForwardAction, now: number): void {
-    const { deadlines, clock } = this.#env;
-    if (action.maxStreamDurationMs > 0) {
-      this.#maxDuration = new StepDeadline(() => this.#expire(maxDurationReply()));
-      deadlines.start(this.#maxDuration, action.maxStreamDurationMs, now);
-    }
-    const idleMs = action.idleTimeoutMs > 0 ? action.idleTimeoutMs : this.#x.manager.streamIdleTimeoutMs;
-    if (idleMs > 0) {
-      this.#idle = new IdleDeadline(deadlines, clock, idleMs, () => this.#expire(streamIdleReply(this.#tee === undefined || this.#sent)));
-    }
-  }
-
-  #startPerTryTimeouts(action: ForwardAction): void {
-    const { perTryTimeoutMs, perTryIdleTimeoutMs } = action.retry!;
-    if (perTryIdleTimeoutMs > 0) {
-      this.#perTryIdle?.stop();
-      this.#perTryIdle = new IdleDeadline(this.#env.deadlines, this.#env.clock, perTryIdleTimeoutMs, () =>
-        this.#timeOut('per-try-idle-timeout'),
-      );
-    }
-    if (perTryTimeoutMs <= 0 || (action.timeoutMs > 0 && perTryTimeoutMs >= action.timeoutMs) || this.#head !== undefined || this.#done)
-      return;
-    this.#perTry ??= new StepDeadline(() => this.#timeOut('per-try-timeout'));
-    this.#env.deadlines.cancel(this.#perTry);
-    this.#env.deadlines.start(this.#perTry, perTryTimeoutMs, this.#env.clock.now());
+  #onStreamTimeout(timeout: StreamTimeout): void {
+    if (timeout === 'max-duration') this.#expire(maxDurationReply());
+    else if (timeout === 'idle') this.#expire(streamIdleReply(this.#tee === undefined || this.#sent));
+    else this.#timeOut(timeout);
   }
 
   #timeOut(reason: 'global-timeout' | 'per-try-timeout' | 'per-try-idle-timeout'): void {
@@ -497,8 +467,10 @@ export class AttemptHandler extends Deadline implements AttemptOwner, Dispatcher
     head.changed = true;
     this.#env.pipeline.respond(x, head);
     this.#head = head;
-    this.#localBody = body;
-    this.#localStep = 1;
+    this.#local = new LocalDelivery(this.#app, this, head, body, (bodyBytes) => {
+      this.#responseBytes = bodyBytes;
+      this.#finish(status, this.#env.clock.now());
+    });
     if (reply.grpcStatus !== undefined) this.#grpcStatus = reply.grpcStatus;
     // Not within the app's own dispatch(): a handler that calls again at once would recurse.
     queueMicrotask(() => this.#deliver());
@@ -506,26 +478,12 @@ export class AttemptHandler extends Deadline implements AttemptOwner, Dispatcher
 
   /** As undici's parser would: a handler that throws gets its own error back. */
   #deliver(): void {
+    const local = this.#local!;
     try {
-      while (!this.#done && !this.#paused) this.#deliverStep();
+      while (!this.#done && !this.#paused) local.next();
     } catch (error) {
       if (this.#done) this.#app.onResponseError?.(this, error as Error);
       else this.abort(error as Error);
-    }
-  }
-
-  #deliverStep(): void {
-    const head = this.#head!;
-    const step = this.#localStep++;
-    if (step === 1) {
-      this.#app.onResponseStart?.(this, head.status, head.headers as never, undefined);
-    } else if (step === 2) {
-      if (this.#localBody === undefined) return;
-      this.#responseBytes = this.#localBody.byteLength;
-      this.#app.onResponseData?.(this, this.#localBody);
-    } else {
-      this.#finish(head.status, this.#env.clock.now());
-      this.#app.onResponseEnd?.(this, {});
     }
   }
 
@@ -561,50 +519,17 @@ export class AttemptHandler extends Deadline implements AttemptOwner, Dispatcher
   #cancelDeadlines(): void {
     const { deadlines } = this.#env;
     if (this.queue !== undefined) deadlines.cancel(this);
-    if (this.#perTry !== undefined) deadlines.cancel(this.#perTry);
-    if (this.#maxDuration !== undefined) deadlines.cancel(this.#maxDuration);
-    this.#idle?.stop();
-    this.#perTryIdle?.stop();
+    this.#timers?.stop();
     this.#endBackoff();
   }
 
   #responseOutcome(status: number, now: number): AttemptOutcome {
     return { kind: 'response', status, grpcStatus: this.#grpcStatus, latencyMs: now - this.#attempt!.startedAt };
   }
-
-  /** Headers of a head that another driver made (gateway), without what belongs to the other connection. */
-  #foreignLines(): string[] {
-    if (this.#lines === undefined || this.#x.attempt > 1) this.#lines = forwardableLines(this.#x);
-    return this.#lines;
-  }
 }
 
 const CANCELLED: AttemptOutcome = { kind: 'cancelled' };
 const LOCAL_RESET: AttemptOutcome = { kind: 'reset', reason: 'local-reset' };
-
-const HOP_BY_HOP = new Set([
-  'connection',
-  'keep-alive',
-  'proxy-connection',
-  'transfer-encoding',
-  'upgrade',
-  'te',
-  'trailer',
-  'http2-settings',
-  'expect',
-]);
-
-function forwardableLines(x: Exchange): string[] {
-  const { request } = x;
-  if (request.pairs === undefined) throw new TypeError('this request head cannot be forwarded: it has no pairs()');
-  const lines = ['host', request.authority];
-  const pairs = request.pairs();
-  for (let at = 0; at < pairs.length; at += 2) {
-    const name = pairs[at]!.toLowerCase();
-    if (!HOP_BY_HOP.has(name) && name !== 'host') lines.push(name, pairs[at + 1]!);
-  }
-  return lines;
-}
 
 function grpcStatusOf(headers: ResponseHeaders): number | undefined {
   const value = headers['grpc-status'];

@@ -3,6 +3,7 @@ import type { Dispatcher } from 'undici';
 import { Attempt, type AttemptOwner, type UpgradedSocket } from './attempt.ts';
 import type { DeadlineQueues } from './deadline-queue.ts';
 import type { EndpointPools } from './endpoint-pools.ts';
+import { forwardableLines } from './forwardable-lines.ts';
 import { OutboundHead } from './outbound-head.ts';
 import { BodyTee } from './request-body.ts';
 import { StepDeadline } from './step-deadline.ts';
@@ -23,8 +24,7 @@ function sendMirror(env: MirrorEnvironment, x: Exchange, policy: MirrorPolicy, t
   if (cluster === undefined) return;
   const { request } = x;
   const authority = policy.appendShadowSuffix ? shadowAuthority(request.authority) : request.authority;
-  const pairs = request.pairs?.() ?? [];
-  const head = new OutboundHead(request.scheme, authority, request.method, request.path, pairs);
+  const head = new OutboundHead(request.scheme, authority, request.method, request.path, forwardableLines(request).slice(2));
   head.setHeader('x-envoy-internal', 'true');
   const shadow = new Exchange({
     direction: 'outbound',
