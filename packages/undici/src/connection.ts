@@ -96,6 +96,18 @@ export class Connection {
     this.#client.dispatch(options, handler);
   }
 
+  /**
+   * Whoever asked for it got another one meanwhile: it waits for the next request. undici reads the socket only once it has a
+   * request, so until then the peer's closing (and anything it says unasked, which ends it) is watched here.
+   */
+  park(): void {
+    this.#socket.on('data', this.#endUnasked);
+  }
+
+  readonly #endUnasked = (): void => {
+    this.#socket.destroy();
+  };
+
   /** Ends it when its last stream has ended. */
   retire(): void {
     this.closing = true;
@@ -122,6 +134,10 @@ export class Connection {
       return;
     }
     this.#handedOver = true;
+    if (this.#socket.listenerCount('data') > 0) {
+      this.#socket.off('data', this.#endUnasked);
+      this.#socket.pause();
+    }
     // Not at once: undici resumes its queue only when the answer comes after its own call returned.
     queueMicrotask(() => done(null, this.#socket));
   }

@@ -204,9 +204,13 @@ export class EndpointPool implements ConnectionOwner {
           onError: this.#env.onError,
         });
         this.#connections.add(connection);
-        // Whoever asked for it has gone: an idle socket without a reader would not notice that the peer closes it.
-        if (this.#pending.length === 0) connection.retire();
-        else this.#serve(connection);
+        if (this.#pending.length === 0 && http2) {
+          // Its peer speaks first (SETTINGS), and nobody would listen.
+          connection.retire();
+          return;
+        }
+        if (this.#pending.length === 0) connection.park();
+        this.#serve(connection);
       },
     );
   }

@@ -453,6 +453,27 @@ describe('mesh dispatcher', () => {
     await expect(begun.body.text()).rejects.toMatchObject({ code: 'RIPSTOP_TIMEOUT', flags: 'SI' });
   });
 
+  it('keeps connections that came too late for the next requests, and notices when the peer closes them', async () => {
+    let sockets = 0;
+    const port = await serve(
+      (_req, res) => setTimeout(() => res.end('ok'), 20),
+      (server) => server.on('connection', () => sockets++),
+    );
+    const cluster = new TestCluster('c', [testEndpoint(port)]);
+    const mesh = meshOf([cluster], forwardTo(cluster));
+    // Two aborted in the tick of their dispatch: their connections come, but nobody waits any more.
+    const aborts = [new AbortController(), new AbortController()];
+    const aborted = aborts.map(({ signal }) =>
+      request('http://reviews/', { dispatcher: mesh.dispatcher, signal }).catch((error: Error) => error.name),
+    );
+    for (const abort of aborts) abort.abort();
+    expect(await Promise.all(aborted)).toEqual(['AbortError', 'AbortError']);
+    await expect.poll(() => mesh.dispatcher.connections).toBe(2);
+    const replies = await Promise.all([1, 2].map(() => request('http://reviews/', { dispatcher: mesh.dispatcher })));
+    expect(await Promise.all(replies.map((reply) => reply.body.text()))).toEqual(['ok', 'ok']);
+    expect([sockets, cluster.resources.pending.used, cluster.resources.connections.used]).toEqual([2, 0, 2]);
+  });
+
   it('retires a connection after its maximum number of requests', async () => {
     let sockets = 0;
     const port = await serve(

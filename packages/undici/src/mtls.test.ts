@@ -1,17 +1,71 @@
 import { createServer as createSecureServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { TLSSocket } from 'node:tls';
-import { formatResponseFlags, type TlsTransport } from '@ripstop/core';
+import { type Cancel, formatResponseFlags, type IdentitySource, type Svid, type TlsTransport } from '@ripstop/core';
+import { createKeyPair, createSelfSignedRoot, issueCertificate, privateKeyPem } from '@ripstop/pki';
 import { request } from 'undici';
-import { afterAll, afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import { subjectAltNames } from './mtls-connector.ts';
-import { TestAuthority, TestIdentity } from './testing/certificates.ts';
 import { forwardTo, listen, MeshDouble, TestCluster, testEndpoint } from './testing/mesh-double.ts';
 
 const CLIENT = 'spiffe://cluster.local/ns/default/sa/productpage';
 const SERVER = 'spiffe://cluster.local/ns/default/sa/reviews';
+const DAY_MS = 86_400_000;
+
+/** A CA of a test, whose leaves carry one SPIFFE id. */
+class TestAuthority {
+  readonly #root = createSelfSignedRoot({ organization: 'test', notBeforeMs: Date.now() - DAY_MS, notAfterMs: Date.now() + DAY_MS });
+
+  get certificatePem(): string {
+    return this.#root.certificatePem;
+  }
+
+  issue(spiffeId: string): { certificatePem: string; keyPem: string } {
+    const keys = createKeyPair();
+    const issuer = { certificatePem: this.certificatePem, privateKey: this.#root.keyPair.privateKey };
+    const validity = { notBeforeMs: Date.now() - DAY_MS, notAfterMs: Date.now() + DAY_MS };
+    const certificatePem = issueCertificate(issuer, { publicKey: keys.publicKey, names: { uris: [spiffeId] }, ...validity });
+    return { certificatePem, keyPem: privateKeyPem(keys.privateKey) };
+  }
+}
+
+/** An identity that is rotated by hand. */
+class TestIdentity implements IdentitySource {
+  readonly #authority: TestAuthority;
+  readonly #watchers = new Set<(next: Svid) => void>();
+  #svid: Svid | undefined;
+  #generation = 0;
+
+  constructor(authority: TestAuthority) {
+    this.#authority = authority;
+  }
+
+  current(): Svid | undefined {
+    return this.#svid;
+  }
+
+  onRotate(run: (next: Svid) => void): Cancel {
+    this.#watchers.add(run);
+    return () => this.#watchers.delete(run);
+  }
+
+  rotate(spiffeId: string): void {
+    const { certificatePem, keyPem } = this.#authority.issue(spiffeId);
+    this.#svid = {
+      spiffeId,
+      generation: ++this.#generation,
+      certificateChainPem: certificatePem,
+      privateKeyPem: keyPem,
+      trustBundlePem: this.#authority.certificatePem,
+      serialNumber: String(this.#generation),
+      notBeforeMs: 0,
+      notAfterMs: 0,
+    };
+    for (const run of this.#watchers) run(this.#svid);
+  }
+}
+
 const authority = new TestAuthority();
-afterAll(() => authority.dispose());
 
 const cleanups: (() => unknown)[] = [];
 afterEach(async () => {
@@ -91,7 +145,6 @@ describe('mutual TLS to endpoints', () => {
 
   it('answers 503 UF when the peer is another SPIFFE id, when its CA is strange, and while no certificate was issued', async () => {
     const stranger = new TestAuthority();
-    cleanups.push(() => stranger.dispose());
     const none = new TestIdentity(authority);
     const some = new TestIdentity(authority);
     some.rotate(CLIENT);
