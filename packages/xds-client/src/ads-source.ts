@@ -1,0 +1,199 @@
+import grpc from '@grpc/grpc-js';
+import type { Clock, ConfigSource, ConfigSubscription, ConfigUpdate, Random, Rejection, Timer } from '@ripstop/core';
+import { DeltaDiscoveryRequest, DeltaDiscoveryResponse, HEALTH_TYPE_URL, Node } from '@ripstop/xds-api';
+import { Backoff } from './backoff.ts';
+import { DeltaSubscriptions } from './delta-subscriptions.ts';
+
+/** How the client presents itself. */
+export interface NodeDescription {
+  readonly id: string;
+  readonly cluster: string;
+  readonly metadata: Readonly<Record<string, unknown>>;
+}
+
+export interface AdsSourceOptions {
+  /** `host:port`. */
+  readonly address: string;
+  /** Undefined = plaintext. */
+  readonly tls?: { readonly rootCertificatePem: string };
+  readonly token?: () => string | Promise<string>;
+  /** Asked whenever a node is sent, so that it may change. */
+  readonly node: () => NodeDescription;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log?: (line: string) => void;
+}
+
+/** Whether this workload serves its ports (Istio's HealthInformation). */
+export type WorkloadHealth = { readonly serving: true } | { readonly serving: false; readonly reason: string };
+
+export interface AdsState {
+  readonly connected: boolean;
+  readonly lastError: string;
+  /** `Clock.wallTime()` of the last response; 0 before the first. */
+  readonly lastResponseMs: number;
+}
+
+const METHOD = '/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources';
+const MAX_MESSAGE_BYTES = 256 * 1024 * 1024;
+
+type Stream = grpc.ClientDuplexStream<DeltaDiscoveryRequest, DeltaDiscoveryResponse>;
+
+/**
+ * One ADS stream (delta), reconnecting for ever. What was received stays in force while the server is away. Responses are answered
+ * with an ACK, or with a NACK that carries every rejection.
+ */
+export class AdsSource implements ConfigSource {
+  private readonly options: AdsSourceOptions;
+  private readonly backoff: Backoff;
+  private readonly subscriptions = new DeltaSubscriptions();
+  private client: grpc.Client | undefined;
+  private stream: Stream | undefined;
+  private apply: ((update: ConfigUpdate) => readonly Rejection[]) | undefined;
+  private health: WorkloadHealth | undefined;
+  private timer: Timer | undefined;
+  private closed = false;
+  private responses = 0;
+  private lastError = '';
+  private lastResponseMs = 0;
+
+  constructor(options: AdsSourceOptions) {
+    this.options = options;
+    this.backoff = new Backoff(options.random);
+  }
+
+  subscribe(apply: (update: ConfigUpdate) => readonly Rejection[]): ConfigSubscription {
+    if (this.apply !== undefined) throw new Error('an ADS source has one subscriber');
+    this.apply = apply;
+    void this.connect();
+    return {
+      want: (typeUrl, names) => {
+        const request = this.subscriptions.want(typeUrl, names);
+        if (request !== undefined) this.send(request);
+      },
+      close: () => this.close(),
+    };
+  }
+
+  /** Tells the server whether this workload serves, with the node as it is now; told again after each reconnect. */
+  register(health: WorkloadHealth): void {
+    this.health = health;
+    this.sendHealth();
+  }
+
+  state(): AdsState {
+    return { connected: this.stream !== undefined && this.responses > 0, lastError: this.lastError, lastResponseMs: this.lastResponseMs };
+  }
+
+  close(): void {
+    if (this.closed) return;
+    this.closed = true;
+    this.timer?.cancel();
+    // A clean end tells the server at once; a torn one leaves it waiting.
+    this.stream?.end();
+    const { client } = this;
+    const timer = setTimeout(() => client?.close(), 200);
+    timer.unref();
+  }
+
+  private async connect(): Promise<void> {
+    if (this.closed) return;
+    try {
+      const metadata = new grpc.Metadata();
+      const { token } = this.options;
+      if (token !== undefined) metadata.set('authorization', `Bearer ${await token()}`);
+      if (this.closed) return;
+      this.open(metadata);
+    } catch (error) {
+      this.lost(error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  private open(metadata: grpc.Metadata): void {
+    this.client ??= this.createClient();
+    const stream: Stream = this.client.makeBidiStreamRequest(
+      METHOD,
+      (message: DeltaDiscoveryRequest) => Buffer.from(DeltaDiscoveryRequest.encode(message).finish()),
+      (bytes: Buffer) => DeltaDiscoveryResponse.decode(bytes),
+      metadata,
+    );
+    this.stream = stream;
+    this.responses = 0;
+    let ended = false;
+    const end = (reason: string): void => {
+      if (ended) return;
+      ended = true;
+      if (this.stream === stream) this.lost(reason);
+    };
+    stream.on('data', (response: DeltaDiscoveryResponse) => this.receive(stream, response));
+    stream.on('error', (error: grpc.ServiceError) => end(`${grpc.status[error.code] ?? error.code}: ${error.details}`));
+    stream.on('end', () => end('the server ended the stream'));
+    const requests = this.subscriptions.resume();
+    for (const [index, request] of requests.entries()) this.send(request, index === 0);
+    this.sendHealth();
+  }
+
+  private createClient(): grpc.Client {
+    const { address, tls } = this.options;
+    const host = address.slice(0, address.lastIndexOf(':')).replace(/^\[|\]$/g, '');
+    return new grpc.Client(
+      address,
+      tls === undefined ? grpc.credentials.createInsecure() : grpc.credentials.createSsl(Buffer.from(tls.rootCertificatePem)),
+      {
+        'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
+        'grpc.keepalive_time_ms': 30_000,
+        'grpc.keepalive_timeout_ms': 10_000,
+        // The channel's own back-off would stand behind ours; it is kept short.
+        'grpc.initial_reconnect_backoff_ms': 100,
+        'grpc.max_reconnect_backoff_ms': 1000,
+        // An IP address is no legal SNI; the control plane's certificate also speaks for localhost.
+        ...(tls !== undefined && (/^[\d.]+$/.test(host) || host.includes(':')) ? { 'grpc.ssl_target_name_override': 'localhost' } : {}),
+      },
+    );
+  }
+
+  private receive(stream: Stream, response: DeltaDiscoveryResponse): void {
+    if (this.closed || this.stream !== stream) return;
+    if (this.responses++ === 0) {
+      this.backoff.reset();
+      if (this.lastError !== '') this.options.log?.(`connected to ${this.options.address} again`);
+      this.lastError = '';
+    }
+    this.lastResponseMs = this.options.clock.wallTime();
+    const rejections = this.apply?.(this.subscriptions.read(response)) ?? [];
+    this.send(this.subscriptions.answer(response, rejections));
+  }
+
+  private send(request: Partial<DeltaDiscoveryRequest>, withNode = false): void {
+    const { stream } = this;
+    if (stream === undefined || this.closed) return;
+    stream.write(DeltaDiscoveryRequest.fromPartial({ ...request, ...(withNode ? { node: this.encodeNode() } : {}) }));
+  }
+
+  private sendHealth(): void {
+    if (this.health === undefined) return;
+    const errorDetail = this.health.serving ? undefined : { code: grpc.status.UNAVAILABLE, message: this.health.reason, details: [] };
+    this.send({ typeUrl: HEALTH_TYPE_URL, errorDetail }, true);
+  }
+
+  private encodeNode(): Node {
+    const { id, cluster, metadata } = this.options.node();
+    return Node.fromPartial({ id, cluster, metadata: { ...metadata }, userAgentName: 'ripstop' });
+  }
+
+  private lost(reason: string): void {
+    this.stream = undefined;
+    if (this.closed) return;
+    if (reason !== this.lastError)
+      this.options.log?.(`no contact with ${this.options.address} (${reason}); the last configuration stays in force`);
+    this.lastError = reason;
+    // A stream that gave something and ended is no failure: the server may be restarting or rebalancing.
+    const delayMs = this.responses > 0 ? this.options.random() * 100 : this.backoff.nextMs();
+    this.responses = 0;
+    this.timer = this.options.clock.setTimer(() => void this.connect(), delayMs);
+  }
+}
+
+export function createAdsSource(options: AdsSourceOptions): AdsSource {
+  return new AdsSource(options);
+}
