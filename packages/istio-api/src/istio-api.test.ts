@@ -1,0 +1,131 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { analyze, type Finding, formatFinding, parseDocuments, validateObject } from './index.ts';
+
+const root = process.env.RIPSTOP_CONFORMANCE_DIR ?? join(import.meta.dirname, '../../../../shared/conformance');
+const present = existsSync(root);
+if (!present) console.log(`skipped: Istio's samples (no ${root})`);
+
+function findings(text: string, file = 'a.yaml'): Finding[] {
+  const { objects, findings: problems } = parseDocuments(text, { file });
+  return [...problems, ...objects.flatMap(validateObject)];
+}
+
+const VS = (http: string): string => `apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: { name: reviews }
+spec:
+  hosts: [reviews]
+  http:
+${http}`;
+
+describe('a document', () => {
+  it.each([
+    [
+      'an unknown field, with the one that was meant',
+      VS('    - route:\n        - destination: { host: reviews }\n          wieght: 3'),
+      'a.yaml:9 VirtualService default/reviews spec.http[0].route[0].wieght: unknown field "wieght"; did you mean "weight"? [RIPSTOP_UNKNOWN_FIELD]',
+    ],
+    [
+      'weights of 0',
+      VS('    - route:\n        - destination: { host: a }\n        - destination: { host: b }'),
+      'a.yaml:7 VirtualService default/reviews spec.http[0].route: weights add up to 0; give at least one destination a weight [RIPSTOP_WEIGHT_SUM]',
+    ],
+    [
+      'a timeout of 0s',
+      VS('    - timeout: 0s\n      route: [{ destination: { host: a } }]'),
+      'a.yaml:7 VirtualService default/reviews spec.http[0].timeout: "0s" is too short: a duration must be at least 1ms; leave the field out to disable it [RIPSTOP_BAD_DURATION]',
+    ],
+    [
+      'two actions',
+      VS('    - route: [{ destination: { host: a } }]\n      redirect: { uri: / }'),
+      'a.yaml:8 VirtualService default/reviews spec.http[0].redirect: give only one of route, redirect [RIPSTOP_ONE_OF]',
+    ],
+    [
+      'a port that is none',
+      VS('    - route: [{ destination: { host: a, port: { number: 70000 } } }]'),
+      'a.yaml:7 VirtualService default/reviews spec.http[0].route[0].destination.port.number: 70000 is out of range: give 1 to 65535 [RIPSTOP_OUT_OF_RANGE]',
+    ],
+    [
+      'a look-ahead',
+      VS('    - match: [{ uri: { regex: "(?=a)b" } }]\n      route: [{ destination: { host: a } }]'),
+      'RE2 has no look-ahead',
+    ],
+    [
+      'an unknown version',
+      'apiVersion: networking.istio.io/v2\nkind: VirtualService\nmetadata: { name: x }',
+      'VirtualService has no version v2: give one of v1, v1beta1, v1alpha3',
+    ],
+    ['a missing name', 'apiVersion: networking.istio.io/v1\nkind: VirtualService\nspec: {}', 'VirtualService needs metadata.name'],
+    ['YAML that does not parse', 'a: [1, 2\nb: 3', 'a.yaml:2'],
+  ])('with %s is refused at its line', (_what, text, expected) => {
+    expect(findings(text).map(formatFinding).join('\n')).toContain(expected);
+  });
+
+  it('that is broken hides no other, and kinds of others are left alone', () => {
+    const text = `a: b: c\n---\napiVersion: apps/v1\nkind: Deployment\nmetadata: { name: x }\n---\napiVersion: v1\nkind: Service\nmetadata: { name: web }\nspec: { ports: [{ port: 80 }] }`;
+    const parsed = parseDocuments(text, { file: 'a.yaml' });
+    expect(parsed.objects.map(({ kind }) => kind)).toEqual(['Service']);
+    expect(parsed.findings).toHaveLength(1);
+    expect(parsed.findings[0]!.position.line).toBe(1);
+  });
+});
+
+describe('analysis', () => {
+  const policy = (name: string, action: string, rules: string): string =>
+    `apiVersion: security.istio.io/v1beta1\nkind: AuthorizationPolicy\nmetadata: { name: ${name}, namespace: default }\nspec: { action: ${action}, rules: ${rules} }\n`;
+
+  it('says that a DENY for everything makes an ALLOW void', () => {
+    const { objects } = parseDocuments(`${policy('deny-all', 'DENY', '[{}]')}---\n${policy('allow-any', 'ALLOW', '[{}]')}`, {
+      file: 'p.yaml',
+    });
+    expect(analyze(objects).map(formatFinding)).toEqual([
+      'p.yaml:6 AuthorizationPolicy default/allow-any: DENY wins: this ALLOW never takes effect while AuthorizationPolicy default/deny-all (p.yaml:1) denies everything; remove or narrow that one [RIPSTOP_DENY_OVER_ALLOW]',
+    ]);
+  });
+
+  it('finds what a VirtualService refers to and is not there, and routes that cannot be reached', () => {
+    const text = `${VS('    - route: [{ destination: { host: nowhere } }]\n    - route: [{ destination: { host: reviews, subset: v9 } }]')}\n---\napiVersion: v1\nkind: Service\nmetadata: { name: reviews }`;
+    const codes = analyze(parseDocuments(text, { file: 'a.yaml' }).objects).map(({ code, path }) => `${code} ${path}`);
+    expect(codes).toEqual([
+      'IST0101 spec.http[0].route[0].destination.host',
+      'IST0130 spec.http[1]',
+      'IST0101 spec.http[1].route[0].destination.subset',
+    ]);
+  });
+});
+
+describe.skipIf(!present)("Istio's own files", () => {
+  const walk = (dir: string): string[] =>
+    readdirSync(dir, { withFileTypes: true }).flatMap((entry) =>
+      entry.isDirectory() ? walk(join(dir, entry.name)) : /\.ya?ml$/.test(entry.name) ? [join(dir, entry.name)] : [],
+    );
+  const bookinfo = present ? walk(join(root, 'samples/bookinfo')).filter((file) => !file.includes('gateway-api')) : [];
+  const inputs = present
+    ? walk(join(root, 'istiod-xds')).filter((file) => file.includes('/input/') && /seed|bookinfo|precedence|gateway-merge/.test(file))
+    : [];
+
+  it.each([...bookinfo, ...inputs].map((file) => file.slice(root.length + 1)))('%s loads without an error', (file) => {
+    expect(
+      findings(readFileSync(join(root, file), 'utf8'), file)
+        .filter(({ severity }) => severity === 'error')
+        .map(formatFinding),
+    ).toEqual([]);
+  });
+
+  it('survive mutation: never a throw, always a finding or an object', () => {
+    const texts = bookinfo.map((file) => readFileSync(file, 'utf8'));
+    fc.assert(
+      fc.property(fc.constantFrom(...texts), fc.nat(), fc.nat({ max: 40 }), fc.string({ maxLength: 12 }), (text, at, cut, insert) => {
+        const position = at % text.length;
+        const mutated = text.slice(0, position) + insert + text.slice(position + cut);
+        const { objects } = parseDocuments(mutated, { file: 'fuzz.yaml' });
+        for (const object of objects) validateObject(object);
+        analyze(objects.filter((object) => validateObject(object).every(({ severity }) => severity !== 'error')));
+      }),
+      { numRuns: 300, seed: 7 },
+    );
+  });
+});

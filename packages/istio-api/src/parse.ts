@@ -1,0 +1,206 @@
+import { type Document, isMap, isScalar, LineCounter, parseAllDocuments } from 'yaml';
+import type { Finding, MeshObject, ObjectMeta, SourcePosition } from './object.ts';
+import { kindOf } from './schema/kinds.ts';
+
+export interface ParseOptions {
+  /** Name for positions and messages. */
+  readonly file: string;
+  readonly defaultNamespace?: string;
+}
+
+export interface Parsed {
+  readonly objects: readonly MeshObject[];
+  readonly findings: readonly Finding[];
+}
+
+type Path = readonly (string | number)[];
+
+/**
+ * Reads the documents of a YAML text, YAML 1.1 as istiod does (unquoted `on`, `off`, `yes`, `no` are booleans). One broken document
+ * hides no other; kinds that are not the mesh's are left alone.
+ */
+export function parseDocuments(text: string, options: ParseOptions): Parsed {
+  const lines = new LineCounter();
+  const objects: MeshObject[] = [];
+  const findings: Finding[] = [];
+  for (const document of parseAllDocuments(text, {
+    version: '1.1',
+    lineCounter: lines,
+    prettyErrors: false,
+    merge: true,
+  }) as Iterable<Document.Parsed>) {
+    const at = (offset: number): SourcePosition => {
+      const { line, col } = lines.linePos(offset);
+      return { file: options.file, line: Math.max(line, 1), column: Math.max(col, 1) };
+    };
+    if (document.errors.length > 0) {
+      for (const error of document.errors)
+        findings.push(problem('RIPSTOP_YAML', at(error.pos[0]), `${error.message}; the document is not used`));
+      continue;
+    }
+    try {
+      readDocument(document, at, options, objects, findings);
+    } catch (error) {
+      findings.push(
+        problem('RIPSTOP_YAML', at(document.range[0]), `${error instanceof Error ? error.message : error}; the document is not used`),
+      );
+    }
+  }
+  return { objects, findings };
+}
+
+function readDocument(
+  document: Document.Parsed,
+  at: (offset: number) => SourcePosition,
+  options: ParseOptions,
+  objects: MeshObject[],
+  findings: Finding[],
+): void {
+  const json: unknown = document.toJS({ maxAliasCount: 100 });
+  if (json === null || json === undefined) return;
+  const start = at(document.contents?.range?.[0] ?? document.range[0]);
+  if (typeof json !== 'object' || Array.isArray(json)) {
+    findings.push(problem('RIPSTOP_YAML', start, 'a document must be an object with apiVersion, kind and metadata'));
+    return;
+  }
+  const locate = (path: Path): SourcePosition => locateIn(document, path, at, start);
+  const value = json as Record<string, unknown>;
+  if (value.kind === 'List' && Array.isArray(value.items)) {
+    for (const [index, item] of value.items.entries())
+      readObject(item, (path) => locate(['items', index, ...path]), options, objects, findings);
+    return;
+  }
+  if (value.apiVersion === undefined && value.kind === undefined && /(^|\/)mesh\.ya?ml$/.test(options.file)) {
+    objects.push({
+      apiVersion: 'ripstop.dev/v1',
+      kind: 'MeshConfig',
+      metadata: emptyMeta('mesh'),
+      spec: value,
+      rest: {},
+      source: start,
+      locate: (path) => locate(path[0] === 'spec' ? path.slice(1) : path),
+    });
+    return;
+  }
+  readObject(value, locate, options, objects, findings);
+}
+
+function readObject(
+  value: unknown,
+  locate: (path: Path) => SourcePosition,
+  options: ParseOptions,
+  objects: MeshObject[],
+  findings: Finding[],
+): void {
+  const source = locate([]);
+  if (typeof value !== 'object' || value === null) {
+    findings.push(problem('RIPSTOP_YAML', source, 'an object must have apiVersion, kind and metadata'));
+    return;
+  }
+  const { apiVersion, kind, metadata, spec, ...rest } = value as Record<string, unknown>;
+  if (typeof apiVersion !== 'string' || typeof kind !== 'string') {
+    findings.push(problem('RIPSTOP_YAML', source, `apiVersion and kind must be given${typeof kind === 'string' ? ` (kind ${kind})` : ''}`));
+    return;
+  }
+  const known = kindOf(apiVersion, kind);
+  if (known === undefined) {
+    const elsewhere = ['networking.istio.io', 'security.istio.io', 'telemetry.istio.io'].find((group) =>
+      apiVersion.startsWith(`${group}/`),
+    );
+    // Deployments and the like are somebody else's; a mesh group with a kind that is not in it is a mistake.
+    if (elsewhere !== undefined) findings.push(problem('RIPSTOP_UNKNOWN_KIND', locate(['kind']), `${apiVersion} has no kind ${kind}`));
+    return;
+  }
+  const version = apiVersion.slice(apiVersion.indexOf('/') + 1);
+  const meta = readMeta(metadata, known.namespaced ? (options.defaultNamespace ?? 'default') : '');
+  if (!known.versions.includes(version)) {
+    findings.push({
+      ...problem(
+        'RIPSTOP_UNKNOWN_VERSION',
+        locate(['apiVersion']),
+        `${kind} has no version ${version}: give one of ${known.versions.join(', ')}`,
+      ),
+      object: `${kind} ${meta?.namespace ?? ''}/${meta?.name ?? ''}`,
+    });
+    return;
+  }
+  if (meta === undefined) {
+    findings.push(problem('RIPSTOP_YAML', locate(['metadata']), `${kind} needs metadata.name`));
+    return;
+  }
+  objects.push({
+    apiVersion,
+    kind,
+    metadata: meta,
+    spec: withoutNulls(spec ?? {}),
+    rest: withoutNulls(rest) as Record<string, unknown>,
+    source,
+    locate,
+  });
+}
+
+/** A field that is null counts as absent, as the Kubernetes API takes it. Null list items stay, and are refused by validation. */
+function withoutNulls(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withoutNulls);
+  if (typeof value !== 'object' || value === null || value instanceof Date) return value;
+  return Object.fromEntries(
+    Object.entries(value)
+      .filter(([, item]) => item !== null && item !== undefined)
+      .map(([key, item]) => [key, withoutNulls(item)]),
+  );
+}
+
+function readMeta(metadata: unknown, defaultNamespace: string): ObjectMeta | undefined {
+  const meta = (typeof metadata === 'object' && metadata !== null ? metadata : {}) as Record<string, unknown>;
+  const name =
+    typeof meta.name === 'string'
+      ? meta.name
+      : typeof meta.name === 'number' || typeof meta.name === 'boolean'
+        ? String(meta.name)
+        : undefined;
+  if (name === undefined || name === '') return undefined;
+  return {
+    name,
+    namespace: typeof meta.namespace === 'string' ? meta.namespace : defaultNamespace,
+    labels: stringMap(meta.labels),
+    annotations: stringMap(meta.annotations),
+    creationTimestamp: timestamp(meta.creationTimestamp),
+    ...(typeof meta.uid === 'string' ? { uid: meta.uid } : {}),
+    ...(typeof meta.generateName === 'string' ? { generateName: meta.generateName } : {}),
+    ...(Array.isArray(meta.ownerReferences) ? { ownerReferences: meta.ownerReferences } : {}),
+  };
+}
+
+function timestamp(value: unknown): number {
+  const time = value instanceof Date ? value.getTime() : typeof value === 'string' ? Date.parse(value) : Number.NaN;
+  return Number.isNaN(time) ? 0 : time;
+}
+
+function emptyMeta(name: string): ObjectMeta {
+  return { name, namespace: '', labels: {}, annotations: {}, creationTimestamp: 0 };
+}
+
+function stringMap(value: unknown): Record<string, string> {
+  if (typeof value !== 'object' || value === null) return {};
+  return Object.fromEntries(Object.entries(value).map(([key, entry]) => [key, String(entry)]));
+}
+
+/** The position of the key at a path, or of its nearest parent that exists. */
+function locateIn(document: Document.Parsed, path: Path, at: (offset: number) => SourcePosition, start: SourcePosition): SourcePosition {
+  for (let length = path.length; length > 0; length--) {
+    const parent = length === 1 ? document.contents : document.getIn(path.slice(0, length - 1), true);
+    const last = path[length - 1]!;
+    if (isMap(parent)) {
+      const pair = parent.items.find(({ key }) => isScalar(key) && String(key.value) === String(last));
+      const range = (pair?.key as { range?: [number, number, number] } | undefined)?.range;
+      if (range) return at(range[0]);
+    }
+    const node = document.getIn(path.slice(0, length), true) as { range?: [number, number, number] | null } | undefined;
+    if (node?.range) return at(node.range[0]);
+  }
+  return start;
+}
+
+function problem(code: string, position: SourcePosition, message: string): Finding {
+  return { code, severity: 'error', object: '', position, path: '', message };
+}

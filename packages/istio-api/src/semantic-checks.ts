@@ -1,0 +1,143 @@
+import type { MeshObject } from './object.ts';
+import type { HTTPRoute, ServiceEntrySpec, VirtualServiceSpec } from './types/networking.ts';
+import type { AuthorizationPolicySpec, PeerAuthenticationSpec, Rule } from './types/security.ts';
+import type { Report } from './validate.ts';
+
+/** Rules that a field by itself cannot show; run when the structure is right. */
+export function semanticChecks(object: MeshObject, report: Report): void {
+  switch (object.kind) {
+    case 'VirtualService':
+      checkVirtualService(object.spec as VirtualServiceSpec, report);
+      return;
+    case 'ServiceEntry':
+      checkServiceEntry(object.spec as ServiceEntrySpec, report);
+      return;
+    case 'PeerAuthentication':
+      checkPeerAuthentication(object.spec as PeerAuthenticationSpec, report);
+      return;
+    case 'AuthorizationPolicy':
+      checkAuthorizationPolicy(object.spec as AuthorizationPolicySpec, report);
+  }
+}
+
+function checkVirtualService(spec: VirtualServiceSpec, report: Report): void {
+  if ((spec.http?.length ?? 0) + (spec.tls?.length ?? 0) + (spec.tcp?.length ?? 0) === 0)
+    report('RIPSTOP_MISSING_FIELD', 'error', ['spec'], 'give at least one of http, tls, tcp');
+  for (const [index, route] of (spec.http ?? []).entries()) checkRoute(route, ['spec', 'http', index], report);
+}
+
+function checkRoute(route: HTTPRoute, path: readonly (string | number)[], report: Report): void {
+  const { route: destinations, redirect, directResponse, delegate } = route;
+  if (destinations === undefined && redirect === undefined && directResponse === undefined && delegate === undefined) {
+    report('RIPSTOP_MISSING_FIELD', 'error', path, 'a route needs one of route, redirect, directResponse, delegate');
+  }
+  if (destinations !== undefined) {
+    if (destinations.length === 0) report('RIPSTOP_MISSING_FIELD', 'error', [...path, 'route'], 'give at least one destination');
+    const sum = destinations.reduce((total, entry) => total + (entry.weight ?? 0), 0);
+    if (destinations.length > 1 && sum === 0)
+      report('RIPSTOP_WEIGHT_SUM', 'error', [...path, 'route'], 'weights add up to 0; give at least one destination a weight');
+  }
+  for (const [index, match] of (route.match ?? []).entries()) {
+    for (const [field, value] of Object.entries({ uri: match.uri, authority: match.authority, method: match.method, scheme: match.scheme }))
+      checkRegex(value?.regex, [...path, 'match', index, field, 'regex'], report);
+    for (const [name, value] of Object.entries(match.headers ?? {}))
+      checkRegex(value?.regex, [...path, 'match', index, 'headers', name, 'regex'], report);
+  }
+}
+
+/** RE2 knows neither look-around nor back references. */
+function checkRegex(pattern: string | undefined, path: readonly (string | number)[], report: Report): void {
+  if (pattern === undefined) return;
+  if (/\(\?[=!<]/.test(pattern.replace(/\(\?<[A-Za-z]/g, '')) || /\\[1-9]/.test(pattern)) {
+    report('RIPSTOP_BAD_REGEX', 'error', path, `${JSON.stringify(pattern)}: RE2 has no look-ahead, look-behind or back references`);
+  }
+}
+
+function checkServiceEntry(spec: ServiceEntrySpec, report: Report): void {
+  if (spec.hosts.length === 0) report('RIPSTOP_MISSING_FIELD', 'error', ['spec', 'hosts'], 'give at least one host');
+  const tcp = (spec.ports ?? []).some(({ protocol = 'TCP' }) => /^(TCP|MONGO|REDIS|MYSQL)$/i.test(protocol));
+  if (spec.hosts.length > 1 && tcp && (spec.addresses?.length ?? 0) === 0)
+    report(
+      'RIPSTOP_BAD_VALUE',
+      'error',
+      ['spec', 'hosts'],
+      'several hosts on a TCP port cannot be told apart: give each its own ServiceEntry',
+    );
+  if ((spec.resolution ?? 'NONE') === 'NONE' && spec.endpoints !== undefined)
+    report('RIPSTOP_BAD_VALUE', 'error', ['spec', 'endpoints'], 'endpoints need resolution STATIC or DNS');
+}
+
+function checkPeerAuthentication(spec: PeerAuthenticationSpec, report: Report): void {
+  if (spec.portLevelMtls !== undefined && Object.keys(spec.selector?.matchLabels ?? {}).length === 0) {
+    report(
+      'RIPSTOP_BAD_VALUE',
+      'error',
+      ['spec', 'portLevelMtls'],
+      'portLevelMtls needs a selector: it speaks of the ports of certain workloads',
+    );
+  }
+}
+
+function checkAuthorizationPolicy(spec: AuthorizationPolicySpec, report: Report): void {
+  if (spec.action === 'CUSTOM')
+    report(
+      'RIPSTOP_UNENFORCEABLE',
+      'error',
+      ['spec', 'action'],
+      'CUSTOM authorization is not honoured by this version; workloads that it selects refuse every request rather than run without it',
+    );
+  for (const [index, rule] of (spec.rules ?? []).entries()) checkRule(rule, ['spec', 'rules', index], report);
+}
+
+function checkRule(rule: Rule, path: readonly (string | number)[], report: Report): void {
+  for (const [index, { source }] of (rule.from ?? []).entries()) {
+    for (const [field, values] of Object.entries(source ?? {}))
+      checkValues(values as readonly string[], [...path, 'from', index, 'source', field], report);
+  }
+  for (const [index, { operation }] of (rule.to ?? []).entries()) {
+    for (const [field, values] of Object.entries(operation ?? {}))
+      checkValues(values as readonly string[], [...path, 'to', index, 'operation', field], report);
+    for (const value of [...(operation?.paths ?? []), ...(operation?.notPaths ?? [])]) {
+      if (/\{\*\*?\}/.test(value) && !value.startsWith('/'))
+        report(
+          'RIPSTOP_BAD_VALUE',
+          'error',
+          [...path, 'to', index, 'operation', 'paths'],
+          `path template ${JSON.stringify(value)} must begin with /`,
+        );
+    }
+  }
+  for (const [index, condition] of (rule.when ?? []).entries()) {
+    if (condition.values === undefined && condition.notValues === undefined)
+      report('RIPSTOP_MISSING_FIELD', 'error', [...path, 'when', index], 'a condition needs values or notValues');
+    if (!KEYS.some((key) => condition.key === key || (key.endsWith('[') && condition.key.startsWith(key) && condition.key.endsWith(']')))) {
+      report(
+        'RIPSTOP_BAD_VALUE',
+        'error',
+        [...path, 'when', index, 'key'],
+        `unknown key ${JSON.stringify(condition.key)}: known are ${KEYS.map((key) => (key.endsWith('[') ? `${key}…]` : key)).join(', ')}`,
+      );
+    }
+  }
+}
+
+const KEYS = [
+  'request.headers[',
+  'source.ip',
+  'remote.ip',
+  'source.namespace',
+  'source.principal',
+  'source.serviceAccount',
+  'request.auth.principal',
+  'request.auth.audiences',
+  'request.auth.presenter',
+  'request.auth.claims[',
+  'destination.ip',
+  'destination.port',
+  'connection.sni',
+];
+
+function checkValues(values: readonly string[], path: readonly (string | number)[], report: Report): void {
+  for (const [index, value] of values.entries())
+    if (value === '') report('RIPSTOP_BAD_VALUE', 'error', [...path, index], 'an empty value matches nothing: remove it');
+}

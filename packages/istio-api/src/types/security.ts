@@ -1,0 +1,52 @@
+/** Specs of security.istio.io as they stand in YAML. */
+export interface WorkloadSelector {
+  readonly matchLabels?: Readonly<Record<string, string>>;
+}
+export interface MutualTls {
+  readonly mode?: string;
+}
+export interface PeerAuthenticationSpec {
+  readonly selector?: WorkloadSelector;
+  readonly mtls?: MutualTls;
+  readonly portLevelMtls?: Readonly<Record<string, MutualTls>>;
+}
+export interface Source {
+  readonly principals?: readonly string[];
+  readonly notPrincipals?: readonly string[];
+  readonly requestPrincipals?: readonly string[];
+  readonly notRequestPrincipals?: readonly string[];
+  readonly namespaces?: readonly string[];
+  readonly notNamespaces?: readonly string[];
+  readonly serviceAccounts?: readonly string[];
+  readonly notServiceAccounts?: readonly string[];
+  readonly ipBlocks?: readonly string[];
+  readonly notIpBlocks?: readonly string[];
+  readonly remoteIpBlocks?: readonly string[];
+  readonly notRemoteIpBlocks?: readonly string[];
+}
+export interface Operation {
+  readonly hosts?: readonly string[];
+  readonly notHosts?: readonly string[];
+  readonly ports?: readonly string[];
+  readonly notPorts?: readonly string[];
+  readonly methods?: readonly string[];
+  readonly notMethods?: readonly string[];
+  readonly paths?: readonly string[];
+  readonly notPaths?: readonly string[];
+}
+export interface Condition {
+  readonly key: string;
+  readonly values?: readonly string[];
+  readonly notValues?: readonly string[];
+}
+export interface Rule {
+  readonly from?: readonly { readonly source?: Source }[];
+  readonly to?: readonly { readonly operation?: Operation }[];
+  readonly when?: readonly Condition[];
+}
+export interface AuthorizationPolicySpec {
+  readonly selector?: WorkloadSelector;
+  readonly action?: string;
+  readonly rules?: readonly Rule[];
+  readonly provider?: { readonly name?: string };
+}
