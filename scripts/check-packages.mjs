@@ -19,7 +19,10 @@ for (const name of readdirSync(join(root, 'packages')).sort()) {
     bad++;
     continue;
   }
-  const tarball = join(out, readdirSync(out).find((file) => file.startsWith(`ripstop-${name}-`) && /-\d/.test(file.slice(`ripstop-${name}`.length))));
+  const tarball = join(
+    out,
+    readdirSync(out).find((file) => file.startsWith(`ripstop-${name}-`) && /-\d/.test(file.slice(`ripstop-${name}`.length))),
+  );
   for (const [tool, args] of [
     ['publint', ['run', '--level', 'warning', tarball]],
     ['attw', [tarball, '--profile', 'esm-only', '--format', 'ascii']],

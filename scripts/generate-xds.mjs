@@ -235,8 +235,25 @@ function annotateRegistry() {
   writeFileSync(file, text.replace('messageTypeRegistry = new Map', 'messageTypeRegistry: Map<string, MessageType> = new Map'));
 }
 
+/** Protobuf JSON writes a Duration as "1.500s"; the generated reader knows only its two fields. */
+function readDurationText() {
+  const file = join(generated, 'google/protobuf/duration.ts');
+  const text = readFileSync(file, 'utf8');
+  const from = '  fromJSON(object: any): Duration {\n';
+  const parse = `    if (typeof object === 'string') {
+      const match = /^(-?)(\\d+)(?:\\.(\\d{1,9}))?s$/.exec(object);
+      if (match === null) throw new globalThis.Error(\`not a duration: \${object}\`);
+      const sign = match[1] === '-' ? -1 : 1;
+      return { seconds: sign * globalThis.Number(match[2]), nanos: sign * globalThis.Number((match[3] ?? '').padEnd(9, '0')) };
+    }
+`;
+  if (!text.includes(from)) throw new Error('duration.ts is not of the expected form: see readDurationText');
+  writeFileSync(file, text.replace(from, from + parse));
+}
+
 copyProtos();
 generate();
 annotateRegistry();
+readDurationText();
 writeIndex();
 run(join(root, 'node_modules/.bin/tsdown'), ['--config', 'tsdown.config.ts'], pkg);

@@ -1,0 +1,206 @@
+import type { EndpointSliceBody, MeshObject, PodSpec, PodStatus, ServiceEntrySpec, WorkloadEntrySpec } from '@ripstop/istio-api';
+import type { WorkloadInstance } from '../model/workload.ts';
+import { type MeshService, type MeshServicePort, selects } from './service.ts';
+
+export type EndpointLocality = WorkloadInstance['locality'];
+
+/** One address that serves a service port. */
+export interface ServiceEndpoint {
+  readonly address: string;
+  /** Where it is dialled. */
+  readonly port: number;
+  /** What policies call it; differs from `port` where a process is bound elsewhere. */
+  readonly workloadPort: number;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly namespace: string;
+  readonly serviceAccount: string;
+  readonly workloadName: string;
+  readonly clusterId: string;
+  readonly locality: EndpointLocality;
+  readonly health: WorkloadInstance['health'] | 'UNKNOWN';
+  readonly weight: number;
+  /** The workload speaks mTLS. */
+  readonly mtls: boolean;
+}
+
+const NOWHERE: EndpointLocality = { region: '', zone: '', subZone: '' };
+const TLS_MODE_LABEL = 'security.istio.io/tlsMode';
+
+/** Pods of YAML as instances: a cluster's dump, or conformance data. */
+export function podInstance(object: MeshObject<PodSpec>, nodes: ReadonlyMap<string, EndpointLocality>): WorkloadInstance | undefined {
+  const { metadata, spec } = object;
+  const status = object.rest.status as PodStatus | undefined;
+  if (status?.podIP === undefined || status.podIP === '') return undefined;
+  return {
+    key: `${metadata.name}.${metadata.namespace}`,
+    name: metadata.name,
+    namespace: metadata.namespace,
+    serviceAccount: spec.serviceAccountName ?? 'default',
+    labels: metadata.labels,
+    address: status.podIP,
+    ports: (spec.containers ?? []).flatMap((container) =>
+      (container.ports ?? []).map((port) => ({
+        workloadPort: port.containerPort,
+        name: port.name ?? '',
+        address: status.podIP!,
+        port: port.containerPort,
+      })),
+    ),
+    health: 'HEALTHY',
+    mtls: metadata.labels[TLS_MODE_LABEL] === 'istio',
+    workloadName: deploymentName(object),
+    clusterId: 'Kubernetes',
+    locality: nodes.get(spec.nodeName ?? '') ?? NOWHERE,
+    nodeName: spec.nodeName ?? '',
+    adminAddress: '',
+  };
+}
+
+/** Istio: the Deployment's name when the owner is a ReplicaSet with a pod-template hash, the owner's name, else the pod's. */
+function deploymentName({ metadata }: MeshObject): string {
+  const owner = metadata.ownerReferences?.find((reference) => reference.controller === true);
+  if (owner === undefined || metadata.generateName === undefined) return metadata.name;
+  const hash = metadata.labels['pod-template-hash'];
+  if (owner.kind === 'ReplicaSet' && hash !== undefined && owner.name.endsWith(`-${hash}`)) return owner.name.slice(0, -hash.length - 1);
+  return owner.name;
+}
+
+/** Region and zone of every Node document. */
+export function nodeLocalities(objects: readonly MeshObject[]): Map<string, EndpointLocality> {
+  const localities = new Map<string, EndpointLocality>();
+  for (const { kind, metadata } of objects) {
+    if (kind !== 'Node') continue;
+    localities.set(metadata.name, {
+      region: metadata.labels['topology.kubernetes.io/region'] ?? '',
+      zone: metadata.labels['topology.kubernetes.io/zone'] ?? '',
+      subZone: metadata.labels['topology.istio.io/subzone'] ?? '',
+    });
+  }
+  return localities;
+}
+
+/** What a service's endpoints are looked up in. */
+export interface EndpointSources {
+  readonly pods: ReadonlyMap<string, WorkloadInstance>;
+  readonly registered: readonly WorkloadInstance[];
+  readonly slices: ReadonlyMap<string, readonly MeshObject[]>;
+  readonly entries: readonly MeshObject<WorkloadEntrySpec>[];
+}
+
+/** The endpoints of one service port, in a stable order. */
+export function endpointsOf(service: MeshService, port: MeshServicePort, sources: EndpointSources): ServiceEndpoint[] {
+  if (service.registry === 'External') return entryEndpoints(service, port, sources);
+  const found = sliceEndpoints(service, port, sources);
+  if (service.selector === undefined) return found;
+  if (!sources.slices.has(`${service.namespace}/${service.name}`)) {
+    for (const pod of sources.pods.values()) if (belongs(service, pod)) found.push(...instanceEndpoint(pod, port));
+  }
+  for (const instance of sources.registered) if (belongs(service, instance)) found.push(...instanceEndpoint(instance, port));
+  for (const entry of sources.entries) {
+    if (entry.metadata.namespace === service.namespace && selects(service.selector, entryLabels(entry))) {
+      found.push(workloadEntryEndpoint(entry.spec, entryLabels(entry), service, port, entry.metadata.name));
+    }
+  }
+  return found;
+}
+
+function belongs(service: MeshService, { namespace, labels }: WorkloadInstance): boolean {
+  return namespace === service.namespace && selects(service.selector, labels);
+}
+
+function sliceEndpoints(service: MeshService, port: MeshServicePort, { slices, pods }: EndpointSources): ServiceEndpoint[] {
+  const found: ServiceEndpoint[] = [];
+  for (const slice of slices.get(`${service.namespace}/${service.name}`) ?? []) {
+    const body = slice.rest as EndpointSliceBody;
+    const target = (body.ports ?? []).find((candidate) => (candidate.name ?? '') === port.name)?.port;
+    if (target === undefined) continue;
+    for (const { addresses, conditions, targetRef, zone } of body.endpoints ?? []) {
+      if (conditions?.ready === false) continue;
+      const pod = targetRef?.kind === 'Pod' ? pods.get(`${targetRef.name}.${targetRef.namespace ?? service.namespace}`) : undefined;
+      for (const address of addresses ?? []) {
+        found.push(
+          pod === undefined
+            ? { ...bare(address, target, service.namespace), health: 'HEALTHY', locality: { ...NOWHERE, zone: zone ?? '' } }
+            : endpoint(pod, address, target, target),
+        );
+      }
+    }
+  }
+  return found;
+}
+
+function instanceEndpoint(instance: WorkloadInstance, { targetPort }: MeshServicePort): ServiceEndpoint[] {
+  const served = instance.ports.find((port) => port.workloadPort === targetPort || port.name === targetPort);
+  if (served !== undefined) return [endpoint(instance, served.address, served.port, served.workloadPort)];
+  // A pod that declares no ports may listen on any number; a registered process lists all that it serves.
+  const open = instance.ports.length === 0 && instance.adminAddress === '' && typeof targetPort === 'number';
+  return open ? [endpoint(instance, instance.address, targetPort, targetPort)] : [];
+}
+
+function endpoint(instance: WorkloadInstance, address: string, port: number, workloadPort: number): ServiceEndpoint {
+  const { labels, namespace, serviceAccount, workloadName, clusterId, locality, health, mtls } = instance;
+  return { address, port, workloadPort, labels, namespace, serviceAccount, workloadName, clusterId, locality, health, weight: 1, mtls };
+}
+
+function entryEndpoints(service: MeshService, port: MeshServicePort, sources: EndpointSources): ServiceEndpoint[] {
+  const spec = service.object.spec as ServiceEntrySpec;
+  const found = (spec.endpoints ?? []).map((entry, index) =>
+    workloadEntryEndpoint(entry, entry.labels ?? {}, service, port, `${service.name}-${index}`),
+  );
+  if (service.selector !== undefined) {
+    for (const entry of sources.entries) {
+      if (entry.metadata.namespace === service.namespace && selects(service.selector, entryLabels(entry))) {
+        found.push(workloadEntryEndpoint(entry.spec, entryLabels(entry), service, port, entry.metadata.name));
+      }
+    }
+    for (const instance of [...sources.pods.values(), ...sources.registered]) {
+      if (belongs(service, instance)) found.push(...instanceEndpoint(instance, port));
+    }
+  }
+  if (found.length === 0 && (service.resolution === 'DNS' || service.resolution === 'DNS_ROUND_ROBIN')) {
+    found.push(bare(service.hostname, Number(port.targetPort), service.namespace));
+  }
+  return found;
+}
+
+function entryLabels({ metadata, spec }: MeshObject<WorkloadEntrySpec>): Readonly<Record<string, string>> {
+  return { ...spec.labels, ...metadata.labels };
+}
+
+/** The port: the entry's own map by port name, else the service's targetPort, else its number. */
+function workloadEntryEndpoint(
+  spec: WorkloadEntrySpec,
+  labels: Readonly<Record<string, string>>,
+  service: MeshService,
+  port: MeshServicePort,
+  workloadName: string,
+): ServiceEndpoint {
+  const [region = '', zone = '', subZone = ''] = (spec.locality ?? '').split('/');
+  const named = spec.ports?.[port.name] ?? (typeof port.targetPort === 'string' ? spec.ports?.[port.targetPort] : undefined);
+  return {
+    ...bare(spec.address ?? '', named ?? (typeof port.targetPort === 'number' ? port.targetPort : port.port), service.namespace),
+    labels,
+    workloadName,
+    serviceAccount: spec.serviceAccount ?? '',
+    locality: { region, zone, subZone },
+    weight: spec.weight ?? 1,
+    mtls: labels[TLS_MODE_LABEL] === 'istio' || (spec.serviceAccount ?? '') !== '',
+  };
+}
+
+function bare(address: string, port: number, namespace: string): ServiceEndpoint {
+  return {
+    address,
+    port,
+    workloadPort: port,
+    labels: {},
+    namespace,
+    serviceAccount: '',
+    workloadName: '',
+    clusterId: 'Kubernetes',
+    locality: NOWHERE,
+    health: 'UNKNOWN',
+    weight: 1,
+    mtls: false,
+  };
+}

@@ -1,0 +1,41 @@
+import type { HTTPRetry, MeshConfigSpec, MeshObject } from '@ripstop/istio-api';
+
+/** MeshConfig with Istio's defaults filled in. */
+export interface MeshConfig {
+  readonly trustDomain: string;
+  readonly trustDomainAliases: readonly string[];
+  readonly rootNamespace: string;
+  readonly domain: string;
+  readonly autoMtls: boolean;
+  readonly allowAny: boolean;
+  readonly connectTimeout: string;
+  readonly pathNormalization: string;
+  readonly accessLog: { readonly path: string; readonly format: string; readonly encoding: string } | undefined;
+  readonly defaultRetry: HTTPRetry | undefined;
+  readonly tracingSampling: number;
+}
+
+interface MoreFields {
+  readonly connectTimeout?: string;
+  readonly defaultHttpRetryPolicy?: HTTPRetry;
+}
+
+/** The mesh configuration in force: the MeshConfig document, else defaults. */
+export function meshConfigOf(objects: readonly MeshObject[], trustDomain: string): MeshConfig {
+  const object = objects.find((candidate) => candidate.kind === 'MeshConfig');
+  const spec = (object?.spec ?? {}) as MeshConfigSpec & MoreFields;
+  const file = spec.accessLogFile ?? '';
+  return {
+    trustDomain: spec.trustDomain ?? trustDomain,
+    trustDomainAliases: spec.trustDomainAliases ?? [],
+    rootNamespace: spec.rootNamespace ?? 'istio-system',
+    domain: 'cluster.local',
+    autoMtls: spec.enableAutoMtls ?? true,
+    allowAny: spec.outboundTrafficPolicy?.mode !== 'REGISTRY_ONLY',
+    connectTimeout: spec.connectTimeout ?? '10s',
+    pathNormalization: spec.pathNormalization?.normalization ?? 'DEFAULT',
+    accessLog: file === '' ? undefined : { path: file, format: spec.accessLogFormat ?? '', encoding: spec.accessLogEncoding ?? 'TEXT' },
+    defaultRetry: spec.defaultHttpRetryPolicy,
+    tracingSampling: spec.defaultConfig?.tracing?.sampling ?? 1,
+  };
+}

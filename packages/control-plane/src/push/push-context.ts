@@ -1,0 +1,152 @@
+import type {
+  AuthorizationPolicySpec,
+  DestinationRuleSpec,
+  GatewaySpec,
+  MeshObject,
+  PeerAuthenticationSpec,
+  PodSpec,
+  ServiceEntrySpec,
+  ServiceSpec,
+  VirtualServiceSpec,
+  WorkloadEntrySpec,
+} from '@ripstop/istio-api';
+import type { WorkloadInstance } from '../model/workload.ts';
+import { policiesFor, type WorkloadPolicies } from './authorization.ts';
+import { DestinationRules } from './destination-rules.ts';
+import { type EndpointSources, endpointsOf, nodeLocalities, podInstance, type ServiceEndpoint } from './endpoints.ts';
+import { type MeshConfig, meshConfigOf } from './mesh-config.ts';
+import { PeerAuthentications } from './peer-authentication.ts';
+import { isVisible, type MeshService, type MeshServicePort, selects, serviceOf, servicesOfEntry } from './service.ts';
+import { resolveVirtualServices, type VirtualService, visibleVirtualServices } from './virtual-services.ts';
+
+export interface PushInput {
+  /** Every document in force, in any order. */
+  readonly objects: readonly MeshObject[];
+  /** Processes that registered themselves. */
+  readonly workloads: readonly WorkloadInstance[];
+  /** Used when no MeshConfig document names one. */
+  readonly trustDomain?: string;
+}
+
+/** Everything that translation looks up, frozen for one push. Pure function of its input; lookups are cached. */
+export class PushContext {
+  readonly mesh: MeshConfig;
+  readonly services: readonly MeshService[];
+  readonly virtualServices: readonly VirtualService[];
+  readonly destinationRules: DestinationRules;
+  readonly peerAuthentications: PeerAuthentications;
+  readonly gateways: readonly MeshObject<GatewaySpec>[];
+  private readonly policies: readonly MeshObject<AuthorizationPolicySpec>[];
+  private readonly requestAuthentications: readonly MeshObject[];
+  private readonly sources: EndpointSources;
+  private readonly endpointCache = new Map<MeshServicePort, readonly ServiceEndpoint[]>();
+  private readonly scopes = new Map<string, readonly MeshService[]>();
+  private readonly virtualServiceScopes = new Map<string, readonly VirtualService[]>();
+
+  constructor({ objects, workloads, trustDomain = 'cluster.local' }: PushInput) {
+    const ordered = [...objects].sort(byAge);
+    const of = <S>(kind: string): MeshObject<S>[] => ordered.filter((object) => object.kind === kind) as MeshObject<S>[];
+    this.mesh = meshConfigOf(ordered, trustDomain);
+    const { domain, rootNamespace } = this.mesh;
+    this.services = [
+      ...of<ServiceSpec>('Service').flatMap((object) => serviceOf(object, { domain }) ?? []),
+      ...of<ServiceEntrySpec>('ServiceEntry').flatMap(servicesOfEntry),
+    ];
+    this.virtualServices = resolveVirtualServices(of<VirtualServiceSpec>('VirtualService'), domain);
+    this.destinationRules = new DestinationRules(of<DestinationRuleSpec>('DestinationRule'), domain, rootNamespace);
+    this.peerAuthentications = new PeerAuthentications(of<PeerAuthenticationSpec>('PeerAuthentication'), rootNamespace);
+    this.gateways = of<GatewaySpec>('Gateway').filter(({ apiVersion }) => apiVersion.startsWith('networking.istio.io/'));
+    this.policies = of('AuthorizationPolicy');
+    this.requestAuthentications = of('RequestAuthentication');
+    this.sources = {
+      pods: podsOf(of<PodSpec>('Pod'), ordered),
+      registered: [...workloads].sort((a, b) => (a.key < b.key ? -1 : 1)),
+      slices: slicesOf(of('EndpointSlice')),
+      entries: of<WorkloadEntrySpec>('WorkloadEntry'),
+    };
+  }
+
+  /** The services that a client of this namespace may call, one per host name: its own namespace's first. */
+  servicesFor(namespace: string): readonly MeshService[] {
+    let scope = this.scopes.get(namespace);
+    if (scope === undefined) {
+      const byHost = new Map<string, MeshService>();
+      for (const service of this.services) {
+        if (!isVisible(service.exportTo, service.namespace, namespace)) continue;
+        const other = byHost.get(service.hostname);
+        if (other === undefined || (other.namespace !== namespace && service.namespace === namespace))
+          byHost.set(service.hostname, service);
+      }
+      scope = [...byHost.values()].sort((a, b) => (a.hostname < b.hostname ? -1 : 1));
+      this.scopes.set(namespace, scope);
+    }
+    return scope;
+  }
+
+  virtualServicesFor(namespace: string): readonly VirtualService[] {
+    let scope = this.virtualServiceScopes.get(namespace);
+    if (scope === undefined) {
+      scope = visibleVirtualServices(this.virtualServices, namespace);
+      this.virtualServiceScopes.set(namespace, scope);
+    }
+    return scope;
+  }
+
+  endpoints(service: MeshService, port: MeshServicePort): readonly ServiceEndpoint[] {
+    let found = this.endpointCache.get(port);
+    if (found === undefined) {
+      found = endpointsOf(service, port, this.sources);
+      this.endpointCache.set(port, found);
+    }
+    return found;
+  }
+
+  /** The Kubernetes Services (and ServiceEntries) whose selector takes a workload. */
+  servicesOfWorkload(namespace: string, labels: Readonly<Record<string, string>>): readonly MeshService[] {
+    return this.services.filter(
+      (service) =>
+        service.namespace === namespace &&
+        service.selector !== undefined &&
+        Object.keys(service.selector).length > 0 &&
+        selects(service.selector, labels),
+    );
+  }
+
+  policiesFor(namespace: string, labels: Readonly<Record<string, string>>): WorkloadPolicies {
+    return policiesFor(this.policies, this.requestAuthentications, this.mesh.rootNamespace, namespace, labels);
+  }
+
+  /** Registered processes and pods, for the page and for debugging. */
+  get instances(): readonly WorkloadInstance[] {
+    return [...this.sources.pods.values(), ...this.sources.registered];
+  }
+}
+
+/** Istio's order everywhere: oldest first, then name, then namespace. */
+function byAge(a: MeshObject, b: MeshObject): number {
+  const age = a.metadata.creationTimestamp - b.metadata.creationTimestamp;
+  if (age !== 0) return age;
+  if (a.metadata.name !== b.metadata.name) return a.metadata.name < b.metadata.name ? -1 : 1;
+  return a.metadata.namespace < b.metadata.namespace ? -1 : a.metadata.namespace > b.metadata.namespace ? 1 : 0;
+}
+
+function podsOf(pods: readonly MeshObject<PodSpec>[], objects: readonly MeshObject[]): Map<string, WorkloadInstance> {
+  const nodes = nodeLocalities(objects);
+  const instances = new Map<string, WorkloadInstance>();
+  for (const pod of pods) {
+    const instance = podInstance(pod, nodes);
+    if (instance !== undefined) instances.set(instance.key, instance);
+  }
+  return instances;
+}
+
+function slicesOf(slices: readonly MeshObject[]): Map<string, MeshObject[]> {
+  const byService = new Map<string, MeshObject[]>();
+  for (const slice of slices) {
+    const name = slice.metadata.labels['kubernetes.io/service-name'];
+    if (name === undefined) continue;
+    const key = `${slice.metadata.namespace}/${name}`;
+    byService.set(key, [...(byService.get(key) ?? []), slice]);
+  }
+  return byService;
+}

@@ -1,0 +1,120 @@
+import type { HTTPMatchRequest, HTTPRoute, MeshObject, VirtualServiceSpec } from '@ripstop/istio-api';
+import { mergeDelegate } from './delegates.ts';
+import { hostMatches, isVisible, resolveHost } from './service.ts';
+
+/** A VirtualService with its short names resolved and its delegates merged in. */
+export interface VirtualService {
+  readonly object: MeshObject<VirtualServiceSpec>;
+  readonly name: string;
+  readonly namespace: string;
+  readonly hosts: readonly string[];
+  /** `mesh` or `namespace/name`. */
+  readonly gateways: readonly string[];
+  readonly http: readonly SourcedRoute[];
+  readonly exportTo: readonly string[];
+}
+
+/** A route and where its lines are. */
+export interface SourcedRoute {
+  readonly route: HTTPRoute;
+  readonly object: MeshObject<VirtualServiceSpec>;
+  /** Index in `spec.http` of `object`. */
+  readonly index: number;
+}
+
+/** All VirtualServices with hosts, oldest first. Those without are delegates: used through their root only. */
+export function resolveVirtualServices(objects: readonly MeshObject<VirtualServiceSpec>[], domain: string): VirtualService[] {
+  const delegates = new Map<string, MeshObject<VirtualServiceSpec>>();
+  for (const object of objects) delegates.set(`${object.metadata.namespace}/${object.metadata.name}`, object);
+  const resolved: VirtualService[] = [];
+  for (const object of objects) {
+    const { spec, metadata } = object;
+    if ((spec.hosts ?? []).length === 0) continue;
+    resolved.push({
+      object,
+      name: metadata.name,
+      namespace: metadata.namespace,
+      hosts: spec.hosts!.map((host) => resolveHost(host, metadata.namespace, domain)),
+      gateways: (spec.gateways ?? ['mesh']).map((gateway) => gatewayKey(gateway, metadata.namespace)),
+      http: (spec.http ?? []).flatMap((route, index) => expand({ route, object, index }, delegates, domain)),
+      exportTo: spec.exportTo ?? ['*'],
+    });
+  }
+  return resolved;
+}
+
+function gatewayKey(gateway: string, namespace: string): string {
+  return gateway === 'mesh' || gateway.includes('/') ? gateway : `${namespace}/${gateway}`;
+}
+
+function expand(root: SourcedRoute, delegates: ReadonlyMap<string, MeshObject<VirtualServiceSpec>>, domain: string): SourcedRoute[] {
+  const { delegate } = root.route;
+  if (delegate === undefined) return [resolveRoute(root, domain)];
+  const { namespace } = root.object.metadata;
+  const target = delegates.get(`${delegate.namespace ?? namespace}/${delegate.name ?? ''}`);
+  if (target === undefined || (target.spec.hosts ?? []).length > 0) return [];
+  if (!isVisible(target.spec.exportTo ?? ['*'], target.metadata.namespace, namespace)) return [];
+  const leaves = (target.spec.http ?? []).map((route, index) => ({ route, object: target, index }));
+  return leaves.flatMap((leaf) => {
+    const merged = mergeDelegate(root.route, leaf.route);
+    return merged === undefined ? [] : [resolveRoute({ ...leaf, route: merged }, domain)];
+  });
+}
+
+/** Short host names in a route belong to the namespace of the document that the route stands in. */
+function resolveRoute(sourced: SourcedRoute, domain: string): SourcedRoute {
+  const { namespace } = sourced.object.metadata;
+  const { route } = sourced;
+  const full = <D extends { readonly host: string }>(destination: D): D => ({
+    ...destination,
+    host: resolveHost(destination.host, namespace, domain),
+  });
+  return {
+    ...sourced,
+    route: {
+      ...route,
+      ...(route.route === undefined ? {} : { route: route.route.map((entry) => ({ ...entry, destination: full(entry.destination) })) }),
+      ...(route.mirror === undefined ? {} : { mirror: full(route.mirror) }),
+      ...(route.mirrors === undefined
+        ? {}
+        : { mirrors: route.mirrors.map((entry) => ({ ...entry, destination: full(entry.destination) })) }),
+      ...(route.match === undefined ? {} : { match: route.match.map((match) => resolveMatch(match, namespace)) }),
+    },
+  };
+}
+
+function resolveMatch(match: HTTPMatchRequest, namespace: string): HTTPMatchRequest {
+  return match.gateways === undefined ? match : { ...match, gateways: match.gateways.map((gateway) => gatewayKey(gateway, namespace)) };
+}
+
+/** The VirtualServices that a client of `namespace` sees, in Istio's order: private ones of its own, exported to it, public. */
+export function visibleVirtualServices(all: readonly VirtualService[], namespace: string): VirtualService[] {
+  const own: VirtualService[] = [];
+  const exported: VirtualService[] = [];
+  const open: VirtualService[] = [];
+  for (const service of all) {
+    const { exportTo } = service;
+    if (exportTo.length === 0 || exportTo.includes('*')) open.push(service);
+    else if (service.namespace === namespace && (exportTo.includes('.') || exportTo.includes(namespace))) own.push(service);
+    else if (isVisible(exportTo, service.namespace, namespace)) exported.push(service);
+  }
+  return [...own, ...exported, ...open];
+}
+
+/** Which VirtualService governs a host on a gateway: an exact host first, then the longest wildcard, then order. */
+export function governing(candidates: readonly VirtualService[], gateway: string, host: string): VirtualService | undefined {
+  let best: VirtualService | undefined;
+  let bestHost = '';
+  for (const candidate of candidates) {
+    if (!candidate.gateways.includes(gateway)) continue;
+    for (const pattern of candidate.hosts) {
+      if (!hostMatches(pattern, host)) continue;
+      if (pattern === host && bestHost === host) continue; // The first with the exact host keeps it.
+      if (pattern === host || best === undefined || (bestHost !== host && pattern.length > bestHost.length)) {
+        best = candidate;
+        bestHost = pattern;
+      }
+    }
+  }
+  return best;
+}

@@ -1,0 +1,157 @@
+import type { ConnectionPoolSettings, LoadBalancerSettings, OutlierDetection as OutlierSpec } from '@ripstop/istio-api';
+import { type Cluster, Cluster_LbPolicy, ClusterHttpProtocolOptions, OutlierDetection, packAny } from '@ripstop/xds-api';
+import { isHttp2, type Protocol } from '../push/protocol.ts';
+import { duration, type FieldsOf } from './values.ts';
+
+export type ClusterFields = FieldsOf<typeof Cluster>;
+
+const UNLIMITED = 2 ** 32 - 1;
+const HTTP_OPTIONS = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
+
+/** Circuit breakers. Istio's defaults are no limits, not Envoy's 1024 and 3. */
+export function thresholds(pool: ConnectionPoolSettings | undefined): ClusterFields {
+  const limit = (value: number | undefined): number => (value === undefined || value === 0 ? UNLIMITED : value);
+  return {
+    circuitBreakers: {
+      thresholds: [
+        {
+          maxConnections: limit(pool?.tcp?.maxConnections),
+          maxPendingRequests: limit(pool?.http?.http1MaxPendingRequests),
+          maxRequests: limit(pool?.http?.http2MaxRequests),
+          maxRetries: limit(pool?.http?.maxRetries),
+        },
+      ],
+    },
+  };
+}
+
+/** The balancer. Istio's default is LEAST_REQUEST; PASSTHROUGH is the caller's business (it changes the cluster's type). */
+export function loadBalancer(settings: LoadBalancerSettings | undefined): ClusterFields {
+  const hash = settings?.consistentHash;
+  if (hash !== undefined) {
+    if (hash.maglev !== undefined) {
+      const { tableSize } = hash.maglev;
+      return {
+        lbPolicy: Cluster_LbPolicy.MAGLEV,
+        lbConfig: { $case: 'maglevLbConfig', value: tableSize === undefined ? {} : { tableSize } },
+      };
+    }
+    const minimumRingSize = hash.ringHash?.minimumRingSize ?? hash.minimumRingSize ?? 1024;
+    return {
+      lbPolicy: Cluster_LbPolicy.RING_HASH,
+      lbConfig: { $case: 'ringHashLbConfig', value: { minimumRingSize } },
+    };
+  }
+  switch (settings?.simple) {
+    case 'ROUND_ROBIN':
+      return { lbPolicy: Cluster_LbPolicy.ROUND_ROBIN };
+    case 'RANDOM':
+      return { lbPolicy: Cluster_LbPolicy.RANDOM };
+    default:
+      return { lbPolicy: Cluster_LbPolicy.LEAST_REQUEST };
+  }
+}
+
+/** Outlier detection: absent means off; success rate is never used (Istio: applyOutlierDetection). */
+export function outlierDetection(spec: OutlierSpec | undefined): ClusterFields {
+  const minHealth = spec?.minHealthPercent ?? 0;
+  const commonLbConfig = { healthyPanicThreshold: { value: Math.max(minHealth, 0) } };
+  if (spec === undefined) return { commonLbConfig };
+  const detection = OutlierDetection.fromPartial({
+    enforcingSuccessRate: 0,
+    ...(spec.consecutive5xxErrors === undefined
+      ? {}
+      : { consecutive5xx: spec.consecutive5xxErrors, enforcingConsecutive5xx: spec.consecutive5xxErrors > 0 ? 100 : 0 }),
+    ...(spec.consecutiveGatewayErrors === undefined
+      ? {}
+      : {
+          consecutiveGatewayFailure: spec.consecutiveGatewayErrors,
+          enforcingConsecutiveGatewayFailure: spec.consecutiveGatewayErrors > 0 ? 100 : 0,
+        }),
+    ...(spec.interval === undefined ? {} : { interval: duration(spec.interval) }),
+    ...(spec.baseEjectionTime === undefined ? {} : { baseEjectionTime: duration(spec.baseEjectionTime) }),
+    ...((spec.maxEjectionPercent ?? 0) > 0 ? { maxEjectionPercent: spec.maxEjectionPercent } : {}),
+    ...(spec.splitExternalLocalOriginErrors === true ? splitErrors(spec) : {}),
+  });
+  return { commonLbConfig, outlierDetection: detection };
+}
+
+function splitErrors(spec: OutlierSpec): FieldsOf<typeof OutlierDetection> {
+  const failures = spec.consecutiveLocalOriginFailures;
+  return {
+    splitExternalLocalOriginErrors: true,
+    enforcingLocalOriginSuccessRate: 0,
+    ...(failures === undefined
+      ? {}
+      : { consecutiveLocalOriginFailure: failures, enforcingConsecutiveLocalOriginFailure: failures > 0 ? 100 : 0 }),
+  };
+}
+
+/** TCP settings of the pool: connect timeout and keepalive. */
+export function connectionSettings(pool: ConnectionPoolSettings | undefined, connectTimeout: string): ClusterFields {
+  const keepalive = pool?.tcp?.tcpKeepalive;
+  return {
+    connectTimeout: duration(pool?.tcp?.connectTimeout ?? connectTimeout)!,
+    ...(keepalive === undefined
+      ? {}
+      : {
+          upstreamConnectionOptions: {
+            tcpKeepalive: {
+              ...(keepalive.probes === undefined ? {} : { keepaliveProbes: keepalive.probes }),
+              ...(keepalive.time === undefined ? {} : { keepaliveTime: duration(keepalive.time)!.seconds }),
+              ...(keepalive.interval === undefined ? {} : { keepaliveInterval: duration(keepalive.interval)!.seconds }),
+            },
+          },
+        }),
+  };
+}
+
+/** HttpProtocolOptions; absent means HTTP/1.1 without limits. `autoSni`: take SNI and SAN from the request's host. */
+export function httpOptions(protocol: Protocol, pool: ConnectionPoolSettings | undefined, autoSni: boolean): ClusterFields {
+  const http = pool?.http;
+  const upgrade = http?.h2UpgradePolicy === 'UPGRADE' && !isHttp2(protocol);
+  const common = {
+    ...(http?.idleTimeout === undefined ? {} : { idleTimeout: duration(http.idleTimeout)! }),
+    ...(pool?.tcp?.maxConnectionDuration === undefined ? {} : { maxConnectionDuration: duration(pool.tcp.maxConnectionDuration)! }),
+    ...((http?.maxRequestsPerConnection ?? 0) > 0 ? { maxRequestsPerConnection: http!.maxRequestsPerConnection! } : {}),
+  };
+  const hasCommon = Object.keys(common).length > 0;
+  const streams = http?.maxConcurrentStreams;
+  let options: FieldsOf<typeof ClusterHttpProtocolOptions> | undefined;
+  if (isHttp2(protocol) || upgrade) {
+    const http2 = streams === undefined ? {} : { maxConcurrentStreams: streams };
+    options = {
+      upstreamProtocolOptions: {
+        $case: 'explicitHttpConfig',
+        value: { protocolConfig: { $case: 'http2ProtocolOptions', value: http2 } },
+      },
+    };
+  } else if (protocol === 'Auto') {
+    options = {
+      upstreamProtocolOptions: { $case: 'useDownstreamProtocolConfig', value: { httpProtocolOptions: {}, http2ProtocolOptions: {} } },
+    };
+  } else if (hasCommon || autoSni) {
+    options = {
+      upstreamProtocolOptions: {
+        $case: 'explicitHttpConfig',
+        value: { protocolConfig: { $case: 'httpProtocolOptions', value: {} } },
+      },
+    };
+  }
+  if (options === undefined) return {};
+  const message = ClusterHttpProtocolOptions.fromPartial({
+    ...options,
+    ...(hasCommon ? { commonHttpProtocolOptions: common } : {}),
+    ...(autoSni ? { upstreamHttpProtocolOptions: { autoSni: true, autoSanValidation: true } } : {}),
+  });
+  return { typedExtensionProtocolOptions: { [HTTP_OPTIONS]: packAny(ClusterHttpProtocolOptions, message) } };
+}
+
+/** Passthrough clusters: whatever protocol the caller speaks. */
+export function passthroughOptions(): ClusterFields {
+  const message = ClusterHttpProtocolOptions.fromPartial({
+    commonHttpProtocolOptions: { idleTimeout: { seconds: 300, nanos: 0 } },
+    upstreamProtocolOptions: { $case: 'useDownstreamProtocolConfig', value: { httpProtocolOptions: {}, http2ProtocolOptions: {} } },
+  });
+  return { typedExtensionProtocolOptions: { [HTTP_OPTIONS]: packAny(ClusterHttpProtocolOptions, message) } };
+}

@@ -1,0 +1,242 @@
+import type { ClientTLSSettings, Subset } from '@ripstop/istio-api';
+import { CLUSTER_TYPE_URL, Cluster, Cluster_DiscoveryType, Cluster_DnsLookupFamily, Cluster_LbPolicy } from '@ripstop/xds-api';
+import type { ProxyNode } from '../model/proxy-node.ts';
+import { type MergedDestinationRule, policyFor } from '../push/destination-rules.ts';
+import { isHttp2 } from '../push/protocol.ts';
+import type { PushContext } from '../push/push-context.ts';
+import type { MeshService, MeshServicePort } from '../push/service.ts';
+import {
+  type ClusterFields,
+  connectionSettings,
+  httpOptions,
+  loadBalancer,
+  outlierDetection,
+  passthroughOptions,
+  thresholds,
+} from './cluster-policy.ts';
+import { loadAssignment } from './endpoints.ts';
+import { inboundPorts } from './inbound-ports.ts';
+import {
+  BLACK_HOLE_CLUSTER,
+  INBOUND_PASSTHROUGH_CLUSTER,
+  inboundCluster,
+  outboundCluster,
+  outboundSni,
+  PASSTHROUGH_CLUSTER,
+  spiffeId,
+} from './names.ts';
+import type { XdsResource } from './resource.ts';
+import { istioMutualSocket, originationSocket, rawSocket } from './tls.ts';
+import { configPath, duration, milliseconds, sourceMetadata } from './values.ts';
+
+/** CDS of a node: a cluster per service port and subset, the special ones, and for sidecars the inbound ones. */
+export function buildClusters(node: ProxyNode, push: PushContext): XdsResource[] {
+  const clusters: ClusterFields[] = [];
+  for (const service of push.servicesFor(node.namespace)) {
+    const rule = push.destinationRules.find(service.hostname, service.namespace, node.namespace);
+    for (const port of service.ports) {
+      clusters.push(outbound({ node, push, service, port, rule, subset: undefined }));
+      for (const subset of rule?.subsets ?? []) clusters.push(outbound({ node, push, service, port, rule, subset }));
+    }
+  }
+  clusters.push({
+    name: BLACK_HOLE_CLUSTER,
+    altStatName: 'BlackHoleCluster;',
+    clusterDiscoveryType: type(Cluster_DiscoveryType.STATIC),
+    connectTimeout: duration(push.mesh.connectTimeout)!,
+  });
+  if (node.dialect === 'sidecar') {
+    clusters.push(passthrough(PASSTHROUGH_CLUSTER, push), passthrough(INBOUND_PASSTHROUGH_CLUSTER, push));
+    for (const port of inboundPorts(node, push)) clusters.push(inbound(port, push, node));
+  }
+  return clusters.map((fields) => ({ typeUrl: CLUSTER_TYPE_URL, name: fields.name!, message: Cluster.fromPartial(fields) }));
+}
+
+interface OutboundInput {
+  readonly node: ProxyNode;
+  readonly push: PushContext;
+  readonly service: MeshService;
+  readonly port: MeshServicePort;
+  readonly rule: MergedDestinationRule | undefined;
+  readonly subset: Subset | undefined;
+}
+
+function outbound(input: OutboundInput): ClusterFields {
+  const { node, push, service, port, rule, subset } = input;
+  const policy = policyFor(rule, subset, port.port);
+  const name = outboundCluster(service.hostname, port.port, subset?.name);
+  const passthroughHosts = service.resolution === 'NONE' || policy.loadBalancer?.simple === 'PASSTHROUGH';
+  const tls = policy.tls;
+  const autoSni = tls !== undefined && (tls.mode === 'SIMPLE' || tls.mode === 'MUTUAL') && (tls.sni ?? '') === '';
+  return {
+    name,
+    altStatName: `${name};`,
+    ...connectionSettings(policy.connectionPool, push.mesh.connectTimeout),
+    ...thresholds(policy.connectionPool),
+    ...outlierDetection(policy.outlierDetection),
+    ...(passthroughHosts ? { lbPolicy: Cluster_LbPolicy.CLUSTER_PROVIDED } : loadBalancer(policy.loadBalancer)),
+    ...httpOptions(port.protocol, policy.connectionPool, autoSni),
+    ...discovery(input, name, passthroughHosts),
+    ...transport(input, tls, passthroughHosts),
+    metadata: { filterMetadata: clusterMetadata(node, service, rule, subset, tls) },
+  };
+}
+
+function discovery({ push, service, port, subset, rule }: OutboundInput, name: string, passthroughHosts: boolean): ClusterFields {
+  if (passthroughHosts) return { clusterDiscoveryType: type(Cluster_DiscoveryType.ORIGINAL_DST) };
+  if (service.resolution === 'EDS') {
+    return {
+      clusterDiscoveryType: type(Cluster_DiscoveryType.EDS),
+      edsClusterConfig: {
+        serviceName: name,
+        edsConfig: { configSourceSpecifier: { $case: 'ads', value: {} }, initialFetchTimeout: milliseconds(0), resourceApiVersion: 2 },
+      },
+    };
+  }
+  return {
+    clusterDiscoveryType: type(service.resolution === 'DNS' ? Cluster_DiscoveryType.STRICT_DNS : Cluster_DiscoveryType.LOGICAL_DNS),
+    dnsLookupFamily: Cluster_DnsLookupFamily.V4_ONLY,
+    dnsRefreshRate: milliseconds(60_000),
+    respectDnsTtl: true,
+    loadAssignment: loadAssignment(name, push, service, port, subset, policyFor(rule, subset, port.port).tls),
+  };
+}
+
+/** A tls mode of the DestinationRule decides alone; else auto-mTLS decides endpoint by endpoint. */
+function transport(input: OutboundInput, tls: ClientTLSSettings | undefined, passthroughHosts: boolean): ClusterFields {
+  const { push, service, port } = input;
+  const http2 = isHttp2(port.protocol);
+  switch (tls?.mode) {
+    case 'DISABLE':
+      return {};
+    case 'SIMPLE':
+    case 'MUTUAL':
+      return {
+        transportSocket: originationSocket({
+          sni: tls.sni ?? '',
+          subjectAltNames: tls.subjectAltNames ?? service.subjectAltNames,
+          caCertificates: tls.caCertificates ?? '',
+          ...(tls.mode === 'MUTUAL' ? { clientCertificate: tls.clientCertificate ?? '', privateKey: tls.privateKey ?? '' } : {}),
+          http2,
+        }),
+      };
+    case 'ISTIO_MUTUAL':
+      return { transportSocket: mutual(input, http2, tls) };
+  }
+  if (!push.mesh.autoMtls || service.meshExternal) return {};
+  if (passthroughHosts) {
+    // The caller names the host itself, so it is all or nothing: mTLS only when every endpoint speaks it.
+    const endpoints = push.endpoints(service, port);
+    const all = endpoints.length > 0 && endpoints.every(({ mtls }) => mtls);
+    return all ? { transportSocket: mutual(input, http2, undefined) } : {};
+  }
+  return {
+    transportSocketMatches: [
+      { name: 'tlsMode-istio', match: { tlsMode: 'istio' }, transportSocket: mutual(input, http2, undefined) },
+      { name: 'tlsMode-disabled', match: {}, transportSocket: rawSocket() },
+    ],
+  };
+}
+
+function mutual({ push, service, port, subset }: OutboundInput, http2: boolean, tls: ClientTLSSettings | undefined) {
+  return istioMutualSocket({
+    subjectAltNames: tls?.subjectAltNames ?? serviceIdentities(push, service),
+    sni: tls?.sni ?? outboundSni(service.hostname, port.port, subset?.name),
+    http2,
+  });
+}
+
+/** The identities of all endpoints of a service, sorted, the same on every subset (istiod's rule). */
+function serviceIdentities(push: PushContext, service: MeshService): string[] {
+  const found = new Set(service.subjectAltNames);
+  for (const port of service.ports) {
+    for (const { namespace, serviceAccount } of push.endpoints(service, port)) {
+      if (serviceAccount === '') continue;
+      for (const domain of [push.mesh.trustDomain, ...push.mesh.trustDomainAliases]) found.add(spiffeId(domain, namespace, serviceAccount));
+    }
+  }
+  return [...found].sort();
+}
+
+function clusterMetadata(
+  node: ProxyNode,
+  service: MeshService,
+  rule: MergedDestinationRule | undefined,
+  subset: Subset | undefined,
+  tls: ClientTLSSettings | undefined,
+): Record<string, Record<string, unknown>> {
+  const origination = tls?.mode === 'SIMPLE' || tls?.mode === 'MUTUAL';
+  const index = subset === undefined ? -1 : (rule?.object.spec.subsets ?? []).indexOf(subset);
+  return {
+    istio: {
+      services: [serviceReference(service)],
+      ...(subset === undefined ? {} : { subset: subset.name }),
+      ...(rule === undefined ? {} : { config: configPath(rule.object) }),
+      ...(service.meshExternal ? { external: true } : {}),
+      ...(origination ? { alpn_override: 'false' } : {}),
+    },
+    ...sourceMetadata(node, rule?.object ?? service.object, index >= 0 ? ['spec', 'subsets', index] : []),
+  };
+}
+
+/** istiod names the service of a ServiceEntry by its host. */
+function serviceReference({ hostname, name, namespace, registry }: MeshService): Record<string, string> {
+  return { host: hostname, name: registry === 'External' ? hostname : name, namespace };
+}
+
+function passthrough(name: string, push: PushContext): ClusterFields {
+  return {
+    name,
+    altStatName: 'PassthroughCluster;',
+    clusterDiscoveryType: type(Cluster_DiscoveryType.ORIGINAL_DST),
+    lbPolicy: Cluster_LbPolicy.CLUSTER_PROVIDED,
+    connectTimeout: duration(push.mesh.connectTimeout)!,
+    ...thresholds(undefined),
+    ...passthroughOptions(),
+    ...(name === INBOUND_PASSTHROUGH_CLUSTER ? LOOP_GUARD : {}),
+  };
+}
+
+/** The address that tells Istio's traffic capture: this connection comes from the proxy itself. */
+const LOOP_GUARD: ClusterFields = {
+  upstreamBindConfig: { sourceAddress: { address: '127.0.0.6', portSpecifier: { $case: 'portValue', value: 0 } } },
+};
+
+/** The app behind this node: one cluster per port that its services name. */
+function inbound(port: ReturnType<typeof inboundPorts>[number], push: PushContext, node: ProxyNode): ClusterFields {
+  const name = inboundCluster(port.targetPort);
+  const service = port.services[0]!;
+  const rule = push.destinationRules.find(service.hostname, service.namespace, node.namespace);
+  const policy = policyFor(rule, undefined, port.port);
+  return {
+    name,
+    altStatName: `${name};`,
+    clusterDiscoveryType: type(Cluster_DiscoveryType.ORIGINAL_DST),
+    lbPolicy: Cluster_LbPolicy.CLUSTER_PROVIDED,
+    commonLbConfig: {},
+    cleanupInterval: { seconds: 9_223_372_035, nanos: 0 },
+    ...connectionSettings(
+      {
+        tcp: {
+          ...(policy.connectionPool?.tcp?.connectTimeout === undefined ? {} : { connectTimeout: policy.connectionPool.tcp.connectTimeout }),
+        },
+      },
+      push.mesh.connectTimeout,
+    ),
+    ...thresholds(policy.connectionPool),
+    ...httpOptions(port.protocol, undefined, false),
+    ...LOOP_GUARD,
+    metadata: {
+      filterMetadata: {
+        istio: {
+          services: port.services.map(serviceReference),
+          ...(rule?.trafficPolicy === undefined ? {} : { config: configPath(rule.object) }),
+        },
+      },
+    },
+  };
+}
+
+function type(value: Cluster_DiscoveryType): NonNullable<ClusterFields['clusterDiscoveryType']> {
+  return { $case: 'type', value };
+}

@@ -1,0 +1,106 @@
+import {
+  type AccessLog,
+  type Any,
+  FileAccessLog,
+  HttpConnectionManager,
+  HttpConnectionManager_ForwardClientCertDetails,
+  HttpConnectionManager_PathWithEscapedSlashesAction,
+  packAny,
+  UuidRequestIdConfig,
+} from '@ripstop/xds-api';
+import type { ProxyNode } from '../model/proxy-node.ts';
+import type { MeshConfig } from '../push/mesh-config.ts';
+import type { FieldsOf } from './values.ts';
+import { ZERO } from './values.ts';
+
+type ManagerFields = FieldsOf<typeof HttpConnectionManager>;
+
+/** Parts of a connection manager that differ from place to place. */
+export interface ManagerInput {
+  readonly statPrefix: string;
+  readonly node: ProxyNode;
+  readonly mesh: MeshConfig;
+  readonly httpFilters: NonNullable<ManagerFields['httpFilters']>;
+  readonly routes: NonNullable<ManagerFields['routeSpecifier']>;
+  readonly position: 'inbound' | 'outbound' | 'gateway';
+}
+
+/** An HTTP connection manager with istiod's settings, as a packed filter. */
+export function connectionManager(input: ManagerInput): Any {
+  const { statPrefix, httpFilters, routes, mesh, node } = input;
+  const message = HttpConnectionManager.fromPartial({
+    statPrefix,
+    httpFilters,
+    routeSpecifier: routes,
+    proxy100Continue: true,
+    streamIdleTimeout: ZERO,
+    upgradeConfigs: [{ upgradeType: 'websocket' }],
+    useRemoteAddress: input.position === 'gateway',
+    ...pathSettings(mesh.pathNormalization),
+    ...identitySettings(input.position),
+    requestIdExtension: {
+      typedConfig: packAny(UuidRequestIdConfig, UuidRequestIdConfig.fromPartial({ useRequestIdForTraceSampling: true })),
+    },
+    tracing: tracing(node, mesh),
+    accessLog: accessLogs(mesh),
+  });
+  return packAny(HttpConnectionManager, message);
+}
+
+/** MeshConfig pathNormalization; DEFAULT is BASE. */
+function pathSettings(mode: string): ManagerFields {
+  const { KEEP_UNCHANGED, UNESCAPE_AND_FORWARD } = HttpConnectionManager_PathWithEscapedSlashesAction;
+  return {
+    ...(mode === 'NONE' ? {} : { normalizePath: true }),
+    ...(mode === 'MERGE_SLASHES' || mode === 'DECODE_AND_MERGE_SLASHES' ? { mergeSlashes: true } : {}),
+    pathWithEscapedSlashesAction: mode === 'DECODE_AND_MERGE_SLASHES' ? UNESCAPE_AND_FORWARD : KEEP_UNCHANGED,
+  };
+}
+
+/** Who writes x-forwarded-client-cert: a server appends what it saw, a gateway replaces what strangers claim. */
+function identitySettings(position: ManagerInput['position']): ManagerFields {
+  if (position === 'outbound') return {};
+  const gateway = position === 'gateway';
+  return {
+    serverName: 'istio-envoy',
+    forwardClientCertDetails: gateway
+      ? HttpConnectionManager_ForwardClientCertDetails.SANITIZE_SET
+      : HttpConnectionManager_ForwardClientCertDetails.APPEND_FORWARD,
+    setCurrentClientCertDetails: { subject: true, dns: true, uri: true, ...(gateway ? { cert: true } : {}) },
+    ...(gateway ? { httpProtocolOptions: {} } : {}),
+  };
+}
+
+function tracing(node: ProxyNode, mesh: MeshConfig): NonNullable<ManagerFields['tracing']> {
+  const tag = (name: string, value: string) => ({ tag: name, type: { $case: 'literal', value: { value } } }) as const;
+  return {
+    clientSampling: { value: 100 },
+    overallSampling: { value: 100 },
+    randomSampling: { value: mesh.tracingSampling },
+    customTags: [
+      tag('istio.canonical_revision', node.labels['service.istio.io/canonical-revision'] ?? 'latest'),
+      tag('istio.canonical_service', node.labels['service.istio.io/canonical-name'] ?? node.workloadName),
+      tag('istio.cluster_id', node.clusterId),
+      tag('istio.mesh_id', node.meshId),
+      tag('istio.namespace', node.namespace),
+    ],
+  };
+}
+
+/** The access log of MeshConfig; off unless a file is named. */
+function accessLogs(mesh: MeshConfig): FieldsOf<typeof AccessLog>[] {
+  if (mesh.accessLog === undefined) return [];
+  const { path, format } = mesh.accessLog;
+  const config = FileAccessLog.fromPartial({
+    path,
+    ...(format === ''
+      ? {}
+      : {
+          accessLogFormat: {
+            $case: 'logFormat',
+            value: { format: { $case: 'textFormatSource', value: { specifier: { $case: 'inlineString', value: format } } } },
+          },
+        }),
+  });
+  return [{ name: 'envoy.access_loggers.file', configType: { $case: 'typedConfig', value: packAny(FileAccessLog, config) } }];
+}

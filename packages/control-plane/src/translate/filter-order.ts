@@ -1,0 +1,46 @@
+import { type Any, Cors, GrpcStatsFilterConfig, HTTPFault, type HttpFilter, HttpRbac, packAny, Router } from '@ripstop/xds-api';
+import type { FieldsOf } from './values.ts';
+
+export type HttpFilterFields = FieldsOf<typeof HttpFilter>;
+
+/**
+ * The HTTP filters of a server, in the order in which they see a request:
+ *
+ * 1. rbac (refusals)  what cannot be enforced is refused before anything else judges
+ * 2. rbac LOG         AUDIT marks, before a verdict ends the request
+ * 3. rbac DENY        any match ends it: no ALLOW can open what a DENY closes
+ * 4. rbac ALLOW       with ALLOW policies present, one must match
+ * 5. grpc_stats       counts what authorization let through
+ * 6. fault            after authorization: an injected 503 must not tell a stranger that a path exists
+ * 7. cors             answers preflights of who may come in
+ * 8. router           hands over to the app
+ */
+export function inboundFilters(rbac: readonly HttpRbac[]): HttpFilterFields[] {
+  return [...rbac.map((config) => filter('envoy.filters.http.rbac', packAny(HttpRbac, config))), ...tail()];
+}
+
+/**
+ * The HTTP filters of a client or gateway: grpc_stats, fault (before routing's outcome is known to anybody), cors (gateways),
+ * router. istiod's `istio.alpn`, `istio.metadata_exchange` and `istio.stats` exist in Istio's own proxy only: our SDK does their
+ * work by itself and a stock Envoy would refuse the listener, so they are left out (docs/reference/differences.md).
+ */
+export function outboundFilters(): HttpFilterFields[] {
+  return tail();
+}
+
+function tail(): HttpFilterFields[] {
+  const stats = GrpcStatsFilterConfig.fromPartial({
+    emitFilterState: true,
+    perMethodStatSpecifier: { $case: 'statsForAllMethods', value: false },
+  });
+  return [
+    filter('envoy.filters.http.grpc_stats', packAny(GrpcStatsFilterConfig, stats)),
+    filter('envoy.filters.http.fault', packAny(HTTPFault, HTTPFault.fromPartial({}))),
+    filter('envoy.filters.http.cors', packAny(Cors, Cors.fromPartial({}))),
+    filter('envoy.filters.http.router', packAny(Router, Router.fromPartial({}))),
+  ];
+}
+
+function filter(name: string, value: Any): HttpFilterFields {
+  return { name, configType: { $case: 'typedConfig', value } };
+}

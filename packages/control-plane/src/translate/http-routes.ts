@@ -1,0 +1,268 @@
+import type { Destination, HTTPMatchRequest, HTTPRedirect, HTTPRoute } from '@ripstop/istio-api';
+import {
+  type Any,
+  RedirectAction_RedirectResponseCode,
+  type Route,
+  type RouteAction,
+  type WeightedCluster_ClusterWeight,
+} from '@ripstop/xds-api';
+import type { ProxyNode } from '../model/proxy-node.ts';
+import { policyFor } from '../push/destination-rules.ts';
+import type { PushContext } from '../push/push-context.ts';
+import { type MeshService, selects } from '../push/service.ts';
+import type { SourcedRoute, VirtualService } from '../push/virtual-services.ts';
+import { outboundCluster } from './names.ts';
+import { isCatchAll, matchLabel, routeMatch } from './route-match.ts';
+import { corsConfig, faultConfig, hashPolicy, headerMutations, retryPolicy } from './route-policies.ts';
+import { configPath, duration, type FieldsOf, percentage, sourceMetadata, wholePercent, ZERO } from './values.ts';
+
+export type RouteFields = FieldsOf<typeof Route>;
+type ActionFields = FieldsOf<typeof RouteAction>;
+
+/** What a VirtualService is translated for. */
+export interface RouteScope {
+  readonly node: ProxyNode;
+  readonly push: PushContext;
+  /** The port that clients call: listener port in a sidecar, server port on a gateway. */
+  readonly listenPort: number;
+  /** `mesh`, or the gateway's `namespace/name`. */
+  readonly gateway: string;
+}
+
+const CORS = 'envoy.filters.http.cors';
+const FAULT = 'envoy.filters.http.fault';
+
+/** The routes of a VirtualService for one client, in order, up to the first that takes everything. */
+export function virtualServiceRoutes(service: VirtualService, scope: RouteScope): RouteFields[] {
+  const routes: RouteFields[] = [];
+  for (const sourced of service.http) {
+    const matches = sourced.route.match ?? [];
+    if (matches.length === 0) {
+      routes.push(buildRoute(service, sourced, undefined, scope));
+      return routes;
+    }
+    for (const match of matches) {
+      if (!appliesTo(match, service, scope)) continue;
+      const route = buildRoute(service, sourced, match, scope);
+      routes.push(route);
+      if (isCatchAll(route.match!)) return routes;
+    }
+  }
+  return routes;
+}
+
+/** The conditions that are decided here, once, and not per request. */
+function appliesTo(match: HTTPMatchRequest, service: VirtualService, { node, listenPort, gateway }: RouteScope): boolean {
+  if (match.port !== undefined && match.port !== listenPort) return false;
+  if (match.sourceNamespace !== undefined && match.sourceNamespace !== '' && match.sourceNamespace !== node.namespace) return false;
+  if (!selects(match.sourceLabels, node.labels)) return false;
+  const gateways = (match.gateways?.length ?? 0) > 0 ? match.gateways! : service.gateways;
+  return gateways.includes(gateway);
+}
+
+function buildRoute(service: VirtualService, sourced: SourcedRoute, match: HTTPMatchRequest | undefined, scope: RouteScope): RouteFields {
+  const { route, object, index } = sourced;
+  const { node } = scope;
+  const mutations = { request: headerMutations(route.headers?.request), response: headerMutations(route.headers?.response) };
+  const name = [route.name, match?.name].filter((part) => part !== undefined && part !== '').join('.');
+  const fields = routeMatch(match);
+  const filters: Record<string, Any> = {};
+  if (route.corsPolicy !== undefined) filters[CORS] = corsConfig(route.corsPolicy);
+  if (route.fault !== undefined && (route.fault.delay !== undefined || route.fault.abort !== undefined))
+    filters[FAULT] = faultConfig(route.fault);
+  return {
+    ...(name === '' ? {} : { name }),
+    match: fields,
+    ...(match?.statPrefix === undefined ? {} : { statPrefix: match.statPrefix }),
+    metadata: {
+      filterMetadata: {
+        istio: { config: configPath(service.object) },
+        ...sourceMetadata(node, object, ['spec', 'http', index]),
+      },
+    },
+    decorator: { operation: operation(service, route, scope) + matchLabel(fields) },
+    ...mergedMutations(mutations, route, scope),
+    action: action(route, scope, mutations.request.authority),
+    typedPerFilterConfig: filters,
+  };
+}
+
+/** `<destination host>:<port>` for one destination, `<VirtualService>:<listener port>` otherwise. */
+function operation(service: VirtualService, route: HTTPRoute, scope: RouteScope): string {
+  const [only] = route.route ?? [];
+  if (route.route?.length !== 1 || only === undefined) return `${service.name}:${scope.listenPort}`;
+  return `${only.destination.host}:${destinationPort(only.destination, scope)}`;
+}
+
+type Mutations = { readonly request: ReturnType<typeof headerMutations>; readonly response: ReturnType<typeof headerMutations> };
+
+/** Header operations of a lone destination stand on the route itself; those of a split on their cluster. */
+function mergedMutations(own: Mutations, route: HTTPRoute, _scope: RouteScope): RouteFields {
+  const only = route.route?.length === 1 ? route.route[0] : undefined;
+  const request = headerMutations(only?.headers?.request);
+  const response = headerMutations(only?.headers?.response);
+  return {
+    requestHeadersToAdd: [...own.request.add, ...request.add],
+    requestHeadersToRemove: [...own.request.remove, ...request.remove],
+    responseHeadersToAdd: [...own.response.add, ...response.add],
+    responseHeadersToRemove: [...own.response.remove, ...response.remove],
+  };
+}
+
+function action(route: HTTPRoute, scope: RouteScope, headerAuthority: string | undefined): RouteFields['action'] {
+  if (route.redirect !== undefined) return redirect(route.redirect, scope.listenPort);
+  if (route.directResponse !== undefined) {
+    const { status, body } = route.directResponse;
+    const text = body?.string ?? (body?.bytes === undefined ? undefined : Buffer.from(body.bytes, 'base64').toString());
+    return {
+      $case: 'directResponse',
+      value: { status, ...(text === undefined ? {} : { body: { specifier: { $case: 'inlineString', value: text } } }) },
+    };
+  }
+  return { $case: 'route', value: forward(route, scope, headerAuthority) };
+}
+
+function forward(route: HTTPRoute, scope: RouteScope, headerAuthority: string | undefined): ActionFields {
+  const { push } = scope;
+  const destinations = route.route ?? [];
+  const hashes = destinations.flatMap(({ destination }) => hashPolicy(loadBalancerOf(destination, scope)));
+  const retry = retryPolicy(route.retries, push.mesh.defaultRetry, hashes.length > 0);
+  const timeout = duration(route.timeout) ?? ZERO;
+  const single = destinations.length === 1 ? headerMutations(destinations[0]!.headers?.request).authority : undefined;
+  const authority = headerAuthority ?? route.rewrite?.authority ?? single;
+  const mirrors = mirrorPolicies(route, scope);
+  return {
+    ...clusterSpecifier(route, scope),
+    timeout,
+    maxStreamDuration: undefined,
+    maxGrpcTimeout: timeout,
+    ...(retry === undefined ? {} : { retryPolicy: retry }),
+    ...rewrite(route),
+    ...(authority === undefined || authority === '' ? {} : { hostRewriteSpecifier: { $case: 'hostRewriteLiteral', value: authority } }),
+    hashPolicy: hashes,
+    requestMirrorPolicies: mirrors,
+  };
+}
+
+function rewrite({ rewrite: spec }: HTTPRoute): ActionFields {
+  if (spec?.uriRegexRewrite !== undefined) {
+    return { regexRewrite: { pattern: { regex: spec.uriRegexRewrite.match }, substitution: spec.uriRegexRewrite.rewrite } };
+  }
+  return spec?.uri === undefined || spec.uri === '' ? {} : { prefixRewrite: spec.uri };
+}
+
+function clusterSpecifier(route: HTTPRoute, scope: RouteScope): ActionFields {
+  const destinations = route.route ?? [];
+  if (destinations.length === 1) {
+    return { clusterSpecifier: { $case: 'cluster', value: clusterOf(destinations[0]!.destination, scope) } };
+  }
+  const clusters: FieldsOf<typeof WeightedCluster_ClusterWeight>[] = [];
+  for (const { destination, weight = 0, headers } of destinations) {
+    if (weight === 0) continue;
+    const request = headerMutations(headers?.request);
+    const response = headerMutations(headers?.response);
+    clusters.push({
+      name: clusterOf(destination, scope),
+      weight,
+      requestHeadersToAdd: request.add,
+      requestHeadersToRemove: request.remove,
+      responseHeadersToAdd: response.add,
+      responseHeadersToRemove: response.remove,
+      ...(request.authority === undefined ? {} : { hostRewriteSpecifier: { $case: 'hostRewriteLiteral', value: request.authority } }),
+    });
+  }
+  return { clusterSpecifier: { $case: 'weightedClusters', value: { clusters } } };
+}
+
+function mirrorPolicies(route: HTTPRoute, scope: RouteScope): NonNullable<ActionFields['requestMirrorPolicies']> {
+  if (route.mirrors !== undefined && route.mirrors.length > 0) {
+    return route.mirrors.map(({ destination, percentage: share }) => ({
+      cluster: clusterOf(destination, scope),
+      runtimeFraction: { defaultValue: share === undefined ? wholePercent(100) : percentage(share.value) },
+      traceSampled: false,
+      disableShadowHostSuffixAppend: true,
+    }));
+  }
+  if (route.mirror === undefined) return [];
+  const share = route.mirrorPercentage !== undefined ? percentage(route.mirrorPercentage.value) : wholePercent(route.mirrorPercent ?? 100);
+  if (share.numerator === 0) return [];
+  return [
+    {
+      cluster: clusterOf(route.mirror, scope),
+      runtimeFraction: { defaultValue: share },
+      traceSampled: false,
+      disableShadowHostSuffixAppend: true,
+    },
+  ];
+}
+
+const REDIRECT_CODES: Readonly<Record<number, RedirectAction_RedirectResponseCode>> = {
+  301: RedirectAction_RedirectResponseCode.MOVED_PERMANENTLY,
+  302: RedirectAction_RedirectResponseCode.FOUND,
+  303: RedirectAction_RedirectResponseCode.SEE_OTHER,
+  307: RedirectAction_RedirectResponseCode.TEMPORARY_REDIRECT,
+  308: RedirectAction_RedirectResponseCode.PERMANENT_REDIRECT,
+};
+
+function redirect(spec: HTTPRedirect, listenPort: number): RouteFields['action'] {
+  return {
+    $case: 'redirect',
+    value: {
+      hostRedirect: spec.authority ?? '',
+      pathRewriteSpecifier: { $case: 'pathRedirect', value: spec.uri ?? '' },
+      responseCode: REDIRECT_CODES[spec.redirectCode ?? 301] ?? RedirectAction_RedirectResponseCode.MOVED_PERMANENTLY,
+      portRedirect: spec.port ?? (spec.derivePort === 'FROM_REQUEST_PORT' ? listenPort : 0),
+      ...(spec.scheme === undefined || spec.scheme === ''
+        ? {}
+        : { schemeRewriteSpecifier: { $case: 'schemeRedirect', value: spec.scheme } }),
+    },
+  };
+}
+
+function clusterOf(destination: Destination, scope: RouteScope): string {
+  return outboundCluster(destination.host, destinationPort(destination, scope), destination.subset);
+}
+
+/** Without a port: the listener's in a sidecar; on a gateway the service's only port, else the server's. */
+function destinationPort({ host, port }: Destination, { push, node, gateway, listenPort }: RouteScope): number {
+  if (port?.number !== undefined) return port.number;
+  if (gateway === 'mesh') return listenPort;
+  const service = findService(push, node, host);
+  return service?.ports.length === 1 ? service.ports[0]!.port : listenPort;
+}
+
+function loadBalancerOf(destination: Destination, scope: RouteScope) {
+  const { push, node } = scope;
+  const service = findService(push, node, destination.host);
+  if (service === undefined) return undefined;
+  const rule = push.destinationRules.find(service.hostname, service.namespace, node.namespace);
+  const subset = rule?.subsets.find(({ name }) => name === destination.subset);
+  return policyFor(rule, subset, destinationPort(destination, scope)).loadBalancer;
+}
+
+function findService(push: PushContext, node: ProxyNode, host: string): MeshService | undefined {
+  return push.servicesFor(node.namespace).find(({ hostname }) => hostname === host);
+}
+
+/** The route of a service that no VirtualService governs. */
+export function defaultRoute(service: MeshService, port: number, { node, push }: Pick<RouteScope, 'node' | 'push'>): RouteFields {
+  const rule = push.destinationRules.find(service.hostname, service.namespace, node.namespace);
+  const hashes = hashPolicy(policyFor(rule, undefined, port).loadBalancer);
+  const retry = retryPolicy(undefined, push.mesh.defaultRetry, false);
+  return {
+    name: 'default',
+    match: { pathSpecifier: { $case: 'prefix', value: '/' } },
+    decorator: { operation: `${service.hostname}:${port}/*` },
+    ...(node.ripstop ? { metadata: { filterMetadata: { ...sourceMetadata(node, service.object) } } } : {}),
+    action: {
+      $case: 'route',
+      value: {
+        clusterSpecifier: { $case: 'cluster', value: outboundCluster(service.hostname, port) },
+        timeout: ZERO,
+        maxGrpcTimeout: ZERO,
+        hashPolicy: hashes,
+        ...(retry === undefined ? {} : { retryPolicy: retry }),
+      },
+    },
+  };
+}

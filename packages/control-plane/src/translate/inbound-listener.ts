@@ -1,0 +1,251 @@
+import {
+  type FilterChain,
+  HttpInspector,
+  LISTENER_TYPE_URL,
+  Listener,
+  NetworkRbac,
+  OriginalDst,
+  packAny,
+  type RouteConfiguration,
+  TcpProxy,
+  TlsInspector,
+  TrafficDirection,
+} from '@ripstop/xds-api';
+import type { ProxyNode } from '../model/proxy-node.ts';
+import type { MtlsMode } from '../push/peer-authentication.ts';
+import { isGrpc, isHttp } from '../push/protocol.ts';
+import type { PushContext } from '../push/push-context.ts';
+import { connectionManager } from './connection-manager.ts';
+import { inboundFilters } from './filter-order.ts';
+import { type InboundPort, inboundPorts } from './inbound-ports.ts';
+import { INBOUND_PASSTHROUGH_CLUSTER, inboundCluster } from './names.ts';
+import { httpRbacFilters, networkRbacFilters } from './rbac/rbac-filters.ts';
+import type { XdsResource } from './resource.ts';
+import { downstreamSocket } from './tls.ts';
+import { type FieldsOf, sourceMetadata, ZERO } from './values.ts';
+
+type ChainFields = FieldsOf<typeof FilterChain>;
+type ChainMatch = NonNullable<ChainFields['filterChainMatch']>;
+type FilterFields = NonNullable<ChainFields['filters']>[number];
+
+/** Names that Istio clients offer for HTTP; the last three are HTTP's own, the first two are TCP's as well. */
+const HTTP_ALPNS = ['istio-http/1.0', 'istio-http/1.1', 'istio-h2'];
+const TCP_ALPNS = ['istio-peer-exchange', 'istio'];
+const ISTIO_ALPNS = ['istio', 'istio-peer-exchange', ...HTTP_ALPNS];
+const SNIFFED_HTTP = ['http/1.1', 'h2c'];
+const INBOUND_PORT = 15_006;
+
+/** How one connection is received. */
+interface Reception {
+  readonly name: string;
+  readonly match: ChainMatch;
+  readonly http: boolean;
+  readonly tls: boolean;
+  readonly tcpAlpn?: boolean;
+}
+
+/** `virtualInbound`: what a sidecar accepts, port by port, as PeerAuthentication asks for it. */
+export function inboundListener(node: ProxyNode, push: PushContext): XdsResource {
+  const factory = new ChainFactory(node, push);
+  const ports = inboundPorts(node, push);
+  const general = push.peerAuthentications.modeFor(node.namespace, node.labels);
+  const chains = [
+    factory.blackhole(),
+    ...catchAlls(general).map((reception) => factory.chain(reception, undefined)),
+    ...ports.flatMap((port) => {
+      const mode = push.peerAuthentications.modeFor(node.namespace, node.labels, port.targetPort);
+      return portReceptions(port, mode).map((reception) => factory.chain(reception, port));
+    }),
+  ];
+  const message = Listener.fromPartial({
+    name: 'virtualInbound',
+    address: socketAddress('0.0.0.0', INBOUND_PORT),
+    trafficDirection: TrafficDirection.INBOUND,
+    listenerFilters: listenerFilters(),
+    listenerFiltersTimeout: ZERO,
+    continueOnListenerFiltersTimeout: true,
+    maxConnectionsToAcceptPerSocketEvent: 1,
+    filterChains: chains,
+  });
+  return { typeUrl: LISTENER_TYPE_URL, name: 'virtualInbound', message };
+}
+
+/** Ports that no Service names. STRICT leaves no plaintext, DISABLE no TLS. */
+function catchAlls(mode: MtlsMode): Reception[] {
+  const httpTls: Reception = {
+    name: 'virtualInbound-catchall-http',
+    http: true,
+    tls: true,
+    match: { transportProtocol: 'tls', ...(mode === 'STRICT' ? {} : {}), applicationProtocols: HTTP_ALPNS },
+  };
+  const httpRaw: Reception = {
+    name: 'virtualInbound-catchall-http',
+    http: true,
+    tls: false,
+    match: { transportProtocol: 'raw_buffer', applicationProtocols: SNIFFED_HTTP },
+  };
+  const tcpTls: Reception = {
+    name: 'virtualInbound',
+    http: false,
+    tls: true,
+    match: { transportProtocol: 'tls', ...(mode === 'STRICT' ? {} : { applicationProtocols: TCP_ALPNS }) },
+  };
+  const tcpRaw: Reception = { name: 'virtualInbound', http: false, tls: false, match: { transportProtocol: 'raw_buffer' } };
+  const tlsThrough: Reception = { name: 'virtualInbound', http: false, tls: false, match: { transportProtocol: 'tls' } };
+  if (mode === 'STRICT') return [httpTls, tcpTls];
+  if (mode === 'DISABLE') return [httpRaw, tcpRaw];
+  return [httpTls, httpRaw, tcpTls, tcpRaw, tlsThrough];
+}
+
+/** Which chains a port gets, by protocol and mode (reference: istio.md 2.5; istiod: filterchain_options.go). */
+function portReceptions({ targetPort, protocol }: InboundPort, mode: MtlsMode): Reception[] {
+  const name = `0.0.0.0_${targetPort}`;
+  const at = { destinationPort: targetPort };
+  const tls = { ...at, transportProtocol: 'tls' };
+  const raw = { ...at, transportProtocol: 'raw_buffer' };
+  if (isHttp(protocol)) {
+    const secure: Reception = {
+      name,
+      http: true,
+      tls: true,
+      match: mode === 'STRICT' ? tls : { ...tls, applicationProtocols: ISTIO_ALPNS },
+    };
+    const plain: Reception = { name, http: true, tls: false, match: raw };
+    return mode === 'STRICT' ? [secure] : mode === 'DISABLE' ? [plain] : [secure, plain];
+  }
+  if (protocol === 'Auto') {
+    const httpTls: Reception = { name, http: true, tls: true, match: { ...tls, applicationProtocols: HTTP_ALPNS } };
+    const httpRaw: Reception = { name, http: true, tls: false, match: { ...raw, applicationProtocols: SNIFFED_HTTP } };
+    const tcpTls: Reception = {
+      name,
+      http: false,
+      tls: true,
+      match: mode === 'STRICT' ? tls : { ...tls, applicationProtocols: TCP_ALPNS },
+    };
+    const tcpRaw: Reception = { name, http: false, tls: false, match: raw };
+    const through: Reception = { name, http: false, tls: false, match: tls };
+    if (mode === 'STRICT') return [httpTls, tcpTls];
+    return mode === 'DISABLE' ? [httpRaw, tcpRaw] : [httpTls, httpRaw, tcpTls, tcpRaw, through];
+  }
+  const secure: Reception = {
+    name,
+    http: false,
+    tls: true,
+    match: mode === 'STRICT' ? tls : { ...tls, applicationProtocols: ISTIO_ALPNS },
+  };
+  const plain: Reception = { name, http: false, tls: false, match: raw };
+  const through: Reception = { name, http: false, tls: false, match: tls };
+  return mode === 'STRICT' ? [secure] : mode === 'DISABLE' ? [plain] : [secure, through, plain];
+}
+
+/** Builds the chains of one node; policies and the TLS context are the same in all of them. */
+class ChainFactory {
+  private readonly node: ProxyNode;
+  private readonly push: PushContext;
+  private readonly trustDomains: readonly string[];
+  private readonly httpFilters: ReturnType<typeof inboundFilters>;
+  private readonly tcpFilters: readonly FilterFields[];
+
+  constructor(node: ProxyNode, push: PushContext) {
+    this.node = node;
+    this.push = push;
+    this.trustDomains = [push.mesh.trustDomain, ...push.mesh.trustDomainAliases];
+    const policies = push.policiesFor(node.namespace, node.labels);
+    this.httpFilters = inboundFilters(httpRbacFilters(policies, this.trustDomains));
+    this.tcpFilters = networkRbacFilters(policies, this.trustDomains).map((config) => ({
+      name: 'envoy.filters.network.rbac',
+      configType: { $case: 'typedConfig', value: packAny(NetworkRbac, config) },
+    }));
+  }
+
+  chain({ name, match, http, tls }: Reception, port: InboundPort | undefined): ChainFields {
+    const cluster = port === undefined ? INBOUND_PASSTHROUGH_CLUSTER : inboundCluster(port.targetPort);
+    return {
+      name,
+      filterChainMatch: match,
+      filters: http ? [this.manager(name, cluster, port)] : [...this.tcpFilters, tcpProxy(cluster)],
+      ...(tls ? { transportSocket: downstreamSocket(this.trustDomains, !http) } : {}),
+    };
+  }
+
+  /** A connection to the capture port itself would loop. */
+  blackhole(): ChainFields {
+    return {
+      name: 'virtualInbound-blackhole',
+      filterChainMatch: { destinationPort: INBOUND_PORT },
+      filters: [tcpProxy('BlackHoleCluster')],
+    };
+  }
+
+  private manager(name: string, cluster: string, port: InboundPort | undefined): FilterFields {
+    const value = connectionManager({
+      statPrefix: `inbound_${name};`,
+      node: this.node,
+      mesh: this.push.mesh,
+      httpFilters: this.httpFilters,
+      routes: { $case: 'routeConfig', value: inboundRoutes(this.node, cluster, port) },
+      position: 'inbound',
+    });
+    return { name: 'envoy.filters.network.http_connection_manager', configType: { $case: 'typedConfig', value } };
+  }
+}
+
+/** Everything goes to the app; a connection that broke before the request was sent is tried again, except for gRPC. */
+function inboundRoutes(node: ProxyNode, cluster: string, port: InboundPort | undefined): FieldsOf<typeof RouteConfiguration> {
+  const host = port?.services[0];
+  const name = port === undefined ? cluster : inboundCluster(port.targetPort);
+  const retry = port !== undefined && isGrpc(port.protocol) ? {} : { retryPolicy: { retryOn: 'reset-before-request', numRetries: 2 } };
+  return {
+    name,
+    validateClusters: false,
+    virtualHosts: [
+      {
+        name: port === undefined ? 'inbound|http|0' : `inbound|http|${port.port}`,
+        domains: ['*'],
+        routes: [
+          {
+            name: 'default',
+            match: { pathSpecifier: { $case: 'prefix', value: '/' } },
+            decorator: { operation: host === undefined ? ':0/*' : `${host.hostname}:${port!.port}/*` },
+            ...(node.ripstop && host !== undefined ? { metadata: { filterMetadata: { ...sourceMetadata(node, host.object) } } } : {}),
+            action: {
+              $case: 'route',
+              value: {
+                clusterSpecifier: { $case: 'cluster', value: cluster },
+                timeout: ZERO,
+                maxStreamDuration: { maxStreamDuration: ZERO, grpcTimeoutHeaderMax: ZERO },
+                ...retry,
+              },
+            },
+          },
+        ],
+      },
+    ],
+  };
+}
+
+function tcpProxy(cluster: string): FilterFields {
+  const config = TcpProxy.fromPartial({ statPrefix: cluster, clusterSpecifier: { $case: 'cluster', value: cluster } });
+  return { name: 'envoy.filters.network.tcp_proxy', configType: { $case: 'typedConfig', value: packAny(TcpProxy, config) } };
+}
+
+function listenerFilters(): NonNullable<FieldsOf<typeof Listener>['listenerFilters']> {
+  return [
+    {
+      name: 'envoy.filters.listener.original_dst',
+      configType: { $case: 'typedConfig', value: packAny(OriginalDst, OriginalDst.fromPartial({})) },
+    },
+    {
+      name: 'envoy.filters.listener.tls_inspector',
+      configType: { $case: 'typedConfig', value: packAny(TlsInspector, TlsInspector.fromPartial({ initialReadBufferSize: 512 })) },
+    },
+    {
+      name: 'envoy.filters.listener.http_inspector',
+      configType: { $case: 'typedConfig', value: packAny(HttpInspector, HttpInspector.fromPartial({})) },
+    },
+  ];
+}
+
+export function socketAddress(address: string, port: number): NonNullable<FieldsOf<typeof Listener>['address']> {
+  return { address: { $case: 'socketAddress', value: { address, portSpecifier: { $case: 'portValue', value: port } } } };
+}

@@ -1,0 +1,154 @@
+import { HttpInspector, LISTENER_TYPE_URL, Listener, packAny, TcpProxy, TrafficDirection } from '@ripstop/xds-api';
+import type { ProxyNode } from '../model/proxy-node.ts';
+import { isHttp, isTls } from '../push/protocol.ts';
+import type { PushContext } from '../push/push-context.ts';
+import { connectionManager } from './connection-manager.ts';
+import { outboundFilters } from './filter-order.ts';
+import { socketAddress } from './inbound-listener.ts';
+import { BLACK_HOLE_CLUSTER, outboundCluster, PASSTHROUGH_CLUSTER } from './names.ts';
+import type { XdsResource } from './resource.ts';
+import { type FieldsOf, ZERO } from './values.ts';
+
+type ListenerFields = FieldsOf<typeof Listener>;
+type FilterChainFields = NonNullable<ListenerFields['filterChains']>[number];
+type FilterFields = NonNullable<NonNullable<ListenerFields['filterChains']>[number]['filters']>[number];
+
+const CONNECT_TIMEOUT = { seconds: 15, nanos: 0 };
+
+/** LDS of a sidecar towards the mesh: one listener per HTTP port number, one per address of other services. */
+export function outboundListeners(node: ProxyNode, push: PushContext): XdsResource[] {
+  const listeners: ListenerFields[] = [];
+  const httpPorts = new Set<number>();
+  const tlsChains = new Map<number, FilterChainFields[]>();
+  for (const service of push.servicesFor(node.namespace)) {
+    for (const port of service.ports) {
+      if (isHttp(port.protocol)) httpPorts.add(port.port);
+      else {
+        const cluster = outboundCluster(service.hostname, port.port);
+        if (service.addresses.length === 0 && isTls(port.protocol)) {
+          tlsChains.set(port.port, [...(tlsChains.get(port.port) ?? []), sniChain(service.hostname, cluster)]);
+        }
+        for (const address of service.addresses) {
+          if (address.includes('/')) continue;
+          listeners.push(
+            port.protocol === 'Auto'
+              ? sniffed(node, push, service.hostname, address, port.port, cluster)
+              : tcp(address, port.port, cluster),
+          );
+        }
+      }
+    }
+  }
+  for (const port of httpPorts) listeners.push(http(node, push, port));
+  for (const [port, chains] of tlsChains) if (!httpPorts.has(port)) listeners.push(tls(push, port, chains));
+  listeners.push(virtualOutbound(push));
+  return listeners.map((fields) => ({ typeUrl: LISTENER_TYPE_URL, name: fields.name!, message: Listener.fromPartial(fields) }));
+}
+
+/** Every HTTP service of a port shares one listener; routes tell them apart. What is not HTTP passes through. */
+function http(node: ProxyNode, push: PushContext, port: number): ListenerFields {
+  const name = `0.0.0.0_${port}`;
+  return {
+    ...base(name, '0.0.0.0', port),
+    listenerFilters: [httpInspector()],
+    filterChains: [httpChain(node, push, name, String(port))],
+    defaultFilterChain: passthroughChain(push),
+  };
+}
+
+/** A port without a known protocol has an address of its own, and is HTTP or TCP by its first bytes. */
+function sniffed(node: ProxyNode, push: PushContext, host: string, address: string, port: number, cluster: string): ListenerFields {
+  const name = `${address}_${port}`;
+  return {
+    ...base(name, address, port),
+    listenerFilters: [httpInspector()],
+    filterChains: [httpChain(node, push, name, `${host}:${port}`)],
+    defaultFilterChain: { filters: [tcpProxy(cluster)], transportSocketConnectTimeout: CONNECT_TIMEOUT },
+  };
+}
+
+function tcp(address: string, port: number, cluster: string): ListenerFields {
+  return {
+    ...base(`${address}_${port}`, address, port),
+    filterChains: [{ filters: [tcpProxy(cluster)], transportSocketConnectTimeout: CONNECT_TIMEOUT }],
+  };
+}
+
+/** Services without an address of their own are told apart by the server name of the TLS handshake. */
+function tls(push: PushContext, port: number, filterChains: FilterChainFields[]): ListenerFields {
+  return { ...base(`0.0.0.0_${port}`, '0.0.0.0', port), filterChains, defaultFilterChain: passthroughChain(push) };
+}
+
+function sniChain(host: string, cluster: string): FilterChainFields {
+  return { filterChainMatch: { serverNames: [host] }, filters: [tcpProxy(cluster)], transportSocketConnectTimeout: CONNECT_TIMEOUT };
+}
+
+function passthroughChain({ mesh }: PushContext): FilterChainFields {
+  const cluster = mesh.allowAny ? PASSTHROUGH_CLUSTER : BLACK_HOLE_CLUSTER;
+  return { name: 'PassthroughFilterChain', filterChainMatch: {}, filters: [tcpProxy(cluster)] };
+}
+
+function httpChain(node: ProxyNode, push: PushContext, name: string, routeConfigName: string): FilterChainFields {
+  const value = connectionManager({
+    statPrefix: `outbound_${name};`,
+    node,
+    mesh: push.mesh,
+    httpFilters: outboundFilters(),
+    routes: rds(routeConfigName),
+    position: 'outbound',
+  });
+  return {
+    filterChainMatch: { transportProtocol: 'raw_buffer', applicationProtocols: ['http/1.1', 'h2c'] },
+    filters: [{ name: 'envoy.filters.network.http_connection_manager', configType: { $case: 'typedConfig', value } }],
+    transportSocketConnectTimeout: CONNECT_TIMEOUT,
+  };
+}
+
+/** Routes by name over the same stream. */
+export function rds(routeConfigName: string): Parameters<typeof connectionManager>[0]['routes'] {
+  return {
+    $case: 'rds',
+    value: {
+      routeConfigName,
+      configSource: { configSourceSpecifier: { $case: 'ads', value: {} }, initialFetchTimeout: ZERO, resourceApiVersion: 2 },
+    },
+  };
+}
+
+/** The capture port of a sidecar with iptables; in process it says what happens to names nobody owns. */
+function virtualOutbound({ mesh }: PushContext): ListenerFields {
+  return {
+    name: 'virtualOutbound',
+    address: socketAddress('0.0.0.0', 15_001),
+    trafficDirection: TrafficDirection.OUTBOUND,
+    useOriginalDst: true,
+    maxConnectionsToAcceptPerSocketEvent: 1,
+    filterChains: [
+      { name: 'virtualOutbound-blackhole', filterChainMatch: { destinationPort: 15_001 }, filters: [tcpProxy(BLACK_HOLE_CLUSTER)] },
+      { name: 'virtualOutbound-catchall-tcp', filters: [tcpProxy(mesh.allowAny ? PASSTHROUGH_CLUSTER : BLACK_HOLE_CLUSTER)] },
+    ],
+  };
+}
+
+function base(name: string, address: string, port: number): ListenerFields {
+  return {
+    name,
+    address: socketAddress(address, port),
+    trafficDirection: TrafficDirection.OUTBOUND,
+    bindToPort: false,
+    continueOnListenerFiltersTimeout: true,
+    listenerFiltersTimeout: ZERO,
+  };
+}
+
+function httpInspector(): NonNullable<ListenerFields['listenerFilters']>[number] {
+  return {
+    name: 'envoy.filters.listener.http_inspector',
+    configType: { $case: 'typedConfig', value: packAny(HttpInspector, HttpInspector.fromPartial({})) },
+  };
+}
+
+function tcpProxy(cluster: string): FilterFields {
+  const config = TcpProxy.fromPartial({ statPrefix: cluster, clusterSpecifier: { $case: 'cluster', value: cluster } });
+  return { name: 'envoy.filters.network.tcp_proxy', configType: { $case: 'typedConfig', value: packAny(TcpProxy, config) } };
+}

@@ -1,0 +1,106 @@
+import type { AuthorizationPolicySpec, MeshObject } from '@ripstop/istio-api';
+import { HttpRbac, NetworkRbac, RBAC_Action, type RbacRules } from '@ripstop/xds-api';
+import { isDryRun, type WorkloadPolicies } from '../../push/authorization.ts';
+import type { FieldsOf } from '../values.ts';
+import { allIds, allOf, anyPermission, anyPrincipal, notId, notRule } from './matchers.ts';
+import { rbacPolicy } from './rule.ts';
+
+type RulesFields = FieldsOf<typeof RbacRules>;
+type PolicyObject = MeshObject<AuthorizationPolicySpec>;
+
+export interface RbacScope {
+  readonly trustDomains: readonly string[];
+  readonly tcp: boolean;
+}
+
+interface ActionGroup {
+  readonly action: RBAC_Action;
+  readonly policies: readonly PolicyObject[];
+}
+
+/**
+ * The RBAC filters of a workload in the order in which they judge: refusals of what is not enforced, AUDIT, DENY, ALLOW. A group
+ * without policies has no filter.
+ */
+export function httpRbacFilters(policies: WorkloadPolicies, trustDomains: readonly string[]): HttpRbac[] {
+  return groups(policies, { trustDomains, tcp: false }).map((fields) => HttpRbac.fromPartial(fields));
+}
+
+/** The same for TCP connections. */
+export function networkRbacFilters(policies: WorkloadPolicies, trustDomains: readonly string[]): NetworkRbac[] {
+  return groups(policies, { trustDomains, tcp: true }).map((fields) => NetworkRbac.fromPartial({ statPrefix: 'tcp.', ...fields }));
+}
+
+interface RbacFields {
+  readonly rules?: RulesFields;
+  readonly shadowRules?: RulesFields;
+  readonly shadowRulesStatPrefix: string;
+}
+
+function groups(policies: WorkloadPolicies, scope: RbacScope): RbacFields[] {
+  const filters: RbacFields[] = [];
+  const refused = refusals(policies, scope);
+  if (refused !== undefined) filters.push(refused);
+  for (const group of [
+    { action: RBAC_Action.LOG, policies: policies.audit },
+    { action: RBAC_Action.DENY, policies: policies.deny },
+    { action: RBAC_Action.ALLOW, policies: policies.allow },
+  ]) {
+    const fields = groupFields(group, scope);
+    if (fields !== undefined) filters.push(fields);
+  }
+  return filters;
+}
+
+function groupFields({ action, policies }: ActionGroup, scope: RbacScope): RbacFields | undefined {
+  if (policies.length === 0) return undefined;
+  const enforced = policies.filter((policy) => !isDryRun(policy));
+  const shadow = policies.filter(isDryRun);
+  const dryDeny = action === RBAC_Action.DENY && shadow.length > 0;
+  return {
+    ...(enforced.length === 0 ? {} : { rules: rulesOf(action, enforced, scope) }),
+    ...(shadow.length === 0 ? {} : { shadowRules: rulesOf(action, shadow, scope) }),
+    shadowRulesStatPrefix: dryDeny ? 'istio_dry_run_deny_' : 'istio_dry_run_allow_',
+  };
+}
+
+function rulesOf(action: RBAC_Action, policies: readonly PolicyObject[], { trustDomains, tcp }: RbacScope): RulesFields {
+  const found: NonNullable<RulesFields['policies']> = {};
+  for (const { metadata, spec } of policies) {
+    const { namespace, name } = metadata;
+    const rules = spec.rules ?? [];
+    // No rules means never: as ALLOW it admits nobody, as DENY nobody is refused by it.
+    if (rules.length === 0) found[policyName(namespace, name, 0)] = NEVER;
+    for (const [index, rule] of rules.entries()) {
+      const policy = rbacPolicy(rule ?? {}, { namespace, trustDomains, tcp, allow: action === RBAC_Action.ALLOW });
+      if (policy !== undefined) found[policyName(namespace, name, index)] = policy;
+    }
+  }
+  return { action, policies: found };
+}
+
+function policyName(namespace: string, name: string, rule: number): string {
+  return `ns[${namespace}]-policy[${name}]-rule[${rule}]`;
+}
+
+const NEVER = { permissions: [notRule(anyPermission)], principals: [notId(anyPrincipal)] };
+const ALWAYS = { permissions: [allOf([anyPermission])], principals: [allIds([anyPrincipal])] };
+
+/**
+ * What this version cannot enforce it refuses: what a CUSTOM policy would have an external authorizer judge is denied, and a
+ * workload with a RequestAuthentication answers nobody. Never laxer than the document asks for.
+ */
+function refusals({ custom, requestAuthentications }: WorkloadPolicies, { trustDomains, tcp }: RbacScope): RbacFields | undefined {
+  const policies: NonNullable<RulesFields['policies']> = {};
+  for (const { metadata, spec } of custom) {
+    for (const [index, rule] of (spec.rules ?? []).entries()) {
+      const policy = rbacPolicy(rule ?? {}, { namespace: metadata.namespace, trustDomains, tcp, allow: false });
+      if (policy !== undefined) policies[`not-enforced-custom-${policyName(metadata.namespace, metadata.name, index)}`] = policy;
+    }
+  }
+  for (const { metadata } of requestAuthentications) {
+    policies[`not-enforced-request-authentication-ns[${metadata.namespace}]-name[${metadata.name}]`] = ALWAYS;
+  }
+  if (Object.keys(policies).length === 0) return undefined;
+  return { rules: { action: RBAC_Action.DENY, policies }, shadowRulesStatPrefix: 'istio_dry_run_allow_' };
+}

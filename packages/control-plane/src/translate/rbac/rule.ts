@@ -1,0 +1,138 @@
+import type { Operation, Rule, Source } from '@ripstop/istio-api';
+import type { Policy } from '@ripstop/xds-api';
+import type { FieldsOf } from '../values.ts';
+import {
+  type Attribute,
+  conditionAttribute,
+  HOST,
+  IP_BLOCK,
+  METHOD,
+  NAMESPACE,
+  PATH,
+  PORT,
+  PRINCIPAL,
+  REMOTE_IP_BLOCK,
+  REQUEST_PRINCIPAL,
+  type RuleScope,
+  SERVICE_ACCOUNT,
+} from './attributes.ts';
+import {
+  allIds,
+  allOf,
+  anyIds,
+  anyOf,
+  anyPermission,
+  anyPrincipal,
+  notId,
+  notRule,
+  type PermissionFields,
+  type PrincipalFields,
+} from './matchers.ts';
+
+/** One field of a rule: the values that it must have and those that it must not. */
+interface Clause {
+  readonly attribute: Attribute;
+  readonly values: readonly string[];
+  readonly notValues: readonly string[];
+  readonly field: string;
+}
+
+export interface RuleOptions extends RuleScope {
+  /** For a TCP filter: HTTP fields cannot be judged there. */
+  readonly tcp: boolean;
+  /** An ALLOW rule with a field that cannot be judged is dropped; every other action keeps the rule without the field. */
+  readonly allow: boolean;
+}
+
+/** One rule as an Envoy policy; undefined when it is dropped (see {@link RuleOptions}). */
+export function rbacPolicy(rule: Rule, options: RuleOptions): FieldsOf<typeof Policy> | undefined {
+  const when = (rule.when ?? []).map(({ key, values, notValues }) => clause(attributeOf(key), values, notValues, key));
+  const operations = rule.to?.map(({ operation }) => operationClauses(operation ?? {})) ?? [[]];
+  const sources = rule.from?.map(({ source }) => sourceClauses(source ?? {})) ?? [[]];
+  const all = [...when, ...operations.flat(), ...sources.flat()];
+  if (options.tcp && options.allow && all.some((entry) => entry.attribute.http)) return undefined;
+  return {
+    permissions: operations.map((entries) => permissionOf([...entries, ...when], options)),
+    principals: sources.map((entries) => principalOf([...entries, ...when], options)),
+  };
+}
+
+/** Istio refuses such a document at admission; here validation has done so before. */
+function attributeOf(key: string): Attribute {
+  const attribute = conditionAttribute(key);
+  if (attribute === undefined) throw new Error(`unknown condition key "${key}"`);
+  return attribute;
+}
+
+function clause(
+  attribute: Attribute,
+  values: readonly string[] | undefined,
+  notValues: readonly string[] | undefined,
+  field: string,
+): Clause {
+  return { attribute, values: values ?? [], notValues: notValues ?? [], field };
+}
+
+function operationClauses(operation: Operation): Clause[] {
+  return [
+    clause(HOST, operation.hosts, operation.notHosts, 'hosts'),
+    clause(METHOD, operation.methods, operation.notMethods, 'methods'),
+    clause(PATH, operation.paths, operation.notPaths, 'paths'),
+    clause(PORT, operation.ports, operation.notPorts, 'ports'),
+  ].filter(isUsed);
+}
+
+function sourceClauses(source: Source): Clause[] {
+  return [
+    clause(PRINCIPAL, source.principals, source.notPrincipals, 'principals'),
+    clause(REQUEST_PRINCIPAL, source.requestPrincipals, source.notRequestPrincipals, 'requestPrincipals'),
+    clause(NAMESPACE, source.namespaces, source.notNamespaces, 'namespaces'),
+    clause(SERVICE_ACCOUNT, source.serviceAccounts, source.notServiceAccounts, 'serviceAccounts'),
+    clause(IP_BLOCK, source.ipBlocks, source.notIpBlocks, 'ipBlocks'),
+    clause(REMOTE_IP_BLOCK, source.remoteIpBlocks, source.notRemoteIpBlocks, 'remoteIpBlocks'),
+  ].filter(isUsed);
+}
+
+function isUsed({ values, notValues }: Clause): boolean {
+  return values.length > 0 || notValues.length > 0;
+}
+
+function permissionOf(clauses: readonly Clause[], options: RuleOptions): PermissionFields {
+  const rules: PermissionFields[] = [];
+  for (const { attribute, values, notValues } of clauses) {
+    if (attribute.on !== 'permission' || (options.tcp && attribute.http)) continue;
+    const match = (value: string): PermissionFields => attribute.match(value, options);
+    if (values.length > 0) rules.push(anyOf(values.map(match)));
+    if (notValues.length > 0) rules.push(notRule(anyOf(notValues.map(match))));
+  }
+  return allOf(rules.length === 0 ? [anyPermission] : rules);
+}
+
+function principalOf(clauses: readonly Clause[], options: RuleOptions): PrincipalFields {
+  const ids: PrincipalFields[] = [];
+  for (const { attribute, values, notValues } of clauses) {
+    if (attribute.on === 'permission' || (options.tcp && attribute.http)) continue;
+    const match = (list: readonly string[]): PrincipalFields => {
+      if (attribute.on === 'principal-list') return attribute.matchAll(list);
+      const expanded = attribute === PRINCIPAL ? list.flatMap((value) => withAliases(value, options.trustDomains)) : list;
+      const entries = expanded.map((value) => attribute.match(value, options));
+      // A request principal is a conjunction of claims by itself: a lone one needs no "or" around it (istiod's form).
+      return attribute === REQUEST_PRINCIPAL && entries.length === 1 ? entries[0]! : anyIds(entries);
+    };
+    if (values.length > 0) ids.push(match(values));
+    if (notValues.length > 0) ids.push(notId(match(notValues)));
+  }
+  return allIds(ids.length === 0 ? [anyPrincipal] : ids);
+}
+
+/** `cluster.local` in a principal stands for the mesh's own trust domain; every alias is accepted as well. */
+function withAliases(principal: string, trustDomains: readonly string[]): string[] {
+  const [own, ...aliases] = trustDomains;
+  if (own === undefined || principal === '*' || !principal.includes('/')) return [principal];
+  const slash = principal.indexOf('/');
+  const domain = principal.slice(0, slash);
+  const rest = principal.slice(slash);
+  const known = domain === 'cluster.local' || domain === own || aliases.includes(domain);
+  if (!known) return [principal];
+  return [...new Set([own, ...aliases])].map((name) => name + rest);
+}

@@ -1,0 +1,143 @@
+import { ROUTE_TYPE_URL, RouteConfiguration, type VirtualHost } from '@ripstop/xds-api';
+import type { ProxyNode } from '../model/proxy-node.ts';
+import { isHttp } from '../push/protocol.ts';
+import type { PushContext } from '../push/push-context.ts';
+import type { MeshService } from '../push/service.ts';
+import { governing } from '../push/virtual-services.ts';
+import { buildGatewayRoutes } from './gateway-routes.ts';
+import { defaultRoute, type RouteFields, type RouteScope, virtualServiceRoutes } from './http-routes.ts';
+import { PASSTHROUGH_CLUSTER } from './names.ts';
+import type { XdsResource } from './resource.ts';
+import { type FieldsOf, sourceMetadata, ZERO } from './values.ts';
+
+export type VirtualHostFields = FieldsOf<typeof VirtualHost>;
+
+/** RDS of the named route configurations. */
+export function buildRoutes(node: ProxyNode, push: PushContext, names: readonly string[]): XdsResource[] {
+  if (node.dialect === 'router') return buildGatewayRoutes(node, push, names);
+  return names.map((name) => resource(name, virtualHosts(node, push, name)));
+}
+
+function resource(name: string, virtualHosts: readonly VirtualHostFields[]): XdsResource {
+  return { typeUrl: ROUTE_TYPE_URL, name, message: routeConfiguration(name, virtualHosts) };
+}
+
+export function routeConfiguration(name: string, virtualHosts: readonly VirtualHostFields[]): RouteConfiguration {
+  return RouteConfiguration.fromPartial({
+    name,
+    virtualHosts: [...virtualHosts],
+    validateClusters: false,
+    maxDirectResponseBodySizeBytes: 1_048_576,
+    ignorePortInHostMatching: true,
+  });
+}
+
+/** `80` holds every host of the port and the catch-all; `reviews.default.svc.cluster.local:9080` just that one, for any domain. */
+function virtualHosts(node: ProxyNode, push: PushContext, name: string): VirtualHostFields[] {
+  if (/^\d+$/.test(name)) return portHosts(node, push, Number(name));
+  const at = name.lastIndexOf(':');
+  const port = Number(name.slice(at + 1));
+  if (at < 1 || !Number.isInteger(port)) return [];
+  const own = portHosts(node, push, port, true).find((host) => host.name === name || host.domains?.includes(name.slice(0, at)));
+  return own === undefined ? [] : [{ ...own, domains: ['*'] }];
+}
+
+/** `withAuto`: ports that are sniffed have a route configuration of their own (`<host>:<port>`). */
+function portHosts(node: ProxyNode, push: PushContext, port: number, withAuto = false): VirtualHostFields[] {
+  const scope: RouteScope = { node, push, listenPort: port, gateway: 'mesh' };
+  const services = push.servicesFor(node.namespace);
+  const onPort = services.filter(({ ports }) => ports.some((entry) => entry.port === port && isHttp(entry.protocol)));
+  const sniffed = services.filter(({ ports }) => ports.some((entry) => entry.port === port && entry.protocol === 'Auto'));
+  const hosts = (onPort.length > 0 || withAuto ? [...onPort, ...sniffed] : onPort).map((service) => serviceHost(service, scope));
+  hosts.push(...orphanHosts(services, scope, hosts));
+  hosts.sort((a, b) => (a.name! < b.name! ? -1 : 1));
+  return [...hosts, catchAll(push)];
+}
+
+function serviceHost(service: MeshService, scope: RouteScope): VirtualHostFields {
+  const { node, push, listenPort } = scope;
+  const virtualService = governing(push.virtualServicesFor(node.namespace), 'mesh', service.hostname);
+  const routes = virtualService === undefined ? [defaultRoute(service, listenPort, scope)] : virtualServiceRoutes(virtualService, scope);
+  return virtualHost(`${service.hostname}:${listenPort}`, domainsOf(service, node.namespace), routes, {
+    ...sourceMetadata(node, virtualService?.object ?? service.object),
+  });
+}
+
+/**
+ * A VirtualService host that no service of the port has. istiod makes a virtual host of it on port 80 only, and so do we: the
+ * exact host answers 503 there instead of passing through.
+ */
+function orphanHosts(services: readonly MeshService[], scope: RouteScope, taken: readonly VirtualHostFields[]): VirtualHostFields[] {
+  if (scope.listenPort !== 80) return [];
+  const { node, push } = scope;
+  const names = new Set(taken.map((host) => host.name));
+  const found: VirtualHostFields[] = [];
+  const all = push.virtualServicesFor(node.namespace);
+  for (const virtualService of all) {
+    if (!virtualService.gateways.includes('mesh')) continue;
+    for (const host of virtualService.hosts) {
+      const name = `${host}:80`;
+      const hasHttp80 = services.some((service) => service.hostname === host && service.ports.some((entry) => entry.port === 80));
+      if (names.has(name) || hasHttp80 || governing(all, 'mesh', host) !== virtualService) continue;
+      if (host.startsWith('*') && services.some((service) => service.hostname.endsWith(host.slice(1)))) continue;
+      const routes = virtualServiceRoutes(virtualService, scope);
+      if (routes.length === 0) continue;
+      names.add(name);
+      found.push(virtualHost(name, [host], routes, sourceMetadata(node, virtualService.object)));
+    }
+  }
+  return found;
+}
+
+export function virtualHost(
+  name: string,
+  domains: readonly string[],
+  routes: readonly RouteFields[],
+  metadata: Record<string, unknown> = {},
+): VirtualHostFields {
+  return {
+    name,
+    domains: [...domains],
+    routes: [...routes],
+    includeRequestAttemptCount: true,
+    ...(Object.keys(metadata).length === 0 ? {} : { metadata: { filterMetadata: metadata as Record<string, Record<string, unknown>> } }),
+  };
+}
+
+/** Every name that a client of `namespace` may use for a service, in istiod's order. */
+function domainsOf(service: MeshService, namespace: string): string[] {
+  const { hostname, name, addresses } = service;
+  if (service.registry === 'External') return [hostname, `${hostname}.`, ...addresses.filter((address) => !address.includes('/'))];
+  const own = service.namespace === namespace;
+  const names = [
+    hostname,
+    `${hostname}.`,
+    ...(own
+      ? [name, `${name}.${service.namespace}.svc`, `${name}.${service.namespace}`]
+      : [`${name}.${service.namespace}`, `${name}.${service.namespace}.svc`]),
+  ];
+  if (service.headless) return [...names, ...names.map((entry) => `*.${entry}`)];
+  return [...names, ...addresses];
+}
+
+/** What nobody owns: passed through, or 502 with outboundTrafficPolicy REGISTRY_ONLY. */
+function catchAll({ mesh }: PushContext): VirtualHostFields {
+  const match = { pathSpecifier: { $case: 'prefix', value: '/' } } as const;
+  if (!mesh.allowAny) {
+    return virtualHost('block_all', ['*'], [{ name: 'block_all', match, action: { $case: 'directResponse', value: { status: 502 } } }]);
+  }
+  return virtualHost(
+    'allow_any',
+    ['*'],
+    [
+      {
+        name: 'allow_any',
+        match,
+        action: {
+          $case: 'route',
+          value: { clusterSpecifier: { $case: 'cluster', value: PASSTHROUGH_CLUSTER }, timeout: ZERO, maxGrpcTimeout: ZERO },
+        },
+      },
+    ],
+  );
+}

@@ -1,0 +1,33 @@
+import { CLUSTER_TYPE_URL, ENDPOINT_TYPE_URL, LISTENER_TYPE_URL, ROUTE_TYPE_URL } from '@ripstop/xds-api';
+import type { ProxyNode } from '../model/proxy-node.ts';
+import type { PushContext } from '../push/push-context.ts';
+import { buildClusters } from './clusters.ts';
+import { buildEndpoints } from './endpoints.ts';
+import { buildListeners } from './listeners.ts';
+import type { XdsResource } from './resource.ts';
+import { buildRoutes } from './routes.ts';
+
+/** In this order a change reaches a client without a gap: what routes point to must be there before them. */
+export const PUSH_ORDER: readonly string[] = [CLUSTER_TYPE_URL, ENDPOINT_TYPE_URL, LISTENER_TYPE_URL, ROUTE_TYPE_URL];
+
+/** Types whose resources are asked for one by one; the others are sent whole. */
+export const NAMED_TYPES: ReadonlySet<string> = new Set([ENDPOINT_TYPE_URL, ROUTE_TYPE_URL]);
+
+/**
+ * The resources of one type for one node. Pure: the same node and push context give the same messages. `names` is the
+ * subscription for EDS and RDS and is not looked at for CDS and LDS. An unknown type has no resources.
+ */
+export function translate(typeUrl: string, node: ProxyNode, push: PushContext, names: readonly string[]): XdsResource[] {
+  switch (typeUrl) {
+    case CLUSTER_TYPE_URL:
+      return buildClusters(node, push);
+    case LISTENER_TYPE_URL:
+      return buildListeners(node, push);
+    case ENDPOINT_TYPE_URL:
+      return buildEndpoints(node, push, names);
+    case ROUTE_TYPE_URL:
+      return buildRoutes(node, push, names);
+    default:
+      return [];
+  }
+}

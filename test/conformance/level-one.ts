@@ -1,0 +1,84 @@
+/**
+ * What a user sees of a resource (README of the recordings, "Comparing", level 1). Left out, each with its reason: names of statistics
+ * and Envoy's own tracing and request-id extensions (no behaviour), Istio's private filters (the SDK does their work; a stock Envoy
+ * does not have them), capture details of iptables (binding, listener filters, source addresses).
+ */
+const IGNORED_FIELDS: ReadonlySet<string> = new Set([
+  'altStatName',
+  'statPrefix',
+  'requestIdExtension',
+  'tracing',
+  'upstreamBindConfig',
+  'cleanupInterval',
+  'listenerFilters',
+  'bindToPort',
+  'dnsJitter',
+  'dnsResolutionConfig',
+  'typedDnsResolverConfig',
+]);
+
+const PRIVATE_FILTERS: ReadonlySet<string> = new Set(['istio.metadata_exchange', 'istio.alpn', 'istio.stats']);
+
+/** Lists whose order has no meaning. */
+const SETS: ReadonlySet<string> = new Set(['domains', 'headers', 'matchSubjectAltNames', 'lbEndpoints', 'queryParameters']);
+
+export function levelOne(json: unknown): unknown {
+  return reduce(json, '');
+}
+
+function reduce(json: unknown, field: string): unknown {
+  if (Array.isArray(json)) {
+    const items = json.filter((item) => !(isObject(item) && PRIVATE_FILTERS.has(String(item.name)))).map((item) => reduce(item, ''));
+    return SETS.has(field) ? items.sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1)) : items;
+  }
+  if (!isObject(json)) return json;
+  const kept: Record<string, unknown> = {};
+  for (const key of Object.keys(json).sort()) {
+    if (IGNORED_FIELDS.has(key)) continue;
+    const value = reduce(json[key], key);
+    if (Array.isArray(value) && value.length === 0) continue;
+    kept[key] = value;
+  }
+  return kept;
+}
+
+/** `name: path: wanted …, got …` for each resource that is not the same; an extra or missing resource by its name. */
+export function firstDifferences(actual: ReadonlyMap<string, unknown>, expected: ReadonlyMap<string, unknown>): string[] {
+  const found: string[] = [];
+  for (const [name, want] of expected) {
+    if (!actual.has(name)) found.push(`${name}: missing`);
+    else {
+      const difference = compare(actual.get(name), want, '');
+      if (difference !== undefined) found.push(`${name}: ${difference}`);
+    }
+  }
+  for (const name of actual.keys()) if (!expected.has(name)) found.push(`${name}: istiod sends none`);
+  return found;
+}
+
+function compare(actual: unknown, expected: unknown, path: string): string | undefined {
+  if (Array.isArray(actual) && Array.isArray(expected)) {
+    for (let index = 0; index < Math.max(actual.length, expected.length); index++) {
+      const difference = compare(actual[index], expected[index], `${path}[${index}]`);
+      if (difference !== undefined) return difference;
+    }
+    return undefined;
+  }
+  if (isObject(actual) && isObject(expected)) {
+    for (const key of new Set([...Object.keys(expected), ...Object.keys(actual)])) {
+      const difference = compare(actual[key], expected[key], `${path}.${key}`);
+      if (difference !== undefined) return difference;
+    }
+    return undefined;
+  }
+  if (Object.is(actual, expected)) return undefined;
+  return `${path}: wanted ${short(expected)}, got ${short(actual)}`;
+}
+
+function short(value: unknown): string {
+  return (JSON.stringify(value) ?? 'nothing').slice(0, 300);
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
