@@ -1,0 +1,132 @@
+import grpc from '@grpc/grpc-js';
+import { Exchange, type ForwardAction, isLease, type Lease, type MirrorPolicy, NO_PEER, type Timer } from '@ripstop/core';
+import { type AttemptOwner, CallAttempt } from './call-attempt.ts';
+import { CallHead } from './call-head.ts';
+import type { CallStream } from './call-stream.ts';
+import type { ClientOptions, EndpointChannels } from './endpoint-channels.ts';
+import type { GrpcParts } from './grpc-parts.ts';
+import { RequestMessages } from './request-messages.ts';
+import { originOfStatus } from './status-origin.ts';
+
+export interface MirrorEnvironment {
+  readonly parts: GrpcParts;
+  readonly channels: EndpointChannels;
+}
+
+/** Sends the call on to each mirror that applies, without waiting and without telemetry, as Envoy's shadow requests go. */
+export function startMirrors(
+  env: MirrorEnvironment,
+  x: Exchange,
+  action: ForwardAction,
+  options: ClientOptions,
+  messages: RequestMessages,
+): MirrorCall[] {
+  const mirrors: MirrorCall[] = [];
+  for (const policy of action.mirrors) {
+    const mirror = policy.applies(x) ? startMirror(env, x, policy, action.timeoutMs, options) : undefined;
+    if (mirror === undefined) continue;
+    for (const { flags, bytes } of messages.queued) mirror.send(flags, bytes);
+    if (messages.complete) mirror.halfClose();
+    mirrors.push(mirror);
+  }
+  return mirrors;
+}
+
+function startMirror(
+  env: MirrorEnvironment,
+  x: Exchange,
+  policy: MirrorPolicy,
+  timeoutMs: number,
+  options: ClientOptions,
+): MirrorCall | undefined {
+  const cluster = x.snapshot.clusters.get(policy.cluster);
+  if (cluster === undefined) return undefined;
+  const original = x.request as CallHead;
+  const authority = policy.appendShadowSuffix ? shadowAuthority(original.authority) : original.authority;
+  const head = new CallHead(original.scheme, authority, original.path, original.metadata.clone());
+  head.setHeader('x-envoy-internal', 'true');
+  const shadow = new Exchange({
+    direction: 'outbound',
+    protocol: 'grpc',
+    request: head,
+    snapshot: x.snapshot,
+    manager: x.manager,
+    peer: NO_PEER,
+    port: x.port,
+    startedAt: env.parts.clock.now(),
+  });
+  shadow.route = x.route;
+  shadow.cluster = cluster;
+  shadow.hash = x.hash;
+  const leased = cluster.acquire(shadow);
+  return isLease(leased) ? new MirrorCall(env, shadow, head, leased, timeoutMs, options) : undefined;
+}
+
+/** `greeter:50051` → `greeter-shadow:50051`. */
+function shadowAuthority(authority: string): string {
+  const colon = authority.lastIndexOf(':');
+  return colon > authority.lastIndexOf(']') ? `${authority.slice(0, colon)}-shadow${authority.slice(colon)}` : `${authority}-shadow`;
+}
+
+/** Gets the same messages as the call that it mirrors; its answer is read to the end and forgotten. */
+export class MirrorCall implements AttemptOwner {
+  readonly #parts: GrpcParts;
+  readonly #attempt: CallAttempt;
+  readonly #messages = new RequestMessages();
+  readonly #timer: Timer | undefined;
+  #call: CallStream | undefined;
+  #done = false;
+
+  constructor(env: MirrorEnvironment, shadow: Exchange, head: CallHead, lease: Lease, timeoutMs: number, options: ClientOptions) {
+    this.#parts = env.parts;
+    const cluster = shadow.cluster!;
+    const channel = env.channels.of(lease.endpoint, cluster, head.authority, options);
+    this.#attempt = new CallAttempt(this, lease, cluster, env.channels, channel, shadow.startedAt);
+    this.#messages.commit();
+    if (!this.#attempt.admit()) {
+      this.#end(() => this.#attempt.end({ kind: 'reset', reason: 'overflow' }));
+      return;
+    }
+    this.#call = this.#attempt.start({ head, deadline: Number.POSITIVE_INFINITY, credentials: undefined });
+    this.#messages.attach(this.#call);
+    this.#call.startRead();
+    if (timeoutMs > 0) {
+      const expire = (): void => this.#end(() => this.#attempt.end({ kind: 'reset', reason: 'global-timeout' }));
+      this.#timer = env.parts.clock.setTimer(expire, timeoutMs);
+    }
+  }
+
+  send(flags: number | undefined, message: Buffer): void {
+    if (!this.#done) this.#messages.push(flags === undefined ? {} : { flags }, message);
+  }
+
+  halfClose(): void {
+    if (!this.#done && !this.#messages.complete) this.#messages.halfClose();
+  }
+
+  onAttemptReady(): void {}
+
+  onAttemptMetadata(_metadata: grpc.Metadata): void {}
+
+  onAttemptMessage(): void {
+    this.#call?.startRead();
+  }
+
+  onAttemptStatus(status: grpc.StatusObject): void {
+    const origin = originOfStatus(status);
+    const latencyMs = this.#parts.clock.now() - this.#attempt.startedAt;
+    this.#end(() => {
+      if (origin.kind === 'reset') this.#attempt.end({ kind: 'reset', reason: origin.reason });
+      else if (status.code === grpc.status.CANCELLED) this.#attempt.end({ kind: 'cancelled' });
+      else this.#attempt.end({ kind: 'response', status: 200, grpcStatus: undefined, latencyMs });
+    });
+  }
+
+  #end(release: () => void): void {
+    if (this.#done) return;
+    this.#done = true;
+    this.#timer?.cancel();
+    this.#messages.close();
+    release();
+  }
+}
