@@ -1,4 +1,7 @@
+export { type BindOptions, bindMeshServer, type MeshServerBinding } from './bind-mesh-server.ts';
 export { createGrpcChannelOptions, type GrpcChannelOptions } from './channel-options.ts';
 export type { GrpcParts } from './grpc-parts.ts';
 export { meshCredentials } from './mesh-credentials.ts';
 export { type MeshTarget, meshTarget, parseMeshTarget } from './mesh-target.ts';
+export { meshServerCredentials } from './server-credentials.ts';
+export { meshServerInterceptor, type WorkloadPort } from './server-interceptor.ts';

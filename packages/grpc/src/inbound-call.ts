@@ -1,0 +1,196 @@
+import grpc from '@grpc/grpc-js';
+import {
+  Exchange,
+  type LocalReply,
+  localReply,
+  maxDurationReply,
+  ResponseFlag,
+  resetReply,
+  type Snapshot,
+  type Timer,
+} from '@ripstop/core';
+import { AnswerHead } from './answer-head.ts';
+import { CallHead } from './call-head.ts';
+import type { GrpcParts } from './grpc-parts.ts';
+import type { HttpChain, InboundConnection } from './inbound-connection.ts';
+import { localStatus } from './local-status.ts';
+
+type Next<T> = (value: T) => void;
+/** As handlers give it: metadata may be missing. */
+type PartialStatus = Parameters<grpc.ServerInterceptingCallInterface['sendStatus']>[0];
+
+const NOT_ACCEPTED = 'connection refused by the mesh: its policy for this port has changed';
+
+/**
+ * One call that the app serves, from its headers to its status, as the HTTP guard's exchange. The handler is started only when the
+ * filters let the call pass, and runs where `mesh` finds the exchange as the parent of the calls that it makes.
+ */
+export class InboundCall {
+  readonly intercepted: grpc.ServerInterceptingCall;
+  readonly #parts: GrpcParts;
+  readonly #port: number;
+  readonly #connection: InboundConnection;
+  readonly #path: string;
+  readonly #call: grpc.ServerInterceptingCallInterface;
+  readonly #onRefused: (connection: InboundConnection) => void;
+  readonly #timers: Timer[] = [];
+  #x: Exchange | undefined;
+  #headersSent = false;
+  #done = false;
+
+  constructor(
+    parts: GrpcParts,
+    port: number,
+    connection: InboundConnection,
+    path: string,
+    call: grpc.ServerInterceptingCallInterface,
+    onRefused: (connection: InboundConnection) => void,
+  ) {
+    this.#parts = parts;
+    this.#port = port;
+    this.#connection = connection;
+    this.#path = path;
+    this.#call = call;
+    this.#onRefused = onRefused;
+    const listener: grpc.ServerListener = {
+      onReceiveMetadata: (metadata, next) => this.#onMetadata(metadata, next),
+      onReceiveMessage: (message, next) => this.#run(() => next(message)),
+      onReceiveHalfClose: (next) => this.#onHalfClose(next),
+      onCancel: () => this.#onCancel(),
+    };
+    this.intercepted = new grpc.ServerInterceptingCall(call, {
+      start: (next) => next(listener),
+      sendMetadata: (metadata, next) => this.#onSendMetadata(metadata, next),
+      sendStatus: (status, next) => this.#onSendStatus(status, next),
+    });
+  }
+
+  #onMetadata(metadata: grpc.Metadata, next: Next<grpc.Metadata>): void {
+    const snapshot = this.#parts.snapshots.current;
+    const chain = snapshot === undefined ? undefined : this.#connection.chain(snapshot);
+    if (snapshot === undefined || chain === undefined) {
+      this.#done = true;
+      this.#call.sendStatus({ code: grpc.status.UNAVAILABLE, details: NOT_ACCEPTED });
+      this.#onRefused(this.#connection);
+      return;
+    }
+    const x = this.#createExchange(snapshot, chain, metadata);
+    this.#x = x;
+    let verdict: LocalReply | undefined | Promise<LocalReply | undefined>;
+    try {
+      this.#parts.telemetry.onStart(x);
+      verdict = this.#parts.pipeline.begin(x);
+    } catch (error) {
+      this.#filterFailed(error);
+      return;
+    }
+    if (verdict === undefined) this.#serve(metadata, next);
+    else if (verdict instanceof Promise) this.#serveLater(verdict, metadata, next);
+    else this.#refuse(verdict);
+  }
+
+  #createExchange(snapshot: Snapshot, chain: HttpChain, metadata: grpc.Metadata): Exchange {
+    const { clock } = this.#parts;
+    const x = new Exchange({
+      direction: 'inbound',
+      protocol: 'grpc',
+      request: new CallHead(this.#connection.facts.tls ? 'https' : 'http', this.#call.getHost(), this.#path, metadata),
+      snapshot,
+      manager: chain.http,
+      peer: this.#connection.peer,
+      port: this.#port,
+      startedAt: clock.now(),
+    });
+    // The caller's grpc-timeout.
+    x.deadline = x.startedAt + Number(this.#call.getDeadline()) - clock.wallTime();
+    return x;
+  }
+
+  #serve(metadata: grpc.Metadata, next: Next<grpc.Metadata>): void {
+    const action = this.#x!.route?.action;
+    if (action?.kind === 'inbound' && action.maxStreamDurationMs > 0) this.#limit(action.maxStreamDurationMs, maxDurationReply());
+    this.#run(() => next(metadata));
+  }
+
+  #serveLater(verdict: Promise<LocalReply | undefined>, metadata: grpc.Metadata, next: Next<grpc.Metadata>): void {
+    verdict.then(
+      (reply) => {
+        if (this.#done) return;
+        if (reply === undefined) this.#serve(metadata, next);
+        else this.#refuse(reply);
+      },
+      (error: unknown) => this.#filterFailed(error),
+    );
+  }
+
+  #filterFailed(error: unknown): void {
+    this.#parts.log?.(`inbound call ${this.#path}: ${error instanceof Error ? error.message : String(error)}`);
+    if (!this.#done) this.#refuse(localReply({ status: 500, details: 'ripstop_filter_failed', body: 'a filter of the mesh failed' }));
+  }
+
+  #onHalfClose(next: () => void): void {
+    const action = this.#x?.route?.action;
+    if (action?.kind === 'inbound' && action.timeoutMs > 0) this.#limit(action.timeoutMs, resetReply('global-timeout', 1, ''));
+    this.#run(next);
+  }
+
+  #onSendMetadata(metadata: grpc.Metadata, next: Next<grpc.Metadata>): void {
+    if (this.#done) return;
+    this.#headersSent = true;
+    this.#parts.pipeline.respond(this.#x!, new AnswerHead(200, metadata, undefined));
+    next(metadata);
+  }
+
+  #onSendStatus(status: PartialStatus, next: Next<PartialStatus>): void {
+    if (this.#done) return;
+    const metadata = status.metadata ?? new grpc.Metadata();
+    if (!this.#headersSent) this.#parts.pipeline.respond(this.#x!, new AnswerHead(200, metadata, status.code));
+    this.#finish(200, status.code);
+    next({ ...status, metadata });
+  }
+
+  /** Also called after every status was sent; then the exchange has ended already. */
+  #onCancel(): void {
+    const x = this.#x;
+    if (this.#done || x === undefined) return;
+    // grpc-js answers a passed deadline by itself.
+    const late = x.deadline <= this.#parts.clock.now();
+    x.flags |= ResponseFlag.DownstreamConnectionTermination;
+    x.details = 'downstream_remote_disconnect';
+    this.#finish(this.#headersSent ? 200 : 0, late ? grpc.status.DEADLINE_EXCEEDED : grpc.status.CANCELLED);
+  }
+
+  #limit(delayMs: number, reply: LocalReply): void {
+    this.#timers.push(
+      this.#parts.clock.setTimer(() => {
+        if (!this.#done) this.#refuse(reply);
+      }, delayMs),
+    );
+  }
+
+  /** Answers in the app's place. */
+  #refuse(reply: LocalReply): void {
+    const x = this.#x!;
+    x.flags |= reply.flags;
+    x.details = reply.details;
+    const status = localStatus(reply);
+    if (!this.#headersSent) this.#parts.pipeline.respond(x, new AnswerHead(200, status.metadata, status.code));
+    this.#finish(200, status.code);
+    this.#call.sendStatus(status);
+  }
+
+  #run(handler: () => void): void {
+    if (this.#x === undefined) handler();
+    else this.#parts.telemetry.run(this.#x, handler);
+  }
+
+  /** Bytes are unknown: grpc-js hands messages over decoded, and does not show the stream. */
+  #finish(status: number, grpcStatus: number): void {
+    this.#done = true;
+    for (const timer of this.#timers) timer.cancel();
+    const x = this.#x!;
+    const outcome = { status, grpcStatus, requestBytes: 0, responseBytes: 0, endedAt: this.#parts.clock.now() };
+    this.#parts.pipeline.end(x, outcome);
+    this.#parts.telemetry.onEnd(x, outcome);
+  }
+}

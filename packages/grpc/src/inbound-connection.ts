@@ -1,0 +1,49 @@
+import {
+  type ConnectionFacts,
+  chooseFilterChain,
+  type FilterChain,
+  type HttpConnectionManager,
+  type Peer,
+  type Snapshot,
+} from '@ripstop/core';
+
+/** A chain that a gRPC server can serve. */
+export type HttpChain = FilterChain & { readonly http: HttpConnectionManager };
+
+/** The chain of a connection, or why there is none. */
+export function chooseHttpChain(snapshot: Snapshot | undefined, facts: ConnectionFacts): HttpChain | string {
+  if (snapshot === undefined) return 'the mesh has no configuration yet';
+  const chain = chooseFilterChain(snapshot.inbound, facts);
+  if (chain === undefined) return 'filter_chain_not_found';
+  if (chain.http === undefined) return `filter chain ${chain.name} is TCP, which a gRPC server cannot serve`;
+  if ((chain.tls !== undefined) !== facts.tls) return `filter chain ${chain.name} ${facts.tls ? 'is plaintext' : 'demands TLS'}`;
+  return chain as HttpChain;
+}
+
+/** An accepted connection. Its chain follows the configuration: a policy that is pushed holds for the next call, not the next connection. */
+export class InboundConnection {
+  readonly facts: ConnectionFacts;
+  readonly peer: Peer;
+  #snapshot: Snapshot | undefined;
+  #chain: HttpChain | undefined;
+
+  constructor(facts: ConnectionFacts, peer: Peer) {
+    this.facts = facts;
+    this.peer = peer;
+  }
+
+  /** Undefined = this connection would not be accepted any more. */
+  chain(snapshot: Snapshot): HttpChain | undefined {
+    if (snapshot === this.#snapshot) return this.#chain;
+    const chain = chooseHttpChain(snapshot, this.facts);
+    this.#snapshot = snapshot;
+    this.#chain = typeof chain === 'string' || !this.#fits(chain) ? undefined : chain;
+    return this.#chain;
+  }
+
+  #fits({ tls }: HttpChain): boolean {
+    if (tls === undefined) return true;
+    const { mtls, uriSans, dnsSans } = this.peer;
+    return mtls ? tls.acceptsSans(uriSans, dnsSans) : !tls.requireClientCertificate;
+  }
+}

@@ -1,0 +1,45 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import type grpc from '@grpc/grpc-js';
+import type { GrpcParts } from './grpc-parts.ts';
+import { InboundCall } from './inbound-call.ts';
+import { InboundConnection } from './inbound-connection.ts';
+import { peerOfCall } from './inbound-peer.ts';
+
+/** What a TLS connection of {@link meshServerCredentials} is taken for: mutual TLS of the mesh, which is all that it accepts. */
+const MESH_ALPN: readonly string[] = ['istio-h2', 'istio', 'h2'];
+
+/** Stands in front of a gRPC server's handlers: every call is an exchange, and begins only when the mesh's filters let it. */
+export class InboundGuard {
+  readonly parts: GrpcParts;
+  readonly workloadPort: number;
+  /**
+   * The connection that a call came over. grpc-js does not show an interceptor the socket; HTTP/2 sessions and their streams run in the
+   * async context in which the connection was handed over, so that it is found without a look-up by address (which can be reused).
+   */
+  readonly #connections = new AsyncLocalStorage<InboundConnection>();
+  readonly #onRefused: (connection: InboundConnection) => void;
+
+  constructor(parts: GrpcParts, workloadPort: number, onRefused: (connection: InboundConnection) => void = () => {}) {
+    this.parts = parts;
+    this.workloadPort = workloadPort;
+    this.#onRefused = onRefused;
+  }
+
+  readonly interceptor: grpc.ServerInterceptor = (method, call) => {
+    const connection = this.#connections.getStore() ?? this.#connectionOf(call);
+    return new InboundCall(this.parts, this.workloadPort, connection, method.path, call, this.#onRefused).intercepted;
+  };
+
+  /** Runs what hands a connection to grpc-js. */
+  enter(connection: InboundConnection, hand: () => void): void {
+    this.#connections.run(connection, hand);
+  }
+
+  #connectionOf(call: grpc.ServerInterceptingCallInterface): InboundConnection {
+    const peer = peerOfCall(call);
+    const facts = peer.mtls
+      ? { port: this.workloadPort, tls: true, sni: '', alpn: MESH_ALPN }
+      : { port: this.workloadPort, tls: false, sni: '', alpn: ['h2c'] };
+    return new InboundConnection(facts, peer);
+  }
+}

@@ -1,0 +1,241 @@
+import grpc from '@grpc/grpc-js';
+import {
+  ANY_RULE,
+  authenticatedRule,
+  createRbac,
+  type Filter,
+  type FilterChain,
+  formatResponseFlags,
+  type TransportSocket,
+} from '@ripstop/core';
+import { createKeyPair, createSelfSignedRoot, issueCertificate, privateKeyPem } from '@ripstop/pki';
+import { afterEach, describe, expect, it } from 'vitest';
+import { bindMeshServer, type MeshServerBinding } from './bind-mesh-server.ts';
+import { createGrpcChannelOptions } from './channel-options.ts';
+import { meshCredentials } from './mesh-credentials.ts';
+import { meshTarget } from './mesh-target.ts';
+import { meshServerCredentials } from './server-credentials.ts';
+import { meshServerInterceptor } from './server-interceptor.ts';
+import { failure, Greeter, type GreeterHandlers, greeterService } from './testing/greeter.ts';
+import { clusterSpec, endpointSpec, forwardTo, inboundChain, MeshDouble, routeOf } from './testing/mesh-double.ts';
+import { type Authority, istioMutual, MESH_ALPN, MESH_TLS, TestIdentity } from './testing/test-identity.ts';
+
+const CLIENT = 'spiffe://cluster.local/ns/default/sa/productpage';
+const SERVER = 'spiffe://cluster.local/ns/default/sa/greeter';
+const PORT = 50051;
+const DAY_MS = 86_400_000;
+
+/** A CA of a test, whose leaves carry one SPIFFE id. */
+class TestAuthority implements Authority {
+  readonly #root = createSelfSignedRoot({ organization: 'test', notBeforeMs: Date.now() - DAY_MS, notAfterMs: Date.now() + DAY_MS });
+
+  get certificatePem(): string {
+    return this.#root.certificatePem;
+  }
+
+  issue(spiffeId: string): { certificatePem: string; keyPem: string } {
+    const keys = createKeyPair();
+    const issuer = { certificatePem: this.certificatePem, privateKey: this.#root.keyPair.privateKey };
+    const validity = { notBeforeMs: Date.now() - DAY_MS, notAfterMs: Date.now() + DAY_MS };
+    const certificatePem = issueCertificate(issuer, { publicKey: keys.publicKey, names: { uris: [spiffeId] }, ...validity });
+    return { certificatePem, keyPem: privateKeyPem(keys.privateKey) };
+  }
+}
+
+const cleanups: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const run of cleanups.splice(0).reverse()) await run();
+});
+
+const anyMatch = { destinationPort: PORT, serverNames: [], applicationProtocols: [] };
+const plainChain = (filters: readonly Filter[]): FilterChain =>
+  inboundChain(PORT, filters, { match: { ...anyMatch, transportProtocol: 'raw_buffer' } });
+const mutualChain = (filters: readonly Filter[]): FilterChain =>
+  inboundChain(PORT, filters, { match: { ...anyMatch, transportProtocol: 'tls', applicationProtocols: MESH_ALPN }, tls: MESH_TLS });
+
+const hello: GreeterHandlers = { greet: (call, callback) => callback(null, { text: `hello ${call.request.text}` }) };
+
+function serverOf(handlers: GreeterHandlers, options: grpc.ServerOptions = {}): grpc.Server {
+  const server = new grpc.Server(options);
+  server.addService(greeterService, handlers as grpc.UntypedServiceImplementation);
+  cleanups.push(() => server.forceShutdown());
+  return server;
+}
+
+async function serve(double: MeshDouble, handlers: GreeterHandlers = hello): Promise<MeshServerBinding> {
+  const binding = await bindMeshServer(serverOf(handlers), double, { workloadPort: PORT, port: 0 });
+  cleanups.push(() => binding.close({ drainMs: 0 }));
+  return binding;
+}
+
+/** A client in a mesh of its own. */
+function call(
+  port: number,
+  transport: TransportSocket = { kind: 'raw' },
+  identity?: TestIdentity,
+): { double: MeshDouble; client: Greeter } {
+  const double = new MeshDouble({
+    clusters: [clusterSpec('greeter', [endpointSpec(port, transport)])],
+    routes: [routeOf(forwardTo('greeter'))],
+    ...(identity === undefined ? {} : { identity }),
+  });
+  const client = new Greeter(meshTarget('greeter', PORT), meshCredentials(), createGrpcChannelOptions(double));
+  cleanups.push(() => client.close());
+  return { double, client };
+}
+
+function allowOnly(spiffeId: string): Filter {
+  const policy = {
+    name: 'ns[default]-policy[only]-rule[0]',
+    permission: ANY_RULE,
+    principal: authenticatedRule((name) => name === spiffeId),
+  };
+  return createRbac({ rules: { action: 'ALLOW', policies: [policy] }, shadowRules: undefined, shadowPrefix: '' })!;
+}
+
+describe('a gRPC server in the mesh', () => {
+  it('sees the caller by its SPIFFE id over mutual TLS, and only that one may call', async () => {
+    const authority = new TestAuthority();
+    const server = new MeshDouble({ inbound: [mutualChain([allowOnly(CLIENT)])], identity: new TestIdentity(authority, SERVER) });
+    const { port } = await serve(server);
+    const friend = call(port, istioMutual(SERVER), new TestIdentity(authority, CLIENT));
+    expect(await friend.client.greet('friend')).toEqual({ text: 'hello friend' });
+    const { x, outcome } = server.finished[0]!;
+    expect([x.peer.uriSans, x.peer.mtls, x.peer.alpn]).toEqual([[CLIENT], true, 'h2']);
+    expect([x.protocol, x.matchPath, x.request.authority, outcome.grpcStatus]).toEqual([
+      'grpc',
+      '/test.Greeter/Greet',
+      `greeter:${PORT}`,
+      0,
+    ]);
+    expect(x.request.header('x-forwarded-client-cert')).toContain(`URI=${CLIENT}`);
+
+    const stranger = call(port, istioMutual(SERVER), new TestIdentity(authority, 'spiffe://cluster.local/ns/default/sa/other'));
+    const denied = await failure(stranger.client.greet('stranger'));
+    expect([denied.code, denied.details]).toEqual([grpc.status.PERMISSION_DENIED, 'RBAC: access denied']);
+    expect(server.finished[1]).toMatchObject({
+      x: { details: 'rbac_access_denied_matched_policy[none]' },
+      outcome: { status: 200, grpcStatus: 7 },
+    });
+  });
+
+  it('speaks plaintext and mutual TLS on one port when PERMISSIVE, and refuses plaintext from the next call on when STRICT', async () => {
+    const authority = new TestAuthority();
+    const server = new MeshDouble({ inbound: [mutualChain([]), plainChain([])], identity: new TestIdentity(authority, SERVER) });
+    const { port } = await serve(server);
+    const plain = call(port);
+    const mutual = call(port, istioMutual(SERVER), new TestIdentity(authority, CLIENT));
+    expect(await plain.client.greet('plain')).toEqual({ text: 'hello plain' });
+    expect(await mutual.client.greet('mutual')).toEqual({ text: 'hello mutual' });
+    expect(server.finished.map(({ x }) => x.peer.mtls)).toEqual([false, true]);
+
+    server.push({ inbound: [mutualChain([])] });
+    expect((await failure(plain.client.greet('again'))).code).toBe(grpc.status.UNAVAILABLE);
+    await expect.poll(async () => (await failure(plain.client.greet('anew'))).details).toContain('upstream connect error');
+    expect(await mutual.client.greet('still')).toEqual({ text: 'hello still' });
+    expect(server.finished).toHaveLength(3);
+  });
+
+  it('refuses a caller of another trust, and a client refuses a server that is somebody else', async () => {
+    const authority = new TestAuthority();
+    const server = new MeshDouble({ inbound: [mutualChain([])], identity: new TestIdentity(authority, SERVER) });
+    const { port } = await serve(server);
+    const foreign = call(port, { ...istioMutual(SERVER), trust: undefined }, new TestIdentity(new TestAuthority(), CLIENT));
+    expect((await failure(foreign.client.greet('hello'))).code).toBe(grpc.status.UNAVAILABLE);
+    await expect.poll(() => server.logged.join()).toContain('CERTIFICATE_VERIFY_FAILED');
+
+    const careful = call(port, istioMutual('spiffe://cluster.local/ns/default/sa/reviews'), new TestIdentity(authority, CLIENT));
+    const refused = await failure(careful.client.greet('hello'));
+    expect(refused.code).toBe(grpc.status.UNAVAILABLE);
+    const { x } = careful.double.finished[0]!;
+    expect(formatResponseFlags(x.flags)).toBe('UF');
+    expect(x.transportFailure).toContain(`certificate_SANs_are_[${SERVER}]`);
+    expect(careful.double.cluster('greeter').outcomes).toEqual([{ kind: 'reset', reason: 'tls-failure' }]);
+    expect(server.finished).toHaveLength(0);
+  });
+
+  it('shows a new identity to the next call after a rotation, on both sides', async () => {
+    const authority = new TestAuthority();
+    const identities = { server: new TestIdentity(authority, SERVER), client: new TestIdentity(authority, CLIENT) };
+    const server = new MeshDouble({ inbound: [mutualChain([])], identity: identities.server });
+    const { port } = await serve(server);
+    const { client } = call(port, istioMutual(SERVER), identities.client);
+    await client.greet('one');
+    identities.client.rotate('spiffe://cluster.local/ns/default/sa/renamed');
+    identities.server.rotate(SERVER);
+    await client.greet('two');
+    expect(server.finished.map(({ x }) => x.peer.uriSans[0])).toEqual([CLIENT, 'spiffe://cluster.local/ns/default/sa/renamed']);
+  });
+
+  it("tells a handler the caller's deadline, and reports calls that are cancelled or late", async () => {
+    let deadline = 0;
+    const server = new MeshDouble({ inbound: [plainChain([])] });
+    const { port } = await serve(server, {
+      greet: (handled) => {
+        deadline = Number(handled.getDeadline()) - Date.now();
+      },
+      list: (stream) => void stream.write({ text: 'first' }),
+    });
+    const { client } = call(port);
+    expect((await failure(client.greet('late', new grpc.Metadata(), { deadline: Date.now() + 80 }))).code).toBe(
+      grpc.status.DEADLINE_EXCEEDED,
+    );
+    expect(deadline).toBeGreaterThan(0);
+    expect(deadline).toBeLessThanOrEqual(80);
+    await expect.poll(() => server.finished.length).toBe(1);
+
+    const list = client.list('hello');
+    list.on('error', () => {});
+    await new Promise((resolve) => list.once('data', resolve));
+    list.cancel();
+    await expect.poll(() => server.finished.length).toBe(2);
+    expect(server.finished[1]!.outcome).toMatchObject({ status: 200, grpcStatus: grpc.status.CANCELLED });
+    expect(server.finished.map(({ x }) => formatResponseFlags(x.flags))).toEqual(['DC', 'DC']);
+  });
+
+  it('lets calls in flight end when it closes', async () => {
+    let answer: (() => void) | undefined;
+    const server = new MeshDouble({ inbound: [plainChain([])] });
+    const binding = await serve(server, {
+      greet: (_call, callback) => {
+        answer = () => callback(null, { text: 'done' });
+      },
+    });
+    const { client } = call(binding.port);
+    const running = client.greet('slow');
+    await expect.poll(() => answer).toBeDefined();
+    const closing = binding.close({ drainMs: 2_000 });
+    answer!();
+    expect(await running).toEqual({ text: 'done' });
+    await closing;
+    expect((await failure(client.greet('again'))).code).toBe(grpc.status.UNAVAILABLE);
+  });
+});
+
+describe('a server that binds itself', () => {
+  it('is protected by the interceptor alone', async () => {
+    const double = new MeshDouble({ inbound: [plainChain([allowOnly(CLIENT)])] });
+    const server = serverOf(hello, { interceptors: [meshServerInterceptor(double, { workloadPort: PORT })] });
+    const port = await bind(server, grpc.ServerCredentials.createInsecure());
+    expect((await failure(call(port).client.greet('anyone'))).code).toBe(grpc.status.PERMISSION_DENIED);
+  });
+
+  it('demands mutual TLS with the mesh credentials and takes up a rotated certificate', async () => {
+    const authority = new TestAuthority();
+    const identity = new TestIdentity(authority, SERVER);
+    const double = new MeshDouble({ inbound: [mutualChain([allowOnly(CLIENT)])], identity });
+    const port = await bind(serverOf(hello), meshServerCredentials(double, { workloadPort: PORT }));
+    const friend = call(port, istioMutual(SERVER), new TestIdentity(authority, CLIENT));
+    expect(await friend.client.greet('friend')).toEqual({ text: 'hello friend' });
+    expect((await failure(call(port).client.greet('plain'))).code).toBe(grpc.status.UNAVAILABLE);
+    identity.rotate('spiffe://cluster.local/ns/default/sa/renamed');
+    const late = call(port, istioMutual('spiffe://cluster.local/ns/default/sa/renamed'), new TestIdentity(authority, CLIENT));
+    expect(await late.client.greet('friend')).toEqual({ text: 'hello friend' });
+  });
+
+  function bind(server: grpc.Server, credentials: grpc.ServerCredentials): Promise<number> {
+    return new Promise((resolve, reject) =>
+      server.bindAsync('127.0.0.1:0', credentials, (error, port) => (error === null ? resolve(port) : reject(error))),
+    );
+  }
+});
