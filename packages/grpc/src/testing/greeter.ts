@@ -74,15 +74,14 @@ export async function failure(call: Promise<unknown>): Promise<grpc.ServiceError
   throw new Error(`the call succeeded: ${JSON.stringify(answer)}`);
 }
 
-/** A grpc-js server without a mesh, on a free loopback port. */
-export async function startGreeter(
-  handlers: GreeterHandlers,
-  credentials: grpc.ServerCredentials = grpc.ServerCredentials.createInsecure(),
-): Promise<{ port: number; close(): void }> {
+/** A grpc-js server without a mesh, on loopback. */
+export async function startGreeter(handlers: GreeterHandlers, port = 0): Promise<{ port: number; close(): void }> {
   const server = new grpc.Server();
   server.addService(greeterService, handlers as grpc.UntypedServiceImplementation);
-  const port = await new Promise<number>((resolve, reject) =>
-    server.bindAsync('127.0.0.1:0', credentials, (error, bound) => (error === null ? resolve(bound) : reject(error))),
+  const bound = await new Promise<number>((resolve, reject) =>
+    server.bindAsync(`127.0.0.1:${port}`, grpc.ServerCredentials.createInsecure(), (error, free) =>
+      error === null ? resolve(free) : reject(error),
+    ),
   );
-  return { port, close: () => server.forceShutdown() };
+  return { port: bound, close: () => server.forceShutdown() };
 }

@@ -216,6 +216,8 @@ export interface DoubleInit {
   readonly inbound?: readonly FilterChain[];
   readonly identity?: IdentitySource;
   readonly random?: Random;
+  /** False: the mesh waits for its first `push`. */
+  readonly configured?: boolean;
 }
 
 /** A mesh of one snapshot, with core's own pipeline and clusters. */
@@ -244,10 +246,7 @@ export class MeshDouble implements GrpcParts {
     };
     const states = new ClusterStates({ clock: realClock, random: this.random }).adopt(init.clusters ?? []);
     this.#clusters = new Map([...states].map(([name, cluster]) => [name, new WatchedCluster(cluster)]));
-    this.push({
-      ...(init.routes === undefined ? {} : { routes: init.routes }),
-      ...(init.inbound === undefined ? {} : { inbound: init.inbound }),
-    });
+    if (init.configured !== false) this.push(init);
   }
 
   cluster(name: string): WatchedCluster {
