@@ -1,3 +1,4 @@
+import { connect } from 'node:net';
 import grpc from '@grpc/grpc-js';
 import {
   ANY_RULE,
@@ -16,7 +17,7 @@ import { meshCredentials } from './mesh-credentials.ts';
 import { meshTarget } from './mesh-target.ts';
 import { meshServerCredentials } from './server-credentials.ts';
 import { meshServerInterceptor } from './server-interceptor.ts';
-import { failure, Greeter, type GreeterHandlers, greeterService } from './testing/greeter.ts';
+import { failure, Greeter, type GreeterHandlers, greeterService, type Hello } from './testing/greeter.ts';
 import { clusterSpec, endpointSpec, forwardTo, inboundChain, MeshDouble, routeOf } from './testing/mesh-double.ts';
 import { type Authority, istioMutual, MESH_ALPN, MESH_TLS, TestIdentity } from './testing/test-identity.ts';
 
@@ -191,6 +192,58 @@ describe('a gRPC server in the mesh', () => {
     await expect.poll(() => server.finished.length).toBe(2);
     expect(server.finished[1]!.outcome).toMatchObject({ status: 200, grpcStatus: grpc.status.CANCELLED });
     expect(server.finished.map(({ x }) => formatResponseFlags(x.flags))).toEqual(['DC', 'DC']);
+  });
+
+  it('is the parent of the calls that its handlers make, streaming ones too', async () => {
+    const backend = new MeshDouble({ inbound: [plainChain([])] });
+    const { port: backendPort } = await serve(backend);
+    const middle = new MeshDouble({
+      inbound: [plainChain([])],
+      clusters: [clusterSpec('backend', [endpointSpec(backendPort)])],
+      routes: [routeOf(forwardTo('backend'))],
+    });
+    const onward = new Greeter(meshTarget('backend', PORT), meshCredentials(), createGrpcChannelOptions(middle));
+    cleanups.push(() => onward.close());
+    const { port } = await serve(middle, {
+      greet: async (handled, callback) => callback(null, await onward.greet(handled.request.text)),
+      chat: (stream) => stream.on('data', async ({ text }: Hello) => stream.write(await onward.greet(text))),
+    });
+    const { client } = call(port);
+    await Promise.all([client.greet('one'), client.greet('two')]);
+    const chat = client.chat();
+    chat.on('error', () => {});
+    chat.write({ text: 'three' });
+    await new Promise((resolve) => chat.once('data', resolve));
+    chat.cancel();
+    await expect.poll(() => middle.finished.length).toBe(6);
+    const made = middle.finished.filter(({ x }) => x.direction === 'outbound').map(({ x }) => x.parent);
+    const served = middle.finished.filter(({ x }) => x.direction === 'inbound').map(({ x }) => x);
+    expect(new Set(made)).toEqual(new Set(served));
+    expect(made).toHaveLength(3);
+  });
+
+  it.each([
+    ['HTTP/1.1', 'GET / HTTP/1.1\r\nhost: x\r\n\r\n'],
+    ['HTTP/1.1 that begins as HTTP/2 does', 'POST / HTTP/1.1\r\nhost: x\r\n\r\n'],
+    ['a torn ClientHello', '\x16\x03\x01\x00\x05\x01\x00\x00\x01\x00'],
+    ['noise', '\x00\xff\x00\xff'],
+  ])('closes a connection that brings %s, and goes on', async (_name, bytes) => {
+    const server = new MeshDouble({ inbound: [mutualChain([]), plainChain([])], identity: new TestIdentity(new TestAuthority(), SERVER) });
+    const { port } = await serve(server);
+    const socket = connect(port, '127.0.0.1', () => socket.end(Buffer.from(bytes, 'latin1')));
+    socket.on('error', () => {});
+    socket.resume();
+    await new Promise((resolve) => socket.once('close', resolve));
+    expect(await call(port).client.greet('next')).toEqual({ text: 'hello next' });
+  });
+
+  it('resets a TLS caller that does not offer the mesh protocols', async () => {
+    const authority = new TestAuthority();
+    const server = new MeshDouble({ inbound: [mutualChain([]), plainChain([])], identity: new TestIdentity(authority, SERVER) });
+    const { port } = await serve(server);
+    const foreign = call(port, { ...istioMutual(SERVER), alpnOverride: false }, new TestIdentity(authority, CLIENT));
+    expect((await failure(foreign.client.greet('hello'))).code).toBe(grpc.status.UNAVAILABLE);
+    expect(server.finished).toEqual([]);
   });
 
   it('lets calls in flight end when it closes', async () => {

@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import {
   type AcquireOptions,
   type AttemptOutcome,
@@ -232,6 +233,7 @@ export class MeshDouble implements GrpcParts {
   readonly logged: string[] = [];
   readonly log = (line: string): void => void this.logged.push(line);
   readonly #clusters: ReadonlyMap<string, WatchedCluster>;
+  readonly #running = new AsyncLocalStorage<Exchange>();
   #sequence = 0;
 
   constructor(init: DoubleInit) {
@@ -240,8 +242,8 @@ export class MeshDouble implements GrpcParts {
     this.pipeline = new Pipeline({ clock: realClock, random: this.random });
     this.telemetry = {
       onStart() {},
-      run: (_x, handler) => handler(),
-      current: () => undefined,
+      run: (x, handler) => this.#running.run(x, handler),
+      current: () => this.#running.getStore(),
       onEnd: (x, outcome) => this.finished.push({ x, outcome }),
     };
     const states = new ClusterStates({ clock: realClock, random: this.random }).adopt(init.clusters ?? []);
