@@ -1,6 +1,27 @@
+export type { CertificateAuthority, IssuedCertificate } from './ca/certificate-authority.ts';
+export { createTokenIssuer, type TokenIssuer, type WorkloadAccount } from './ca/token-issuer.ts';
+export type { ControlPlaneEvent } from './events.ts';
+export type { GraphEdge, ServiceGraph } from './graph/service-graph.ts';
 export type { Dialect, ProxyNode } from './model/proxy-node.ts';
 export { type NodeMessage, proxyNodeOf } from './model/proxy-node-of.ts';
 export type { WorkloadInstance, WorkloadPort } from './model/workload.ts';
 export { PushContext, type PushInput } from './push/push-context.ts';
+export {
+  ControlPlane,
+  type ControlPlaneAddresses,
+  type ControlPlaneOptions,
+  createControlPlane,
+  rootCertificateFile,
+} from './server/control-plane.ts';
+export {
+  createEmbeddedSource,
+  type EmbeddedRejection,
+  type EmbeddedSource,
+  type EmbeddedSourceOptions,
+  type EmbeddedSubscription,
+  type EmbeddedUpdate,
+} from './server/embedded-source.ts';
+export { readFolder, type SourceFile } from './source/folder.ts';
+export { ObjectStore, type StoreState } from './source/object-store.ts';
 export type { XdsResource } from './translate/resource.ts';
 export { NAMED_TYPES, PUSH_ORDER, translate } from './translate/translate.ts';

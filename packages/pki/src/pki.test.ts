@@ -51,7 +51,7 @@ describe('certificates', () => {
       return { cert, key: privateKeyPem(pair.privateKey), ca: root.certificatePem };
     };
     const server = createServer({ ...make('server'), requestCert: true, rejectUnauthorized: true }, (socket) => {
-      socket.end((socket as TLSSocket).getPeerX509Certificate()!.subjectAltName);
+      socket.end((socket as TLSSocket).getPeerX509Certificate()!.subjectAltName ?? '');
     });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const { port } = server.address() as { port: number };

@@ -1,0 +1,11 @@
+import type { Finding } from '@ripstop/istio-api';
+
+/** What a control plane has to say while it runs. The CLI prints it; tests collect it. */
+export type ControlPlaneEvent =
+  | { readonly type: 'configuration'; readonly objects: number; readonly files: number; readonly findings: readonly Finding[] }
+  | { readonly type: 'connected' | 'disconnected'; readonly node: string; readonly reason: string }
+  | { readonly type: 'registered'; readonly workload: string; readonly addresses: readonly string[] }
+  | { readonly type: 'withdrawn'; readonly workload: string; readonly reason: string }
+  | { readonly type: 'refused'; readonly node: string; readonly typeUrl: string; readonly reason: string }
+  | { readonly type: 'issued'; readonly spiffeId: string; readonly serialNumber: string; readonly notAfterMs: number }
+  | { readonly type: 'problem'; readonly message: string };

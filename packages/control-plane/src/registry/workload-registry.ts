@@ -1,0 +1,113 @@
+import type { ProxyNode } from '../model/proxy-node.ts';
+import type { WorkloadInstance, WorkloadPort } from '../model/workload.ts';
+
+/** Timers as the registry needs them. */
+export interface Scheduler {
+  setTimer(run: () => void, delayMs: number): { cancel(): void };
+}
+
+export interface RegistryEvents {
+  onRegistered(instance: WorkloadInstance): void;
+  onWithdrawn(instance: WorkloadInstance, reason: string): void;
+}
+
+/** istiod keeps an auto-registered workload this long after its stream broke. */
+export const GRACE_MS = 10_000;
+
+interface Entry {
+  readonly instance: WorkloadInstance;
+  /** The stream that speaks for it. */
+  readonly owner: object;
+  grace: { cancel(): void } | undefined;
+}
+
+/**
+ * Processes that registered themselves over their xDS stream. A stream that ends cleanly takes its workload along at once; one that
+ * breaks leaves it for ten seconds, in which the same workload may come back on another stream.
+ */
+export class WorkloadRegistry {
+  private readonly entries = new Map<string, Entry>();
+  private readonly scheduler: Scheduler;
+  private readonly events: RegistryEvents;
+
+  constructor(scheduler: Scheduler, events: RegistryEvents) {
+    this.scheduler = scheduler;
+    this.events = events;
+  }
+
+  get instances(): WorkloadInstance[] {
+    return [...this.entries.values()].map(({ instance }) => instance);
+  }
+
+  /** Istio's HealthInformation: without an error the workload serves the ports that its node names now. */
+  health(owner: object, node: ProxyNode, error: string | undefined): void {
+    const key = `${node.name}.${node.namespace}`;
+    if (error !== undefined) {
+      this.remove(key, error);
+      return;
+    }
+    const before = this.entries.get(key);
+    before?.grace?.cancel();
+    const instance = registeredInstance(node);
+    this.entries.set(key, { instance, owner, grace: undefined });
+    if (before === undefined || JSON.stringify(before.instance) !== JSON.stringify(instance)) this.events.onRegistered(instance);
+  }
+
+  /** The stream is gone. */
+  ended(owner: object, clean: boolean): void {
+    for (const [key, entry] of this.entries) {
+      if (entry.owner !== owner) continue;
+      if (clean) this.remove(key, 'the stream was closed');
+      else entry.grace ??= this.scheduler.setTimer(() => this.remove(key, 'the stream was lost'), GRACE_MS);
+    }
+  }
+
+  close(): void {
+    for (const { grace } of this.entries.values()) grace?.cancel();
+    this.entries.clear();
+  }
+
+  private remove(key: string, reason: string): void {
+    const entry = this.entries.get(key);
+    if (entry === undefined) return;
+    entry.grace?.cancel();
+    this.entries.delete(key);
+    this.events.onWithdrawn(entry.instance, reason);
+  }
+}
+
+/** The instance that a node's metadata describes. */
+function registeredInstance(node: ProxyNode): WorkloadInstance {
+  const admin = node.metadata.RIPSTOP_ADMIN;
+  return {
+    key: `${node.name}.${node.namespace}`,
+    name: node.name,
+    namespace: node.namespace,
+    serviceAccount: node.serviceAccount,
+    labels: node.labels,
+    address: node.ipAddresses[0] ?? '127.0.0.1',
+    ports: portsOf(node.metadata.RIPSTOP_PORTS),
+    health: 'HEALTHY',
+    mtls: node.labels['security.istio.io/tlsMode'] === 'istio',
+    workloadName: node.workloadName,
+    clusterId: node.clusterId,
+    locality: node.locality,
+    nodeName: '',
+    adminAddress: typeof admin === 'string' ? admin : '',
+  };
+}
+
+/** A port that is not of the right shape is not one: a client cannot break the others' endpoints. */
+function portsOf(value: unknown): WorkloadPort[] {
+  if (!Array.isArray(value)) return [];
+  return (value as unknown[]).flatMap((entry): WorkloadPort[] => {
+    if (typeof entry !== 'object' || entry === null) return [];
+    const { workloadPort, name, address, port } = entry as Record<string, unknown>;
+    if (!isPort(workloadPort) || !isPort(port) || typeof address !== 'string' || address === '') return [];
+    return [{ workloadPort, port, address, name: typeof name === 'string' ? name : '' }];
+  });
+}
+
+function isPort(value: unknown): value is number {
+  return typeof value === 'number' && Number.isInteger(value) && value > 0 && value < 65_536;
+}

@@ -1,0 +1,237 @@
+import { join } from 'node:path';
+import grpc from '@grpc/grpc-js';
+import type { Finding, MeshObject } from '@ripstop/istio-api';
+import { AdsService } from '../ads/ads-service.ts';
+import { addCaService } from '../ca/ca-service.ts';
+import { type CertificateAuthority, createCertificateAuthority } from '../ca/certificate-authority.ts';
+import { createTokenIssuer, type TokenIssuer } from '../ca/token-issuer.ts';
+import type { ControlPlaneEvent } from '../events.ts';
+import { Scraper } from '../graph/scraper.ts';
+import { ServiceGraphStore } from '../graph/service-graph.ts';
+import { PushContext } from '../push/push-context.ts';
+import { type Scheduler, WorkloadRegistry } from '../registry/workload-registry.ts';
+import { FileSource } from '../source/file-source.ts';
+import type { StoreState } from '../source/object-store.ts';
+import { bindGrpc } from './bind-grpc.ts';
+import { HttpServer } from './http-server.ts';
+import { PushMetrics } from './push-metrics.ts';
+
+export interface ControlPlaneOptions {
+  /** A folder of YAML, read recursively and watched, or one file. */
+  readonly source: string;
+  /** Directory of the root certificate, its key and the token key; made with mode 0700. Without one they live in memory. */
+  readonly stateDir?: string;
+  /** Addresses `host:port`; port 0 takes a free one, undefined leaves it out. Defaults: 127.0.0.1 on 15010, 15012, 15014. */
+  readonly xds?: string;
+  readonly xdsTls?: string;
+  readonly http?: string;
+  readonly trustDomain?: string;
+  readonly onEvent?: (event: ControlPlaneEvent) => void;
+}
+
+/** Where a running control plane is reached, `host:port` each. */
+export interface ControlPlaneAddresses {
+  readonly xds: string;
+  readonly xdsTls: string;
+  readonly http: string;
+}
+
+const scheduler: Scheduler = {
+  setTimer: (run, delayMs) => {
+    const timer = setTimeout(run, delayMs);
+    timer.unref();
+    return { cancel: () => clearTimeout(timer) };
+  },
+};
+
+/** Registrations that come together (a shop starting) become one push. */
+const REGISTRY_QUIET_MS = 10;
+
+/** A running control plane: configuration, registry, ADS, CA and the page. */
+export class ControlPlane implements AsyncDisposable {
+  readonly ca: CertificateAuthority;
+  readonly tokens: TokenIssuer;
+  readonly graph: ServiceGraphStore = new ServiceGraphStore();
+  private readonly options: ControlPlaneOptions;
+  private readonly trustDomain: string;
+  private readonly registry: WorkloadRegistry;
+  private readonly ads: AdsService;
+  private readonly metrics = new PushMetrics();
+  private readonly servers: grpc.Server[] = [];
+  private state: StoreState = { objects: [], findings: [], files: 0 };
+  private push_: PushContext;
+  private source: FileSource | undefined;
+  private scraper: Scraper | undefined;
+  private http: HttpServer | undefined;
+  private quiet: { cancel(): void } | undefined;
+  private bound: ControlPlaneAddresses = { xds: '', xdsTls: '', http: '' };
+
+  constructor(options: ControlPlaneOptions) {
+    this.options = options;
+    this.trustDomain = options.trustDomain ?? 'cluster.local';
+    const stateDir = options.stateDir === undefined ? {} : { stateDir: options.stateDir };
+    this.ca = createCertificateAuthority({ ...stateDir, trustDomain: this.trustDomain, now: Date.now });
+    this.tokens = createTokenIssuer(stateDir);
+    this.push_ = new PushContext({ objects: [], workloads: [], trustDomain: this.trustDomain });
+    this.registry = new WorkloadRegistry(scheduler, {
+      onRegistered: ({ key, ports }) => {
+        this.tell({
+          type: 'registered',
+          workload: key,
+          addresses: ports.map(({ workloadPort, address, port }) => `${workloadPort}→${address}:${port}`),
+        });
+        this.workloadsChanged();
+      },
+      onWithdrawn: ({ key }, reason) => {
+        this.tell({ type: 'withdrawn', workload: key, reason });
+        this.workloadsChanged();
+      },
+    });
+    this.ads = new AdsService({
+      registry: this.registry,
+      scheduler,
+      current: () => this.push_,
+      onConnected: ({ id }) => this.tell({ type: 'connected', node: id, reason: '' }),
+      onDisconnected: ({ id }, reason) => this.tell({ type: 'disconnected', node: id, reason }),
+      onRefused: ({ id }, typeUrl, reason) => {
+        this.metrics.refused(typeUrl);
+        this.tell({ type: 'refused', node: id, typeUrl, reason });
+      },
+    });
+  }
+
+  /** Reads the configuration and opens the ports. Rejects when the source does not exist or a port is taken. */
+  async start(): Promise<ControlPlaneAddresses> {
+    const { source, xds = '127.0.0.1:15010', xdsTls = '127.0.0.1:15012', http = '127.0.0.1:15014' } = this.options;
+    this.source = new FileSource({
+      path: source,
+      onChange: (state) => this.configurationChanged(state),
+      onProblem: (message) => this.tell({ type: 'problem', message }),
+    });
+    try {
+      this.bound = {
+        xds: xds === '' ? '' : await this.serveXds(xds, undefined),
+        xdsTls: xdsTls === '' ? '' : await this.serveXds(xdsTls, this.serverCredentials(xdsTls)),
+        http: http === '' ? '' : await this.serveHttp(http),
+      };
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
+    this.scraper = new Scraper({
+      store: this.graph,
+      now: Date.now,
+      targets: () => this.registry.instances.filter(({ adminAddress }) => adminAddress !== ''),
+    });
+    return this.bound;
+  }
+
+  get addresses(): ControlPlaneAddresses {
+    return this.bound;
+  }
+
+  /** Documents in force. */
+  get objects(): readonly MeshObject[] {
+    return this.state.objects;
+  }
+
+  get findings(): readonly Finding[] {
+    return this.state.findings;
+  }
+
+  /** What each connected client has: `synced` means that it has taken all that is configured now. */
+  syncState(): { id: string; name: string; namespace: string; synced: boolean; nack: string; types: readonly unknown[] }[] {
+    const settled = this.source?.pending !== true && this.quiet === undefined;
+    return this.ads.sessions.map((session) => ({
+      id: session.node.id,
+      name: session.node.name,
+      namespace: session.node.namespace,
+      synced: settled && session.isSynced(this.push_),
+      nack: session.status.map(({ nack }) => nack).find((nack) => nack !== '') ?? '',
+      types: session.status,
+    }));
+  }
+
+  /** The push in force; its `instances` are pods and registered processes. */
+  get push(): PushContext {
+    return this.push_;
+  }
+
+  metricsText(): string {
+    return this.metrics.render(this.ads.sessions.length, this.state);
+  }
+
+  async close(): Promise<void> {
+    this.source?.close();
+    this.scraper?.close();
+    this.quiet?.cancel();
+    for (const server of this.servers) server.forceShutdown();
+    this.registry.close();
+    await this.http?.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  private configurationChanged(state: StoreState): void {
+    this.state = state;
+    this.rebuild();
+    this.tell({ type: 'configuration', objects: state.objects.length, files: state.files, findings: state.findings });
+  }
+
+  private workloadsChanged(): void {
+    this.quiet ??= scheduler.setTimer(() => {
+      this.quiet = undefined;
+      this.rebuild();
+    }, REGISTRY_QUIET_MS);
+  }
+
+  private rebuild(): void {
+    const started = performance.now();
+    this.push_ = new PushContext({ objects: this.state.objects, workloads: this.registry.instances, trustDomain: this.trustDomain });
+    this.ads.update(this.push_);
+    this.metrics.pushed(performance.now() - started);
+  }
+
+  private serveXds(address: string, credentials: grpc.ServerCredentials | undefined): Promise<string> {
+    const server = new grpc.Server({ 'grpc.max_receive_message_length': 16 * 1024 * 1024, 'grpc.keepalive_time_ms': 30_000 });
+    this.servers.push(server);
+    // Without TLS a token would travel in the clear: the plaintext port asks for none and issues no certificates, like istiod's.
+    this.ads.addTo(server, credentials === undefined ? undefined : this.tokens);
+    if (credentials !== undefined) {
+      addCaService(server, { ca: this.ca, tokens: this.tokens, onIssued: (entry) => this.tell({ type: 'issued', ...entry }) });
+    }
+    return bindGrpc(server, address, credentials ?? grpc.ServerCredentials.createInsecure());
+  }
+
+  private serverCredentials(address: string): grpc.ServerCredentials {
+    const host = address.slice(0, address.lastIndexOf(':')).replace(/^\[|\]$/g, '');
+    const isAddress = /^[\d.]+$/.test(host) || host.includes(':');
+    const { certificatePem, privateKeyPem } = this.ca.serverCertificate({
+      dns: ['localhost', 'istiod.istio-system.svc', ...(isAddress ? [] : [host])],
+      ips: [...new Set(['127.0.0.1', '::1', ...(isAddress ? [host] : [])])],
+    });
+    const pair = { cert_chain: Buffer.from(certificatePem), private_key: Buffer.from(privateKeyPem) };
+    return grpc.ServerCredentials.createSsl(null, [pair], false);
+  }
+
+  private async serveHttp(address: string): Promise<string> {
+    this.http = new HttpServer(this);
+    return this.http.listen(address);
+  }
+
+  private tell(event: ControlPlaneEvent): void {
+    this.options.onEvent?.(event);
+  }
+}
+
+/** Where `ripstop run` finds the root certificate of a control plane. */
+export function rootCertificateFile(stateDir: string): string {
+  return join(stateDir, 'root-cert.pem');
+}
+
+/** A control plane that is not started yet; `start()` opens its ports. */
+export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
+  return new ControlPlane(options);
+}

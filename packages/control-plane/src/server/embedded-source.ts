@@ -1,0 +1,114 @@
+import { type EncodedResource, encodeResources } from '../ads/encoded-resource.ts';
+import type { ControlPlaneEvent } from '../events.ts';
+import type { ProxyNode } from '../model/proxy-node.ts';
+import { type NodeMessage, proxyNodeOf } from '../model/proxy-node-of.ts';
+import { PushContext } from '../push/push-context.ts';
+import { FileSource } from '../source/file-source.ts';
+import { NAMED_TYPES, PUSH_ORDER } from '../translate/translate.ts';
+
+/** The shape of `ConfigSource` in @ripstop/core, which this package does not import (the halves meet as xDS only). */
+export interface EmbeddedUpdate {
+  readonly typeUrl: string;
+  readonly version: string;
+  readonly resources: readonly { readonly name: string; readonly version: string; readonly body: Uint8Array }[];
+  readonly removed: readonly string[];
+  readonly full: boolean;
+}
+
+export interface EmbeddedRejection {
+  readonly typeUrl: string;
+  readonly name: string;
+  readonly reason: string;
+}
+
+export interface EmbeddedSubscription {
+  want(typeUrl: string, names: readonly string[] | '*'): void;
+  close(): void;
+}
+
+export interface EmbeddedSource {
+  subscribe(apply: (update: EmbeddedUpdate) => readonly EmbeddedRejection[]): EmbeddedSubscription;
+}
+
+export interface EmbeddedSourceOptions {
+  /** A folder of YAML, watched, or one file. */
+  readonly dir: string;
+  readonly node: NodeMessage;
+  readonly trustDomain?: string;
+  readonly onEvent?: (event: ControlPlaneEvent) => void;
+}
+
+/**
+ * The translator inside a service's own process: configuration without a control plane. Endpoints come from the YAML (WorkloadEntry,
+ * ServiceEntry, EndpointSlice), for there is nobody to register with.
+ */
+export function createEmbeddedSource(options: EmbeddedSourceOptions): EmbeddedSource {
+  return { subscribe: (apply) => new Embedded(options, apply) };
+}
+
+class Embedded implements EmbeddedSubscription {
+  private readonly node: ProxyNode;
+  private readonly options: EmbeddedSourceOptions;
+  private readonly apply: (update: EmbeddedUpdate) => readonly EmbeddedRejection[];
+  private readonly source: FileSource;
+  private readonly wanted = new Map<string, ReadonlySet<string> | '*'>();
+  private readonly versions = new Map<string, Map<string, string>>();
+  private push: PushContext | undefined;
+  private queued = false;
+  private closed = false;
+  private updates = 0;
+
+  constructor(options: EmbeddedSourceOptions, apply: (update: EmbeddedUpdate) => readonly EmbeddedRejection[]) {
+    this.options = options;
+    this.apply = apply;
+    this.node = proxyNodeOf(options.node);
+    this.source = new FileSource({
+      path: options.dir,
+      onChange: ({ objects, findings, files }) => {
+        const trustDomain = options.trustDomain === undefined ? {} : { trustDomain: options.trustDomain };
+        this.push = new PushContext({ objects, workloads: [], ...trustDomain });
+        options.onEvent?.({ type: 'configuration', objects: objects.length, files, findings });
+        this.queue();
+      },
+      onProblem: (message) => options.onEvent?.({ type: 'problem', message }),
+    });
+  }
+
+  want(typeUrl: string, names: readonly string[] | '*'): void {
+    this.wanted.set(typeUrl, names === '*' ? '*' : new Set(names));
+    this.queue();
+  }
+
+  close(): void {
+    this.closed = true;
+    this.source.close();
+  }
+
+  /** After the caller's turn: `subscribe` has returned then, and several wishes become one pass. */
+  private queue(): void {
+    if (this.queued) return;
+    this.queued = true;
+    setImmediate(() => {
+      this.queued = false;
+      if (!this.closed) for (const typeUrl of PUSH_ORDER) this.deliver(typeUrl);
+    });
+  }
+
+  private deliver(typeUrl: string): void {
+    const wanted = this.wanted.get(typeUrl);
+    if (wanted === undefined || this.push === undefined) return;
+    const before = this.versions.get(typeUrl) ?? new Map<string, string>();
+    const found = encodeResources(typeUrl, this.node, this.push, wanted === '*' ? [] : [...wanted]);
+    const mine = wanted === '*' || NAMED_TYPES.has(typeUrl) ? found : found.filter(({ name }) => wanted.has(name));
+    const changed = mine.filter(({ name, version }) => before.get(name) !== version);
+    const now = new Map(mine.map(({ name, version }) => [name, version]));
+    const removed = [...before.keys()].filter((name) => !now.has(name));
+    this.versions.set(typeUrl, now);
+    if (changed.length === 0 && removed.length === 0 && before.size > 0) return;
+    this.apply({ typeUrl, version: `embedded-${++this.updates}`, resources: changed.map(raw), removed, full: false });
+  }
+}
+
+function raw({ name, version, any }: EncodedResource): EmbeddedUpdate['resources'][number] {
+  return { name, version, body: any.value };
+}

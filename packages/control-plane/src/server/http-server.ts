@@ -1,0 +1,118 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { formatFinding } from '@ripstop/istio-api';
+import type { ServiceGraph } from '../graph/service-graph.ts';
+import { LIVE_PAGE, LIVE_PAGE_CSP } from '../http/page/live-page.ts';
+import type { ControlPlane } from './control-plane.ts';
+
+/** What the HTTP port shows; nothing here changes anything. */
+export class HttpServer {
+  private readonly plane: ControlPlane;
+  private readonly server: Server;
+
+  constructor(plane: ControlPlane) {
+    this.plane = plane;
+    this.server = createServer((request, response) => this.handle(request, response));
+  }
+
+  async listen(address: string): Promise<string> {
+    const at = address.lastIndexOf(':');
+    const host = address.slice(0, at).replace(/^\[|\]$/g, '');
+    await new Promise<void>((resolve, reject) => {
+      this.server.once('error', (cause) =>
+        reject(new Error(`cannot listen on ${address}: is the port taken? Name another one`, { cause })),
+      );
+      this.server.listen(Number(address.slice(at + 1)), host, resolve);
+    });
+    const bound = this.server.address();
+    return `${address.slice(0, at)}:${typeof bound === 'object' && bound !== null ? bound.port : 0}`;
+  }
+
+  async close(): Promise<void> {
+    this.server.closeAllConnections();
+    await new Promise<void>((resolve) => this.server.close(() => resolve()));
+  }
+
+  private handle(request: IncomingMessage, response: ServerResponse): void {
+    const url = new URL(request.url ?? '/', 'http://control-plane');
+    // A page of another site may not read the mesh through the user's browser: names that resolve here are not enough.
+    if (!isLocalHost(request.headers.host ?? '')) {
+      reply(response, 403, 'text/plain', 'this address is not served under that host name\n');
+      return;
+    }
+    if (request.method !== 'GET' && request.method !== 'HEAD') {
+      response.setHeader('allow', 'GET, HEAD');
+      reply(response, 405, 'text/plain', 'only GET\n');
+      return;
+    }
+    const body = this.body(url);
+    if (body === undefined) reply(response, 404, 'text/plain', 'not found; the page is at /\n');
+    else reply(response, 200, body.type, body.text);
+  }
+
+  private body(url: URL): { type: string; text: string } | undefined {
+    switch (url.pathname) {
+      case '/':
+        return { type: 'text/html; charset=utf-8', text: LIVE_PAGE };
+      case '/ready':
+        return { type: 'text/plain', text: 'ready\n' };
+      case '/metrics':
+        return { type: 'text/plain; version=0.0.4', text: this.plane.metricsText() };
+      case '/debug/syncz':
+        return json(this.plane.syncState());
+      case '/api/state':
+        return json(this.state());
+      case '/api/graph':
+        return json(this.graph(url.searchParams.get('seconds')));
+      default:
+        return undefined;
+    }
+  }
+
+  private graph(seconds: string | null): ServiceGraph {
+    const wanted = Number(seconds ?? 60);
+    return this.plane.graph.graph(Number.isFinite(wanted) && wanted > 0 ? Math.min(wanted, 900) : 60, Date.now());
+  }
+
+  private state(): object {
+    const sync = new Map(this.plane.syncState().map((row) => [`${row.name}.${row.namespace}`, row]));
+    return {
+      instances: this.plane.push.instances.map(({ key, name, labels, workloadName, ports, address, health }) => ({
+        service: labels['service.istio.io/canonical-name'] ?? labels.app ?? workloadName,
+        name,
+        address: ports.map((port) => `${port.workloadPort} → ${port.address}:${port.port}`).join(', ') || address,
+        health,
+        synced: sync.get(key)?.synced ?? false,
+        nack: sync.get(key)?.nack ?? '',
+      })),
+      findings: this.plane.findings.map((finding) => ({ severity: finding.severity, text: formatFinding(finding) })),
+      objects: this.plane.objects.map(({ kind, metadata, source }) => ({
+        kind,
+        namespace: metadata.namespace,
+        name: metadata.name,
+        file: source.file,
+        line: source.line,
+      })),
+    };
+  }
+}
+
+/** Guards against DNS rebinding: loopback names, IP addresses and `*.localhost` only. */
+function isLocalHost(host: string): boolean {
+  const name = host.replace(/:\d+$/, '').toLowerCase();
+  return name === 'localhost' || name.endsWith('.localhost') || /^[\d.]+$/.test(name) || /^\[[\da-f:.]+\]$/.test(name);
+}
+
+function json(value: unknown): { type: string; text: string } {
+  return { type: 'application/json', text: JSON.stringify(value) };
+}
+
+function reply(response: ServerResponse, status: number, type: string, text: string): void {
+  response.writeHead(status, {
+    'content-type': type,
+    'content-length': Buffer.byteLength(text),
+    'cache-control': 'no-store',
+    'x-content-type-options': 'nosniff',
+    'content-security-policy': LIVE_PAGE_CSP,
+  });
+  response.end(text);
+}

@@ -1,0 +1,97 @@
+import { analyze, type Finding, type MeshObject, objectKey, parseDocuments, validateObject } from '@ripstop/istio-api';
+import type { SourceFile } from './folder.ts';
+
+interface FileState {
+  readonly text: string;
+  readonly objects: readonly MeshObject[];
+  readonly findings: readonly Finding[];
+}
+
+export interface StoreState {
+  readonly objects: readonly MeshObject[];
+  readonly findings: readonly Finding[];
+  readonly files: number;
+}
+
+/** A kind that cannot be honoured stays in the mesh all the same: translation refuses what it should protect. */
+const KEPT_CODES: ReadonlySet<string> = new Set(['RIPSTOP_UNSUPPORTED_KIND']);
+
+/**
+ * The documents in force. A document with an error is not used; the last good version of that object stays, and when the text cannot
+ * be told apart into objects, everything that the file held stays.
+ */
+export class ObjectStore {
+  private files = new Map<string, FileState>();
+  private readonly defaultNamespace: string;
+
+  constructor(defaultNamespace = 'default') {
+    this.defaultNamespace = defaultNamespace;
+  }
+
+  /** Takes the folder as it is now; answers undefined when nothing has changed since the last time. */
+  update(files: readonly SourceFile[]): StoreState | undefined {
+    const next = new Map<string, FileState>();
+    let changed = files.length !== this.files.size;
+    for (const { name, text } of files) {
+      const before = this.files.get(name);
+      if (before?.text === text) next.set(name, before);
+      else {
+        next.set(name, this.read(name, text, before));
+        changed = true;
+      }
+    }
+    if (!changed) return undefined;
+    this.files = next;
+    return this.state();
+  }
+
+  state(): StoreState {
+    const { objects, duplicates } = unique([...this.files.values()].flatMap((file) => file.objects));
+    const own = [...this.files.values()].flatMap((file) => file.findings);
+    return { objects, findings: [...own, ...duplicates, ...analyze(objects)], files: this.files.size };
+  }
+
+  private read(file: string, text: string, before: FileState | undefined): FileState {
+    const parsed = parseDocuments(text, { file, defaultNamespace: this.defaultNamespace });
+    const findings: Finding[] = [...parsed.findings];
+    const good: MeshObject[] = [];
+    const bad = new Set<string>();
+    for (const object of parsed.objects) {
+      const own = validateObject(object);
+      findings.push(...own);
+      if (own.some(({ severity, code }) => severity === 'error' && !KEPT_CODES.has(code))) bad.add(objectKey(object));
+      else good.push(object);
+    }
+    const unreadable = parsed.findings.some(({ severity }) => severity === 'error');
+    const present = new Set(good.map(objectKey));
+    const kept = (before?.objects ?? []).filter((object) => {
+      const key = objectKey(object);
+      return !present.has(key) && (bad.has(key) || unreadable);
+    });
+    return { text, objects: [...good, ...kept], findings };
+  }
+}
+
+/** The same object in two places: the first by file name is used, and the other one is told so. */
+function unique(objects: readonly MeshObject[]): { objects: MeshObject[]; duplicates: Finding[] } {
+  const byKey = new Map<string, MeshObject>();
+  const duplicates: Finding[] = [];
+  for (const object of objects) {
+    const key = `${object.apiVersion.split('/')[0]} ${objectKey(object)}`;
+    const first = byKey.get(key);
+    if (first === undefined) {
+      byKey.set(key, object);
+      continue;
+    }
+    const { file, line } = first.source;
+    duplicates.push({
+      code: 'RIPSTOP_DUPLICATE_OBJECT',
+      severity: 'warning',
+      object: objectKey(object),
+      position: object.source,
+      path: '',
+      message: `is defined in ${file}:${line} already, which is used; remove one of the two`,
+    });
+  }
+  return { objects: [...byKey.values()], duplicates };
+}
