@@ -1,0 +1,176 @@
+import type { Socket } from 'node:net';
+import type { Cancel, Clock, ConnectionFacts, IdentitySource, Snapshot, SnapshotRef } from '@ripstop/core';
+import type { FirstBytes } from './client-hello.ts';
+import { peekConnection } from './connection-peek.ts';
+import { chooseHttpChain, type FindChains, type HttpChain, InboundConnection } from './inbound-connection.ts';
+import { createPeer, introduce } from './peer.ts';
+import { TlsAcceptor } from './tls-acceptor.ts';
+
+export interface ConnectionGateOptions {
+  /** Destination port of the filter chain match: the workload port, whatever port is bound. */
+  readonly port: number;
+  readonly find: FindChains;
+  readonly snapshots: SnapshotRef;
+  readonly identity?: IdentitySource | undefined;
+  readonly clock: Clock;
+  readonly log?: ((line: string) => void) | undefined;
+}
+
+/**
+ * Lets connections of one port in: looks at the first bytes, takes the filter chain of the snapshot in force, does TLS when the chain
+ * says so, and knows who calls. A connection without a chain is reset, as Envoy does: nothing answers it.
+ */
+export class ConnectionGate {
+  private readonly options: ConnectionGateOptions;
+  private readonly acceptor: TlsAcceptor;
+  private readonly connections = new WeakMap<Socket, InboundConnection>();
+  private readonly open = new Set<InboundConnection>();
+  /** Raw sockets on their way in. */
+  private readonly entering = new Set<Socket>();
+  private readonly told = new Set<string>();
+  private readonly cancelSwap: Cancel;
+  private draining = false;
+  private whenEmpty: (() => void)[] = [];
+
+  constructor(options: ConnectionGateOptions) {
+    this.options = options;
+    this.acceptor = new TlsAcceptor(options.identity);
+    this.cancelSwap = options.snapshots.onSwap((next) => this.follow(next));
+  }
+
+  /** Whether this socket has passed the gate already. */
+  admitted(socket: Socket): boolean {
+    return this.connections.has(socket);
+  }
+
+  connectionOf(socket: Socket): InboundConnection | undefined {
+    return this.connections.get(socket);
+  }
+
+  /** `admit` gets the socket to speak HTTP on: the raw one or its TLS side. */
+  enter(raw: Socket, admit: (socket: Socket) => void): void {
+    this.entering.add(raw);
+    // An error event without a listener would end the process; the close event says all that matters here.
+    raw.on('error', ignore);
+    raw.once('close', () => {
+      this.entering.delete(raw);
+      this.checkEmpty();
+    });
+    peekConnection(raw, this.options.clock, (first) => {
+      if (first === undefined || raw.destroyed) raw.destroy();
+      else this.decide(raw, first, admit);
+    });
+  }
+
+  /** Every response closes its connection from now on. */
+  drain(): void {
+    this.draining = true;
+    for (const connection of this.open) connection.closing = true;
+  }
+
+  /** Closes what is idle and waits for the rest, at most `drainMs`; then nothing is open any more. */
+  async close(drainMs: number): Promise<void> {
+    this.cancelSwap();
+    this.drain();
+    for (const connection of this.open) connection.retire();
+    for (const raw of this.entering) if (!this.hasOpen(raw)) raw.destroy();
+    if (this.open.size + this.entering.size === 0) return;
+    const emptied = new Promise<void>((resolve) => this.whenEmpty.push(resolve));
+    const timer = this.options.clock.setTimer(() => this.destroy(), drainMs);
+    await emptied;
+    timer.cancel();
+  }
+
+  private hasOpen(raw: Socket): boolean {
+    return this.admittedRaw.has(raw);
+  }
+
+  private readonly admittedRaw = new WeakSet<Socket>();
+
+  private destroy(): void {
+    for (const connection of this.open) connection.socket.destroy();
+    for (const raw of this.entering) raw.destroy();
+  }
+
+  private decide(raw: Socket, first: FirstBytes, admit: (socket: Socket) => void): void {
+    const facts = this.factsOf(first);
+    const snapshot = this.options.snapshots.current;
+    const chain = snapshot === undefined ? 'no configuration' : chooseHttpChain(this.options.find(snapshot), facts);
+    if (snapshot === undefined || typeof chain === 'string') {
+      this.refuse(raw, facts, chain as string);
+    } else if (first.kind === 'http2') {
+      this.refuse(raw, facts, 'HTTP/2 without TLS is not served; call it with HTTP/1.1');
+    } else if (chain.tls === undefined) {
+      this.admit(raw, raw, facts, chain, snapshot, createPeer(raw, undefined, '', ''), admit);
+    } else if (!facts.tls) {
+      this.refuse(raw, facts, `filter chain ${chain.name} speaks TLS only`);
+    } else {
+      this.acceptor.accept(raw, chain.tls, facts.alpn, {
+        secured: (socket, names, alpn) =>
+          this.admit(raw, socket, facts, chain, snapshot, createPeer(socket, names, facts.sni, alpn), admit),
+        refused: (why) => this.tell(`a TLS connection was refused: ${why}`),
+      });
+    }
+  }
+
+  private factsOf(first: FirstBytes): ConnectionFacts {
+    const { port } = this.options;
+    if (first.kind === 'tls') return { port, tls: true, sni: first.sni, alpn: first.alpn };
+    const alpn = first.kind === 'http1' ? ['http/1.1'] : first.kind === 'http2' ? ['h2c'] : [];
+    return { port, tls: false, sni: '', alpn };
+  }
+
+  private admit(
+    raw: Socket,
+    socket: Socket,
+    facts: ConnectionFacts,
+    chain: HttpChain,
+    snapshot: Snapshot,
+    peer: InboundConnection['peer'],
+    admit: (socket: Socket) => void,
+  ): void {
+    const connection = new InboundConnection(socket, facts, peer, chain, snapshot, this.options.find);
+    // The configuration may have changed during the handshake.
+    const current = this.options.snapshots.current;
+    if (current === undefined || connection.manager(current) === undefined) {
+      socket.destroy();
+      return;
+    }
+    connection.closing = this.draining;
+    introduce(socket, peer);
+    this.admittedRaw.add(raw);
+    this.connections.set(socket, connection);
+    this.open.add(connection);
+    socket.once('close', () => {
+      this.open.delete(connection);
+      this.checkEmpty();
+    });
+    admit(socket);
+  }
+
+  private refuse(raw: Socket, facts: ConnectionFacts, why: string): void {
+    raw.resetAndDestroy();
+    this.tell(`a ${facts.tls ? 'TLS' : 'plaintext'} connection was refused: ${why}`);
+  }
+
+  /** Each reason once: who knocks a million times does not write a million lines. */
+  private tell(line: string): void {
+    if (this.told.size >= MAX_TOLD || this.told.has(line)) return;
+    this.told.add(line);
+    this.options.log?.(`port ${this.options.port}: ${line}`);
+  }
+
+  /** Connections whose chain is gone (PERMISSIVE became STRICT) end: idle ones now, busy ones with their response. */
+  private follow(next: Snapshot): void {
+    for (const connection of this.open) if (connection.manager(next) === undefined) connection.retire();
+  }
+
+  private checkEmpty(): void {
+    if (this.open.size + this.entering.size > 0) return;
+    for (const resolve of this.whenEmpty.splice(0)) resolve();
+  }
+}
+
+const MAX_TOLD = 100;
+
+function ignore(): void {}

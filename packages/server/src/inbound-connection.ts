@@ -1,0 +1,78 @@
+import type { Socket } from 'node:net';
+import { type ConnectionFacts, chooseFilterChain, type FilterChain, type HttpConnectionManager, type Snapshot } from '@ripstop/core';
+import type { InboundPeer } from './peer.ts';
+
+/** The filter chains that a port's connections choose from. */
+export interface ListenerChains {
+  readonly chains: readonly FilterChain[];
+  /** For connections that no chain matches. */
+  readonly defaultChain: FilterChain | undefined;
+}
+
+/** Finds a port's chains in a snapshot; undefined = the listener is gone. */
+export type FindChains = (snapshot: Snapshot) => ListenerChains | undefined;
+
+/** A chain that this driver can serve. */
+export type HttpChain = FilterChain & { readonly http: HttpConnectionManager };
+
+/** The chain of a connection, or why there is none. */
+export function chooseHttpChain(listener: ListenerChains | undefined, facts: ConnectionFacts): HttpChain | string {
+  const chain = listener === undefined ? undefined : (chooseFilterChain(listener.chains, facts) ?? listener.defaultChain);
+  if (chain === undefined) return 'filter_chain_not_found';
+  if (chain.http === undefined) return `filter chain ${chain.name} is TCP, which an HTTP server cannot serve`;
+  return chain as HttpChain;
+}
+
+/** A connection that passed the gate. Its chain follows the configuration: a push that takes the chain away ends the connection. */
+export class InboundConnection {
+  readonly socket: Socket;
+  readonly facts: ConnectionFacts;
+  readonly peer: InboundPeer;
+  /** Requests that are being answered, upgraded ones included. */
+  active = 0;
+  /** The next response says `connection: close`. */
+  closing = false;
+  private readonly find: FindChains;
+  private chain: HttpChain | undefined;
+  private snapshot: Snapshot;
+
+  constructor(socket: Socket, facts: ConnectionFacts, peer: InboundPeer, chain: HttpChain, snapshot: Snapshot, find: FindChains) {
+    this.socket = socket;
+    this.facts = facts;
+    this.peer = peer;
+    this.chain = chain;
+    this.snapshot = snapshot;
+    this.find = find;
+  }
+
+  /** The connection manager of the snapshot; undefined = this connection would not be accepted any more. */
+  manager(snapshot: Snapshot): HttpConnectionManager | undefined {
+    if (snapshot !== this.snapshot) this.bind(snapshot);
+    return this.chain?.http;
+  }
+
+  /** No further request after the ones that run. */
+  retire(): void {
+    this.closing = true;
+    if (this.active === 0) this.socket.destroy();
+  }
+
+  /** One request less. */
+  release(): void {
+    this.active--;
+  }
+
+  private bind(snapshot: Snapshot): void {
+    const next = chooseHttpChain(this.find(snapshot), this.facts);
+    this.snapshot = snapshot;
+    this.chain = typeof next === 'string' || !this.fits(next) ? undefined : next;
+  }
+
+  /** As if it were accepted now: same transport, and a certificate that the chain still takes. */
+  private fits({ tls }: HttpChain): boolean {
+    const { mtls, uriSans, dnsSans } = this.peer;
+    if ((tls !== undefined) !== this.facts.tls) return false;
+    if (tls === undefined) return true;
+    return mtls ? tls.acceptsSans(uriSans, dnsSans) : !tls.requireClientCertificate;
+  }
+}

@@ -1,0 +1,108 @@
+import type { IncomingMessage } from 'node:http';
+import type { RequestHead } from '@ripstop/core';
+
+/**
+ * A request's head over node:http's own `rawHeaders`, whose names become lower-case as Envoy's are. Changes show in `req.headers`,
+ * `req.rawHeaders` and `req.url`: what was authorised is what the app sees.
+ */
+export class InboundHead implements RequestHead {
+  readonly scheme: 'http' | 'https';
+  private readonly message: IncomingMessage;
+  private readonly lines: string[];
+  private host: string;
+
+  constructor(message: IncomingMessage, scheme: 'http' | 'https') {
+    this.message = message;
+    this.scheme = scheme;
+    const lines = message.rawHeaders;
+    for (let at = 0; at < lines.length; at += 2) lines[at] = lines[at]!.toLowerCase();
+    this.lines = lines;
+    this.host = this.header('host') ?? '';
+  }
+
+  get authority(): string {
+    return this.host;
+  }
+
+  set authority(value: string) {
+    this.host = value;
+    this.setHeader('host', value);
+  }
+
+  get method(): string {
+    return this.message.method ?? '';
+  }
+
+  set method(value: string) {
+    this.message.method = value;
+  }
+
+  get path(): string {
+    return this.message.url ?? '';
+  }
+
+  set path(value: string) {
+    this.message.url = value;
+  }
+
+  header(name: string): string | undefined {
+    // Node's own object answers quickly what is absent; its values are joined otherwise than Envoy's.
+    if (this.message.headers[name] === undefined) return name.charCodeAt(0) === 58 ? this.pseudo(name) : undefined;
+    const { lines } = this;
+    let value: string | undefined;
+    for (let at = 0; at < lines.length; at += 2) {
+      if (lines[at] === name) value = value === undefined ? lines[at + 1]! : `${value},${lines[at + 1]}`;
+    }
+    return value;
+  }
+
+  headerLines(name: string): readonly string[] {
+    if (name.charCodeAt(0) === 58) {
+      const value = this.pseudo(name);
+      return value === undefined ? [] : [value];
+    }
+    const found: string[] = [];
+    const { lines } = this;
+    for (let at = 0; at < lines.length; at += 2) if (lines[at] === name) found.push(lines[at + 1]!);
+    return found;
+  }
+
+  setHeader(name: string, value: string): void {
+    if (this.message.headers[name] !== undefined) this.removeHeader(name);
+    this.lines.push(name, value);
+    this.message.headers[name] = value;
+  }
+
+  appendHeader(name: string, value: string): void {
+    this.lines.push(name, value);
+    this.message.headers[name] = this.header(name) ?? value;
+  }
+
+  removeHeader(name: string): void {
+    const { lines } = this;
+    let kept = 0;
+    for (let at = 0; at < lines.length; at += 2) {
+      if (lines[at] === name) continue;
+      lines[kept] = lines[at]!;
+      lines[kept + 1] = lines[at + 1]!;
+      kept += 2;
+    }
+    lines.length = kept;
+    delete this.message.headers[name];
+  }
+
+  /** Every line but host. */
+  pairs(): string[] {
+    const pairs: string[] = [];
+    const { lines } = this;
+    for (let at = 0; at < lines.length; at += 2) if (lines[at] !== 'host') pairs.push(lines[at]!, lines[at + 1]!);
+    return pairs;
+  }
+
+  private pseudo(name: string): string | undefined {
+    if (name === ':authority') return this.host;
+    if (name === ':path') return this.path;
+    if (name === ':method') return this.method;
+    return name === ':scheme' ? this.scheme : undefined;
+  }
+}

@@ -1,0 +1,47 @@
+import type { X509Certificate } from 'node:crypto';
+
+/** The names of a caller's certificate, read once per connection. */
+export interface PeerNames {
+  readonly uriSans: readonly string[];
+  readonly dnsSans: readonly string[];
+  /** RFC 2253: last relative name first. */
+  readonly subject: string;
+  /** Lower-case hex of the SHA-256 of the DER. */
+  readonly hash: string;
+}
+
+export function readPeerNames(certificate: X509Certificate): PeerNames {
+  const { uris, dns } = splitSubjectAltName(certificate.subjectAltName);
+  return {
+    uriSans: uris,
+    dnsSans: dns,
+    subject: (certificate.subject ?? '').split('\n').reverse().join(','),
+    hash: certificate.fingerprint256.replaceAll(':', '').toLowerCase(),
+  };
+}
+
+/** Splits Node's `URI:…, DNS:…`. Entries with awkward characters come as JSON strings, whose commas must not split. */
+export function splitSubjectAltName(text: string | undefined): { uris: string[]; dns: string[] } {
+  const uris: string[] = [];
+  const dns: string[] = [];
+  for (const entry of (text ?? '').match(/(?:[^,"]|"(?:[^"\\]|\\.)*")+/g) ?? []) {
+    const trimmed = entry.trim();
+    const raw = trimmed.slice(trimmed.indexOf(':') + 1);
+    const value = raw.startsWith('"') ? (JSON.parse(raw) as string) : raw;
+    if (trimmed.startsWith('URI:')) uris.push(value);
+    else if (trimmed.startsWith('DNS:')) dns.push(value);
+  }
+  return { uris, dns };
+}
+
+const SPIFFE_ID = /^spiffe:\/\/[a-z0-9._-]+(?:\/[A-Za-z0-9._-]+)*$/;
+const MAX_SPIFFE_ID_BYTES = 2048;
+
+/** Why a certificate that chains to the trust bundle is refused all the same; undefined = it may speak. The SPIFFE X.509-SVID rules. */
+export function refusalOf(certificate: X509Certificate, { uriSans }: PeerNames): string | undefined {
+  if (certificate.ca) return 'a CA certificate as a leaf';
+  if (uriSans.length > 1) return 'more than one URI SAN';
+  const id = uriSans[0];
+  if (id !== undefined && (id.length > MAX_SPIFFE_ID_BYTES || !SPIFFE_ID.test(id))) return 'a URI SAN that is no SPIFFE id';
+  return undefined;
+}

@@ -1,0 +1,50 @@
+import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Peer } from '@ripstop/core';
+import type { PeerNames } from './peer-certificate.ts';
+
+/** The other side of an inbound connection, for filters and for the app's handlers. */
+export interface InboundPeer extends Peer {
+  /** `spiffe://…` of the verified client certificate; undefined over plaintext. */
+  readonly spiffeId: string | undefined;
+  /** Istio's form of it: `cluster.local/ns/default/sa/productpage`. */
+  readonly principal: string | undefined;
+}
+
+const peers = new WeakMap<Socket, InboundPeer>();
+
+/** Who sent a request; undefined for one that did not come through a mesh listener (tests, `inject`). */
+export function peerOf(request: Pick<IncomingMessage, 'socket'>): InboundPeer | undefined {
+  return peers.get(request.socket);
+}
+
+/** Tells {@link peerOf} whose requests will come from this socket. */
+export function introduce(socket: Socket, peer: InboundPeer): void {
+  peers.set(socket, peer);
+}
+
+/** Over plaintext `names` is undefined. */
+export function createPeer(socket: Socket, names: PeerNames | undefined, sni: string, alpn: string): InboundPeer {
+  const spiffeId = names?.uriSans[0];
+  return {
+    address: plainAddress(socket.remoteAddress),
+    port: socket.remotePort ?? 0,
+    localAddress: plainAddress(socket.localAddress),
+    localPort: socket.localPort ?? 0,
+    mtls: names !== undefined,
+    uriSans: names?.uriSans ?? [],
+    dnsSans: names?.dnsSans ?? [],
+    subject: names?.subject ?? '',
+    certificateHash: names?.hash ?? '',
+    sni,
+    alpn,
+    spiffeId,
+    principal: spiffeId?.slice('spiffe://'.length),
+  };
+}
+
+/** A dual-stack socket's IPv4 caller as IPv4. */
+function plainAddress(address: string | undefined): string {
+  if (address === undefined) return '';
+  return address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address;
+}
