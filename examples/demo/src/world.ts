@@ -35,8 +35,8 @@ export class World {
   readonly dir: string;
   readonly meshDir: string;
   readonly processes: Processes;
-  readonly traces = new TraceReceiver();
-  readonly instances = new Map<string, DemoProcess>();
+  readonly traces: TraceReceiver = new TraceReceiver();
+  readonly instances: Map<string, DemoProcess> = new Map();
   /** In-mesh callers inside this very process: `load` is anybody, `productpage` has productpage's identity. */
   load!: Mesh;
   productpage!: Mesh;
@@ -268,6 +268,8 @@ export class World {
       RIPSTOP_LOG: '1',
       DEMO_INSTANCE: instance,
       DEMO_OTLP: this.otlpUrl,
+      // Spans are asked for soon after they are made; the default is 5 s.
+      OTEL_BSP_SCHEDULE_DELAY: '300',
     };
   }
 }

@@ -1,4 +1,4 @@
-import { type Mesh, mesh as sharedMesh, peerOf } from '@ripstop/node';
+import { type Mesh, peerOf, mesh as sharedMesh } from '@ripstop/node';
 import type { RequestHandler } from 'express';
 
 /** What a handler sees of the mesh on `req.mesh`. */

@@ -1,4 +1,4 @@
-import { type Mesh, mesh as sharedMesh, peerOf } from '@ripstop/node';
+import { type Mesh, peerOf, mesh as sharedMesh } from '@ripstop/node';
 import type { FastifyPluginAsync } from 'fastify';
 import plugin from 'fastify-plugin';
 

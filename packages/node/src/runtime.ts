@@ -1,5 +1,5 @@
 import { SnapshotCompiler, standardFilters } from '@ripstop/compile';
-import { ClusterStates, type ConfigSource, type FilterFactory, Pipeline, SnapshotRef } from '@ripstop/core';
+import { type Clock, ClusterStates, type ConfigSource, type FilterFactory, Pipeline, type Random, SnapshotRef } from '@ripstop/core';
 import { createIdentity, type Identity } from '@ripstop/identity';
 import { type AdminServer, createAdminServer, createTelemetry, type Telemetry } from '@ripstop/telemetry';
 import { MeshDispatcher } from '@ripstop/undici';
@@ -26,8 +26,8 @@ export class Runtime {
   readonly telemetry: Telemetry;
   readonly identity: Identity | undefined;
   readonly dispatcher: MeshDispatcher;
-  readonly clock = clock;
-  readonly random = random;
+  readonly clock: Clock = clock;
+  readonly random: Random = random;
   private readonly filters: readonly FilterFactory<unknown>[];
   private ads: AdsSource | undefined;
   private loop: ConfigLoop | undefined;

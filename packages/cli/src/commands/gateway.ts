@@ -21,7 +21,9 @@ export function addGatewayCommand(program: Command): void {
     .description('run an ingress gateway: serves the Gateways whose selector matches its labels')
     .option('--service <name>', 'service name', 'istio-ingressgateway')
     .option('--namespace <namespace>', 'namespace', 'istio-system')
-    .option('--label <name=value>', 'label for Gateway selectors', (text, before: readonly string[]) => [...before, text], ['istio=ingressgateway'])
+    .option('--label <name=value>', 'label for Gateway selectors', (text, before: readonly string[]) => [...before, text], [
+      'istio=ingressgateway',
+    ])
     .option('--xds <host:port>', 'TLS address of the control plane', '127.0.0.1:15012')
     .option('--state-dir <dir>', 'state directory of the control plane', '.ripstop')
     .option('--bind <address>', 'address to listen on', '127.0.0.1')
@@ -44,6 +46,7 @@ export function addGatewayCommand(program: Command): void {
 
 function parsePort(text: string, before: Readonly<Record<number, number>>): Readonly<Record<number, number>> {
   const match = /^(\d+)=(\d+)$/.exec(text);
-  if (match === null || Number(match[1]) > 65_535 || Number(match[2]) > 65_535) throw new InvalidArgumentError('give <listener port>=<port to bind>');
+  if (match === null || Number(match[1]) > 65_535 || Number(match[2]) > 65_535)
+    throw new InvalidArgumentError('give <listener port>=<port to bind>');
   return { ...before, [Number(match[1])]: Number(match[2]) };
 }

@@ -29,7 +29,12 @@ export function addRunCommand(program: Command): void {
     .option('--label <name=value>', 'further label, may be given several times', collectLabel, [])
     .option('--xds <host:port>', 'TLS address of the control plane', '127.0.0.1:15012')
     .option('--state-dir <dir>', 'state directory of the control plane: its root certificate and token key', '.ripstop')
-    .option('--ports <mode>', 'auto: listen on any free port and keep the workload port as a name; fixed: listen on the workload port', parsePorts, 'auto')
+    .option(
+      '--ports <mode>',
+      'auto: listen on any free port and keep the workload port as a name; fixed: listen on the workload port',
+      parsePorts,
+      'auto',
+    )
     .option('--admin <host:port>', 'address of /stats/prometheus; port 0 takes any free one', '127.0.0.1:0')
     .argument('<command...>', 'the program and its arguments, behind --')
     .action(async (command: readonly string[], options: RunOptions) => {
@@ -42,7 +47,9 @@ export function environmentOf(options: RunOptions): Record<string, string> {
   const stateDir = resolve(options.stateDir);
   const root = join(stateDir, 'root-cert.pem');
   if (!existsSync(root)) {
-    throw new Error(`no control plane has run in ${stateDir} (root-cert.pem is missing): start \`ripstop dev <folder>\` in this directory, or name its --state-dir`);
+    throw new Error(
+      `no control plane has run in ${stateDir} (root-cert.pem is missing): start \`ripstop dev <folder>\` in this directory, or name its --state-dir`,
+    );
   }
   const serviceAccount = options.serviceAccount ?? options.service;
   const { namespace } = options;
