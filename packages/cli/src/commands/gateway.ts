@@ -1,6 +1,5 @@
-import { createGateway } from '@ripstop/gateway';
-import { createMesh } from '@ripstop/node';
 import { type Command, InvalidArgumentError } from 'commander';
+import { terminated } from '../control-plane-process.ts';
 import { environmentOf } from './run.ts';
 
 interface GatewayOptions {
@@ -30,15 +29,14 @@ export function addGatewayCommand(program: Command): void {
     .option('--port <listener=bound>', 'bind a listener port elsewhere, for example 8080=8000', parsePort, {})
     .option('--admin <host:port>', 'address of /stats/prometheus', '127.0.0.1:0')
     .action(async (options: GatewayOptions) => {
+      // Loaded here: the data plane is a large import that no other command needs.
+      const [{ createGateway }, { createMesh }] = await Promise.all([import('@ripstop/gateway'), import('@ripstop/node')]);
       Object.assign(process.env, environmentOf({ ...options, ports: 'fixed' }));
       const mesh = createMesh({ role: 'router' });
       const gateway = createGateway({ mesh, bindHost: options.bind, ports: options.port });
       await gateway.start();
       for (const { address, port } of gateway.addresses()) process.stdout.write(`gateway  http://${address}:${port}\n`);
-      await new Promise<void>((resolve) => {
-        process.once('SIGINT', () => resolve());
-        process.once('SIGTERM', () => resolve());
-      });
+      await terminated();
       await gateway.close();
       await mesh.close();
     });
