@@ -1,1 +1,1 @@
-export {};
+export { createGateway, Gateway, type GatewayAddress, type GatewayCloseOptions, type GatewayOptions } from './gateway.ts';

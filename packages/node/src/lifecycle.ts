@@ -4,7 +4,7 @@
  */
 export function onTermination(drain: () => Promise<void>): () => void {
   const signals: readonly NodeJS.Signals[] = ['SIGTERM', 'SIGINT'];
-  const handler = (signal: NodeJS.Signals): void => {
+  const handler = (): void => {
     if (signals.some((name) => process.listenerCount(name) > 1)) return;
     cancel();
     drain().then(

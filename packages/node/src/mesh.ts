@@ -140,7 +140,7 @@ export class Mesh implements AsyncDisposable {
   }
 
   private createListener(app: import('node:http').Server, workloadPort: number, bind: { host: string; port: number }): MeshListener {
-    const { snapshots, pipeline, identity, telemetry, clock, random, settings } = this.runtime;
+    const { snapshots, pipeline, identity, telemetry, clock, settings } = this.runtime;
     return new MeshListener({
       workloadPort,
       bind,
@@ -149,7 +149,6 @@ export class Mesh implements AsyncDisposable {
       ...(identity === undefined ? {} : { identity }),
       telemetry,
       clock,
-      random,
       log: settings.log,
       app,
     });

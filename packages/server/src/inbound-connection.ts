@@ -54,7 +54,7 @@ export class InboundConnection {
   /** No further request after the ones that run. */
   retire(): void {
     this.closing = true;
-    if (this.active === 0) this.socket.destroy();
+    if (this.active === 0) this.socket.destroySoon();
   }
 
   /** One request less. */

@@ -1,0 +1,141 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Cancel, GatewayListener, Snapshot } from '@ripstop/core';
+import type { Mesh } from '@ripstop/node';
+import { type Forwarder, MeshListener } from '@ripstop/server';
+import { createForwarder } from './forwarder.ts';
+
+export interface GatewayOptions {
+  /** A mesh of role `router`; the Gateways whose selector matches its labels are served. */
+  readonly mesh: Mesh;
+  /** Default 127.0.0.1. */
+  readonly bindHost?: string;
+  /** Listener port → port to bind, where they differ; 0 = any free one. */
+  readonly ports?: Readonly<Record<number, number>>;
+}
+
+export interface GatewayCloseOptions {
+  /** Time for requests in flight, milliseconds. Default 5,000. */
+  readonly drainMs?: number;
+}
+
+/** Where one listener is reached. */
+export interface GatewayAddress {
+  /** Port of the Gateway's server as the listener has it (a Service may map it: 80 → 8080). */
+  readonly listenerPort: number;
+  readonly address: string;
+  readonly port: number;
+}
+
+interface Served {
+  readonly listener: MeshListener;
+  /** Undefined while it is being bound. */
+  address: AddressInfo | undefined;
+}
+
+const DEFAULT_DRAIN_MS = 5_000;
+
+/** An ingress gateway: listeners come and go with the configuration, requests are forwarded by the same pipeline as a service's own. */
+export class Gateway implements AsyncDisposable {
+  private readonly options: GatewayOptions;
+  private readonly forwarder: Forwarder;
+  private readonly served = new Map<number, Served>();
+  private cancel: Cancel = () => {};
+  private closed = false;
+
+  constructor(options: GatewayOptions) {
+    this.options = options;
+    this.forwarder = createForwarder(options.mesh.dispatcher);
+  }
+
+  /** Waits for configuration and binds its listeners. Rejects when a port cannot be bound; later ones are logged. */
+  async start(): Promise<void> {
+    const { mesh } = this.options;
+    await mesh.ready();
+    const { snapshots, settings } = mesh.parts;
+    this.cancel = snapshots.onSwap((next) => {
+      this.follow(next).catch((error: unknown) => settings.log(`gateway: ${error instanceof Error ? error.message : error}`));
+    });
+    if (snapshots.current !== undefined) await this.follow(snapshots.current);
+  }
+
+  /** In order of the listeners' ports. */
+  addresses(): readonly GatewayAddress[] {
+    return [...this.served]
+      .sort(([a], [b]) => a - b)
+      .flatMap(([listenerPort, { address }]) =>
+        address === undefined ? [] : [{ listenerPort, address: address.address, port: address.port }],
+      );
+  }
+
+  /** Stops listening and lets requests in flight end. */
+  async close({ drainMs = DEFAULT_DRAIN_MS }: GatewayCloseOptions = {}): Promise<void> {
+    this.closed = true;
+    this.cancel();
+    const listeners = [...this.served.values()].map(({ listener }) => listener);
+    this.served.clear();
+    for (const listener of listeners) listener.drain();
+    await Promise.all(listeners.map((listener) => listener.close({ drainMs })));
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  private async follow(snapshot: Snapshot): Promise<void> {
+    const wanted = new Set(snapshot.gateways.map(({ port }) => port));
+    const gone = [...this.served].filter(([port]) => !wanted.has(port));
+    for (const [port, { listener }] of gone) {
+      this.served.delete(port);
+      listener.drain();
+    }
+    const fresh = [...wanted].filter((port) => !this.served.has(port));
+    await Promise.all([
+      ...gone.map(([, { listener }]) => listener.close({ drainMs: DEFAULT_DRAIN_MS })),
+      ...fresh.map((port) => this.serve(port)),
+    ]);
+  }
+
+  private async serve(port: number): Promise<void> {
+    const listener = this.createListener(port);
+    const served: Served = { listener, address: undefined };
+    this.served.set(port, served);
+    try {
+      served.address = await listener.listen();
+    } catch (error) {
+      // The next configuration tries again.
+      this.served.delete(port);
+      throw error;
+    }
+    if (this.closed || this.served.get(port) !== served) await listener.close({ drainMs: 0 });
+  }
+
+  private createListener(port: number): MeshListener {
+    const { mesh, bindHost = '127.0.0.1', ports = {} } = this.options;
+    const { snapshots, pipeline, identity, telemetry, clock, settings } = mesh.parts;
+    return new MeshListener({
+      app: createServer(),
+      bind: { host: bindHost, port: ports[port] ?? port },
+      workloadPort: port,
+      find: (snapshot) => chainsOf(snapshot.gateways.find((listener) => listener.port === port)),
+      forwarder: this.forwarder,
+      snapshots,
+      pipeline,
+      identity,
+      telemetry,
+      clock,
+      log: settings.log,
+    });
+  }
+}
+
+function chainsOf(
+  listener: GatewayListener | undefined,
+): { chains: GatewayListener['filterChains']; defaultChain: GatewayListener['defaultFilterChain'] } | undefined {
+  return listener === undefined ? undefined : { chains: listener.filterChains, defaultChain: listener.defaultFilterChain };
+}
+
+/** A gateway that is not started yet. */
+export function createGateway(options: GatewayOptions): Gateway {
+  return new Gateway(options);
+}

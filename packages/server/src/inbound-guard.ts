@@ -1,0 +1,173 @@
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import { ServerResponse as PlainResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { Exchange, type LocalReply, localReply, noRouteReply } from '@ripstop/core';
+import type { ConnectionGate } from './connection-gate.ts';
+import type { InboundConnection } from './inbound-connection.ts';
+import { InboundExchange } from './inbound-exchange.ts';
+import { InboundHead } from './inbound-head.ts';
+import type { ListenerParts } from './listener-parts.ts';
+import { isGrpc } from './local-response.ts';
+import { refusedUpgrade, settleTarget } from './request-target.ts';
+
+/** Runs once the pipeline has let an exchange pass. */
+type Proceed = (served: InboundExchange) => void;
+type Verdict = LocalReply | undefined | Promise<LocalReply | undefined>;
+
+const FILTER_FAILED = localReply({ status: 500, details: 'ripstop_filter_failed', body: 'a filter of the mesh failed' });
+
+/**
+ * Stands in front of every listener of an http.Server, whenever it was or will be added, for all ways in which node:http hands out a
+ * request: `request`, `checkContinue`, `checkExpectation`, `upgrade`, `connect`. Middleware cannot run before it and cannot be left out.
+ */
+export class InboundGuard {
+  private readonly parts: ListenerParts;
+  private readonly gate: ConnectionGate;
+  private readonly server: Server;
+  private readonly emit: (event: string, ...args: unknown[]) => boolean;
+
+  constructor(parts: ListenerParts, gate: ConnectionGate, server: Server) {
+    this.parts = parts;
+    this.gate = gate;
+    this.server = server;
+    this.emit = server.emit.bind(server) as InboundGuard['emit'];
+    // With a listener node:http asks before it says 100 Continue: the caller must not send a body that is refused.
+    server.on('checkContinue', saysContinue);
+    server.on('connect', isAnsweredHere);
+    if (parts.forwarder !== undefined) server.on('upgrade', isAnsweredHere);
+    server.emit = ((event: string, ...args: unknown[]) => this.onEvent(event, args)) as Server['emit'];
+  }
+
+  private onEvent(event: string, args: unknown[]): boolean {
+    switch (event) {
+      case 'request':
+      case 'checkContinue':
+      case 'checkExpectation':
+        this.onRequest(event, args[0] as IncomingMessage, args[1] as ServerResponse);
+        return true;
+      case 'upgrade':
+      case 'connect':
+        this.onSocket(event, args[0] as IncomingMessage, args[1] as Duplex, args[2] as Buffer);
+        return true;
+      default:
+        return this.emit(event, ...args);
+    }
+  }
+
+  private onRequest(event: string, request: IncomingMessage, response: ServerResponse): void {
+    const connection = this.gate.connectionOf(request.socket);
+    const { forwarder, telemetry } = this.parts;
+    this.begin(connection, request, response, (served) => {
+      if (forwarder !== undefined) {
+        served.handOver(response);
+        if (event === 'checkContinue') response.writeContinue();
+        forwarder.request(served.x, request, response);
+        return;
+      }
+      served.serve();
+      telemetry.run(served.x, () => this.hand(event, request, response));
+    });
+  }
+
+  /** To the app's own listeners; ours for checkContinue counts for none. */
+  private hand(event: string, request: IncomingMessage, response: ServerResponse): void {
+    if (event !== 'checkContinue' || this.server.listenerCount('checkContinue') > 1) {
+      this.emit(event, request, response);
+      return;
+    }
+    response.writeContinue();
+    this.emit('request', request, response);
+  }
+
+  private onSocket(event: string, request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    const connection = this.gate.connectionOf(request.socket);
+    const response = responseFor(request, socket);
+    if (response === undefined) return;
+    const { forwarder, telemetry } = this.parts;
+    this.begin(connection, request, response, (served) => {
+      if (event === 'connect') {
+        served.reply(noRouteReply());
+        return;
+      }
+      if (forwarder !== undefined) {
+        served.handOver(socket);
+        forwarder.upgrade(served.x, request, response, head);
+        return;
+      }
+      response.detachSocket(request.socket);
+      served.watchSocket(socket);
+      telemetry.run(served.x, () => this.emit(event, request, socket, head));
+    });
+  }
+
+  private begin(connection: InboundConnection | undefined, request: IncomingMessage, response: ServerResponse, proceed: Proceed): void {
+    const snapshot = this.parts.snapshots.current;
+    const manager = snapshot === undefined ? undefined : connection?.manager(snapshot);
+    if (connection === undefined || snapshot === undefined || manager === undefined) {
+      // Its chain is gone: as a connection that is refused at the door.
+      request.socket.destroy();
+      return;
+    }
+    const { parts } = this;
+    const head = new InboundHead(request, connection.facts.tls ? 'https' : 'http');
+    const x = new Exchange({
+      direction: parts.forwarder === undefined ? 'inbound' : 'outbound',
+      protocol: isGrpc(request.headers['content-type']) ? 'grpc' : 'http1',
+      request: head,
+      snapshot,
+      manager,
+      peer: connection.peer,
+      port: parts.workloadPort,
+      startedAt: parts.clock.now(),
+    });
+    const served = new InboundExchange(parts, connection, x);
+    served.watch(request, response);
+    const verdict = this.judge(x, request, head);
+    if (verdict === undefined) proceed(served);
+    else if (verdict instanceof Promise) this.settle(verdict, served, response, proceed);
+    else served.reply(verdict);
+  }
+
+  /** Everything before the app: the request line, then the pipeline. A filter that throws refuses. */
+  private judge(x: Exchange, request: IncomingMessage, head: InboundHead): Verdict {
+    try {
+      const refused = settleTarget(request, head) ?? refusedUpgrade(request, x.manager.upgrades);
+      this.parts.telemetry.onStart(x);
+      return refused ?? this.parts.pipeline.begin(x);
+    } catch (error) {
+      return this.failed(x, error);
+    }
+  }
+
+  private settle(verdict: Promise<LocalReply | undefined>, served: InboundExchange, response: ServerResponse, proceed: Proceed): void {
+    verdict
+      .catch((error: unknown) => this.failed(served.x, error))
+      .then((reply) => {
+        if (reply !== undefined) served.reply(reply);
+        else if (!response.destroyed) proceed(served);
+      });
+  }
+
+  private failed(x: Exchange, error: unknown): LocalReply {
+    this.parts.log?.(`inbound ${x.request.method} ${x.request.path}: ${error instanceof Error ? error.message : String(error)}`);
+    return FILTER_FAILED;
+  }
+}
+
+/** Only for replies: an upgraded connection has no response of node:http's any more. Undefined = earlier ones are still unanswered. */
+function responseFor(request: IncomingMessage, socket: Duplex): ServerResponse | undefined {
+  const response = new PlainResponse(request);
+  try {
+    response.assignSocket(request.socket);
+  } catch {
+    socket.destroy(); // An upgrade that was pipelined behind other requests: nobody does that, and no order could be kept.
+    return undefined;
+  }
+  response.shouldKeepAlive = false;
+  response.once('finish', () => socket.end());
+  return response;
+}
+
+/** Stands only for node:http to count; the guard answers in its place. */
+function saysContinue(): void {}
+function isAnsweredHere(): void {}

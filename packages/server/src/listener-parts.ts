@@ -1,0 +1,26 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Clock, Exchange, IdentitySource, Pipeline, SnapshotRef, TelemetrySink } from '@ripstop/core';
+import type { FindChains } from './inbound-connection.ts';
+
+/** Where exchanges go that the pipeline lets pass, when it is not the app of this process: a gateway's forwarder. It ends them, too. */
+export interface Forwarder {
+  request(x: Exchange, request: IncomingMessage, response: ServerResponse): void;
+  /** `response` stands on the caller's socket; `head` is what came behind the request already. */
+  upgrade(x: Exchange, request: IncomingMessage, response: ServerResponse, head: Buffer): void;
+}
+
+/** What a listener is made of. */
+export interface ListenerParts {
+  readonly snapshots: SnapshotRef;
+  readonly pipeline: Pipeline;
+  readonly telemetry: TelemetrySink;
+  readonly clock: Clock;
+  /** Absent: no TLS; connections of chains that demand it are refused. */
+  readonly identity?: IdentitySource | undefined;
+  readonly log?: ((line: string) => void) | undefined;
+  /** Port of filter chains and policies, whatever port is bound. */
+  readonly workloadPort: number;
+  /** Default: the chains of virtualInbound. */
+  readonly find?: FindChains | undefined;
+  readonly forwarder?: Forwarder | undefined;
+}

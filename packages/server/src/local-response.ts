@@ -1,0 +1,46 @@
+import type { ServerResponse } from 'node:http';
+import { type Exchange, grpcStatusOfHttp, type LocalReply, type Pipeline } from '@ripstop/core';
+import { ReplyHead } from './response-heads.ts';
+
+/** Envoy's and gRPC's rule for what a gRPC content type is. */
+export function isGrpc(contentType: string | undefined): boolean {
+  return contentType?.startsWith('application/grpc') === true && (contentType.length === 16 || contentType[16] === '+');
+}
+
+/** Writes a {@link LocalReply} as Envoy would send it: the one place on the server side that does. */
+export function writeLocalReply(x: Exchange, reply: LocalReply, pipeline: Pipeline, response: ServerResponse, wallTimeMs: number): void {
+  const grpc = x.protocol === 'grpc';
+  const body = grpc || reply.body === '' ? undefined : Buffer.from(reply.body);
+  const lines: string[] = [];
+  const closes = reply.headers.some(([name]) => name === 'connection');
+  for (const [name, value] of reply.headers) if (name !== 'connection') lines.push(name.toLowerCase(), value);
+  if (grpc) addGrpcStatus(lines, reply);
+  else if (body !== undefined) {
+    lines.push('content-length', String(body.byteLength));
+    if (!lines.includes('content-type')) lines.push('content-type', 'text/plain');
+  }
+  lines.push('date', new Date(wallTimeMs).toUTCString());
+  if (x.manager.serverName !== '') lines.push('server', x.manager.serverName);
+  if (body === undefined && reply.status !== 204) lines.push('content-length', '0');
+  const head = new ReplyHead(grpc ? 200 : reply.status, lines);
+  pipeline.respond(x, head);
+  // A caller that is still sending its body would wait for somebody to read it: Envoy closes then.
+  if (closes || !response.req.complete) response.shouldKeepAlive = false;
+  response.writeHead(head.status, head.lines);
+  response.end(response.req.method === 'HEAD' || reply.status === 204 ? undefined : body);
+}
+
+function addGrpcStatus(lines: string[], reply: LocalReply): void {
+  lines.push('content-type', 'application/grpc', 'grpc-status', String(reply.grpcStatus ?? grpcStatusOfHttp(reply.status)));
+  if (reply.body !== '') lines.push('grpc-message', percentEncode(reply.body));
+}
+
+/** gRPC's encoding of grpc-message: printable ASCII but % stays. */
+function percentEncode(text: string): string {
+  let encoded = '';
+  for (const byte of Buffer.from(text)) {
+    encoded +=
+      byte >= 0x20 && byte <= 0x7e && byte !== 0x25 ? String.fromCharCode(byte) : `%${byte.toString(16).toUpperCase().padStart(2, '0')}`;
+  }
+  return encoded;
+}

@@ -1,0 +1,92 @@
+import type { Server } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import type { Snapshot } from '@ripstop/core';
+import { answerClientErrors } from './client-error.ts';
+import { ConnectionGate } from './connection-gate.ts';
+import type { ListenerChains } from './inbound-connection.ts';
+import { InboundGuard } from './inbound-guard.ts';
+import type { ListenerParts } from './listener-parts.ts';
+
+/** How a {@link MeshListener} is made. */
+export interface MeshListenerOptions extends ListenerParts {
+  /** Where `listen` binds. */
+  readonly bind: { readonly host: string; readonly port: number };
+  /** The server of the app. From now on the mesh stands in front of it. */
+  readonly app: Server;
+}
+
+export interface ListenerCloseOptions {
+  /** Time for requests in flight, milliseconds. */
+  readonly drainMs: number;
+}
+
+/** Envoy's idle_timeout of a downstream connection; node:http's own 5 s would cost a handshake after each pause. */
+const IDLE_TIMEOUT_MS = 3_600_000;
+const NODE_KEEP_ALIVE_MS = 5_000;
+
+/**
+ * Serves an http.Server as a workload port: connections are let in by filter chain, requests by the pipeline. The server stays the
+ * app's; its `connection` listeners get only sockets that have passed.
+ */
+export class MeshListener {
+  private readonly options: MeshListenerOptions;
+  private readonly gate: ConnectionGate;
+  private attached = false;
+
+  constructor(options: MeshListenerOptions) {
+    this.options = options;
+    const { workloadPort: port, find = inboundChains, snapshots, identity, clock, log } = options;
+    this.gate = new ConnectionGate({ port, find, snapshots, identity, clock, log });
+  }
+
+  /** Puts the mesh in front of the server without binding it. Calling it twice is harmless. */
+  attach(): void {
+    if (this.attached) return;
+    this.attached = true;
+    const { app } = this.options;
+    if (app.keepAliveTimeout === NODE_KEEP_ALIVE_MS) app.keepAliveTimeout = IDLE_TIMEOUT_MS;
+    const listeners = app.listeners('connection') as ((this: Server, socket: Socket) => void)[];
+    app.removeAllListeners('connection');
+    const admit = (socket: Socket): void => {
+      for (const listener of listeners) listener.call(app, socket);
+    };
+    app.on('connection', (socket: Socket) => this.gate.enter(socket, admit));
+    new InboundGuard(this.options, this.gate, app);
+    answerClientErrors(app, (socket) => this.gate.connectionOf(socket), this.options.snapshots);
+  }
+
+  /** Binds and serves; rejects when the address is taken or may not be bound. */
+  async listen(): Promise<AddressInfo> {
+    this.attach();
+    const { app, bind } = this.options;
+    await new Promise<void>((resolve, reject) => {
+      const onError = (cause: NodeJS.ErrnoException): void => {
+        const why = cause.code === 'EADDRINUSE' ? 'something else listens there; name another port' : cause.message;
+        reject(new Error(`cannot listen on ${bind.host}:${bind.port}: ${why}`, { cause }));
+      };
+      app.once('error', onError);
+      app.listen(bind.port, bind.host, () => {
+        app.off('error', onError);
+        resolve();
+      });
+    });
+    return app.address() as AddressInfo;
+  }
+
+  /** Every response closes its connection from now on, so that callers go elsewhere. */
+  drain(): void {
+    this.gate.drain();
+  }
+
+  /** Stops listening, lets requests in flight end for `drainMs`, then ends what is left. */
+  async close({ drainMs }: ListenerCloseOptions): Promise<void> {
+    const { app } = this.options;
+    const closed = app.listening ? new Promise<void>((resolve) => app.close(() => resolve())) : undefined;
+    await this.gate.close(drainMs);
+    await closed;
+  }
+}
+
+function inboundChains(snapshot: Snapshot): ListenerChains {
+  return { chains: snapshot.inbound, defaultChain: undefined };
+}
