@@ -6,8 +6,8 @@ import type { VirtualService } from '../push/virtual-services.ts';
 import { type GatewayHttpServer, gatewayServers } from './gateway-servers.ts';
 import { type RouteFields, virtualServiceRoutes } from './http-routes.ts';
 import type { XdsResource } from './resource.ts';
+import { routeConfiguration, type VirtualHostFields, virtualHost } from './route-configuration.ts';
 import { isCatchAll } from './route-match.ts';
-import { routeConfiguration, type VirtualHostFields, virtualHost } from './routes.ts';
 import { sourceMetadata } from './values.ts';
 
 /** RDS of a gateway: `http.<target port>`, all plain servers of the port together. */

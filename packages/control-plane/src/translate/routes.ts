@@ -1,16 +1,15 @@
-import { ROUTE_TYPE_URL, RouteConfiguration, type VirtualHost } from '@ripstop/xds-api';
+import { ROUTE_TYPE_URL } from '@ripstop/xds-api';
 import type { ProxyNode } from '../model/proxy-node.ts';
 import { isHttp } from '../push/protocol.ts';
 import type { PushContext } from '../push/push-context.ts';
 import type { MeshService } from '../push/service.ts';
 import { governing } from '../push/virtual-services.ts';
 import { buildGatewayRoutes } from './gateway-routes.ts';
-import { defaultRoute, type RouteFields, type RouteScope, virtualServiceRoutes } from './http-routes.ts';
+import { defaultRoute, type RouteScope, virtualServiceRoutes } from './http-routes.ts';
 import { PASSTHROUGH_CLUSTER } from './names.ts';
 import type { XdsResource } from './resource.ts';
-import { type FieldsOf, sourceMetadata, ZERO } from './values.ts';
-
-export type VirtualHostFields = FieldsOf<typeof VirtualHost>;
+import { routeConfiguration, type VirtualHostFields, virtualHost } from './route-configuration.ts';
+import { sourceMetadata, ZERO } from './values.ts';
 
 /** RDS of the named route configurations. */
 export function buildRoutes(node: ProxyNode, push: PushContext, names: readonly string[]): XdsResource[] {
@@ -20,16 +19,6 @@ export function buildRoutes(node: ProxyNode, push: PushContext, names: readonly 
 
 function resource(name: string, virtualHosts: readonly VirtualHostFields[]): XdsResource {
   return { typeUrl: ROUTE_TYPE_URL, name, message: routeConfiguration(name, virtualHosts) };
-}
-
-export function routeConfiguration(name: string, virtualHosts: readonly VirtualHostFields[]): RouteConfiguration {
-  return RouteConfiguration.fromPartial({
-    name,
-    virtualHosts: [...virtualHosts],
-    validateClusters: false,
-    maxDirectResponseBodySizeBytes: 1_048_576,
-    ignorePortInHostMatching: true,
-  });
 }
 
 /** `80` holds every host of the port and the catch-all; `reviews.default.svc.cluster.local:9080` just that one, for any domain. */
@@ -87,21 +76,6 @@ function orphanHosts(services: readonly MeshService[], scope: RouteScope, taken:
     }
   }
   return found;
-}
-
-export function virtualHost(
-  name: string,
-  domains: readonly string[],
-  routes: readonly RouteFields[],
-  metadata: Record<string, unknown> = {},
-): VirtualHostFields {
-  return {
-    name,
-    domains: [...domains],
-    routes: [...routes],
-    includeRequestAttemptCount: true,
-    ...(Object.keys(metadata).length === 0 ? {} : { metadata: { filterMetadata: metadata as Record<string, Record<string, unknown>> } }),
-  };
 }
 
 /** Every name that a client of `namespace` may use for a service, in istiod's order. */
