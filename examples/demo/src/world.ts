@@ -26,6 +26,13 @@ interface SyncRow {
   readonly synced: boolean;
 }
 
+interface Ports {
+  readonly xds: number;
+  readonly xdsTls: number;
+  readonly http: number;
+  readonly gateway: number;
+}
+
 const here = fileURLToPath(new URL('.', import.meta.url));
 const cli = fileURLToPath(import.meta.resolve('@ripstop/cli/main'));
 
@@ -43,10 +50,10 @@ export class World {
   controlPlane!: DemoProcess;
   gateway!: DemoProcess;
   gatewayAddress = '';
-  private readonly ports: { xds: number; xdsTls: number; http: number };
+  private readonly ports: Ports;
   private otlpUrl = '';
 
-  private constructor(report: Report, ports: { xds: number; xdsTls: number; http: number }) {
+  private constructor(report: Report, ports: Ports) {
     this.report = report;
     this.ports = ports;
     this.dir = mkdtempSync(join(tmpdir(), 'ripstop-demo-'));
@@ -57,8 +64,8 @@ export class World {
   }
 
   static async create(report: Report): Promise<World> {
-    const [xds, xdsTls, http] = await Promise.all([freePort(), freePort(), freePort()]);
-    return new World(report, { xds: xds!, xdsTls: xdsTls!, http: http! });
+    const [xds, xdsTls, http, gateway] = await Promise.all([freePort(), freePort(), freePort(), freePort()]);
+    return new World(report, { xds, xdsTls, http, gateway });
   }
 
   get pageUrl(): string {
@@ -72,12 +79,11 @@ export class World {
     this.report.progress('control plane');
     await this.startControlPlane();
     this.report.progress(`gateway, ${instances.length} service processes`);
-    this.gateway = this.processes.start(
-      'gateway',
-      join(here, 'services/gateway.mjs'),
-      [],
-      this.environment('istio-ingressgateway', 'v1', '1', 'istio-system', { istio: 'ingressgateway' }),
-    );
+    this.gateway = this.processes.start('gateway', join(here, 'services/gateway.mjs'), [], {
+      ...this.environment('istio-ingressgateway', 'v1', '1', 'istio-system', { istio: 'ingressgateway' }),
+      // Its Gateway comes with step 1; outside callers know the address from the start.
+      DEMO_GATEWAY_PORT: String(this.ports.gateway),
+    });
     await Promise.all([this.gateway.ready, ...instances.map((spec) => this.startInstance(spec))]);
     this.gatewayAddress = (await this.gateway.ready).address;
     this.load = await this.caller('load');
@@ -157,7 +163,8 @@ export class World {
   }
 
   yaml(file: string): string {
-    return readFileSync(join(here, 'mesh', file), 'utf8');
+    // From the sources: the build makes modules only.
+    return readFileSync(join(here, '../src/mesh', file), 'utf8');
   }
 
   /** Waits until the control plane has read the folder and every client has acknowledged. */

@@ -34,6 +34,7 @@ interface Served {
 }
 
 const DEFAULT_DRAIN_MS = 5_000;
+const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /** An ingress gateway: listeners come and go with the configuration, requests are forwarded by the same pipeline as a service's own. */
 export class Gateway implements AsyncDisposable {
@@ -41,6 +42,8 @@ export class Gateway implements AsyncDisposable {
   private readonly forwarder: Forwarder;
   private readonly served = new Map<number, Served>();
   private cancel: Cancel = () => {};
+  /** A gateway is a server also while no Gateway is configured: without a socket the process would end. */
+  private hold: NodeJS.Timeout | undefined;
   private closed = false;
 
   constructor(options: GatewayOptions) {
@@ -51,6 +54,7 @@ export class Gateway implements AsyncDisposable {
   /** Waits for configuration and binds its listeners. Rejects when a port cannot be bound; later ones are logged. */
   async start(): Promise<void> {
     const { mesh } = this.options;
+    this.hold = setInterval(() => {}, MAX_TIMER_MS);
     await mesh.ready();
     const { snapshots, settings } = mesh.parts;
     this.cancel = snapshots.onSwap((next) => {
@@ -72,6 +76,7 @@ export class Gateway implements AsyncDisposable {
   async close({ drainMs = DEFAULT_DRAIN_MS }: GatewayCloseOptions = {}): Promise<void> {
     this.closed = true;
     this.cancel();
+    clearInterval(this.hold);
     const listeners = [...this.served.values()].map(({ listener }) => listener);
     this.served.clear();
     for (const listener of listeners) listener.drain();

@@ -79,6 +79,7 @@ export class Runtime {
       random,
       filters: [...standardFilters(), ...this.filters],
       clusterStates: new ClusterStates({ clock, random, resolveDns }),
+      router: this.settings.role === 'router',
       log: this.settings.log,
     });
     this.loop = new ConfigLoop(source, compiler, this.snapshots, {

@@ -53,6 +53,8 @@ export class AdsSource implements ConfigSource {
   private health: WorkloadHealth | undefined;
   private timer: Timer | undefined;
   private closed = false;
+  /** The first request of a stream names the node, whoever sends it. */
+  private introduced = false;
   private responses = 0;
   private lastError = '';
   private lastResponseMs = 0;
@@ -118,6 +120,7 @@ export class AdsSource implements ConfigSource {
       metadata,
     );
     this.stream = stream;
+    this.introduced = false;
     this.responses = 0;
     let ended = false;
     const end = (reason: string): void => {
@@ -128,8 +131,7 @@ export class AdsSource implements ConfigSource {
     stream.on('data', (response: DeltaDiscoveryResponse) => this.receive(stream, response));
     stream.on('error', (error: grpc.ServiceError) => end(`${grpc.status[error.code] ?? error.code}: ${error.details}`));
     stream.on('end', () => end('the server ended the stream'));
-    const requests = this.subscriptions.resume();
-    for (const [index, request] of requests.entries()) this.send(request, index === 0);
+    for (const request of this.subscriptions.resume()) this.send(request);
     this.sendHealth();
   }
 
@@ -167,7 +169,9 @@ export class AdsSource implements ConfigSource {
   private send(request: Partial<DeltaDiscoveryRequest>, withNode = false): void {
     const { stream } = this;
     if (stream === undefined || this.closed) return;
-    stream.write(DeltaDiscoveryRequest.fromPartial({ ...request, ...(withNode ? { node: this.encodeNode() } : {}) }));
+    const node = withNode || !this.introduced ? { node: this.encodeNode() } : {};
+    this.introduced = true;
+    stream.write(DeltaDiscoveryRequest.fromPartial({ ...request, ...node }));
   }
 
   private sendHealth(): void {

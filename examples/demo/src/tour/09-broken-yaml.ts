@@ -21,7 +21,8 @@ export const brokenYaml: Step = {
     const load = new Background(() => world.load.fetch('http://reviews:9080/plain'), 200);
     const mark = world.controlPlane.output().length;
     world.report.applied('reviews.yaml (with a typing mistake in line 9)', BROKEN);
-    world.save('reviews.yaml', BROKEN);
+    // The other document of the file, the DestinationRule, is as it was.
+    world.save('reviews.yaml', [BROKEN, ...good.split('---\n').slice(1)].join('---\n'));
     const said = await until(() => /reviews\.yaml:9\b/.test(world.controlPlane.output().slice(mark)), 3000);
     const line =
       world.controlPlane
