@@ -92,6 +92,7 @@ export class Gateway implements AsyncDisposable {
     const gone = [...this.served].filter(([port]) => !wanted.has(port));
     for (const [port, { listener }] of gone) {
       this.served.delete(port);
+      this.options.mesh.disown(port);
       listener.drain();
     }
     const fresh = [...wanted].filter((port) => !this.served.has(port));
@@ -113,6 +114,8 @@ export class Gateway implements AsyncDisposable {
       throw error;
     }
     if (this.closed || this.served.get(port) !== served) await listener.close({ drainMs: 0 });
+    // In the mesh a gateway is an endpoint of its Service like any workload.
+    else this.options.mesh.adopt(listener, port, 'http', served.address.port);
   }
 
   private createListener(port: number): MeshListener {

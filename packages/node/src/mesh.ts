@@ -104,6 +104,19 @@ export class Mesh implements AsyncDisposable {
     this.listeners.set(workloadPort, listener);
   }
 
+  /** Takes in a listener that was made elsewhere (a gateway's): registered now, drained and closed with this mesh. */
+  adopt(listener: MeshListener, workloadPort: number, name: string, port: number): void {
+    this.listeners.set(workloadPort, listener);
+    this.announce(workloadPort, name, port);
+  }
+
+  /** Gives a listener back; the workload port is served no more. */
+  disown(workloadPort: number): void {
+    this.listeners.delete(workloadPort);
+    this.runtime.node.withdraw(workloadPort);
+    this.runtime.register();
+  }
+
   health(): MeshHealth {
     const config = this.runtime.configOrigin;
     return {
