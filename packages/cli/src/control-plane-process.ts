@@ -1,25 +1,47 @@
 import { existsSync } from 'node:fs';
-import type { ControlPlaneAddresses, ControlPlaneOptions } from '@ripstop/control-plane';
+import { relative } from 'node:path';
+import type { ControlPlane, ControlPlaneAddresses } from '@ripstop/control-plane';
+import { type Command, Option } from 'commander';
 import { EventLog } from './event-log.ts';
+import { parseAddress } from './option-values.ts';
+import { prepareStateDir, writeNotes } from './state-dir.ts';
 
 /** Options of the commands that run a control plane. */
-export interface ControlPlaneProcessOptions extends Omit<ControlPlaneOptions, 'onEvent'> {
+export interface ControlPlaneProcessOptions {
   readonly stateDir: string;
-  /** Called once the ports are open. */
-  readonly onStarted?: (addresses: ControlPlaneAddresses) => void;
+  readonly xds: string;
+  readonly xdsTls: string;
+  readonly http: string;
+  readonly trustDomain: string;
+}
+
+/** Adds what `serve` and `dev` have in common. Everything is on loopback unless told otherwise. */
+export function addControlPlaneOptions(command: Command): Command {
+  return command
+    .option('--state-dir <dir>', 'directory of the root certificate, its key and the token key; made with mode 0700', '.ripstop')
+    .addOption(new Option('--xds <host:port>', 'plaintext xDS').argParser(parseAddress).default('127.0.0.1:15010'))
+    .addOption(new Option('--xds-tls <host:port>', 'xDS over TLS, and the CA').argParser(parseAddress).default('127.0.0.1:15012'))
+    .addOption(new Option('--http <host:port>', 'live page, debug, metrics').argParser(parseAddress).default('127.0.0.1:15014'))
+    .option('--trust-domain <name>', 'trust domain of the identities', 'cluster.local');
 }
 
 /** Runs a control plane and prints its events to standard output until SIGINT or SIGTERM. Rejects when it cannot start. */
-export async function runControlPlane({ onStarted, ...options }: ControlPlaneProcessOptions): Promise<void> {
-  if (!existsSync(options.source)) throw new Error(`there is no file or folder ${options.source}: make it, or name the one with the YAML`);
+export async function runControlPlane(
+  source: string,
+  options: ControlPlaneProcessOptions,
+  onStarted: (addresses: ControlPlaneAddresses, say: (topic: string, text: string) => void) => void,
+): Promise<void> {
+  if (!existsSync(source)) throw new Error(`there is no file or folder ${source}: make it, or name the one that holds the YAML`);
   const log = new EventLog((line) => process.stdout.write(`${line}\n`), Date.now);
   const stop = terminated();
+  const complaint = prepareStateDir(options.stateDir);
+  if (complaint !== '') log.say('warning', complaint);
   process.env.GRPC_VERBOSITY ??= 'NONE'; // Read at import: what it would log, a port that is taken, is said here in one line.
   const { createControlPlane } = await import('@ripstop/control-plane');
-  const plane = createControlPlane({ ...options, onEvent: log.onEvent });
-  const addresses = await plane.start();
-  log.say('control plane', `xds ${addresses.xds}  xds over TLS and CA ${addresses.xdsTls}  page http://${addresses.http}/`);
-  onStarted?.(addresses);
+  const plane = createControlPlane({ ...options, source, onEvent: log.onEvent });
+  const addresses = await start(plane, options);
+  writeNotes(options.stateDir, { xdsTls: addresses.xdsTls, trustDomain: options.trustDomain });
+  onStarted(addresses, (topic, text) => log.say(topic, text));
   const signal = await stop;
   log.say('control plane', `${signal}: closing`);
   await plane.close();
@@ -31,4 +53,22 @@ export function terminated(): Promise<NodeJS.Signals> {
     process.once('SIGINT', resolve);
     process.once('SIGTERM', resolve);
   });
+}
+
+/** The arguments that `ripstop run` needs to find a control plane of this state directory; '' for the default one. */
+export function stateDirArgument(stateDir: string): string {
+  return relative('.', stateDir) === '.ripstop' ? '' : ` --state-dir ${stateDir}`;
+}
+
+async function start(plane: ControlPlane, options: ControlPlaneProcessOptions): Promise<ControlPlaneAddresses> {
+  try {
+    return await plane.start();
+  } catch (cause) {
+    const flag = (['xds', 'xdsTls', 'http'] as const).find((name) => cause instanceof Error && cause.message.includes(` ${options[name]}`));
+    if (flag === undefined) throw cause;
+    throw new Error(
+      `cannot listen on ${options[flag]}: end whatever uses the port, or name another one with --${flag === 'xdsTls' ? 'xds-tls' : flag} (port 0 takes any free one)`,
+      { cause: cause instanceof Error ? cause.cause : undefined },
+    );
+  }
 }

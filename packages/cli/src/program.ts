@@ -1,16 +1,26 @@
 import { Command } from 'commander';
+import { addAnalyzeCommand } from './commands/analyze.ts';
+import { addDevCommand } from './commands/dev.ts';
 import { addGatewayCommand } from './commands/gateway.ts';
 import { addRunCommand } from './commands/run.ts';
 import { addServeCommand } from './commands/serve.ts';
+import { addTokenCommand } from './commands/token.ts';
+import { addVersionCommand } from './commands/version.ts';
+import { version } from './version.ts';
 
 /** The `ripstop` command line; `parseAsync` runs it. */
 export function createProgram(): Command {
   const program = new Command('ripstop')
     .description('An in-process service mesh for Node, configured by Istio YAML')
+    .version(version())
     .showHelpAfterError('(ripstop --help lists the commands, ripstop <command> --help its options)')
     .enablePositionalOptions();
-  addServeCommand(program);
+  addDevCommand(program);
   addRunCommand(program);
   addGatewayCommand(program);
+  addServeCommand(program);
+  addTokenCommand(program);
+  addAnalyzeCommand(program);
+  addVersionCommand(program);
   return program;
 }

@@ -1,16 +1,11 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import { terminated } from '../control-plane-process.ts';
-import { environmentOf } from './run.ts';
+import { collectLabel, parseAddress, parseName } from '../option-values.ts';
+import { environmentOf, type JoinOptions } from './run.ts';
 
-interface GatewayOptions {
-  readonly service: string;
-  readonly namespace: string;
-  readonly label: readonly string[];
-  readonly xds: string;
-  readonly stateDir: string;
+interface GatewayOptions extends JoinOptions {
   readonly bind: string;
   readonly port: Readonly<Record<number, number>>;
-  readonly admin: string;
 }
 
 /** `ripstop gateway`: an ingress gateway for the Gateways whose selector its labels match. */
@@ -18,25 +13,30 @@ export function addGatewayCommand(program: Command): void {
   program
     .command('gateway')
     .description('run an ingress gateway: serves the Gateways whose selector matches its labels')
-    .option('--service <name>', 'service name', 'istio-ingressgateway')
-    .option('--namespace <namespace>', 'namespace', 'istio-system')
-    .option('--label <name=value>', 'label for Gateway selectors', (text, before: readonly string[]) => [...before, text], [
-      'istio=ingressgateway',
-    ])
-    .option('--xds <host:port>', 'TLS address of the control plane', '127.0.0.1:15012')
+    .option('--service <name>', 'service name', parseName, 'istio-ingressgateway')
+    .option('--namespace <namespace>', 'namespace', parseName, 'istio-system')
+    .option(
+      '--label <name=value>',
+      'label for Gateway selectors, may be given several times (default: istio=ingressgateway)',
+      collectLabel,
+      [],
+    )
+    .option('--xds <host:port>', 'TLS address of the control plane (default: the one of the state directory)', parseAddress)
     .option('--state-dir <dir>', 'state directory of the control plane', '.ripstop')
     .option('--bind <address>', 'address to listen on', '127.0.0.1')
     .option('--port <listener=bound>', 'bind a listener port elsewhere, for example 8080=8000', parsePort, {})
-    .option('--admin <host:port>', 'address of /stats/prometheus', '127.0.0.1:0')
+    .option('--admin <host:port>', 'address of /stats/prometheus', parseAddress, '127.0.0.1:0')
     .action(async (options: GatewayOptions) => {
+      const stop = terminated();
+      const label = options.label.length === 0 ? ['istio=ingressgateway'] : options.label;
+      Object.assign(process.env, await environmentOf({ ...options, label, ports: 'fixed' }));
       // Loaded here: the data plane is a large import that no other command needs.
       const [{ createGateway }, { createMesh }] = await Promise.all([import('@ripstop/gateway'), import('@ripstop/node')]);
-      Object.assign(process.env, environmentOf({ ...options, ports: 'fixed' }));
       const mesh = createMesh({ role: 'router' });
       const gateway = createGateway({ mesh, bindHost: options.bind, ports: options.port });
       await gateway.start();
       for (const { address, port } of gateway.addresses()) process.stdout.write(`gateway  http://${address}:${port}\n`);
-      await terminated();
+      await stop;
       await gateway.close();
       await mesh.close();
     });
@@ -45,6 +45,6 @@ export function addGatewayCommand(program: Command): void {
 function parsePort(text: string, before: Readonly<Record<number, number>>): Readonly<Record<number, number>> {
   const match = /^(\d+)=(\d+)$/.exec(text);
   if (match === null || Number(match[1]) > 65_535 || Number(match[2]) > 65_535)
-    throw new InvalidArgumentError('give <listener port>=<port to bind>');
+    throw new InvalidArgumentError('Give <listener port>=<port to bind>.');
   return { ...before, [Number(match[1])]: Number(match[2]) };
 }

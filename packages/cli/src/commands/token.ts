@@ -1,0 +1,27 @@
+import { type Command, Option } from 'commander';
+import { parseName, parseTtl } from '../option-values.ts';
+import { issueToken } from '../state-dir.ts';
+
+interface TokenOptions {
+  readonly service?: string;
+  readonly serviceAccount?: string;
+  readonly namespace: string;
+  readonly ttl: number;
+  readonly stateDir: string;
+}
+
+/** `ripstop token --service reviews`: a join token on standard output, and nothing else there. */
+export function addTokenCommand(program: Command): void {
+  program
+    .command('token')
+    .description('print a join token, for a service that is not started by ripstop run (RIPSTOP_TOKEN). Keep it secret')
+    .option('--service <name>', 'service name; becomes the service account', parseName)
+    .option('--service-account <name>', 'service account, when it is not the service name', parseName)
+    .option('--namespace <namespace>', 'namespace', parseName, 'default')
+    .addOption(new Option('--ttl <time>', 'how long it is good for: 30d, 12h, 15m, 90s').argParser(parseTtl).default(86_400, '24h'))
+    .option('--state-dir <dir>', 'state directory of the control plane', '.ripstop')
+    .action(async ({ service, serviceAccount = service, namespace, ttl, stateDir }: TokenOptions) => {
+      if (serviceAccount === undefined) throw new Error('whose token? Give --service <name> or --service-account <name>');
+      process.stdout.write(`${await issueToken(stateDir, { namespace, serviceAccount }, ttl)}\n`);
+    });
+}

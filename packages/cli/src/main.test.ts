@@ -1,0 +1,163 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+
+const main = join(import.meta.dirname, 'main.ts');
+const LOOPBACK = ['--xds', '127.0.0.1:0', '--xds-tls', '127.0.0.1:0', '--http', '127.0.0.1:0'];
+const SERVICE = `apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: { name: reviews }
+spec:
+  hosts: [reviews.example.com]
+  resolution: STATIC
+  ports: [{ name: http, number: 9080, protocol: HTTP }]
+`;
+
+interface Run {
+  readonly child: ChildProcess;
+  readonly stdout: () => string;
+  readonly stderr: () => string;
+  readonly code: Promise<number>;
+  /** Resolves with the output once it matches. */
+  said(pattern: RegExp): Promise<RegExpExecArray>;
+}
+
+let folder: string;
+let children: ChildProcess[];
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'ripstop-cli-'));
+  mkdirSync(join(folder, 'mesh'));
+  writeFileSync(join(folder, 'mesh/services.yaml'), SERVICE);
+  children = [];
+});
+afterEach(() => {
+  for (const child of children) child.kill('SIGKILL');
+  rmSync(folder, { recursive: true, force: true });
+});
+
+function ripstop(...args: readonly string[]): Run {
+  const child = spawn(process.execPath, ['--conditions=development', main, ...args], { cwd: folder });
+  children.push(child);
+  let stdout = '';
+  let stderr = '';
+  const waiting = new Set<() => void>();
+  const heard = (): void => {
+    for (const look of waiting) look();
+  };
+  child.stdout.on('data', (chunk) => {
+    stdout += chunk;
+    heard();
+  });
+  child.stderr.on('data', (chunk) => {
+    stderr += chunk;
+    heard();
+  });
+  const code = once(child, 'close').then(([exit]) => Number(exit));
+  const said = (pattern: RegExp): Promise<RegExpExecArray> =>
+    new Promise((resolve, reject) => {
+      const look = (): void => {
+        const match = pattern.exec(stdout + stderr);
+        if (match === null) return;
+        waiting.delete(look);
+        resolve(match);
+      };
+      waiting.add(look);
+      look();
+      code.then(() => reject(new Error(`ended without saying ${pattern}:\n${stdout}${stderr}`)));
+    });
+  return { child, stdout: () => stdout, stderr: () => stderr, code, said };
+}
+
+describe('ripstop serve and dev', () => {
+  it('serves until SIGTERM, and says what a saved file does', async () => {
+    const run = ripstop('serve', '--source', 'mesh', '--state-dir', 'state', ...LOOPBACK);
+    const [, page] = await run.said(/page (http:\S+)/);
+    expect((await fetch(`${page}ready`)).status).toBe(200);
+    writeFileSync(join(folder, 'mesh/services.yaml'), SERVICE.replace('hosts:', 'hsots:'));
+    await run.said(/error services\.yaml:5 ServiceEntry default\/reviews spec\.hsots: .*hosts.*\n/);
+    run.child.kill('SIGTERM');
+    expect(await run.code).toBe(0);
+    expect(run.stderr()).toBe('');
+  });
+
+  it('says how to join, and makes it enough to be in the same folder', async () => {
+    const dev = ripstop('dev', 'mesh', ...LOOPBACK);
+    await dev.said(/ripstop run --service <name> --version v1 -- node <program>\.js/);
+    const [, xdsTls] = await dev.said(/over TLS and CA (\S+)/);
+    const run = ripstop('run', '--service', 'reviews', '--', 'node', '-p', 'process.env.RIPSTOP_XDS');
+    expect(await run.code).toBe(0);
+    expect(run.stdout()).toBe(`grpcs://${xdsTls}\n`);
+    dev.child.kill('SIGINT');
+    expect(await dev.code).toBe(0);
+  });
+
+  it.each(['--xds', '--xds-tls', '--http'])(
+    'ends with exit code 1 and the option to change when the port of %s is taken',
+    async (option) => {
+      const taken = createServer().listen(0, '127.0.0.1');
+      await once(taken, 'listening');
+      const address = `127.0.0.1:${(taken.address() as AddressInfo).port}`;
+      const run = ripstop('serve', '--source', 'mesh', ...LOOPBACK, option, address);
+      expect(await run.code).toBe(1);
+      expect(run.stderr().trimEnd().split('\n')).toEqual([expect.stringContaining(`name another one with ${option} (`)]);
+      expect(run.stderr()).toContain('EADDRINUSE');
+      taken.close();
+    },
+  );
+});
+
+describe('ripstop run', () => {
+  it('passes SIGTERM on and ends with the exit code of the program', async () => {
+    await ripstop('dev', 'mesh', ...LOOPBACK).said(/ripstop run/);
+    const program = 'process.on("SIGTERM", () => process.exit(7)); setInterval(() => {}, 1000); console.log("up")';
+    const run = ripstop('run', '--service', 'reviews', '--', 'node', '-e', program);
+    await run.said(/up/);
+    run.child.kill('SIGTERM');
+    expect(await run.code).toBe(7);
+  });
+});
+
+describe('errors', () => {
+  it.each([
+    {
+      args: ['serve', '--source', 'nowhere'],
+      says: 'ripstop: there is no file or folder nowhere: make it, or name the one that holds the YAML',
+    },
+    { args: ['analyze', 'nowhere'], says: 'ripstop: there is no file or folder nowhere: name the one that holds the YAML' },
+    { args: ['token', '--state-dir', 'mesh'], says: 'ripstop: whose token? Give --service <name> or --service-account <name>' },
+    {
+      args: ['run', '--service', 'a', '--', 'node'],
+      says: /^ripstop: no control plane has run in .*\.ripstop .*: start `ripstop dev <folder>`/,
+    },
+    { args: ['serve', '--source', 'mesh', '--xds', '15010'], says: /^error: .*Give host:port/ },
+    { args: ['sevre'], says: /^error: unknown command 'sevre'/ },
+  ])('$args ends with exit code 1 and no stack', async ({ args, says }) => {
+    const run = ripstop(...args);
+    expect(await run.code).toBe(1);
+    const [line] = run.stderr().split('\n');
+    if (typeof says === 'string') expect(line).toBe(says);
+    else expect(line).toMatch(says);
+    expect(run.stderr()).not.toMatch(/\n\s+at /);
+    expect(run.stdout()).toBe('');
+  });
+});
+
+describe('ripstop analyze', () => {
+  it('prints findings as JSON on standard output and ends with 79', async () => {
+    writeFileSync(join(folder, 'mesh/services.yaml'), SERVICE.replace('hosts:', 'hsots:'));
+    const run = ripstop('analyze', 'mesh', '-o', 'json');
+    expect(await run.code).toBe(79);
+    expect(JSON.parse(run.stdout())[0]).toMatchObject({ level: 'Error', reference: 'mesh/services.yaml:5' });
+  });
+
+  it('ends with 0 when nothing is wrong', async () => {
+    const run = ripstop('analyze', 'mesh');
+    expect(await run.code).toBe(0);
+    expect(run.stdout()).toBe('');
+    expect(run.stderr()).toContain('No validation issues found');
+  });
+});
