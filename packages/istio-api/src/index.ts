@@ -1,7 +1,8 @@
 export { analyze } from './analysis/analyze.ts';
 export * from './object.ts';
 export { type Parsed, type ParseOptions, parseDocuments } from './parse.ts';
-export { KINDS, type Kind, kindOf } from './schema/kinds.ts';
+export type { Kind, KindStatus } from './schema/kind.ts';
+export { closesWorkloads, KINDS, kindOf } from './schema/kinds.ts';
 export type { Fields, Schema, Support } from './schema/schema.ts';
 export * from './types/core.ts';
 export * from './types/networking.ts';

@@ -104,9 +104,13 @@ function readObject(
   }
   const known = kindOf(apiVersion, kind);
   if (known === undefined) {
-    const elsewhere = ['networking.istio.io', 'security.istio.io', 'telemetry.istio.io'].find((group) =>
-      apiVersion.startsWith(`${group}/`),
-    );
+    const elsewhere = [
+      'networking.istio.io',
+      'security.istio.io',
+      'telemetry.istio.io',
+      'extensions.istio.io',
+      'gateway.networking.k8s.io',
+    ].find((group) => apiVersion.startsWith(`${group}/`));
     // Deployments and the like are somebody else's; a mesh group with a kind that is not in it is a mistake.
     if (elsewhere !== undefined) findings.push(problem('RIPSTOP_UNKNOWN_KIND', locate(['kind']), `${apiVersion} has no kind ${kind}`));
     return;

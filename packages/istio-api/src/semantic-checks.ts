@@ -1,5 +1,24 @@
 import type { MeshObject } from './object.ts';
-import type { HTTPRoute, ServiceEntrySpec, VirtualServiceSpec } from './types/networking.ts';
+import { CONDITION_KEYS } from './schema/security.ts';
+import {
+  checkClaims,
+  checkDestinationRule,
+  checkGateway,
+  checkService,
+  checkServiceEntrySupport,
+  checkSidecar,
+  checkWorkloadEntry,
+  type SidecarSpec,
+} from './support-checks.ts';
+import type { ServiceSpec } from './types/core.ts';
+import type {
+  DestinationRuleSpec,
+  GatewaySpec,
+  HTTPRoute,
+  ServiceEntrySpec,
+  VirtualServiceSpec,
+  WorkloadEntrySpec,
+} from './types/networking.ts';
 import type { AuthorizationPolicySpec, PeerAuthenticationSpec, Rule } from './types/security.ts';
 import type { Report } from './validate.ts';
 
@@ -9,7 +28,23 @@ export function semanticChecks(object: MeshObject, report: Report): void {
     case 'VirtualService':
       checkVirtualService(object.spec as VirtualServiceSpec, report);
       return;
+    case 'DestinationRule':
+      checkDestinationRule(object.spec as DestinationRuleSpec, report);
+      return;
+    case 'Sidecar':
+      checkSidecar(object.spec as SidecarSpec, report);
+      return;
+    case 'Gateway':
+      if (object.apiVersion.startsWith('networking.istio.io/')) checkGateway(object.spec as GatewaySpec, report);
+      return;
+    case 'Service':
+      checkService(object.spec as ServiceSpec, report);
+      return;
+    case 'WorkloadEntry':
+      checkWorkloadEntry(object.spec as WorkloadEntrySpec, ['spec'], report);
+      return;
     case 'ServiceEntry':
+      checkServiceEntrySupport(object.spec as ServiceEntrySpec, report);
       checkServiceEntry(object.spec as ServiceEntrySpec, report);
       return;
     case 'PeerAuthentication':
@@ -37,7 +72,15 @@ function checkRoute(route: HTTPRoute, path: readonly (string | number)[], report
     if (destinations.length > 1 && sum === 0)
       report('RIPSTOP_WEIGHT_SUM', 'error', [...path, 'route'], 'weights add up to 0; give at least one destination a weight');
   }
+  if (redirect?.redirectCode !== undefined && ![301, 302, 303, 307, 308].includes(redirect.redirectCode))
+    report(
+      'RIPSTOP_BAD_VALUE',
+      'error',
+      [...path, 'redirect', 'redirectCode'],
+      `${redirect.redirectCode} is not one of 301, 302, 303, 307, 308`,
+    );
   for (const [index, match] of (route.match ?? []).entries()) {
+    checkClaims(match, [...path, 'match', index], report);
     for (const [field, value] of Object.entries({ uri: match.uri, authority: match.authority, method: match.method, scheme: match.scheme }))
       checkRegex(value?.regex, [...path, 'match', index, field, 'regex'], report);
     for (const [name, value] of Object.entries(match.headers ?? {}))
@@ -84,7 +127,7 @@ function checkAuthorizationPolicy(spec: AuthorizationPolicySpec, report: Report)
       'RIPSTOP_UNENFORCEABLE',
       'error',
       ['spec', 'action'],
-      'CUSTOM authorization is not honoured by this version; workloads that it selects refuse every request rather than run without it',
+      'CUSTOM authorization is not honoured by this version; what its rules select is denied rather than let pass without it',
     );
   for (const [index, rule] of (spec.rules ?? []).entries()) checkRule(rule, ['spec', 'rules', index], report);
 }
@@ -110,32 +153,20 @@ function checkRule(rule: Rule, path: readonly (string | number)[], report: Repor
   for (const [index, condition] of (rule.when ?? []).entries()) {
     if (condition.values === undefined && condition.notValues === undefined)
       report('RIPSTOP_MISSING_FIELD', 'error', [...path, 'when', index], 'a condition needs values or notValues');
-    if (!KEYS.some((key) => condition.key === key || (key.endsWith('[') && condition.key.startsWith(key) && condition.key.endsWith(']')))) {
+    if (
+      !CONDITION_KEYS.some(
+        (key) => condition.key === key || (key.endsWith('[') && condition.key.startsWith(key) && condition.key.endsWith(']')),
+      )
+    ) {
       report(
         'RIPSTOP_BAD_VALUE',
         'error',
         [...path, 'when', index, 'key'],
-        `unknown key ${JSON.stringify(condition.key)}: known are ${KEYS.map((key) => (key.endsWith('[') ? `${key}…]` : key)).join(', ')}`,
+        `unknown key ${JSON.stringify(condition.key)}: known are ${CONDITION_KEYS.map((key) => (key.endsWith('[') ? `${key}…]` : key)).join(', ')}`,
       );
     }
   }
 }
-
-const KEYS = [
-  'request.headers[',
-  'source.ip',
-  'remote.ip',
-  'source.namespace',
-  'source.principal',
-  'source.serviceAccount',
-  'request.auth.principal',
-  'request.auth.audiences',
-  'request.auth.presenter',
-  'request.auth.claims[',
-  'destination.ip',
-  'destination.port',
-  'connection.sni',
-];
 
 function checkValues(values: readonly string[], path: readonly (string | number)[], report: Report): void {
   for (const [index, value] of values.entries())

@@ -1,9 +1,10 @@
 import type { Finding, MeshObject, Severity } from './object.ts';
-import { kindOf } from './schema/kinds.ts';
+import type { Kind } from './schema/kind.ts';
+import { closesWorkloads, kindOf } from './schema/kinds.ts';
 import type { Schema } from './schema/schema.ts';
 import { semanticChecks } from './semantic-checks.ts';
 
-type Path = readonly (string | number)[];
+export type Path = readonly (string | number)[];
 export type Report = (code: string, severity: Severity, path: Path, message: string) => void;
 
 /** `VirtualService default/reviews`. */
@@ -24,22 +25,36 @@ export function validateObject(object: MeshObject): Finding[] {
     findings.push({ code, severity, object: objectKey(object), position: object.locate(path), path: formatPath(path), message });
   };
   const kind = kindOf(object.apiVersion, object.kind);
-  if (kind?.status === 'refused') {
-    const security = object.kind === 'RequestAuthentication';
-    report(
-      'RIPSTOP_UNSUPPORTED_KIND',
-      security ? 'error' : 'warning',
-      [],
-      `${object.kind} is not honoured by this version; ${security ? 'workloads that it selects refuse every request rather than run without it' : 'it has no effect'}`,
-    );
+  if (kind === undefined) return findings;
+  if (kind.status === 'refused') {
+    reportRefusal(object, kind, report);
+    return findings;
   }
-  if (kind?.status === 'ignored')
-    report('RIPSTOP_UNSUPPORTED_KIND', 'info', [], `${object.kind} is read and has no effect in this version`);
-  if (kind?.spec !== undefined) {
-    walk(object.spec, kind.spec, ['spec'], report);
-    if (!findings.some(({ severity }) => severity === 'error')) semanticChecks(object, report);
+  if (kind.status === 'ignored') {
+    report('RIPSTOP_UNSUPPORTED_KIND', 'warning', [], `${object.kind} has no effect in this version${because(kind.note)}`);
   }
+  const { status: _status, ...rest } = object.rest;
+  if (kind.rest !== undefined) walk(rest, kind.rest, [], report);
+  // Of a kind without effect one warning is enough; what leaving a field out would make unsafe is an error all the same.
+  const reportField: Report =
+    kind.status === 'used'
+      ? report
+      : (code, severity, ...where) =>
+          code === 'RIPSTOP_UNSUPPORTED_FIELD' && severity === 'warning' ? undefined : report(code, severity, ...where);
+  if (kind.spec !== undefined) walk(object.spec, kind.spec, ['spec'], reportField);
+  if (!findings.some(({ severity }) => severity === 'error')) semanticChecks(object, report);
   return findings;
+}
+
+function reportRefusal(object: MeshObject, kind: Kind, report: Report): void {
+  const effect = closesWorkloads(object)
+    ? '; workloads that it selects refuse every request rather than run without it'
+    : ' and has no effect';
+  report('RIPSTOP_UNSUPPORTED_KIND', 'error', [], `${object.kind} is not honoured by this version${effect}${because(kind.note)}`);
+}
+
+function because(note: string | undefined): string {
+  return note === undefined ? '' : `: ${note}`;
 }
 
 function walk(value: unknown, schema: Schema, path: Path, report: Report): void {
@@ -51,8 +66,8 @@ function walk(value: unknown, schema: Schema, path: Path, report: Report): void 
       refused ? 'error' : 'warning',
       path,
       refused
-        ? 'this field is not supported, and leaving it out would change what the document means: remove it'
-        : 'this field has no effect in this version',
+        ? `this field is not supported, and leaving it out would change what the document means${schema.note === undefined ? ': remove it' : because(schema.note)}`
+        : `this field has no effect in this version${because(schema.note)}`,
     );
     return;
   }
@@ -93,7 +108,7 @@ function walkObject(value: Record<string, unknown>, schema: Extract<Schema, { ty
   for (const [name, item] of Object.entries(value)) {
     const field = Object.hasOwn(schema.fields, name) ? schema.fields[name] : undefined;
     if (field !== undefined) walk(item, field, [...path, name], report);
-    else
+    else if (schema.open !== true)
       report('RIPSTOP_UNKNOWN_FIELD', 'error', [...path, name], `unknown field "${name}"${suggestion(name, Object.keys(schema.fields))}`);
   }
   for (const name of schema.required) {
@@ -165,6 +180,7 @@ function isObject(value: unknown): value is Record<string, unknown> {
 
 /** `; did you mean "weight"?` for a name at most two edits away. */
 function suggestion(name: string, known: readonly string[]): string {
+  if (known.length === 0) return ': everything stands under spec';
   const near = known
     .map((candidate) => ({ candidate, distance: editDistance(name.toLowerCase(), candidate.toLowerCase()) }))
     .sort((a, b) => a.distance - b.distance)[0];

@@ -14,6 +14,8 @@ export interface ServiceSpec {
   readonly ports?: readonly ServicePort[];
   readonly externalName?: string;
   readonly publishNotReadyAddresses?: boolean;
+  readonly internalTrafficPolicy?: string;
+  readonly trafficDistribution?: string;
 }
 export interface PodSpec {
   readonly serviceAccountName?: string;

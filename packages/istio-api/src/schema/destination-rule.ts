@@ -1,0 +1,153 @@
+import { anyList, portNumber, selector, texts } from './common.ts';
+import { type Kind, NETWORKING } from './kind.ts';
+import {
+  bool,
+  choice,
+  count,
+  duration,
+  type Fields,
+  ignored,
+  ignoredFields,
+  list,
+  map,
+  noted,
+  number,
+  object,
+  percentNumber,
+  refused,
+  type Schema,
+  text,
+} from './schema.ts';
+
+const locality = object({ enabled: bool, distribute: anyList, failover: anyList, failoverPriority: texts });
+const loadBalancer = object(
+  {
+    simple: noted(
+      choice('UNSPECIFIED', 'LEAST_CONN', 'RANDOM', 'PASSTHROUGH', 'ROUND_ROBIN', 'LEAST_REQUEST'),
+      'PASSTHROUGH dials the host that the app named',
+    ),
+    consistentHash: object(
+      {
+        httpHeaderName: text,
+        httpCookie: object(
+          {
+            name: text,
+            path: ignored(text, 'a missing cookie is not made: let the app set it'),
+            ttl: ignored(text, 'a missing cookie is not made: let the app set it'),
+            attributes: ignored(anyList, 'a missing cookie is not made: let the app set it'),
+          },
+          ['name'],
+        ),
+        useSourceIp: noted(
+          bool,
+          'the address of who called the gateway; a call that begins in the process has none and is balanced at random',
+        ),
+        httpQueryParameterName: text,
+        ringHash: object({ minimumRingSize: count }),
+        maglev: object({ tableSize: count }),
+        minimumRingSize: count,
+      },
+      [],
+      [
+        ['httpHeaderName', 'httpCookie', 'useSourceIp', 'httpQueryParameterName'],
+        ['ringHash', 'maglev'],
+      ],
+    ),
+    localityLbSetting: ignored(locality, 'all localities are balanced as one'),
+    zoneAwareLbSetting: ignored(object({ enabled: bool, failover: anyList, failoverPriority: texts, minClusterSize: number })),
+    warmup: ignored(object({ duration, minimumPercent: number, aggression: number }), 'new endpoints get their full share at once'),
+    warmupDurationSecs: ignored(duration, 'new endpoints get their full share at once'),
+  },
+  [],
+  [['simple', 'consistentHash']],
+);
+
+const keepAlive = object({
+  time: duration,
+  interval: ignored(duration, "the operating system's value is used: Node sets the time only"),
+  probes: ignored(number, "the operating system's value is used: Node sets the time only"),
+});
+const http: Fields = {
+  http1MaxPendingRequests: count,
+  http2MaxRequests: count,
+  maxRequestsPerConnection: count,
+  maxRetries: count,
+  idleTimeout: duration,
+  h2UpgradePolicy: noted(
+    choice('DEFAULT', 'DO_NOT_UPGRADE', 'UPGRADE'),
+    'UPGRADE needs a server that speaks HTTP/2 (an Envoy, a gRPC server); HTTP servers of Ripstop speak HTTP/1.1',
+  ),
+  useClientProtocol: ignored(bool, 'an app in the process has no protocol of its own'),
+  maxConcurrentStreams: ignored(count, 'at most 1,024 streams per connection'),
+  http2KeepAlive: ignored(object({ interval: duration, timeout: duration })),
+};
+export const connectionPoolFields: Fields = {
+  tcp: object({
+    maxConnections: count,
+    connectTimeout: duration,
+    idleTimeout: ignored(duration, 'it is for TCP; http.idleTimeout closes idle HTTP connections'),
+    maxConnectionDuration: duration,
+    tcpKeepalive: keepAlive,
+  }),
+  http: object(http),
+};
+const connectionPool = object(connectionPoolFields);
+
+const outlierDetection = object({
+  splitExternalLocalOriginErrors: bool,
+  consecutiveLocalOriginFailures: count,
+  consecutiveGatewayErrors: count,
+  consecutive5xxErrors: count,
+  consecutiveErrors: ignored(number, 'Istio ignores it as well: write consecutive5xxErrors'),
+  interval: duration,
+  baseEjectionTime: duration,
+  maxEjectionPercent: percentNumber,
+  minHealthPercent: percentNumber,
+  outlierDetectionHttpErrorCodes: ignored(anyList, 'every 5xx counts'),
+});
+
+const clientTls = object({
+  mode: noted(
+    choice('DISABLE', 'SIMPLE', 'MUTUAL', 'ISTIO_MUTUAL'),
+    'for `http:` URLs; an `https:` URL is encrypted by the app itself and passes through',
+  ),
+  clientCertificate: text,
+  privateKey: text,
+  caCertificates: noted(text, "unset: the system's roots"),
+  caCrl: refused(text, 'revocation lists are not read, and a revoked certificate would be accepted'),
+  credentialName: refused(text, 'name files with clientCertificate, privateKey, caCertificates'),
+  subjectAltNames: texts,
+  sni: text,
+  insecureSkipVerify: refused(bool, 'give caCertificates; a server that is not verified is not called'),
+});
+
+const portPolicy: Fields = { loadBalancer, connectionPool, outlierDetection, tls: clientTls };
+const trafficPolicy: Schema = object({
+  ...portPolicy,
+  portLevelSettings: list(object({ port: portNumber, ...portPolicy })),
+  tunnel: refused(object({ protocol: text, targetHost: text, targetPort: number }), 'the connection would go past the tunnel'),
+  proxyProtocol: refused(object({ version: text }), 'the server would wait for the header'),
+  retryBudget: ignored(
+    object({ percent: number, minRetryConcurrency: number, budgetInterval: duration }),
+    'use connectionPool.http.maxRetries',
+  ),
+});
+
+export const destinationRule: Kind = {
+  ...NETWORKING,
+  kind: 'DestinationRule',
+  status: 'used',
+  spec: object(
+    {
+      host: text,
+      subsets: list(object({ name: text, labels: map(text), trafficPolicy }, ['name'])),
+      trafficPolicy,
+      exportTo: texts,
+      workloadSelector: refused(selector, 'the rule would hold for every client; use exportTo: ["."] and namespaces'),
+    },
+    ['host'],
+  ),
+};
+
+/** The connection pool of servers (Sidecar): listed, not honoured. */
+export const inboundConnectionPool: Schema = ignored(object(ignoredFields(connectionPoolFields)));

@@ -1,0 +1,111 @@
+import { labels, texts } from './common.ts';
+import type { Kind } from './kind.ts';
+import { any, bool, type Fields, ignored, list, map, noted, number, openObject, type Schema, text } from './schema.ts';
+
+const CORE = { group: '', versions: ['v1'], namespaced: true };
+
+const servicePort = openObject({
+  name: noted(text, 'its first part up to `-` names the protocol'),
+  port: number,
+  targetPort: noted(any, 'number or name'),
+  protocol: noted(text, 'UDP ports are left out'),
+  appProtocol: noted(text, 'before the name'),
+});
+
+const service: Schema = openObject({
+  type: noted(text, 'ExternalName is not served: a warning says so'),
+  clusterIP: noted(text, '`None` is headless: the host that the app names is dialled'),
+  clusterIPs: texts,
+  selector: labels,
+  ports: list(servicePort),
+  externalName: ignored(text, 'write a ServiceEntry'),
+  internalTrafficPolicy: noted(text, '`Local` is not honoured: a warning says so'),
+  trafficDistribution: ignored(text, 'all localities are balanced as one'),
+  publishNotReadyAddresses: noted(bool, '`true` is not honoured: endpoints that are not ready get no requests, and a warning says so'),
+});
+
+const endpoint = openObject({
+  addresses: texts,
+  conditions: openObject({ ready: noted(bool, 'false: the endpoint is left out; `serving` and `terminating` are not looked at') }),
+  targetRef: openObject({ kind: text, name: text, namespace: text }),
+  zone: noted(text, 'of endpoints without a Pod; the Node of a Pod comes first'),
+});
+const slice = openObject({ endpoints: list(endpoint), ports: list(openObject({ name: text, port: number })) });
+
+const unread = (kind: string, note: string): Kind => ({ ...CORE, kind, status: 'used', note: `accepted, not looked at: ${note}` });
+
+export const kubernetesKinds: readonly Kind[] = [
+  {
+    ...CORE,
+    kind: 'Service',
+    status: 'used',
+    note: 'the annotation `networking.istio.io/exportTo` is honoured; every other field of Kubernetes is accepted and not looked at',
+    spec: service,
+  },
+  {
+    group: 'discovery.k8s.io',
+    versions: ['v1'],
+    namespaced: true,
+    kind: 'EndpointSlice',
+    status: 'used',
+    note: 'belongs to the Service that its label `kubernetes.io/service-name` names',
+    rest: slice,
+  },
+  {
+    ...CORE,
+    kind: 'Pod',
+    status: 'used',
+    note: 'a recorded instance (podIP, labels, service account); the label `security.istio.io/tlsMode: istio` says that it speaks mTLS',
+    spec: openObject({
+      serviceAccountName: text,
+      nodeName: text,
+      containers: list(openObject({ ports: list(openObject({ containerPort: number, name: text })) })),
+    }),
+  },
+  { ...CORE, kind: 'Node', namespaced: false, status: 'used', note: 'its labels `topology.kubernetes.io/region` and `zone` are read' },
+  { ...unread('Namespace', 'workloads name their namespace themselves'), namespaced: false },
+  unread('ServiceAccount', 'an account exists by being named'),
+  unread('Secret', 'certificates come from files and from the CA'),
+  unread('ConfigMap', 'the mesh configuration is mesh.yaml'),
+];
+
+const GATEWAY_API = { group: 'gateway.networking.k8s.io', versions: ['v1', 'v1beta1', 'v1alpha2', 'v1alpha3'], namespaced: true };
+const unhonoured = (kind: string, note: string, spec: Fields): Kind => ({
+  ...GATEWAY_API,
+  kind,
+  status: 'ignored',
+  note,
+  spec: openObject(Object.fromEntries(Object.entries(spec).map(([name, schema]) => [name, ignored(schema)]))),
+});
+const parts = (...names: readonly string[]): Fields => Object.fromEntries(names.map((name) => [name, any]));
+
+export const gatewayApiKinds: readonly Kind[] = [
+  {
+    ...unhonoured('GatewayClass', 'there is one way to run a gateway', parts('controllerName', 'parametersRef', 'description')),
+    namespaced: false,
+  },
+  unhonoured(
+    'Gateway',
+    'write an Istio Gateway',
+    parts('gatewayClassName', 'listeners', 'addresses', 'infrastructure', 'allowedListeners', 'tls', 'defaultScope'),
+  ),
+  unhonoured('HTTPRoute', 'write a VirtualService', parts('parentRefs', 'hostnames', 'rules', 'useDefaultGateways')),
+  unhonoured('GRPCRoute', 'write a VirtualService', parts('parentRefs', 'hostnames', 'rules', 'useDefaultGateways')),
+  unhonoured('TLSRoute', 'the mesh carries HTTP and gRPC', parts('parentRefs', 'hostnames', 'rules', 'useDefaultGateways')),
+  unhonoured('TCPRoute', 'the mesh carries HTTP and gRPC', parts('parentRefs', 'rules', 'useDefaultGateways')),
+  unhonoured('UDPRoute', 'the mesh carries HTTP and gRPC', parts('parentRefs', 'rules', 'useDefaultGateways')),
+  unhonoured('ReferenceGrant', 'nothing needs it', parts('from', 'to')),
+  unhonoured('ListenerSet', 'write an Istio Gateway', parts('parentRef', 'listeners')),
+  {
+    ...unhonoured('XBackendTrafficPolicy', 'write a DestinationRule', parts('targetRefs', 'retryConstraint', 'sessionPersistence')),
+    group: 'gateway.networking.x-k8s.io',
+    versions: ['v1alpha1'],
+  },
+  {
+    ...GATEWAY_API,
+    kind: 'BackendTLSPolicy',
+    status: 'refused',
+    note: 'the backend would be called without that TLS: write a DestinationRule with tls SIMPLE',
+    spec: openObject({ targetRefs: any, validation: any, options: map(any) }),
+  },
+];

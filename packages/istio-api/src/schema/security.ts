@@ -1,0 +1,127 @@
+import { selector, targetRef, texts } from './common.ts';
+import { type Kind, SECURITY } from './kind.ts';
+import { bool, choice, duration, list, map, noted, object, refused, type Schema, text } from './schema.ts';
+
+const mtls = object({ mode: choice('UNSET', 'DISABLE', 'PERMISSIVE', 'STRICT') });
+const TARGET_NOTE = 'it would hold for nothing: there are no waypoints and no Gateway API gateways. Use selector';
+
+export const peerAuthentication: Kind = {
+  ...SECURITY,
+  kind: 'PeerAuthentication',
+  status: 'used',
+  spec: object({ selector, mtls, portLevelMtls: map(mtls) }),
+};
+
+export const requestAuthentication: Kind = {
+  ...SECURITY,
+  kind: 'RequestAuthentication',
+  status: 'refused',
+  note: 'JWT rules come with a later version',
+  closes: () => true,
+  spec: object({
+    selector,
+    targetRef,
+    targetRefs: list(targetRef),
+    jwtRules: list(
+      object({
+        issuer: text,
+        audiences: texts,
+        jwksUri: text,
+        jwks_uri: text,
+        jwks: text,
+        fromHeaders: list(object({ name: text, prefix: text })),
+        fromParams: texts,
+        fromCookies: texts,
+        outputPayloadToHeader: text,
+        outputClaimToHeaders: list(object({ header: text, claim: text })),
+        forwardOriginalToken: bool,
+        timeout: duration,
+        spaceDelimitedClaims: texts,
+      }),
+    ),
+  }),
+};
+
+const TOKENS = 'no token is verified yet, so it never matches: an ALLOW with it admits nobody, a `not…` of it is true for everybody';
+const tokenTexts: Schema = noted(texts, TOKENS);
+
+const source = object({
+  principals: texts,
+  notPrincipals: texts,
+  requestPrincipals: tokenTexts,
+  notRequestPrincipals: tokenTexts,
+  namespaces: texts,
+  notNamespaces: texts,
+  serviceAccounts: texts,
+  notServiceAccounts: texts,
+  ipBlocks: texts,
+  notIpBlocks: texts,
+  remoteIpBlocks: noted(texts, 'by the last entry of x-forwarded-for, which any caller can write; at a gateway by the connection'),
+  notRemoteIpBlocks: texts,
+  trustDomains: texts,
+  notTrustDomains: texts,
+});
+const operation = object({
+  hosts: texts,
+  notHosts: texts,
+  ports: texts,
+  notPorts: texts,
+  methods: texts,
+  notMethods: texts,
+  paths: texts,
+  notPaths: texts,
+});
+
+/** Keys of `when`; those that end in `[` go on with a name and `]`. */
+export const CONDITION_KEYS: readonly string[] = [
+  'request.headers[',
+  'source.ip',
+  'remote.ip',
+  'source.namespace',
+  'source.principal',
+  'source.serviceAccount',
+  'source.trustDomain',
+  'request.auth.principal',
+  'request.auth.audiences',
+  'request.auth.presenter',
+  'request.auth.claims[',
+  'destination.ip',
+  'destination.port',
+  'connection.sni',
+];
+
+export const authorizationPolicy: Kind = {
+  ...SECURITY,
+  kind: 'AuthorizationPolicy',
+  status: 'used',
+  note: 'with the annotation `istio.io/dry-run: "true"` it is judged and not enforced',
+  spec: object({
+    selector,
+    targetRef: refused(targetRef, TARGET_NOTE),
+    targetRefs: refused(list(targetRef), TARGET_NOTE),
+    action: noted(
+      choice('ALLOW', 'DENY', 'AUDIT', 'CUSTOM'),
+      'CUSTOM is refused, and what its rules select is denied: no external authorizer is asked yet; AUDIT denies nothing and is not logged yet',
+    ),
+    provider: noted(object({ name: text }), 'belongs to CUSTOM'),
+    rules: list(
+      object({
+        from: list(object({ source }, ['source'])),
+        to: list(object({ operation }, ['operation'])),
+        when: list(
+          object(
+            {
+              key: noted(
+                text,
+                `${CONDITION_KEYS.map((key) => `\`${key.endsWith('[') ? `${key}…]` : key}\``).join(', ')}; other keys are refused; \`request.auth.*\` as requestPrincipals`,
+              ),
+              values: texts,
+              notValues: texts,
+            },
+            ['key'],
+          ),
+        ),
+      }),
+    ),
+  }),
+};

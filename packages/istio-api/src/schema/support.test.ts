@@ -1,0 +1,220 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { parseAllDocuments } from 'yaml';
+import { type Finding, formatFinding, parseDocuments, type Schema, validateObject } from '../index.ts';
+import { KINDS } from './kinds.ts';
+
+function findings(text: string, file = 'a.yaml'): Finding[] {
+  const { objects, findings: problems } = parseDocuments(text, { file });
+  return [...problems, ...objects.flatMap(validateObject)];
+}
+
+const doc = (api: string, kind: string, spec: string, more = ''): string =>
+  `apiVersion: ${api}\nkind: ${kind}\nmetadata: { name: x }\nspec: ${spec}${more}`;
+const networking = (kind: string, spec: string): string => doc('networking.istio.io/v1', kind, spec);
+const security = (kind: string, spec: string): string => doc('security.istio.io/v1', kind, spec);
+const rule = (policy: string): string => networking('DestinationRule', `{ host: a, trafficPolicy: ${policy} }`);
+const route = (fields: string): string =>
+  networking('VirtualService', `{ hosts: [a], http: [{ route: [{ destination: { host: a } }], ${fields} }] }`);
+const gateway = (server: string): string => networking('Gateway', `{ servers: [{ hosts: ["*"], ${server} }] }`);
+const FILTER = `{ configPatches: [{ applyTo: HTTP_FILTER, patch: { operation: INSERT_FIRST, filterClass: AUTHZ, value: {} } }] }`;
+
+describe('what would be unsafe or something else when it is left out', () => {
+  it.each([
+    [
+      'a certificate that is not verified',
+      rule('{ tls: { mode: SIMPLE, insecureSkipVerify: true } }'),
+      'spec.trafficPolicy.tls.insecureSkipVerify',
+    ],
+    ['a revocation list', rule('{ tls: { mode: SIMPLE, caCrl: /x } }'), 'spec.trafficPolicy.tls.caCrl'],
+    [
+      'MUTUAL without a key',
+      rule('{ tls: { mode: MUTUAL, clientCertificate: /c } }'),
+      'spec.trafficPolicy.tls: mode MUTUAL needs privateKey',
+    ],
+    [
+      'a rule for some clients',
+      networking('DestinationRule', '{ host: a, workloadSelector: { matchLabels: { app: b } } }'),
+      'spec.workloadSelector',
+    ],
+    [
+      'a route that trusts a claim',
+      route('match: [{ headers: { "@request.auth.claims.group": { exact: admin } } }]'),
+      'headers.@request.auth.claims.group',
+    ],
+    [
+      'a route that distrusts one',
+      route('match: [{ withoutHeaders: { "@request.auth.claims.sub": {} } }]'),
+      'withoutHeaders.@request.auth.claims.sub',
+    ],
+    ['the old spelling of a mirror share', route('mirror: { host: b }, mirror_percent: 10'), 'write mirrorPercentage'],
+    [
+      'a redirect with a code that is none',
+      networking('VirtualService', '{ hosts: [a], http: [{ redirect: { redirectCode: 300 } }] }'),
+      '300 is not one of 301',
+    ],
+    ['a gRPC status that is none', route('fault: { abort: { grpcStatus: TEAPOT } }'), '"TEAPOT" is not one of OK, CANCELLED'],
+    [
+      'a plaintext server with a certificate',
+      gateway('port: { number: 80, protocol: HTTP }, tls: { mode: SIMPLE, credentialName: c }'),
+      'spec.servers[0].tls: a server of protocol HTTP is plaintext',
+    ],
+    ['a server that is bound to one address', gateway('bind: 10.0.0.1, port: { number: 80, protocol: HTTP }'), 'spec.servers[0].bind'],
+    [
+      'REGISTRY_ONLY for some workloads',
+      networking('Sidecar', '{ outboundTrafficPolicy: { mode: REGISTRY_ONLY } }'),
+      'spec.outboundTrafficPolicy.mode: REGISTRY_ONLY for some',
+    ],
+    ['TLS of a Sidecar', networking('Sidecar', '{ ingress: [{ port: { number: 1 }, tls: { mode: SIMPLE } }] }'), 'spec.ingress[0].tls'],
+    ['a Unix socket', networking('WorkloadEntry', '{ address: "unix:///a" }'), 'Unix sockets are not dialled'],
+    ['TLS to a backend', doc('gateway.networking.k8s.io/v1', 'BackendTLSPolicy', '{}'), 'the backend would be called without that TLS'],
+    ['a policy for a waypoint', security('AuthorizationPolicy', '{ targetRefs: [{ kind: Service, name: a }] }'), 'spec.targetRefs'],
+    [
+      'an EnvoyFilter',
+      doc('networking.istio.io/v1alpha3', 'EnvoyFilter', '{}'),
+      'EnvoyFilter is not honoured by this version and has no effect',
+    ],
+    [
+      'spec spelled wrong',
+      'apiVersion: security.istio.io/v1\nkind: PeerAuthentication\nmetadata: { name: x }\nsepc: { mtls: { mode: STRICT } }',
+      'a.yaml:4 PeerAuthentication default/x sepc: unknown field "sepc": everything stands under spec',
+    ],
+    ['a kind that is misspelled', doc('extensions.istio.io/v1alpha1', 'WasmPlugins', '{}'), 'has no kind WasmPlugins'],
+  ])('is refused: %s', (_what, text, expected) => {
+    const errors = findings(text).filter(({ severity }) => severity === 'error');
+    expect(errors.map(formatFinding).join('\n')).toContain(expected);
+  });
+
+  it.each([
+    ['RequestAuthentication', security('RequestAuthentication', '{ jwtRules: [] }')],
+    ['a Wasm plugin that authorizes', doc('extensions.istio.io/v1alpha1', 'WasmPlugin', '{ phase: AUTHZ }')],
+    ['an extension that authenticates', doc('extensions.istio.io/v1alpha1', 'TrafficExtension', '{ phase: AUTHN }')],
+    ['an EnvoyFilter that authorizes', doc('networking.istio.io/v1alpha3', 'EnvoyFilter', FILTER)],
+  ])('closes the workloads that it would protect: %s', (_what, text) => {
+    expect(findings(text).map(formatFinding).join('\n')).toContain('workloads that it selects refuse every request');
+  });
+});
+
+describe('what is optional', () => {
+  it.each([
+    [
+      'a keepalive interval',
+      rule('{ connectionPool: { tcp: { tcpKeepalive: { interval: 5s } } } }'),
+      'tcpKeepalive.interval: this field has no effect',
+    ],
+    ['a limit of streams', rule('{ connectionPool: { http: { maxConcurrentStreams: 5 } } }'), 'maxConcurrentStreams'],
+    [
+      'the life of a cookie',
+      rule('{ loadBalancer: { consistentHash: { httpCookie: { name: c, ttl: 60s } } } }'),
+      'a missing cookie is not made',
+    ],
+    ['locality failover', rule('{ loadBalancer: { localityLbSetting: { enabled: true } } }'), 'localityLbSetting'],
+    [
+      'an HTTPS server',
+      gateway('port: { number: 443, protocol: HTTPS }, tls: { mode: SIMPLE, credentialName: c }'),
+      'port 443 is not opened',
+    ],
+    ['a Sidecar', networking('Sidecar', '{ egress: [{ hosts: ["./*"] }] }'), 'Sidecar has no effect in this version'],
+    [
+      'a Telemetry',
+      doc('telemetry.istio.io/v1', 'Telemetry', '{ metrics: [{ providers: [{ name: p }] }] }'),
+      'Telemetry has no effect in this version',
+    ],
+    [
+      'an HTTPRoute',
+      doc('gateway.networking.k8s.io/v1', 'HTTPRoute', '{ rules: [] }'),
+      'HTTPRoute has no effect in this version: write a VirtualService',
+    ],
+    ['an ExternalName', doc('v1', 'Service', '{ type: ExternalName, externalName: a.b }'), 'write a ServiceEntry'],
+    [
+      'endpoints before they are ready',
+      doc('v1', 'Service', '{ publishNotReadyAddresses: true }'),
+      'endpoints that are not ready get no requests',
+    ],
+    [
+      'a range of addresses',
+      networking('ServiceEntry', '{ hosts: [a.b], addresses: [10.0.0.0/8], ports: [{ number: 80, name: http, protocol: HTTP }] }'),
+      'an address range is not matched',
+    ],
+    [
+      'another port without an address',
+      networking('ServiceEntry', '{ hosts: [a.b], resolution: NONE, ports: [{ number: 80, name: http, targetPort: 8080 }] }'),
+      'with resolution NONE the port of the URL is dialled',
+    ],
+  ])('is told and left out: %s', (_what, text, expected) => {
+    const found = findings(text);
+    expect(found.filter(({ severity }) => severity === 'error').map(formatFinding)).toEqual([]);
+    expect(found.map(formatFinding).join('\n')).toContain(expected);
+  });
+
+  it('a kind without effect is told once, not field by field', () => {
+    expect(findings(networking('Sidecar', '{ workloadSelector: { labels: { a: b } }, egress: [{ hosts: ["./*"] }] }'))).toHaveLength(1);
+  });
+
+  it('the mesh configuration is looked into', () => {
+    const found = findings('trustDomain: a\nmeshMTLS: { minProtocolVersion: TLSV1_3 }\ntrustDomian: b\n', 'mesh.yaml').map(formatFinding);
+    expect(found).toEqual([
+      'mesh.yaml:2 MeshConfig mesh spec.meshMTLS: this field has no effect in this version: TLS 1.2 is the least that is spoken, with the AES-GCM suites of istiod [RIPSTOP_UNSUPPORTED_FIELD]',
+      'mesh.yaml:3 MeshConfig mesh spec.trustDomian: unknown field "trustDomian"; did you mean "trustDomain"? [RIPSTOP_UNKNOWN_FIELD]',
+    ]);
+  });
+
+  it('what Kubernetes writes for its own controllers is no mistake', () => {
+    const service = doc(
+      'v1',
+      'Service',
+      '{ sessionAffinity: None, ipFamilies: [IPv4], ports: [{ port: 80, nodePort: 30000 }] }',
+      '\nstatus: { loadBalancer: {} }',
+    );
+    expect(findings(service)).toEqual([]);
+  });
+});
+
+const crds = join(
+  process.env.RIPSTOP_CONFORMANCE_DIR ?? join(import.meta.dirname, '../../../../../shared/conformance'),
+  'crds/istio-crds.yaml',
+);
+const present = existsSync(crds);
+if (!present) console.log(`skipped: Istio's CRDs (no ${crds})`);
+
+interface OpenApi {
+  readonly properties?: Readonly<Record<string, OpenApi>>;
+  readonly items?: OpenApi;
+  readonly additionalProperties?: OpenApi | boolean;
+  readonly enum?: readonly string[];
+}
+interface Crd {
+  readonly spec: {
+    readonly group: string;
+    readonly names: { readonly kind: string };
+    readonly versions: readonly { readonly name: string; readonly schema: { readonly openAPIV3Schema: OpenApi } }[];
+  };
+}
+
+describe.skipIf(!present)("Istio's CRDs", () => {
+  const all = present ? parseAllDocuments(readFileSync(crds, 'utf8')).flatMap((document) => (document.toJS() as Crd | null) ?? []) : [];
+
+  it.each(all.map((crd) => [crd.spec.names.kind, crd] as const))('every field and value of %s is known, and none besides', (kind, crd) => {
+    const entry = KINDS.find((known) => known.kind === kind && known.group === crd.spec.group);
+    expect([...(entry?.versions ?? [])].sort()).toEqual(crd.spec.versions.map(({ name }) => name).sort());
+    expect(differences(crd.spec.versions[0]!.schema.openAPIV3Schema.properties!.spec!, entry!.spec!, 'spec')).toEqual([]);
+  });
+});
+
+function differences(theirs: OpenApi, ours: Schema, path: string): string[] {
+  if (ours.type === 'any') return [];
+  if (ours.type === 'list') return theirs.items === undefined ? [`${path} is no list`] : differences(theirs.items, ours.items, `${path}[]`);
+  if (ours.type === 'map') {
+    const item = theirs.additionalProperties;
+    return typeof item === 'object' ? differences(item, ours.items, `${path}.*`) : [];
+  }
+  if (ours.type !== 'object') {
+    const missing = ours.values === undefined ? [] : (theirs.enum ?? []).filter((value) => !ours.values!.includes(value));
+    return missing.map((value) => `${path} may be ${value}`);
+  }
+  const found = Object.entries(theirs.properties ?? {}).flatMap(([name, field]) =>
+    ours.fields[name] === undefined ? [`${path}.${name} is unknown`] : differences(field, ours.fields[name], `${path}.${name}`),
+  );
+  return [...found, ...Object.keys(ours.fields).flatMap((name) => (theirs.properties?.[name] ? [] : [`${path}.${name} does not exist`]))];
+}

@@ -1,0 +1,147 @@
+import { portNumber as portSelector, stringMatch, texts } from './common.ts';
+import { type Kind, NETWORKING } from './kind.ts';
+import {
+  bool,
+  choice,
+  count,
+  duration,
+  ignored,
+  list,
+  map,
+  noted,
+  number,
+  object,
+  percentNumber,
+  port,
+  refused,
+  type Schema,
+  text,
+} from './schema.ts';
+
+const destination = object({ host: text, subset: text, port: portSelector }, ['host']);
+const operations = object({ set: map(text), add: map(text), remove: list(text) });
+const headers = object({ request: operations, response: operations });
+const percent = object({ value: percentNumber });
+const status: Schema = { type: 'number', support: 'yes', min: 200, max: 599 };
+
+const httpMatch = object({
+  name: text,
+  uri: stringMatch,
+  scheme: stringMatch,
+  method: stringMatch,
+  authority: stringMatch,
+  headers: noted(map(stringMatch), 'names that begin with `@request.auth.claims` are refused: claims are not verified yet'),
+  withoutHeaders: noted(map(stringMatch), 'claims as in `headers`'),
+  queryParams: map(stringMatch),
+  ignoreUriCase: bool,
+  port,
+  sourceLabels: map(text),
+  sourceNamespace: text,
+  gateways: texts,
+  statPrefix: ignored(text, 'there are no statistics by route; the route name is in access logs'),
+});
+
+/** gRPC status names of `fault.abort.grpcStatus`, by number. */
+const GRPC_STATUS = [
+  'OK',
+  'CANCELLED',
+  'UNKNOWN',
+  'INVALID_ARGUMENT',
+  'DEADLINE_EXCEEDED',
+  'NOT_FOUND',
+  'ALREADY_EXISTS',
+  'PERMISSION_DENIED',
+  'RESOURCE_EXHAUSTED',
+  'FAILED_PRECONDITION',
+  'ABORTED',
+  'OUT_OF_RANGE',
+  'UNIMPLEMENTED',
+  'INTERNAL',
+  'UNAVAILABLE',
+  'DATA_LOSS',
+  'UNAUTHENTICATED',
+];
+
+const httpRoute = object(
+  {
+    name: text,
+    match: list(httpMatch),
+    route: list(object({ destination, weight: count, headers }, ['destination'])),
+    redirect: object({
+      uri: text,
+      authority: text,
+      port,
+      derivePort: choice('FROM_PROTOCOL_DEFAULT', 'FROM_REQUEST_PORT'),
+      scheme: text,
+      redirectCode: noted(number, '301, 302, 303, 307 or 308'),
+      prefixRewrite: refused(text, 'write the whole path as uri'),
+    }),
+    directResponse: object({ status, body: object({ string: text, bytes: text }, [], [['string', 'bytes']]) }, ['status']),
+    delegate: object({ name: text, namespace: text }),
+    rewrite: object(
+      { uri: text, authority: text, uriRegexRewrite: object({ match: text, rewrite: text }) },
+      [],
+      [['uri', 'uriRegexRewrite']],
+    ),
+    timeout: duration,
+    retries: object({
+      attempts: count,
+      perTryTimeout: duration,
+      retryOn: noted(text, "Envoy's HTTP and gRPC conditions and status codes; unknown words are dropped, as Envoy drops them"),
+      retryRemoteLocalities: bool,
+      retryIgnorePreviousHosts: bool,
+      backoff: duration,
+    }),
+    fault: object({
+      delay: object({
+        fixedDelay: duration,
+        percentage: percent,
+        percent: percentNumber,
+        exponentialDelay: refused(duration, 'Istio has not implemented it either: use fixedDelay'),
+      }),
+      abort: object({
+        httpStatus: status,
+        grpcStatus: choice(...GRPC_STATUS),
+        http2Error: refused(text, 'Istio has not implemented it either: use httpStatus or grpcStatus'),
+        percentage: percent,
+      }),
+    }),
+    mirror: destination,
+    mirrors: list(object({ destination, percentage: percent }, ['destination'])),
+    mirrorPercentage: percent,
+    mirrorPercent: percentNumber,
+    mirror_percent: refused(percentNumber, 'write mirrorPercentage: { value: … }'),
+    corsPolicy: noted(
+      object({
+        allowOrigins: list(stringMatch),
+        allowOrigin: texts,
+        allowMethods: texts,
+        allowHeaders: texts,
+        exposeHeaders: texts,
+        maxAge: duration,
+        allowCredentials: bool,
+        unmatchedPreflights: choice('UNSPECIFIED', 'FORWARD', 'IGNORE'),
+      }),
+      'at a gateway, and for calls of the mesh that carry an Origin',
+    ),
+    headers,
+  },
+  [],
+  [['route', 'redirect', 'directResponse', 'delegate']],
+);
+
+const TCP_NOTE = 'the mesh carries HTTP and gRPC; what is not HTTP goes its own way';
+
+export const virtualService: Kind = {
+  ...NETWORKING,
+  kind: 'VirtualService',
+  status: 'used',
+  spec: object({
+    hosts: texts,
+    gateways: texts,
+    http: list(httpRoute),
+    tls: ignored(list({ type: 'any', support: 'yes' }), TCP_NOTE),
+    tcp: ignored(list({ type: 'any', support: 'yes' }), TCP_NOTE),
+    exportTo: texts,
+  }),
+};

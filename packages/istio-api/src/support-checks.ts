@@ -1,0 +1,132 @@
+import type { ServiceSpec } from './types/core.ts';
+import type {
+  ClientTLSSettings,
+  DestinationRuleSpec,
+  GatewayServer,
+  GatewaySpec,
+  HTTPMatchRequest,
+  ServiceEntrySpec,
+  TrafficPolicy,
+  WorkloadEntrySpec,
+} from './types/networking.ts';
+import type { Path, Report } from './validate.ts';
+
+/*
+ * What depends on values, not on fields: a field that works, with a value that does not. Each is an error when going on without it
+ * would be unsafe, else a warning.
+ */
+
+const UNSUPPORTED = 'RIPSTOP_UNSUPPORTED_FIELD';
+/** Protocols of a Gateway's port that are opened (control-plane: translate/gateway-servers.ts). */
+const PLAIN = ['HTTP', 'HTTP2', 'GRPC', 'GRPC-WEB', 'HTTP_PROXY'];
+
+export function checkGateway(spec: GatewaySpec, report: Report): void {
+  for (const [index, server] of (spec.servers ?? []).entries()) checkServer(server, ['spec', 'servers', index], report);
+}
+
+function checkServer({ port, tls }: GatewayServer, path: Path, report: Report): void {
+  if (!PLAIN.includes(port.protocol.toUpperCase())) {
+    report(
+      UNSUPPORTED,
+      'warning',
+      [...path, 'port', 'protocol'],
+      `port ${port.number} is not opened: gateways do not serve ${port.protocol} in this version, only ${PLAIN.join(', ')}`,
+    );
+    return;
+  }
+  const encrypts = Object.keys(tls ?? {}).some((field) => field !== 'httpsRedirect');
+  if (encrypts)
+    report(
+      'RIPSTOP_BAD_VALUE',
+      'error',
+      [...path, 'tls'],
+      `a server of protocol ${port.protocol} is plaintext: give it protocol HTTPS, or only tls.httpsRedirect`,
+    );
+}
+
+/** The part of a Sidecar that its check looks at; nothing of it is translated. */
+export interface SidecarSpec {
+  readonly outboundTrafficPolicy?: { readonly mode?: string };
+}
+
+export function checkSidecar(spec: SidecarSpec, report: Report): void {
+  if (spec.outboundTrafficPolicy?.mode === 'REGISTRY_ONLY')
+    report(
+      UNSUPPORTED,
+      'error',
+      ['spec', 'outboundTrafficPolicy', 'mode'],
+      'REGISTRY_ONLY for some workloads is not supported, and they would call everything: set outboundTrafficPolicy in mesh.yaml',
+    );
+}
+
+export function checkService(spec: ServiceSpec, report: Report): void {
+  const warn = (field: string, message: string): void => report(UNSUPPORTED, 'warning', ['spec', field], message);
+  if (spec.type === 'ExternalName')
+    warn('type', 'a Service of type ExternalName names nothing that the mesh could call: write a ServiceEntry with resolution DNS');
+  if (spec.internalTrafficPolicy === 'Local') warn('internalTrafficPolicy', 'endpoints of every node are used');
+  if (spec.publishNotReadyAddresses === true) warn('publishNotReadyAddresses', 'endpoints that are not ready get no requests');
+}
+
+export function checkWorkloadEntry(spec: WorkloadEntrySpec, path: Path, report: Report): void {
+  if (spec.address?.startsWith('unix:'))
+    report(
+      'RIPSTOP_BAD_VALUE',
+      'error',
+      [...path, 'address'],
+      `${JSON.stringify(spec.address)}: Unix sockets are not dialled; give an IP address`,
+    );
+}
+
+/** A ServiceEntry whose hosts are dialled as the app names them has no say in ports; address ranges are never asked for. */
+export function checkServiceEntrySupport(spec: ServiceEntrySpec, report: Report): void {
+  for (const [index, entry] of (spec.endpoints ?? []).entries()) checkWorkloadEntry(entry, ['spec', 'endpoints', index], report);
+  const { resolution = 'NONE' } = spec;
+  for (const [index, { number, targetPort }] of (spec.ports ?? []).entries()) {
+    if (targetPort !== undefined && targetPort !== number && (resolution === 'NONE' || resolution === 'DYNAMIC_DNS'))
+      report(
+        UNSUPPORTED,
+        'warning',
+        ['spec', 'ports', index, 'targetPort'],
+        `with resolution ${resolution} the port of the URL is dialled`,
+      );
+  }
+  for (const [index, address] of (spec.addresses ?? []).entries()) {
+    if (address.includes('/'))
+      report(UNSUPPORTED, 'warning', ['spec', 'addresses', index], 'an address range is not matched: clients are told apart by host name');
+  }
+}
+
+export function checkDestinationRule(spec: DestinationRuleSpec, report: Report): void {
+  checkPolicy(spec.trafficPolicy, ['spec', 'trafficPolicy'], report);
+  for (const [index, subset] of (spec.subsets ?? []).entries())
+    checkPolicy(subset.trafficPolicy, ['spec', 'subsets', index, 'trafficPolicy'], report);
+}
+
+function checkPolicy(policy: TrafficPolicy | undefined, path: Path, report: Report): void {
+  checkClientTls(policy?.tls, [...path, 'tls'], report);
+  for (const [index, entry] of (policy?.portLevelSettings ?? []).entries())
+    checkClientTls(entry.tls, [...path, 'portLevelSettings', index, 'tls'], report);
+}
+
+function checkClientTls(tls: ClientTLSSettings | undefined, path: Path, report: Report): void {
+  if (tls?.mode !== 'MUTUAL') return;
+  for (const field of ['clientCertificate', 'privateKey'] as const) {
+    if ((tls[field] ?? '') === '')
+      report('RIPSTOP_MISSING_FIELD', 'error', path, `mode MUTUAL needs ${field}, a file on the client's machine`);
+  }
+}
+
+/** Claims of a token are not verified yet: a match on them would be a match on a header that any caller may send. */
+export function checkClaims(match: HTTPMatchRequest, path: Path, report: Report): void {
+  for (const field of ['headers', 'withoutHeaders'] as const) {
+    for (const name of Object.keys(match[field] ?? {})) {
+      if (name.startsWith('@request.auth.'))
+        report(
+          UNSUPPORTED,
+          'error',
+          [...path, field, name],
+          'claims of a token are not verified by this version, so no route may depend on them',
+        );
+    }
+  }
+}
