@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { type Any, codecOf } from '@ripstop/xds-api';
+import { type Any, CLUSTER_TYPE_URL, type Cluster, Cluster_DiscoveryType, codecOf } from '@ripstop/xds-api';
 import type { ProxyNode } from '../model/proxy-node.ts';
 import type { PushContext } from '../push/push-context.ts';
 import { translate } from '../translate/translate.ts';
@@ -9,6 +9,8 @@ export interface EncodedResource {
   readonly name: string;
   readonly version: string;
   readonly any: Any;
+  /** Clusters only: the EDS resource that a client needs with it; '' = none. */
+  readonly endpointsName: string;
 }
 
 /** The resources of one type for one node, encoded. */
@@ -19,8 +21,19 @@ export function encodeResources(typeUrl: string, node: ProxyNode, push: PushCont
     const value = codec.encode(message).finish();
     return {
       name,
-      version: createHash('sha1').update(value).digest('base64url').slice(0, 16),
+      version: contentVersion(value),
       any: { typeUrl, value: value as Any['value'] },
+      endpointsName: typeUrl === CLUSTER_TYPE_URL ? endpointsOf(message as Cluster) : '',
     };
   });
+}
+
+export function contentVersion(content: string | Uint8Array): string {
+  return createHash('sha1').update(content).digest('base64url').slice(0, 16);
+}
+
+function endpointsOf({ name, clusterDiscoveryType, edsClusterConfig }: Cluster): string {
+  const eds = clusterDiscoveryType?.$case === 'type' && clusterDiscoveryType.value === Cluster_DiscoveryType.EDS;
+  if (!eds) return '';
+  return edsClusterConfig === undefined || edsClusterConfig.serviceName === '' ? name : edsClusterConfig.serviceName;
 }

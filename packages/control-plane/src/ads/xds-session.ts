@@ -4,117 +4,106 @@ import type { PushContext } from '../push/push-context.ts';
 import type { Scheduler } from '../registry/workload-registry.ts';
 import { NAMED_TYPES } from '../translate/translate.ts';
 import { type EncodedResource, encodeResources } from './encoded-resource.ts';
+import type { SessionRequest, SessionResponse, TypeStatus } from './session-messages.ts';
+import { TypeState } from './type-state.ts';
 
-/** One response, before its protocol variant encodes it. */
-export interface SessionResponse {
-  readonly typeUrl: string;
-  readonly nonce: string;
-  /** What changed. */
-  readonly changed: readonly EncodedResource[];
-  /** Everything that the client should have (state of the world of CDS and LDS). */
-  readonly all: readonly EncodedResource[];
-  readonly removed: readonly string[];
+export interface SessionOptions {
+  readonly node: ProxyNode;
+  readonly push: PushContext;
+  readonly scheduler: Scheduler;
+  /** State of the world: a CDS or LDS response says everything that exists, so what it leaves out is gone. */
+  readonly stateOfTheWorld: boolean;
+  readonly send: (response: SessionResponse) => void;
+  readonly onRefused: (typeUrl: string, reason: string) => void;
+  /** A type that cannot be translated; what the client has of it stays. */
+  readonly onProblem: (typeUrl: string, error: unknown) => void;
 }
 
-/** One request, whatever its protocol variant. */
-export interface SessionRequest {
-  readonly typeUrl: string;
-  readonly subscribe: readonly string[];
-  readonly unsubscribe: readonly string[];
-  /** Delta: versions that a reconnecting client holds. */
-  readonly initialVersions: Readonly<Record<string, string>>;
-  readonly nonce: string;
-  /** The client's reasons, when it refuses the response of `nonce`. */
-  readonly error: string | undefined;
-}
-
-/** What was sent of one type, and what the client said to it. */
-export interface TypeStatus {
-  readonly typeUrl: string;
-  readonly sent: string;
-  readonly answered: string;
-  /** Reasons of the last refusal; '' when the last response was taken. */
-  readonly nack: string;
-}
-
-interface TypeState {
-  readonly names: Set<string>;
-  wildcard: boolean;
-  /** Versions that the client has, or that are on their way. */
-  readonly versions: Map<string, string>;
-  sentNonce: string;
-  answeredNonce: string;
-  nack: string;
+/** How one type is answered. */
+interface Scope {
+  /** Only these names are looked at. */
+  readonly only?: ReadonlySet<string>;
+  /** Sent even if the client has that version. */
+  readonly force?: ReadonlySet<string>;
+  /** Said to be gone if they do not exist, though the client was never given them. */
+  readonly asked?: ReadonlySet<string>;
+  /** Sent even if there is nothing to say. */
+  readonly always?: boolean;
+  /** Nothing is removed yet. */
+  readonly keep?: boolean;
 }
 
 /** How long a push waits for a client to take new clusters before it sends the routes that use them. */
-const WARMING_MS = 500;
+export const WARMING_MS = 500;
 
 /**
  * The server's half of one ADS stream, without transport. Clusters and their endpoints go before listeners and routes, what is
  * no longer needed goes last (make before break), and a resource is sent only when its bytes differ from what the client has.
+ * Endpoints of a changed cluster are sent again though they are the same: a client warms the cluster until they come.
  */
 export class XdsSession {
   readonly node: ProxyNode;
-  private readonly send: (response: SessionResponse) => void;
-  private readonly scheduler: Scheduler;
+  private readonly options: SessionOptions;
   private readonly types = new Map<string, TypeState>();
+  /** What requests are answered from; `next` follows when it has been sent in order. */
   private push: PushContext;
-  private pushed: PushContext | undefined;
+  private previous: PushContext;
+  private next: PushContext;
   private pushing = false;
   private nonces = 0;
   private wake: (() => void) | undefined;
   private closed = false;
 
-  constructor(node: ProxyNode, push: PushContext, scheduler: Scheduler, send: (response: SessionResponse) => void) {
-    this.node = node;
-    this.push = push;
-    this.pushed = push;
-    this.scheduler = scheduler;
-    this.send = send;
+  constructor(options: SessionOptions) {
+    this.options = options;
+    this.node = options.node;
+    this.push = options.push;
+    this.previous = options.push;
+    this.next = options.push;
   }
 
   /** True when the client has taken everything of this push. */
   isSynced(push: PushContext): boolean {
-    return (
-      this.pushed === push &&
-      !this.pushing &&
-      this.types.size > 0 &&
-      [...this.types.values()].every(({ sentNonce, answeredNonce, nack }) => sentNonce === answeredNonce && nack === '')
-    );
+    return this.push === push && !this.pushing && this.types.size > 0 && [...this.types.values()].every(({ taken }) => taken);
   }
 
   get status(): TypeStatus[] {
-    return [...this.types].map(([typeUrl, state]) => ({
-      typeUrl,
-      sent: state.sentNonce,
-      answered: state.answeredNonce,
-      nack: state.nack,
-    }));
+    return [...this.types.values()].map(({ status }) => status);
   }
 
-  /** Answers what this request newly asks for. Answers to older responses than the last change nothing but the subscription. */
-  request(request: SessionRequest): void {
-    const { typeUrl, nonce, error } = request;
-    let state = this.types.get(typeUrl);
-    const first = state === undefined;
-    if (state === undefined) {
-      state = { names: new Set(), wildcard: false, versions: new Map(), sentNonce: '', answeredNonce: '', nack: '' };
-      this.types.set(typeUrl, state);
-      for (const [name, version] of Object.entries(request.initialVersions)) state.versions.set(name, version);
-    }
-    if (nonce !== '' && nonce === state.sentNonce) {
-      state.answeredNonce = nonce;
-      state.nack = error ?? '';
-    }
-    const added = this.subscribe(state, request, first);
-    if (added.length > 0 || (first && state.wildcard)) this.respond(typeUrl, state, first ? new Set() : new Set(added), first);
+  /** Nonce of the last response of a type; '' before the first. */
+  lastNonce(typeUrl: string): string {
+    return this.types.get(typeUrl)?.sent ?? '';
+  }
+
+  /** Takes an ACK or NACK alone. Answers to a response that was never sent, or answered already, change nothing. */
+  answer(typeUrl: string, nonce: string, error: string | undefined): void {
+    if (nonce === '' || this.types.get(typeUrl)?.answer(nonce, error) !== true) return;
+    if (error !== undefined) this.options.onRefused(typeUrl, error);
     this.wake?.();
   }
 
-  /** New configuration: sends what differs, in order. */
+  /** Takes a request and sends what it newly asks for. */
+  request(request: SessionRequest): void {
+    const { typeUrl, nonce, error, initialVersions } = request;
+    this.answer(typeUrl, nonce, error);
+    let state = this.types.get(typeUrl);
+    const first = state === undefined;
+    if (state === undefined) {
+      state = new TypeState(typeUrl, initialVersions);
+      this.types.set(typeUrl, state);
+    }
+    const { names, all } = state.subscribe(request);
+    // On the first request of a type the client says what it holds: that is not sent again.
+    const force = first ? NOTHING : names;
+    if (all) this.respond(typeUrl, state, { force, asked: names, always: true });
+    else if (names.size > 0) this.respond(typeUrl, state, { only: names, force, always: true });
+    this.wake?.();
+  }
+
+  /** New configuration: sends what differs, in order. Pushes that come while one is under way become one. */
   update(push: PushContext): void {
-    this.push = push;
+    this.next = push;
     if (!this.pushing) void this.run();
   }
 
@@ -123,48 +112,48 @@ export class XdsSession {
     this.wake?.();
   }
 
-  private subscribe(state: TypeState, { typeUrl, subscribe, unsubscribe }: SessionRequest, first: boolean): string[] {
-    const added: string[] = [];
-    for (const name of subscribe) {
-      if (name === '*') state.wildcard = true;
-      else {
-        state.names.add(name);
-        added.push(name);
-      }
-    }
-    // Old clients say "everything" by naming nothing, once, at the start (CDS and LDS only).
-    if (first && subscribe.length === 0 && !NAMED_TYPES.has(typeUrl)) state.wildcard = true;
-    for (const name of unsubscribe) {
-      if (name === '*') state.wildcard = false;
-      state.names.delete(name);
-      state.versions.delete(name);
-    }
-    return added;
+  /** Sends what there is to say about one type; answers the resources that were sent. */
+  private respond(typeUrl: string, state: TypeState, scope: Scope): EncodedResource[] {
+    const { only, force = NOTHING, asked = NOTHING, always = false, keep = false } = scope;
+    const all = this.encode(typeUrl, this.push, only !== undefined && NAMED_TYPES.has(typeUrl) ? only : state.names, state);
+    if (all === undefined || this.closed) return [];
+    const changed = all.filter(
+      ({ name, version }) => (only === undefined || only.has(name)) && (force.has(name) || state.versions.get(name) !== version),
+    );
+    const present = new Set(all.map(({ name }) => name));
+    const gone = [...(only ?? new Set([...state.versions.keys(), ...asked]))].filter((name) => !present.has(name));
+    const removed = keep ? [] : gone;
+    if (changed.length === 0 && removed.length === 0 && !always) return [];
+    const nonce = `${++this.nonces}`;
+    const version = state.record(nonce, changed, removed);
+    const kept = keep && this.options.stateOfTheWorld && gone.length > 0 ? this.stillThere(typeUrl, state, gone) : [];
+    this.options.send({ typeUrl, nonce, version, changed, all: [...all, ...kept], removed });
+    return changed;
   }
 
-  /** Sends one type. `force`: names that are sent even if the client has that version. The first response is sent even if empty. */
-  private respond(typeUrl: string, state: TypeState, force: ReadonlySet<string>, always: boolean, removals = true): EncodedResource[] {
-    const names = [...state.names];
-    const found = encodeResources(typeUrl, this.node, this.push, names);
-    const all = state.wildcard || NAMED_TYPES.has(typeUrl) ? found : found.filter(({ name }) => state.names.has(name));
-    const changed = all.filter(({ name, version }) => force.has(name) || state.versions.get(name) !== version);
-    const present = new Set(all.map(({ name }) => name));
-    const removed = removals ? [...state.versions.keys()].filter((name) => !present.has(name)) : [];
-    if (changed.length === 0 && removed.length === 0 && !always) return [];
-    for (const { name, version } of changed) state.versions.set(name, version);
-    for (const name of removed) state.versions.delete(name);
-    state.sentNonce = `${++this.nonces}`;
-    this.send({ typeUrl, nonce: state.sentNonce, changed, all, removed });
-    return changed;
+  private encode(typeUrl: string, push: PushContext, names: Iterable<string>, state: TypeState): EncodedResource[] | undefined {
+    try {
+      const found = encodeResources(typeUrl, this.node, push, [...names]);
+      return NAMED_TYPES.has(typeUrl) || state.wildcard ? found : found.filter(({ name }) => state.wants(name));
+    } catch (error) {
+      this.options.onProblem(typeUrl, error);
+      return undefined;
+    }
+  }
+
+  /** Resources of the push before this one that the client must not lose yet. */
+  private stillThere(typeUrl: string, state: TypeState, gone: readonly string[]): EncodedResource[] {
+    const names = new Set(gone);
+    return (this.encode(typeUrl, this.previous, state.names, state) ?? []).filter(({ name }) => names.has(name));
   }
 
   private async run(): Promise<void> {
     this.pushing = true;
     try {
-      while (this.pushed !== this.push && !this.closed) {
-        const target = this.push;
+      while (this.push !== this.next && !this.closed) {
+        this.previous = this.push;
+        this.push = this.next;
         await this.pushTypes();
-        this.pushed = target;
       }
     } finally {
       this.pushing = false;
@@ -173,29 +162,29 @@ export class XdsSession {
 
   private async pushTypes(): Promise<void> {
     const clusters = this.types.get(CLUSTER_TYPE_URL);
+    const endpoints = this.types.get(ENDPOINT_TYPE_URL);
     if (clusters !== undefined) {
       const known = new Set(clusters.versions.keys());
-      const added = this.respond(CLUSTER_TYPE_URL, clusters, new Set(), false, false).filter(({ name }) => !known.has(name));
-      if (added.length > 0) await this.until(() => this.hasTaken(clusters) && this.hasEndpoints(added));
+      const changed = this.respond(CLUSTER_TYPE_URL, clusters, { keep: true });
+      const fresh = changed.map(({ endpointsName }) => endpointsName).filter((name) => endpoints?.names.has(name) === true);
+      if (endpoints !== undefined) this.respond(ENDPOINT_TYPE_URL, endpoints, { force: new Set(fresh) });
+      const added = changed.filter(({ name }) => !known.has(name));
+      if (added.length > 0) await this.until(() => clusters.settled && this.hasEndpoints(added));
     }
-    for (const typeUrl of [ENDPOINT_TYPE_URL, LISTENER_TYPE_URL, ROUTE_TYPE_URL]) {
+    for (const typeUrl of clusters === undefined ? [ENDPOINT_TYPE_URL, ...LAST_TYPES] : LAST_TYPES) {
       const state = this.types.get(typeUrl);
-      if (state !== undefined && !this.closed) this.respond(typeUrl, state, new Set(), false);
+      if (state !== undefined) this.respond(typeUrl, state, {});
     }
     // Clusters that nothing points to any more.
-    if (clusters !== undefined && !this.closed) this.respond(CLUSTER_TYPE_URL, clusters, new Set(), false);
-  }
-
-  private hasTaken({ sentNonce, answeredNonce }: TypeState): boolean {
-    return sentNonce === answeredNonce;
+    if (clusters !== undefined) this.respond(CLUSTER_TYPE_URL, clusters, {});
   }
 
   /** The client has asked for the endpoints of new clusters, and has got them. */
   private hasEndpoints(added: readonly EncodedResource[]): boolean {
+    const needed = added.filter(({ endpointsName }) => endpointsName !== '');
+    if (needed.length === 0) return true;
     const endpoints = this.types.get(ENDPOINT_TYPE_URL);
-    if (endpoints === undefined) return true;
-    const named = added.filter(({ name }) => name.startsWith('outbound|'));
-    return named.every(({ name }) => endpoints.names.has(name)) && this.hasTaken(endpoints);
+    return endpoints?.settled === true && needed.every(({ endpointsName }) => endpoints.names.has(endpointsName));
   }
 
   /** A client that never asks (it does not use the cluster, or it cannot) must not hold up the rest. */
@@ -207,10 +196,13 @@ export class XdsSession {
         this.wake = undefined;
         resolve();
       };
-      const timer = this.scheduler.setTimer(finish, WARMING_MS);
+      const timer = this.options.scheduler.setTimer(finish, WARMING_MS);
       this.wake = () => {
         if (this.closed || done()) finish();
       };
     });
   }
 }
+
+const NOTHING: ReadonlySet<string> = new Set();
+const LAST_TYPES = [LISTENER_TYPE_URL, ROUTE_TYPE_URL];

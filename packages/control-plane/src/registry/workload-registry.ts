@@ -14,10 +14,22 @@ export interface RegistryEvents {
 /** istiod keeps an auto-registered workload this long after its stream broke. */
 export const GRACE_MS = 10_000;
 
+/** What a workload says about itself over its stream. */
+export interface HealthReport {
+  /** The stream that speaks. */
+  readonly owner: object;
+  readonly node: ProxyNode;
+  /** A token proved the node's namespace and service account. */
+  readonly verified: boolean;
+  /** Undefined: it serves the ports that its node names now. Else why it does not. */
+  readonly error: string | undefined;
+}
+
 interface Entry {
   readonly instance: WorkloadInstance;
   /** The stream that speaks for it. */
   readonly owner: object;
+  readonly verified: boolean;
   grace: { cancel(): void } | undefined;
 }
 
@@ -39,18 +51,27 @@ export class WorkloadRegistry {
     return [...this.entries.values()].map(({ instance }) => instance);
   }
 
-  /** Istio's HealthInformation: without an error the workload serves the ports that its node names now. */
-  health(owner: object, node: ProxyNode, error: string | undefined): void {
+  /**
+   * Istio's HealthInformation. Answers why it is not taken: a name belongs to the service account that registered it, and who has
+   * proved an account is not replaced by somebody who has not.
+   */
+  health({ owner, node, verified, error }: HealthReport): string | undefined {
     const key = `${node.name}.${node.namespace}`;
+    const before = this.entries.get(key);
+    if (before !== undefined && before.owner !== owner) {
+      const { serviceAccount } = before.instance;
+      if (serviceAccount !== node.serviceAccount || (before.verified && !verified))
+        return `workload ${key} is registered by service account ${serviceAccount || '(none)'}; another one needs another name`;
+    }
     if (error !== undefined) {
       this.remove(key, error);
-      return;
+      return undefined;
     }
-    const before = this.entries.get(key);
     before?.grace?.cancel();
     const instance = registeredInstance(node);
-    this.entries.set(key, { instance, owner, grace: undefined });
+    this.entries.set(key, { instance, owner, verified, grace: undefined });
     if (before === undefined || JSON.stringify(before.instance) !== JSON.stringify(instance)) this.events.onRegistered(instance);
+    return undefined;
   }
 
   /** The stream is gone. */

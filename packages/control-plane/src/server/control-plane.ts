@@ -97,6 +97,7 @@ export class ControlPlane implements AsyncDisposable {
         this.metrics.refused(typeUrl);
         this.tell({ type: 'refused', node: id, typeUrl, reason });
       },
+      onProblem: ({ id }, typeUrl, error) => this.tell({ type: 'problem', message: `${typeUrl} for ${id}: ${reasonOf(error)}` }),
     });
   }
 
@@ -189,7 +190,12 @@ export class ControlPlane implements AsyncDisposable {
 
   private rebuild(): void {
     const started = performance.now();
-    this.push_ = new PushContext({ objects: this.state.objects, workloads: this.registry.instances, trustDomain: this.trustDomain });
+    try {
+      this.push_ = new PushContext({ objects: this.state.objects, workloads: this.registry.instances, trustDomain: this.trustDomain });
+    } catch (error) {
+      this.tell({ type: 'problem', message: `the configuration cannot be put together (${reasonOf(error)}); the last one stays` });
+      return;
+    }
     this.ads.update(this.push_);
     this.metrics.pushed(performance.now() - started);
   }
@@ -224,6 +230,10 @@ export class ControlPlane implements AsyncDisposable {
   private tell(event: ControlPlaneEvent): void {
     this.options.onEvent?.(event);
   }
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 /** Where `ripstop run` finds the root certificate of a control plane. */

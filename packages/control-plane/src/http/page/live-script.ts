@@ -1,5 +1,5 @@
 /** Script of the live page: plain browser JavaScript, no library. Everything it shows is put in as text, never as markup. */
-export const LIVE_SCRIPT: string = String.raw`
+export const LIVE_SCRIPT: string = `
 'use strict';
 const SVG = 'http://www.w3.org/2000/svg';
 const $ = (id) => document.getElementById(id);

@@ -1,0 +1,146 @@
+import grpc from '@grpc/grpc-js';
+import { HEALTH_TYPE_URL, type Node, type Status } from '@ripstop/xds-api';
+import type { WorkloadAccount } from '../ca/token-issuer.ts';
+import type { ProxyNode } from '../model/proxy-node.ts';
+import { proxyNodeOf } from '../model/proxy-node-of.ts';
+import type { PushContext } from '../push/push-context.ts';
+import type { Scheduler, WorkloadRegistry } from '../registry/workload-registry.ts';
+import { type Codec, errorOf } from './codec.ts';
+import { XdsSession } from './xds-session.ts';
+
+export interface AdsStreamOptions {
+  readonly registry: WorkloadRegistry;
+  readonly scheduler: Scheduler;
+  /** The push that a new stream starts with. */
+  readonly current: () => PushContext;
+  readonly onConnected: (node: ProxyNode) => void;
+  readonly onDisconnected: (node: ProxyNode, reason: string) => void;
+  readonly onRefused: (node: ProxyNode, typeUrl: string, reason: string) => void;
+  /** A type that could not be translated for a node: a defect of ours; the client keeps what it has. */
+  readonly onProblem: (node: ProxyNode, typeUrl: string, error: unknown) => void;
+}
+
+/** What both variants of the protocol have in common on the wire. */
+export interface WireRequest {
+  readonly typeUrl: string;
+  readonly node: Node | undefined;
+  readonly errorDetail: Status | undefined;
+  readonly responseNonce: string;
+}
+
+/** Ends the stream with this status. */
+export type Fail = (code: grpc.status, details: string) => void;
+
+/** A request that ends its stream. */
+class Refused extends Error {
+  readonly code: grpc.status;
+
+  constructor(code: grpc.status, message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+/** One connected client: who it is, its session, its registration. */
+export class AdsStream<Request extends WireRequest> {
+  session: XdsSession | undefined;
+  private readonly options: AdsStreamOptions;
+  /** Who the token speaks for; undefined on the plaintext port, where everybody is believed. */
+  private readonly account: WorkloadAccount | undefined;
+  private readonly codec: Codec<Request>;
+  private readonly fail: Fail;
+  private ended = false;
+
+  constructor(options: AdsStreamOptions, account: WorkloadAccount | undefined, codec: Codec<Request>, fail: Fail) {
+    this.options = options;
+    this.account = account;
+    this.codec = codec;
+    this.fail = fail;
+  }
+
+  receive(request: Request): void {
+    if (this.ended) return;
+    try {
+      const node = request.node === undefined ? undefined : this.nodeOf(request.node);
+      this.session ??= this.open(node);
+      if (request.typeUrl === HEALTH_TYPE_URL) this.health(node, errorOf(request.errorDetail));
+      else this.request(this.session, request);
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error;
+      this.fail(error.code, error.message);
+    }
+  }
+
+  /** The transport is gone. */
+  end(clean: boolean, reason: string): void {
+    if (this.ended) return;
+    this.ended = true;
+    this.options.registry.ended(this, clean);
+    if (this.session === undefined) return;
+    this.session.close();
+    this.options.onDisconnected(this.session.node, reason);
+  }
+
+  private open(node: ProxyNode | undefined): XdsSession {
+    if (node === undefined) throw new Refused(grpc.status.INVALID_ARGUMENT, 'the first request of a stream must carry the node');
+    const { current, scheduler, onConnected, onRefused, onProblem } = this.options;
+    const session = new XdsSession({
+      node,
+      push: current(),
+      scheduler,
+      stateOfTheWorld: this.codec.stateOfTheWorld,
+      send: (response) => {
+        if (!this.ended) this.codec.respond(response);
+      },
+      onRefused: (typeUrl, reason) => onRefused(node, typeUrl, reason),
+      onProblem: (typeUrl, error) => onProblem(node, typeUrl, error),
+    });
+    onConnected(node);
+    return session;
+  }
+
+  private request(session: XdsSession, request: Request): void {
+    const read = this.codec.read(request, session.lastNonce(request.typeUrl));
+    if (read !== undefined) session.request(read);
+    else session.answer(request.typeUrl, request.responseNonce, errorOf(request.errorDetail));
+  }
+
+  /** `node` as it is now: its ports come and go. */
+  private health(node: ProxyNode | undefined, error: string | undefined): void {
+    const { registry } = this.options;
+    const current = node ?? this.session!.node;
+    const problem = registry.health({ owner: this, node: current, verified: this.account !== undefined, error });
+    if (problem !== undefined) throw new Refused(grpc.status.PERMISSION_DENIED, problem);
+  }
+
+  /** The node as it introduces itself, if its token lets it and it has not changed its name. */
+  private nodeOf(message: Node): ProxyNode {
+    const node = this.identified(parseNode(message));
+    const before = this.session?.node;
+    if (before !== undefined && (before.name !== node.name || before.namespace !== node.namespace)) {
+      const names = `${before.namespace}/${before.name} to ${node.namespace}/${node.name}`;
+      throw new Refused(grpc.status.INVALID_ARGUMENT, `a stream belongs to one workload: it changed from ${names}`);
+    }
+    return node;
+  }
+
+  /** A node that names no account is taken for its token's. */
+  private identified(node: ProxyNode): ProxyNode {
+    const { account } = this;
+    if (account === undefined) return node;
+    const claimed = node.serviceAccount === '' ? account.serviceAccount : node.serviceAccount;
+    if (account.namespace !== node.namespace || account.serviceAccount !== claimed) {
+      const token = `${account.namespace}/${account.serviceAccount}`;
+      throw new Refused(grpc.status.PERMISSION_DENIED, `the token is for ${token}, the node says ${node.namespace}/${claimed}`);
+    }
+    return { ...node, serviceAccount: claimed };
+  }
+}
+
+function parseNode({ id, metadata, locality }: Node): ProxyNode {
+  try {
+    return proxyNodeOf({ id, metadata: metadata ?? {}, locality });
+  } catch (error) {
+    throw new Refused(grpc.status.INVALID_ARGUMENT, error instanceof Error ? error.message : String(error));
+  }
+}

@@ -1,0 +1,15 @@
+import type { Status } from '@ripstop/xds-api';
+import type { SessionRequest, SessionResponse } from './session-messages.ts';
+
+/** How one protocol variant is read and written. */
+export interface Codec<Request> {
+  readonly stateOfTheWorld: boolean;
+  /** Undefined for a request that must be dropped. */
+  read(request: Request, lastNonce: string): SessionRequest | undefined;
+  respond(response: SessionResponse): void;
+}
+
+/** The client's reasons. That error_detail is there is the one reliable sign of a NACK, whatever it holds. */
+export function errorOf(detail: Status | undefined): string | undefined {
+  return detail === undefined ? undefined : detail.message === '' ? `code ${detail.code}` : detail.message;
+}

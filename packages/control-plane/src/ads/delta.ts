@@ -1,0 +1,44 @@
+import type { DeltaDiscoveryRequest } from '@ripstop/xds-api';
+import { DeltaDiscoveryResponse } from '@ripstop/xds-api';
+import { NAMED_TYPES } from '../translate/translate.ts';
+import { type Codec, errorOf } from './codec.ts';
+import type { SessionRequest, SessionResponse } from './session-messages.ts';
+
+/** Incremental xDS: requests carry changes of the subscription, responses what changed and what is gone. */
+export class DeltaCodec implements Codec<DeltaDiscoveryRequest> {
+  readonly stateOfTheWorld = false;
+  private readonly seen = new Set<string>();
+  private readonly write: (message: DeltaDiscoveryResponse) => void;
+
+  constructor(write: (message: DeltaDiscoveryResponse) => void) {
+    this.write = write;
+  }
+
+  read(request: DeltaDiscoveryRequest): SessionRequest {
+    const { typeUrl, resourceNamesSubscribe, resourceNamesUnsubscribe } = request;
+    const first = !this.seen.has(typeUrl);
+    this.seen.add(typeUrl);
+    // A first request without names asks for everything (CDS and LDS only).
+    const all = first && resourceNamesSubscribe.length === 0 && !NAMED_TYPES.has(typeUrl);
+    return {
+      typeUrl,
+      subscribe: all ? ['*'] : resourceNamesSubscribe,
+      unsubscribe: resourceNamesUnsubscribe,
+      initialVersions: request.initialResourceVersions,
+      nonce: request.responseNonce,
+      error: errorOf(request.errorDetail),
+    };
+  }
+
+  respond({ typeUrl, nonce, version, changed, removed }: SessionResponse): void {
+    this.write(
+      DeltaDiscoveryResponse.fromPartial({
+        typeUrl,
+        nonce,
+        systemVersionInfo: version,
+        resources: changed.map((resource) => ({ name: resource.name, version: resource.version, resource: resource.any })),
+        removedResources: [...removed],
+      }),
+    );
+  }
+}

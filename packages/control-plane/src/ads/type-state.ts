@@ -1,0 +1,124 @@
+import { contentVersion, type EncodedResource } from './encoded-resource.ts';
+import type { Refusal, SessionRequest, TypeStatus } from './session-messages.ts';
+
+/** A response that the client has not answered: the resources in it and their versions ('' = removed). */
+type Unanswered = ReadonlyMap<string, string>;
+
+/** A client that never answers must not fill the memory. */
+const MAX_UNANSWERED = 64;
+
+/** Names that a request asks for; `all`: the whole type. */
+export interface Asked {
+  readonly names: ReadonlySet<string>;
+  readonly all: boolean;
+}
+
+/** Subscription, versions and answers of one type on one stream. */
+export class TypeState {
+  readonly names: Set<string> = new Set();
+  wildcard = false;
+  /** Versions that the client has, or that are on their way. */
+  readonly versions: Map<string, string>;
+  private readonly typeUrl: string;
+  private readonly unanswered = new Map<string, Unanswered>();
+  private readonly refused = new Map<string, Refusal>();
+  private sentNonce = '';
+  private answeredNonce = '';
+  private version = '';
+
+  constructor(typeUrl: string, initialVersions: Readonly<Record<string, string>>) {
+    this.typeUrl = typeUrl;
+    this.versions = new Map(Object.entries(initialVersions));
+  }
+
+  /** Nonce of the last response; '' before the first. */
+  get sent(): string {
+    return this.sentNonce;
+  }
+
+  /** The client has answered everything. */
+  get settled(): boolean {
+    return this.sentNonce === this.answeredNonce;
+  }
+
+  get taken(): boolean {
+    return this.settled && this.refused.size === 0;
+  }
+
+  get status(): TypeStatus {
+    const refused = [...this.refused.values()];
+    return {
+      typeUrl: this.typeUrl,
+      sent: this.sentNonce,
+      answered: this.answeredNonce,
+      version: this.version,
+      refused,
+      nack: refused[0]?.reason ?? '',
+    };
+  }
+
+  /** Changes the subscription; answers what the server has to say something about now. */
+  subscribe({ subscribe, unsubscribe }: SessionRequest): Asked {
+    const names = new Set<string>();
+    let all = false;
+    for (const name of subscribe) {
+      if (name === '*') {
+        all = true;
+        this.wildcard = true;
+      } else {
+        this.names.add(name);
+        names.add(name);
+      }
+    }
+    for (const name of unsubscribe) {
+      if (name === '*') this.wildcard = false;
+      else if (this.names.delete(name) && this.wildcard) names.add(name); // Still asked for by "*": the client must hear of it again.
+    }
+    if (!this.wildcard && (unsubscribe.length > 0 || this.sentNonce === '')) {
+      for (const name of this.versions.keys()) if (!this.names.has(name)) this.versions.delete(name);
+      for (const name of this.refused.keys()) if (!this.names.has(name)) this.refused.delete(name);
+    }
+    return { names, all };
+  }
+
+  wants(name: string): boolean {
+    return this.wildcard || this.names.has(name);
+  }
+
+  /** Takes down what goes out under this nonce; answers the version of the type as a whole. */
+  record(nonce: string, changed: readonly EncodedResource[], removed: readonly string[]): string {
+    for (const { name, version } of changed) this.versions.set(name, version);
+    for (const name of removed) this.versions.delete(name);
+    this.sentNonce = nonce;
+    this.unanswered.set(nonce, new Map([...changed.map(({ name, version }) => [name, version] as const), ...removed.map(gone)]));
+    if (this.unanswered.size > MAX_UNANSWERED) this.unanswered.delete(this.unanswered.keys().next().value!);
+    const lines = [...this.versions].map(([name, version]) => `${name} ${version}`);
+    this.version = contentVersion(lines.sort().join('\n'));
+    return this.version;
+  }
+
+  /** An ACK or NACK. False for a nonce that is none of this stream, or was answered already. */
+  answer(nonce: string, error: string | undefined): boolean {
+    const response = this.unanswered.get(nonce);
+    if (response === undefined) return false;
+    for (const older of this.unanswered.keys()) {
+      this.unanswered.delete(older); // Answers come in order: what is older is superseded.
+      if (older === nonce) break;
+    }
+    this.answeredNonce = nonce;
+    for (const name of response.keys()) this.refused.delete(name);
+    if (error !== undefined) this.refuse(response, error);
+    return true;
+  }
+
+  /** A NACK is about a whole response; its text mostly says which resources it means. */
+  private refuse(response: Unanswered, reason: string): void {
+    const meant = [...response.keys()].filter((name) => reason.includes(name));
+    const names = meant.length > 0 ? meant : [...response.keys()];
+    for (const name of names.length > 0 ? names : ['']) this.refused.set(name, { name, version: response.get(name) ?? '', reason });
+  }
+}
+
+function gone(name: string): [string, string] {
+  return [name, ''];
+}
