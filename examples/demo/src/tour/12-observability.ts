@@ -1,6 +1,6 @@
 import { check } from '../report.ts';
 import type { ReceivedSpan } from '../trace-receiver.ts';
-import { countBy, formatCounts, many, once, sleep, until } from '../traffic.ts';
+import { Background, countBy, formatCounts, many, once, sleep, until } from '../traffic.ts';
 import { sumSeries, type World } from '../world.ts';
 import type { Step } from './step.ts';
 
@@ -72,17 +72,18 @@ export const observability: Step = {
     await until(() => chain(ours()).length >= 7, 5000);
     const path = chain(ours());
 
-    world.report.progress('3 s of shop traffic for the graph');
-    await sleep(2500);
-    await many(90, 2, () => world.viaGateway('shop.example.com', '/productpage'));
-    await sleep(1500);
-    const answer = await world.get('/api/graph?seconds=5');
+    world.report.progress('5 s of shop traffic for the graph, 30 requests per second');
+    const load = new Background(() => world.viaGateway('shop.example.com', '/productpage'), 30);
+    // The window of 3 s must not reach back to the failures above.
+    await sleep(5000);
+    const answer = await world.get('/api/graph?seconds=3');
+    await load.stop();
     const graph = (answer.status === 200 ? JSON.parse(answer.body) : { edges: [] }) as Graph;
     const edges = graph.edges.map((edge) => `${edge.source} → ${edge.target}`).sort();
     const truth = ['istio-ingressgateway → productpage', 'productpage → details', 'productpage → reviews', 'reviews → ratings'];
     const page = await world.get('/');
     const complete = graph.edges.every(
-      (edge) => edge.rps > 0 && edge.p50Ms > 0 && edge.p99Ms >= edge.p50Ms && edge.errorPercent === 0 && edge.mtls,
+      (edge) => edge.rps > 15 && edge.rps < 45 && edge.p50Ms > 0 && edge.p99Ms >= edge.p50Ms && edge.errorPercent === 0 && edge.mtls,
     );
     return [
       check(
