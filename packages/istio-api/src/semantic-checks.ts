@@ -4,13 +4,14 @@ import {
   checkClaims,
   checkDestinationRule,
   checkGateway,
+  checkMeshConfig,
   checkService,
   checkServiceEntrySupport,
   checkSidecar,
   checkWorkloadEntry,
   type SidecarSpec,
 } from './support-checks.ts';
-import type { ServiceSpec } from './types/core.ts';
+import type { MeshConfigSpec, ServiceSpec } from './types/core.ts';
 import type {
   DestinationRuleSpec,
   GatewaySpec,
@@ -36,6 +37,9 @@ export function semanticChecks(object: MeshObject, report: Report): void {
       return;
     case 'Gateway':
       if (object.apiVersion.startsWith('networking.istio.io/')) checkGateway(object.spec as GatewaySpec, report);
+      return;
+    case 'MeshConfig':
+      checkMeshConfig(object.spec as MeshConfigSpec, report);
       return;
     case 'Service':
       checkService(object.spec as ServiceSpec, report);

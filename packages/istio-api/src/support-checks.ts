@@ -1,4 +1,4 @@
-import type { ServiceSpec } from './types/core.ts';
+import type { MeshConfigSpec, ServiceSpec } from './types/core.ts';
 import type {
   ClientTLSSettings,
   DestinationRuleSpec,
@@ -65,6 +65,11 @@ export function checkService(spec: ServiceSpec, report: Report): void {
     warn('type', 'a Service of type ExternalName names nothing that the mesh could call: write a ServiceEntry with resolution DNS');
   if (spec.internalTrafficPolicy === 'Local') warn('internalTrafficPolicy', 'endpoints of every node are used');
   if (spec.publishNotReadyAddresses === true) warn('publishNotReadyAddresses', 'endpoints that are not ready get no requests');
+}
+
+export function checkMeshConfig(spec: MeshConfigSpec, report: Report): void {
+  if (spec.accessLogEncoding === 'JSON')
+    report(UNSUPPORTED, 'warning', ['spec', 'accessLogEncoding'], 'the access log is written as text, in accessLogFormat');
 }
 
 export function checkWorkloadEntry(spec: WorkloadEntrySpec, path: Path, report: Report): void {

@@ -118,7 +118,7 @@ const fields: Fields = {
   pathNormalization: object({ normalization: choice('DEFAULT', 'NONE', 'BASE', 'MERGE_SLASHES', 'DECODE_AND_MERGE_SLASHES') }),
   accessLogFile: text,
   accessLogFormat: text,
-  accessLogEncoding: noted(choice('TEXT', 'JSON'), "JSON: the fields of accessLogFormat, or Istio's default fields"),
+  accessLogEncoding: noted(choice('TEXT', 'JSON'), 'JSON is not written in this version: a warning says so'),
   defaultHttpRetryPolicy: retry,
   defaultConfig,
   enableTracing: ignored(bool, 'spans are made whenever the app has an OpenTelemetry SDK'),
