@@ -7,25 +7,28 @@ export interface WorkloadPolicies {
   readonly audit: readonly MeshObject<AuthorizationPolicySpec>[];
   readonly deny: readonly MeshObject<AuthorizationPolicySpec>[];
   readonly allow: readonly MeshObject<AuthorizationPolicySpec>[];
-  /** RequestAuthentications that apply: not enforced yet, so the workload refuses (see translate/rbac-filters.ts). */
-  readonly requestAuthentications: readonly MeshObject[];
+  /** What protects this workload and is not enforced yet, so the workload refuses (see translate/rbac/rbac-filters.ts). */
+  readonly unenforced: readonly MeshObject[];
 }
 
 interface Selected {
   readonly selector?: { readonly matchLabels?: Readonly<Record<string, string>> };
+  /** EnvoyFilter's. */
+  readonly workloadSelector?: { readonly labels?: Readonly<Record<string, string>> };
 }
 
 /** Policies of the root namespace reach every workload, others their own namespace; a selector narrows. */
 export function policiesFor(
   policies: readonly MeshObject<AuthorizationPolicySpec>[],
-  requestAuthentications: readonly MeshObject[],
+  unenforced: readonly MeshObject[],
   rootNamespace: string,
   namespace: string,
   labels: Readonly<Record<string, string>>,
 ): WorkloadPolicies {
   const applies = ({ metadata, spec }: MeshObject): boolean =>
     (metadata.namespace === rootNamespace || metadata.namespace === namespace) &&
-    selects((spec as Selected | undefined)?.selector?.matchLabels, labels);
+    selects((spec as Selected | undefined)?.selector?.matchLabels, labels) &&
+    selects((spec as Selected | undefined)?.workloadSelector?.labels, labels);
   const mine = policies.filter(applies);
   const withAction = (action: string): MeshObject<AuthorizationPolicySpec>[] =>
     mine.filter(({ spec }) => (spec.action ?? 'ALLOW') === action);
@@ -34,7 +37,7 @@ export function policiesFor(
     audit: withAction('AUDIT'),
     deny: withAction('DENY'),
     allow: withAction('ALLOW'),
-    requestAuthentications: requestAuthentications.filter(applies),
+    unenforced: unenforced.filter(applies),
   };
 }
 

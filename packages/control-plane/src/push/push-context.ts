@@ -1,14 +1,15 @@
-import type {
-  AuthorizationPolicySpec,
-  DestinationRuleSpec,
-  GatewaySpec,
-  MeshObject,
-  PeerAuthenticationSpec,
-  PodSpec,
-  ServiceEntrySpec,
-  ServiceSpec,
-  VirtualServiceSpec,
-  WorkloadEntrySpec,
+import {
+  type AuthorizationPolicySpec,
+  closesWorkloads,
+  type DestinationRuleSpec,
+  type GatewaySpec,
+  type MeshObject,
+  type PeerAuthenticationSpec,
+  type PodSpec,
+  type ServiceEntrySpec,
+  type ServiceSpec,
+  type VirtualServiceSpec,
+  type WorkloadEntrySpec,
 } from '@ripstop/istio-api';
 import type { WorkloadInstance } from '../model/workload.ts';
 import { policiesFor, type WorkloadPolicies } from './authorization.ts';
@@ -37,7 +38,7 @@ export class PushContext {
   readonly peerAuthentications: PeerAuthentications;
   readonly gateways: readonly MeshObject<GatewaySpec>[];
   private readonly policies: readonly MeshObject<AuthorizationPolicySpec>[];
-  private readonly requestAuthentications: readonly MeshObject[];
+  private readonly unenforced: readonly MeshObject[];
   private readonly sources: EndpointSources;
   private readonly endpointCache = new Map<MeshServicePort, readonly ServiceEndpoint[]>();
   private readonly scopes = new Map<string, readonly MeshService[]>();
@@ -57,7 +58,7 @@ export class PushContext {
     this.peerAuthentications = new PeerAuthentications(of<PeerAuthenticationSpec>('PeerAuthentication'), rootNamespace);
     this.gateways = of<GatewaySpec>('Gateway').filter(({ apiVersion }) => apiVersion.startsWith('networking.istio.io/'));
     this.policies = of('AuthorizationPolicy');
-    this.requestAuthentications = of('RequestAuthentication');
+    this.unenforced = ordered.filter(closesWorkloads);
     this.sources = {
       pods: podsOf(of<PodSpec>('Pod'), ordered),
       registered: [...workloads].sort((a, b) => (a.key < b.key ? -1 : 1)),
@@ -113,7 +114,7 @@ export class PushContext {
   }
 
   policiesFor(namespace: string, labels: Readonly<Record<string, string>>): WorkloadPolicies {
-    return policiesFor(this.policies, this.requestAuthentications, this.mesh.rootNamespace, namespace, labels);
+    return policiesFor(this.policies, this.unenforced, this.mesh.rootNamespace, namespace, labels);
   }
 
   /** Registered processes and pods, for the page and for debugging. */

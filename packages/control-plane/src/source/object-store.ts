@@ -13,8 +13,8 @@ export interface StoreState {
   readonly files: number;
 }
 
-/** A kind that cannot be honoured stays in the mesh all the same: translation refuses what it should protect. */
-const KEPT_CODES: ReadonlySet<string> = new Set(['RIPSTOP_UNSUPPORTED_KIND']);
+/** What is right and cannot be honoured stays in the mesh all the same: translation refuses what it should protect. */
+const KEPT_CODES: ReadonlySet<string> = new Set(['RIPSTOP_UNSUPPORTED_KIND', 'RIPSTOP_UNENFORCEABLE']);
 
 /**
  * The documents in force. A document with an error is not used; the last good version of that object stays, and when the text cannot
@@ -68,8 +68,19 @@ export class ObjectStore {
       const key = objectKey(object);
       return !present.has(key) && (bad.has(key) || unreadable);
     });
-    return { text, objects: [...good, ...kept], findings };
+    return { text, objects: [...good, ...kept], findings: [...findings, ...kept.map(lastGood)] };
   }
+}
+
+function lastGood(object: MeshObject): Finding {
+  return {
+    code: 'RIPSTOP_LAST_GOOD',
+    severity: 'info',
+    object: objectKey(object),
+    position: object.source,
+    path: '',
+    message: 'the version that was good before stays in force until the error is corrected',
+  };
 }
 
 /** The same object in two places: the first by file name is used, and the other one is told so. */

@@ -4,7 +4,7 @@ import type { FieldsOf } from './values.ts';
 export type HttpFilterFields = FieldsOf<typeof HttpFilter>;
 
 /**
- * The HTTP filters of a server, in the order in which they see a request:
+ * The HTTP filters of a server or a gateway, in the order in which they see a request:
  *
  * 1. rbac (refusals)  what cannot be enforced is refused before anything else judges
  * 2. rbac LOG         AUDIT marks, before a verdict ends the request
@@ -13,15 +13,14 @@ export type HttpFilterFields = FieldsOf<typeof HttpFilter>;
  * 5. grpc_stats       counts what authorization let through
  * 6. fault            after authorization: an injected 503 must not tell a stranger that a path exists
  * 7. cors             answers preflights of who may come in
- * 8. router           hands over to the app
+ * 8. router           hands over to the app, or to the gateway's upstream
  */
 export function inboundFilters(rbac: readonly HttpRbac[]): HttpFilterFields[] {
   return [...rbac.map((config) => filter('envoy.filters.http.rbac', packAny(HttpRbac, config))), ...tail()];
 }
 
 /**
- * The HTTP filters of a client or gateway: grpc_stats, fault (before routing's outcome is known to anybody), cors (gateways),
- * router. istiod's `istio.alpn`, `istio.metadata_exchange` and `istio.stats` exist in Istio's own proxy only: our SDK does their
+ * The HTTP filters of a client: grpc_stats, fault (before routing's outcome is known to anybody), cors, router. istiod's `istio.alpn`, `istio.metadata_exchange` and `istio.stats` exist in Istio's own proxy only: our SDK does their
  * work by itself and a stock Envoy would refuse the listener, so they are left out (docs/reference/differences.md).
  */
 export function outboundFilters(): HttpFilterFields[] {

@@ -2,10 +2,11 @@ import { LISTENER_TYPE_URL, Listener, TrafficDirection } from '@ripstop/xds-api'
 import type { ProxyNode } from '../model/proxy-node.ts';
 import type { PushContext } from '../push/push-context.ts';
 import { connectionManager } from './connection-manager.ts';
-import { outboundFilters } from './filter-order.ts';
+import { inboundFilters } from './filter-order.ts';
 import { gatewayServers } from './gateway-servers.ts';
 import { inboundListener, socketAddress } from './inbound-listener.ts';
 import { outboundListeners, rds } from './outbound-listeners.ts';
+import { httpRbacFilters } from './rbac/rbac-filters.ts';
 import type { XdsResource } from './resource.ts';
 
 /** LDS of a node. */
@@ -16,6 +17,9 @@ export function buildListeners(node: ProxyNode, push: PushContext): XdsResource[
 
 /** One listener per port that Gateways ask this node to open: `0.0.0.0_8080`. */
 function gatewayListeners(node: ProxyNode, push: PushContext): XdsResource[] {
+  // Policies hold for a gateway as for any workload: strangers are judged before routes are tried.
+  const trustDomains = [push.mesh.trustDomain, ...push.mesh.trustDomainAliases];
+  const httpFilters = inboundFilters(httpRbacFilters(push.policiesFor(node.namespace, node.labels), trustDomains));
   const ports = [...new Set(gatewayServers(node, push).map(({ targetPort }) => targetPort))].sort((a, b) => a - b);
   return ports.map((port) => {
     const name = `0.0.0.0_${port}`;
@@ -23,7 +27,7 @@ function gatewayListeners(node: ProxyNode, push: PushContext): XdsResource[] {
       statPrefix: `outbound_${name};`,
       node,
       mesh: push.mesh,
-      httpFilters: outboundFilters(),
+      httpFilters,
       routes: rds(`http.${port}`),
       position: 'gateway',
     });

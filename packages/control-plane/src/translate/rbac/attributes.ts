@@ -58,6 +58,14 @@ export const SERVICE_ACCOUNT: Attribute = principal(false, (value, { namespace }
   const owner = slash === -1 ? namespace : value.slice(0, slash);
   return authenticated(regexPattern(`spiffe://.+/ns/${escapeRegex(owner)}/(.+/|)sa/${escapeRegex(value.slice(slash + 1))}(/.+)?`));
 });
+/** A star stands for a part of the domain's name, never for a slash. */
+export const TRUST_DOMAIN: Attribute = principal(false, (value) =>
+  authenticated(
+    value.includes('*')
+      ? regexPattern(`spiffe://${escapeRegex(value).replaceAll('\\*', '[^/]*')}/.*`)
+      : { matchPattern: { $case: 'prefix', value: `spiffe://${value}/` } },
+  ),
+);
 export const IP_BLOCK: Attribute = principal(false, (value) => ({ identifier: { $case: 'directRemoteIp', value: cidr(value) } }));
 export const REMOTE_IP_BLOCK: Attribute = principal(true, (value) => ({ identifier: { $case: 'remoteIp', value: cidr(value) } }));
 export const REQUEST_PRINCIPAL: Attribute = principal(true, requestPrincipal);
@@ -82,6 +90,7 @@ const CONDITIONS: Readonly<Record<string, Attribute>> = {
   'source.namespace': NAMESPACE,
   'source.serviceAccount': SERVICE_ACCOUNT,
   'source.principal': PRINCIPAL,
+  'source.trustDomain': TRUST_DOMAIN,
   'request.auth.principal': REQUEST_PRINCIPAL,
   'request.auth.audiences': AUDIENCES,
   'request.auth.presenter': PRESENTER,

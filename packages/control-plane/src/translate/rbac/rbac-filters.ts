@@ -87,10 +87,10 @@ const NEVER = { permissions: [notRule(anyPermission)], principals: [notId(anyPri
 const ALWAYS = { permissions: [allOf([anyPermission])], principals: [allIds([anyPrincipal])] };
 
 /**
- * What this version cannot enforce it refuses: what a CUSTOM policy would have an external authorizer judge is denied, and a
- * workload with a RequestAuthentication answers nobody. Never laxer than the document asks for.
+ * What this version cannot enforce it refuses: what a CUSTOM policy would have an external authorizer judge is denied, and a workload
+ * with a RequestAuthentication (or a plugin that authorizes) answers nobody. Never laxer than the document asks for.
  */
-function refusals({ custom, requestAuthentications }: WorkloadPolicies, { trustDomains, tcp }: RbacScope): RbacFields | undefined {
+function refusals({ custom, unenforced }: WorkloadPolicies, { trustDomains, tcp }: RbacScope): RbacFields | undefined {
   const policies: NonNullable<RulesFields['policies']> = {};
   for (const { metadata, spec } of custom) {
     for (const [index, rule] of (spec.rules ?? []).entries()) {
@@ -98,9 +98,14 @@ function refusals({ custom, requestAuthentications }: WorkloadPolicies, { trustD
       if (policy !== undefined) policies[`not-enforced-custom-${policyName(metadata.namespace, metadata.name, index)}`] = policy;
     }
   }
-  for (const { metadata } of requestAuthentications) {
-    policies[`not-enforced-request-authentication-ns[${metadata.namespace}]-name[${metadata.name}]`] = ALWAYS;
+  for (const { kind, metadata } of unenforced) {
+    policies[`not-enforced-${kebab(kind)}-ns[${metadata.namespace}]-name[${metadata.name}]`] = ALWAYS;
   }
   if (Object.keys(policies).length === 0) return undefined;
   return { rules: { action: RBAC_Action.DENY, policies }, shadowRulesStatPrefix: 'istio_dry_run_allow_' };
+}
+
+/** `RequestAuthentication` → `request-authentication`. */
+function kebab(kind: string): string {
+  return kind.replace(/(?<=[a-z])[A-Z]/g, '-$&').toLowerCase();
 }

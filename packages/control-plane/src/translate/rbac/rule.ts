@@ -15,6 +15,7 @@ import {
   REQUEST_PRINCIPAL,
   type RuleScope,
   SERVICE_ACCOUNT,
+  TRUST_DOMAIN,
 } from './attributes.ts';
 import {
   allIds,
@@ -88,6 +89,7 @@ function sourceClauses(source: Source): Clause[] {
     clause(REQUEST_PRINCIPAL, source.requestPrincipals, source.notRequestPrincipals, 'requestPrincipals'),
     clause(NAMESPACE, source.namespaces, source.notNamespaces, 'namespaces'),
     clause(SERVICE_ACCOUNT, source.serviceAccounts, source.notServiceAccounts, 'serviceAccounts'),
+    clause(TRUST_DOMAIN, source.trustDomains, source.notTrustDomains, 'trustDomains'),
     clause(IP_BLOCK, source.ipBlocks, source.notIpBlocks, 'ipBlocks'),
     clause(REMOTE_IP_BLOCK, source.remoteIpBlocks, source.notRemoteIpBlocks, 'remoteIpBlocks'),
   ].filter(isUsed);
