@@ -45,10 +45,9 @@ export class Pipeline {
   begin(x: Exchange): LocalReply | undefined | Promise<LocalReply | undefined> {
     // A listener's side: the app of this process did not write these headers.
     const listener = x.direction === 'inbound' || (x.parent === undefined && x.peer.address !== '');
-    if (listener) {
-      const refused = this.enter(x);
-      if (refused !== undefined) return settle(x, refused);
-    } else cutFragment(x);
+    const rejected = canonicalize(x);
+    if (rejected !== undefined) return settle(x, rejected);
+    if (listener) applyForwardedHeaders(x, this.env.ownSpiffeId?.() ?? '');
     x.originalPath = x.request.path;
     const question = x.request.path.indexOf('?');
     x.matchPath = question === -1 ? x.request.path : x.request.path.slice(0, question);
@@ -92,16 +91,6 @@ export class Pipeline {
     for (let index = 0; index < filters.length; index++) filters[index]!.onEnd?.(x, outcome);
   }
 
-  private enter(x: Exchange): LocalReply | undefined {
-    const normal = normalizePath(x.request.path, x.manager);
-    if (normal.kind === 'reject') return PATH_REJECTED;
-    if (normal.kind === 'redirect')
-      return localReply({ status: 307, details: 'path_normalization_failed', headers: [['location', normal.path]] });
-    if (normal.path !== x.request.path) x.request.path = normal.path;
-    applyForwardedHeaders(x, this.env.ownSpiffeId?.() ?? '');
-    return undefined;
-  }
-
   private act(x: Exchange): LocalReply | undefined {
     const { route } = x;
     if (route === undefined) return noRouteReply();
@@ -116,6 +105,16 @@ export class Pipeline {
     route.headers?.onRequest(x, x.request);
     return undefined;
   }
+}
+
+/** As the connection manager says, on both sides: a caller's route must not depend on how it spells a path. */
+function canonicalize(x: Exchange): LocalReply | undefined {
+  const normal = normalizePath(x.request.path, x.manager);
+  if (normal.kind === 'reject') return PATH_REJECTED;
+  if (normal.kind === 'redirect')
+    return localReply({ status: 307, details: 'path_normalization_failed', headers: [['location', normal.path]] });
+  if (normal.path !== x.request.path) x.request.path = normal.path;
+  return undefined;
 }
 
 function forward(x: Exchange, route: Route, action: ForwardAction): LocalReply | undefined {
@@ -160,9 +159,4 @@ function settle(x: Exchange, reply: LocalReply | undefined): LocalReply | undefi
     x.decision?.add('reply', `${reply.status} ${reply.details}`);
   }
   return reply;
-}
-
-function cutFragment(x: Exchange): void {
-  const hash = x.request.path.indexOf('#');
-  if (hash !== -1) x.request.path = x.request.path.slice(0, hash);
 }
