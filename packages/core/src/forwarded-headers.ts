@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Exchange, Peer } from './exchange.ts';
 
 /** Headers that only internal callers may use; nobody is internal unless configured (Envoy 1.36+), so they are removed. */
-const INTERNAL_ONLY = [
+export const INTERNAL_ONLY_HEADERS: readonly string[] = [
   'x-envoy-retry-on',
   'x-envoy-retry-grpc-on',
   'x-envoy-max-retries',
@@ -14,7 +14,7 @@ const INTERNAL_ONLY = [
   'x-envoy-ip-tags',
   'x-envoy-upstream-alt-stat-name',
   'x-envoy-expected-rq-timeout-ms',
-] as const;
+];
 
 const EXTERNAL_ONLY_EDGE = [
   'x-envoy-decorator-operation',
@@ -29,7 +29,7 @@ const EXTERNAL_ONLY_EDGE = [
  */
 export function applyForwardedHeaders(x: Exchange, ownSpiffeId: string): void {
   const { request, manager, peer } = x;
-  for (const name of INTERNAL_ONLY) if (request.header(name) !== undefined) request.removeHeader(name);
+  for (const name of INTERNAL_ONLY_HEADERS) if (request.header(name) !== undefined) request.removeHeader(name);
   if (manager.useRemoteAddress) {
     for (const name of EXTERNAL_ONLY_EDGE) if (request.header(name) !== undefined) request.removeHeader(name);
     const before = request.header('x-forwarded-for');

@@ -31,6 +31,17 @@ describe('outbound head', () => {
     expect(head.lines).toEqual(['host', 'reviews:9080', 'x-one', '1', 'two', 'a', 'two', 'b']);
   });
 
+  it('lets no header through that a sidecar keeps from an app: Envoy’s own controls and those of the connection', () => {
+    const head = new OutboundHead('http', 'reviews', 'GET', '/', {
+      'X-Envoy-Retry-On': '5xx',
+      'x-envoy-upstream-rq-timeout-ms': '1',
+      'x-envoy-peer-metadata': 'kept',
+      'Proxy-Connection': 'keep-alive',
+      te: ['gzip', 'trailers'],
+    });
+    expect(head.lines).toEqual(['host', 'reviews', 'x-envoy-peer-metadata', 'kept', 'te', 'trailers']);
+  });
+
   it('takes the authority from an own Host header, keeps it first and never sends it twice', () => {
     const head = new OutboundHead('http', '127.0.0.1:80', 'GET', '/', { a: '1', Host: 'shop.example' });
     expect(head.authority).toBe('shop.example');

@@ -1,4 +1,4 @@
-import type { RequestHead } from '@ripstop/core';
+import { INTERNAL_ONLY_HEADERS, type RequestHead } from '@ripstop/core';
 import type { Dispatcher } from 'undici';
 
 /** Header forms that undici's dispatch takes. */
@@ -121,6 +121,8 @@ function append(lines: string[], rawName: string, value: unknown): void {
   const name = String(rawName).toLowerCase();
   if (name === 'host') {
     lines[1] = String(value);
+  } else if (endsHere(name, value)) {
+    // A sidecar would not let it through either.
   } else if (typeof value === 'string') {
     lines.push(name, value);
   } else if (Array.isArray(value)) {
@@ -128,4 +130,12 @@ function append(lines: string[], rawName: string, value: unknown): void {
   } else {
     lines.push(name, value === null ? '' : String(value));
   }
+}
+
+const INTERNAL_ONLY = new Set(INTERNAL_ONLY_HEADERS);
+
+/** Envoy's own control headers, which an app may not set, and what belongs to the app's connection. */
+function endsHere(name: string, value: unknown): boolean {
+  if (name.startsWith('x-envoy-')) return INTERNAL_ONLY.has(name);
+  return name === 'proxy-connection' || (name === 'te' && typeof value === 'string' && value !== 'trailers');
 }
