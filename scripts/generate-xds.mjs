@@ -179,6 +179,15 @@ function generate() {
   run(join(root, 'node_modules/.bin/buf'), ['generate', '.', ...ROOTS.flatMap((file) => ['--path', file])], work);
 }
 
+/** The codecs do not know proto field names; the JSON writer reads them from the descriptors, which only it loads. */
+function writeDescriptors() {
+  const file = join(work, 'descriptors.binpb');
+  const paths = ROOTS.flatMap((path) => ['--path', path]);
+  run(join(root, 'node_modules/.bin/buf'), ['build', '.', '--exclude-source-info', '--as-file-descriptor-set', '-o', file, ...paths], work);
+  const text = `/** A FileDescriptorSet, base64. Written by scripts/generate-xds.mjs. */\nexport const DESCRIPTORS: string =\n  '${readFileSync(file).toString('base64')}';\n`;
+  writeFileSync(join(generated, 'descriptors.ts'), text);
+}
+
 const walk = (dir) =>
   readdirSync(dir, { withFileTypes: true }).flatMap((entry) =>
     entry.isDirectory() ? walk(join(dir, entry.name)) : entry.name.endsWith('.ts') ? [join(dir, entry.name)] : [],
@@ -197,7 +206,7 @@ function writeIndex() {
             ? 3
             : 4;
   const files = walk(generated)
-    .filter((file) => !file.endsWith('typeRegistry.ts'))
+    .filter((file) => !/(typeRegistry|generated\/descriptors)\.ts$/.test(file))
     .sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1));
   const taken = new Set();
   const lines = ['// Written by scripts/generate-xds.mjs.', "export { messageTypeRegistry } from './typeRegistry.ts';"];
@@ -255,5 +264,6 @@ copyProtos();
 generate();
 annotateRegistry();
 readDurationText();
+writeDescriptors();
 writeIndex();
 run(join(root, 'node_modules/.bin/tsdown'), ['--config', 'tsdown.config.ts'], pkg);

@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type ProxyNode, PushContext, proxyNodeOf, translate } from '@ripstop/control-plane';
+import { type ProxyNode, PushContext, parseNodes, translate } from '@ripstop/control-plane';
 import { parseDocuments } from '@ripstop/istio-api';
 import {
   CLUSTER_TYPE_URL,
@@ -31,13 +31,6 @@ const KINDS = [
   { list: 'routes', typeUrl: ROUTE_TYPE_URL, codec: RouteConfiguration, key: 'name' },
 ] as const;
 
-interface RecordedNode {
-  readonly Name: string;
-  readonly ID: string;
-  readonly Metadata: Readonly<Record<string, unknown>>;
-  readonly Locality: { readonly Region: string; readonly Zone: string; readonly SubZone: string };
-}
-
 function inputOf(name: string): PushContext {
   const dir = join(cases, name, 'input');
   const objects = readdirSync(dir)
@@ -47,17 +40,10 @@ function inputOf(name: string): PushContext {
 }
 
 function nodesOf(name: string): { node: ProxyNode; file: string }[] {
-  const recorded = JSON.parse(readFileSync(join(cases, name, 'input/nodes.json'), 'utf8')) as readonly RecordedNode[];
-  return recorded
-    .filter(({ Metadata }) => Metadata.GENERATOR !== 'grpc')
-    .map(({ Name, ID, Metadata, Locality }) => ({
-      file: join(cases, name, 'expected', `${Name}.json`),
-      node: proxyNodeOf({
-        id: ID,
-        metadata: Metadata,
-        locality: { region: Locality.Region, zone: Locality.Zone, subZone: Locality.SubZone },
-      }),
-    }));
+  const file = join(cases, name, 'input/nodes.json');
+  return parseNodes(readFileSync(file, 'utf8'), file)
+    .filter(({ node }) => node.dialect !== 'grpc')
+    .map(({ name: recorded, node }) => ({ node, file: join(cases, name, 'expected', `${recorded}.json`) }));
 }
 
 describe.skipIf(!present)('translation gives what a real istiod sends', () => {

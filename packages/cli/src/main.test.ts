@@ -161,3 +161,30 @@ describe('ripstop analyze', () => {
     expect(run.stderr()).toContain('No validation issues found');
   });
 });
+
+describe('ripstop translate', () => {
+  const nodes = [
+    { Name: 'web', ID: 'sidecar~10.0.0.2~web-1.default~default.svc.cluster.local' },
+    { Name: 'grpc', ID: 'sidecar~10.0.0.3~grpc-1.default~default.svc.cluster.local', Metadata: { GENERATOR: 'grpc' } },
+  ];
+
+  it('prints the xDS of each node, and says which node it leaves out', async () => {
+    writeFileSync(join(folder, 'mesh/nodes.json'), JSON.stringify(nodes));
+    const run = ripstop('translate', 'mesh', '--node', 'mesh/nodes.json', '-o', 'json');
+    expect(await run.code).toBe(0);
+    const dump = JSON.parse(run.stdout());
+    expect(Object.keys(dump)).toEqual(['web']);
+    expect(Object.keys(dump.web)).toEqual(['clusters', 'endpoints', 'listeners', 'routes']);
+    expect(dump.web.endpoints).toContainEqual(expect.objectContaining({ cluster_name: 'outbound|9080||reviews.example.com' }));
+    expect(run.stderr()).toMatch(/^ripstop: grpc is a proxyless gRPC node .* left out/);
+  });
+
+  it('prints the findings and nothing else for YAML that is not valid, with exit code 1', async () => {
+    writeFileSync(join(folder, 'nodes.json'), JSON.stringify(nodes));
+    writeFileSync(join(folder, 'mesh/services.yaml'), SERVICE.replace('hosts:', 'hsots:'));
+    const run = ripstop('translate', 'mesh', '--node', 'nodes.json');
+    expect(await run.code).toBe(1);
+    expect(run.stdout()).toBe('');
+    expect(run.stderr()).toContain('mesh/services.yaml:5');
+  });
+});

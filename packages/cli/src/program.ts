@@ -5,6 +5,7 @@ import { addGatewayCommand } from './commands/gateway.ts';
 import { addRunCommand } from './commands/run.ts';
 import { addServeCommand } from './commands/serve.ts';
 import { addTokenCommand } from './commands/token.ts';
+import { addTranslateCommand } from './commands/translate.ts';
 import { addVersionCommand } from './commands/version.ts';
 import { version } from './version.ts';
 
@@ -21,6 +22,7 @@ export function createProgram(): Command {
   addServeCommand(program);
   addTokenCommand(program);
   addAnalyzeCommand(program);
+  addTranslateCommand(program);
   addVersionCommand(program);
   return program;
 }

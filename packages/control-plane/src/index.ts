@@ -2,6 +2,7 @@ export type { CertificateAuthority, IssuedCertificate } from './ca/certificate-a
 export { createTokenIssuer, type TokenIssuer, type WorkloadAccount } from './ca/token-issuer.ts';
 export type { ControlPlaneEvent } from './events.ts';
 export type { GraphEdge, ServiceGraph } from './graph/service-graph.ts';
+export { type NamedNode, parseNodes } from './model/named-node.ts';
 export type { Dialect, ProxyNode } from './model/proxy-node.ts';
 export { type NodeMessage, proxyNodeOf } from './model/proxy-node-of.ts';
 export type { WorkloadInstance, WorkloadPort } from './model/workload.ts';
@@ -23,5 +24,7 @@ export {
 } from './server/embedded-source.ts';
 export { readFolder, type SourceFile } from './source/folder.ts';
 export { ObjectStore, type StoreState } from './source/object-store.ts';
+export { type NodeResources, resourcesOfNode } from './translate/node-resources.ts';
 export type { XdsResource } from './translate/resource.ts';
+export { loadResourceWriter } from './translate/resource-json.ts';
 export { NAMED_TYPES, PUSH_ORDER, translate } from './translate/translate.ts';

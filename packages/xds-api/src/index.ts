@@ -3,4 +3,5 @@
 export * from './any.ts';
 export * from './generated/index.ts';
 export * from './json.ts';
+export { loadProtoJsonWriter, type ProtoJsonWriter } from './proto-json-writer.ts';
 export * from './type-urls.ts';
