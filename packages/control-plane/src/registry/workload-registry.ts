@@ -1,5 +1,6 @@
 import type { ProxyNode } from '../model/proxy-node.ts';
 import type { WorkloadInstance, WorkloadPort } from '../model/workload.ts';
+import type { SavedWorkload } from './saved-workloads.ts';
 
 /** Timers as the registry needs them. */
 export interface Scheduler {
@@ -13,6 +14,9 @@ export interface RegistryEvents {
 
 /** istiod keeps an auto-registered workload this long after its stream broke. */
 export const GRACE_MS = 10_000;
+
+/** Speaks for workloads that no stream of this run speaks for yet. */
+const RESTORED = {};
 
 /** What a workload says about itself over its stream. */
 export interface HealthReport {
@@ -49,6 +53,19 @@ export class WorkloadRegistry {
 
   get instances(): WorkloadInstance[] {
     return [...this.entries.values()].map(({ instance }) => instance);
+  }
+
+  /** Takes over what another run of this control plane knew. Each is gone in ten seconds unless it speaks again. */
+  restore(workloads: readonly SavedWorkload[]): void {
+    for (const { instance, verified } of workloads) {
+      const grace = this.scheduler.setTimer(() => this.remove(instance.key, 'it did not come back after the restart'), GRACE_MS);
+      this.entries.set(instance.key, { instance, owner: RESTORED, verified, grace });
+    }
+  }
+
+  /** For {@link restore}. */
+  get saved(): SavedWorkload[] {
+    return [...this.entries.values()].map(({ instance, verified }) => ({ instance, verified }));
   }
 
   /**

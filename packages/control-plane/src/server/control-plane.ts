@@ -9,6 +9,7 @@ import type { ControlPlaneEvent } from '../events.ts';
 import { Scraper } from '../graph/scraper.ts';
 import { ServiceGraphStore } from '../graph/service-graph.ts';
 import { PushContext } from '../push/push-context.ts';
+import { SavedWorkloads } from '../registry/saved-workloads.ts';
 import { type Scheduler, WorkloadRegistry } from '../registry/workload-registry.ts';
 import { FileSource } from '../source/file-source.ts';
 import type { StoreState } from '../source/object-store.ts';
@@ -64,6 +65,9 @@ export class ControlPlane implements AsyncDisposable {
   private scraper: Scraper | undefined;
   private http: HttpServer | undefined;
   private quiet: { cancel(): void } | undefined;
+  private closed = false;
+  /** Undefined without a state directory. */
+  private readonly savedWorkloads: SavedWorkloads | undefined;
   private bound: ControlPlaneAddresses = { xds: '', xdsTls: '', http: '' };
 
   constructor(options: ControlPlaneOptions) {
@@ -87,6 +91,7 @@ export class ControlPlane implements AsyncDisposable {
         this.workloadsChanged();
       },
     });
+    this.savedWorkloads = options.stateDir === undefined ? undefined : new SavedWorkloads(options.stateDir);
     this.ads = new AdsService({
       registry: this.registry,
       scheduler,
@@ -104,6 +109,7 @@ export class ControlPlane implements AsyncDisposable {
   /** Reads the configuration and opens the ports. Rejects when the source does not exist or a port is taken. */
   async start(): Promise<ControlPlaneAddresses> {
     const { source, xds = '127.0.0.1:15010', xdsTls = '127.0.0.1:15012', http = '127.0.0.1:15014' } = this.options;
+    this.restoreWorkloads();
     this.source = new FileSource({
       path: source,
       onChange: (state) => this.configurationChanged(state),
@@ -163,6 +169,7 @@ export class ControlPlane implements AsyncDisposable {
   }
 
   async close(): Promise<void> {
+    this.closed = true;
     this.source?.close();
     this.scraper?.close();
     this.quiet?.cancel();
@@ -182,10 +189,29 @@ export class ControlPlane implements AsyncDisposable {
   }
 
   private workloadsChanged(): void {
+    // Our own end withdraws nobody: the next run finds what was saved.
+    if (this.closed) return;
     this.quiet ??= scheduler.setTimer(() => {
       this.quiet = undefined;
       this.rebuild();
+      this.saveWorkloads();
     }, REGISTRY_QUIET_MS);
+  }
+
+  private restoreWorkloads(): void {
+    try {
+      this.registry.restore(this.savedWorkloads?.load() ?? []);
+    } catch (error) {
+      this.tell({ type: 'problem', message: `registrations of the last run are not taken over: ${reasonOf(error)}` });
+    }
+  }
+
+  private saveWorkloads(): void {
+    try {
+      this.savedWorkloads?.save(this.registry.saved);
+    } catch (error) {
+      this.tell({ type: 'problem', message: `registrations are not saved, a restart will forget them: ${reasonOf(error)}` });
+    }
   }
 
   private rebuild(): void {
