@@ -1,5 +1,7 @@
-import { type FSWatcher, statSync, watch } from 'node:fs';
-import { readFolder } from './folder.ts';
+import { statSync } from 'node:fs';
+import { basename, dirname, resolve } from 'node:path';
+import { type Scan, type SourceFile, scanFolder } from './folder.ts';
+import { FolderWatch } from './folder-watch.ts';
 import { ObjectStore, type StoreState } from './object-store.ts';
 
 export interface FileSourceOptions {
@@ -20,21 +22,36 @@ const MAX_WAIT_MS = 300;
 /** Watches a folder of YAML. Throws at once when it does not exist; later trouble is reported and the last state stays. */
 export class FileSource {
   private readonly options: FileSourceOptions;
+  private readonly path: string;
   private readonly store: ObjectStore;
+  private readonly folders: FolderWatch;
   private readonly poll: NodeJS.Timeout;
-  private watcher: FSWatcher | undefined;
+  private scan: Scan;
+  /** The files in force, and those of them that the last scan did not find any more. */
+  private files: ReadonlyMap<string, SourceFile>;
+  private missing: ReadonlySet<string> = new Set();
   private timer: NodeJS.Timeout | undefined;
   private firstSignMs = 0;
-  private lastProblem = '';
+  private readonly problems = new Set<string>();
   private closed = false;
 
   constructor(options: FileSourceOptions) {
     this.options = options;
+    this.path = resolve(options.path);
     this.store = new ObjectStore(options.defaultNamespace);
-    const initial = this.store.update(readFolder(options.path)) ?? this.store.state();
-    options.onChange(initial);
-    this.watch();
-    this.poll = setInterval(() => this.read(), options.pollMs ?? 2000);
+    this.folders = new FolderWatch(
+      (folder, file) => this.noticed(folder, file),
+      (message) => this.problem(`${message}; it is read every ${this.pollMs} ms`),
+    );
+    this.scan = scanFolder(this.path);
+    this.files = byName(this.scan.files);
+    this.report(this.scan);
+    options.onChange(this.store.update(this.scan.files) ?? this.store.state());
+    this.follow();
+    this.sign(); // What was saved before the watch began.
+    this.poll = setInterval(() => {
+      if (!this.pending) this.read();
+    }, this.pollMs);
     this.poll.unref();
   }
 
@@ -45,21 +62,27 @@ export class FileSource {
 
   close(): void {
     this.closed = true;
-    this.watcher?.close();
+    this.folders.close();
     clearTimeout(this.timer);
+    this.timer = undefined;
     clearInterval(this.poll);
   }
 
-  private watch(): void {
-    try {
-      this.watcher = watch(this.options.path, { recursive: statSync(this.options.path).isDirectory(), persistent: false }, () =>
-        this.sign(),
-      );
-      this.watcher.on('error', (error) => this.problem(`watching ${this.options.path}: ${error.message}`));
-    } catch (error) {
-      // Reading every pollMs goes on without it.
-      this.problem(`cannot watch ${this.options.path} (${message(error)}); it is read every ${this.options.pollMs ?? 2000} ms`);
-    }
+  private get pollMs(): number {
+    return this.options.pollMs ?? 2000;
+  }
+
+  /** The folder above as well: the folder itself may be replaced, and a single file is, by most editors, with every save. */
+  private follow(): void {
+    const above = dirname(this.path);
+    const folders = new Map(this.scan.folders);
+    if (!folders.has(above)) folders.set(above, statSync(above).ino);
+    if (this.folders.follow(folders)) this.sign();
+  }
+
+  private noticed(folder: string, file: string | null): void {
+    const others = !this.scan.folders.has(folder) && folder === dirname(this.path) && file !== null && file !== basename(this.path);
+    if (!others) this.sign();
   }
 
   /** Editors save in several steps (truncate, write, rename): read when they are done. */
@@ -76,22 +99,66 @@ export class FileSource {
     clearTimeout(this.timer);
     this.timer = undefined;
     try {
-      const state = this.store.update(readFolder(this.options.path));
-      this.lastProblem = '';
-      if (state !== undefined) this.options.onChange(state);
+      this.scan = scanFolder(this.path, this.scan);
+      this.report(this.scan);
+      this.take(this.scan);
+      this.follow();
     } catch (error) {
-      this.problem(`cannot read ${this.options.path} (${message(error)}); the last good configuration stays`);
+      this.problem(`cannot read ${this.path} (${reasonOf(error)}); the last good configuration stays`);
     }
+  }
+
+  /**
+   * A file is gone, or empty, when it is so twice in a row: an editor that renames the old file away, or truncates it, has not
+   * written the new one yet. What is there and cannot be read stays as it was.
+   */
+  private take(scan: Scan): void {
+    const files = new Map<string, SourceFile>();
+    const missing = new Set<string>();
+    for (const file of scan.files) if (!isBlank(file) || isBlank(this.files.get(file.name))) files.set(file.name, file);
+    for (const [name, file] of this.files) {
+      if (files.has(name)) continue;
+      if (isUnreadable(name, scan)) files.set(name, file);
+      else if (!this.missing.has(name)) {
+        files.set(name, file);
+        missing.add(name);
+      }
+    }
+    this.files = files;
+    this.missing = missing;
+    if (missing.size > 0) this.sign();
+    const state = this.store.update([...files.values()].sort((a, b) => (a.name < b.name ? -1 : 1)));
+    if (state !== undefined) this.options.onChange(state);
+  }
+
+  private report({ unreadable }: Scan): void {
+    for (const [name, reason] of unreadable) this.problem(`cannot read ${name} (${reason}); what it said before stays`);
+    // Told again when it happens again.
+    if (unreadable.size === 0) this.problems.clear();
   }
 
   /** Told once, not every poll. */
   private problem(text: string): void {
-    if (text === this.lastProblem) return;
-    this.lastProblem = text;
+    if (this.problems.has(text)) return;
+    this.problems.add(text);
     this.options.onProblem(text);
   }
 }
 
-function message(error: unknown): string {
+function isBlank(file: SourceFile | undefined): boolean {
+  return file === undefined || file.text.trim() === '';
+}
+
+function isUnreadable(name: string, { unreadable }: Scan): boolean {
+  if (unreadable.has(name)) return true;
+  for (const entry of unreadable.keys()) if (entry.endsWith('/') && name.startsWith(entry)) return true;
+  return false;
+}
+
+function byName(files: readonly SourceFile[]): Map<string, SourceFile> {
+  return new Map(files.map((file) => [file.name, file]));
+}
+
+function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }

@@ -1,5 +1,5 @@
-import { readdirSync, readFileSync, statSync } from 'node:fs';
-import { join, relative, sep } from 'node:path';
+import { readdirSync, readFileSync, realpathSync, type Stats, statSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 
 /** A configuration file as it was read. */
 export interface SourceFile {
@@ -8,31 +8,104 @@ export interface SourceFile {
   readonly text: string;
 }
 
-const EXTENSIONS = ['.yaml', '.yml', '.json'];
-
-/**
- * Every configuration file under a folder, sorted by name. Hidden files and folders (editors' swap files, .git) and node_modules are
- * left alone. A file that vanishes while it is read is a file that is not there. `path` may also be one file.
- */
-export function readFolder(path: string): SourceFile[] {
-  if (statSync(path).isFile()) return [{ name: path.slice(path.lastIndexOf(sep) + 1), text: readFileSync(path, 'utf8') }];
-  const files: SourceFile[] = [];
-  for (const entry of readdirSync(path, { recursive: true, withFileTypes: true })) {
-    if (!entry.isFile() || !EXTENSIONS.some((extension) => entry.name.endsWith(extension))) continue;
-    const file = join(entry.parentPath, entry.name);
-    const name = relative(path, file).split(sep).join('/');
-    if (name.split('/').some((part) => part.startsWith('.') || part === 'node_modules')) continue;
-    const text = readIfThere(file);
-    if (text !== undefined) files.push({ name, text });
-  }
-  return files.sort((a, b) => (a.name < b.name ? -1 : 1));
+/** A file as it was found, with what tells whether it has changed since. */
+export interface FoundFile extends SourceFile {
+  readonly stamp: string;
 }
 
-function readIfThere(file: string): string | undefined {
+export interface Scan {
+  readonly files: readonly FoundFile[];
+  /** Folders in which a change concerns us, with their inodes. */
+  readonly folders: ReadonlyMap<string, number>;
+  /** Files that are there and cannot be read, with the reason. */
+  readonly unreadable: ReadonlyMap<string, string>;
+}
+
+const EXTENSIONS = ['.yaml', '.yml', '.json'];
+
+/** Every configuration file under a folder, sorted by name. `path` may also be one file. */
+export function readFolder(path: string): SourceFile[] {
+  return scanFolder(path).files.map(({ name, text }) => ({ name, text }));
+}
+
+/**
+ * Reads a folder recursively and follows links, as a mounted ConfigMap needs it (its files are links into `..data`). Hidden files and
+ * folders (editors' swap files, .git) and node_modules are left alone. A file that vanishes while it is read is a file that is not
+ * there; one that has not changed since `before` is not read again. Throws when the folder itself cannot be read.
+ */
+export function scanFolder(path: string, before?: Scan): Scan {
+  const known = new Map(before?.files.map((file) => [file.name, file]));
+  const scan = { files: [] as FoundFile[], folders: new Map<string, number>(), unreadable: new Map<string, string>() };
+  const stats = statSync(path);
+  if (stats.isDirectory()) walk(path, '', stats, known, scan);
+  else read(path, basename(path), stats, known, scan);
+  scan.files.sort((a, b) => (a.name < b.name ? -1 : 1));
+  return scan;
+}
+
+type Known = ReadonlyMap<string, FoundFile>;
+type Found = { files: FoundFile[]; folders: Map<string, number>; unreadable: Map<string, string> };
+
+function walk(folder: string, prefix: string, { ino }: Stats, known: Known, scan: Found): void {
+  const real = realpathSync(folder);
+  if (scan.folders.has(real)) return; // A link that leads back.
+  scan.folders.set(real, ino);
+  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    if (entry.name.startsWith('.') || entry.name === 'node_modules') continue;
+    const file = join(folder, entry.name);
+    const name = `${prefix}${entry.name}`;
+    const stats = ifThere(() => statSync(file));
+    if (stats === undefined) continue;
+    if (stats.isDirectory()) {
+      try {
+        walk(file, `${name}/`, stats, known, scan);
+      } catch (error) {
+        if (!isGone(error)) scan.unreadable.set(`${name}/`, message(error));
+      }
+    } else if (stats.isFile() && EXTENSIONS.some((extension) => name.endsWith(extension))) {
+      if (entry.isSymbolicLink()) watchTarget(file, scan);
+      read(file, name, stats, known, scan);
+    }
+  }
+}
+
+/** A linked file changes in its own folder. */
+function watchTarget(file: string, scan: Found): void {
+  const target = ifThere(() => dirname(realpathSync(file)));
+  const stats = target === undefined || scan.folders.has(target) ? undefined : ifThere(() => statSync(target));
+  if (target !== undefined && stats !== undefined) scan.folders.set(target, stats.ino);
+}
+
+function read(file: string, name: string, { ino, size, mtimeMs, ctimeMs }: Stats, known: Known, scan: Found): void {
+  const stamp = `${ino} ${size} ${mtimeMs} ${ctimeMs}`;
+  const before = known.get(name);
+  if (before?.stamp === stamp) {
+    scan.files.push(before);
+    return;
+  }
   try {
-    return readFileSync(file, 'utf8');
+    const text = ifThere(() => readFileSync(file, 'utf8'));
+    if (text !== undefined) scan.files.push({ name, text, stamp });
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    scan.unreadable.set(name, message(error));
+  }
+}
+
+function ifThere<T>(run: () => T): T | undefined {
+  try {
+    return run();
+  } catch (error) {
+    if (isGone(error)) return undefined;
     throw error;
   }
+}
+
+/** ELOOP: links that lead to each other lead nowhere. */
+function isGone(error: unknown): boolean {
+  const { code } = error as NodeJS.ErrnoException;
+  return code === 'ENOENT' || code === 'ELOOP' || code === 'ENOTDIR';
+}
+
+function message(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
