@@ -1,5 +1,5 @@
 import { isIP, type Socket } from 'node:net';
-import { connect as tlsConnect } from 'node:tls';
+import { checkServerIdentity, type PeerCertificate, connect as tlsConnect } from 'node:tls';
 import grpc from '@grpc/grpc-js';
 import type { TlsTransport, TransportSocket } from '@ripstop/core';
 import { parseSubjectAltNames } from './subject-alt-names.ts';
@@ -65,7 +65,7 @@ export class EndpointCredentials extends grpc.ChannelCredentials {
         secureContext: this.#contexts.get(transport),
         // Undefined trust = nothing is verified, as Envoy without trusted_ca.
         rejectUnauthorized: transport.trust !== undefined,
-        checkServerIdentity: (_hostname, certificate) => checkSans(transport, certificate.subjectaltname),
+        checkServerIdentity: (_hostname, certificate) => checkSans(transport, this.#authorityHost, certificate),
       });
       const fail = (why: string, cause?: unknown): void => {
         secure.destroy();
@@ -94,8 +94,12 @@ function alpnOf(transport: TlsTransport): string[] {
   return transport.alpnOverride ? ISTIO_ALPN : ['h2'];
 }
 
-function checkSans(transport: TlsTransport, subjectAltName: string | undefined): Error | undefined {
-  const { uris, dns } = parseSubjectAltNames(subjectAltName);
+function checkSans(transport: TlsTransport, authorityHost: string, certificate: PeerCertificate): Error | undefined {
+  if (transport.autoSanValidation && transport.sni === '') {
+    const mismatch = checkServerIdentity(authorityHost, certificate);
+    if (mismatch !== undefined) return mismatch;
+  }
+  const { uris, dns } = parseSubjectAltNames(certificate.subjectaltname);
   if (transport.acceptsSans(uris, dns)) return undefined;
   return new Error(`CERTIFICATE_VERIFY_FAILED:verify_cert_failed:_SAN_matcher,_certificate_SANs_are_[${[...uris, ...dns].join(',')}]`);
 }

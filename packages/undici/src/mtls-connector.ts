@@ -1,5 +1,5 @@
 import { isIP, connect as netConnect, type Socket } from 'node:net';
-import { type PeerCertificate, type TLSSocket, connect as tlsConnect } from 'node:tls';
+import { checkServerIdentity, type PeerCertificate, type TLSSocket, connect as tlsConnect } from 'node:tls';
 import type { Clock, ConnectionOptions, Timer, TlsTransport, TransportSocket } from '@ripstop/core';
 import { ConnectError } from './reset-reason.ts';
 import type { TlsContexts } from './tls-contexts.ts';
@@ -81,7 +81,7 @@ export class MtlsConnector {
       secureContext: this.#contexts.get(transport),
       // Undefined trust = nothing is verified, as Envoy without trusted_ca.
       rejectUnauthorized: transport.trust !== undefined,
-      checkServerIdentity: (_hostname: string, certificate: PeerCertificate) => checkSans(transport, certificate),
+      checkServerIdentity: (_hostname: string, certificate: PeerCertificate) => checkSans(transport, target.authorityHost, certificate),
     });
   }
 }
@@ -106,7 +106,11 @@ function isHttp2(socket: Socket, target: ConnectTarget): boolean {
   return alpn !== 'http/1.1' && alpn !== 'istio-http/1.1';
 }
 
-function checkSans(transport: TlsTransport, certificate: PeerCertificate): Error | undefined {
+function checkSans(transport: TlsTransport, authorityHost: string, certificate: PeerCertificate): Error | undefined {
+  if (transport.autoSanValidation && transport.sni === '') {
+    const mismatch = checkServerIdentity(authorityHost, certificate);
+    if (mismatch !== undefined) return mismatch;
+  }
   const { uris, dns } = subjectAltNames(certificate.subjectaltname);
   if (transport.acceptsSans(uris, dns)) return undefined;
   return new SanMismatch([...uris, ...dns]);

@@ -42,13 +42,18 @@ export function edsName(message: Cluster): string | undefined {
 export function compileCluster(message: Cluster, assignment: ClusterLoadAssignment | undefined): ClusterSpec {
   const istio = filterMetadata(message.metadata, 'istio');
   const alpnOverride = istio.alpn_override !== 'false';
+  const options = httpOptionsOf(message);
+  const fromHost = {
+    autoSni: options?.upstreamHttpProtocolOptions?.autoSni ?? false,
+    autoSanValidation: options?.upstreamHttpProtocolOptions?.autoSanValidation ?? false,
+  };
   const type = message.clusterDiscoveryType;
   const kind: ClusterKind = type?.$case === 'clusterType' ? 'original_dst' : (KINDS.get(type?.value ?? 0) ?? 'static');
   const transports = message.transportSocketMatches.map((entry) => ({
     match: entry.match ?? {},
-    transport: compileTransportSocket(entry.transportSocket, alpnOverride),
+    transport: compileTransportSocket(entry.transportSocket, alpnOverride, fromHost),
   }));
-  const fallback = compileTransportSocket(message.transportSocket, alpnOverride);
+  const fallback = compileTransportSocket(message.transportSocket, alpnOverride, fromHost);
   const transportOf = (metadata: Readonly<Record<string, unknown>>): TransportSocket =>
     transports.find(({ match }) => Object.entries(match).every(([key, value]) => metadata[key] === value))?.transport ?? fallback;
   return {
@@ -57,7 +62,7 @@ export function compileCluster(message: Cluster, assignment: ClusterLoadAssignme
     services: servicesOf(istio.services),
     subset: typeof istio.subset === 'string' ? istio.subset : '',
     external: istio.external === true,
-    connection: connectionOf(message),
+    connection: connectionOf(message, options),
     thresholds: thresholdsOf(message),
     balancer: balancerOf(message),
     outlier: message.outlierDetection === undefined ? undefined : outlierOf(message.outlierDetection),
@@ -79,9 +84,12 @@ function servicesOf(value: unknown): ServiceRef[] {
   }));
 }
 
-function connectionOf(message: Cluster): ConnectionOptions {
+function httpOptionsOf(message: Cluster): ClusterHttpProtocolOptions | undefined {
   const any = message.typedExtensionProtocolOptions[HTTP_OPTIONS];
-  const options = any === undefined ? undefined : unpackAny(ClusterHttpProtocolOptions, any);
+  return any === undefined ? undefined : unpackAny(ClusterHttpProtocolOptions, any);
+}
+
+function connectionOf(message: Cluster, options: ClusterHttpProtocolOptions | undefined): ConnectionOptions {
   const upstream = options?.upstreamProtocolOptions;
   const http2 = upstream?.$case === 'explicitHttpConfig' && upstream.value.protocolConfig?.$case === 'http2ProtocolOptions';
   const common = options?.commonHttpProtocolOptions;

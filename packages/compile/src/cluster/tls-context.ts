@@ -12,16 +12,28 @@ import {
 } from '@ripstop/xds-api';
 import { compileStringMatcher } from '../matchers.ts';
 
+/** What is taken from the request's host: the SNI, and the name that the certificate must have. */
+export interface HostNames {
+  readonly autoSni: boolean;
+  readonly autoSanValidation: boolean;
+}
+
+const NOT_FROM_HOST: HostNames = { autoSni: false, autoSanValidation: false };
+
 /** An upstream transport socket: raw, or TLS with the SDS names that istiod uses (`default`, `ROOTCA`, `file-cert:…`, `file-root:…`). */
-export function compileTransportSocket(message: TransportSocketMessage | undefined, alpnOverride: boolean): TransportSocket {
+export function compileTransportSocket(
+  message: TransportSocketMessage | undefined,
+  alpnOverride: boolean,
+  fromHost: HostNames = NOT_FROM_HOST,
+): TransportSocket {
   if (message === undefined) return { kind: 'raw' };
   const any = message.configType?.$case === 'typedConfig' ? message.configType.value : undefined;
   if (any === undefined || isAny(RawBuffer, any)) return { kind: 'raw' };
   if (!isAny(UpstreamTlsContext, any)) throw new Error(`transport socket ${message.name} is not supported`);
-  return compileUpstreamTls(unpackAny(UpstreamTlsContext, any), alpnOverride);
+  return compileUpstreamTls(unpackAny(UpstreamTlsContext, any), alpnOverride, fromHost);
 }
 
-function compileUpstreamTls(message: UpstreamTlsContext, alpnOverride: boolean): TlsTransport {
+function compileUpstreamTls(message: UpstreamTlsContext, alpnOverride: boolean, fromHost: HostNames): TlsTransport {
   const common = message.commonTlsContext;
   const validation = validationOf(common);
   const trust = trustOf(validation.sdsName, validation.context);
@@ -29,7 +41,7 @@ function compileUpstreamTls(message: UpstreamTlsContext, alpnOverride: boolean):
   const sans = sansOf(validation.context);
   return {
     kind: 'tls',
-    key: JSON.stringify([message.sni, common?.alpnProtocols, alpnOverride, clientCertificate, trust, sans.text]),
+    key: JSON.stringify([message.sni, common?.alpnProtocols, alpnOverride, clientCertificate, trust, sans.text, fromHost]),
     sni: message.sni,
     alpn: common?.alpnProtocols ?? [],
     alpnOverride,
@@ -37,7 +49,7 @@ function compileUpstreamTls(message: UpstreamTlsContext, alpnOverride: boolean):
     trust,
     acceptsSans: sans.accepts,
     expectedSans: sans.text,
-    autoSni: false,
+    ...fromHost,
   };
 }
 

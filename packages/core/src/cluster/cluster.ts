@@ -33,7 +33,10 @@ export interface TlsTransport {
   acceptsSans(uriSans: readonly string[], dnsSans: readonly string[]): boolean;
   /** For messages: the SANs that are expected. */
   readonly expectedSans: readonly string[];
+  /** Without an SNI of its own, the request's host is sent. */
   readonly autoSni: boolean;
+  /** The certificate must be the request's host's (Envoy: auto_san_validation). */
+  readonly autoSanValidation?: boolean;
 }
 
 /** What istiod says about the workload behind an endpoint (`workload;namespace;canonical service;revision;cluster`). */

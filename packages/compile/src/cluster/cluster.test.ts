@@ -1,0 +1,33 @@
+import { Cluster, ClusterHttpProtocolOptions, packAny, UpstreamTlsContext } from '@ripstop/xds-api';
+import { describe, expect, it } from 'vitest';
+import { compileCluster } from './cluster.ts';
+
+function tlsCluster(http: Parameters<typeof ClusterHttpProtocolOptions.fromPartial>[0]): Cluster {
+  return Cluster.fromPartial({
+    name: 'outbound|443||api.example.com',
+    transportSocket: {
+      name: 'envoy.transport_sockets.tls',
+      configType: { $case: 'typedConfig', value: packAny(UpstreamTlsContext, UpstreamTlsContext.fromPartial({})) },
+    },
+    typedExtensionProtocolOptions: {
+      'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': packAny(
+        ClusterHttpProtocolOptions,
+        ClusterHttpProtocolOptions.fromPartial(http),
+      ),
+    },
+  });
+}
+
+describe('a cluster with TLS', () => {
+  it('takes server name and expected certificate name from the request where Envoy would (auto_sni, auto_san_validation)', () => {
+    const { transport } = compileCluster(
+      tlsCluster({ upstreamHttpProtocolOptions: { autoSni: true, autoSanValidation: true } }),
+      undefined,
+    );
+    expect(transport).toMatchObject({ kind: 'tls', autoSni: true, autoSanValidation: true });
+  });
+
+  it('takes neither without', () => {
+    expect(compileCluster(tlsCluster({}), undefined).transport).toMatchObject({ kind: 'tls', autoSni: false, autoSanValidation: false });
+  });
+});
