@@ -48,29 +48,31 @@ export function createEmbeddedSource(options: EmbeddedSourceOptions): EmbeddedSo
 
 class Embedded implements EmbeddedSubscription {
   private readonly node: ProxyNode;
-  private readonly options: EmbeddedSourceOptions;
   private readonly apply: (update: EmbeddedUpdate) => readonly EmbeddedRejection[];
+  private readonly tell: (event: ControlPlaneEvent) => void;
   private readonly source: FileSource;
   private readonly wanted = new Map<string, ReadonlySet<string> | '*'>();
-  private readonly versions = new Map<string, Map<string, string>>();
+  /** What was handed over, by type and name. */
+  private readonly versions = new Map<string, ReadonlyMap<string, string>>();
   private push: PushContext | undefined;
   private queued = false;
   private closed = false;
   private updates = 0;
 
-  constructor(options: EmbeddedSourceOptions, apply: (update: EmbeddedUpdate) => readonly EmbeddedRejection[]) {
-    this.options = options;
+  constructor({ dir, node, trustDomain = 'cluster.local', onEvent = () => {} }: EmbeddedSourceOptions, apply: Embedded['apply']) {
     this.apply = apply;
-    this.node = proxyNodeOf(options.node);
+    this.tell = onEvent;
+    this.node = proxyNodeOf(node);
     this.source = new FileSource({
-      path: options.dir,
+      path: dir,
       onChange: ({ objects, findings, files }) => {
-        const trustDomain = options.trustDomain === undefined ? {} : { trustDomain: options.trustDomain };
-        this.push = new PushContext({ objects, workloads: [], ...trustDomain });
-        options.onEvent?.({ type: 'configuration', objects: objects.length, files, findings });
+        this.guarded(() => {
+          this.push = new PushContext({ objects, workloads: [], trustDomain });
+        });
+        this.tell({ type: 'configuration', objects: objects.length, files, findings });
         this.queue();
       },
-      onProblem: (message) => options.onEvent?.({ type: 'problem', message }),
+      onProblem: (message) => this.tell({ type: 'problem', message }),
     });
   }
 
@@ -90,22 +92,33 @@ class Embedded implements EmbeddedSubscription {
     this.queued = true;
     setImmediate(() => {
       this.queued = false;
-      if (!this.closed) for (const typeUrl of PUSH_ORDER) this.deliver(typeUrl);
+      for (const typeUrl of PUSH_ORDER) if (!this.closed) this.guarded(() => this.deliver(typeUrl));
     });
   }
 
   private deliver(typeUrl: string): void {
     const wanted = this.wanted.get(typeUrl);
     if (wanted === undefined || this.push === undefined) return;
-    const before = this.versions.get(typeUrl) ?? new Map<string, string>();
+    const before = this.versions.get(typeUrl);
     const found = encodeResources(typeUrl, this.node, this.push, wanted === '*' ? [] : [...wanted]);
     const mine = wanted === '*' || NAMED_TYPES.has(typeUrl) ? found : found.filter(({ name }) => wanted.has(name));
-    const changed = mine.filter(({ name, version }) => before.get(name) !== version);
+    const changed = mine.filter(({ name, version }) => before?.get(name) !== version);
     const now = new Map(mine.map(({ name, version }) => [name, version]));
-    const removed = [...before.keys()].filter((name) => !now.has(name));
+    const removed = [...(before?.keys() ?? [])].filter((name) => !now.has(name));
     this.versions.set(typeUrl, now);
-    if (changed.length === 0 && removed.length === 0 && before.size > 0) return;
+    // The first answer counts even if it is empty: it says that there is nothing.
+    if (changed.length === 0 && removed.length === 0 && before !== undefined) return;
     this.apply({ typeUrl, version: `embedded-${++this.updates}`, resources: changed.map(raw), removed, full: false });
+  }
+
+  /** This is somebody's service: a defect of the translator must not take it down. */
+  private guarded(run: () => void): void {
+    try {
+      run();
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      this.tell({ type: 'problem', message: `the configuration cannot be translated (${reason}); the last one stays` });
+    }
   }
 }
 
