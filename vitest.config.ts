@@ -6,6 +6,7 @@ const config: ViteUserConfig = defineConfig({
   test: {
     include: ['packages/*/src/**/*.test.ts', 'test/**/*.test.ts', 'examples/*/**/*.test.ts'],
     exclude: ['**/node_modules/**', '**/dist/**', ...(process.env.RIPSTOP_INTEROP === '1' ? [] : ['test/interop/**'])],
+    globalSetup: process.env.RIPSTOP_INTEROP === '1' ? ['test/interop/global-setup.ts'] : [],
     testTimeout: 20_000,
     hookTimeout: 60_000,
   },

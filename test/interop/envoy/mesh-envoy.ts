@@ -1,0 +1,67 @@
+import type { Identity } from '@ripstop/identity';
+import { type buildConnector, Client } from 'undici';
+import type { TestMesh } from '../mesh/test-mesh.ts';
+import { workloadIdentity } from '../mesh/workload-identity.ts';
+import { AdsRelay } from './ads-relay.ts';
+import { type BootstrapInput, bootstrap } from './bootstrap.ts';
+import { capturedSocket, type Destination } from './captured-socket.ts';
+import { EnvoyProcess } from './envoy-process.ts';
+import { SecretAgent } from './secret-agent.ts';
+
+export interface MeshEnvoyOptions extends Pick<BootstrapInput, 'role' | 'variant' | 'labels'> {
+  readonly name: string;
+  readonly namespace?: string;
+  readonly serviceAccount?: string;
+}
+
+/** A service's virtual IP where the YAML names none: iptables catches every address, so any that is nobody's will do. */
+const ANY_ADDRESS = '240.240.0.1';
+
+/** An Envoy that is a member of a TestMesh: as a sidecar or as a gateway. */
+export class MeshEnvoy implements AsyncDisposable {
+  readonly relay: AdsRelay;
+  readonly process: EnvoyProcess;
+  private readonly parts: AsyncDisposableStack;
+
+  static async start(binary: string, mesh: TestMesh, options: MeshEnvoyOptions): Promise<MeshEnvoy> {
+    await using parts = new AsyncDisposableStack();
+    const { namespace = 'default', serviceAccount = 'default' } = options;
+    const folder = mesh.clientFolder(options.name);
+    const identity = parts.adopt(await workloadIdentity(mesh, serviceAccount, namespace), async (each: Identity) => each.close());
+    const agent = parts.use(await SecretAgent.start(folder, identity));
+    const relay = parts.use(await AdsRelay.start(mesh.controlPlane.addresses.xds));
+    const config = bootstrap({ ...options, namespace, serviceAccount, xdsPort: relay.port, sdsPath: agent.path });
+    const envoy = parts.use(await EnvoyProcess.start(binary, folder, config));
+    return new MeshEnvoy(relay, envoy, parts.move());
+  }
+
+  private constructor(relay: AdsRelay, process: EnvoyProcess, parts: AsyncDisposableStack) {
+    this.relay = relay;
+    this.process = process;
+    this.parts = parts;
+  }
+
+  /** An undici client whose one connection is captured by this sidecar, for `destination` or for any service's address. */
+  async outboundClient(port: number, address: string = ANY_ADDRESS): Promise<Client> {
+    const captured = await this.process.listenerPort('virtualOutbound');
+    return clientOver(captured, { address, port });
+  }
+
+  async inboundPort(): Promise<number> {
+    return this.process.listenerPort('virtualInbound');
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.parts.disposeAsync();
+  }
+}
+
+function clientOver(listenerPort: number, destination: Destination): Client {
+  return new Client(`http://${destination.address}:${destination.port}`, {
+    connect: (_options: buildConnector.Options, done: buildConnector.Callback) => {
+      const socket = capturedSocket(listenerPort, destination);
+      socket.once('connect', () => done(null, socket));
+      socket.once('error', (error) => done(error, null));
+    },
+  });
+}

@@ -1,0 +1,103 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+/** How an upstream answers one request. */
+export interface Answer {
+  readonly status?: number;
+  readonly headers?: Readonly<Record<string, string | string[]>>;
+  readonly body?: string;
+  /** Milliseconds before the answer. */
+  readonly afterMs?: number;
+  /** Ends the connection instead of answering. */
+  readonly hangUp?: boolean;
+}
+
+/** One request as an upstream saw it. */
+export interface SeenRequest {
+  readonly workload: string;
+  readonly method: string;
+  readonly path: string;
+  /** Lower-case name and value, one entry a line, in order. */
+  readonly headers: readonly (readonly [string, string])[];
+  readonly body: string;
+}
+
+/**
+ * The workloads of a test mesh: HTTP servers that write down what they see and answer 200 with their own name, or what the test asks
+ * for. Answers are given out in the order of the requests, whichever workload they reach; the last one is repeated.
+ */
+export class Upstreams implements AsyncDisposable {
+  private readonly servers = new Map<string, Server>();
+  private script: readonly Answer[] = [];
+  private seen: SeenRequest[] = [];
+
+  static async start(names: readonly string[]): Promise<Upstreams> {
+    const upstreams = new Upstreams();
+    for (const name of names) await upstreams.add(name);
+    return upstreams;
+  }
+
+  port(name: string): number {
+    const server = this.servers.get(name);
+    if (server === undefined) throw new Error(`no upstream is called ${name}`);
+    return (server.address() as AddressInfo).port;
+  }
+
+  /** From now on answers as the script says, and forgets what was seen. */
+  play(script: readonly Answer[] = []): void {
+    this.script = script;
+    this.seen = [];
+  }
+
+  /** Requests seen since `play`, in order. */
+  get requests(): readonly SeenRequest[] {
+    return this.seen;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const server of this.servers.values()) {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    }
+  }
+
+  private async add(name: string): Promise<void> {
+    const server = createServer({ keepAliveTimeout: 60_000 }, (request, response) => {
+      this.answer(name, request, response).catch((error: Error) => response.destroy(error));
+    });
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      server.listen(0, '127.0.0.1', resolve);
+    });
+    this.servers.set(name, server);
+  }
+
+  private async answer(workload: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { script, seen } = this;
+    const answer = script[Math.min(seen.length, script.length - 1)] ?? {};
+    const at = seen.length;
+    seen.push(seenRequest(workload, request, ''));
+    let body = '';
+    for await (const chunk of request) body += chunk;
+    seen[at] = seenRequest(workload, request, body);
+    if (answer.afterMs !== undefined) await new Promise((resolve) => setTimeout(resolve, answer.afterMs));
+    if (response.destroyed) return;
+    if (answer.hangUp === true) {
+      request.socket.destroy();
+      return;
+    }
+    const text = answer.body ?? `${workload}\n`;
+    response.writeHead(answer.status ?? 200, {
+      'content-type': 'text/plain',
+      'content-length': Buffer.byteLength(text),
+      ...answer.headers,
+    });
+    response.end(text);
+  }
+}
+
+function seenRequest(workload: string, { method = '', url = '', rawHeaders }: IncomingMessage, body: string): SeenRequest {
+  const headers: [string, string][] = [];
+  for (let at = 0; at < rawHeaders.length; at += 2) headers.push([rawHeaders[at]!.toLowerCase(), rawHeaders[at + 1]!]);
+  return { workload, method, path: url, headers, body };
+}

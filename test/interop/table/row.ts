@@ -1,0 +1,55 @@
+import type { Answer } from '../mesh/upstream.ts';
+
+/** One request of an in-mesh client. */
+export interface Call {
+  /** Absolute, as an app writes it. The path goes out as it stands here. */
+  readonly url: string;
+  readonly method?: string;
+  readonly headers?: Readonly<Record<string, string | string[]>>;
+  readonly body?: string;
+}
+
+/** What the YAML means for the call. Left out: not looked at (what Envoy and the SDK do is compared all the same). */
+export interface Expectation {
+  readonly status?: number;
+  readonly body?: string;
+  /** Response headers; undefined: must not be there. */
+  readonly headers?: Readonly<Record<string, string | undefined>>;
+  /** Workloads that saw the request, attempt by attempt. */
+  readonly to?: readonly string[];
+  /** Method, path and headers that the last of them saw. */
+  readonly method?: string;
+  readonly path?: string;
+  readonly sees?: Readonly<Record<string, string | undefined>>;
+  /** Milliseconds that the call takes at least and at most. */
+  readonly takesMs?: readonly [number, number];
+  /** Rows of several calls: how many got which status. */
+  readonly statuses?: Readonly<Record<number, number>>;
+  /** Rows of many calls: the share of each workload, or of each status, within what chance allows. */
+  readonly shares?: Readonly<Record<string, number>>;
+}
+
+/** One line of the table: the same call, through a real Envoy and through the SDK. */
+export interface Row {
+  readonly name: string;
+  readonly call: Call;
+  /** How many times; default once. */
+  readonly times?: number;
+  /** True: all at once, each on a connection of its own. Else one after the other. */
+  readonly concurrently?: boolean;
+  /** Answers of the upstreams, in order; default 200 with the workload's name. */
+  readonly upstream?: readonly Answer[];
+  readonly expect: Expectation;
+  /** Where the SDK is known not to do as Envoy: exactly these lines of the comparison, and why. */
+  readonly differs?: { readonly because: string; readonly lines: readonly string[] };
+}
+
+/** Rows that share one mesh. The workloads are added by the runner: `echo-v1`, `echo-v2`, `other-v1`. */
+export interface Table {
+  readonly name: string;
+  /** Documents; Services `echo` and `other` on port 80, with subsets per version of `echo`, stand already. */
+  readonly yaml: string;
+  readonly rows: readonly Row[];
+  /** Codes of the findings that the control plane is to have about the YAML; default none. */
+  readonly findings?: readonly string[];
+}
