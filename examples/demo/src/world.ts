@@ -9,7 +9,7 @@ import { fetchHost } from './outside.ts';
 import { type DemoProcess, Processes } from './processes.ts';
 import type { Report } from './report.ts';
 import { TraceReceiver } from './trace-receiver.ts';
-import { type Answer, once, sleep, until } from './traffic.ts';
+import { type Answer, once, until } from './traffic.ts';
 
 /** A service instance of the shop. */
 export interface InstanceSpec {
@@ -169,7 +169,6 @@ export class World {
 
   /** Waits until the control plane has read the folder and every client has acknowledged. */
   async settled(): Promise<void> {
-    await sleep(150); // The file watcher's own settling; after it the sync table speaks of the new configuration.
     const took = await until(async () => {
       const answer = await this.get('/debug/syncz');
       if (answer.status !== 200) return false;

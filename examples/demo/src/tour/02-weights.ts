@@ -44,7 +44,7 @@ export const weightedSplit: Step = {
   async run(world) {
     const call = (): Promise<Response> => world.load.fetch('http://productpage:9080/whoami');
     await world.apply('productpage.yaml', weights(90, 10));
-    const before = await many(2000, 16, call);
+    const before = await many(4000, 16, call);
     const share = shareOfV2(before);
     world.report.progress('saving weights 50/50 under load');
     const load = new Background(call, 500, 8);
@@ -57,7 +57,7 @@ export const weightedSplit: Step = {
     const after = shareOfV2(during.slice(settledAt));
     const failures = [...failed(before), ...failed(during)];
     return [
-      check('v2 takes 10 % ± 2 % of 2,000 requests', before.length === 2000 && Math.abs(share - 10) <= 2, `${share.toFixed(2)} %`),
+      check('v2 takes 10 % ± 2 % of 4,000 requests', before.length === 4000 && Math.abs(share - 10) <= 2, `${share.toFixed(2)} %`),
       check(
         '1 s after the save v2 takes 50 % ± 6 %',
         during.length - settledAt > 300 && Math.abs(after - 50) <= 6,

@@ -146,8 +146,9 @@ export class ControlPlane implements AsyncDisposable {
     return this.state.findings;
   }
 
-  /** What each connected client has: `synced` means that it has taken all that is configured now. */
+  /** What each connected client has: `synced` means that it has taken all that is saved now. */
   syncState(): { id: string; name: string; namespace: string; synced: boolean; nack: string; types: readonly unknown[] }[] {
+    this.source?.look();
     const settled = this.source?.pending !== true && this.quiet === undefined;
     return this.ads.sessions.map((session) => ({
       id: session.node.id,

@@ -109,6 +109,18 @@ metadata: { name: a }
     await watched.becomes('');
   });
 
+  it('is known to have changed as soon as somebody asks, whatever the file system has signalled', async () => {
+    write('a.yaml', service('a'));
+    const watched = new Watched();
+    await expect.poll(() => open.at(-1)!.pending).toBe(false);
+    open.at(-1)!.look();
+    expect(open.at(-1)!.pending).toBe(false);
+    write('b.yaml', service('b'));
+    open.at(-1)!.look();
+    expect(open.at(-1)!.pending).toBe(true);
+    await watched.becomes('a b');
+  });
+
   it('is read once for a burst of saves', async () => {
     const watched = new Watched();
     for (let turn = 0; turn < 20; turn++) write(`f${turn}.yaml`, service(`s${turn % 2}`, { namespace: `n${turn}` }));

@@ -60,6 +60,16 @@ export class FileSource {
     return this.timer !== undefined;
   }
 
+  /** Looks for changes now, without waiting for the file system's sign: what was saved before this call is `pending` or read. */
+  look(): void {
+    if (this.pending) return;
+    try {
+      if (stampsOf(scanFolder(this.path, this.scan)) !== stampsOf(this.scan)) this.sign();
+    } catch (error) {
+      this.problem(`cannot read ${this.path} (${reasonOf(error)}); the last good configuration stays`);
+    }
+  }
+
   close(): void {
     this.closed = true;
     this.folders.close();
@@ -143,6 +153,10 @@ export class FileSource {
     this.problems.add(text);
     this.options.onProblem(text);
   }
+}
+
+function stampsOf({ files }: Scan): string {
+  return files.map(({ name, stamp }) => `${name} ${stamp}`).join('\n');
 }
 
 function isBlank(file: SourceFile | undefined): boolean {
