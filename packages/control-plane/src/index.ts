@@ -22,6 +22,7 @@ export {
   type EmbeddedSubscription,
   type EmbeddedUpdate,
 } from './server/embedded-source.ts';
+export type { LiveInstance, LiveService, LiveState, SyncRow } from './server/live-state.ts';
 export { readFolder, type SourceFile } from './source/folder.ts';
 export { ObjectStore, type StoreState } from './source/object-store.ts';
 export { type NodeResources, resourcesOfNode } from './translate/node-resources.ts';

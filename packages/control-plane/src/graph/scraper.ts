@@ -32,7 +32,7 @@ export class Scraper {
 
   private round(): void {
     const targets = this.options.targets().filter((target) => target.adminAddress !== '');
-    this.options.store.keepOnly(new Set(targets.map((target) => target.key)));
+    this.options.store.forgetOld(this.options.now());
     for (const target of targets) {
       if (this.busy.has(target.key)) continue;
       this.busy.add(target.key);

@@ -26,9 +26,16 @@ function scrape(...series: readonly Series[]): string {
     .join('\n');
 }
 
+/** A store that has seen every instance at zero. */
+function started(...instances: string[]): ServiceGraphStore {
+  const store = new ServiceGraphStore();
+  for (const instance of instances) store.add(instance, '', -1);
+  return store;
+}
+
 describe('service graph', () => {
   it('shows what was added within the window, per second, over all instances', () => {
-    const store = new ServiceGraphStore();
+    const store = started('a', 'b');
     store.add('a', scrape({ source: 'web', target: 'cart', count: 100 }), 0);
     store.add('a', scrape({ source: 'web', target: 'cart', count: 140 }, { source: 'web', target: 'cart', code: 503, count: 10 }), 10_000);
     store.add('b', scrape({ source: 'web', target: 'cart', count: 50, version: 'v2' }), 11_000);
@@ -39,15 +46,28 @@ describe('service graph', () => {
   });
 
   it('counts a restarted instance from zero and forgets edges that carried nothing', () => {
-    const store = new ServiceGraphStore();
+    const store = started('a');
     store.add('a', scrape({ source: 'web', target: 'cart', count: 100 }), 0);
     store.add('a', scrape({ source: 'web', target: 'cart', count: 7 }), 60_000);
     expect(store.graph(5, 61_000).edges[0]!.requests).toBe(7);
     expect(store.graph(5, 90_000).edges).toEqual([]);
   });
 
-  it('has no lock when one request was plaintext, and ignores the destination side', () => {
+  it('does not count what an instance had counted before it was first seen, nor twice what it had when it comes back', () => {
     const store = new ServiceGraphStore();
+    store.add('a', scrape({ source: 'web', target: 'cart', count: 5000 }), 0);
+    expect(store.graph(5, 1).edges).toEqual([]);
+    store.add('a', scrape({ source: 'web', target: 'cart', count: 5003 }), 1000);
+    store.forgetOld(20_000);
+    store.add('a', scrape({ source: 'web', target: 'cart', count: 5005 }), 20_000);
+    expect(store.graph(60, 20_001).edges[0]!.requests).toBe(5);
+    store.forgetOld(20 * 60_000);
+    store.add('a', scrape({ source: 'web', target: 'cart', count: 6000 }), 20 * 60_000);
+    expect(store.graph(5, 20 * 60_000 + 1).edges).toEqual([]);
+  });
+
+  it('has no lock when one request was plaintext, and ignores the destination side', () => {
+    const store = started('a', 'c');
     store.add('a', scrape({ source: 'web', target: 'cart', count: 9 }, { source: 'web', target: 'cart', count: 1, policy: 'none' }), 1);
     store.add('c', scrape({ source: 'unknown', target: 'cart', count: 10, reporter: 'destination' }), 1);
     const { edges } = store.graph(5, 2);

@@ -33,27 +33,29 @@ const KEEP_MS = 15 * 60_000;
 
 /**
  * The live service graph, made of the source side of Istio's standard metrics. Each instance's counters are turned into increments
- * between two scrapes; a restart (counters went down) counts from zero again. Fifteen minutes are kept.
+ * between two scrapes. The first scrape of an instance is where counting begins: what it counted before, this control plane has not
+ * seen (it may have restarted itself). An instance whose counters went down was restarted and counts from zero. Fifteen minutes are kept.
  */
 export class ServiceGraphStore {
-  private readonly last = new Map<string, ReadonlyMap<string, EdgeTotals>>();
+  private readonly last = new Map<string, { readonly atMs: number; readonly edges: ReadonlyMap<string, EdgeTotals> }>();
   private increments: Increment[] = [];
 
-  /** Takes one scrape of one instance. The first scrape of an instance counts in full: it began with zero. */
+  /** Takes one scrape of one instance. */
   add(instance: string, text: string, nowMs: number): void {
     const edges = readEdges(text);
-    const before = this.last.get(instance);
-    this.last.set(instance, edges);
-    const grown = [...edges].map(([key, edge]) => difference(edge, before?.get(key))).filter((edge) => edge.requests > 0);
+    const before = this.last.get(instance)?.edges;
+    this.last.set(instance, { atMs: nowMs, edges });
+    if (before === undefined) return;
+    const grown = [...edges].map(([key, edge]) => difference(edge, before.get(key))).filter((edge) => edge.requests > 0);
     if (grown.length > 0) this.increments.push({ atMs: nowMs, edges: grown });
     if (this.increments.length > 0 && this.increments[0]!.atMs < nowMs - KEEP_MS) {
       this.increments = this.increments.filter((entry) => entry.atMs >= nowMs - KEEP_MS);
     }
   }
 
-  /** Forgets the counters of instances that are gone; what they counted stays in the window. */
-  keepOnly(instances: ReadonlySet<string>): void {
-    for (const instance of this.last.keys()) if (!instances.has(instance)) this.last.delete(instance);
+  /** Forgets the counters of instances that have been away for long: one that comes back soon has counted on. */
+  forgetOld(nowMs: number): void {
+    for (const [instance, { atMs }] of this.last) if (atMs < nowMs - KEEP_MS) this.last.delete(instance);
   }
 
   graph(seconds: number, nowMs: number): ServiceGraph {

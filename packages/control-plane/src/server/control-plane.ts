@@ -15,6 +15,7 @@ import { FileSource } from '../source/file-source.ts';
 import type { StoreState } from '../source/object-store.ts';
 import { bindGrpc } from './bind-grpc.ts';
 import { HttpServer } from './http-server.ts';
+import { type LiveState, liveState, type SyncRow } from './live-state.ts';
 import { PushMetrics } from './push-metrics.ts';
 
 export interface ControlPlaneOptions {
@@ -147,7 +148,7 @@ export class ControlPlane implements AsyncDisposable {
   }
 
   /** What each connected client has: `synced` means that it has taken all that is saved now. */
-  syncState(): { id: string; name: string; namespace: string; synced: boolean; nack: string; types: readonly unknown[] }[] {
+  syncState(): SyncRow[] {
     this.source?.look();
     const settled = this.source?.pending !== true && this.quiet === undefined;
     return this.ads.sessions.map((session) => ({
@@ -158,6 +159,12 @@ export class ControlPlane implements AsyncDisposable {
       nack: session.status.map(({ nack }) => nack).find((nack) => nack !== '') ?? '',
       types: session.status,
     }));
+  }
+
+  /** What the page shows beside the graph. */
+  liveState(): LiveState {
+    const nodes = this.ads.sessions.map(({ node }) => node);
+    return liveState({ push: this.push_, sync: this.syncState(), nodes, objects: this.objects, findings: this.findings });
   }
 
   /** The push in force; its `instances` are pods and registered processes. */

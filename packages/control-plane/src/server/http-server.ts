@@ -1,5 +1,4 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { formatFinding } from '@ripstop/istio-api';
 import type { ServiceGraph } from '../graph/service-graph.ts';
 import { LIVE_PAGE, LIVE_PAGE_CSP } from '../http/page/live-page.ts';
 import type { ControlPlane } from './control-plane.ts';
@@ -33,7 +32,7 @@ export class HttpServer {
   }
 
   private handle(request: IncomingMessage, response: ServerResponse): void {
-    const url = new URL(request.url ?? '/', 'http://control-plane');
+    const url = URL.parse(request.url ?? '/', 'http://control-plane');
     // A page of another site may not read the mesh through the user's browser: names that resolve here are not enough.
     if (!isLocalHost(request.headers.host ?? '')) {
       reply(response, 403, 'text/plain', 'this address is not served under that host name\n');
@@ -44,7 +43,7 @@ export class HttpServer {
       reply(response, 405, 'text/plain', 'only GET\n');
       return;
     }
-    const body = this.body(url);
+    const body = url === null ? undefined : this.body(url);
     if (body === undefined) reply(response, 404, 'text/plain', 'not found; the page is at /\n');
     else reply(response, 200, body.type, body.text);
   }
@@ -60,7 +59,7 @@ export class HttpServer {
       case '/debug/syncz':
         return json(this.plane.syncState());
       case '/api/state':
-        return json(this.state());
+        return json(this.plane.liveState());
       case '/api/graph':
         return json(this.graph(url.searchParams.get('seconds')));
       default:
@@ -71,28 +70,6 @@ export class HttpServer {
   private graph(seconds: string | null): ServiceGraph {
     const wanted = Number(seconds ?? 60);
     return this.plane.graph.graph(Number.isFinite(wanted) && wanted > 0 ? Math.min(wanted, 900) : 60, Date.now());
-  }
-
-  private state(): object {
-    const sync = new Map(this.plane.syncState().map((row) => [`${row.name}.${row.namespace}`, row]));
-    return {
-      instances: this.plane.push.instances.map(({ key, name, labels, workloadName, ports, address, health }) => ({
-        service: labels['service.istio.io/canonical-name'] ?? labels.app ?? workloadName,
-        name,
-        address: ports.map((port) => `${port.workloadPort} → ${port.address}:${port.port}`).join(', ') || address,
-        health,
-        synced: sync.get(key)?.synced ?? false,
-        nack: sync.get(key)?.nack ?? '',
-      })),
-      findings: this.plane.findings.map((finding) => ({ severity: finding.severity, text: formatFinding(finding) })),
-      objects: this.plane.objects.map(({ kind, metadata, source }) => ({
-        kind,
-        namespace: metadata.namespace,
-        name: metadata.name,
-        file: source.file,
-        line: source.line,
-      })),
-    };
   }
 }
 
