@@ -13,6 +13,8 @@ export interface MeshConfig {
   readonly accessLog: { readonly path: string; readonly format: string; readonly encoding: string } | undefined;
   readonly defaultRetry: HTTPRetry | undefined;
   readonly tracingSampling: number;
+  /** Proxies in front of gateways whose x-forwarded-for is believed. */
+  readonly numTrustedProxies: number;
 }
 
 interface MoreFields {
@@ -37,5 +39,6 @@ export function meshConfigOf(objects: readonly MeshObject[], trustDomain: string
     accessLog: file === '' ? undefined : { path: file, format: spec.accessLogFormat ?? '', encoding: spec.accessLogEncoding ?? 'TEXT' },
     defaultRetry: spec.defaultHttpRetryPolicy,
     tracingSampling: spec.defaultConfig?.tracing?.sampling ?? 1,
+    numTrustedProxies: spec.defaultConfig?.gatewayTopology?.numTrustedProxies ?? 0,
   };
 }

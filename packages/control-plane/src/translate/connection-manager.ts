@@ -36,6 +36,7 @@ export function connectionManager(input: ManagerInput): Any {
     streamIdleTimeout: ZERO,
     upgradeConfigs: [{ upgradeType: 'websocket' }],
     useRemoteAddress: input.position === 'gateway',
+    xffNumTrustedHops: input.position === 'gateway' ? mesh.numTrustedProxies : 0,
     ...pathSettings(mesh.pathNormalization),
     ...identitySettings(input.position),
     requestIdExtension: {

@@ -21,8 +21,15 @@ function node(type: string, app: string): ProxyNode {
 }
 
 function managers(of: ProxyNode, ...documents: readonly string[]): HttpConnectionManager[] {
-  const { objects } = parseDocuments([SERVICE, GATEWAY, ...documents].join('\n---\n'), { file: 'mesh.yaml.txt' });
-  const push = new PushContext({ objects, workloads: [] });
+  return managersIn(pushOf(documents.join('\n---\n')), of);
+}
+
+function pushOf(documents: string, meshConfig = ''): PushContext {
+  const { objects } = parseDocuments([SERVICE, GATEWAY, documents].join('\n---\n'), { file: 'a.yaml' });
+  return new PushContext({ objects: [...objects, ...parseDocuments(meshConfig, { file: 'mesh.yaml' }).objects], workloads: [] });
+}
+
+function managersIn(push: PushContext, of: ProxyNode): HttpConnectionManager[] {
   return translate(LISTENER_TYPE_URL, of, push, []).flatMap(({ name, message }) =>
     name === 'virtualInbound' || of.dialect === 'router'
       ? (message as Listener).filterChains.flatMap(({ filters }) =>
@@ -59,6 +66,12 @@ describe('policies at a gateway', () => {
     expect(filters(manager!).slice(0, 2)).toEqual(['DENY ns[default]-policy[p]-rule[0]', 'envoy.filters.http.grpc_stats']);
   });
 
+  it('see the address that trusted proxies in front of it name (numTrustedProxies), which a sidecar does not', () => {
+    const push = pushOf('', 'defaultConfig: { gatewayTopology: { numTrustedProxies: 2 } }');
+    expect(managersIn(push, gateway).map(({ xffNumTrustedHops }) => xffNumTrustedHops)).toEqual([2]);
+    expect(new Set(managersIn(push, sidecar).map(({ xffNumTrustedHops }) => xffNumTrustedHops))).toEqual(new Set([0]));
+  });
+
   it('are none without a policy', () => {
     expect(filters(managers(gateway)[0]!)[0]).toBe('envoy.filters.http.grpc_stats');
   });
@@ -91,8 +104,7 @@ describe('what protects a workload and is not enforced', () => {
 
 describe('the access log', () => {
   it("is written in Istio's format when the mesh names only a file", () => {
-    const { objects } = parseDocuments('accessLogFile: /dev/stdout', { file: 'mesh.yaml' });
-    const push = new PushContext({ objects: [...parseDocuments(SERVICE, { file: 'a.yaml' }).objects, ...objects], workloads: [] });
+    const push = pushOf('', 'accessLogFile: /dev/stdout');
     const [listener] = translate(LISTENER_TYPE_URL, sidecar, push, []).filter(({ name }) => name === '0.0.0.0_80');
     const any = (listener!.message as Listener).filterChains[0]!.filters[0]!.configType!;
     const log = unpackAny(HttpConnectionManager, any.value as never).accessLog[0]!.configType!;

@@ -1,0 +1,196 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { request } from 'node:http';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { CLUSTER_TYPE_URL, HEALTH_TYPE_URL } from '@ripstop/xds-api';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { deltaClient, wireNode } from '../testing/ads-client.ts';
+import { service } from '../testing/mesh.ts';
+import { type ControlPlane, createControlPlane } from './control-plane.ts';
+import type { LiveState, SyncRow } from './live-state.ts';
+
+let dir: string;
+let plane: ControlPlane;
+const clients: { close(): void }[] = [];
+
+beforeEach(async () => {
+  dir = mkdtempSync(join(tmpdir(), 'ripstop-http-'));
+  writeFileSync(join(dir, 'services.yaml'), service('web') + service('cart'));
+  plane = createControlPlane({ source: dir, xds: '127.0.0.1:0', xdsTls: '', http: '127.0.0.1:0' });
+  await plane.start();
+});
+
+afterEach(async () => {
+  for (const client of clients.splice(0)) client.close();
+  await plane.close();
+  rmSync(dir, { recursive: true });
+});
+
+interface Answer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, unknown>>;
+  readonly body: string;
+}
+
+function get(path: string, { method = 'GET', host = 'localhost' } = {}): Promise<Answer> {
+  const [address, port] = plane.addresses.http.split(':');
+  return new Promise((resolve, reject) => {
+    request({ host: address, port, path, method, headers: { host }, agent: false }, (response) => {
+      let body = '';
+      response.setEncoding('utf8');
+      response.on('data', (chunk: string) => {
+        body += chunk;
+      });
+      response.on('end', () => resolve({ status: response.statusCode!, headers: response.headers, body }));
+    })
+      .on('error', reject)
+      .end();
+  });
+}
+
+async function json<T>(path: string): Promise<T> {
+  const { status, headers, body } = await get(path);
+  expect([status, headers['content-type']]).toEqual([200, 'application/json']);
+  return JSON.parse(body) as T;
+}
+
+/** A client that takes its clusters; with a port it serves as app `web`. */
+async function connected(name: string, port?: number): Promise<void> {
+  const client = deltaClient({ address: plane.addresses.xds });
+  clients.push(client);
+  const node = wireNode(name, 'default', {
+    LABELS: { app: 'web', 'service.istio.io/canonical-name': 'web' },
+    RIPSTOP_PORTS: port === undefined ? [] : [{ workloadPort: 80, name: '', address: '127.0.0.1', port }],
+  });
+  client.send({ typeUrl: CLUSTER_TYPE_URL, node });
+  client.send({ typeUrl: CLUSTER_TYPE_URL, responseNonce: (await client.next()).nonce });
+  if (port === undefined) return;
+  client.send({ typeUrl: HEALTH_TYPE_URL, node });
+  await expect.poll(() => plane.push.instances.length).toBe(1);
+}
+
+describe('the HTTP port', () => {
+  it('serves the page with a policy that lets nothing else run', async () => {
+    const { status, headers, body } = await get('/');
+    expect(status).toBe(200);
+    expect(body).toContain('<h1>Ripstop</h1>');
+    expect(headers['content-security-policy']).toMatch(/^default-src 'none'; script-src 'sha256-/);
+    expect(body).not.toMatch(/https?:\/\/(?!www\.w3\.org)/);
+  });
+
+  it('says what is served, by whom, and whether they have the configuration', async () => {
+    await connected('web-1', 4001);
+    await connected('caller-1');
+    await expect.poll(async () => (await json<SyncRow[]>('/debug/syncz')).map(({ synced }) => synced)).toEqual([true, true]);
+    const { services, instances, objects, findings } = await json<LiveState>('/api/state');
+    expect(services).toEqual([
+      {
+        host: 'cart.default.svc.cluster.local',
+        namespace: 'default',
+        ports: [{ port: 80, name: 'http', protocol: 'HTTP' }],
+        healthy: 0,
+        endpoints: 0,
+        note: 'no healthy instance with app=cart serves its target port',
+      },
+      {
+        host: 'web.default.svc.cluster.local',
+        namespace: 'default',
+        ports: [{ port: 80, name: 'http', protocol: 'HTTP' }],
+        healthy: 1,
+        endpoints: 1,
+        note: '',
+      },
+    ]);
+    expect(instances).toEqual([
+      { service: 'web', name: 'caller-1', namespace: 'default', address: '', health: 'client', sync: 'synced', nack: '' },
+      {
+        service: 'web',
+        name: 'web-1',
+        namespace: 'default',
+        address: '80 → 127.0.0.1:4001',
+        health: 'HEALTHY',
+        sync: 'synced',
+        nack: '',
+      },
+    ]);
+    expect(objects).toContainEqual({ kind: 'Service', namespace: 'default', name: 'cart', file: 'services.yaml', line: 7 });
+    expect(findings).toEqual([]);
+  });
+
+  it('shows the findings with their place', async () => {
+    writeFileSync(join(dir, 'broken.yaml'), 'kind: [\n');
+    await expect
+      .poll(async () => (await json<LiveState>('/api/state')).findings[0])
+      .toMatchObject({
+        severity: 'error',
+        file: 'broken.yaml',
+        text: expect.stringMatching(/^broken\.yaml:\d+: .*the document is not used \[RIPSTOP_YAML\]$/),
+      });
+  });
+
+  it('draws the graph from what services count', async () => {
+    const labels = (code: string): string =>
+      `reporter="source",source_canonical_service="web",source_workload_namespace="default",destination_service_name="cart",destination_service_namespace="default",destination_canonical_revision="v1",destination_workload="cart-v1",connection_security_policy="mutual_tls",response_code="${code}"`;
+    const text = (ok: number, failed: number): string =>
+      [
+        `istio_requests_total{${labels('200')}} ${ok}`,
+        `istio_requests_total{${labels('503')}} ${failed}`,
+        `istio_request_duration_milliseconds_bucket{${labels('200')},le="10"} ${ok}`,
+        `istio_request_duration_milliseconds_bucket{${labels('200')},le="+Inf"} ${ok}`,
+      ].join('\n');
+    plane.graph.add('web-1.default', text(0, 0), Date.now());
+    plane.graph.add('web-1.default', text(30, 10), Date.now());
+    const { seconds, edges } = await json<{ seconds: number; edges: object[] }>('/api/graph?seconds=10');
+    expect(seconds).toBe(10);
+    expect(edges).toEqual([
+      {
+        source: 'web',
+        sourceNamespace: 'default',
+        target: 'cart',
+        targetNamespace: 'default',
+        requests: 40,
+        rps: 4,
+        errorPercent: 25,
+        p50Ms: 5,
+        p99Ms: 9.9,
+        mtls: true,
+        versions: { v1: 40 },
+      },
+    ]);
+    for (const seconds of ['', '0', '-1', 'x', '1e9']) expect((await get(`/api/graph?seconds=${seconds}`)).status).toBe(200);
+  });
+
+  it('counts for a Prometheus what istiod counts', async () => {
+    const { body } = await get('/metrics');
+    expect(body).toMatch(/^pilot_xds 0$/m);
+    expect(body).toMatch(/^galley_validation_passed 2$/m);
+  });
+
+  it.each([
+    ['/nowhere', {}, 404],
+    ['//', {}, 404],
+    ['/', { method: 'POST' }, 405],
+    ['/', { host: 'evil.example' }, 403],
+    ['/api/state', { host: 'evil.example:15014' }, 403],
+    ['/ready', { host: '127.0.0.1:15014' }, 200],
+    ['/ready', { host: '[::1]:15014' }, 200],
+    ['/ready', { host: 'mesh.localhost' }, 200],
+  ])('answers %s %j with %d', async (path, options, status) => {
+    expect((await get(path, options)).status).toBe(status);
+  });
+
+  it('survives what is no HTTP', async () => {
+    const [address, port] = plane.addresses.http.split(':');
+    await new Promise<void>((resolve) => {
+      const socket = connect(Number(port), address!, () =>
+        socket.end('GET http://[ HTTP/1.1\r\nhost: localhost\r\n\r\n\0\x01garbage\r\n\r\n'),
+      );
+      socket
+        .resume()
+        .on('error', () => {})
+        .on('close', () => resolve());
+    });
+    expect((await get('/ready')).status).toBe(200);
+  });
+});
