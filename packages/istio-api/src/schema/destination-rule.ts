@@ -140,8 +140,8 @@ export const destinationRule: Kind = {
   spec: object(
     {
       host: text,
-      subsets: list(object({ name: text, labels: map(text), trafficPolicy }, ['name'])),
       trafficPolicy,
+      subsets: list(object({ name: text, labels: map(text), trafficPolicy }, ['name'])),
       exportTo: texts,
       workloadSelector: refused(selector, 'the rule would hold for every client; use exportTo: ["."] and namespaces'),
     },

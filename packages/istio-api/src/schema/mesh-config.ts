@@ -48,12 +48,11 @@ const defaultConfig: Schema = object({
       "spans go to the app's own OpenTelemetry SDK",
     ),
   }),
-  gatewayTopology: object(
-    ignoredFields(
-      { numTrustedProxies: number, forwardClientCertDetails: text, proxyProtocol: any },
-      'a gateway trusts no proxy in front of it: remote.ip is the address of the connection, and a DENY by remoteIpBlocks sees only that',
-    ),
-  ),
+  gatewayTopology: object({
+    numTrustedProxies: noted(count, 'at gateways, as in Istio'),
+    forwardClientCertDetails: ignored(text, 'gateways replace x-forwarded-client-cert (SANITIZE_SET)'),
+    proxyProtocol: ignored(any),
+  }),
   ...ignoredFields(
     { discoveryAddress: text, caCertificatesPem: texts, meshId: text },
     'options of createMesh and RIPSTOP_* say where the control plane is and whom to trust',
@@ -105,7 +104,7 @@ const defaultConfig: Schema = object({
 });
 
 const fields: Fields = {
-  trustDomain: text,
+  trustDomain: noted(text, 'give the control plane the same --trust-domain: it issues certificates in that one'),
   trustDomainAliases: texts,
   rootNamespace: text,
   enableAutoMtls: bool,

@@ -48,5 +48,8 @@ export interface MeshConfigSpec {
   readonly accessLogFormat?: string;
   readonly accessLogEncoding?: string;
   readonly pathNormalization?: { readonly normalization?: string };
-  readonly defaultConfig?: { readonly tracing?: { readonly sampling?: number } };
+  readonly defaultConfig?: {
+    readonly tracing?: { readonly sampling?: number };
+    readonly gatewayTopology?: { readonly numTrustedProxies?: number };
+  };
 }
