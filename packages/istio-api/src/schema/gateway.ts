@@ -52,10 +52,7 @@ export const gateway: Kind = {
           ),
           hosts: texts,
           name: text,
-          bind: refused(
-            text,
-            'it could open the port to more callers than you want: `ripstop gateway --bind` and RIPSTOP_BIND say where it listens',
-          ),
+          bind: refused(text, 'it could open the port to more callers than you want: `ripstop gateway --bind` says where it listens'),
           defaultEndpoint: ignored(text, 'Istio has not implemented it either'),
           tls: object(serverTlsFields),
         },

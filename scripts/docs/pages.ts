@@ -1,0 +1,15 @@
+import { createProgram } from '../../packages/cli/src/program.ts';
+import { renderCli } from './cli.ts';
+import { renderErrors } from './errors.ts';
+import { renderMetrics } from './metrics.ts';
+import { renderSettings } from './settings.ts';
+import { renderSupportedFields } from './supported-fields.ts';
+
+/** The generated pages under docs/reference/, by file name. */
+export const PAGES: Readonly<Record<string, () => string>> = {
+  'supported-fields.md': renderSupportedFields,
+  'errors.md': renderErrors,
+  'settings.md': renderSettings,
+  'metrics.md': renderMetrics,
+  'cli.md': () => renderCli(createProgram()),
+};
