@@ -5,6 +5,7 @@ import {
   checkDestinationRule,
   checkGateway,
   checkMeshConfig,
+  checkRetryOn,
   checkService,
   checkServiceEntrySupport,
   checkSidecar,
@@ -76,6 +77,7 @@ function checkRoute(route: HTTPRoute, path: readonly (string | number)[], report
     if (destinations.length > 1 && sum === 0)
       report('RIPSTOP_WEIGHT_SUM', 'error', [...path, 'route'], 'weights add up to 0; give at least one destination a weight');
   }
+  checkRetryOn(route.retries?.retryOn, [...path, 'retries', 'retryOn'], report);
   if (redirect?.redirectCode !== undefined && ![301, 302, 303, 307, 308].includes(redirect.redirectCode))
     report(
       'RIPSTOP_BAD_VALUE',

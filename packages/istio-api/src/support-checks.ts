@@ -68,6 +68,7 @@ export function checkService(spec: ServiceSpec, report: Report): void {
 }
 
 export function checkMeshConfig(spec: MeshConfigSpec, report: Report): void {
+  checkRetryOn(spec.defaultHttpRetryPolicy?.retryOn, ['spec', 'defaultHttpRetryPolicy', 'retryOn'], report);
   if (spec.accessLogEncoding === 'JSON')
     report(UNSUPPORTED, 'warning', ['spec', 'accessLogEncoding'], 'the access log is written as text, in accessLogFormat');
 }
@@ -118,6 +119,45 @@ function checkClientTls(tls: ClientTLSSettings | undefined, path: Path, report: 
   for (const field of ['clientCertificate', 'privateKey'] as const) {
     if ((tls[field] ?? '') === '')
       report('RIPSTOP_MISSING_FIELD', 'error', path, `mode MUTUAL needs ${field}, a file on the client's machine`);
+  }
+}
+
+/** Conditions of `retries.retryOn` that are known and do nothing here. */
+const RETRY_WITHOUT_EFFECT: Readonly<Record<string, string>> = {
+  'retriable-headers': 'no header can be named in a VirtualService',
+  'http3-post-connect-failure': 'HTTP/3 is not spoken',
+};
+const RETRY_CONDITIONS: ReadonlySet<string> = new Set([
+  '5xx',
+  'gateway-error',
+  'reset',
+  'reset-before-request',
+  'connect-failure',
+  'envoy-ratelimited',
+  'retriable-4xx',
+  'refused-stream',
+  'retriable-status-codes',
+  'cancelled',
+  'deadline-exceeded',
+  'internal',
+  'resource-exhausted',
+  'unavailable',
+]);
+
+/** istiod refuses unknown words; Envoy would drop them, and a misspelled policy would retry nothing. */
+export function checkRetryOn(retryOn: string | undefined, path: Path, report: Report): void {
+  for (const part of (retryOn ?? '').split(',')) {
+    const word = part.trim();
+    if (word === '' || RETRY_CONDITIONS.has(word) || /^[1-5]\d\d$/.test(word)) continue;
+    const effect = RETRY_WITHOUT_EFFECT[word];
+    if (effect !== undefined) report(UNSUPPORTED, 'warning', path, `${word} has no effect: ${effect}`);
+    else
+      report(
+        'RIPSTOP_BAD_VALUE',
+        'error',
+        path,
+        `${JSON.stringify(word)} is no condition: give a status code or one of ${[...RETRY_CONDITIONS].join(', ')}`,
+      );
   }
 }
 

@@ -25,7 +25,7 @@ const retry = object({
   retryOn: text,
   perTryTimeout: duration,
   backoff: duration,
-  retryRemoteLocalities: bool,
+  retryRemoteLocalities: ignored(bool, LOCALITY),
   retryIgnorePreviousHosts: bool,
 });
 

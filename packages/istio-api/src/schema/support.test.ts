@@ -54,6 +54,11 @@ describe('what would be unsafe or something else when it is left out', () => {
       networking('VirtualService', '{ hosts: [a], http: [{ redirect: { redirectCode: 300 } }] }'),
       '300 is not one of 301',
     ],
+    [
+      'a condition of retries that is none',
+      route('retries: { attempts: 1, retryOn: "5xx,gatway-error" }'),
+      '"gatway-error" is no condition',
+    ],
     ['a gRPC status that is none', route('fault: { abort: { grpcStatus: TEAPOT } }'), '"TEAPOT" is not one of OK, CANCELLED'],
     [
       'a plaintext server with a certificate',
@@ -104,6 +109,7 @@ describe('what is optional', () => {
       'tcpKeepalive.interval: this field has no effect',
     ],
     ['a limit of streams', rule('{ connectionPool: { http: { maxConcurrentStreams: 5 } } }'), 'maxConcurrentStreams'],
+    ['retries by a header', route('retries: { attempts: 1, retryOn: "503,retriable-headers" }'), 'no header can be named'],
     [
       'the life of a cookie',
       rule('{ loadBalancer: { consistentHash: { httpCookie: { name: c, ttl: 60s } } } }'),

@@ -87,8 +87,8 @@ const httpRoute = object(
     retries: object({
       attempts: count,
       perTryTimeout: duration,
-      retryOn: noted(text, "Envoy's HTTP and gRPC conditions and status codes; unknown words are dropped, as Envoy drops them"),
-      retryRemoteLocalities: bool,
+      retryOn: noted(text, "Envoy's HTTP and gRPC conditions, and status codes"),
+      retryRemoteLocalities: ignored(bool, 'all localities are balanced as one, so retries reach them anyway'),
       retryIgnorePreviousHosts: bool,
       backoff: duration,
     }),

@@ -39,6 +39,7 @@ export interface EndpointSliceBody {
   readonly ports?: readonly { readonly name?: string; readonly port?: number; readonly protocol?: string }[];
 }
 export interface MeshConfigSpec {
+  readonly defaultHttpRetryPolicy?: { readonly retryOn?: string };
   readonly trustDomain?: string;
   readonly trustDomainAliases?: readonly string[];
   readonly rootNamespace?: string;
