@@ -3,6 +3,7 @@ import type { Exchange, Peer } from './exchange.ts';
 
 /** Headers that only internal callers may use; nobody is internal unless configured (Envoy 1.36+), so they are removed. */
 export const INTERNAL_ONLY_HEADERS: readonly string[] = [
+  'x-envoy-internal',
   'x-envoy-retry-on',
   'x-envoy-retry-grpc-on',
   'x-envoy-max-retries',
