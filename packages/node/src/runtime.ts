@@ -22,7 +22,7 @@ export class Runtime {
   readonly settings: Settings;
   readonly node: NodeIdentity;
   readonly snapshots: SnapshotRef = new SnapshotRef();
-  readonly pipeline: Pipeline = new Pipeline({ clock, random });
+  readonly pipeline: Pipeline;
   readonly telemetry: Telemetry;
   readonly identity: Identity | undefined;
   readonly dispatcher: MeshDispatcher;
@@ -40,6 +40,8 @@ export class Runtime {
     this.settings = settings;
     this.filters = filters;
     this.node = new NodeIdentity(settings);
+    const { spiffeId } = this.node;
+    this.pipeline = new Pipeline({ clock, random, ownSpiffeId: () => spiffeId });
     this.identity = createWorkloadIdentity(settings);
     this.telemetry = createTelemetry({
       node: {
