@@ -1,8 +1,12 @@
+import { allowNothing, denyAll, policies } from './table/authorization.ts';
+import { gateway } from './table/gateway.ts';
 import { load } from './table/load.ts';
 import { localReplies } from './table/local-replies.ts';
+import { disabled, permissive, strict } from './table/mutual-tls.ts';
 import { resilience } from './table/resilience.ts';
 import { rewriting } from './table/rewriting.ts';
 import { routing } from './table/routing.ts';
 import { runTable } from './table/run-table.ts';
 
-for (const table of [routing, rewriting, localReplies, resilience, load]) runTable(table);
+for (const table of [routing, rewriting, localReplies, resilience, load, gateway]) runTable(table);
+for (const table of [denyAll, allowNothing, policies, permissive, strict, disabled]) runTable(table);

@@ -2,6 +2,7 @@ import type { Identity } from '@ripstop/identity';
 import { type buildConnector, Client } from 'undici';
 import type { TestMesh } from '../mesh/test-mesh.ts';
 import { workloadIdentity } from '../mesh/workload-identity.ts';
+import { until } from '../until.ts';
 import { AdsRelay } from './ads-relay.ts';
 import { type BootstrapInput, bootstrap } from './bootstrap.ts';
 import { capturedSocket, type Destination } from './captured-socket.ts';
@@ -32,6 +33,8 @@ export class MeshEnvoy implements AsyncDisposable {
     const relay = parts.use(await AdsRelay.start(mesh.controlPlane.addresses.xds));
     const config = bootstrap({ ...options, namespace, serviceAccount, xdsPort: relay.port, sdsPath: agent.path });
     const envoy = parts.use(await EnvoyProcess.start(binary, folder, config));
+    await until(`${options.name} is connected`, () => mesh.controlPlane.syncState().some(({ name }) => name === options.name));
+    await mesh.synced();
     return new MeshEnvoy(relay, envoy, parts.move());
   }
 

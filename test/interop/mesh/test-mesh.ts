@@ -58,6 +58,8 @@ export class TestMesh implements AsyncDisposable {
     await until('every client has taken the configuration', () =>
       this.controlPlane.syncState().every(({ synced, nack }) => synced || nack !== ''),
     );
+    const problems = this.events.filter((event) => event.type === 'problem');
+    if (problems.length > 0) throw new Error(`the control plane has problems: ${JSON.stringify(problems)}`);
     const refused = this.controlPlane.syncState().filter(({ nack }) => nack !== '');
     if (refused.length > 0) throw new Error(refused.map(({ name, nack }) => `${name} refuses the configuration: ${nack}`).join('\n'));
   }

@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
 /** How an upstream answers one request. */
@@ -43,6 +43,13 @@ export class Upstreams implements AsyncDisposable {
     return (server.address() as AddressInfo).port;
   }
 
+  /** The app of a workload, for a server of somebody else's. */
+  handler(name: string): RequestListener {
+    return (request, response) => {
+      this.answer(name, request, response).catch((error: Error) => response.destroy(error));
+    };
+  }
+
   /** From now on answers as the script says, and forgets what was seen. */
   play(script: readonly Answer[] = []): void {
     this.script = script;
@@ -62,9 +69,7 @@ export class Upstreams implements AsyncDisposable {
   }
 
   private async add(name: string): Promise<void> {
-    const server = createServer({ keepAliveTimeout: 60_000 }, (request, response) => {
-      this.answer(name, request, response).catch((error: Error) => response.destroy(error));
-    });
+    const server = createServer({ keepAliveTimeout: 60_000 }, this.handler(name));
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
       server.listen(0, '127.0.0.1', resolve);

@@ -3,19 +3,28 @@ import type { Reply } from '../table/observation.ts';
 import type { Call } from '../table/row.ts';
 
 /** Makes a call over an undici dispatcher. */
-export async function replyOf(dispatcher: Dispatcher, { url, method = 'GET', headers = {}, body }: Call): Promise<Reply> {
+export async function replyOf(dispatcher: Dispatcher, call: Call): Promise<Reply> {
+  const { url, method = 'GET', headers = {}, body } = call;
   const { origin, host } = new URL(url);
   const started = performance.now();
-  const answer = await dispatcher.request({
-    origin,
-    path: url.slice(origin.length) || '/',
-    method: method as Dispatcher.HttpMethod,
-    headers: { host, ...headers },
-    ...(body === undefined ? {} : { body }),
-  });
-  const text = await answer.body.text();
-  return { status: answer.statusCode, headers: joined(answer.headers), body: text, tookMs: performance.now() - started };
+  try {
+    const answer = await dispatcher.request({
+      origin,
+      path: url.slice(origin.length) || '/',
+      method: method as Dispatcher.HttpMethod,
+      headers: { host, ...headers },
+      ...(body === undefined ? {} : { body }),
+    });
+    const text = await answer.body.text();
+    return { status: answer.statusCode, headers: joined(answer.headers), body: text, tookMs: performance.now() - started };
+  } catch (error) {
+    if (!CONNECTION_ENDED.has((error as NodeJS.ErrnoException).code ?? '')) throw error;
+    return { status: 0, headers: {}, body: '', tookMs: performance.now() - started };
+  }
 }
+
+/** The other side closed or reset the connection instead of answering. */
+const CONNECTION_ENDED = new Set(['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE']);
 
 function joined(headers: Record<string, string | string[] | undefined>): Record<string, string> {
   const lines: Record<string, string> = {};

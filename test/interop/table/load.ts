@@ -2,6 +2,7 @@ import type { Table } from './row.ts';
 
 export const load: Table = {
   name: 'weights, circuit breakers and outlier detection',
+  place: 'sidecar',
   yaml: `
 apiVersion: networking.istio.io/v1
 kind: VirtualService

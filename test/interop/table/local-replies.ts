@@ -2,6 +2,7 @@ import type { Table } from './row.ts';
 
 export const localReplies: Table = {
   name: 'replies that no upstream makes',
+  place: 'sidecar',
   findings: ['IST0101'], // a subset and a service that do not exist
   yaml: `
 apiVersion: networking.istio.io/v1

@@ -1,7 +1,9 @@
 import type { SeenRequest } from '../mesh/upstream.ts';
+import type { Call } from './row.ts';
 
 /** What the caller got. */
 export interface Reply {
+  /** 0: the connection ended without a response. */
   readonly status: number;
   /** Lower-case names; several lines joined with a comma. */
   readonly headers: Readonly<Record<string, string>>;
@@ -15,8 +17,13 @@ export interface Observation {
   readonly requests: readonly SeenRequest[];
 }
 
-/** A member of a mesh that makes calls: a runner. */
-export interface MeshClient extends AsyncDisposable {
-  readonly name: string;
-  call(call: import('./row.ts').Call): Promise<Reply>;
+/** One side of the comparison: makes the calls of a table through an Envoy, or through the SDK. */
+export interface Caller {
+  call(call: Call): Promise<Reply>;
+}
+
+/** Both sides in one mesh, fed by one control plane. */
+export interface Pair {
+  readonly envoy: Caller;
+  readonly sdk: Caller;
 }

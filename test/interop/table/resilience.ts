@@ -2,6 +2,7 @@ import type { Table } from './row.ts';
 
 export const resilience: Table = {
   name: 'faults, timeouts and retries',
+  place: 'sidecar',
   yaml: `
 apiVersion: networking.istio.io/v1
 kind: VirtualService

@@ -2,6 +2,7 @@ import type { Table } from './row.ts';
 
 export const rewriting: Table = {
   name: 'rewrites and header operations',
+  place: 'sidecar',
   yaml: `
 apiVersion: networking.istio.io/v1
 kind: VirtualService
@@ -144,7 +145,12 @@ spec:
       name: 'internal headers of Envoy do not come from an app',
       call: {
         url: 'http://rewriting.test/',
-        headers: { 'x-envoy-upstream-rq-timeout-ms': '1', 'x-envoy-retry-on': '5xx', 'x-envoy-expected-rq-timeout-ms': '7' },
+        headers: {
+          'x-envoy-upstream-rq-timeout-ms': '1',
+          'x-envoy-retry-on': '5xx',
+          'x-envoy-expected-rq-timeout-ms': '7',
+          'x-envoy-internal': 'true',
+        },
       },
       expect: { status: 200 },
     },

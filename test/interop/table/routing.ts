@@ -5,6 +5,7 @@ const V2 = { status: 200, to: ['echo-v2'] } as const;
 
 export const routing: Table = {
   name: 'routing',
+  place: 'sidecar',
   yaml: `
 apiVersion: networking.istio.io/v1
 kind: VirtualService

@@ -1,16 +1,19 @@
 import type { Answer } from '../mesh/upstream.ts';
 
-/** One request of an in-mesh client. */
+/** One request. */
 export interface Call {
   /** Absolute, as an app writes it. The path goes out as it stands here. */
   readonly url: string;
   readonly method?: string;
   readonly headers?: Readonly<Record<string, string | string[]>>;
   readonly body?: string;
+  /** Tables of the place `server`: whose certificate the caller shows; default none, in plaintext. */
+  readonly as?: { readonly serviceAccount: string; readonly namespace?: string };
 }
 
 /** What the YAML means for the call. Left out: not looked at (what Envoy and the SDK do is compared all the same). */
 export interface Expectation {
+  /** 0: the connection ends without a response. */
   readonly status?: number;
   readonly body?: string;
   /** Response headers; undefined: must not be there. */
@@ -44,12 +47,18 @@ export interface Row {
   readonly differs?: { readonly because: string; readonly lines: readonly string[] };
 }
 
-/** Rows that share one mesh. The workloads are added by the runner: `echo-v1`, `echo-v2`, `other-v1`. */
+/** Rows that share one mesh, and the place in it where an Envoy and the SDK stand. */
 export interface Table {
   readonly name: string;
-  /** Documents; Services `echo` and `other` on port 80, with subsets per version of `echo`, stand already. */
+  /**
+   * `sidecar`: the way out of a workload with the label `app: client`.
+   * `gateway`: the ingress gateway with the label `istio: ingressgateway`, server port 80.
+   * `server`: the way into the workload `app: served`; hosts of URLs are only the Host header then.
+   */
+  readonly place: 'sidecar' | 'gateway' | 'server';
+  /** Documents. Services `echo` (subsets v1 and v2), `other` and `served` on port 80 stand already. */
   readonly yaml: string;
   readonly rows: readonly Row[];
-  /** Codes of the findings that the control plane is to have about the YAML; default none. */
+  /** Codes of the errors that the control plane is to find in the YAML; default none. */
   readonly findings?: readonly string[];
 }

@@ -1,12 +1,15 @@
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { PodPort } from '../envoy/pod-port.ts';
 import { TestMesh } from '../mesh/test-mesh.ts';
 import { Upstreams } from '../mesh/upstream.ts';
 import { documents, service, subsets, workloadEntry } from '../mesh/yaml.ts';
-import { envoyClient } from '../runners/envoy-client.ts';
-import { sdkClient } from '../runners/sdk-client.ts';
+import type { Runner } from '../runners/context.ts';
+import { gateways } from '../runners/gateways.ts';
+import { servers } from '../runners/servers.ts';
+import { sidecars } from '../runners/sidecars.ts';
 import { compare, compareByStatus } from './compare.ts';
 import { unmet } from './meets.ts';
-import type { MeshClient, Observation } from './observation.ts';
+import type { Caller, Observation, Pair } from './observation.ts';
 import type { Row, Table } from './row.ts';
 
 const WORKLOADS = [
@@ -15,29 +18,32 @@ const WORKLOADS = [
   { name: 'other-v1', app: 'other', version: 'v1' },
 ] as const;
 
+const RUNNERS: Readonly<Record<Table['place'], Runner>> = { sidecar: sidecars, gateway: gateways, server: servers };
+
 /** One test per row: Envoy does what the YAML means, and the SDK does what Envoy does. */
-export function runTable({ name, yaml, rows, findings }: Table): void {
+export function runTable({ name, place, yaml, rows, findings }: Table): void {
   const { envoy } = inject('peers');
   if ('missing' in envoy) console.log(`skipped: ${name}: no Envoy: ${envoy.missing}`);
   describe.skipIf('missing' in envoy)(name, () => {
     const parts = new AsyncDisposableStack();
     let upstreams: Upstreams;
-    let clients: { readonly envoy: MeshClient; readonly sdk: MeshClient };
+    let pair: Pair;
 
     beforeAll(async () => {
       if ('missing' in envoy) return;
-      upstreams = parts.use(await Upstreams.start(WORKLOADS.map((workload) => workload.name)));
-      const mesh = parts.use(await TestMesh.start(meshYaml(yaml, upstreams), findings));
-      clients = { envoy: parts.use(await envoyClient(envoy.path, mesh)), sdk: parts.use(await sdkClient(mesh)) };
+      upstreams = parts.use(await Upstreams.start([...WORKLOADS.map((workload) => workload.name), 'served-v1']));
+      const pod = parts.use(await PodPort.open());
+      const mesh = parts.use(await TestMesh.start(meshYaml(yaml, upstreams, pod), findings));
+      pair = await RUNNERS[place]({ envoy: envoy.path, mesh, upstreams, pod, parts });
       await mesh.synced();
     });
     afterAll(() => parts.disposeAsync());
 
     for (const row of rows) {
       it(row.name, async () => {
-        const byEnvoy = await observe(clients.envoy, upstreams, row);
+        const byEnvoy = await observe(pair.envoy, upstreams, row);
         expect(unmet(row.expect, byEnvoy), 'Envoy, by the YAML').toEqual([]);
-        const bySdk = await observe(clients.sdk, upstreams, row);
+        const bySdk = await observe(pair.sdk, upstreams, row);
         const byChance = row.expect.shares !== undefined;
         const lines = byChance ? [] : row.times === undefined ? compare(byEnvoy, bySdk) : compareByStatus(byEnvoy, bySdk);
         expect(lines, row.differs?.because ?? 'the SDK, by Envoy').toEqual(row.differs?.lines ?? []);
@@ -47,10 +53,12 @@ export function runTable({ name, yaml, rows, findings }: Table): void {
   });
 }
 
-function meshYaml(yaml: string, upstreams: Upstreams): string {
+/** What every table stands on: Services `echo` and `other` on port 80, and `served`, whose port is the pod's. */
+function meshYaml(yaml: string, upstreams: Upstreams, pod: PodPort): string {
   return documents(
     service('echo'),
     service('other'),
+    service('served', { targetPort: pod.port }),
     subsets('echo', ['v1', 'v2']),
     ...WORKLOADS.map((workload) => workloadEntry({ ...workload, port: upstreams.port(workload.name) })),
     yaml,
@@ -58,13 +66,13 @@ function meshYaml(yaml: string, upstreams: Upstreams): string {
 }
 
 async function observe(
-  client: MeshClient,
+  caller: Caller,
   upstreams: Upstreams,
   { call, times = 1, concurrently = false, upstream }: Row,
 ): Promise<Observation> {
   upstreams.play(upstream);
   const calls = Array.from({ length: times }, () => call);
-  const replies = concurrently ? await Promise.all(calls.map((each) => client.call(each))) : [];
-  if (!concurrently) for (const each of calls) replies.push(await client.call(each));
+  const replies = concurrently ? await Promise.all(calls.map((each) => caller.call(each))) : [];
+  if (!concurrently) for (const each of calls) replies.push(await caller.call(each));
   return { replies, requests: upstreams.requests };
 }
