@@ -81,7 +81,7 @@ const http: Fields = {
   maxConcurrentStreams: ignored(count, 'at most 1,024 streams per connection'),
   http2KeepAlive: ignored(object({ interval: duration, timeout: duration })),
 };
-export const connectionPoolFields: Fields = {
+const connectionPoolFields: Fields = {
   tcp: object({
     maxConnections: count,
     connectTimeout: duration,

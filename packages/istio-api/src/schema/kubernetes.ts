@@ -18,7 +18,7 @@ const service: Schema = openObject({
   clusterIPs: texts,
   selector: labels,
   ports: list(servicePort),
-  externalName: ignored(text, 'write a ServiceEntry'),
+  externalName: noted(text, 'write a ServiceEntry'),
   internalTrafficPolicy: noted(text, '`Local` is not honoured: a warning says so'),
   trafficDistribution: ignored(text, 'all localities are balanced as one'),
   publishNotReadyAddresses: noted(bool, '`true` is not honoured: endpoints that are not ready get no requests, and a warning says so'),
