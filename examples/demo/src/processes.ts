@@ -14,6 +14,13 @@ export interface ReadyMessage {
   readonly origin: 'none' | 'cache' | 'live' | 'embedded';
 }
 
+/** The answer to an order. */
+export interface OrderDone {
+  readonly done: number;
+  /** Requests that the handler has seen so far. */
+  readonly requests: number;
+}
+
 export interface DemoProcess {
   readonly name: string;
   readonly child: ChildProcess;
@@ -24,9 +31,12 @@ export interface DemoProcess {
   /** SIGTERM and wait; SIGKILL after `graceMs`. */
   stop(graceMs?: number): Promise<void>;
   kill(): Promise<void>;
-  /** Sends a message to the service's demo controls (fail, delay, …). */
-  send(message: object): void;
+  /** Orders something of the service's demo controls (fail, delay, count …); resolves when it is in force. Rejects when the process is gone. */
+  order(order: object): Promise<OrderDone>;
 }
+
+/** Characters of output kept per process; the tour counts lines of it. */
+const MAX_OUTPUT = 4_000_000;
 
 const dieWithParent = fileURLToPath(new URL('./die-with-parent.mjs', import.meta.url));
 
@@ -37,6 +47,7 @@ export class Processes {
   /** Processes that ended although nobody asked them to. */
   readonly unexpectedExits: string[] = [];
   private stopping = false;
+  private orders = 0;
 
   constructor(logDir: string) {
     this.logDir = logDir;
@@ -51,7 +62,7 @@ export class Processes {
     const log = createWriteStream(join(this.logDir, `${name}.log`), { flags: 'a' });
     let output = '';
     const keep = (chunk: Buffer): void => {
-      output = (output + chunk.toString()).slice(-200_000);
+      output = (output + chunk.toString()).slice(-MAX_OUTPUT);
       log.write(chunk);
     };
     child.stdout?.on('data', keep);
@@ -75,7 +86,7 @@ export class Processes {
       ready,
       output: () => output,
       exited: () => child.exitCode !== null || child.signalCode !== null,
-      send: (message) => void child.send(message),
+      order: (order) => this.order(name, child, order),
       stop: async (graceMs = 8000) => {
         asked = true;
         if (!process_.exited()) {
@@ -99,6 +110,30 @@ export class Processes {
     };
     this.all.add(process_);
     return process_;
+  }
+
+  private order(name: string, child: ChildProcess, order: object): Promise<OrderDone> {
+    const number = ++this.orders;
+    return new Promise((resolve, reject) => {
+      const settle = (): void => {
+        child.off('message', onMessage);
+        child.off('exit', onExit);
+      };
+      const onMessage = (message: Partial<OrderDone>): void => {
+        if (message.done !== number) return;
+        settle();
+        resolve(message as OrderDone);
+      };
+      const onExit = (): void => {
+        settle();
+        reject(new Error(`${name} is gone and takes no orders`));
+      };
+      child.on('message', onMessage);
+      child.once('exit', onExit);
+      child.send({ ...order, order: number }, (error) => {
+        if (error !== null) onExit();
+      });
+    });
   }
 
   async stopAll(): Promise<void> {

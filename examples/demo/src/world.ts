@@ -194,17 +194,8 @@ export class World {
   }
 
   /** How many requests the handler of an instance has seen. */
-  requestsHandledBy(name: string): Promise<number> {
-    const { child } = this.instance(name);
-    return new Promise((resolve) => {
-      const onMessage = (message: { requests?: number }): void => {
-        if (message.requests === undefined) return;
-        child.off('message', onMessage);
-        resolve(message.requests);
-      };
-      child.on('message', onMessage);
-      child.send({ count: true });
-    });
+  async requestsHandledBy(name: string): Promise<number> {
+    return (await this.instance(name).order({ count: true })).requests;
   }
 
   /** Sum of a metric's series that carry these labels, from one process's /stats/prometheus. */
@@ -214,8 +205,8 @@ export class World {
   }
 
   /** Orders a new certificate for every workload, this process's callers included. */
-  rotateAll(): void {
-    for (const child of this.rotating()) child.send({ rotate: true });
+  async rotateAll(): Promise<void> {
+    await Promise.all(this.rotating().map((child) => child.order({ rotate: true })));
     for (const mesh of [this.load, this.productpage]) {
       mesh.rotateIdentity().catch((error: unknown) => this.report.progress(`rotation failed: ${error}`));
     }

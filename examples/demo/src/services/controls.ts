@@ -3,6 +3,8 @@ import { startTracing } from './tracing.ts';
 
 /** What the demo asks of a service. */
 interface Order {
+  /** Told back when the order is in force. */
+  readonly order: number;
   /** Percent of requests to fail, and with what. */
   readonly failPercent?: number;
   readonly failStatus?: number;
@@ -13,7 +15,7 @@ interface Order {
   readonly count?: true;
 }
 
-const state = { failPercent: 0, failStatus: 500, delayMs: 0 };
+const state: { failPercent: number; failStatus: number; delayMs: number } = { failPercent: 0, failStatus: 500, delayMs: 0 };
 let requests = 0;
 
 /** `reviews-v2-1`: for logs and the x-served-by header. */
@@ -24,13 +26,9 @@ startTracing(instance);
 /** Takes the demo's orders over IPC. Without a parent there are none. */
 export function listenForControls(mesh: Mesh): void {
   process.on('message', (order: Order) => {
-    if (order.rotate) {
-      mesh.rotateIdentity().catch((error: unknown) => process.stderr.write(`rotation failed: ${error}\n`));
-    } else if (order.count) {
-      process.send?.({ requests });
-    } else {
-      Object.assign(state, order);
-    }
+    if (order.rotate) mesh.rotateIdentity().catch((error: unknown) => process.stderr.write(`rotation failed: ${error}\n`));
+    else if (!order.count) Object.assign(state, order);
+    process.send?.({ done: order.order, requests });
   });
 }
 

@@ -40,11 +40,11 @@ export const headerRouting: Step = {
     await world.apply('reviews.yaml', YAML);
     const jason = await many(100, 4, () => world.load.fetch('http://reviews:9080/plain', { headers: { 'end-user': 'jason' } }));
     const others = await many(100, 4, () => world.load.fetch('http://reviews:9080/plain'));
-    world.instance('reviews-v2-1').send({ failPercent: 100, failStatus: 500 });
+    await world.instance('reviews-v2-1').order({ failPercent: 100, failStatus: 500 });
     const before = await handled(world);
     const retried = await many(10, 2, () => world.load.fetch('http://reviews:9080/plain', { headers: { 'end-user': 'jason' } }));
     const after = await handled(world);
-    world.instance('reviews-v2-1').send({ failPercent: 0 });
+    await world.instance('reviews-v2-1').order({ failPercent: 0 });
     const [v1, v2, v3] = after.map((count, index) => count - before[index]!);
     const jasonServers = countBy(jason, (answer) => `${answer.status} ${answer.servedBy}`);
     const otherServers = countBy(others, (answer) => `${answer.status} ${answer.servedBy}`);

@@ -49,12 +49,12 @@ export const faults: Step = {
     const share = (100 * aborted.filter((answer) => answer.status === 503 && answer.body === 'fault filter abort').length) / aborted.length;
     const delayed = await many(5, 5, () => world.load.fetch('http://ratings:9080/ratings/0', { headers: { 'end-user': 'jason' } }));
     const ratings = ['ratings-v1-1', 'ratings-v1-2'].map((name) => world.instance(name));
-    for (const instance of ratings) instance.send({ delayMs: 1500 });
+    await Promise.all(ratings.map((instance) => instance.order({ delayMs: 1500 })));
     const slow = await once(() => world.load.fetch('http://ratings:9080/slow'));
-    for (const instance of ratings) instance.send({ delayMs: 0 });
-    ratings[0]!.send({ failPercent: 100, failStatus: 503 });
+    await Promise.all(ratings.map((instance) => instance.order({ delayMs: 0 })));
+    await ratings[0]!.order({ failPercent: 100, failStatus: 503 });
     const flaky = await many(300, 8, () => world.load.fetch('http://ratings:9080/flaky'));
-    ratings[0]!.send({ failPercent: 0 });
+    await ratings[0]!.order({ failPercent: 0 });
     const times = delayed.map((answer) => answer.ms);
     return [
       check('503 for 50 % ± 3 % of 6,000', Math.abs(share - 50) <= 3, `${share.toFixed(2)} %`),

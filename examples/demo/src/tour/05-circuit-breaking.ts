@@ -33,11 +33,11 @@ export const circuitBreaking: Step = {
   async run(world) {
     await world.remove('ratings.yaml');
     await world.apply('details.yaml', POOL);
-    world.instance('details-v1-1').send({ delayMs: 400 });
-    world.instance('details-v1-2').send({ delayMs: 400 });
+    await world.instance('details-v1-1').order({ delayMs: 400 });
+    await world.instance('details-v1-2').order({ delayMs: 400 });
     const burst = await many(12, 12, () => world.load.fetch('http://details:9080/details/0'));
-    world.instance('details-v1-1').send({ delayMs: 0 });
-    world.instance('details-v1-2').send({ delayMs: 0 });
+    await world.instance('details-v1-1').order({ delayMs: 0 });
+    await world.instance('details-v1-2').order({ delayMs: 0 });
     const refused = burst.filter((answer) => answer.status === 503);
     const uo = await world.metric(`http://${world.load.adminAddress}`, 'istio_requests_total', {
       response_flags: 'UO',
@@ -48,11 +48,11 @@ export const circuitBreaking: Step = {
 
     await world.apply('ratings-outlier.yaml', OUTLIER);
     const bad = world.instance('ratings-v1-2');
-    bad.send({ failPercent: 100, failStatus: 500 });
+    await bad.order({ failPercent: 100, failStatus: 500 });
     const first = await many(200, 1, () => world.load.fetch('http://ratings:9080/ratings/0'));
     const errors = first.filter((answer) => answer.status === 500).length;
     const lastError = first.findLastIndex((answer) => answer.status === 500);
-    bad.send({ failPercent: 0 });
+    await bad.order({ failPercent: 0 });
     world.report.progress('waiting for the base ejection time (3 s) to pass');
     await sleep(4600);
     const later = await many(200, 2, () => world.load.fetch('http://ratings:9080/ratings/0'));

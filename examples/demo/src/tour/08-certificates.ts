@@ -20,7 +20,7 @@ export const certificates: Step = {
     const workloads = world.rotatingWorkloads();
     for (let rotation = 1; rotation <= ROTATIONS; rotation++) {
       const known = seen.size;
-      world.rotateAll();
+      await world.rotateAll();
       // Each has its new certificate, and a peer has seen one of them: connections follow within a jitter.
       await until(() => world.rotations() - started >= rotation * workloads && seen.size > known, 3000);
     }

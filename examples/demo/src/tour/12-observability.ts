@@ -54,9 +54,11 @@ export const observability: Step = {
   async run(world) {
     await world.apply('reviews.yaml', ROUTES);
     const before = await servedByProductpage(world);
-    for (const name of ['productpage-v1-1', 'productpage-v2-1']) world.instance(name).send({ failPercent: 20, failStatus: 503 });
+    await Promise.all(
+      ['productpage-v1-1', 'productpage-v2-1'].map((name) => world.instance(name).order({ failPercent: 20, failStatus: 503 })),
+    );
     const pages = await many(150, 4, () => world.viaGateway('shop.example.com', '/productpage'));
-    for (const name of ['productpage-v1-1', 'productpage-v2-1']) world.instance(name).send({ failPercent: 0 });
+    await Promise.all(['productpage-v1-1', 'productpage-v2-1'].map((name) => world.instance(name).order({ failPercent: 0 })));
     const missing = await many(30, 4, () => world.viaGateway('shop.example.com', '/nowhere'));
     const counted = countBy([...pages, ...missing], (answer) => `${answer.status}`);
     const after = await servedByProductpage(world);
@@ -96,7 +98,9 @@ export const observability: Step = {
         path.map((span) => span.service.split('-v')[0]).join(' ') ===
           'istio-ingressgateway istio-ingressgateway productpage productpage reviews reviews ratings',
         path.map((span) => `${span.service} ${span.kind === 2 ? 'server' : 'client'}`).join(' → ') ||
-          `no such chain in ${ours().length} spans`,
+          `no such chain in ${ours()
+            .map((span) => `${span.service} ${span.name}`)
+            .join(', ')}`,
       ),
       check(`graph: exactly ${truth.join(', ')}`, edges.join() === truth.join(), edges.join(', ') || 'no edges'),
       check(
