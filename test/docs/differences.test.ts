@@ -1,0 +1,28 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { root } from './sources.ts';
+
+const read = (file: string): string => readFileSync(join(root, file), 'utf8');
+const page = read('docs/reference/differences.md');
+
+/** The quoted words of a named constant. */
+function wordsOf(source: string, name: string): string[] {
+  const text = new RegExp(`const ${name}\\b[\\s\\S]*?;\\n`).exec(source)?.[0] ?? '';
+  const words = text.replace(/\/\/.*$/gm, '').match(/'[^']+'/g) ?? [];
+  return words.map((word) => word.slice(1, -1));
+}
+
+describe('the page of differences', () => {
+  it('names every header that the comparison with Envoy leaves out', () => {
+    const headers = wordsOf(read('test/interop/table/compare.ts'), 'LEFT_OUT').filter((word) => !['response', 'upstream'].includes(word));
+    expect(headers.length).toBeGreaterThan(0);
+    expect(headers.filter((header) => !page.includes(`\`${header}\``))).toEqual([]);
+  });
+
+  it('names every filter that the comparison with istiod leaves out', () => {
+    const filters = wordsOf(read('test/conformance/level-one.ts'), 'PRIVATE_FILTERS');
+    expect(filters.length).toBeGreaterThan(0);
+    expect(filters.filter((filter) => !page.includes(`\`${filter}\``))).toEqual([]);
+  });
+});
