@@ -25,18 +25,25 @@ export const LIVE_PAGE: string = `<!doctype html>
       <thead><tr><th>from</th><th>to</th><th>requests/s</th><th>errors</th><th>p50</th><th>p99</th><th>mTLS</th><th>versions</th></tr></thead>
       <tbody></tbody></table>
   </section>
+  <section aria-labelledby="services-title">
+    <h2 id="services-title">Services</h2>
+    <table id="services">
+      <thead><tr><th>host</th><th>ports</th><th>endpoints</th></tr></thead>
+      <tbody></tbody></table>
+  </section>
   <section aria-labelledby="instances-title">
     <h2 id="instances-title">Instances</h2>
     <table id="instances">
-      <thead><tr><th>service</th><th>instance</th><th>address</th><th>health</th><th>configuration</th></tr></thead>
+      <thead><tr><th>service</th><th>instance</th><th>serves</th><th>health</th><th>configuration</th></tr></thead>
       <tbody></tbody></table>
   </section>
   <section aria-labelledby="config-title">
     <h2 id="config-title">Configuration</h2>
     <ul id="findings"></ul>
+    <details><summary id="objects-summary">objects</summary>
     <table id="objects">
       <thead><tr><th>kind</th><th>name</th><th>from</th></tr></thead>
-      <tbody></tbody></table>
+      <tbody></tbody></table></details>
   </section>
 </main>
 <script>${LIVE_SCRIPT}</script>

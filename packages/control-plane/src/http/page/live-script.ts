@@ -2,67 +2,137 @@
 export const LIVE_SCRIPT: string = `
 'use strict';
 const SVG = 'http://www.w3.org/2000/svg';
+const WIDTH = 170, HEIGHT = 44, GAP_X = 240, GAP_Y = 56;
 const $ = (id) => document.getElementById(id);
 const element = (name, text, className) => { const e = document.createElement(name); if (text !== undefined) e.textContent = text; if (className) e.className = className; return e; };
 const shape = (name, attributes, text) => { const e = document.createElementNS(SVG, name); for (const [key, value] of Object.entries(attributes)) e.setAttribute(key, value); if (text !== undefined) e.textContent = text; return e; };
-const number = (value) => value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2);
+const number = (value) => value >= 100 || value === 0 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2);
+const plural = (count, noun) => count + ' ' + noun + (count === 1 ? '' : 's');
 
-function layers(edges) {
-  const depth = new Map();
-  for (const edge of edges) { if (!depth.has(edge.source)) depth.set(edge.source, 0); if (!depth.has(edge.target)) depth.set(edge.target, 0); }
-  // Longest path from the entry; a cycle ends after as many rounds as there are nodes.
-  for (let round = 0; round < depth.size; round++) {
-    let moved = false;
+/** Names with their namespace where one name stands in two. */
+function nodeNames(edges) {
+  const seen = new Map();
+  const ends = edges.flatMap((edge) => [[edge.source, edge.sourceNamespace], [edge.target, edge.targetNamespace]]);
+  for (const [name, namespace] of ends) seen.set(name, (seen.get(name) ?? new Set()).add(namespace));
+  return (name, namespace) => seen.get(name).size > 1 ? name + '.' + namespace : name;
+}
+
+/** Edges that lead back to a service on the way there, found from the entries on. */
+function backEdges(edges) {
+  const called = new Set(edges.filter((edge) => edge.from !== edge.to).map((edge) => edge.to));
+  const nodes = [...new Set(edges.flatMap((edge) => [edge.from, edge.to]))];
+  const back = new Set(), done = new Set(), path = new Set();
+  const visit = (node) => {
+    path.add(node);
     for (const edge of edges) {
-      const want = depth.get(edge.source) + 1;
-      if (edge.source !== edge.target && depth.get(edge.target) < want && want < depth.size) { depth.set(edge.target, want); moved = true; }
+      if (edge.from !== node) continue;
+      if (path.has(edge.to)) back.add(edge);
+      else if (!done.has(edge.to)) visit(edge.to);
     }
-    if (!moved) break;
+    path.delete(node);
+    done.add(node);
+  };
+  for (const node of nodes.filter((name) => !called.has(name)).concat(nodes)) if (!done.has(node)) visit(node);
+  return back;
+}
+
+/** Column of each service: the longest path from an entry. */
+function layers(edges) {
+  const back = backEdges(edges);
+  const forward = edges.filter((edge) => !back.has(edge));
+  const depth = new Map(edges.flatMap((edge) => [[edge.from, 0], [edge.to, 0]]));
+  for (let moved = true; moved;) {
+    moved = false;
+    for (const edge of forward) {
+      if (depth.get(edge.to) > depth.get(edge.from)) continue;
+      depth.set(edge.to, depth.get(edge.from) + 1);
+      moved = true;
+    }
   }
   return depth;
 }
 
-function draw(edges) {
+/** Columns in the order that crosses least: each service near the middle of those that call it. */
+function place(edges) {
+  const depth = layers(edges);
+  const columns = [];
+  for (const [node, at] of [...depth].sort(([a], [b]) => a < b ? -1 : 1)) (columns[at] ??= []).push(node);
+  const rows = Math.max(...columns.map((column) => column.length));
+  const spots = new Map();
+  columns.forEach((column, x) => {
+    const middle = (node) => {
+      const callers = edges.filter((edge) => edge.to === node && spots.has(edge.from)).map((edge) => spots.get(edge.from).y);
+      return callers.length === 0 ? 0 : callers.reduce((sum, y) => sum + y, 0) / callers.length;
+    };
+    const ordered = column.map((node) => [node, middle(node)]).sort((a, b) => a[1] - b[1] || (a[0] < b[0] ? -1 : 1));
+    const offset = (rows - column.length) * (HEIGHT + GAP_Y) / 2;
+    ordered.forEach(([node], y) => spots.set(node, { x: 10 + x * (WIDTH + GAP_X), y: 30 + offset + y * (HEIGHT + GAP_Y) }));
+  });
+  return { spots, width: columns.length * (WIDTH + GAP_X) - GAP_X + 20, height: rows * (HEIGHT + GAP_Y) + 40 };
+}
+
+/** Forward edges run from side to side; backward ones under the boxes; a service that calls itself gets a loop. */
+function route(from, to) {
+  const x1 = from.x + WIDTH, y1 = from.y + HEIGHT / 2, x2 = to.x, y2 = to.y + HEIGHT / 2;
+  if (x2 > x1) {
+    const bend = (x2 - x1) / 2;
+    // A long edge is labelled in its first gap, where it is still apart from the others.
+    const t = x2 - x1 > GAP_X ? 0.5 * GAP_X / (x2 - x1) * 1.3 : 0.5;
+    const part = (a, b, c, d) => (1 - t) ** 3 * a + 3 * (1 - t) ** 2 * t * b + 3 * (1 - t) * t * t * c + t ** 3 * d;
+    return { d: ['M', x1, y1, 'C', x1 + bend, y1, x2 - bend, y2, x2 - 2, y2].join(' '), at: { x: part(x1, x1 + bend, x2 - bend, x2), y: part(y1, y1, y2, y2) } };
+  }
+  const low = Math.max(from.y, to.y) + HEIGHT + 56, left = from.x + WIDTH / 2, right = to.x + WIDTH / 2 - (from === to ? 50 : 0);
+  return { d: ['M', left, from.y + HEIGHT, 'C', left, low, right, low, right, to.y + HEIGHT + 2].join(' '), at: { x: (left + right) / 2, y: low - (Math.abs(right - left) < WIDTH ? 16 : 24) } };
+}
+
+function lock(x, y) {
+  const g = shape('g', { class: 'lock', transform: 'translate(' + x + ' ' + y + ')' });
+  g.append(shape('path', { d: 'M2 5 V3.5 a3 3 0 0 1 6 0 V5' }), shape('rect', { x: 0.5, y: 5, width: 9, height: 6.5, rx: 1.5 }), shape('title', {}, 'every request over mutual TLS'));
+  return g;
+}
+
+function draw(graph) {
   const holder = $('graph');
-  if (edges.length === 0) {
+  if (graph.edges.length === 0) {
     holder.replaceChildren(element('p', 'No traffic in this window. Call a service through the gateway or from another service, and it shows here.', 'empty'));
     return;
   }
-  const depth = layers(edges);
-  const columns = [];
-  for (const [node, at] of depth) (columns[at] ??= []).push(node);
-  const width = 170, height = 44, gapX = 200, gapY = 50;
-  const rows = Math.max(...columns.filter(Boolean).map((column) => column.length));
-  const totalWidth = columns.length * width + (columns.length - 1) * gapX + 20;
-  const totalHeight = rows * (height + gapY) + 30;
-  const place = new Map();
-  columns.forEach((column, x) => column.sort().forEach((node, y) => {
-    const offset = (rows - column.length) * (height + gapY) / 2;
-    place.set(node, { x: 10 + x * (width + gapX), y: 20 + offset + y * (height + gapY) });
-  }));
-  const svg = shape('svg', { viewBox: '0 0 ' + totalWidth + ' ' + totalHeight, width: totalWidth, role: 'img', 'aria-label': 'service graph, the table below has the same data' });
-  const defs = shape('defs', {});
-  const marker = shape('marker', { id: 'arrow', viewBox: '0 0 8 8', refX: 7, refY: 4, markerWidth: 7, markerHeight: 7, orient: 'auto-start-reverse' });
-  marker.append(shape('path', { d: 'M0 0 L8 4 L0 8 z', style: 'fill: currentColor; stroke: none' }));
-  defs.append(marker); svg.append(defs);
+  const nameOf = nodeNames(graph.edges);
+  const edges = graph.edges.map((edge) => ({ ...edge, from: nameOf(edge.source, edge.sourceNamespace), to: nameOf(edge.target, edge.targetNamespace) }));
+  const { spots, width, height } = place(edges);
+  const svg = shape('svg', { viewBox: '0 0 ' + width + ' ' + height, width, role: 'img', 'aria-label': 'service graph; the table below has the same data' });
   const most = Math.max(...edges.map((edge) => edge.rps));
+  const labels = [];
   for (const edge of edges) {
-    const from = place.get(edge.source), to = place.get(edge.target);
-    const x1 = from.x + width, y1 = from.y + height / 2, x2 = to.x, y2 = to.y + height / 2;
-    const bend = Math.max(40, Math.abs(x2 - x1) / 2);
-    svg.append(shape('path', { d: 'M' + x1 + ' ' + y1 + ' C' + (x1 + bend) + ' ' + y1 + ' ' + (x2 - bend) + ' ' + y2 + ' ' + x2 + ' ' + y2,
-      'stroke-width': 1 + 2.5 * edge.rps / most, 'marker-end': 'url(#arrow)', class: edge.errorPercent > 0 ? 'failing' : '' }));
-    const middleX = (x1 + x2) / 2, middleY = (y1 + y2) / 2;
-    const first = (edge.mtls ? '🔒 ' : '') + number(edge.rps) + ' rps' + (edge.errorPercent > 0 ? '  ✗ ' + number(edge.errorPercent) + ' %' : '');
-    svg.append(shape('rect', { class: 'plate', x: middleX - 68, y: middleY - 18, width: 136, height: 34 }));
-    svg.append(shape('text', { class: 'label', x: middleX, y: middleY - 4, 'text-anchor': 'middle' }, first));
-    svg.append(shape('text', { class: 'label', x: middleX, y: middleY + 11, 'text-anchor': 'middle' }, 'p50 ' + number(edge.p50Ms) + '  p99 ' + number(edge.p99Ms) + ' ms'));
+    const { d, at } = route(spots.get(edge.from), spots.get(edge.to));
+    const failing = edge.errorPercent > 0;
+    const end = d.split(' ').slice(-2).map(Number);
+    const back = spots.get(edge.to).x <= spots.get(edge.from).x + WIDTH;
+    svg.append(shape('path', { d, 'stroke-width': 1.2 + 2.3 * edge.rps / most, class: failing ? 'failing' : '' }));
+    svg.append(shape('path', { d: back ? 'M-4 7 L4 7 L0 0 z' : 'M-8 -4 L0 0 L-8 4 z', transform: 'translate(' + end[0] + ' ' + end[1] + ')', class: failing ? 'head failing' : 'head' }));
+    labels.push(label(edge, at));
   }
-  for (const [node, at] of place) {
-    svg.append(shape('rect', { x: at.x, y: at.y, width, height, rx: 6 }));
-    svg.append(shape('text', { x: at.x + width / 2, y: at.y + height / 2 + 5, 'text-anchor': 'middle' }, node));
+  for (const [node, at] of spots) {
+    const box = shape('g', {});
+    box.append(shape('rect', { x: at.x, y: at.y, width: WIDTH, height: HEIGHT, rx: 6 }), shape('title', {}, node));
+    box.append(shape('text', { x: at.x + WIDTH / 2, y: at.y + HEIGHT / 2 + 5, 'text-anchor': 'middle' }, node.length > 22 ? node.slice(0, 21) + '…' : node));
+    svg.append(box);
   }
+  svg.append(...labels);
   holder.replaceChildren(svg);
+}
+
+function label(edge, at) {
+  const g = shape('g', {});
+  const failing = edge.errorPercent > 0;
+  const width = failing ? 156 : 116;
+  g.append(shape('rect', { class: 'plate', x: at.x - width / 2, y: at.y - 19, width, height: 36, rx: 4 }));
+  const first = shape('text', { class: 'label', x: at.x + (edge.mtls ? 7 : 0), y: at.y - 4, 'text-anchor': 'middle' }, number(edge.rps) + ' rps');
+  if (failing) first.append(shape('tspan', { class: 'failing' }, '  ' + number(edge.errorPercent) + ' % errors'));
+  g.append(first);
+  if (edge.mtls) g.append(lock(at.x - (failing ? 72 : 34), at.y - 15));
+  g.append(shape('text', { class: 'label', x: at.x, y: at.y + 11, 'text-anchor': 'middle' }, 'p50 ' + number(edge.p50Ms) + '  p99 ' + number(edge.p99Ms) + ' ms'));
+  return g;
 }
 
 function fill(id, rows) {
@@ -73,36 +143,60 @@ function fill(id, rows) {
   }));
 }
 
-function show(graph, state) {
-  draw(graph.edges);
-  fill('edges', graph.edges.map((edge) => [edge.source, edge.target, number(edge.rps), [number(edge.errorPercent) + ' %', edge.errorPercent > 0 ? 'bad' : 'good'],
-    number(edge.p50Ms) + ' ms', number(edge.p99Ms) + ' ms', edge.mtls ? '🔒 yes' : ['no', 'bad'],
-    Object.entries(edge.versions).map(([version, count]) => version + ' ' + (100 * count / edge.requests).toFixed(0) + ' %').join('  ')]));
+const SYNC = { synced: ['in sync', 'good'], waiting: ['waiting for its answer', ''], 'not connected': ['not connected', 'dim'] };
+
+function showEdges(edges) {
+  const nameOf = nodeNames(edges);
+  fill('edges', edges.map((edge) => [nameOf(edge.source, edge.sourceNamespace), nameOf(edge.target, edge.targetNamespace), number(edge.rps),
+    [number(edge.errorPercent) + ' %', edge.errorPercent > 0 ? 'bad' : 'good'], number(edge.p50Ms) + ' ms', number(edge.p99Ms) + ' ms',
+    edge.mtls ? ['yes', 'good'] : ['no', 'bad'],
+    Object.entries(edge.versions).sort().map(([version, count]) => version + ' ' + (100 * count / edge.requests).toFixed(0) + ' %').join(', ')]));
+  $('edges').hidden = edges.length === 0;
+}
+
+function showState(state) {
+  fill('services', state.services.map((service) => [service.host, service.ports.map((port) => port.port + ' ' + port.protocol).join(', '),
+    service.healthy === service.endpoints && service.note === '' ? [String(service.endpoints), 'good'] : [service.healthy + ' of ' + service.endpoints + (service.note ? ': ' + service.note : ' healthy'), 'bad']]));
   fill('instances', state.instances.map((instance) => [instance.service, instance.name, instance.address,
-    [instance.health, instance.health === 'HEALTHY' ? 'good' : 'bad'], [instance.synced ? '✓ in sync' : instance.nack ? '✗ refused: ' + instance.nack : '… waiting', instance.synced ? 'good' : 'bad']]));
-  $('findings').replaceChildren(...(state.findings.length === 0 ? [element('li', 'No findings.', 'good')] : state.findings.map((finding) => {
+    instance.health === 'client' ? ['calls only', 'dim'] : [instance.health.toLowerCase(), instance.health === 'HEALTHY' ? 'good' : 'bad'],
+    instance.sync === 'refused' ? ['refused: ' + instance.nack, 'bad wrap'] : SYNC[instance.sync]]));
+  $('findings').replaceChildren(...(state.findings.length === 0 ? [element('li', 'no findings', 'good')] : state.findings.map((finding) => {
     const item = element('li', undefined, finding.severity === 'error' ? 'bad' : '');
     item.append(element('strong', finding.severity + ' '), element('code', finding.text));
     return item;
   })));
   fill('objects', state.objects.map((object) => [object.kind, object.namespace ? object.namespace + '/' + object.name : object.name, object.file + ':' + object.line]));
-  const waiting = state.instances.filter((instance) => !instance.synced).length;
-  $('summary').textContent = state.instances.length + ' instances, ' + (waiting === 0 ? 'all in sync' : waiting + ' not in sync') + ', ' + state.objects.length + ' objects, '
-    + state.findings.length + ' findings, as of ' + new Date().toLocaleTimeString();
+  $('objects-summary').textContent = plural(state.objects.length, 'object') + ' in force';
+}
+
+function summary(state) {
+  const connected = state.instances.filter((instance) => instance.sync !== 'not connected');
+  const behind = connected.filter((instance) => instance.sync !== 'synced').length;
+  const errors = state.findings.filter((finding) => finding.severity === 'error').length;
+  return [plural(state.services.length, 'service'), plural(connected.length, 'client') + (behind === 0 ? ', all in sync' : ', ' + behind + ' not in sync'),
+    errors === 0 ? plural(state.findings.length, 'finding') : plural(errors, 'error') + ' in the configuration', new Date().toLocaleTimeString()].join(' · ');
+}
+
+async function load(path) {
+  const response = await fetch(path);
+  if (!response.ok) throw new Error(path + ' answers ' + response.status);
+  return response.json();
 }
 
 async function refresh() {
   try {
-    const [graph, state] = await Promise.all([fetch('/api/graph?seconds=' + $('window').value), fetch('/api/state')].map(async (answer) => {
-      const response = await answer;
-      if (!response.ok) throw new Error(response.url + ' answers ' + response.status);
-      return response.json();
-    }));
-    show(graph, state);
+    const [graph, state] = await Promise.all([load('/api/graph?seconds=' + $('window').value), load('/api/state')]);
+    draw(graph);
+    showEdges(graph.edges);
+    showState(state);
+    $('summary').textContent = summary(state);
+    document.body.classList.remove('stale');
   } catch (error) {
-    $('summary').textContent = 'no contact with the control plane: ' + error.message;
+    $('summary').textContent = 'no contact with the control plane (' + error.message + '); what is shown may be old';
+    document.body.classList.add('stale');
   }
   setTimeout(refresh, 1000);
 }
+$('window').addEventListener('change', () => { load('/api/graph?seconds=' + $('window').value).then((graph) => { draw(graph); showEdges(graph.edges); }, () => {}); });
 refresh();
 `;
