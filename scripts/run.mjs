@@ -7,10 +7,11 @@ import { fileURLToPath } from 'node:url';
 
 const PNPM = 'pnpm@12.21.0';
 const root = fileURLToPath(new URL('..', import.meta.url));
+const startedIn = process.env.INIT_CWD ?? process.cwd(); // npm goes to the package root and leaves this.
 process.chdir(root);
 const [task, ...rest] = process.argv.slice(2);
 
-/** Each task: the commands it runs in order, and whether it needs the built packages. */
+/** Each task: the commands it runs in order, whether it needs the built packages, and whether the user's folder stays theirs. */
 const TASKS = {
   demo: { build: true, run: [['node', 'examples/demo/dist/main.mjs']] },
   test: { build: true, run: [['vitest', 'run']] },
@@ -23,7 +24,7 @@ const TASKS = {
   knip: { run: [['knip']] },
   pack: { build: true, run: [['node', 'scripts/check-packages.mjs']] },
   bench: { build: true, run: [['node', 'test/bench/main.mjs']] },
-  ripstop: { build: true, run: [['node', 'packages/cli/dist/main.mjs']] },
+  ripstop: { build: true, inPlace: true, run: [['node', join(root, 'packages/cli/dist/main.mjs')]] },
   install: { run: [] },
 };
 
@@ -58,8 +59,14 @@ if (newer('scripts/generate-xds.mjs', 'packages/xds-api/dist/index.mjs')) {
 const spec = TASKS[task];
 if (spec.build) step('building', 'node', ['scripts/build.mjs', ...(task === 'build' ? rest : [])]);
 for (const [command, ...args] of spec.run) {
-  const child = spawn(command, [...args, ...rest], { stdio: 'inherit', env: { ...env, ...spec.env } });
-  for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => child.kill(signal));
+  const child = spawn(command, [...args, ...rest], {
+    stdio: 'inherit',
+    env: { ...env, ...spec.env },
+    cwd: spec.inPlace ? startedIn : root,
+  });
+  process.on('SIGTERM', () => child.kill('SIGTERM'));
+  // On a terminal Ctrl-C reaches the whole group by itself; a second one would cut the first one's cleaning up short.
+  process.on('SIGINT', () => process.stdin.isTTY || child.kill('SIGINT'));
   const code = await new Promise((resolve) => child.on('exit', (exit, signal) => resolve(exit ?? (signal ? 1 : 0))));
   if (code !== 0) process.exit(code);
 }

@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { constants } from 'node:os';
 import { relative } from 'node:path';
 import type { ControlPlane, ControlPlaneAddresses } from '@ripstop/control-plane';
 import { type Command, Option } from 'commander';
@@ -47,11 +48,20 @@ export async function runControlPlane(
   await plane.close();
 }
 
-/** Resolves at the first SIGINT or SIGTERM; a second one ends the process at once, as without a handler. */
+/** One Ctrl-C may come twice: from the terminal to the whole group, and from a parent that passes it on. */
+const SAME_SIGNAL_MS = 500;
+
+/** Resolves at the first SIGINT or SIGTERM; a later one ends the process at once, as without a handler. */
 export function terminated(): Promise<NodeJS.Signals> {
   return new Promise((resolve) => {
-    process.once('SIGINT', resolve);
-    process.once('SIGTERM', resolve);
+    let first: number | undefined;
+    for (const name of ['SIGINT', 'SIGTERM'] as const) {
+      process.on(name, () => {
+        first ??= performance.now();
+        if (performance.now() - first > SAME_SIGNAL_MS) process.exit(128 + constants.signals[name]);
+        resolve(name);
+      });
+    }
   });
 }
 
