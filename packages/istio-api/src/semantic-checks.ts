@@ -8,9 +8,7 @@ import {
   checkRetryOn,
   checkService,
   checkServiceEntrySupport,
-  checkSidecar,
   checkWorkloadEntry,
-  type SidecarSpec,
 } from './support-checks.ts';
 import type { MeshConfigSpec, ServiceSpec } from './types/core.ts';
 import type {
@@ -32,9 +30,6 @@ export function semanticChecks(object: MeshObject, report: Report): void {
       return;
     case 'DestinationRule':
       checkDestinationRule(object.spec as DestinationRuleSpec, report);
-      return;
-    case 'Sidecar':
-      checkSidecar(object.spec as SidecarSpec, report);
       return;
     case 'Gateway':
       if (object.apiVersion.startsWith('networking.istio.io/')) checkGateway(object.spec as GatewaySpec, report);

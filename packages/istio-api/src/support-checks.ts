@@ -44,21 +44,6 @@ function checkServer({ port, tls }: GatewayServer, path: Path, report: Report): 
     );
 }
 
-/** The part of a Sidecar that its check looks at; nothing of it is translated. */
-export interface SidecarSpec {
-  readonly outboundTrafficPolicy?: { readonly mode?: string };
-}
-
-export function checkSidecar(spec: SidecarSpec, report: Report): void {
-  if (spec.outboundTrafficPolicy?.mode === 'REGISTRY_ONLY')
-    report(
-      UNSUPPORTED,
-      'error',
-      ['spec', 'outboundTrafficPolicy', 'mode'],
-      'REGISTRY_ONLY for some workloads is not supported, and they would call everything: set outboundTrafficPolicy in mesh.yaml',
-    );
-}
-
 export function checkService(spec: ServiceSpec, report: Report): void {
   const warn = (field: string, message: string): void => report(UNSUPPORTED, 'warning', ['spec', field], message);
   if (spec.type === 'ExternalName')

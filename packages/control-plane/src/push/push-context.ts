@@ -11,14 +11,16 @@ import {
   type VirtualServiceSpec,
   type WorkloadEntrySpec,
 } from '@ripstop/istio-api';
+import type { ProxyNode } from '../model/proxy-node.ts';
 import type { WorkloadInstance } from '../model/workload.ts';
 import { policiesFor, type WorkloadPolicies } from './authorization.ts';
 import { DestinationRules } from './destination-rules.ts';
 import { type EndpointSources, endpointsOf, nodeLocalities, podInstance, type ServiceEndpoint } from './endpoints.ts';
 import { type MeshConfig, meshConfigOf } from './mesh-config.ts';
 import { PeerAuthentications } from './peer-authentication.ts';
-import { isVisible, type MeshService, type MeshServicePort, selects, serviceOf, servicesOfEntry } from './service.ts';
-import { resolveVirtualServices, type VirtualService, visibleVirtualServices } from './virtual-services.ts';
+import { type MeshService, type MeshServicePort, selects, serviceOf, servicesOfEntry } from './service.ts';
+import { type OutboundScope, SidecarScopes, type SidecarSpec } from './sidecar-scope.ts';
+import { resolveVirtualServices, type VirtualService } from './virtual-services.ts';
 
 export interface PushInput {
   /** Every document in force, in any order. */
@@ -41,8 +43,7 @@ export class PushContext {
   private readonly unenforced: readonly MeshObject[];
   private readonly sources: EndpointSources;
   private readonly endpointCache = new Map<MeshServicePort, readonly ServiceEndpoint[]>();
-  private readonly scopes = new Map<string, readonly MeshService[]>();
-  private readonly virtualServiceScopes = new Map<string, readonly VirtualService[]>();
+  private readonly scopes: SidecarScopes;
 
   constructor({ objects, workloads, trustDomain = 'cluster.local' }: PushInput) {
     const ordered = [...objects].sort(byAge);
@@ -57,6 +58,13 @@ export class PushContext {
     this.destinationRules = new DestinationRules(of<DestinationRuleSpec>('DestinationRule'), domain, rootNamespace);
     this.peerAuthentications = new PeerAuthentications(of<PeerAuthenticationSpec>('PeerAuthentication'), rootNamespace);
     this.gateways = of<GatewaySpec>('Gateway').filter(({ apiVersion }) => apiVersion.startsWith('networking.istio.io/'));
+    this.scopes = new SidecarScopes({
+      sidecars: of<SidecarSpec>('Sidecar'),
+      services: this.services,
+      virtualServices: this.virtualServices,
+      rootNamespace,
+      allowAny: this.mesh.allowAny,
+    });
     this.policies = of('AuthorizationPolicy');
     this.unenforced = ordered.filter(closesWorkloads);
     this.sources = {
@@ -67,30 +75,9 @@ export class PushContext {
     };
   }
 
-  /** The services that a client of this namespace may call, one per host name: its own namespace's first. */
-  servicesFor(namespace: string): readonly MeshService[] {
-    let scope = this.scopes.get(namespace);
-    if (scope === undefined) {
-      const byHost = new Map<string, MeshService>();
-      for (const service of this.services) {
-        if (!isVisible(service.exportTo, service.namespace, namespace)) continue;
-        const other = byHost.get(service.hostname);
-        if (other === undefined || (other.namespace !== namespace && service.namespace === namespace))
-          byHost.set(service.hostname, service);
-      }
-      scope = [...byHost.values()].sort((a, b) => (a.hostname < b.hostname ? -1 : 1));
-      this.scopes.set(namespace, scope);
-    }
-    return scope;
-  }
-
-  virtualServicesFor(namespace: string): readonly VirtualService[] {
-    let scope = this.virtualServiceScopes.get(namespace);
-    if (scope === undefined) {
-      scope = visibleVirtualServices(this.virtualServices, namespace);
-      this.virtualServiceScopes.set(namespace, scope);
-    }
-    return scope;
+  /** What a node is told about: services, rules, and what happens to other hosts. */
+  scopeFor(node: Pick<ProxyNode, 'dialect' | 'namespace' | 'labels'>): OutboundScope {
+    return this.scopes.for(node);
   }
 
   endpoints(service: MeshService, port: MeshServicePort): readonly ServiceEndpoint[] {

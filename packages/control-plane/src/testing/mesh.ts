@@ -4,11 +4,12 @@ import { proxyNodeOf } from '../model/proxy-node-of.ts';
 import type { WorkloadInstance } from '../model/workload.ts';
 import { PushContext } from '../push/push-context.ts';
 
-/** A push context of YAML text. Throws on a document that cannot be read. */
-export function pushOf(yaml: string, workloads: readonly WorkloadInstance[] = []): PushContext {
-  const { objects, findings } = parseDocuments(yaml, { file: 'test.yaml' });
+/** A push context of YAML text and MeshConfig fields. Throws on a document that cannot be read. */
+export function pushOf(yaml: string, workloads: readonly WorkloadInstance[] = [], mesh: object = {}): PushContext {
+  const documents = [parseDocuments(yaml, { file: 'test.yaml' }), parseDocuments(JSON.stringify(mesh), { file: 'mesh.yaml' })];
+  const findings = documents.flatMap((parsed) => parsed.findings);
   if (findings.length > 0) throw new Error(findings.map(({ message }) => message).join('\n'));
-  return new PushContext({ objects, workloads });
+  return new PushContext({ objects: documents.flatMap(({ objects }) => objects), workloads });
 }
 
 export function sidecar(name = 'web-1', namespace = 'default', metadata: Readonly<Record<string, unknown>> = {}): ProxyNode {

@@ -32,7 +32,7 @@ import { configPath, duration, milliseconds, sourceMetadata } from './values.ts'
 /** CDS of a node: a cluster per service port and subset, the special ones, and for sidecars the inbound ones. */
 export function buildClusters(node: ProxyNode, push: PushContext): XdsResource[] {
   const clusters: ClusterFields[] = [];
-  for (const service of push.servicesFor(node.namespace)) {
+  for (const service of push.scopeFor(node).withDestinations) {
     const rule = push.destinationRules.find(service.hostname, service.namespace, node.namespace);
     for (const port of service.ports) {
       clusters.push(outbound({ node, push, service, port, rule, subset: undefined }));
@@ -83,7 +83,13 @@ function outbound(input: OutboundInput): ClusterFields {
 }
 
 function discovery({ push, service, port, subset, rule }: OutboundInput, name: string, passthroughHosts: boolean): ClusterFields {
-  if (passthroughHosts) return { clusterDiscoveryType: type(Cluster_DiscoveryType.ORIGINAL_DST) };
+  if (passthroughHosts) {
+    const moved = service.registry === 'External' && service.resolution === 'NONE' && port.targetPort !== port.port;
+    return {
+      clusterDiscoveryType: type(Cluster_DiscoveryType.ORIGINAL_DST),
+      ...(moved ? { lbConfig: { $case: 'originalDstLbConfig', value: { upstreamPortOverride: Number(port.targetPort) } } } : {}),
+    };
+  }
   if (service.resolution === 'EDS') {
     return {
       clusterDiscoveryType: type(Cluster_DiscoveryType.EDS),

@@ -1,7 +1,5 @@
 import {
-  type AccessLog,
   type Any,
-  FileAccessLog,
   HttpConnectionManager,
   HttpConnectionManager_ForwardClientCertDetails,
   HttpConnectionManager_PathWithEscapedSlashesAction,
@@ -10,6 +8,7 @@ import {
 } from '@ripstop/xds-api';
 import type { ProxyNode } from '../model/proxy-node.ts';
 import type { MeshConfig } from '../push/mesh-config.ts';
+import { accessLogs } from './access-logs.ts';
 import type { FieldsOf } from './values.ts';
 import { ZERO } from './values.ts';
 
@@ -86,27 +85,4 @@ function tracing(node: ProxyNode, mesh: MeshConfig): NonNullable<ManagerFields['
       tag('istio.namespace', node.namespace),
     ],
   };
-}
-
-/** Istio's default format (measured on istiod); Envoy's own differs. */
-const TEXT_FORMAT =
-  '[%START_TIME%] "%REQ(:METHOD)% %REQ(X-ENVOY-ORIGINAL-PATH?:PATH)% %PROTOCOL%" %RESPONSE_CODE% %RESPONSE_FLAGS% ' +
-  '%RESPONSE_CODE_DETAILS% %CONNECTION_TERMINATION_DETAILS% "%UPSTREAM_TRANSPORT_FAILURE_REASON%" %BYTES_RECEIVED% %BYTES_SENT% ' +
-  '%DURATION% %RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)% "%REQ(X-FORWARDED-FOR)%" "%REQ(USER-AGENT)%" "%REQ(X-REQUEST-ID)%" ' +
-  '"%REQ(:AUTHORITY)%" "%UPSTREAM_HOST%" %UPSTREAM_CLUSTER_RAW% %UPSTREAM_LOCAL_ADDRESS% %DOWNSTREAM_LOCAL_ADDRESS% ' +
-  '%DOWNSTREAM_REMOTE_ADDRESS% %REQUESTED_SERVER_NAME% %ROUTE_NAME%\n';
-
-/** The access log of MeshConfig; off unless a file is named. */
-function accessLogs(mesh: MeshConfig): FieldsOf<typeof AccessLog>[] {
-  if (mesh.accessLog === undefined) return [];
-  const { path, format } = mesh.accessLog;
-  const text = format === '' ? TEXT_FORMAT : format.endsWith('\n') ? format : `${format}\n`;
-  const config = FileAccessLog.fromPartial({
-    path,
-    accessLogFormat: {
-      $case: 'logFormat',
-      value: { format: { $case: 'textFormatSource', value: { specifier: { $case: 'inlineString', value: text } } } },
-    },
-  });
-  return [{ name: 'envoy.access_loggers.file', configType: { $case: 'typedConfig', value: packAny(FileAccessLog, config) } }];
 }

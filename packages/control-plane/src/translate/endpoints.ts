@@ -12,7 +12,7 @@ const CLUSTER_NAME = /^outbound\|(\d+)\|([^|]*)\|(.+)$/;
 
 /** EDS of the named clusters; one that does not exist gets an empty assignment, as from istiod. */
 export function buildEndpoints(node: ProxyNode, push: PushContext, names: readonly string[]): XdsResource[] {
-  const services = new Map(push.servicesFor(node.namespace).map((service) => [service.hostname, service]));
+  const services = new Map(push.scopeFor(node).withDestinations.map((service) => [service.hostname, service]));
   return names.map((name) => {
     const match = CLUSTER_NAME.exec(name);
     const service = match === null ? undefined : services.get(match[3]!);

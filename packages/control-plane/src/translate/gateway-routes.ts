@@ -31,7 +31,7 @@ function gatewayHosts(servers: readonly GatewayHttpServer[], node: ProxyNode, pu
   for (const entry of servers) {
     const { gateway, server } = entry;
     const key = `${gateway.metadata.namespace}/${gateway.metadata.name}`;
-    for (const service of push.virtualServicesFor(node.namespace)) {
+    for (const service of push.scopeFor(node).virtualServices) {
       if (!service.gateways.includes(key)) continue;
       const routes = virtualServiceRoutes(service, { node, push, listenPort: server.port.number, gateway: key });
       for (const host of boundHosts(entry, service)) addRoutes(drafts, entry, host, routes, service, node);

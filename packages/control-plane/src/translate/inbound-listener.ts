@@ -7,7 +7,6 @@ import {
   OriginalDst,
   packAny,
   type RouteConfiguration,
-  TcpProxy,
   TlsInspector,
   TrafficDirection,
 } from '@ripstop/xds-api';
@@ -15,12 +14,14 @@ import type { ProxyNode } from '../model/proxy-node.ts';
 import type { MtlsMode } from '../push/peer-authentication.ts';
 import { isGrpc, isHttp } from '../push/protocol.ts';
 import type { PushContext } from '../push/push-context.ts';
+import { unroutedAccessLogs } from './access-logs.ts';
 import { connectionManager } from './connection-manager.ts';
 import { inboundFilters } from './filter-order.ts';
 import { type InboundPort, inboundPorts } from './inbound-ports.ts';
 import { INBOUND_PASSTHROUGH_CLUSTER, inboundCluster } from './names.ts';
 import { httpRbacFilters, networkRbacFilters } from './rbac/rbac-filters.ts';
 import type { XdsResource } from './resource.ts';
+import { tcpProxy } from './tcp-proxy.ts';
 import { downstreamSocket } from './tls.ts';
 import { type FieldsOf, sourceMetadata, ZERO } from './values.ts';
 
@@ -61,6 +62,7 @@ export function inboundListener(node: ProxyNode, push: PushContext): XdsResource
     name: 'virtualInbound',
     address: socketAddress('0.0.0.0', INBOUND_PORT),
     trafficDirection: TrafficDirection.INBOUND,
+    accessLog: unroutedAccessLogs(push.mesh),
     listenerFilters: listenerFilters(),
     listenerFiltersTimeout: ZERO,
     continueOnListenerFiltersTimeout: true,
@@ -163,7 +165,7 @@ class ChainFactory {
     return {
       name,
       filterChainMatch: match,
-      filters: http ? [this.manager(name, cluster, port)] : [...this.tcpFilters, tcpProxy(cluster)],
+      filters: http ? [this.manager(name, cluster, port)] : [...this.tcpFilters, tcpProxy(cluster, this.push.mesh)],
       ...(tls ? { transportSocket: downstreamSocket(this.trustDomains, !http) } : {}),
     };
   }
@@ -173,7 +175,7 @@ class ChainFactory {
     return {
       name: 'virtualInbound-blackhole',
       filterChainMatch: { destinationPort: INBOUND_PORT },
-      filters: [tcpProxy('BlackHoleCluster')],
+      filters: [tcpProxy('BlackHoleCluster', this.push.mesh, { logged: false })],
     };
   }
 
@@ -222,11 +224,6 @@ function inboundRoutes(node: ProxyNode, cluster: string, port: InboundPort | und
       },
     ],
   };
-}
-
-function tcpProxy(cluster: string): FilterFields {
-  const config = TcpProxy.fromPartial({ statPrefix: cluster, clusterSpecifier: { $case: 'cluster', value: cluster } });
-  return { name: 'envoy.filters.network.tcp_proxy', configType: { $case: 'typedConfig', value: packAny(TcpProxy, config) } };
 }
 
 function listenerFilters(): NonNullable<FieldsOf<typeof Listener>['listenerFilters']> {

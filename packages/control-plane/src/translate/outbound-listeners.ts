@@ -1,17 +1,18 @@
-import { HttpInspector, LISTENER_TYPE_URL, Listener, packAny, TcpProxy, TrafficDirection } from '@ripstop/xds-api';
+import { HttpInspector, LISTENER_TYPE_URL, Listener, packAny, TrafficDirection } from '@ripstop/xds-api';
 import type { ProxyNode } from '../model/proxy-node.ts';
 import { isHttp, isTls } from '../push/protocol.ts';
 import type { PushContext } from '../push/push-context.ts';
+import { unroutedAccessLogs } from './access-logs.ts';
 import { connectionManager } from './connection-manager.ts';
 import { outboundFilters } from './filter-order.ts';
 import { socketAddress } from './inbound-listener.ts';
 import { BLACK_HOLE_CLUSTER, outboundCluster, PASSTHROUGH_CLUSTER } from './names.ts';
 import type { XdsResource } from './resource.ts';
+import { tcpProxy } from './tcp-proxy.ts';
 import { type FieldsOf, ZERO } from './values.ts';
 
 type ListenerFields = FieldsOf<typeof Listener>;
 type FilterChainFields = NonNullable<ListenerFields['filterChains']>[number];
-type FilterFields = NonNullable<NonNullable<ListenerFields['filterChains']>[number]['filters']>[number];
 
 const CONNECT_TIMEOUT = { seconds: 15, nanos: 0 };
 
@@ -20,28 +21,28 @@ export function outboundListeners(node: ProxyNode, push: PushContext): XdsResour
   const listeners: ListenerFields[] = [];
   const httpPorts = new Set<number>();
   const tlsChains = new Map<number, FilterChainFields[]>();
-  for (const service of push.servicesFor(node.namespace)) {
+  for (const service of push.scopeFor(node).services) {
     for (const port of service.ports) {
       if (isHttp(port.protocol)) httpPorts.add(port.port);
       else {
         const cluster = outboundCluster(service.hostname, port.port);
         if (service.addresses.length === 0 && isTls(port.protocol)) {
-          tlsChains.set(port.port, [...(tlsChains.get(port.port) ?? []), sniChain(service.hostname, cluster)]);
+          tlsChains.set(port.port, [...(tlsChains.get(port.port) ?? []), sniChain(push, service.hostname, cluster)]);
         }
         for (const address of service.addresses) {
           if (address.includes('/')) continue;
           listeners.push(
             port.protocol === 'Auto'
               ? sniffed(node, push, service.hostname, address, port.port, cluster)
-              : tcp(address, port.port, cluster),
+              : tcp(push, address, port.port, cluster),
           );
         }
       }
     }
   }
   for (const port of httpPorts) listeners.push(http(node, push, port));
-  for (const [port, chains] of tlsChains) if (!httpPorts.has(port)) listeners.push(tls(push, port, chains));
-  listeners.push(virtualOutbound(push));
+  for (const [port, chains] of tlsChains) if (!httpPorts.has(port)) listeners.push(tls(node, push, port, chains));
+  listeners.push(virtualOutbound(node, push));
   return listeners.map((fields) => ({ typeUrl: LISTENER_TYPE_URL, name: fields.name!, message: Listener.fromPartial(fields) }));
 }
 
@@ -52,7 +53,7 @@ function http(node: ProxyNode, push: PushContext, port: number): ListenerFields 
     ...base(name, '0.0.0.0', port),
     listenerFilters: [httpInspector()],
     filterChains: [httpChain(node, push, name, String(port))],
-    defaultFilterChain: passthroughChain(push),
+    defaultFilterChain: passthroughChain(node, push),
   };
 }
 
@@ -63,29 +64,33 @@ function sniffed(node: ProxyNode, push: PushContext, host: string, address: stri
     ...base(name, address, port),
     listenerFilters: [httpInspector()],
     filterChains: [httpChain(node, push, name, `${host}:${port}`)],
-    defaultFilterChain: { filters: [tcpProxy(cluster)], transportSocketConnectTimeout: CONNECT_TIMEOUT },
+    defaultFilterChain: { filters: [tcpProxy(cluster, push.mesh)], transportSocketConnectTimeout: CONNECT_TIMEOUT },
   };
 }
 
-function tcp(address: string, port: number, cluster: string): ListenerFields {
+function tcp(push: PushContext, address: string, port: number, cluster: string): ListenerFields {
   return {
     ...base(`${address}_${port}`, address, port),
-    filterChains: [{ filters: [tcpProxy(cluster)], transportSocketConnectTimeout: CONNECT_TIMEOUT }],
+    filterChains: [{ filters: [tcpProxy(cluster, push.mesh)], transportSocketConnectTimeout: CONNECT_TIMEOUT }],
   };
 }
 
 /** Services without an address of their own are told apart by the server name of the TLS handshake. */
-function tls(push: PushContext, port: number, filterChains: FilterChainFields[]): ListenerFields {
-  return { ...base(`0.0.0.0_${port}`, '0.0.0.0', port), filterChains, defaultFilterChain: passthroughChain(push) };
+function tls(node: ProxyNode, push: PushContext, port: number, filterChains: FilterChainFields[]): ListenerFields {
+  return { ...base(`0.0.0.0_${port}`, '0.0.0.0', port), filterChains, defaultFilterChain: passthroughChain(node, push) };
 }
 
-function sniChain(host: string, cluster: string): FilterChainFields {
-  return { filterChainMatch: { serverNames: [host] }, filters: [tcpProxy(cluster)], transportSocketConnectTimeout: CONNECT_TIMEOUT };
+function sniChain(push: PushContext, host: string, cluster: string): FilterChainFields {
+  return {
+    filterChainMatch: { serverNames: [host] },
+    filters: [tcpProxy(cluster, push.mesh)],
+    transportSocketConnectTimeout: CONNECT_TIMEOUT,
+  };
 }
 
-function passthroughChain({ mesh }: PushContext): FilterChainFields {
-  const cluster = mesh.allowAny ? PASSTHROUGH_CLUSTER : BLACK_HOLE_CLUSTER;
-  return { name: 'PassthroughFilterChain', filterChainMatch: {}, filters: [tcpProxy(cluster)] };
+function passthroughChain(node: ProxyNode, push: PushContext): FilterChainFields {
+  const cluster = push.scopeFor(node).allowAny ? PASSTHROUGH_CLUSTER : BLACK_HOLE_CLUSTER;
+  return { name: 'PassthroughFilterChain', filterChainMatch: {}, filters: [tcpProxy(cluster, push.mesh)] };
 }
 
 function httpChain(node: ProxyNode, push: PushContext, name: string, routeConfigName: string): FilterChainFields {
@@ -116,16 +121,22 @@ export function rds(routeConfigName: string): Parameters<typeof connectionManage
 }
 
 /** The capture port of a sidecar with iptables; in process it says what happens to names nobody owns. */
-function virtualOutbound({ mesh }: PushContext): ListenerFields {
+function virtualOutbound(node: ProxyNode, push: PushContext): ListenerFields {
+  const { allowAny } = push.scopeFor(node);
   return {
     name: 'virtualOutbound',
     address: socketAddress('0.0.0.0', 15_001),
     trafficDirection: TrafficDirection.OUTBOUND,
     useOriginalDst: true,
+    accessLog: unroutedAccessLogs(push.mesh),
     maxConnectionsToAcceptPerSocketEvent: 1,
     filterChains: [
-      { name: 'virtualOutbound-blackhole', filterChainMatch: { destinationPort: 15_001 }, filters: [tcpProxy(BLACK_HOLE_CLUSTER)] },
-      { name: 'virtualOutbound-catchall-tcp', filters: [tcpProxy(mesh.allowAny ? PASSTHROUGH_CLUSTER : BLACK_HOLE_CLUSTER)] },
+      {
+        name: 'virtualOutbound-blackhole',
+        filterChainMatch: { destinationPort: 15_001 },
+        filters: [tcpProxy(BLACK_HOLE_CLUSTER, push.mesh, { logged: false })],
+      },
+      { name: 'virtualOutbound-catchall-tcp', filters: [tcpProxy(allowAny ? PASSTHROUGH_CLUSTER : BLACK_HOLE_CLUSTER, push.mesh)] },
     ],
   };
 }
@@ -146,9 +157,4 @@ function httpInspector(): NonNullable<ListenerFields['listenerFilters']>[number]
     name: 'envoy.filters.listener.http_inspector',
     configType: { $case: 'typedConfig', value: packAny(HttpInspector, HttpInspector.fromPartial({})) },
   };
-}
-
-function tcpProxy(cluster: string): FilterFields {
-  const config = TcpProxy.fromPartial({ statPrefix: cluster, clusterSpecifier: { $case: 'cluster', value: cluster } });
-  return { name: 'envoy.filters.network.tcp_proxy', configType: { $case: 'typedConfig', value: packAny(TcpProxy, config) } };
 }

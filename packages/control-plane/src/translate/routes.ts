@@ -3,6 +3,7 @@ import type { ProxyNode } from '../model/proxy-node.ts';
 import { isHttp } from '../push/protocol.ts';
 import type { PushContext } from '../push/push-context.ts';
 import type { MeshService } from '../push/service.ts';
+import type { OutboundScope } from '../push/sidecar-scope.ts';
 import { governing } from '../push/virtual-services.ts';
 import { buildGatewayRoutes } from './gateway-routes.ts';
 import { defaultRoute, type RouteScope, virtualServiceRoutes } from './http-routes.ts';
@@ -34,20 +35,20 @@ function virtualHosts(node: ProxyNode, push: PushContext, name: string): Virtual
 /** `withAuto`: ports that are sniffed have a route configuration of their own (`<host>:<port>`). */
 function portHosts(node: ProxyNode, push: PushContext, port: number, withAuto = false): VirtualHostFields[] {
   const scope: RouteScope = { node, push, listenPort: port, gateway: 'mesh' };
-  const services = push.servicesFor(node.namespace);
+  const { services } = push.scopeFor(node).at(port);
   const onPort = services.filter(({ ports }) => ports.some((entry) => entry.port === port && isHttp(entry.protocol)));
   const sniffed = services.filter(({ ports }) => ports.some((entry) => entry.port === port && entry.protocol === 'Auto'));
   const hosts = (onPort.length > 0 || withAuto ? [...onPort, ...sniffed] : onPort).map((service) => serviceHost(service, scope));
   hosts.push(...orphanHosts(services, scope, hosts));
   hosts.sort((a, b) => (a.name! < b.name! ? -1 : 1));
-  return [...hosts, catchAll(push)];
+  return [...hosts, catchAll(push.scopeFor(node))];
 }
 
 function serviceHost(service: MeshService, scope: RouteScope): VirtualHostFields {
   const { node, push, listenPort } = scope;
-  const virtualService = governing(push.virtualServicesFor(node.namespace), 'mesh', service.hostname);
+  const virtualService = governing(push.scopeFor(node).at(listenPort).virtualServices, 'mesh', service.hostname);
   const routes = virtualService === undefined ? [defaultRoute(service, listenPort, scope)] : virtualServiceRoutes(virtualService, scope);
-  return virtualHost(`${service.hostname}:${listenPort}`, domainsOf(service, node.namespace), routes, {
+  return virtualHost(`${service.hostname}:${listenPort}`, domainsOf(service, node.namespace, push.mesh.domain), routes, {
     ...sourceMetadata(node, virtualService?.object ?? service.object),
   });
 }
@@ -61,7 +62,7 @@ function orphanHosts(services: readonly MeshService[], scope: RouteScope, taken:
   const { node, push } = scope;
   const names = new Set(taken.map((host) => host.name));
   const found: VirtualHostFields[] = [];
-  const all = push.virtualServicesFor(node.namespace);
+  const all = push.scopeFor(node).at(scope.listenPort).virtualServices;
   for (const virtualService of all) {
     if (!virtualService.gateways.includes('mesh')) continue;
     for (const host of virtualService.hosts) {
@@ -79,25 +80,27 @@ function orphanHosts(services: readonly MeshService[], scope: RouteScope, taken:
 }
 
 /** Every name that a client of `namespace` may use for a service, in istiod's order. */
-function domainsOf(service: MeshService, namespace: string): string[] {
-  const { hostname, name, addresses } = service;
-  if (service.registry === 'External') return [hostname, `${hostname}.`, ...addresses.filter((address) => !address.includes('/'))];
-  const own = service.namespace === namespace;
-  const names = [
-    hostname,
-    `${hostname}.`,
-    ...(own
-      ? [name, `${name}.${service.namespace}.svc`, `${name}.${service.namespace}`]
-      : [`${name}.${service.namespace}`, `${name}.${service.namespace}.svc`]),
-  ];
+function domainsOf(service: MeshService, namespace: string, domain: string): string[] {
+  const { hostname, addresses } = service;
+  const names = [hostname, `${hostname}.`, ...shortNames(hostname, namespace, domain)];
   if (service.headless) return [...names, ...names.map((entry) => `*.${entry}`)];
-  return [...names, ...addresses];
+  return [...names, ...addresses.filter((address) => !address.includes('/'))];
+}
+
+/** `<name>.<namespace>.svc.<domain>` has short names, also as the host of a ServiceEntry. */
+function shortNames(hostname: string, namespace: string, domain: string): string[] {
+  const suffix = `.svc.${domain}`;
+  if (!hostname.endsWith(suffix)) return [];
+  const short = hostname.slice(0, -suffix.length);
+  const dot = short.lastIndexOf('.');
+  if (dot < 1) return [];
+  return short.slice(dot + 1) === namespace ? [short.slice(0, dot), `${short}.svc`, short] : [short, `${short}.svc`];
 }
 
 /** What nobody owns: passed through, or 502 with outboundTrafficPolicy REGISTRY_ONLY. */
-function catchAll({ mesh }: PushContext): VirtualHostFields {
+function catchAll({ allowAny }: OutboundScope): VirtualHostFields {
   const match = { pathSpecifier: { $case: 'prefix', value: '/' } } as const;
-  if (!mesh.allowAny) {
+  if (!allowAny) {
     return virtualHost('block_all', ['*'], [{ name: 'block_all', match, action: { $case: 'directResponse', value: { status: 502 } } }]);
   }
   return virtualHost(

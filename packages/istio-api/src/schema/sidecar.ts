@@ -2,7 +2,7 @@ import { portNumber, texts, workloadSelector } from './common.ts';
 import { inboundConnectionPool } from './destination-rule.ts';
 import { serverTlsFields } from './gateway.ts';
 import { type Kind, NETWORKING } from './kind.ts';
-import { choice, ignored, ignoredFields, list, object, port, refused, text } from './schema.ts';
+import { choice, ignored, ignoredFields, list, noted, object, port, refused, text } from './schema.ts';
 
 const sidecarPort = object(ignoredFields({ number: port, protocol: text, name: text, targetPort: port }));
 const captureMode = ignored(choice('DEFAULT', 'IPTABLES', 'NONE'), 'nothing is captured: the mesh is in the process');
@@ -10,21 +10,21 @@ const captureMode = ignored(choice('DEFAULT', 'IPTABLES', 'NONE'), 'nothing is c
 export const sidecar: Kind = {
   ...NETWORKING,
   kind: 'Sidecar',
-  status: 'ignored',
-  note: 'every workload sees what `exportTo` lets its namespace see, and serves the ports of the Services that select it',
+  status: 'used',
+  note: 'what a workload is told about, and what happens to hosts that nobody owns; it serves the ports of the Services that select it',
   spec: object({
-    workloadSelector: ignored(workloadSelector),
+    workloadSelector,
     egress: list(
       object({
-        hosts: ignored(texts, 'they narrow what a workload is told about; leaving them out tells it more, and `exportTo` still holds'),
-        port: ignored(sidecarPort, 'the port is in the URL'),
+        hosts: noted(texts, '`namespace/host`; what a VirtualService in scope leads to is in scope too'),
+        port: object({ number: port, ...ignoredFields({ protocol: text, name: text, targetPort: port }, 'the port is in the URL') }),
         bind: ignored(text, 'there is no listener'),
         captureMode,
       }),
     ),
     ingress: list(
       object({
-        port: sidecarPort,
+        port: ignored(sidecarPort, 'the ports of the Services that select the workload are served'),
         bind: ignored(text, 'mesh.listen binds to RIPSTOP_BIND'),
         captureMode,
         defaultEndpoint: ignored(text, 'the app in the process is the endpoint'),
@@ -34,10 +34,7 @@ export const sidecar: Kind = {
     ),
     inboundConnectionPool,
     outboundTrafficPolicy: object({
-      mode: ignored(
-        choice('REGISTRY_ONLY', 'ALLOW_ANY'),
-        'the mode of the whole mesh holds: set outboundTrafficPolicy in mesh.yaml; REGISTRY_ONLY here is refused',
-      ),
+      mode: choice('REGISTRY_ONLY', 'ALLOW_ANY'),
       egressProxy: refused(object({ host: text, subset: text, port: portNumber }), 'calls would not go through it'),
     }),
   }),

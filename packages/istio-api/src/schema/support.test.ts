@@ -66,11 +66,6 @@ describe('what would be unsafe or something else when it is left out', () => {
       'spec.servers[0].tls: a server of protocol HTTP is plaintext',
     ],
     ['a server that is bound to one address', gateway('bind: 10.0.0.1, port: { number: 80, protocol: HTTP }'), 'spec.servers[0].bind'],
-    [
-      'REGISTRY_ONLY for some workloads',
-      networking('Sidecar', '{ outboundTrafficPolicy: { mode: REGISTRY_ONLY } }'),
-      'spec.outboundTrafficPolicy.mode: REGISTRY_ONLY for some',
-    ],
     ['TLS of a Sidecar', networking('Sidecar', '{ ingress: [{ port: { number: 1 }, tls: { mode: SIMPLE } }] }'), 'spec.ingress[0].tls'],
     ['a Unix socket', networking('WorkloadEntry', '{ address: "unix:///a" }'), 'Unix sockets are not dialled'],
     ['TLS to a backend', doc('gateway.networking.k8s.io/v1', 'BackendTLSPolicy', '{}'), 'the backend would be called without that TLS'],
@@ -121,7 +116,11 @@ describe('what is optional', () => {
       gateway('port: { number: 443, protocol: HTTPS }, tls: { mode: SIMPLE, credentialName: c }'),
       'port 443 is not opened',
     ],
-    ['a Sidecar', networking('Sidecar', '{ egress: [{ hosts: ["./*"] }] }'), 'Sidecar has no effect in this version'],
+    [
+      'a port that a Sidecar opens',
+      networking('Sidecar', '{ ingress: [{ port: { number: 9443 }, defaultEndpoint: "127.0.0.1:8080" }] }'),
+      'spec.ingress[0].port',
+    ],
     [
       'a Telemetry',
       doc('telemetry.istio.io/v1', 'Telemetry', '{ metrics: [{ providers: [{ name: p }] }] }'),
@@ -155,7 +154,7 @@ describe('what is optional', () => {
   });
 
   it('a kind without effect is told once, not field by field', () => {
-    expect(findings(networking('Sidecar', '{ workloadSelector: { labels: { a: b } }, egress: [{ hosts: ["./*"] }] }'))).toHaveLength(1);
+    expect(findings(doc('telemetry.istio.io/v1', 'Telemetry', '{ selector: { matchLabels: { a: b } }, metrics: [] }'))).toHaveLength(1);
   });
 
   it('the mesh configuration is looked into', () => {

@@ -1,0 +1,171 @@
+import type { MeshObject } from '@ripstop/istio-api';
+import type { ProxyNode } from '../model/proxy-node.ts';
+import { hostMatches, isVisible, type MeshService, selects } from './service.ts';
+import type { VirtualService } from './virtual-services.ts';
+import { visibleVirtualServices } from './virtual-services.ts';
+
+/** A Sidecar, as far as it decides what a workload is told about. */
+export interface SidecarSpec {
+  readonly workloadSelector?: { readonly labels?: Readonly<Record<string, string>> };
+  readonly egress?: readonly { readonly hosts?: readonly string[]; readonly port?: { readonly number?: number } }[];
+  readonly outboundTrafficPolicy?: { readonly mode?: string };
+}
+
+/** What calls of one port may reach. */
+export interface PortScope {
+  /** By host name, sorted. */
+  readonly services: readonly MeshService[];
+  /** In order of precedence. */
+  readonly virtualServices: readonly VirtualService[];
+}
+
+/** What a workload is told about. */
+export interface OutboundScope extends PortScope {
+  /** `services`, and those that only a rule in scope leads to: they have clusters, and no host of their own. */
+  readonly withDestinations: readonly MeshService[];
+  /** Hosts that nobody owns are passed through. */
+  readonly allowAny: boolean;
+  /** An egress listener with a port rules that port alone; the others share the rest. */
+  at(port: number): PortScope;
+}
+
+export interface ScopeInput {
+  readonly sidecars: readonly MeshObject<SidecarSpec>[];
+  readonly services: readonly MeshService[];
+  readonly virtualServices: readonly VirtualService[];
+  readonly rootNamespace: string;
+  readonly allowAny: boolean;
+}
+
+/** Scopes by Sidecar and namespace (Istio: SidecarScope), made when they are first asked for. */
+export class SidecarScopes {
+  private readonly input: ScopeInput;
+  private readonly scopes = new Map<string, OutboundScope>();
+
+  constructor(input: ScopeInput) {
+    this.input = input;
+  }
+
+  for({ dialect, namespace, labels }: Pick<ProxyNode, 'dialect' | 'namespace' | 'labels'>): OutboundScope {
+    const sidecar = dialect === 'router' ? undefined : this.sidecarOf(namespace, labels);
+    const key = `${namespace}|${sidecar === undefined ? '' : `${sidecar.metadata.namespace}/${sidecar.metadata.name}`}`;
+    let scope = this.scopes.get(key);
+    if (scope === undefined) {
+      scope = buildScope(this.input, namespace, sidecar?.spec);
+      this.scopes.set(key, scope);
+    }
+    return scope;
+  }
+
+  /** Those with a selector first, then the namespace's own, then the root namespace's. Sidecars do not merge. */
+  private sidecarOf(namespace: string, labels: Readonly<Record<string, string>>): MeshObject<SidecarSpec> | undefined {
+    const { sidecars, rootNamespace } = this.input;
+    const own = sidecars.filter(({ metadata }) => metadata.namespace === namespace);
+    return (
+      own.find(({ spec }) => hasSelector(spec) && selects(spec.workloadSelector?.labels, labels)) ??
+      own.find(({ spec }) => !hasSelector(spec)) ??
+      sidecars.find(({ spec, metadata }) => metadata.namespace === rootNamespace && !hasSelector(spec))
+    );
+  }
+}
+
+function hasSelector({ workloadSelector }: SidecarSpec): boolean {
+  return Object.keys(workloadSelector?.labels ?? {}).length > 0;
+}
+
+function buildScope(input: ScopeInput, namespace: string, spec: SidecarSpec | undefined): OutboundScope {
+  const visible = input.services.filter((service) => isVisible(service.exportTo, service.namespace, namespace));
+  const rules = visibleVirtualServices(input.virtualServices, namespace);
+  const mode = spec?.outboundTrafficPolicy?.mode;
+  const allowAny = mode === undefined ? input.allowAny : mode !== 'REGISTRY_ONLY';
+  const egress = (spec?.egress?.length ?? 0) > 0 ? spec!.egress! : [{ hosts: ['*/*'] }];
+  const listeners = egress.map(({ hosts = [], port }) => {
+    const imports = hosts.map((entry) => parseImport(entry, namespace));
+    return { port: port?.number, scope: imported(imports, port?.number, visible, rules, namespace) };
+  });
+  const shared = join(
+    listeners.filter(({ port }) => port === undefined).map(({ scope }) => scope),
+    rules,
+    namespace,
+  );
+  const all = join(
+    listeners.map(({ scope }) => scope),
+    rules,
+    namespace,
+  );
+  const named = destinations(all.virtualServices);
+  const withDestinations = unique([...all.services, ...visible.filter(({ hostname }) => named.has(hostname))], namespace);
+  return { ...all, withDestinations, allowAny, at: (port) => listeners.find((listener) => listener.port === port)?.scope ?? shared };
+}
+
+/** `namespace/host` of an egress listener. */
+interface Import {
+  readonly namespace: string;
+  readonly host: string;
+}
+
+function parseImport(entry: string, namespace: string): Import {
+  const slash = entry.indexOf('/');
+  const from = slash === -1 ? '*' : entry.slice(0, slash);
+  return { namespace: from === '.' ? namespace : from, host: entry.slice(slash + 1) };
+}
+
+function imported(
+  imports: readonly Import[],
+  port: number | undefined,
+  visible: readonly MeshService[],
+  rules: readonly VirtualService[],
+  namespace: string,
+): PortScope {
+  const takes = (from: string, host: string): boolean =>
+    imports.some((entry) => (entry.namespace === '*' || entry.namespace === from) && hostMatches(entry.host, host));
+  const virtualServices = rules.filter((rule) => rule.hosts.some((host) => takes(rule.namespace, host)));
+  const listed = visible.filter((service) => takes(service.namespace, service.hostname));
+  const services = unique(listed, namespace);
+  return { services: port === undefined ? services : services.flatMap((service) => onlyPort(service, port)), virtualServices };
+}
+
+function onlyPort(service: MeshService, port: number): MeshService[] {
+  const ports = service.ports.filter((entry) => entry.port === port);
+  return ports.length === 0 ? [] : ports.length === service.ports.length ? [service] : [{ ...service, ports }];
+}
+
+function destinations(rules: readonly VirtualService[]): Set<string> {
+  const hosts = new Set<string>();
+  for (const { http, gateways } of rules) {
+    if (!gateways.includes('mesh')) continue;
+    for (const { route } of http) {
+      for (const { destination } of route.route ?? []) hosts.add(destination.host);
+      for (const { destination } of route.mirrors ?? []) hosts.add(destination.host);
+      if (route.mirror !== undefined) hosts.add(route.mirror.host);
+    }
+  }
+  return hosts;
+}
+
+/** One service per host name: the client's own namespace's first. */
+function unique(services: readonly MeshService[], namespace: string): MeshService[] {
+  const byHost = new Map<string, MeshService>();
+  for (const service of services) {
+    const other = byHost.get(service.hostname);
+    if (other === undefined || (other.namespace !== namespace && service.namespace === namespace)) byHost.set(service.hostname, service);
+  }
+  return [...byHost.values()].sort((a, b) => (a.hostname < b.hostname ? -1 : 1));
+}
+
+function join(scopes: readonly PortScope[], rules: readonly VirtualService[], namespace: string): PortScope {
+  if (scopes.length === 1) return scopes[0]!;
+  const wanted = new Set(scopes.flatMap(({ virtualServices }) => virtualServices));
+  const byHost = new Map<string, MeshService>();
+  for (const service of scopes.flatMap(({ services }) => services)) {
+    const other = byHost.get(service.hostname);
+    byHost.set(service.hostname, other === undefined ? service : withPorts(other, service));
+  }
+  return { services: unique([...byHost.values()], namespace), virtualServices: rules.filter((rule) => wanted.has(rule)) };
+}
+
+function withPorts(service: MeshService, more: MeshService): MeshService {
+  if (service.namespace !== more.namespace) return service;
+  const added = more.ports.filter((port) => !service.ports.includes(port));
+  return added.length === 0 ? service : { ...service, ports: [...service.ports, ...added].sort((a, b) => a.port - b.port) };
+}
