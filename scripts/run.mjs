@@ -33,10 +33,14 @@ const bin = join(root, 'node_modules', '.bin');
 const env = { ...process.env, PATH: `${bin}${delimiter}${process.env.PATH}` };
 delete env.NODE_ENV;
 
-function step(title, command, args) {
+/** Runs one step and ends with its exit code when it fails; `tries` is for what a registry may refuse once. */
+function step(title, command, args, tries = 1) {
   process.stderr.write(`ripstop: ${title}\n`);
   const result = spawnSync(command, args, { stdio: ['ignore', 2, 2], env });
-  if (result.status !== 0) {
+  if (result.status !== 0 && tries > 1) {
+    process.stderr.write(`ripstop: that failed (${result.error?.message ?? `exit code ${result.status}`}); once more\n`);
+    step(title, command, args, tries - 1);
+  } else if (result.status !== 0) {
     process.stderr.write(`ripstop: ${title} failed (${result.error?.message ?? `exit code ${result.status}`})\n`);
     process.exit(result.status || 1);
   }
@@ -52,7 +56,7 @@ if (!task || !TASKS[task]) {
 }
 
 if (newer('pnpm-lock.yaml', 'node_modules/.modules.yaml')) {
-  step('installing dependencies (first run only, about half a minute)', 'npx', ['--yes', PNPM, 'install', '--frozen-lockfile']);
+  step('installing dependencies (first run only, about half a minute)', 'npx', ['--yes', PNPM, 'install', '--frozen-lockfile'], 3);
 }
 if (newer('scripts/generate-xds.mjs', 'packages/xds-api/dist/index.mjs')) {
   step('generating the xDS codecs (first run only, about half a minute)', 'node', ['scripts/generate-xds.mjs']);

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -56,7 +56,8 @@ export class World {
   private constructor(report: Report, ports: Ports) {
     this.report = report;
     this.ports = ports;
-    this.dir = mkdtempSync(join(tmpdir(), 'ripstop-demo-'));
+    sweep();
+    this.dir = mkdtempSync(join(tmpdir(), `${FOLDER}${process.pid}-`));
     this.meshDir = join(this.dir, 'mesh');
     mkdirSync(this.meshDir);
     mkdirSync(join(this.dir, 'logs'));
@@ -268,6 +269,24 @@ export class World {
       // Spans are asked for soon after they are made; the default is 5 s.
       OTEL_BSP_SCHEDULE_DELAY: '300',
     };
+  }
+}
+
+const FOLDER = 'ripstop-demo-';
+
+/** Removes the folders of demos that were killed before they could. */
+function sweep(): void {
+  for (const name of readdirSync(tmpdir()).filter((entry) => entry.startsWith(FOLDER))) {
+    const owner = Number(name.slice(FOLDER.length).split('-')[0]);
+    if (!isRunning(owner)) rmSync(join(tmpdir(), name), { recursive: true, force: true });
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    return Number.isInteger(pid) && process.kill(pid, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM'; // Somebody else's process is one.
   }
 }
 

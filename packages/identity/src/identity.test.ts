@@ -17,7 +17,11 @@ class FakeClock implements Clock {
   setTimer(run: () => void, delayMs: number): { cancel(): void } {
     const timer = { at: this.time + delayMs, run };
     this.timers.push(timer);
-    return { cancel: () => void (this.timers = this.timers.filter((other) => other !== timer)) };
+    return {
+      cancel: () => {
+        this.timers = this.timers.filter((other) => other !== timer);
+      },
+    };
   }
   /** Moves on, running what falls due, and lets promises settle in between. */
   async advance(ms: number): Promise<void> {
