@@ -115,6 +115,7 @@ interface Held {
   readonly route_config?: { readonly name: string };
   readonly active_state?: unknown;
   readonly warming_state?: unknown;
+  readonly draining_state?: unknown;
 }
 
 interface Dump {
@@ -129,9 +130,10 @@ function dumped(dump: Dump): DumpedResource[] {
   return [
     ...(dump.dynamic_active_clusters ?? []).map((held) => cluster(held, 'active')),
     ...(dump.dynamic_warming_clusters ?? []).map((held) => cluster(held, 'warming')),
-    ...(dump.dynamic_listeners ?? []).map((held) =>
-      entry('listener', held.name, held.warming_state === undefined ? 'active' : 'warming', held),
-    ),
+    // One that only drains is no longer configured.
+    ...(dump.dynamic_listeners ?? [])
+      .filter((held) => held.draining_state === undefined || held.active_state !== undefined)
+      .map((held) => entry('listener', held.name, held.warming_state === undefined ? 'active' : 'warming', held)),
     ...(dump.dynamic_route_configs ?? []).map((held) => entry('route', held.route_config?.name, 'active', held)),
   ];
 }
