@@ -113,6 +113,7 @@ export class ControlPlane implements AsyncDisposable {
     this.restoreWorkloads();
     this.source = new FileSource({
       path: source,
+      ...(this.options.stateDir === undefined ? {} : { stateDir: this.options.stateDir }),
       onChange: (state) => this.configurationChanged(state),
       onProblem: (message) => this.tell({ type: 'problem', message }),
     });

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { formatFinding } from '@ripstop/istio-api';
@@ -272,6 +272,37 @@ spec:
     await expect.poll(() => weight(watched, 'a')).toBe(2);
     expect(weight(watched, 'b')).toBe(1);
     expect(watched.state!.findings.find(({ severity }) => severity === 'error')).toMatchObject({ position: { file: 'all.yaml' } });
+  });
+
+  it('has its last good version after a restart as well, from the state directory, except where the file holds a Secret', () => {
+    const start = (): { state: StoreState; problems: string[] } => {
+      const problems: string[] = [];
+      let state: StoreState | undefined;
+      const source = new FileSource({
+        path: dir,
+        stateDir: above,
+        onChange: (next) => (state = next),
+        onProblem: (text) => problems.push(text),
+      });
+      source.close();
+      return { state: state!, problems };
+    };
+    const policy = (action: string): string =>
+      `apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: { name: p }\nspec: { action: ${action}, rules: [{}] }\n`;
+    const secret = 'apiVersion: v1\nkind: Secret\nmetadata: { name: s }\nstringData: { key: private }\n';
+    write('a.yaml', policy('DENY'));
+    write('b.yaml', `${secret}---\n${policy('DENY').replace('name: p', 'name: q')}`);
+    expect(names(start().state)).toBe('p q s');
+    expect(readFileSync(join(above, 'last-good-files.json'), 'utf8')).not.toContain('private');
+    write('a.yaml', policy('DENNY'));
+    const again = start();
+    expect(again.state.objects.find(({ metadata }) => metadata.name === 'p')).toMatchObject({ spec: { action: 'DENY' } });
+    expect(again.state.findings.map(({ code }) => code)).toContain('RIPSTOP_LAST_GOOD');
+    expect(names(start().state)).toBe('p q s');
+    writeFileSync(join(above, 'last-good-files.json'), '{"a.yaml": 1}');
+    const damaged = start();
+    expect(names(damaged.state)).toBe('q s');
+    expect(damaged.problems).toEqual([expect.stringContaining('does not hold texts by file name')]);
   });
 
   it('that was never good is not in force', () => {

@@ -2,12 +2,15 @@ import { statSync } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
 import { type Scan, type SourceFile, scanFolder } from './folder.ts';
 import { FolderWatch } from './folder-watch.ts';
+import { GoodFiles } from './good-files.ts';
 import { ObjectStore, type StoreState } from './object-store.ts';
 
 export interface FileSourceOptions {
   /** A folder, read recursively, or one file. */
   readonly path: string;
   readonly defaultNamespace?: string;
+  /** Where the last good text of each file is kept over restarts; undefined = nowhere. */
+  readonly stateDir?: string;
   readonly onChange: (state: StoreState) => void;
   readonly onProblem: (message: string) => void;
   /** How long the folder must be quiet before it is read again, ms. Default 30. */
@@ -24,6 +27,7 @@ export class FileSource {
   private readonly options: FileSourceOptions;
   private readonly path: string;
   private readonly store: ObjectStore;
+  private readonly good: GoodFiles | undefined;
   private readonly folders: FolderWatch;
   private readonly poll: NodeJS.Timeout;
   private scan: Scan;
@@ -38,7 +42,8 @@ export class FileSource {
   constructor(options: FileSourceOptions) {
     this.options = options;
     this.path = resolve(options.path);
-    this.store = new ObjectStore(options.defaultNamespace);
+    this.good = options.stateDir === undefined ? undefined : new GoodFiles(options.stateDir);
+    this.store = new ObjectStore(options.defaultNamespace, this.remember());
     this.folders = new FolderWatch(
       (folder, file) => this.noticed(folder, file),
       (message) => this.problem(`${message}; it is read every ${this.pollMs} ms`),
@@ -47,6 +52,7 @@ export class FileSource {
     this.files = byName(this.scan.files);
     this.report(this.scan);
     options.onChange(this.store.update(this.scan.files) ?? this.store.state());
+    this.keep();
     this.follow();
     this.sign(); // What was saved before the watch began.
     this.poll = setInterval(() => {
@@ -138,7 +144,26 @@ export class FileSource {
     this.missing = missing;
     if (missing.size > 0) this.sign();
     const state = this.store.update([...files.values()].sort((a, b) => (a.name < b.name ? -1 : 1)));
-    if (state !== undefined) this.options.onChange(state);
+    if (state === undefined) return;
+    this.options.onChange(state);
+    this.keep();
+  }
+
+  private remember(): ReadonlyMap<string, string> {
+    try {
+      return this.good?.load() ?? new Map();
+    } catch (error) {
+      this.problem(`what was good in the last run is not known (${reasonOf(error)}): a file with an error has no version to fall back on`);
+      return new Map();
+    }
+  }
+
+  private keep(): void {
+    try {
+      this.good?.save(this.store.goodTexts);
+    } catch (error) {
+      this.problem(`the good configuration is not kept for a restart (${reasonOf(error)})`);
+    }
   }
 
   private report({ unreadable }: Scan): void {

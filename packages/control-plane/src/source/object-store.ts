@@ -3,6 +3,8 @@ import type { SourceFile } from './folder.ts';
 
 interface FileState {
   readonly text: string;
+  /** The last text without an error; undefined before there was one, and for files with a Secret. */
+  readonly goodText: string | undefined;
   readonly objects: readonly MeshObject[];
   readonly findings: readonly Finding[];
 }
@@ -23,9 +25,17 @@ const KEPT_CODES: ReadonlySet<string> = new Set(['RIPSTOP_UNSUPPORTED_KIND', 'RI
 export class ObjectStore {
   private files = new Map<string, FileState>();
   private readonly defaultNamespace: string;
+  private readonly remembered: ReadonlyMap<string, string>;
 
-  constructor(defaultNamespace = 'default') {
+  /** `remembered`: texts that were good in an earlier run, by file name. */
+  constructor(defaultNamespace = 'default', remembered: ReadonlyMap<string, string> = new Map()) {
     this.defaultNamespace = defaultNamespace;
+    this.remembered = remembered;
+  }
+
+  /** What the next run should remember. */
+  get goodTexts(): Map<string, string> {
+    return new Map([...this.files].flatMap(([name, { goodText }]) => (goodText === undefined ? [] : [[name, goodText] as const])));
   }
 
   /** Takes the folder as it is now; answers undefined when nothing has changed since the last time. */
@@ -36,7 +46,7 @@ export class ObjectStore {
       const before = this.files.get(name);
       if (before?.text === text) next.set(name, before);
       else {
-        next.set(name, this.read(name, text, before));
+        next.set(name, this.read(name, text, before ?? this.recall(name)));
         changed = true;
       }
     }
@@ -68,7 +78,18 @@ export class ObjectStore {
       const key = objectKey(object);
       return !present.has(key) && (bad.has(key) || unreadable);
     });
-    return { text, objects: [...good, ...kept], findings: [...findings, ...kept.map(lastGood)] };
+    const goodText = !unreadable && bad.size === 0 ? text : before?.goodText;
+    return {
+      text,
+      goodText: good.some(({ kind }) => kind === 'Secret') ? undefined : goodText,
+      objects: [...good, ...kept],
+      findings: [...findings, ...kept.map(lastGood)],
+    };
+  }
+
+  private recall(file: string): FileState | undefined {
+    const text = this.remembered.get(file);
+    return text === undefined ? undefined : this.read(file, text, undefined);
   }
 }
 
