@@ -77,13 +77,6 @@ export const SETTINGS: readonly SettingRow[] = [
     fallback: 'none: no cache',
   },
   {
-    option: 'boot',
-    variables: ['RIPSTOP_BOOT'],
-    meaning:
-      '`block`, `cached` or `open`; checked and without effect in this version: `ready()` takes the cache when there is one, and nothing is sent before there is configuration',
-    fallback: '`block`',
-  },
-  {
     option: 'bootTimeoutMs',
     variables: ['RIPSTOP_BOOT_TIMEOUT'],
     meaning: 'how long `ready()` waits: milliseconds as option, seconds as variable',

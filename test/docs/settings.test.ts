@@ -48,7 +48,6 @@ describe('the page of settings', () => {
     ['RIPSTOP_ADMIN', '0', 'admin', { host: '127.0.0.1', port: 0 }],
     ['RIPSTOP_ADMIN', 'off', 'admin', undefined],
     ['RIPSTOP_CACHE_DIR', '/c', 'cacheDir', '/c'],
-    ['RIPSTOP_BOOT', 'cached', 'boot', 'cached'],
     ['RIPSTOP_BOOT_TIMEOUT', '3', 'bootTimeoutMs', 3000],
     ['RIPSTOP_CERT_TTL', '60', 'certificateTtlSeconds', 60],
     ['RIPSTOP_ROOT_CERT', file, 'rootCertificatePem', readFileSync(file, 'utf8')],
@@ -70,15 +69,14 @@ describe('the page of settings', () => {
 
   it('names the defaults of the code', () => {
     const settings = resolveSettings({ service: 'web' }, {});
-    const { namespace, serviceAccount, trustDomain, bind, ports, admin, boot, bootTimeoutMs, role, xds, ca, token, cacheDir } = settings;
-    expect({ namespace, serviceAccount, trustDomain, bind, ports, admin, boot, bootTimeoutMs, role }).toEqual({
+    const { namespace, serviceAccount, trustDomain, bind, ports, admin, bootTimeoutMs, role, xds, ca, token, cacheDir } = settings;
+    expect({ namespace, serviceAccount, trustDomain, bind, ports, admin, bootTimeoutMs, role }).toEqual({
       namespace: 'default',
       serviceAccount: 'web',
       trustDomain: 'cluster.local',
       bind: '127.0.0.1',
       ports: 'fixed',
       admin: { host: '127.0.0.1', port: 15_020 },
-      boot: 'block',
       bootTimeoutMs: 10_000,
       role: 'sidecar',
     });

@@ -115,7 +115,7 @@ export class World {
   async startInstance({ service, version, instance = '1', cached = false }: InstanceSpec): Promise<DemoProcess> {
     const name = `${service}-${version}-${instance}`;
     const env = this.environment(service, version, instance, 'default', {});
-    const cache: Record<string, string> = cached ? { RIPSTOP_CACHE_DIR: join(this.dir, 'cache', name), RIPSTOP_BOOT: 'cached' } : {};
+    const cache: Record<string, string> = cached ? { RIPSTOP_CACHE_DIR: join(this.dir, 'cache', name) } : {};
     const child = this.processes.start(name, join(here, `services/${service}.mjs`), [], { ...env, ...cache });
     this.instances.set(name, child);
     await child.ready;

@@ -80,7 +80,7 @@ export class Runtime {
       clock,
       random,
       filters: [...standardFilters(), ...this.filters],
-      clusterStates: new ClusterStates({ clock, random, resolveDns }),
+      clusterStates: new ClusterStates({ clock, random, resolveDns, log: this.settings.log }),
       router: this.settings.role === 'router',
       log: this.settings.log,
     });

@@ -31,8 +31,6 @@ export interface MeshOptions {
   readonly admin?: string;
   /** Folder of the last-known-good configuration; undefined or '' = none. */
   readonly cacheDir?: string;
-  /** `block` (default): `ready()` waits for configuration; `cached`: a cached one will do; `open`: passes traffic unmeshed until then. */
-  readonly boot?: 'block' | 'cached' | 'open';
   readonly bootTimeoutMs?: number;
   /** Certificate lifetime asked of the CA, seconds. */
   readonly certificateTtlSeconds?: number;
@@ -58,7 +56,6 @@ export interface Settings {
   readonly ports: 'auto' | 'fixed';
   readonly admin: { readonly host: string; readonly port: number } | undefined;
   readonly cacheDir: string | undefined;
-  readonly boot: 'block' | 'cached' | 'open';
   readonly bootTimeoutMs: number;
   readonly certificateTtlSeconds: number | undefined;
   readonly role: 'sidecar' | 'router';
@@ -108,7 +105,6 @@ export function resolveSettings(options: MeshOptions, env: Env): Settings {
     ports: oneOf(pick(options.ports, 'RIPSTOP_PORTS') ?? 'fixed', ['auto', 'fixed'], 'RIPSTOP_PORTS'),
     admin: parseAdmin(pick(options.admin, 'RIPSTOP_ADMIN') ?? '127.0.0.1:15020'),
     cacheDir: pick(options.cacheDir, 'RIPSTOP_CACHE_DIR'),
-    boot: oneOf(pick(options.boot, 'RIPSTOP_BOOT') ?? 'block', ['block', 'cached', 'open'], 'RIPSTOP_BOOT'),
     bootTimeoutMs: options.bootTimeoutMs ?? parseSeconds(env.RIPSTOP_BOOT_TIMEOUT ?? '10', 'RIPSTOP_BOOT_TIMEOUT'),
     certificateTtlSeconds:
       options.certificateTtlSeconds ?? (env.RIPSTOP_CERT_TTL ? parseSeconds(env.RIPSTOP_CERT_TTL, 'RIPSTOP_CERT_TTL') / 1000 : undefined),
