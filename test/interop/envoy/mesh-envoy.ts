@@ -22,6 +22,8 @@ const ANY_ADDRESS = '240.240.0.1';
 export class MeshEnvoy implements AsyncDisposable {
   readonly relay: AdsRelay;
   readonly process: EnvoyProcess;
+  /** Its certificate, as its agent holds it. */
+  readonly identity: Identity;
   private readonly parts: AsyncDisposableStack;
 
   static async start(binary: string, mesh: TestMesh, options: MeshEnvoyOptions): Promise<MeshEnvoy> {
@@ -35,12 +37,13 @@ export class MeshEnvoy implements AsyncDisposable {
     const envoy = parts.use(await EnvoyProcess.start(binary, folder, config));
     await until(`${options.name} is connected`, () => mesh.controlPlane.syncState().some(({ name }) => name === options.name));
     await mesh.synced();
-    return new MeshEnvoy(relay, envoy, parts.move());
+    return new MeshEnvoy(relay, envoy, identity, parts.move());
   }
 
-  private constructor(relay: AdsRelay, process: EnvoyProcess, parts: AsyncDisposableStack) {
+  private constructor(relay: AdsRelay, process: EnvoyProcess, identity: Identity, parts: AsyncDisposableStack) {
     this.relay = relay;
     this.process = process;
+    this.identity = identity;
     this.parts = parts;
   }
 

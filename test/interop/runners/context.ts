@@ -20,8 +20,11 @@ export interface RunnerContext {
 export type Runner = (context: RunnerContext) => Promise<Pair>;
 
 /** A member of the mesh that runs the SDK, over TLS with a join token as any. */
-export async function sdkMember({ mesh: { controlPlane }, parts }: RunnerContext, options: MeshOptions): Promise<Mesh> {
-  const { namespace = 'default', serviceAccount = 'default' } = options;
+export async function sdkMember(
+  { mesh: { controlPlane }, parts }: Pick<RunnerContext, 'mesh' | 'parts'>,
+  options: MeshOptions & { readonly service: string },
+): Promise<Mesh> {
+  const { namespace = 'default', serviceAccount = options.service } = options;
   const mesh = createMesh({
     ...options,
     xds: `grpcs://${controlPlane.addresses.xdsTls}`,
