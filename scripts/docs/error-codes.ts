@@ -38,6 +38,11 @@ export const MESH_ERRORS: readonly ErrorRow[] = [
     remedy: 'Await `mesh.ready()` first; when that rejects, check that the control plane runs at the address in the message.',
   },
   {
+    code: 'RIPSTOP_CANNOT_LISTEN',
+    happened: 'The address of a gRPC server cannot be bound; the reason follows.',
+    remedy: 'Free the port, name another one with `bindPort`, or set `RIPSTOP_PORTS=auto`.',
+  },
+  {
     code: 'RIPSTOP_PORT_SERVED',
     happened: 'This mesh serves that workload port already.',
     remedy: 'Call `listen` once per workload port.',

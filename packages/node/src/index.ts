@@ -5,6 +5,7 @@ export type { FastifyLike, MeshApp } from './app.ts';
 export { MeshError } from './errors.ts';
 export { type Guarded, type GuardOptions, guard } from './guard.ts';
 export { type CloseOptions, type CreateMeshOptions, createMesh, type ListenOptions, Mesh, type MeshHealth } from './mesh.ts';
+export type { GrpcListenOptions, MeshGrpc, MeshServing } from './mesh-grpc.ts';
 export type { ConfigOrigin, Runtime } from './runtime.ts';
 export type { MeshOptions } from './settings.ts';
 

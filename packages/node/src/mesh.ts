@@ -6,6 +6,7 @@ import type { Dispatcher } from 'undici';
 import { type MeshApp, serverOf } from './app.ts';
 import { MeshError } from './errors.ts';
 import { onTermination } from './lifecycle.ts';
+import { MeshGrpc, type MeshServing } from './mesh-grpc.ts';
 import { type ConfigOrigin, Runtime } from './runtime.ts';
 import { type MeshOptions, resolveSettings } from './settings.ts';
 
@@ -41,9 +42,11 @@ const WITHDRAW_MS = 300;
 export class Mesh implements AsyncDisposable {
   /** `fetch` through the mesh: routing, balancing, retries, mTLS. Replies that the mesh makes are ordinary Responses. */
   readonly fetch: typeof globalThis.fetch;
+  /** Clients and servers of grpc-js. */
+  readonly grpc: MeshGrpc;
   private readonly runtime: Runtime;
   private readonly started: Promise<void>;
-  private readonly listeners = new Map<number, MeshListener>();
+  private readonly listeners = new Map<number, MeshServing>();
   private cancelTermination: (() => void) | undefined;
   private closed: Promise<void> | undefined;
 
@@ -51,6 +54,11 @@ export class Mesh implements AsyncDisposable {
     this.runtime = new Runtime(resolveSettings(options, process.env), options.filters);
     this.started = this.runtime.start();
     this.started.catch(() => {}); // ready() and listen() hand the error to whoever waits.
+    this.grpc = new MeshGrpc({
+      runtime: this.runtime,
+      ready: () => this.readyToServe(),
+      serve: (serving, workloadPort, name, port) => this.adopt(serving, workloadPort, name, port),
+    });
     const fetchOnMesh = createMeshFetch(this.runtime.dispatcher);
     this.fetch = (async (input: Parameters<typeof globalThis.fetch>[0], init?: RequestInit) => {
       if (this.runtime.snapshots.current === undefined) await this.ready();
@@ -76,8 +84,7 @@ export class Mesh implements AsyncDisposable {
 
   /** Serves an app as a workload port of this mesh; answers the address of the socket. */
   async listen(app: MeshApp, workloadPort: number, options: ListenOptions = {}): Promise<AddressInfo> {
-    await this.ready();
-    if (this.closed !== undefined) throw new MeshError('RIPSTOP_CLOSED', 'this mesh is closed');
+    await this.readyToServe();
     if (this.listeners.has(workloadPort)) throw new MeshError('RIPSTOP_PORT_SERVED', `workload port ${workloadPort} is served already`);
     const { settings } = this.runtime;
     const listener = this.createListener(await serverOf(app), workloadPort, {
@@ -105,7 +112,7 @@ export class Mesh implements AsyncDisposable {
   }
 
   /** Takes in a listener that was made elsewhere (a gateway's): registered now, drained and closed with this mesh. */
-  adopt(listener: MeshListener, workloadPort: number, name: string, port: number): void {
+  adopt(listener: MeshServing, workloadPort: number, name: string, port: number): void {
     this.listeners.set(workloadPort, listener);
     this.announce(workloadPort, name, port);
   }
@@ -150,6 +157,11 @@ export class Mesh implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  private async readyToServe(): Promise<void> {
+    await this.ready();
+    if (this.closed !== undefined) throw new MeshError('RIPSTOP_CLOSED', 'this mesh is closed');
   }
 
   private createListener(app: import('node:http').Server, workloadPort: number, bind: { host: string; port: number }): MeshListener {
