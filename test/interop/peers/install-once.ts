@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** A peer that is there, or why it is not. */
@@ -14,20 +14,22 @@ export interface Installation {
   readonly progress: (line: string) => void;
 }
 
+/** Longer than any installation takes. */
+const ABANDONED_MS = 3_600_000;
+
 /**
- * Installs into a folder of this process and renames it when it is complete, so a half-finished installation is never found and two
+ * Installs into a folder of its own and renames it when it is complete, so a half-finished installation is never found and two
  * runs at once do not disturb each other: the first to finish wins, the other throws its own copy away.
  */
 export async function installOnce(directory: string, { name, binary, install, progress }: Installation): Promise<PeerState> {
   const final = join(directory, name);
   const path = join(final, binary);
   if (existsSync(path)) return { path };
-  const unfinished = join(directory, `${name}.unfinished-${process.pid}`);
+  let unfinished = '';
   try {
     mkdirSync(directory, { recursive: true });
     removeAbandoned(directory);
-    rmSync(unfinished, { recursive: true, force: true });
-    mkdirSync(unfinished);
+    unfinished = mkdtempSync(join(directory, `${name}.unfinished-`));
     progress(`installing ${name} into ${directory} (once)`);
     await install(unfinished);
     if (!existsSync(join(unfinished, binary))) throw new Error(`the installation of ${name} has no ${binary}`);
@@ -36,7 +38,7 @@ export async function installOnce(directory: string, { name, binary, install, pr
   } catch (error) {
     return { missing: error instanceof Error ? error.message : String(error) };
   } finally {
-    rmSync(unfinished, { recursive: true, force: true });
+    if (unfinished !== '') rmSync(unfinished, { recursive: true, force: true });
   }
 }
 
@@ -49,19 +51,12 @@ function moveInto(unfinished: string, final: string, path: string): void {
   }
 }
 
-/** What runs left behind that no longer live. */
+/** What killed runs left behind. By age: whoever shares the directory may have process ids of its own. */
 function removeAbandoned(directory: string): void {
   for (const entry of readdirSync(directory)) {
-    const pid = /\.unfinished-(\d+)$/.exec(entry)?.[1];
-    if (pid !== undefined && !isAlive(Number(pid))) rmSync(join(directory, entry), { recursive: true, force: true });
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
+    if (!entry.includes('.unfinished-')) continue;
+    const path = join(directory, entry);
+    const { mtimeMs } = statSync(path, { throwIfNoEntry: false }) ?? { mtimeMs: Date.now() };
+    if (Date.now() - mtimeMs > ABANDONED_MS) rmSync(path, { recursive: true, force: true });
   }
 }
