@@ -45,11 +45,13 @@ function checkServer({ port, tls }: GatewayServer, path: Path, report: Report): 
 }
 
 export function checkService(spec: ServiceSpec, report: Report): void {
-  const warn = (field: string, message: string): void => report(UNSUPPORTED, 'warning', ['spec', field], message);
-  if (spec.type === 'ExternalName')
-    warn('type', 'a Service of type ExternalName names nothing that the mesh could call: write a ServiceEntry with resolution DNS');
-  if (spec.internalTrafficPolicy === 'Local') warn('internalTrafficPolicy', 'endpoints of every node are used');
-  if (spec.publishNotReadyAddresses === true) warn('publishNotReadyAddresses', 'endpoints that are not ready get no requests');
+  if (spec.type !== 'ExternalName' || spec.externalName?.includes('.svc.') === true) return;
+  report(
+    UNSUPPORTED,
+    'warning',
+    ['spec', 'type'],
+    `${JSON.stringify(spec.externalName ?? '')} is no Service of the mesh, so this name cannot be called: write a ServiceEntry with resolution DNS`,
+  );
 }
 
 export function checkMeshConfig(spec: MeshConfigSpec, report: Report): void {

@@ -19,6 +19,7 @@ export function proxyNodeOf({ id, metadata, locality }: NodeMessage): ProxyNode 
   const dot = workload.lastIndexOf('.');
   const text = (key: string): string => (typeof metadata[key] === 'string' ? (metadata[key] as string) : '');
   const name = text('NAME') || workload.slice(0, dot);
+  const labels = labelsOf(metadata.LABELS);
   const dialect: Dialect = metadata.GENERATOR === 'grpc' ? 'grpc' : type;
   return {
     id,
@@ -27,14 +28,20 @@ export function proxyNodeOf({ id, metadata, locality }: NodeMessage): ProxyNode 
     namespace: text('NAMESPACE') || workload.slice(dot + 1),
     serviceAccount: text('SERVICE_ACCOUNT'),
     ipAddresses: (text('INSTANCE_IPS') || ip).split(','),
-    labels: labelsOf(metadata.LABELS),
+    labels,
     clusterId: text('CLUSTER_ID') || 'Kubernetes',
     workloadName: text('WORKLOAD_NAME') || name,
     meshId: text('MESH_ID') || 'cluster.local',
-    locality: locality ?? { region: '', zone: '', subZone: '' },
+    locality: locality !== undefined && locality.region !== '' ? locality : labelledLocality(labels),
     ripstop: text('RIPSTOP_VERSION') !== '',
     metadata,
   };
+}
+
+/** Istio's label for workloads that no Node places: `istio-locality: region.zone.subzone`. */
+function labelledLocality(labels: Readonly<Record<string, string>>): ProxyNode['locality'] {
+  const [region = '', zone = '', subZone = ''] = (labels['istio-locality'] ?? '').split('.');
+  return { region, zone, subZone };
 }
 
 function labelsOf(value: unknown): Record<string, string> {

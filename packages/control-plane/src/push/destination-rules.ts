@@ -65,7 +65,8 @@ function merge(rule: MergedDestinationRule, spec: DestinationRuleSpec): MergedDe
   return { ...rule, subsets: [...rule.subsets, ...more], trafficPolicy: rule.trafficPolicy ?? spec.trafficPolicy };
 }
 
-type Policy = Omit<PortTrafficPolicy, 'port'>;
+/** What governs the calls of one port. */
+export type Policy = Omit<PortTrafficPolicy, 'port'>;
 
 /**
  * The policy for one port of a subset. A subset's block replaces the rule's block; a port's entry replaces all blocks, and one that

@@ -19,6 +19,8 @@ export interface ServiceEndpoint {
   readonly locality: EndpointLocality;
   readonly health: WorkloadInstance['health'] | 'UNKNOWN';
   readonly weight: number;
+  /** The Kubernetes node; '' when it is not known. */
+  readonly nodeName: string;
   /** The workload speaks mTLS. */
   readonly mtls: boolean;
 }
@@ -115,18 +117,35 @@ function sliceEndpoints(service: MeshService, port: MeshServicePort, { slices, p
     const target = (body.ports ?? []).find((candidate) => (candidate.name ?? '') === port.name)?.port;
     if (target === undefined) continue;
     for (const { addresses, conditions, targetRef, zone } of body.endpoints ?? []) {
-      if (conditions?.ready === false) continue;
+      const health = healthOf(service, conditions ?? {});
+      if (health === undefined) continue;
       const pod = targetRef?.kind === 'Pod' ? pods.get(`${targetRef.name}.${targetRef.namespace ?? service.namespace}`) : undefined;
       for (const address of addresses ?? []) {
         found.push(
           pod === undefined
-            ? { ...bare(address, target, service.namespace), health: 'HEALTHY', locality: { ...NOWHERE, zone: zone ?? '' } }
-            : endpoint(pod, address, target, target),
+            ? { ...bare(address, target, service.namespace), health, locality: { ...NOWHERE, zone: zone ?? '' } }
+            : { ...endpoint(pod, address, target, target), health },
         );
       }
     }
   }
   return found;
+}
+
+interface Conditions {
+  readonly ready?: boolean;
+  readonly serving?: boolean;
+  readonly terminating?: boolean;
+}
+
+/**
+ * Istio: endpointHealthStatus. Not ready is sent as unhealthy; terminating is not sent, or as draining where sessions must end in
+ * peace. Undefined = not sent.
+ */
+function healthOf(service: MeshService, { ready, serving, terminating }: Conditions): ServiceEndpoint['health'] | undefined {
+  if (ready !== false || service.notReadyIsReady) return 'HEALTHY';
+  if (terminating !== true) return 'UNHEALTHY';
+  return service.persistentSession && serving !== false ? 'DRAINING' : undefined;
 }
 
 function instanceEndpoint(instance: WorkloadInstance, { targetPort }: MeshServicePort): ServiceEndpoint[] {
@@ -138,8 +157,22 @@ function instanceEndpoint(instance: WorkloadInstance, { targetPort }: MeshServic
 }
 
 function endpoint(instance: WorkloadInstance, address: string, port: number, workloadPort: number): ServiceEndpoint {
-  const { labels, namespace, serviceAccount, workloadName, clusterId, locality, health, mtls } = instance;
-  return { address, port, workloadPort, labels, namespace, serviceAccount, workloadName, clusterId, locality, health, weight: 1, mtls };
+  const { labels, namespace, serviceAccount, workloadName, clusterId, locality, health, nodeName, mtls } = instance;
+  return {
+    address,
+    port,
+    workloadPort,
+    labels,
+    namespace,
+    serviceAccount,
+    workloadName,
+    clusterId,
+    locality,
+    health,
+    weight: 1,
+    nodeName,
+    mtls,
+  };
 }
 
 function entryEndpoints(service: MeshService, port: MeshServicePort, sources: EndpointSources): ServiceEndpoint[] {
@@ -201,6 +234,7 @@ function bare(address: string, port: number, namespace: string): ServiceEndpoint
     locality: NOWHERE,
     health: 'UNKNOWN',
     weight: 1,
+    nodeName: '',
     mtls: false,
   };
 }

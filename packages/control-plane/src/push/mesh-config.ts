@@ -1,4 +1,5 @@
 import type { HTTPRetry, MeshConfigSpec, MeshObject } from '@ripstop/istio-api';
+import type { LocalityBalancing } from './locality-policy.ts';
 
 /** MeshConfig with Istio's defaults filled in. */
 export interface MeshConfig {
@@ -13,11 +14,12 @@ export interface MeshConfig {
   readonly accessLog: { readonly path: string; readonly format: string; readonly encoding: string } | undefined;
   readonly defaultRetry: HTTPRetry | undefined;
   readonly tracingSampling: number;
+  readonly locality: LocalityBalancing;
   /** Proxies in front of gateways whose x-forwarded-for is believed. */
   readonly numTrustedProxies: number;
 }
 
-interface MoreFields {
+interface MoreFields extends LocalityBalancing {
   readonly connectTimeout?: string;
   readonly defaultHttpRetryPolicy?: HTTPRetry;
 }
@@ -38,6 +40,10 @@ export function meshConfigOf(objects: readonly MeshObject[], trustDomain: string
     pathNormalization: spec.pathNormalization?.normalization ?? 'DEFAULT',
     accessLog: file === '' ? undefined : { path: file, format: spec.accessLogFormat ?? '', encoding: spec.accessLogEncoding ?? 'TEXT' },
     defaultRetry: spec.defaultHttpRetryPolicy,
+    locality: {
+      ...(spec.localityLbSetting === undefined ? {} : { localityLbSetting: spec.localityLbSetting }),
+      ...(spec.zoneAwareLbSetting === undefined ? {} : { zoneAwareLbSetting: spec.zoneAwareLbSetting }),
+    },
     tracingSampling: spec.defaultConfig?.tracing?.sampling ?? 1,
     numTrustedProxies: spec.defaultConfig?.gatewayTopology?.numTrustedProxies ?? 0,
   };

@@ -18,7 +18,7 @@ import { DestinationRules } from './destination-rules.ts';
 import { type EndpointSources, endpointsOf, nodeLocalities, podInstance, type ServiceEndpoint } from './endpoints.ts';
 import { type MeshConfig, meshConfigOf } from './mesh-config.ts';
 import { PeerAuthentications } from './peer-authentication.ts';
-import { type MeshService, type MeshServicePort, selects, serviceOf, servicesOfEntry } from './service.ts';
+import { DISTRIBUTION, type MeshService, type MeshServicePort, selects, serviceOf, servicesOfEntry, withAliases } from './service.ts';
 import { type OutboundScope, SidecarScopes, type SidecarSpec } from './sidecar-scope.ts';
 import { resolveVirtualServices, type VirtualService } from './virtual-services.ts';
 
@@ -50,8 +50,14 @@ export class PushContext {
     const of = <S>(kind: string): MeshObject<S>[] => ordered.filter((object) => object.kind === kind) as MeshObject<S>[];
     this.mesh = meshConfigOf(ordered, trustDomain);
     const { domain, rootNamespace } = this.mesh;
+    const distributions = new Map(of('Namespace').map(({ metadata }) => [metadata.name, metadata.annotations[DISTRIBUTION]]));
+    const kubernetes = of<ServiceSpec>('Service');
     this.services = [
-      ...of<ServiceSpec>('Service').flatMap((object) => serviceOf(object, { domain }) ?? []),
+      ...withAliases(
+        kubernetes.flatMap((object) => serviceOf(object, { domain, distributionOf: (name) => distributions.get(name) }) ?? []),
+        kubernetes,
+        { domain },
+      ),
       ...of<ServiceEntrySpec>('ServiceEntry').flatMap(servicesOfEntry),
     ];
     this.virtualServices = resolveVirtualServices(of<VirtualServiceSpec>('VirtualService'), domain);

@@ -29,17 +29,33 @@ export interface MeshService {
   readonly exportTo: readonly string[];
   readonly selector: Readonly<Record<string, string>> | undefined;
   readonly subjectAltNames: readonly string[];
+  /** Host names of ExternalName Services that stand for this one. */
+  readonly aliases: readonly string[];
+  /** Kubernetes' trafficDistribution; '' = none. */
+  readonly trafficDistribution: string;
+  /** internalTrafficPolicy Local: only endpoints on the client's own node. */
+  readonly nodeLocal: boolean;
+  /** publishNotReadyAddresses: not ready is good enough. */
+  readonly notReadyIsReady: boolean;
+  /** Label istio.io/persistent-session: terminating endpoints keep their sessions. */
+  readonly persistentSession: boolean;
   readonly object: MeshObject;
 }
 
 export interface ServiceScope {
   readonly domain: string;
+  /** trafficDistribution of a namespace, from its annotation. */
+  readonly distributionOf: (namespace: string) => string | undefined;
 }
 
+/** Says what `spec.trafficDistribution` says, on a Service or for a whole Namespace. */
+export const DISTRIBUTION = 'networking.istio.io/traffic-distribution';
+
 /** The service of a Kubernetes Service; undefined for ExternalName, which names no endpoints of its own. */
-export function serviceOf(object: MeshObject<ServiceSpec>, { domain }: ServiceScope): MeshService | undefined {
+export function serviceOf(object: MeshObject<ServiceSpec>, { domain, distributionOf }: ServiceScope): MeshService | undefined {
   const { spec, metadata } = object;
   if (spec.type === 'ExternalName') return undefined;
+  const namespaceDistribution = distributionOf(metadata.namespace);
   const exportTo = metadata.annotations['networking.istio.io/exportTo'];
   const addresses = (spec.clusterIPs ?? (spec.clusterIP === undefined ? [] : [spec.clusterIP])).filter((ip) => ip !== '' && ip !== 'None');
   return {
@@ -62,6 +78,11 @@ export function serviceOf(object: MeshObject<ServiceSpec>, { domain }: ServiceSc
     exportTo: exportTo === undefined ? ['*'] : exportTo.split(',').map((name) => name.trim()),
     selector: spec.selector,
     subjectAltNames: [],
+    aliases: [],
+    trafficDistribution: spec.trafficDistribution ?? metadata.annotations[DISTRIBUTION] ?? namespaceDistribution ?? '',
+    nodeLocal: spec.internalTrafficPolicy === 'Local',
+    notReadyIsReady: spec.publishNotReadyAddresses === true,
+    persistentSession: metadata.labels['istio.io/persistent-session'] !== undefined,
     object,
   };
 }
@@ -95,8 +116,39 @@ export function servicesOfEntry(object: MeshObject<ServiceEntrySpec>): MeshServi
     exportTo: spec.exportTo ?? ['*'],
     selector: spec.workloadSelector?.labels,
     subjectAltNames: spec.subjectAltNames ?? [],
+    aliases: [],
+    trafficDistribution: metadata.annotations[DISTRIBUTION] ?? '',
+    nodeLocal: false,
+    notReadyIsReady: false,
+    persistentSession: metadata.labels['istio.io/persistent-session'] !== undefined,
     object,
   }));
+}
+
+/** Services with the ExternalName Services that stand for them, over any number of steps. */
+export function withAliases(
+  services: readonly MeshService[],
+  objects: readonly MeshObject<ServiceSpec>[],
+  { domain }: Pick<ServiceScope, 'domain'>,
+): MeshService[] {
+  const targets = new Map<string, string>();
+  for (const { spec, metadata } of objects) {
+    if (spec.type === 'ExternalName' && spec.externalName !== undefined)
+      targets.set(`${metadata.name}.${metadata.namespace}.svc.${domain}`, spec.externalName);
+  }
+  if (targets.size === 0) return [...services];
+  const aliases = new Map<string, string[]>();
+  for (const alias of targets.keys()) {
+    let target = targets.get(alias)!;
+    // Aliases that lead to each other lead nowhere.
+    for (let step = 0; targets.has(target) && step < targets.size; step++) target = targets.get(target)!;
+    aliases.set(target, [...(aliases.get(target) ?? []), alias]);
+  }
+  const taken = new Set(services.map(({ hostname }) => hostname));
+  return services.map((service) => {
+    const own = (aliases.get(service.hostname) ?? []).filter((alias) => !taken.has(alias));
+    return own.length === 0 || service.registry === 'External' ? service : { ...service, aliases: own.sort() };
+  });
 }
 
 /** exportTo as Istio reads it: `*` everybody, `.` the own namespace, `~` nobody, else namespaces. */

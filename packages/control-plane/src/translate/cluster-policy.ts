@@ -1,5 +1,7 @@
 import type { ConnectionPoolSettings, LoadBalancerSettings, OutlierDetection as OutlierSpec } from '@ripstop/istio-api';
-import { type Cluster, Cluster_LbPolicy, ClusterHttpProtocolOptions, OutlierDetection, packAny } from '@ripstop/xds-api';
+import { type Cluster, Cluster_LbPolicy, ClusterHttpProtocolOptions, HealthStatus, OutlierDetection, packAny } from '@ripstop/xds-api';
+import type { Policy } from '../push/destination-rules.ts';
+import type { LocalityPolicy } from '../push/locality-policy.ts';
 import { isHttp2, type Protocol } from '../push/protocol.ts';
 import { duration, type FieldsOf } from './values.ts';
 
@@ -42,21 +44,46 @@ export function loadBalancer(settings: LoadBalancerSettings | undefined): Cluste
       lbConfig: { $case: 'ringHashLbConfig', value: { minimumRingSize } },
     };
   }
+  const slow = slowStart(settings);
   switch (settings?.simple) {
     case 'ROUND_ROBIN':
-      return { lbPolicy: Cluster_LbPolicy.ROUND_ROBIN };
+      return {
+        lbPolicy: Cluster_LbPolicy.ROUND_ROBIN,
+        ...(slow === undefined ? {} : { lbConfig: { $case: 'roundRobinLbConfig', value: slow } }),
+      };
     case 'RANDOM':
       return { lbPolicy: Cluster_LbPolicy.RANDOM };
     default:
-      return { lbPolicy: Cluster_LbPolicy.LEAST_REQUEST };
+      return {
+        lbPolicy: Cluster_LbPolicy.LEAST_REQUEST,
+        ...(slow === undefined ? {} : { lbConfig: { $case: 'leastRequestLbConfig', value: slow } }),
+      };
   }
+}
+
+/** Fields of `loadBalancer` that are not in LoadBalancerSettings. */
+interface Warmup {
+  readonly warmup?: { readonly duration?: string; readonly minimumPercent?: number; readonly aggression?: number };
+  readonly warmupDurationSecs?: string;
+}
+
+/** New endpoints get their share little by little. The runtime key is istiod's, letter by letter. */
+function slowStart(settings: (LoadBalancerSettings & Warmup) | undefined) {
+  const { warmup, warmupDurationSecs } = settings ?? {};
+  const window = duration(warmup?.duration ?? warmupDurationSecs);
+  if (window === undefined) return undefined;
+  return {
+    slowStartConfig: {
+      slowStartWindow: window,
+      minWeightPercent: { value: warmup?.minimumPercent ?? 10 },
+      ...(warmup?.aggression === undefined ? {} : { aggression: { defaultValue: warmup.aggression, runtimeKey: '(' } }),
+    },
+  };
 }
 
 /** Outlier detection: absent means off; success rate is never used (Istio: applyOutlierDetection). */
 export function outlierDetection(spec: OutlierSpec | undefined): ClusterFields {
-  const minHealth = spec?.minHealthPercent ?? 0;
-  const commonLbConfig = { healthyPanicThreshold: { value: Math.max(minHealth, 0) } };
-  if (spec === undefined) return { commonLbConfig };
+  if (spec === undefined) return {};
   const detection = OutlierDetection.fromPartial({
     enforcingSuccessRate: 0,
     ...(spec.consecutive5xxErrors === undefined
@@ -73,7 +100,22 @@ export function outlierDetection(spec: OutlierSpec | undefined): ClusterFields {
     ...((spec.maxEjectionPercent ?? 0) > 0 ? { maxEjectionPercent: spec.maxEjectionPercent } : {}),
     ...(spec.splitExternalLocalOriginErrors === true ? splitErrors(spec) : {}),
   });
-  return { commonLbConfig, outlierDetection: detection };
+  return { outlierDetection: detection };
+}
+
+/** Panic is off unless minHealthPercent says otherwise; near endpoints first, when the client's place counts. */
+export function commonLbConfig(
+  { outlierDetection: spec }: Policy,
+  locality: LocalityPolicy | undefined,
+  persistentSession: boolean,
+): NonNullable<ClusterFields['commonLbConfig']> {
+  const { HEALTHY, DRAINING, UNKNOWN, DEGRADED } = HealthStatus;
+  return {
+    healthyPanicThreshold: { value: Math.max(spec?.minHealthPercent ?? 0, 0) },
+    ...(locality?.config === 'weighted' ? { localityConfigSpecifier: { $case: 'localityWeightedLbConfig', value: {} } } : {}),
+    ...(locality?.config === 'zone-aware' ? { localityConfigSpecifier: { $case: 'zoneAwareLbConfig', value: {} } } : {}),
+    ...(persistentSession ? { overrideHostStatus: { statuses: [HEALTHY, DRAINING, UNKNOWN, DEGRADED] } } : {}),
+  };
 }
 
 function splitErrors(spec: OutlierSpec): FieldsOf<typeof OutlierDetection> {
@@ -106,10 +148,25 @@ export function connectionSettings(pool: ConnectionPoolSettings | undefined, con
   };
 }
 
+const FOLLOW_CLIENT: FieldsOf<typeof ClusterHttpProtocolOptions> = {
+  upstreamProtocolOptions: { $case: 'useDownstreamProtocolConfig', value: { httpProtocolOptions: {}, http2ProtocolOptions: {} } },
+};
+
+type HttpPool = NonNullable<ConnectionPoolSettings['http']>;
+
+/** useClientProtocol beats what the port says and every upgrade. */
+function usesClientProtocol(http: (HttpPool & { readonly useClientProtocol?: boolean }) | undefined): boolean {
+  return http?.useClientProtocol === true;
+}
+
+/** Connections of this port speak HTTP/2. */
+export function offersHttp2(protocol: Protocol, http: HttpPool | undefined): boolean {
+  return !usesClientProtocol(http) && (isHttp2(protocol) || http?.h2UpgradePolicy === 'UPGRADE');
+}
+
 /** HttpProtocolOptions; absent means HTTP/1.1 without limits. `autoSni`: take SNI and SAN from the request's host. */
 export function httpOptions(protocol: Protocol, pool: ConnectionPoolSettings | undefined, autoSni: boolean): ClusterFields {
   const http = pool?.http;
-  const upgrade = http?.h2UpgradePolicy === 'UPGRADE' && !isHttp2(protocol);
   const common = {
     ...(http?.idleTimeout === undefined ? {} : { idleTimeout: duration(http.idleTimeout)! }),
     ...(pool?.tcp?.maxConnectionDuration === undefined ? {} : { maxConnectionDuration: duration(pool.tcp.maxConnectionDuration)! }),
@@ -118,7 +175,8 @@ export function httpOptions(protocol: Protocol, pool: ConnectionPoolSettings | u
   const hasCommon = Object.keys(common).length > 0;
   const streams = http?.maxConcurrentStreams;
   let options: FieldsOf<typeof ClusterHttpProtocolOptions> | undefined;
-  if (isHttp2(protocol) || upgrade) {
+  if (usesClientProtocol(http)) options = FOLLOW_CLIENT;
+  else if (offersHttp2(protocol, http)) {
     const http2 = streams === undefined ? {} : { maxConcurrentStreams: streams };
     options = {
       upstreamProtocolOptions: {
@@ -127,9 +185,7 @@ export function httpOptions(protocol: Protocol, pool: ConnectionPoolSettings | u
       },
     };
   } else if (protocol === 'Auto') {
-    options = {
-      upstreamProtocolOptions: { $case: 'useDownstreamProtocolConfig', value: { httpProtocolOptions: {}, http2ProtocolOptions: {} } },
-    };
+    options = FOLLOW_CLIENT;
   } else if (hasCommon || autoSni) {
     options = {
       upstreamProtocolOptions: {

@@ -2,19 +2,20 @@ import type { ClientTLSSettings, Subset } from '@ripstop/istio-api';
 import { CLUSTER_TYPE_URL, Cluster, Cluster_DiscoveryType, Cluster_DnsLookupFamily, Cluster_LbPolicy } from '@ripstop/xds-api';
 import type { ProxyNode } from '../model/proxy-node.ts';
 import { type MergedDestinationRule, policyFor } from '../push/destination-rules.ts';
-import { isHttp2 } from '../push/protocol.ts';
 import type { PushContext } from '../push/push-context.ts';
 import type { MeshService, MeshServicePort } from '../push/service.ts';
 import {
   type ClusterFields,
+  commonLbConfig,
   connectionSettings,
   httpOptions,
   loadBalancer,
+  offersHttp2,
   outlierDetection,
   passthroughOptions,
   thresholds,
 } from './cluster-policy.ts';
-import { loadAssignment } from './endpoints.ts';
+import { loadAssignment, localityOf } from './endpoints.ts';
 import { inboundPorts } from './inbound-ports.ts';
 import {
   BLACK_HOLE_CLUSTER,
@@ -74,6 +75,7 @@ function outbound(input: OutboundInput): ClusterFields {
     ...connectionSettings(policy.connectionPool, push.mesh.connectTimeout),
     ...thresholds(policy.connectionPool),
     ...outlierDetection(policy.outlierDetection),
+    commonLbConfig: commonLbConfig(policy, passthroughHosts ? undefined : localityOf(push, service, policy), service.persistentSession),
     ...(passthroughHosts ? { lbPolicy: Cluster_LbPolicy.CLUSTER_PROVIDED } : loadBalancer(policy.loadBalancer)),
     ...httpOptions(port.protocol, policy.connectionPool, autoSni),
     ...discovery(input, name, passthroughHosts),
@@ -82,7 +84,7 @@ function outbound(input: OutboundInput): ClusterFields {
   };
 }
 
-function discovery({ push, service, port, subset, rule }: OutboundInput, name: string, passthroughHosts: boolean): ClusterFields {
+function discovery({ node, push, service, port, subset, rule }: OutboundInput, name: string, passthroughHosts: boolean): ClusterFields {
   if (passthroughHosts) {
     const moved = service.registry === 'External' && service.resolution === 'NONE' && port.targetPort !== port.port;
     return {
@@ -104,14 +106,15 @@ function discovery({ push, service, port, subset, rule }: OutboundInput, name: s
     dnsLookupFamily: Cluster_DnsLookupFamily.V4_ONLY,
     dnsRefreshRate: milliseconds(60_000),
     respectDnsTtl: true,
-    loadAssignment: loadAssignment(name, push, service, port, subset, policyFor(rule, subset, port.port).tls),
+    loadAssignment: loadAssignment({ name, node, push, service, port, subset, policy: policyFor(rule, subset, port.port) }),
   };
 }
 
 /** A tls mode of the DestinationRule decides alone; else auto-mTLS decides endpoint by endpoint. */
 function transport(input: OutboundInput, tls: ClientTLSSettings | undefined, passthroughHosts: boolean): ClusterFields {
   const { push, service, port } = input;
-  const http2 = isHttp2(port.protocol);
+  const http = policyFor(input.rule, input.subset, port.port).connectionPool?.http;
+  const http2 = offersHttp2(port.protocol, http);
   switch (tls?.mode) {
     case 'DISABLE':
       return {};

@@ -22,6 +22,8 @@ export interface ManagerInput {
   readonly httpFilters: NonNullable<ManagerFields['httpFilters']>;
   readonly routes: NonNullable<ManagerFields['routeSpecifier']>;
   readonly position: 'inbound' | 'outbound' | 'gateway';
+  /** The port is named as HTTP/2. */
+  readonly http2?: boolean;
 }
 
 /** An HTTP connection manager with istiod's settings, as a packed filter. */
@@ -33,6 +35,7 @@ export function connectionManager(input: ManagerInput): Any {
     routeSpecifier: routes,
     proxy100Continue: true,
     streamIdleTimeout: ZERO,
+    ...(input.http2 === true ? { http2ProtocolOptions: {} } : {}),
     upgradeConfigs: [{ upgradeType: 'websocket' }],
     useRemoteAddress: input.position === 'gateway',
     xffNumTrustedHops: input.position === 'gateway' ? mesh.numTrustedProxies : 0,

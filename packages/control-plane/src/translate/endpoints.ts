@@ -1,10 +1,12 @@
-import type { ClientTLSSettings, Subset } from '@ripstop/istio-api';
+import type { Subset } from '@ripstop/istio-api';
 import { ClusterLoadAssignment, ENDPOINT_TYPE_URL, HealthStatus, type LbEndpoint } from '@ripstop/xds-api';
 import type { ProxyNode } from '../model/proxy-node.ts';
-import { type MergedDestinationRule, policyFor } from '../push/destination-rules.ts';
+import { type MergedDestinationRule, type Policy, policyFor } from '../push/destination-rules.ts';
 import type { ServiceEndpoint } from '../push/endpoints.ts';
+import { type LocalityPolicy, localityPolicy } from '../push/locality-policy.ts';
 import type { PushContext } from '../push/push-context.ts';
 import { type MeshService, type MeshServicePort, selects } from '../push/service.ts';
+import { localityGroups } from './locality.ts';
 import type { XdsResource } from './resource.ts';
 import type { FieldsOf } from './values.ts';
 
@@ -35,7 +37,7 @@ function assignmentFor(
 ): ClusterLoadAssignment {
   const rule = push.destinationRules.find(service.hostname, service.namespace, node.namespace);
   const subset = subsetOf(rule, subsetName);
-  return loadAssignment(name, push, service, port, subset, policyFor(rule, subset, port.port).tls);
+  return loadAssignment({ name, node, push, service, port, subset, policy: policyFor(rule, subset, port.port) });
 }
 
 function subsetOf(rule: MergedDestinationRule | undefined, name: string): Subset | undefined {
@@ -44,35 +46,50 @@ function subsetOf(rule: MergedDestinationRule | undefined, name: string): Subset
   return rule?.subsets.find((subset) => subset.name === name) ?? { name, labels: { 'ripstop/no-such-subset': name } };
 }
 
-/** The endpoints of a service port, grouped by locality; weights add up per locality. */
-export function loadAssignment(
-  name: string,
-  push: PushContext,
-  service: MeshService,
-  port: MeshServicePort,
-  subset: Subset | undefined,
-  tls: ClientTLSSettings | undefined,
-): ClusterLoadAssignment {
-  const localities = new Map<string, { readonly first: ServiceEndpoint; readonly members: ServiceEndpoint[] }>();
-  for (const endpoint of push.endpoints(service, port)) {
-    if (!selects(subset?.labels, endpoint.labels)) continue;
-    const { region, zone, subZone } = endpoint.locality;
-    const key = `${region}/${zone}/${subZone}`;
-    const group = localities.get(key);
-    if (group === undefined) localities.set(key, { first: endpoint, members: [endpoint] });
-    else group.members.push(endpoint);
-  }
+export interface AssignmentInput {
+  readonly name: string;
+  readonly node: ProxyNode;
+  readonly push: PushContext;
+  readonly service: MeshService;
+  readonly port: MeshServicePort;
+  readonly subset: Subset | undefined;
+  readonly policy: Policy;
+}
+
+/** The endpoints of a service port as this client has them: grouped by place, with priorities and weights. */
+export function loadAssignment({ name, node, push, service, port, subset, policy }: AssignmentInput): ClusterLoadAssignment {
+  const { tls, outlierDetection } = policy;
+  const hasPanicThreshold = (outlierDetection?.minHealthPercent ?? 0) > 0;
+  const mine = push.endpoints(service, port).filter((endpoint) => {
+    if (!selects(subset?.labels, endpoint.labels)) return false;
+    // With a panic threshold the unhealthy would be called in panic.
+    if (hasPanicThreshold && endpoint.health === 'UNHEALTHY') return false;
+    return !service.nodeLocal || endpoint.nodeName === (node.metadata.NODE_NAME ?? '');
+  });
   // A tls mode of the DestinationRule decides for every endpoint alike, so none is marked (ISTIO_MUTUAL marks them all the same).
   const autoMtls = tls === undefined || tls.mode === 'ISTIO_MUTUAL';
   return ClusterLoadAssignment.fromPartial({
     clusterName: name,
-    endpoints: [...localities.entries()]
-      .sort(([a], [b]) => (a < b ? -1 : 1))
-      .map(([, { first, members }]) => ({
-        locality: first.locality,
-        loadBalancingWeight: members.reduce((sum, { weight }) => sum + weight, 0),
-        lbEndpoints: members.map((member) => lbEndpoint(member, autoMtls && mtlsWanted(member, push, service), service)),
-      })),
+    endpoints: localityGroups(mine, node, localityOf(push, service, policy)).map(({ locality, priority, weight, endpoints }) => ({
+      locality,
+      priority,
+      loadBalancingWeight: weight,
+      lbEndpoints: endpoints.map((member) => lbEndpoint(member, autoMtls && mtlsWanted(member, push, service), service)),
+    })),
+  });
+}
+
+/** How calls of this service prefer near endpoints. */
+export function localityOf(
+  { mesh }: PushContext,
+  service: MeshService,
+  { loadBalancer, outlierDetection }: Policy,
+): LocalityPolicy | undefined {
+  return localityPolicy({
+    balancer: loadBalancer,
+    outlierDetection: outlierDetection !== undefined,
+    trafficDistribution: service.trafficDistribution,
+    mesh: mesh.locality,
   });
 }
 

@@ -12,7 +12,7 @@ import {
 } from '@ripstop/xds-api';
 import type { ProxyNode } from '../model/proxy-node.ts';
 import type { MtlsMode } from '../push/peer-authentication.ts';
-import { isGrpc, isHttp } from '../push/protocol.ts';
+import { isGrpc, isHttp, isHttp2 } from '../push/protocol.ts';
 import type { PushContext } from '../push/push-context.ts';
 import { unroutedAccessLogs } from './access-logs.ts';
 import { connectionManager } from './connection-manager.ts';
@@ -187,6 +187,7 @@ class ChainFactory {
       httpFilters: this.httpFilters,
       routes: { $case: 'routeConfig', value: inboundRoutes(this.node, cluster, port) },
       position: 'inbound',
+      http2: port !== undefined && isHttp2(port.protocol),
     });
     return { name: 'envoy.filters.network.http_connection_manager', configType: { $case: 'typedConfig', value } };
   }

@@ -2,6 +2,7 @@ import { HttpInspector, LISTENER_TYPE_URL, Listener, packAny, TrafficDirection }
 import type { ProxyNode } from '../model/proxy-node.ts';
 import { isHttp, isTls } from '../push/protocol.ts';
 import type { PushContext } from '../push/push-context.ts';
+import type { MeshService, MeshServicePort } from '../push/service.ts';
 import { unroutedAccessLogs } from './access-logs.ts';
 import { connectionManager } from './connection-manager.ts';
 import { outboundFilters } from './filter-order.ts';
@@ -29,8 +30,7 @@ export function outboundListeners(node: ProxyNode, push: PushContext): XdsResour
         if (service.addresses.length === 0 && isTls(port.protocol)) {
           tlsChains.set(port.port, [...(tlsChains.get(port.port) ?? []), sniChain(push, service.hostname, cluster)]);
         }
-        for (const address of service.addresses) {
-          if (address.includes('/')) continue;
+        for (const address of addressesOf(service, port, node, push)) {
           listeners.push(
             port.protocol === 'Auto'
               ? sniffed(node, push, service.hostname, address, port.port, cluster)
@@ -44,6 +44,13 @@ export function outboundListeners(node: ProxyNode, push: PushContext): XdsResour
   for (const [port, chains] of tlsChains) if (!httpPorts.has(port)) listeners.push(tls(node, push, port, chains));
   listeners.push(virtualOutbound(node, push));
   return listeners.map((fields) => ({ typeUrl: LISTENER_TYPE_URL, name: fields.name!, message: Listener.fromPartial(fields) }));
+}
+
+/** Where a service that is not HTTP is called: at its own addresses; a headless one at its endpoints', ready or not, but not at ours. */
+function addressesOf(service: MeshService, port: MeshServicePort, node: ProxyNode, push: PushContext): readonly string[] {
+  if (!service.headless) return service.addresses.filter((address) => !address.includes('/'));
+  const others = push.endpoints(service, port).filter(({ address }) => !node.ipAddresses.includes(address));
+  return [...new Set(others.map(({ address }) => address))].sort();
 }
 
 /** Every HTTP service of a port shares one listener; routes tell them apart. What is not HTTP passes through. */

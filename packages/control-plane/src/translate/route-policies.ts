@@ -156,12 +156,12 @@ export function headerMutations(operations: HeaderOperations | undefined): Heade
   const append = (entries: Readonly<Record<string, string>> | undefined, appendAction: HeaderValueOption_HeaderAppendAction): void => {
     for (const key of Object.keys(entries ?? {}).sort()) {
       const value = entries![key]!;
-      if (key.toLowerCase() === 'host' || key === ':authority') authority = value;
+      if (key.toLowerCase() === 'host' || key === ':authority') authority ??= value;
       else if (!key.startsWith(':')) add.push({ header: { key, value }, appendAction });
     }
   };
-  append(operations?.add, HeaderValueOption_HeaderAppendAction.APPEND_IF_EXISTS_OR_ADD);
   append(operations?.set, HeaderValueOption_HeaderAppendAction.OVERWRITE_IF_EXISTS_OR_ADD);
+  append(operations?.add, HeaderValueOption_HeaderAppendAction.APPEND_IF_EXISTS_OR_ADD);
   return {
     add,
     remove: [...(operations?.remove ?? [])].filter((name) => !name.startsWith(':') && name.toLowerCase() !== 'host'),

@@ -81,8 +81,8 @@ function orphanHosts(services: readonly MeshService[], scope: RouteScope, taken:
 
 /** Every name that a client of `namespace` may use for a service, in istiod's order. */
 function domainsOf(service: MeshService, namespace: string, domain: string): string[] {
-  const { hostname, addresses } = service;
-  const names = [hostname, `${hostname}.`, ...shortNames(hostname, namespace, domain)];
+  const { hostname, aliases, addresses } = service;
+  const names = [hostname, ...aliases].flatMap((host) => [host, `${host}.`, ...shortNames(host, namespace, domain)]);
   if (service.headless) return [...names, ...names.map((entry) => `*.${entry}`)];
   return [...names, ...addresses.filter((address) => !address.includes('/'))];
 }

@@ -13,20 +13,24 @@ const servicePort = openObject({
 });
 
 const service: Schema = openObject({
-  type: noted(text, 'ExternalName is not served: a warning says so'),
+  type: noted(text, 'ExternalName is another name of a Service of the mesh; towards other hosts a warning says what to write'),
   clusterIP: noted(text, '`None` is headless: the host that the app names is dialled'),
   clusterIPs: texts,
   selector: labels,
   ports: list(servicePort),
-  externalName: noted(text, 'write a ServiceEntry'),
-  internalTrafficPolicy: noted(text, '`Local` is not honoured: a warning says so'),
-  trafficDistribution: ignored(text, 'all localities are balanced as one'),
-  publishNotReadyAddresses: noted(bool, '`true` is not honoured: endpoints that are not ready get no requests, and a warning says so'),
+  externalName: text,
+  internalTrafficPolicy: noted(text, '`Local`: endpoints on the Node of the client'),
+  trafficDistribution: noted(text, 'PreferClose, PreferSameZone, PreferSameNode; also as an annotation, here or on the Namespace'),
+  publishNotReadyAddresses: bool,
 });
 
 const endpoint = openObject({
   addresses: texts,
-  conditions: openObject({ ready: noted(bool, 'false: the endpoint is left out; `serving` and `terminating` are not looked at') }),
+  conditions: openObject({
+    ready: noted(bool, 'false: known and not called'),
+    serving: bool,
+    terminating: noted(bool, 'the endpoint is left out, or drains where the Service has the label `istio.io/persistent-session`'),
+  }),
   targetRef: openObject({ kind: text, name: text, namespace: text }),
   zone: noted(text, 'of endpoints without a Pod; the Node of a Pod comes first'),
 });

@@ -18,14 +18,13 @@ import {
 } from './schema.ts';
 
 const NO_PROXY = 'there is no proxy process and nothing is captured';
-const LOCALITY = 'all localities are balanced as one';
 
 const retry = object({
   attempts: count,
   retryOn: text,
   perTryTimeout: duration,
   backoff: duration,
-  retryRemoteLocalities: ignored(bool, LOCALITY),
+  retryRemoteLocalities: bool,
   retryIgnorePreviousHosts: bool,
 });
 
@@ -128,8 +127,8 @@ const fields: Fields = {
     'a document without exportTo is seen by every namespace: write exportTo into it',
   ),
   defaultTrafficPolicy: ignored(any, 'write a DestinationRule'),
-  localityLbSetting: ignored(any, LOCALITY),
-  zoneAwareLbSetting: ignored(any, LOCALITY),
+  localityLbSetting: noted(any, 'failover needs outlierDetection of the DestinationRule, `distribute` does not'),
+  zoneAwareLbSetting: any,
   meshMTLS: ignored(any, 'TLS 1.2 is the least that is spoken, with the AES-GCM suites of istiod'),
   tlsDefaults: ignored(any, 'TLS 1.2 is the least that is spoken'),
   caCertificates: ignored(anyList, "the mesh's own CA is the only one that is trusted"),

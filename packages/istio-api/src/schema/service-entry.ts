@@ -7,7 +7,7 @@ const workloadEntryFields: Fields = {
   ports: map(port),
   labels: map(text),
   network: ignored(text, 'every network is taken to be reachable'),
-  locality: noted(text, 'told to clients; balancing does not prefer near ones yet'),
+  locality: text,
   weight: number,
   serviceAccount: text,
 };

@@ -110,7 +110,7 @@ describe('what is optional', () => {
       rule('{ loadBalancer: { consistentHash: { httpCookie: { name: c, ttl: 60s } } } }'),
       'a missing cookie is not made',
     ],
-    ['locality failover', rule('{ loadBalancer: { localityLbSetting: { enabled: true } } }'), 'localityLbSetting'],
+    ['the size from which zones count', rule('{ loadBalancer: { zoneAwareLbSetting: { minClusterSize: 6 } } }'), 'minClusterSize'],
     [
       'an HTTPS server',
       gateway('port: { number: 443, protocol: HTTPS }, tls: { mode: SIMPLE, credentialName: c }'),
@@ -132,11 +132,6 @@ describe('what is optional', () => {
       'HTTPRoute has no effect in this version: write a VirtualService',
     ],
     ['an ExternalName', doc('v1', 'Service', '{ type: ExternalName, externalName: a.b }'), 'write a ServiceEntry'],
-    [
-      'endpoints before they are ready',
-      doc('v1', 'Service', '{ publishNotReadyAddresses: true }'),
-      'endpoints that are not ready get no requests',
-    ],
     [
       'a range of addresses',
       networking('ServiceEntry', '{ hosts: [a.b], addresses: [10.0.0.0/8], ports: [{ number: 80, name: http, protocol: HTTP }] }'),

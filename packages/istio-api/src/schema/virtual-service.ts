@@ -88,7 +88,7 @@ const httpRoute = object(
       attempts: count,
       perTryTimeout: duration,
       retryOn: noted(text, "Envoy's HTTP and gRPC conditions, and status codes"),
-      retryRemoteLocalities: ignored(bool, 'all localities are balanced as one, so retries reach them anyway'),
+      retryRemoteLocalities: bool,
       retryIgnorePreviousHosts: bool,
       backoff: duration,
     }),

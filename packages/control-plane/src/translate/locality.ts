@@ -1,0 +1,111 @@
+import type { ProxyNode } from '../model/proxy-node.ts';
+import type { EndpointLocality, ServiceEndpoint } from '../push/endpoints.ts';
+import { HOSTNAME_LABEL, type LocalityPolicy, NETWORK_LABEL, REGION_LABEL, SUBZONE_LABEL, ZONE_LABEL } from '../push/locality-policy.ts';
+
+/** Endpoints of one place that one client reaches for at the same time. */
+export interface LocalityGroup {
+  readonly locality: EndpointLocality;
+  readonly priority: number;
+  readonly weight: number;
+  readonly endpoints: readonly ServiceEndpoint[];
+}
+
+/** Endpoints by place, with priorities and weights as this client has them (Istio: loadbalancer.ApplyLocalityLoadBalancer). */
+export function localityGroups(
+  endpoints: readonly ServiceEndpoint[],
+  node: ProxyNode,
+  policy: LocalityPolicy | undefined,
+): LocalityGroup[] {
+  if (policy === undefined) return group(endpoints, () => 0);
+  if (policy.distribute.length > 0)
+    return distributed(
+      group(endpoints, () => 0),
+      node,
+      policy.distribute,
+    );
+  return compact(group(endpoints, policy.failoverPriority.length > 0 ? byLabels(node, policy) : byPlace(node, policy)));
+}
+
+function group(endpoints: readonly ServiceEndpoint[], priorityOf: (endpoint: ServiceEndpoint) => number): LocalityGroup[] {
+  const groups = new Map<string, { locality: EndpointLocality; priority: number; endpoints: ServiceEndpoint[] }>();
+  for (const endpoint of endpoints) {
+    const { region, zone, subZone } = endpoint.locality;
+    const priority = priorityOf(endpoint);
+    const key = `${region}/${zone}/${subZone} ${priority}`;
+    const known = groups.get(key);
+    if (known === undefined) groups.set(key, { locality: endpoint.locality, priority, endpoints: [endpoint] });
+    else known.endpoints.push(endpoint);
+  }
+  return [...groups]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([, found]) => ({ ...found, weight: found.endpoints.reduce((sum, { weight }) => sum + weight, 0) }));
+}
+
+/** 0 here, 1 in the zone, 2 in the region, 3 elsewhere; a failover of the client's region puts its target before the others. */
+function byPlace({ locality }: ProxyNode, { failover }: LocalityPolicy): (endpoint: ServiceEndpoint) => number {
+  const target = failover.find(({ from }) => from === locality.region)?.to;
+  return ({ locality: { region, zone, subZone } }) => {
+    if (region !== locality.region) return target === undefined || region === target ? 3 : 4;
+    if (zone !== locality.zone) return 2;
+    return subZone === locality.subZone ? 0 : 1;
+  };
+}
+
+/** The more labels in a row an endpoint shares with the client, the nearer it is. `label=value` asks for that value. */
+function byLabels(node: ProxyNode, { failoverPriority }: LocalityPolicy): (endpoint: ServiceEndpoint) => number {
+  const wanted = failoverPriority.map((entry) => {
+    const [label, value] = entry.split('=', 2) as [string, string?];
+    const hostname = typeof node.metadata.NODE_NAME === 'string' ? node.metadata.NODE_NAME : '';
+    return { label, value: value ?? labelOf(label, node.labels, node.locality, hostname) };
+  });
+  return ({ labels, locality, nodeName }) => {
+    const matched = wanted.findIndex(({ label, value }) => labelOf(label, labels, locality, nodeName) !== value);
+    return matched === -1 ? 0 : wanted.length - matched;
+  };
+}
+
+function labelOf(label: string, labels: Readonly<Record<string, string>>, locality: EndpointLocality, hostname: string): string {
+  switch (label) {
+    case REGION_LABEL:
+      return locality.region;
+    case ZONE_LABEL:
+      return locality.zone;
+    case SUBZONE_LABEL:
+      return locality.subZone;
+    case HOSTNAME_LABEL:
+      return labels[label] ?? hostname;
+    case NETWORK_LABEL:
+      return labels[label] ?? '';
+    default:
+      return labels[label] ?? '';
+  }
+}
+
+/** Priorities without gaps: Envoy refuses an assignment that leaves one out. */
+function compact(groups: readonly LocalityGroup[]): LocalityGroup[] {
+  const used = [...new Set(groups.map(({ priority }) => priority))].sort((a, b) => a - b);
+  return groups.map((entry) => ({ ...entry, priority: used.indexOf(entry.priority) }));
+}
+
+/** Shares by place, for a client that a `from` matches; a share of several places is split by their endpoints. */
+function distributed(groups: readonly LocalityGroup[], node: ProxyNode, rules: LocalityPolicy['distribute']): LocalityGroup[] {
+  const rule = rules.find(({ from = '' }) => localityMatches(node.locality, from));
+  if (rule === undefined) return [...groups];
+  const shares = Object.entries(rule.to ?? {});
+  const total = (pattern: string): number =>
+    groups.filter(({ locality }) => localityMatches(locality, pattern)).reduce((sum, { weight }) => sum + weight, 0);
+  return groups.map((entry) => {
+    const share = shares.find(([pattern]) => localityMatches(entry.locality, pattern));
+    // Places outside the rule stay, without anybody to call.
+    if (share === undefined) return { ...entry, endpoints: [] };
+    const [pattern, percent] = share;
+    return { ...entry, weight: Math.max(1, Math.ceil((entry.weight * percent) / total(pattern))) };
+  });
+}
+
+/** `region/zone/subzone`, each part `*` or left out for any. */
+function localityMatches({ region, zone, subZone }: EndpointLocality, pattern: string): boolean {
+  const [wantRegion = '', wantZone = '', wantSubZone = ''] = pattern.split('/');
+  const fits = (want: string, have: string): boolean => want === '*' || want === have;
+  return fits(wantRegion, region) && (wantZone === '' || fits(wantZone, zone)) && (wantSubZone === '' || fits(wantSubZone, subZone));
+}
