@@ -1,4 +1,4 @@
-import type { ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type Exchange, grpcStatusOfHttp, type LocalReply, type Pipeline } from '@ripstop/core';
 import { ReplyHead } from './response-heads.ts';
 
@@ -25,9 +25,16 @@ export function writeLocalReply(x: Exchange, reply: LocalReply, pipeline: Pipeli
   const head = new ReplyHead(grpc ? 200 : reply.status, lines);
   pipeline.respond(x, head);
   // A caller that is still sending its body would wait for somebody to read it: Envoy closes then.
-  if (closes || !response.req.complete) response.shouldKeepAlive = false;
+  if (closes || isSending(response.req)) response.shouldKeepAlive = false;
   response.writeHead(head.status, head.lines);
   response.end(response.req.method === 'HEAD' || reply.status === 204 ? undefined : body);
+}
+
+/** node:http calls a request complete only after its handler has run, also one without a body. */
+function isSending({ complete, headers }: IncomingMessage): boolean {
+  if (complete) return false;
+  const length = headers['content-length'];
+  return headers['transfer-encoding'] !== undefined || (length !== undefined && length !== '0');
 }
 
 function addGrpcStatus(lines: string[], reply: LocalReply): void {
