@@ -14,6 +14,7 @@ export async function replyOf(dispatcher: Dispatcher, call: Call): Promise<Reply
       method: method as Dispatcher.HttpMethod,
       headers: { host, ...headers },
       ...(body === undefined ? {} : { body }),
+      reset: false, // undici would ask for the end of the connection after every HEAD
     });
     const text = await answer.body.text();
     return { status: answer.statusCode, headers: joined(answer.headers), body: text, tookMs: performance.now() - started };

@@ -1,7 +1,8 @@
 import type { Observation, Reply } from './observation.ts';
+import type { Table } from './row.ts';
 
 /** Headers that say nothing about behaviour: each connection's own, and the clock. */
-const OF_THE_CONNECTION = new Set(['connection', 'keep-alive', 'transfer-encoding', 'date']);
+const OF_THE_CONNECTION = new Set(['keep-alive', 'transfer-encoding', 'date']);
 
 /** Headers whose value differs from call to call; compared by presence and form. */
 const VARYING: Readonly<Record<string, RegExp>> = {
@@ -27,10 +28,10 @@ const LEFT_OUT: Readonly<Record<'response' | 'upstream', ReadonlySet<string>>> =
 };
 
 /** What the SDK does otherwise than Envoy, one line each; empty when nothing. */
-export function compare(envoy: Observation, sdk: Observation): string[] {
+export function compare(envoy: Observation, sdk: Observation, place: Table['place']): string[] {
   const { lines, differ } = recorder();
   differ('attempts', envoy.requests.length, sdk.requests.length);
-  lines.push(...compareReplies(envoy.replies.at(-1)!, sdk.replies.at(-1)!));
+  lines.push(...compareReplies(envoy.replies.at(-1)!, sdk.replies.at(-1)!, place));
   for (let at = 0; at < Math.min(envoy.requests.length, sdk.requests.length); at++) {
     const [one, other] = [envoy.requests[at]!, sdk.requests[at]!];
     const where = at === 0 ? 'upstream' : `upstream, attempt ${at + 1}`;
@@ -38,6 +39,7 @@ export function compare(envoy: Observation, sdk: Observation): string[] {
     differ(`${where} path`, one.path, other.path);
     differ(`${where} body`, one.body, other.body);
     for (const [name, mine, theirs] of pairs(normalized(one.headers), normalized(other.headers))) {
+      if (name === 'connection') continue;
       if (theirs === undefined && LEFT_OUT.upstream.has(name)) continue;
       if (theirs === undefined && name === 'content-length' && mine === '0') continue; // on a request the same as none
       differ(`${where} header ${name}`, mine, theirs);
@@ -47,24 +49,26 @@ export function compare(envoy: Observation, sdk: Observation): string[] {
 }
 
 /** Of rows with several calls: the first reply of each status. */
-export function compareByStatus(envoy: Observation, sdk: Observation): string[] {
+export function compareByStatus(envoy: Observation, sdk: Observation, place: Table['place']): string[] {
   const lines: string[] = [];
   const statuses = [...new Set([...envoy.replies, ...sdk.replies].map(({ status }) => status))].sort();
   for (const status of statuses) {
     const [one, other] = [envoy, sdk].map(({ replies }) => replies.find((reply) => reply.status === status));
     if (one === undefined || other === undefined) lines.push(`status ${status}: only from ${one === undefined ? 'the SDK' : 'Envoy'}`);
-    else lines.push(...compareReplies(one, other).map((line) => `status ${status}, ${line}`));
+    else lines.push(...compareReplies(one, other, place).map((line) => `status ${status}, ${line}`));
   }
   return lines;
 }
 
 /** A reply that Envoy makes itself is compared to the last header; only one of an upstream has a service time. */
-function compareReplies(one: Reply, other: Reply): string[] {
+function compareReplies(one: Reply, other: Reply, place: Table['place']): string[] {
   const { lines, differ } = recorder();
   const local = one.headers['x-envoy-upstream-service-time'] === undefined;
   differ('status', one.status, other.status);
   differ('body', one.body, other.body);
   for (const [name, mine, theirs] of pairs(replyHeaders(one), replyHeaders(other))) {
+    // On the way out the SDK has no connection to the app that it could close.
+    if (name === 'connection' && place === 'sidecar') continue;
     const leftOut = LEFT_OUT.response.has(name) && (theirs === undefined || name === 'server');
     if (leftOut && (!local || name !== 'server')) continue;
     differ(`response header ${name}`, mine, theirs);
@@ -90,7 +94,7 @@ function replyHeaders({ headers }: Reply): Map<string, string> {
 function normalized(lines: Iterable<readonly [string, string]>): Map<string, string> {
   const found = new Map<string, string>();
   for (const [name, value] of lines) {
-    if (OF_THE_CONNECTION.has(name)) continue;
+    if (OF_THE_CONNECTION.has(name) || (name === 'connection' && value.toLowerCase() !== 'close')) continue;
     const form = VARYING[name];
     const shown = form?.test(value) === true ? '(valid)' : value;
     const before = found.get(name);

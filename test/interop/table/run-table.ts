@@ -45,7 +45,7 @@ export function runTable({ name, place, yaml, rows, findings }: Table): void {
         expect(unmet(row.expect, byEnvoy), 'Envoy, by the YAML').toEqual([]);
         const bySdk = await observe(pair.sdk, upstreams, row);
         const byChance = row.expect.shares !== undefined;
-        const lines = byChance ? [] : row.times === undefined ? compare(byEnvoy, bySdk) : compareByStatus(byEnvoy, bySdk);
+        const lines = byChance ? [] : row.times === undefined ? compare(byEnvoy, bySdk, place) : compareByStatus(byEnvoy, bySdk, place);
         expect(lines, row.differs?.because ?? 'the SDK, by Envoy').toEqual(row.differs?.lines ?? []);
         if (row.differs === undefined) expect(unmet(row.expect, bySdk), 'the SDK, by the YAML').toEqual([]);
       });
