@@ -4,8 +4,8 @@ import type { Finding, Severity } from '@ripstop/istio-api';
 export type FindingsFormat = 'table' | 'json' | 'yaml';
 
 /** Exit codes of `istioctl analyze`: some file could not be read as objects; something was found. */
-export const EXIT_UNREADABLE = 65;
-export const EXIT_FOUND = 79;
+const EXIT_UNREADABLE = 65;
+const EXIT_FOUND = 79;
 
 const RANK: Readonly<Record<Severity, number>> = { error: 3, warning: 2, info: 1 };
 

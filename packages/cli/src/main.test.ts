@@ -84,6 +84,15 @@ describe('ripstop serve and dev', () => {
     expect(run.stderr()).toBe('');
   });
 
+  it('closes once for a Ctrl-C that comes twice, from the terminal and from a parent', async () => {
+    const run = ripstop('serve', '--source', 'mesh', ...LOOPBACK);
+    await run.said(/page (http:\S+)/);
+    run.child.kill('SIGINT');
+    run.child.kill('SIGINT');
+    expect(await run.code).toBe(0);
+    expect(run.stdout()).toContain('SIGINT: closing');
+  });
+
   it('says how to join, and makes it enough to be in the same folder', async () => {
     const dev = ripstop('dev', 'mesh', ...LOOPBACK);
     await dev.said(/ripstop run --service <name> --version v1 -- node <program>\.js/);
@@ -118,6 +127,41 @@ describe('ripstop run', () => {
     await run.said(/up/);
     run.child.kill('SIGTERM');
     expect(await run.code).toBe(7);
+  });
+});
+
+describe('ripstop gateway', () => {
+  const gateway = (port: number): string => `apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: { name: edge }
+spec:
+  selector: { istio: ingressgateway }
+  servers: [{ port: { number: ${port}, name: http, protocol: HTTP }, hosts: ["*"] }]
+`;
+
+  it('names its listeners and ends with 0 on SIGTERM', async () => {
+    writeFileSync(join(folder, 'mesh/gateway.yaml'), gateway(8080));
+    await ripstop('dev', 'mesh', ...LOOPBACK).said(/ripstop run/);
+    const run = ripstop('gateway', '--port', '8080=0');
+    const [, address] = await run.said(/listener 8080 on (127\.0\.0\.1:\d+)/);
+    expect((await fetch(`http://${address}/`)).status).toBe(404); // No route: the listener answers.
+    run.child.kill('SIGTERM');
+    expect(await run.code).toBe(0);
+  });
+
+  it('says when no Gateway selects it, and ends with 1 when its port is taken', async () => {
+    const dev = ripstop('dev', 'mesh', ...LOOPBACK);
+    await dev.said(/ripstop run/);
+    await ripstop('gateway').said(/no listener yet: no Gateway selects istio=ingressgateway/);
+    const taken = createServer().listen(0, '127.0.0.1');
+    await once(taken, 'listening');
+    const { port } = taken.address() as AddressInfo;
+    writeFileSync(join(folder, 'mesh/gateway.yaml'), gateway(port));
+    await dev.said(/2 objects in 2 files read/);
+    const run = ripstop('gateway');
+    expect(await run.code).toBe(1);
+    expect(run.stderr()).toMatch(new RegExp(`^ripstop: cannot listen on 127\\.0\\.0\\.1:${port}: .*EADDRINUSE`, 'm'));
+    taken.close();
   });
 });
 

@@ -2,9 +2,12 @@
 import { errorLine } from './error-line.ts';
 import { createProgram } from './program.ts';
 
-try {
-  await createProgram().parseAsync();
-} catch (error) {
-  process.stderr.write(`ripstop: ${errorLine(error, process.env.RIPSTOP_DEBUG === '1')}\n`);
-  process.exitCode = 1;
+/** The end of a command that failed, whatever it has open. */
+function fail(error: unknown): void {
+  process.stderr.write(`ripstop: ${errorLine(error, process.env.RIPSTOP_DEBUG === '1')}\n`, () => process.exit(1));
 }
+
+process.on('uncaughtException', fail);
+// A reader that has seen enough (`ripstop analyze mesh | head`) is no failure.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => (error.code === 'EPIPE' ? process.exit() : fail(error)));
+createProgram().parseAsync().catch(fail);

@@ -32,14 +32,18 @@ export function addGatewayCommand(program: Command): void {
       Object.assign(process.env, await environmentOf({ ...options, label, ports: 'fixed' }));
       // Loaded here: the data plane is a large import that no other command needs.
       const [{ createGateway }, { createMesh }] = await Promise.all([import('@ripstop/gateway'), import('@ripstop/node')]);
-      const mesh = createMesh({ role: 'router' });
-      const gateway = createGateway({ mesh, bindHost: options.bind, ports: options.port });
-      await gateway.start();
-      for (const { address, port } of gateway.addresses()) process.stdout.write(`gateway  http://${address}:${port}\n`);
+      await using mesh = createMesh({ role: 'router' });
+      await using gateway = createGateway({ mesh, bindHost: options.bind, ports: options.port });
+      await Promise.race([gateway.start(), stop]);
+      const addresses = gateway.addresses();
+      for (const { listenerPort, address, port } of addresses) say(`listener ${listenerPort} on ${address}:${port}`);
+      if (addresses.length === 0) say(`no listener yet: no Gateway selects ${label.join(', ')}`);
       await stop;
-      await gateway.close();
-      await mesh.close();
     });
+}
+
+function say(text: string): void {
+  process.stdout.write(`gateway  ${text}\n`);
 }
 
 function parsePort(text: string, before: Readonly<Record<number, number>>): Readonly<Record<number, number>> {
