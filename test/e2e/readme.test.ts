@@ -154,6 +154,11 @@ describe('README.md', () => {
     });
   }
 
+  it('has started every program that it shows', () => {
+    const commands = reader.terminals.map(({ command }) => command).join('\n');
+    for (const program of reader.written.filter((file) => file.endsWith('.js'))) expect(commands).toContain(`node ${program}`);
+  });
+
   it('has the 200s back when the file is removed', async () => {
     const from = reader.client!.output.length;
     rmSync(join(reader.folder, 'mesh/faults.yaml'));
