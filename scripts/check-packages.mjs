@@ -1,39 +1,40 @@
 // Packs every public package and holds the tarball against publint and attw (ESM only): what npm users would get.
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { stagePackage } from './stage-package.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const bin = (name) => join(root, 'node_modules/.bin', name);
 const out = mkdtempSync(join(tmpdir(), 'ripstop-pack-'));
 let bad = 0;
 
-for (const name of readdirSync(join(root, 'packages')).sort()) {
-  const dir = join(root, 'packages', name);
-  if (JSON.parse(readFileSync(join(dir, 'package.json'), 'utf8')).private) continue;
-  const pack = spawnSync('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', out], { cwd: dir, encoding: 'utf8' });
-  if (pack.status !== 0) {
-    process.stderr.write(`${name}: npm pack failed\n${pack.stderr}\n`);
-    bad++;
-    continue;
-  }
-  const tarball = join(
-    out,
-    readdirSync(out).find((file) => file.startsWith(`ripstop-${name}-`) && /-\d/.test(file.slice(`ripstop-${name}`.length))),
-  );
-  for (const [tool, args] of [
-    ['publint', ['run', '--level', 'warning', tarball]],
-    ['attw', [tarball, '--profile', 'esm-only', '--format', 'ascii']],
-  ]) {
-    const result = spawnSync(bin(tool), args, { cwd: dir, encoding: 'utf8' });
-    if (result.status !== 0) {
-      process.stderr.write(`${name}: ${tool}\n${result.stdout}${result.stderr}\n`);
-      bad++;
-    }
-  }
-  console.log(`${name} packed and checked`);
+function run(title, command, args, cwd) {
+  const result = spawnSync(command, args, { cwd, encoding: 'utf8' });
+  if (result.status === 0) return result.stdout;
+  process.stderr.write(`${title}\n${result.stdout}${result.stderr}\n`);
+  bad++;
+  return undefined;
+}
+
+const folders = readdirSync(join(root, 'packages'))
+  .sort()
+  .filter((name) => existsSync(join(root, 'packages', name, 'package.json')));
+const manifests = new Map(folders.map((name) => [name, JSON.parse(readFileSync(join(root, 'packages', name, 'package.json'), 'utf8'))]));
+const versions = new Map([...manifests.values()].map(({ name, version }) => [name, version]));
+
+for (const [folder, manifest] of manifests) {
+  if (manifest.private) continue;
+  const stage = join(out, folder);
+  stagePackage(join(root, 'packages', folder), stage, versions);
+  const packed = run(`${folder}: npm pack failed`, 'npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', out], stage);
+  if (packed === undefined) continue;
+  const tarball = join(out, JSON.parse(packed)[0].filename);
+  run(`${folder}: publint`, bin('publint'), ['run', '--level', 'warning', '--strict', tarball], stage);
+  run(`${folder}: attw`, bin('attw'), [tarball, '--profile', 'esm-only', '--format', 'ascii'], stage);
+  console.log(`${folder} packed and checked`);
 }
 rmSync(out, { recursive: true, force: true });
 process.exit(bad === 0 ? 0 : 1);
