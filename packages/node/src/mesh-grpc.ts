@@ -13,6 +13,8 @@ export interface GrpcListenOptions {
 
 /** What the mesh keeps of everything that it serves. */
 export interface MeshServing {
+  /** `Clock.now()` of the last request; undefined where that is not known. */
+  readonly lastRequestAt?: number;
   drain(): void;
   close(options: { readonly drainMs: number }): Promise<void>;
 }

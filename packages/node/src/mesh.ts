@@ -35,8 +35,10 @@ export interface MeshHealth {
   readonly certificateSerial: string;
 }
 
-/** Time for peers to learn that this instance is withdrawn, before its socket closes. */
+/** Time for peers to learn that this instance is withdrawn, before its socket closes: at least this long … */
 const WITHDRAW_MS = 300;
+/** … and until nobody has called for this long. */
+const QUIET_MS = 200;
 
 /** One service's membership in a mesh. */
 export class Mesh implements AsyncDisposable {
@@ -159,6 +161,17 @@ export class Mesh implements AsyncDisposable {
     return this.close();
   }
 
+  /** A socket that closes while a caller still believes in it costs that caller a request. At most `drainMs`. */
+  private async untilQuiet(drainMs: number): Promise<void> {
+    const { clock } = this.runtime;
+    const end = clock.now() + drainMs;
+    const sleep = (ms: number): Promise<void> =>
+      new Promise((resolve) => setTimeout(resolve, Math.min(ms, Math.max(0, end - clock.now()))));
+    await sleep(WITHDRAW_MS);
+    const busy = (): boolean => [...this.listeners.values()].some(({ lastRequestAt = 0 }) => clock.now() - lastRequestAt < QUIET_MS);
+    while (clock.now() < end && busy()) await sleep(25);
+  }
+
   private async readyToServe(): Promise<void> {
     await this.ready();
     if (this.closed !== undefined) throw new MeshError('RIPSTOP_CLOSED', 'this mesh is closed');
@@ -185,7 +198,7 @@ export class Mesh implements AsyncDisposable {
     if (this.listeners.size > 0) {
       this.runtime.withdraw('draining');
       for (const listener of this.listeners.values()) listener.drain();
-      if (drainMs > 0) await new Promise((resolve) => setTimeout(resolve, Math.min(WITHDRAW_MS, drainMs)));
+      await this.untilQuiet(drainMs);
       await Promise.all([...this.listeners.values()].map((listener) => listener.close({ drainMs })));
     }
     await this.runtime.close();

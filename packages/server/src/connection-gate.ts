@@ -29,6 +29,8 @@ export class ConnectionGate {
   private readonly entering = new Set<Socket>();
   private readonly told = new Set<string>();
   private readonly cancelSwap: Cancel;
+  /** `Clock.now()` of the last request that came in; -Infinity before the first. */
+  lastRequestAt: number = Number.NEGATIVE_INFINITY;
   private draining = false;
   private whenEmpty: (() => void)[] = [];
 

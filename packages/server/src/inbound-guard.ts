@@ -120,6 +120,7 @@ export class InboundGuard {
       port: parts.workloadPort,
       startedAt: parts.clock.now(),
     });
+    this.gate.lastRequestAt = x.startedAt;
     const served = new InboundExchange(parts, connection, x);
     served.watch(request, response);
     const verdict = this.judge(x, request, head);

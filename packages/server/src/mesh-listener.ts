@@ -73,6 +73,11 @@ export class MeshListener {
     return app.address() as AddressInfo;
   }
 
+  /** `Clock.now()` of the last request; tells who drains whether callers have taken the news. */
+  get lastRequestAt(): number {
+    return this.gate.lastRequestAt;
+  }
+
   /** Every response closes its connection from now on, so that callers go elsewhere. */
   drain(): void {
     this.gate.drain();
