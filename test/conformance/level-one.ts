@@ -1,7 +1,7 @@
 /**
  * What a user sees of a resource (README of the recordings, "Comparing", level 1). Left out, each with its reason: names of statistics
  * and Envoy's own tracing and request-id extensions (no behaviour), Istio's private filters (the SDK does their work; a stock Envoy
- * does not have them), two filters that only translate for browsers or count, capture details of iptables (binding, listener filters, source addresses).
+ * does not have them), capture details of iptables (binding, listener filters, source addresses).
  */
 const IGNORED_FIELDS: ReadonlySet<string> = new Set([
   'altStatName',
@@ -17,13 +17,7 @@ const IGNORED_FIELDS: ReadonlySet<string> = new Set([
   'typedDnsResolverConfig',
 ]);
 
-const PRIVATE_FILTERS: ReadonlySet<string> = new Set([
-  'istio.metadata_exchange',
-  'istio.alpn',
-  'istio.stats',
-  'envoy.filters.http.grpc_web',
-  'envoy.filters.network.mongo_proxy',
-]);
+const PRIVATE_FILTERS: ReadonlySet<string> = new Set(['istio.metadata_exchange', 'istio.alpn', 'istio.stats']);
 
 /** Lists whose order has no meaning. */
 const SETS: ReadonlySet<string> = new Set(['domains', 'headers', 'matchSubjectAltNames', 'lbEndpoints', 'queryParameters']);

@@ -10,7 +10,7 @@ export interface MeshServicePort {
 }
 
 /** How endpoints of a service are found. */
-export type Resolution = 'EDS' | 'DNS' | 'DNS_ROUND_ROBIN' | 'NONE';
+export type Resolution = 'EDS' | 'DNS' | 'DNS_ROUND_ROBIN' | 'DYNAMIC_DNS' | 'NONE';
 
 /** A name that clients may call: a Kubernetes Service, or one host of a ServiceEntry. */
 export interface MeshService {
@@ -92,7 +92,7 @@ const RESOLUTIONS: Readonly<Record<string, Resolution>> = {
   DNS: 'DNS',
   DNS_ROUND_ROBIN: 'DNS_ROUND_ROBIN',
   NONE: 'NONE',
-  DYNAMIC_DNS: 'NONE',
+  DYNAMIC_DNS: 'DYNAMIC_DNS',
 };
 
 /** The services of a ServiceEntry, one per host. */

@@ -91,7 +91,7 @@ function services(push: PushContext): LiveService[] {
       ports: service.ports.map(({ port, name, protocol }) => ({ port, name, protocol })),
       healthy,
       endpoints: found.length,
-      note: healthy > 0 || service.resolution === 'NONE' ? '' : emptiness(service.selector),
+      note: healthy > 0 || service.resolution === 'NONE' || service.resolution === 'DYNAMIC_DNS' ? '' : emptiness(service.selector),
     };
   });
   return rows.sort((a, b) => compare(a.host, b.host));

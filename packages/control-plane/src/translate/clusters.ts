@@ -15,6 +15,7 @@ import {
   passthroughOptions,
   thresholds,
 } from './cluster-policy.ts';
+import { dynamicDnsCluster } from './dynamic-dns.ts';
 import { loadAssignment, localityOf } from './endpoints.ts';
 import { inboundPorts } from './inbound-ports.ts';
 import {
@@ -63,6 +64,7 @@ interface OutboundInput {
 }
 
 function outbound(input: OutboundInput): ClusterFields {
+  if (input.service.resolution === 'DYNAMIC_DNS') return dynamicDns(input);
   const { node, push, service, port, rule, subset } = input;
   const policy = policyFor(rule, subset, port.port);
   const name = outboundCluster(service.hostname, port.port, subset?.name);
@@ -77,10 +79,25 @@ function outbound(input: OutboundInput): ClusterFields {
     ...outlierDetection(policy.outlierDetection),
     commonLbConfig: commonLbConfig(policy, passthroughHosts ? undefined : localityOf(push, service, policy), service.persistentSession),
     ...(passthroughHosts ? { lbPolicy: Cluster_LbPolicy.CLUSTER_PROVIDED } : loadBalancer(policy.loadBalancer)),
-    ...httpOptions(port.protocol, policy.connectionPool, autoSni),
+    ...httpOptions(node.dialect === 'router' && port.protocol === 'Auto' ? 'TCP' : port.protocol, policy.connectionPool, autoSni),
     ...discovery(input, name, passthroughHosts),
     ...transport(input, tls, passthroughHosts),
     metadata: { filterMetadata: clusterMetadata(node, service, rule, subset, tls) },
+  };
+}
+
+/** Its hosts are not known before they are called, so there is little to say about them. */
+function dynamicDns({ push, service, port, rule, subset }: OutboundInput): ClusterFields {
+  const name = outboundCluster(service.hostname, port.port, subset?.name);
+  const { connectionPool } = policyFor(rule, subset, port.port);
+  return {
+    name,
+    altStatName: `${name};`,
+    clusterDiscoveryType: dynamicDnsCluster(service.hostname),
+    lbPolicy: Cluster_LbPolicy.CLUSTER_PROVIDED,
+    ...connectionSettings(connectionPool, push.mesh.connectTimeout),
+    ...thresholds(connectionPool),
+    metadata: { filterMetadata: { istio: { external: true } } },
   };
 }
 

@@ -1,4 +1,15 @@
-import { type Any, Cors, GrpcStatsFilterConfig, HTTPFault, type HttpFilter, HttpRbac, packAny, Router } from '@ripstop/xds-api';
+import {
+  type Any,
+  Cors,
+  GrpcStatsFilterConfig,
+  HTTPFault,
+  type HttpFilter,
+  HttpRbac,
+  packAny,
+  Router,
+  TypedStruct,
+  typeUrlOf,
+} from '@ripstop/xds-api';
 import type { FieldsOf } from './values.ts';
 
 export type HttpFilterFields = FieldsOf<typeof HttpFilter>;
@@ -19,13 +30,30 @@ export function inboundFilters(rbac: readonly HttpRbac[]): HttpFilterFields[] {
   return [...rbac.map((config) => filter('envoy.filters.http.rbac', packAny(HttpRbac, config))), ...tail()];
 }
 
-/**
- * The HTTP filters of a client: grpc_stats, fault (before routing's outcome is known to anybody), cors, router. istiod's `istio.alpn`, `istio.metadata_exchange` and `istio.stats` exist in Istio's own proxy only: our SDK does their
- * work by itself and a stock Envoy would refuse the listener, so they are left out (docs/reference/differences.md).
- */
-export function outboundFilters(): HttpFilterFields[] {
-  return tail();
+/** What an outbound port needs beside the filters of every port. */
+export interface OutboundExtras {
+  /** The port is named grpc-web: browsers' gRPC is translated. */
+  readonly grpcWeb?: boolean;
+  /** Lookups of hosts that are only known when a request names them. */
+  readonly beforeRouter?: readonly HttpFilterFields[];
 }
+
+/**
+ * The HTTP filters of a client: grpc_web (first: what follows sees gRPC), grpc_stats, fault (before routing's outcome is known to
+ * anybody), cors, dynamic_forward_proxy (last: it looks up the host that is left), router. istiod's `istio.alpn`,
+ * `istio.metadata_exchange` and `istio.stats` exist in Istio's own proxy only: our SDK does their work by itself and a stock Envoy would
+ * refuse the listener, so they are left out (docs/reference/differences.md).
+ */
+export function outboundFilters({ grpcWeb = false, beforeRouter = [] }: OutboundExtras = {}): HttpFilterFields[] {
+  const filters = tail();
+  return [...(grpcWeb ? [GRPC_WEB] : []), ...filters.slice(0, -1), ...beforeRouter, filters.at(-1)!];
+}
+
+/** Without settings; its message is not among the generated ones. */
+const GRPC_WEB: HttpFilterFields = filter(
+  'envoy.filters.http.grpc_web',
+  packAny(TypedStruct, { typeUrl: typeUrlOf('envoy.extensions.filters.http.grpc_web.v3.GrpcWeb'), value: {} }),
+);
 
 function tail(): HttpFilterFields[] {
   const stats = GrpcStatsFilterConfig.fromPartial({

@@ -1,15 +1,16 @@
-import { HttpInspector, LISTENER_TYPE_URL, Listener, packAny, TrafficDirection } from '@ripstop/xds-api';
+import { HttpInspector, LISTENER_TYPE_URL, Listener, packAny, TrafficDirection, TypedStruct, typeUrlOf } from '@ripstop/xds-api';
 import type { ProxyNode } from '../model/proxy-node.ts';
 import { isHttp, isTls } from '../push/protocol.ts';
 import type { PushContext } from '../push/push-context.ts';
 import type { MeshService, MeshServicePort } from '../push/service.ts';
 import { unroutedAccessLogs } from './access-logs.ts';
 import { connectionManager } from './connection-manager.ts';
-import { outboundFilters } from './filter-order.ts';
+import { dynamicDnsHttpFilter, dynamicDnsSniFilter } from './dynamic-dns.ts';
+import { type HttpFilterFields, outboundFilters } from './filter-order.ts';
 import { socketAddress } from './inbound-listener.ts';
 import { BLACK_HOLE_CLUSTER, outboundCluster, PASSTHROUGH_CLUSTER } from './names.ts';
 import type { XdsResource } from './resource.ts';
-import { tcpProxy } from './tcp-proxy.ts';
+import { type NetworkFilterFields, tcpProxy } from './tcp-proxy.ts';
 import { type FieldsOf, ZERO } from './values.ts';
 
 type ListenerFields = FieldsOf<typeof Listener>;
@@ -20,30 +21,41 @@ const CONNECT_TIMEOUT = { seconds: 15, nanos: 0 };
 /** LDS of a sidecar towards the mesh: one listener per HTTP port number, one per address of other services. */
 export function outboundListeners(node: ProxyNode, push: PushContext): XdsResource[] {
   const listeners: ListenerFields[] = [];
-  const httpPorts = new Set<number>();
-  const tlsChains = new Map<number, FilterChainFields[]>();
+  const httpPorts = new Map<number, MeshService[]>();
+  const shared = new Map<number, FilterChainFields[]>();
   for (const service of push.scopeFor(node).services) {
     for (const port of service.ports) {
-      if (isHttp(port.protocol)) httpPorts.add(port.port);
+      if (isHttp(port.protocol)) append(httpPorts, port.port, [service]);
       else {
-        const cluster = outboundCluster(service.hostname, port.port);
-        if (service.addresses.length === 0 && isTls(port.protocol)) {
-          tlsChains.set(port.port, [...(tlsChains.get(port.port) ?? []), sniChain(push, service.hostname, cluster)]);
-        }
+        append(shared, port.port, sharedChains(push, service, port));
         for (const address of addressesOf(service, port, node, push)) {
-          listeners.push(
-            port.protocol === 'Auto'
-              ? sniffed(node, push, service.hostname, address, port.port, cluster)
-              : tcp(push, address, port.port, cluster),
-          );
+          listeners.push(port.protocol === 'Auto' ? sniffed(node, push, service, address, port.port) : tcp(push, service, address, port));
         }
       }
     }
   }
-  for (const port of httpPorts) listeners.push(http(node, push, port));
-  for (const [port, chains] of tlsChains) if (!httpPorts.has(port)) listeners.push(tls(node, push, port, chains));
+  for (const [port, services] of httpPorts) listeners.push(http(node, push, port, services));
+  for (const [port, chains] of shared)
+    if (!httpPorts.has(port) && chains.length > 0) listeners.push(sharedListener(node, push, port, chains));
   listeners.push(virtualOutbound(node, push));
   return listeners.map((fields) => ({ typeUrl: LISTENER_TYPE_URL, name: fields.name!, message: Listener.fromPartial(fields) }));
+}
+
+function append<T>(lists: Map<number, T[]>, key: number, items: readonly T[]): void {
+  lists.set(key, [...(lists.get(key) ?? []), ...items]);
+}
+
+/** Chains of a port's common listener: by TLS server name for a service without an address, by address range. */
+function sharedChains(push: PushContext, service: MeshService, port: MeshServicePort): FilterChainFields[] {
+  if (service.addresses.length === 0) {
+    return isTls(port.protocol) ? [streamChain(push, service, port, { serverNames: [service.hostname] })] : [];
+  }
+  return service.addresses
+    .filter((address) => address.includes('/'))
+    .map((range) => {
+      const [addressPrefix = '', length] = range.split('/');
+      return streamChain(push, service, port, { prefixRanges: [{ addressPrefix, prefixLen: Number(length) }] });
+    });
 }
 
 /** Where a service that is not HTTP is called: at its own addresses; a headless one at its endpoints', ready or not, but not at ours. */
@@ -54,45 +66,65 @@ function addressesOf(service: MeshService, port: MeshServicePort, node: ProxyNod
 }
 
 /** Every HTTP service of a port shares one listener; routes tell them apart. What is not HTTP passes through. */
-function http(node: ProxyNode, push: PushContext, port: number): ListenerFields {
+function http(node: ProxyNode, push: PushContext, port: number, services: readonly MeshService[]): ListenerFields {
   const name = `0.0.0.0_${port}`;
+  const filters = outboundFilters({
+    grpcWeb: services.some(({ ports }) => ports.some((entry) => entry.port === port && entry.protocol === 'GRPCWeb')),
+    beforeRouter: services.filter(({ resolution }) => resolution === 'DYNAMIC_DNS').map(({ hostname }) => dynamicDnsHttpFilter(hostname)),
+  });
   return {
     ...base(name, '0.0.0.0', port),
     listenerFilters: [httpInspector()],
-    filterChains: [httpChain(node, push, name, String(port))],
+    filterChains: [httpChain(node, push, name, String(port), filters)],
     defaultFilterChain: passthroughChain(node, push),
   };
 }
 
 /** A port without a known protocol has an address of its own, and is HTTP or TCP by its first bytes. */
-function sniffed(node: ProxyNode, push: PushContext, host: string, address: string, port: number, cluster: string): ListenerFields {
+function sniffed(node: ProxyNode, push: PushContext, { hostname }: MeshService, address: string, port: number): ListenerFields {
   const name = `${address}_${port}`;
   return {
     ...base(name, address, port),
     listenerFilters: [httpInspector()],
-    filterChains: [httpChain(node, push, name, `${host}:${port}`)],
-    defaultFilterChain: { filters: [tcpProxy(cluster, push.mesh)], transportSocketConnectTimeout: CONNECT_TIMEOUT },
+    filterChains: [httpChain(node, push, name, `${hostname}:${port}`, outboundFilters())],
+    defaultFilterChain: {
+      filters: [tcpProxy(outboundCluster(hostname, port), push.mesh)],
+      transportSocketConnectTimeout: CONNECT_TIMEOUT,
+    },
   };
 }
 
-function tcp(push: PushContext, address: string, port: number, cluster: string): ListenerFields {
-  return {
-    ...base(`${address}_${port}`, address, port),
-    filterChains: [{ filters: [tcpProxy(cluster, push.mesh)], transportSocketConnectTimeout: CONNECT_TIMEOUT }],
-  };
+function tcp(push: PushContext, service: MeshService, address: string, port: MeshServicePort): ListenerFields {
+  return { ...base(`${address}_${port.port}`, address, port.port), filterChains: [streamChain(push, service, port)] };
 }
 
-/** Services without an address of their own are told apart by the server name of the TLS handshake. */
-function tls(node: ProxyNode, push: PushContext, port: number, filterChains: FilterChainFields[]): ListenerFields {
+function sharedListener(node: ProxyNode, push: PushContext, port: number, filterChains: FilterChainFields[]): ListenerFields {
   return { ...base(`0.0.0.0_${port}`, '0.0.0.0', port), filterChains, defaultFilterChain: passthroughChain(node, push) };
 }
 
-function sniChain(push: PushContext, host: string, cluster: string): FilterChainFields {
+/** A chain of bytes to one service. */
+function streamChain(
+  push: PushContext,
+  { hostname, resolution }: MeshService,
+  { port, protocol }: MeshServicePort,
+  filterChainMatch?: NonNullable<FilterChainFields['filterChainMatch']>,
+): FilterChainFields {
+  const cluster = outboundCluster(hostname, port);
   return {
-    filterChainMatch: { serverNames: [host] },
-    filters: [tcpProxy(cluster, push.mesh)],
+    ...(filterChainMatch === undefined ? {} : { filterChainMatch }),
+    filters: [
+      ...(resolution === 'DYNAMIC_DNS' ? [dynamicDnsSniFilter(hostname, port)] : []),
+      ...(protocol === 'Mongo' ? [mongoProxy(cluster)] : []),
+      tcpProxy(cluster, push.mesh),
+    ],
     transportSocketConnectTimeout: CONNECT_TIMEOUT,
   };
+}
+
+/** Counts what passes; its message is not among the generated ones. */
+function mongoProxy(statPrefix: string): NetworkFilterFields {
+  const value = { typeUrl: typeUrlOf('envoy.extensions.filters.network.mongo_proxy.v3.MongoProxy'), value: { stat_prefix: statPrefix } };
+  return { name: 'envoy.filters.network.mongo_proxy', configType: { $case: 'typedConfig', value: packAny(TypedStruct, value) } };
 }
 
 function passthroughChain(node: ProxyNode, push: PushContext): FilterChainFields {
@@ -100,12 +132,18 @@ function passthroughChain(node: ProxyNode, push: PushContext): FilterChainFields
   return { name: 'PassthroughFilterChain', filterChainMatch: {}, filters: [tcpProxy(cluster, push.mesh)] };
 }
 
-function httpChain(node: ProxyNode, push: PushContext, name: string, routeConfigName: string): FilterChainFields {
+function httpChain(
+  node: ProxyNode,
+  push: PushContext,
+  name: string,
+  routeConfigName: string,
+  httpFilters: HttpFilterFields[],
+): FilterChainFields {
   const value = connectionManager({
     statPrefix: `outbound_${name};`,
     node,
     mesh: push.mesh,
-    httpFilters: outboundFilters(),
+    httpFilters,
     routes: rds(routeConfigName),
     position: 'outbound',
   });

@@ -1,0 +1,53 @@
+import {
+  type Cluster,
+  Cluster_DnsLookupFamily,
+  type DnsCacheConfig,
+  DynamicForwardProxyClusterConfig,
+  DynamicForwardProxyFilterConfig,
+  packAny,
+  SniDynamicForwardProxyFilterConfig,
+} from '@ripstop/xds-api';
+import type { HttpFilterFields } from './filter-order.ts';
+import type { NetworkFilterFields } from './tcp-proxy.ts';
+import type { FieldsOf } from './values.ts';
+
+/*
+ * ServiceEntries of resolution DYNAMIC_DNS: whatever host under the wildcard a request names is looked up then. Cluster and filters
+ * of one host share a cache by its name.
+ */
+
+function cacheOf(host: string): FieldsOf<typeof DnsCacheConfig> {
+  return { name: `${host}_dfp_dns_cache`, dnsLookupFamily: Cluster_DnsLookupFamily.V4_ONLY };
+}
+
+export function dynamicDnsCluster(host: string): NonNullable<FieldsOf<typeof Cluster>['clusterDiscoveryType']> {
+  const config = DynamicForwardProxyClusterConfig.fromPartial({
+    clusterImplementationSpecifier: { $case: 'dnsCacheConfig', value: cacheOf(host) },
+  });
+  return {
+    $case: 'clusterType',
+    value: { name: 'envoy.clusters.dynamic_forward_proxy', typedConfig: packAny(DynamicForwardProxyClusterConfig, config) },
+  };
+}
+
+export function dynamicDnsHttpFilter(host: string): HttpFilterFields {
+  const config = DynamicForwardProxyFilterConfig.fromPartial({
+    implementationSpecifier: { $case: 'dnsCacheConfig', value: cacheOf(host) },
+  });
+  return {
+    name: 'envoy.filters.http.dynamic_forward_proxy',
+    configType: { $case: 'typedConfig', value: packAny(DynamicForwardProxyFilterConfig, config) },
+  };
+}
+
+/** For connections whose TLS server name is the host. */
+export function dynamicDnsSniFilter(host: string, port: number): NetworkFilterFields {
+  const config = SniDynamicForwardProxyFilterConfig.fromPartial({
+    dnsCacheConfig: cacheOf(host),
+    portSpecifier: { $case: 'portValue', value: port },
+  });
+  return {
+    name: 'envoy.extensions.filters.network.sni_dynamic_forward_proxy',
+    configType: { $case: 'typedConfig', value: packAny(SniDynamicForwardProxyFilterConfig, config) },
+  };
+}
