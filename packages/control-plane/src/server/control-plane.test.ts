@@ -1,5 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import grpc from '@grpc/grpc-js';
@@ -197,6 +199,21 @@ describe('a control plane', () => {
     await expect.poll(() => plane.findings.length).toBeGreaterThan(0);
     expect(plane.findings[0]).toMatchObject({ severity: 'error', position: { file: 'services.yaml', line: 5 } });
     expect(plane.push.services.map(({ hostname }) => hostname)).toEqual(['web.default.svc.cluster.local']);
+  });
+
+  it('asks a client that only calls for its metrics, too: its calls are arrows of the graph', async () => {
+    const asked = new Set<string>();
+    const admin = createServer((request, response) => {
+      asked.add(request.url ?? '');
+      response.end();
+    });
+    await new Promise<void>((resolve) => admin.listen(0, '127.0.0.1', resolve));
+    clients.push(admin);
+    const { port } = admin.address() as AddressInfo;
+    const client = deltaClient({ address: plane.addresses.xds });
+    clients.push(client);
+    client.send({ typeUrl: CLUSTER_TYPE_URL, node: wireNode('caller-1', 'default', { RIPSTOP_ADMIN: `127.0.0.1:${port}` }) });
+    await expect.poll(() => [...asked], { timeout: 5000 }).toEqual(['/stats/prometheus']);
   });
 
   it('says which port is taken', async () => {

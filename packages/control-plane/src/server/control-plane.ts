@@ -6,7 +6,7 @@ import { addCaService } from '../ca/ca-service.ts';
 import { type CertificateAuthority, createCertificateAuthority } from '../ca/certificate-authority.ts';
 import { createTokenIssuer, type TokenIssuer } from '../ca/token-issuer.ts';
 import type { ControlPlaneEvent } from '../events.ts';
-import { Scraper } from '../graph/scraper.ts';
+import { Scraper, type ScrapeTarget } from '../graph/scraper.ts';
 import { ServiceGraphStore } from '../graph/service-graph.ts';
 import { PushContext } from '../push/push-context.ts';
 import { SavedWorkloads } from '../registry/saved-workloads.ts';
@@ -130,7 +130,7 @@ export class ControlPlane implements AsyncDisposable {
     this.scraper = new Scraper({
       store: this.graph,
       now: Date.now,
-      targets: () => this.registry.instances.filter(({ adminAddress }) => adminAddress !== ''),
+      targets: () => this.scrapeTargets(),
     });
     return this.bound;
   }
@@ -205,6 +205,16 @@ export class ControlPlane implements AsyncDisposable {
       this.rebuild();
       this.saveWorkloads();
     }, REGISTRY_QUIET_MS);
+  }
+
+  /** Registered workloads and clients that only call: the source's side of the metrics draws the graph. */
+  private scrapeTargets(): ScrapeTarget[] {
+    const targets = new Map(this.registry.instances.map(({ key, adminAddress }) => [key, adminAddress]));
+    for (const { node } of this.ads.sessions) {
+      const address = node.metadata.RIPSTOP_ADMIN;
+      if (typeof address === 'string') targets.set(`${node.name}.${node.namespace}`, address);
+    }
+    return [...targets].flatMap(([key, adminAddress]) => (adminAddress === '' ? [] : [{ key, adminAddress }]));
   }
 
   private restoreWorkloads(): void {
