@@ -45,6 +45,8 @@ export class MeshListener {
     this.attached = true;
     const { app } = this.options;
     if (app.keepAliveTimeout === NODE_KEEP_ALIVE_MS) app.keepAliveTimeout = IDLE_TIMEOUT_MS;
+    // node:http would answer a request without Host by itself, before the guard sees it and in its own words.
+    (app as Server & { requireHostHeader: boolean }).requireHostHeader = false;
     const listeners = app.listeners('connection') as ((this: Server, socket: Socket) => void)[];
     app.removeAllListeners('connection');
     const admit = (socket: Socket): void => {
