@@ -3,6 +3,7 @@ import { Client } from 'undici';
 import { MeshEnvoy } from '../envoy/mesh-envoy.ts';
 import type { Caller } from '../table/observation.ts';
 import { type Runner, sdkMember } from './context.ts';
+import { rawReply } from './raw-reply.ts';
 import { replyOf } from './reply-of.ts';
 
 const PORT = 80;
@@ -29,6 +30,7 @@ export const gateways: Runner = async (context) => {
 function stranger(port: number): Caller {
   return {
     call: (call) => {
+      if (call.raw !== undefined) return rawReply(port, call.raw, STRANGER);
       const client = new Client(`http://127.0.0.1:${port}`, { localAddress: STRANGER });
       return replyOf(client, call).finally(() => client.destroy());
     },

@@ -6,6 +6,7 @@ import { workloadIdentity } from '../mesh/workload-identity.ts';
 import type { Caller } from '../table/observation.ts';
 import type { Call } from '../table/row.ts';
 import { type Runner, sdkMember } from './context.ts';
+import { rawReply } from './raw-reply.ts';
 import { replyOf } from './reply-of.ts';
 
 /** The way into the workload `served`: its port behind a sidecar, and behind the SDK in it. */
@@ -37,6 +38,7 @@ type IdentityOf = (account: NonNullable<Call['as']>) => Promise<Identity>;
 function peer(port: number, identityOf: IdentityOf): Caller {
   return {
     call: async (call) => {
+      if (call.raw !== undefined) return rawReply(port, call.raw, '127.0.0.1');
       const client = call.as === undefined ? new Client(`http://127.0.0.1:${port}`) : secureClient(port, await identityOf(call.as));
       return replyOf(client, call).finally(() => client.destroy());
     },

@@ -7,6 +7,8 @@ export interface Call {
   readonly method?: string;
   readonly headers?: Readonly<Record<string, string | string[]>>;
   readonly body?: string;
+  /** Places `gateway` and `server`: the bytes of the request instead of all the above, a character a byte. */
+  readonly raw?: string;
   /** Tables of the place `server`: whose certificate the caller shows; default none, in plaintext. */
   readonly as?: { readonly serviceAccount: string; readonly namespace?: string };
 }
@@ -45,6 +47,8 @@ export interface Row {
   readonly expect: Expectation;
   /** Where the SDK is known not to do as Envoy: exactly these lines of the comparison, and why. */
   readonly differs?: { readonly because: string; readonly lines: readonly string[] };
+  /** Where the SDK refuses on purpose what Envoy lets through: with this status, before any upstream sees it. */
+  readonly stricter?: { readonly because: string; readonly status: number };
 }
 
 /** Rows that share one mesh, and the place in it where an Envoy and the SDK stand. */

@@ -44,6 +44,11 @@ export function runTable({ name, place, yaml, rows, findings }: Table): void {
         const byEnvoy = await observe(pair.envoy, upstreams, row);
         expect(unmet(row.expect, byEnvoy), 'Envoy, by the YAML').toEqual([]);
         const bySdk = await observe(pair.sdk, upstreams, row);
+        if (row.stricter !== undefined) {
+          const { because, status } = row.stricter;
+          expect(unmet({ status, to: [] }, bySdk), `the SDK refuses: ${because}`).toEqual([]);
+          return;
+        }
         const byChance = row.expect.shares !== undefined;
         const lines = byChance ? [] : row.times === undefined ? compare(byEnvoy, bySdk, place) : compareByStatus(byEnvoy, bySdk, place);
         expect(lines, row.differs?.because ?? 'the SDK, by Envoy').toEqual(row.differs?.lines ?? []);
