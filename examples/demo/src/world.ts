@@ -205,12 +205,12 @@ export class World {
     return sumSeries(body, name, labels);
   }
 
-  /** Orders a new certificate for every workload, this process's callers included. */
+  /** A new certificate for every workload, this process's callers included; resolves when each has it. */
   async rotateAll(): Promise<void> {
-    await Promise.all(this.rotating().map((child) => child.order({ rotate: true })));
-    for (const mesh of [this.load, this.productpage]) {
-      mesh.rotateIdentity().catch((error: unknown) => this.report.progress(`rotation failed: ${error}`));
-    }
+    await Promise.all([
+      ...this.rotating().map((child) => child.order({ rotate: true })),
+      ...[this.load, this.productpage].map((mesh) => mesh.rotateIdentity()),
+    ]);
   }
 
   rotatingWorkloads(): number {

@@ -26,10 +26,16 @@ startTracing(instance);
 /** Takes the demo's orders over IPC. Without a parent there are none. */
 export function listenForControls(mesh: Mesh): void {
   process.on('message', (order: Order) => {
-    if (order.rotate) mesh.rotateIdentity().catch((error: unknown) => process.stderr.write(`rotation failed: ${error}\n`));
-    else if (!order.count) Object.assign(state, order);
-    process.send?.({ done: order.order, requests });
+    obey(mesh, order).then(
+      () => process.send?.({ done: order.order, requests }),
+      (error: unknown) => process.stderr.write(`an order failed: ${error}\n`),
+    );
   });
+}
+
+async function obey(mesh: Mesh, order: Order): Promise<void> {
+  if (order.rotate) await mesh.rotateIdentity();
+  else if (!order.count) Object.assign(state, order);
 }
 
 /** Waits as told; answers the status to fail with, or undefined to serve normally. Failures are spread evenly, not drawn. */

@@ -18,11 +18,11 @@ export const certificates: Step = {
     const edge = new Background(() => world.viaGateway('shop.example.com', '/productpage'), 30);
     const started = world.rotations();
     const workloads = world.rotatingWorkloads();
-    for (let rotation = 1; rotation <= ROTATIONS; rotation++) {
+    for (let rotation = 0; rotation < ROTATIONS; rotation++) {
       const known = seen.size;
       await world.rotateAll();
-      // Each has its new certificate, and a peer has seen one of them: connections follow within a jitter.
-      await until(() => world.rotations() - started >= rotation * workloads && seen.size > known, 3000);
+      // Connections follow within a jitter: a peer has seen one of the new ones.
+      await until(() => seen.size > known, 3000);
     }
     const answers = [...(await inMesh.stop()), ...(await edge.stop())];
     const rotations = world.rotations() - started;
