@@ -1,5 +1,6 @@
 import { allowNothing, denyAll, policies } from './table/authorization.ts';
 import { gatewayCodec, serverCodec } from './table/codec.ts';
+import { destinations } from './table/destinations.ts';
 import { gateway } from './table/gateway.ts';
 import { load } from './table/load.ts';
 import { localReplies } from './table/local-replies.ts';
@@ -9,5 +10,5 @@ import { rewriting } from './table/rewriting.ts';
 import { routing } from './table/routing.ts';
 import { runTable } from './table/run-table.ts';
 
-for (const table of [routing, rewriting, localReplies, resilience, load, gateway]) runTable(table);
+for (const table of [routing, rewriting, localReplies, resilience, load, destinations, gateway]) runTable(table);
 for (const table of [denyAll, allowNothing, policies, permissive, strict, disabled, serverCodec, gatewayCodec]) runTable(table);

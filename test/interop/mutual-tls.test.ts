@@ -60,7 +60,7 @@ describe.skipIf('missing' in envoy)('Envoys and the SDK in one STRICT mesh', () 
     const server = await sidecar('by-envoy', 'by-envoy');
     pod.serve({ appPort: upstreams.port('by-envoy'), inboundPort: await server.inboundPort() });
     const sdkServer = await sdkMember(context, { service: 'by-sdk', serviceAccount: 'by-sdk' });
-    await sdkServer.listen(upstreams.handler('by-sdk'), 8080);
+    await sdkServer.listen(upstreams.app('by-sdk'), 8080);
 
     for (const account of ['client', 'stranger']) {
       clients.set(`Envoy ${account}`, throughEnvoy(await sidecar(`${account}-envoy`, account)));

@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
 /** How an upstream answers one request. */
@@ -43,11 +43,20 @@ export class Upstreams implements AsyncDisposable {
     return (server.address() as AddressInfo).port;
   }
 
-  /** The app of a workload, for a server of somebody else's. */
-  handler(name: string): RequestListener {
-    return (request, response) => {
+  /** The app of a workload, for a listener of somebody else's. */
+  app(name: string): Server {
+    const server = createServer({ keepAliveTimeout: 60_000 }, (request, response) => {
       this.answer(name, request, response).catch((error: Error) => response.destroy(error));
-    };
+    });
+    // Any upgrade is taken; what comes after it is sent back.
+    server.on('upgrade', (request, socket, head) => {
+      this.seen.push(seenRequest(name, request, ''));
+      socket.write('HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\r\n');
+      socket.write(head);
+      socket.pipe(socket);
+      socket.on('error', () => socket.destroy());
+    });
+    return server;
   }
 
   /** From now on answers as the script says, and forgets what was seen. */
@@ -69,7 +78,7 @@ export class Upstreams implements AsyncDisposable {
   }
 
   private async add(name: string): Promise<void> {
-    const server = createServer({ keepAliveTimeout: 60_000 }, this.handler(name));
+    const server = this.app(name);
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
       server.listen(0, '127.0.0.1', resolve);

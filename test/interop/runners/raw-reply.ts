@@ -29,12 +29,13 @@ export function rawReply(port: number, bytes: string, localAddress: string): Pro
 function isComplete(text: string): boolean {
   const { status, headers, body } = parse(text);
   if (status === 0 || !text.includes('\r\n\r\n')) return false;
+  if (status === 101) return body !== '';
   if (headers['transfer-encoding'] !== undefined) return body.endsWith('0\r\n\r\n');
   return body.length >= Number(headers['content-length'] ?? Number.POSITIVE_INFINITY);
 }
 
 function parse(text: string): Omit<Reply, 'tookMs'> {
-  const [head = '', ...rest] = text.replace(/^HTTP\/1\.1 1\d\d [\s\S]*?\r\n\r\n/, '').split('\r\n\r\n');
+  const [head = '', ...rest] = text.replace(/^HTTP\/1\.1 10[02-9] [\s\S]*?\r\n\r\n/, '').split('\r\n\r\n');
   const [first = '', ...lines] = head.split('\r\n');
   const headers: Record<string, string> = {};
   for (const line of lines) {

@@ -17,7 +17,7 @@ export const servers: Runner = async (context) => {
   const envoy = parts.use(await MeshEnvoy.start(context.envoy, context.mesh, options));
   pod.serve({ appPort: upstreams.port('served-v1'), inboundPort: await envoy.inboundPort() });
   const mesh = await sdkMember(context, { ...member, service: 'served' });
-  const { port } = await mesh.listen(upstreams.handler('served-v1'), pod.port);
+  const { port } = await mesh.listen(upstreams.app('served-v1'), pod.port);
   // One certificate per account: the app is told its hash, and both sides have to say the same.
   const identities = new Map<string, Promise<Identity>>();
   const identityOf: IdentityOf = ({ serviceAccount, namespace }) => {

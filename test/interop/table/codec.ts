@@ -54,6 +54,14 @@ const rows: readonly Row[] = [
     501,
   ),
   raw('an upgrade that nobody knows', 'GET / HTTP/1.1\r\nHost: served\r\nConnection: upgrade\r\nUpgrade: foo\r\n\r\n', 403),
+  {
+    ...raw(
+      'a WebSocket, and what is sent over it',
+      'GET /chat HTTP/1.1\r\nHost: served\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nhello',
+      101,
+    ),
+    expect: { status: 101, body: 'hello' },
+  },
   raw('headers that Connection names', 'GET / HTTP/1.1\r\nHost: served\r\nConnection: x-secret\r\nX-Secret: 1\r\n\r\n', 200),
   raw('x-forwarded-for named by Connection', 'GET / HTTP/1.1\r\nHost: served\r\nConnection: x-forwarded-for\r\n\r\n', 400),
   raw('Host named by Connection', 'GET / HTTP/1.1\r\nHost: served\r\nConnection: host\r\n\r\n', 400),

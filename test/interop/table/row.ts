@@ -42,6 +42,8 @@ export interface Row {
   readonly times?: number;
   /** True: all at once, each on a connection of its own. Else one after the other. */
   readonly concurrently?: boolean;
+  /** How many requests upstreams see, when some of them come after the reply (mirrors); they are compared by workload then. */
+  readonly arrives?: number;
   /** Answers of the upstreams, in order; default 200 with the workload's name. */
   readonly upstream?: readonly Answer[];
   readonly expect: Expectation;
@@ -60,7 +62,7 @@ export interface Table {
    * `server`: the way into the workload `app: served`; hosts of URLs are only the Host header then.
    */
   readonly place: 'sidecar' | 'gateway' | 'server';
-  /** Documents. Services `echo` (subsets v1 and v2), `other` and `served` on port 80 stand already. */
+  /** Documents; `${port:echo-v1}` is the port of a workload. Services `echo` (subsets v1 and v2), `other` and `served` on port 80 stand already. */
   readonly yaml: string;
   readonly rows: readonly Row[];
   /** Codes of the errors that the control plane is to find in the YAML; default none. */

@@ -7,6 +7,7 @@ import type { Runner } from '../runners/context.ts';
 import { gateways } from '../runners/gateways.ts';
 import { servers } from '../runners/servers.ts';
 import { sidecars } from '../runners/sidecars.ts';
+import { until } from '../until.ts';
 import { compare, compareByStatus } from './compare.ts';
 import { unmet } from './meets.ts';
 import type { Caller, Observation, Pair } from './observation.ts';
@@ -66,18 +67,20 @@ function meshYaml(yaml: string, upstreams: Upstreams, pod: PodPort): string {
     service('served', { targetPort: pod.port }),
     subsets('echo', ['v1', 'v2']),
     ...WORKLOADS.map((workload) => workloadEntry({ ...workload, port: upstreams.port(workload.name) })),
-    yaml,
+    yaml.replace(/\$\{port:([\w-]+)\}/g, (_, name: string) => String(upstreams.port(name))),
   );
 }
 
 async function observe(
   caller: Caller,
   upstreams: Upstreams,
-  { call, times = 1, concurrently = false, upstream }: Row,
+  { call, times = 1, concurrently = false, upstream, arrives }: Row,
 ): Promise<Observation> {
   upstreams.play(upstream);
   const calls = Array.from({ length: times }, () => call);
   const replies = concurrently ? await Promise.all(calls.map((each) => caller.call(each))) : [];
   if (!concurrently) for (const each of calls) replies.push(await caller.call(each));
-  return { replies, requests: upstreams.requests };
+  if (arrives === undefined) return { replies, requests: upstreams.requests };
+  await until(`${arrives} requests at the upstreams`, () => upstreams.requests.length >= arrives);
+  return { replies, requests: [...upstreams.requests].sort((one, other) => (one.workload < other.workload ? -1 : 1)) };
 }
