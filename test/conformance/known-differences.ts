@@ -12,7 +12,6 @@ export const KNOWN: readonly KnownDifference[] = [
   },
   { where: /^gateway-api-ingress\/router-ingress (listeners|routes) /, why: 'the Gateway API is not translated yet' },
   { where: /^gateway-api-ingress\/.* clusters outbound\|443\|\|secure\.team/, why: 'BackendTLSPolicy is refused' },
-  { where: /^gateway-api-mesh\/.* routes (80|9000)$/, why: 'the Gateway API is not translated yet' },
   {
     where: /^security\/sidecar-(httpbin|curl|both|strict).* listeners virtualInbound$/,
     why: 'JWT and CUSTOM are not enforced yet: what they protect refuses',

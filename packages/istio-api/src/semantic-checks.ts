@@ -6,9 +6,11 @@ import {
   checkGateway,
   checkMeshConfig,
   checkRetryOn,
+  checkRouteParents,
   checkService,
   checkServiceEntrySupport,
   checkWorkloadEntry,
+  type RouteParents,
 } from './support-checks.ts';
 import type { MeshConfigSpec, ServiceSpec } from './types/core.ts';
 import type {
@@ -30,6 +32,10 @@ export function semanticChecks(object: MeshObject, report: Report): void {
       return;
     case 'DestinationRule':
       checkDestinationRule(object.spec as DestinationRuleSpec, report);
+      return;
+    case 'HTTPRoute':
+    case 'GRPCRoute':
+      checkRouteParents(object.spec as RouteParents, report);
       return;
     case 'Gateway':
       if (object.apiVersion.startsWith('networking.istio.io/')) checkGateway(object.spec as GatewaySpec, report);

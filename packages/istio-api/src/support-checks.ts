@@ -44,6 +44,24 @@ function checkServer({ port, tls }: GatewayServer, path: Path, report: Report): 
     );
 }
 
+/** The part of an HTTPRoute or GRPCRoute that its check looks at. */
+export interface RouteParents {
+  readonly parentRefs?: readonly { readonly kind?: string; readonly name?: string }[];
+}
+
+/** Gateways of the Gateway API are not opened, so nothing of a route for one is served. */
+export function checkRouteParents({ parentRefs = [] }: RouteParents, report: Report): void {
+  for (const [index, { kind = 'Gateway', name = '' }] of parentRefs.entries()) {
+    if (kind === 'Service' || kind === 'ServiceEntry') continue;
+    report(
+      UNSUPPORTED,
+      'warning',
+      ['spec', 'parentRefs', index],
+      `${kind} ${JSON.stringify(name)} does not serve this route in this version: write an Istio Gateway and a VirtualService`,
+    );
+  }
+}
+
 export function checkService(spec: ServiceSpec, report: Report): void {
   if (spec.type !== 'ExternalName' || spec.externalName?.includes('.svc.') === true) return;
   report(

@@ -11,6 +11,7 @@ import {
   type VirtualServiceSpec,
   type WorkloadEntrySpec,
 } from '@ripstop/istio-api';
+import { meshRoutes } from '../gateway-api/mesh-routes.ts';
 import type { ProxyNode } from '../model/proxy-node.ts';
 import type { WorkloadInstance } from '../model/workload.ts';
 import { policiesFor, type WorkloadPolicies } from './authorization.ts';
@@ -60,7 +61,10 @@ export class PushContext {
       ),
       ...of<ServiceEntrySpec>('ServiceEntry').flatMap(servicesOfEntry),
     ];
-    this.virtualServices = resolveVirtualServices(of<VirtualServiceSpec>('VirtualService'), domain);
+    this.virtualServices = [
+      ...resolveVirtualServices(of<VirtualServiceSpec>('VirtualService'), domain),
+      ...meshRoutes(ordered, domain),
+    ].sort((a, b) => byAge(a.object, b.object));
     this.destinationRules = new DestinationRules(of<DestinationRuleSpec>('DestinationRule'), domain, rootNamespace);
     this.peerAuthentications = new PeerAuthentications(of<PeerAuthenticationSpec>('PeerAuthentication'), rootNamespace);
     this.gateways = of<GatewaySpec>('Gateway').filter(({ apiVersion }) => apiVersion.startsWith('networking.istio.io/'));

@@ -4,7 +4,10 @@ import { hostMatches, isVisible, resolveHost } from './service.ts';
 
 /** A VirtualService with its short names resolved and its delegates merged in. */
 export interface VirtualService {
+  /** By its name metadata knows it. */
   readonly object: MeshObject<VirtualServiceSpec>;
+  /** The document that somebody wrote. */
+  readonly source: MeshObject;
   readonly name: string;
   readonly namespace: string;
   readonly hosts: readonly string[];
@@ -12,14 +15,18 @@ export interface VirtualService {
   readonly gateways: readonly string[];
   readonly http: readonly SourcedRoute[];
   readonly exportTo: readonly string[];
+  /** Made from routes of the Gateway API, whose paths and missing backends mean something else. */
+  readonly gatewayApi: boolean;
+  /** Governs this port of its hosts only. */
+  readonly port: number | undefined;
 }
 
 /** A route and where its lines are. */
 export interface SourcedRoute {
   readonly route: HTTPRoute;
-  readonly object: MeshObject<VirtualServiceSpec>;
-  /** Index in `spec.http` of `object`. */
-  readonly index: number;
+  readonly object: MeshObject;
+  /** Where it stands in `object`. */
+  readonly path: readonly (string | number)[];
 }
 
 /** All VirtualServices with hosts, oldest first. Those without are delegates: used through their root only. */
@@ -32,12 +39,15 @@ export function resolveVirtualServices(objects: readonly MeshObject<VirtualServi
     if ((spec.hosts ?? []).length === 0) continue;
     resolved.push({
       object,
+      source: object,
       name: metadata.name,
       namespace: metadata.namespace,
       hosts: spec.hosts!.map((host) => resolveHost(host, metadata.namespace, domain)),
       gateways: (spec.gateways ?? ['mesh']).map((gateway) => gatewayKey(gateway, metadata.namespace)),
-      http: (spec.http ?? []).flatMap((route, index) => expand({ route, object, index }, delegates, domain)),
+      http: (spec.http ?? []).flatMap((route, index) => expand({ route, object, path: ['spec', 'http', index] }, delegates, domain)),
       exportTo: spec.exportTo ?? ['*'],
+      gatewayApi: false,
+      port: undefined,
     });
   }
   return resolved;
@@ -54,7 +64,7 @@ function expand(root: SourcedRoute, delegates: ReadonlyMap<string, MeshObject<Vi
   const target = delegates.get(`${delegate.namespace ?? namespace}/${delegate.name ?? ''}`);
   if (target === undefined || (target.spec.hosts ?? []).length > 0) return [];
   if (!isVisible(target.spec.exportTo ?? ['*'], target.metadata.namespace, namespace)) return [];
-  const leaves = (target.spec.http ?? []).map((route, index) => ({ route, object: target, index }));
+  const leaves = (target.spec.http ?? []).map((route, index) => ({ route, object: target, path: ['spec', 'http', index] }));
   return leaves.flatMap((leaf) => {
     const merged = mergeDelegate(root.route, leaf.route);
     return merged === undefined ? [] : [resolveRoute({ ...leaf, route: merged }, domain)];
@@ -102,11 +112,11 @@ export function visibleVirtualServices(all: readonly VirtualService[], namespace
 }
 
 /** Which VirtualService governs a host on a gateway: an exact host first, then the longest wildcard, then order. */
-export function governing(candidates: readonly VirtualService[], gateway: string, host: string): VirtualService | undefined {
+export function governing(candidates: readonly VirtualService[], gateway: string, host: string, port: number): VirtualService | undefined {
   let best: VirtualService | undefined;
   let bestHost = '';
   for (const candidate of candidates) {
-    if (!candidate.gateways.includes(gateway)) continue;
+    if (!candidate.gateways.includes(gateway) || (candidate.port ?? port) !== port) continue;
     for (const pattern of candidate.hosts) {
       if (!hostMatches(pattern, host)) continue;
       if (pattern === host && bestHost === host) continue; // The first with the exact host keeps it.

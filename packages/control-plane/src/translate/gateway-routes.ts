@@ -38,7 +38,7 @@ function gatewayHosts(servers: readonly GatewayHttpServer[], node: ProxyNode, pu
       if (!service.gateways.includes(key)) continue;
       const routes = virtualServiceRoutes(service, { node, push, listenPort: server.port.number, gateway: key });
       for (const host of boundHosts(entry, service)) {
-        const draft = draftOf(drafts, entry, host, sourceMetadata(node, service.object));
+        const draft = draftOf(drafts, entry, host, sourceMetadata(node, service.source));
         if (!draft.sources.some((source) => source.service === service && source.gateway === key)) addRoutes(draft, routes);
         draft.sources.push({ service, gateway: key });
       }

@@ -4,6 +4,7 @@ import {
   RedirectAction_RedirectResponseCode,
   type Route,
   type RouteAction,
+  RouteAction_ClusterNotFoundResponseCode,
   type WeightedCluster_ClusterWeight,
 } from '@ripstop/xds-api';
 import type { ProxyNode } from '../model/proxy-node.ts';
@@ -61,11 +62,11 @@ function appliesTo(match: HTTPMatchRequest, service: VirtualService, { node, lis
 }
 
 function buildRoute(service: VirtualService, sourced: SourcedRoute, match: HTTPMatchRequest | undefined, scope: RouteScope): RouteFields {
-  const { route, object, index } = sourced;
+  const { route, object, path } = sourced;
   const { node } = scope;
   const mutations = { request: headerMutations(route.headers?.request), response: headerMutations(route.headers?.response) };
   const name = [route.name, match?.name].filter((part) => part !== undefined && part !== '').join('.');
-  const fields = routeMatch(match);
+  const fields = routeMatch(match, service.gatewayApi);
   const filters: Record<string, Any> = {};
   if (route.corsPolicy !== undefined) filters[CORS] = corsConfig(route.corsPolicy);
   if (route.fault !== undefined && (route.fault.delay !== undefined || route.fault.abort !== undefined))
@@ -77,12 +78,14 @@ function buildRoute(service: VirtualService, sourced: SourcedRoute, match: HTTPM
     metadata: {
       filterMetadata: {
         istio: { config: configPath(service.object) },
-        ...sourceMetadata(node, object, ['spec', 'http', index]),
+        ...sourceMetadata(node, object, path),
       },
     },
     decorator: { operation: operation(service, route, scope) + matchLabel(fields) },
     ...mergedMutations(mutations, route, scope),
-    action: action(route, scope, mutations.request.authority),
+    action: service.gatewayApi
+      ? notFoundIsError(action(route, scope, mutations.request.authority))
+      : action(route, scope, mutations.request.authority),
     typedPerFilterConfig: filters,
   };
 }
@@ -120,6 +123,13 @@ function action(route: HTTPRoute, scope: RouteScope, headerAuthority: string | u
     };
   }
   return { $case: 'route', value: forward(route, scope, headerAuthority) };
+}
+
+/** The Gateway API wants 500 where a backend does not exist. */
+function notFoundIsError(made: RouteFields['action']): RouteFields['action'] {
+  if (made?.$case !== 'route') return made;
+  const clusterNotFoundResponseCode = RouteAction_ClusterNotFoundResponseCode.INTERNAL_SERVER_ERROR;
+  return { $case: 'route', value: { ...made.value, clusterNotFoundResponseCode } };
 }
 
 function forward(route: HTTPRoute, scope: RouteScope, headerAuthority: string | undefined): ActionFields {
@@ -209,7 +219,10 @@ function redirect(spec: HTTPRedirect, listenPort: number): RouteFields['action']
     $case: 'redirect',
     value: {
       hostRedirect: spec.authority ?? '',
-      pathRewriteSpecifier: { $case: 'pathRedirect', value: spec.uri ?? '' },
+      pathRewriteSpecifier:
+        spec.prefixRewrite === undefined
+          ? { $case: 'pathRedirect', value: spec.uri ?? '' }
+          : { $case: 'prefixRewrite', value: spec.prefixRewrite },
       responseCode: REDIRECT_CODES[spec.redirectCode ?? 301] ?? RedirectAction_RedirectResponseCode.MOVED_PERMANENTLY,
       portRedirect: spec.port ?? (spec.derivePort === 'FROM_REQUEST_PORT' ? listenPort : 0),
       ...(spec.scheme === undefined || spec.scheme === ''

@@ -5,21 +5,24 @@ import type { FieldsOf } from './values.ts';
 type HeaderFields = FieldsOf<typeof HeaderMatcher>;
 
 /** One match block; undefined is a route without any (prefix `/`, and no case_sensitive, as istiod writes it). */
-export function routeMatch(match: HTTPMatchRequest | undefined): FieldsOf<typeof RouteMatch> {
+export function routeMatch(match: HTTPMatchRequest | undefined, gatewayApi = false): FieldsOf<typeof RouteMatch> {
   if (match === undefined) return { pathSpecifier: { $case: 'prefix', value: '/' } };
   const queryParameters = Object.entries(match.queryParams ?? {}).map(([name, value]) => queryMatcher(name, value));
   return {
-    pathSpecifier: pathSpecifier(match.uri),
+    pathSpecifier: pathSpecifier(match.uri, gatewayApi),
     caseSensitive: !(match.ignoreUriCase ?? false),
     headers: headerMatchers(match),
     queryParameters,
   };
 }
 
-function pathSpecifier(uri: StringMatch | undefined): NonNullable<FieldsOf<typeof RouteMatch>['pathSpecifier']> {
+/** Prefixes of the Gateway API end at a slash: `/api` is not `/apix`. */
+function pathSpecifier(uri: StringMatch | undefined, gatewayApi: boolean): NonNullable<FieldsOf<typeof RouteMatch>['pathSpecifier']> {
   if (uri?.exact !== undefined) return { $case: 'path', value: uri.exact };
   if (uri?.regex !== undefined) return { $case: 'safeRegex', value: { regex: uri.regex } };
-  return { $case: 'prefix', value: uri?.prefix ?? '/' };
+  const prefix = uri?.prefix ?? '/';
+  const separated = gatewayApi ? prefix.replace(/\/+$/, '') : '';
+  return separated === '' ? { $case: 'prefix', value: prefix } : { $case: 'pathSeparatedPrefix', value: separated };
 }
 
 /** Sorted by name, withoutHeaders mixed in; then method, authority, scheme. */
@@ -72,6 +75,7 @@ export function isCatchAll(match: FieldsOf<typeof RouteMatch>): boolean {
 export function matchLabel(match: FieldsOf<typeof RouteMatch>): string {
   const path = match.pathSpecifier;
   if (path?.$case === 'prefix') return `${path.value}*`;
+  if (path?.$case === 'pathSeparatedPrefix') return '/*';
   if (path?.$case === 'path') return `${path.value}`;
   return path?.$case === 'safeRegex' ? (path.value?.regex ?? '') : '';
 }

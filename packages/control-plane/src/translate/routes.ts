@@ -46,10 +46,10 @@ function portHosts(node: ProxyNode, push: PushContext, port: number, withAuto = 
 
 function serviceHost(service: MeshService, scope: RouteScope): VirtualHostFields {
   const { node, push, listenPort } = scope;
-  const virtualService = governing(push.scopeFor(node).at(listenPort).virtualServices, 'mesh', service.hostname);
+  const virtualService = governing(push.scopeFor(node).at(listenPort).virtualServices, 'mesh', service.hostname, listenPort);
   const routes = virtualService === undefined ? [defaultRoute(service, listenPort, scope)] : virtualServiceRoutes(virtualService, scope);
   return virtualHost(`${service.hostname}:${listenPort}`, domainsOf(service, node.namespace, push.mesh.domain), routes, {
-    ...sourceMetadata(node, virtualService?.object ?? service.object),
+    ...sourceMetadata(node, virtualService?.source ?? service.object),
   });
 }
 
@@ -64,16 +64,16 @@ function orphanHosts(services: readonly MeshService[], scope: RouteScope, taken:
   const found: VirtualHostFields[] = [];
   const all = push.scopeFor(node).at(scope.listenPort).virtualServices;
   for (const virtualService of all) {
-    if (!virtualService.gateways.includes('mesh')) continue;
+    if (virtualService.gatewayApi || !virtualService.gateways.includes('mesh')) continue;
     for (const host of virtualService.hosts) {
       const name = `${host}:80`;
       const hasHttp80 = services.some((service) => service.hostname === host && service.ports.some((entry) => entry.port === 80));
-      if (names.has(name) || hasHttp80 || governing(all, 'mesh', host) !== virtualService) continue;
+      if (names.has(name) || hasHttp80 || governing(all, 'mesh', host, scope.listenPort) !== virtualService) continue;
       if (host.startsWith('*') && services.some((service) => service.hostname.endsWith(host.slice(1)))) continue;
       const routes = virtualServiceRoutes(virtualService, scope);
       if (routes.length === 0) continue;
       names.add(name);
-      found.push(virtualHost(name, [host], routes, sourceMetadata(node, virtualService.object)));
+      found.push(virtualHost(name, [host], routes, sourceMetadata(node, virtualService.source)));
     }
   }
   return found;

@@ -1,4 +1,5 @@
 import { labels, texts } from './common.ts';
+import { grpcRouteSpec, httpRouteSpec } from './gateway-api-route.ts';
 import type { Kind } from './kind.ts';
 import { any, bool, type Fields, ignored, list, map, noted, number, openObject, type Schema, text } from './schema.ts';
 
@@ -83,6 +84,8 @@ const unhonoured = (kind: string, note: string, spec: Fields): Kind => ({
 });
 const parts = (...names: readonly string[]): Fields => Object.fromEntries(names.map((name) => [name, any]));
 
+const MESH_ROUTE = 'for Services and ServiceEntries of the mesh; for a Gateway write an Istio Gateway and a VirtualService';
+
 export const gatewayApiKinds: readonly Kind[] = [
   {
     ...unhonoured('GatewayClass', 'there is one way to run a gateway', parts('controllerName', 'parametersRef', 'description')),
@@ -93,8 +96,8 @@ export const gatewayApiKinds: readonly Kind[] = [
     'write an Istio Gateway',
     parts('gatewayClassName', 'listeners', 'addresses', 'infrastructure', 'allowedListeners', 'tls', 'defaultScope'),
   ),
-  unhonoured('HTTPRoute', 'write a VirtualService', parts('parentRefs', 'hostnames', 'rules', 'useDefaultGateways')),
-  unhonoured('GRPCRoute', 'write a VirtualService', parts('parentRefs', 'hostnames', 'rules', 'useDefaultGateways')),
+  { ...GATEWAY_API, kind: 'HTTPRoute', status: 'used', note: MESH_ROUTE, spec: httpRouteSpec },
+  { ...GATEWAY_API, kind: 'GRPCRoute', status: 'used', note: MESH_ROUTE, spec: grpcRouteSpec },
   unhonoured('TLSRoute', 'the mesh carries HTTP and gRPC', parts('parentRefs', 'hostnames', 'rules', 'useDefaultGateways')),
   unhonoured('TCPRoute', 'the mesh carries HTTP and gRPC', parts('parentRefs', 'rules', 'useDefaultGateways')),
   unhonoured('UDPRoute', 'the mesh carries HTTP and gRPC', parts('parentRefs', 'rules', 'useDefaultGateways')),

@@ -127,9 +127,9 @@ describe('what is optional', () => {
       'Telemetry has no effect in this version',
     ],
     [
-      'an HTTPRoute',
-      doc('gateway.networking.k8s.io/v1', 'HTTPRoute', '{ rules: [] }'),
-      'HTTPRoute has no effect in this version: write a VirtualService',
+      'an HTTPRoute for a gateway',
+      doc('gateway.networking.k8s.io/v1', 'HTTPRoute', '{ parentRefs: [{ name: edge }], rules: [] }'),
+      'Gateway "edge" does not serve this route in this version: write an Istio Gateway and a VirtualService',
     ],
     ['an ExternalName', doc('v1', 'Service', '{ type: ExternalName, externalName: a.b }'), 'write a ServiceEntry'],
     [

@@ -74,7 +74,7 @@ const httpRoute = object(
       derivePort: choice('FROM_PROTOCOL_DEFAULT', 'FROM_REQUEST_PORT'),
       scheme: text,
       redirectCode: noted(number, '301, 302, 303, 307 or 308'),
-      prefixRewrite: refused(text, 'write the whole path as uri'),
+      prefixRewrite: text,
     }),
     directResponse: object({ status, body: object({ string: text, bytes: text }, [], [['string', 'bytes']]) }, ['status']),
     delegate: object({ name: text, namespace: text }),

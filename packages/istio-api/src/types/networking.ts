@@ -46,6 +46,8 @@ export interface Percent {
   readonly value?: number;
 }
 export interface HTTPRedirect {
+  /** Replaces the prefix that matched. */
+  readonly prefixRewrite?: string;
   readonly uri?: string;
   readonly authority?: string;
   readonly port?: number;

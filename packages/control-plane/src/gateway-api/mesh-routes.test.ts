@@ -1,0 +1,91 @@
+import { ROUTE_TYPE_URL, type RouteConfiguration } from '@ripstop/xds-api';
+import { describe, expect, it } from 'vitest';
+import { pushOf, service, sidecar } from '../testing/mesh.ts';
+import { translate } from '../translate/translate.ts';
+
+const SERVICES = service('web') + service('cart') + service('cart-2') + service('caller', { namespace: 'shop' });
+
+const route = (spec: string, { namespace = 'default', name = 'r', kind = 'HTTPRoute' } = {}): string => `---
+apiVersion: gateway.networking.k8s.io/v1
+kind: ${kind}
+metadata: { name: ${name}, namespace: ${namespace} }
+spec: ${spec}
+`;
+
+const to = (name: string): string => `backendRefs: [{ name: ${name}, port: 80 }]`;
+const PARENT = 'parentRefs: [{ group: "", kind: Service, name: cart }]';
+
+/** The routes of `cart:80` as a client of a namespace gets them. */
+function routes(yaml: string, namespace = 'default', port = 80): string[] {
+  const [resource] = translate(ROUTE_TYPE_URL, sidecar('c', namespace), pushOf(SERVICES + yaml), [String(port)]);
+  const { virtualHosts } = resource!.message as RouteConfiguration;
+  const host = virtualHosts.find(({ name }) => name === `cart.default.svc.cluster.local:${port}`);
+  return (host?.routes ?? []).map(({ match, action }) => {
+    const path = match?.pathSpecifier;
+    const target =
+      action?.$case === 'route' && action.value.clusterSpecifier?.$case === 'cluster'
+        ? action.value.clusterSpecifier.value.split('|').at(-1)!.split('.')[0]
+        : action?.$case === 'directResponse'
+          ? action.value.status
+          : action?.$case;
+    return `${path?.$case} ${path?.$case === 'safeRegex' ? path.value.regex : path?.value} → ${target}`;
+  });
+}
+
+describe('routes for a Service of the mesh', () => {
+  it('are asked exact path first, then the longest prefix, over all documents', () => {
+    const first = route(`{ ${PARENT}, rules: [{ matches: [{ path: { value: / } }, { path: { value: /a } }], ${to('cart')} }] }`);
+    const second = route(
+      `{ ${PARENT}, rules: [{ matches: [{ path: { type: Exact, value: /a } }, { path: { value: /a/b } }], ${to('cart-2')} }] }`,
+      {
+        name: 's',
+      },
+    );
+    expect(routes(first + second)).toEqual([
+      'path /a → cart-2',
+      'pathSeparatedPrefix /a/b → cart-2',
+      'pathSeparatedPrefix /a → cart',
+      'prefix / → cart',
+    ]);
+  });
+
+  it("of another namespace are for that namespace's clients, who follow nothing else", () => {
+    const producer = route(`{ ${PARENT}, rules: [{ ${to('cart-2')} }] }`);
+    const parent = 'parentRefs: [{ group: "", kind: Service, name: cart, namespace: default }]';
+    const consumer = route(`{ ${parent}, rules: [{ ${to('caller')} }] }`, { namespace: 'shop' });
+    expect(routes(producer + consumer)).toEqual(['prefix / → cart-2']);
+    expect(routes(producer + consumer, 'shop')).toEqual(['prefix / → caller']);
+  });
+
+  it('for one port leave the others alone', () => {
+    const yaml = `---
+apiVersion: v1
+kind: Service
+metadata: { name: cart, namespace: default }
+spec: { ports: [{ name: http, port: 80 }, { name: http-alt, port: 81 }] }
+`;
+    const push = SERVICES.replace(service('cart'), yaml);
+    const bound = route(`{ parentRefs: [{ group: "", kind: Service, name: cart, port: 81 }], rules: [{ ${to('cart-2')} }] }`);
+    const at = (port: number): string => {
+      const [resource] = translate(ROUTE_TYPE_URL, sidecar(), pushOf(push + bound), [String(port)]);
+      return JSON.stringify((resource!.message as RouteConfiguration).virtualHosts.find(({ name }) => name.startsWith('cart.')));
+    };
+    expect(at(80)).not.toContain('cart-2.default');
+    expect(at(81)).toContain('cart-2.default');
+  });
+
+  it('answer 500 when nobody is left to send to', () => {
+    expect(routes(route(`{ ${PARENT}, rules: [{ backendRefs: [] }] }`))).toEqual(['prefix / → 500']);
+    expect(routes(route(`{ ${PARENT}, rules: [{ backendRefs: [{ name: cart, port: 80, weight: 0 }] }] }`))).toEqual(['prefix / → 500']);
+  });
+
+  it.each([
+    ['{ service: a.B, method: C }', 'path /a.B/C → cart'],
+    ['{ service: a.B }', 'pathSeparatedPrefix /a.B → cart'],
+    ['{ method: C }', 'safeRegex /[^/]+/C → cart'],
+    ['{ type: RegularExpression, service: "a.*", method: "C|D" }', 'safeRegex /a.*/C|D → cart'],
+  ])('of gRPC match %s', (method, expected) => {
+    const yaml = route(`{ ${PARENT}, rules: [{ matches: [{ method: ${method} }], ${to('cart')} }] }`, { kind: 'GRPCRoute' });
+    expect(routes(yaml)).toEqual([expected]);
+  });
+});

@@ -1,0 +1,103 @@
+import { texts } from './common.ts';
+import { bool, choice, count, duration, ignored, list, map, noted, number, object, port, type Schema, text } from './schema.ts';
+
+/* Routes of the Gateway API (gateway.networking.k8s.io/v1) for services of the mesh (GAMMA). */
+
+const namedValue = object({ type: choice('Exact', 'RegularExpression'), name: text, value: text }, ['name', 'value']);
+const headerValue = object({ name: text, value: text }, ['name', 'value']);
+const headerModifier = object({ set: list(headerValue), add: list(headerValue), remove: texts });
+const pathModifier = object(
+  { type: choice('ReplaceFullPath', 'ReplacePrefixMatch'), replaceFullPath: text, replacePrefixMatch: text },
+  [],
+  [['replaceFullPath', 'replacePrefixMatch']],
+);
+const backendFields = { group: text, kind: choice('Service', 'Hostname', 'ServiceImport'), name: text, namespace: text, port };
+const backend = object(backendFields, ['name']);
+
+const FILTERS = ['RequestHeaderModifier', 'ResponseHeaderModifier', 'RequestMirror', 'RequestRedirect', 'URLRewrite', 'CORS'] as const;
+
+const filter = object(
+  {
+    type: choice(...FILTERS),
+    requestHeaderModifier: headerModifier,
+    responseHeaderModifier: headerModifier,
+    requestMirror: object({ backendRef: backend, percent: count, fraction: object({ numerator: count, denominator: count }) }, [
+      'backendRef',
+    ]),
+    requestRedirect: object({
+      scheme: choice('http', 'https'),
+      hostname: text,
+      path: pathModifier,
+      port,
+      statusCode: noted(number, '301, 302, 303, 307 or 308'),
+    }),
+    urlRewrite: object({ hostname: text, path: pathModifier }),
+    cors: object({
+      allowOrigins: texts,
+      allowMethods: texts,
+      allowHeaders: texts,
+      exposeHeaders: texts,
+      maxAge: count,
+      allowCredentials: bool,
+    }),
+  },
+  ['type'],
+);
+
+const backendFilter = object(
+  {
+    type: choice('RequestHeaderModifier', 'ResponseHeaderModifier'),
+    requestHeaderModifier: headerModifier,
+    responseHeaderModifier: headerModifier,
+  },
+  ['type'],
+);
+
+const route = (match: Schema): Schema =>
+  object({
+    parentRefs: list(
+      object(
+        {
+          group: text,
+          kind: noted(text, 'Service, or ServiceEntry of networking.istio.io; a route for a Gateway is not served: a warning says so'),
+          name: text,
+          namespace: text,
+          sectionName: ignored(text, 'a Service has no sections'),
+          port: noted(port, 'the route is for this port alone'),
+        },
+        ['name'],
+      ),
+    ),
+    hostnames: ignored(texts, "the host of a mesh route is its Service's"),
+    useDefaultGateways: ignored(text, 'routes of gateways are not served'),
+    rules: list(
+      object({
+        name: ignored(text, 'routes are named `<namespace>.<route>.<rule>` as by istiod'),
+        matches: list(match),
+        filters: list(filter),
+        backendRefs: noted(
+          list(object({ ...backendFields, weight: count, filters: list(backendFilter) }, ['name'])),
+          'a Service that does not exist answers 500; ReferenceGrants are not asked for, as in Istio',
+        ),
+        timeouts: object({ request: duration, backendRequest: duration }),
+        retry: object({ codes: list(number), attempts: count, backoff: duration }),
+        sessionPersistence: ignored(map(text), 'write a DestinationRule with consistentHash'),
+      }),
+    ),
+  });
+
+export const httpRouteSpec: Schema = route(
+  object({
+    path: object({ type: choice('Exact', 'PathPrefix', 'RegularExpression'), value: text }),
+    headers: list(namedValue),
+    queryParams: list(namedValue),
+    method: text,
+  }),
+);
+
+export const grpcRouteSpec: Schema = route(
+  object({
+    method: object({ type: choice('Exact', 'RegularExpression'), service: text, method: text }),
+    headers: list(namedValue),
+  }),
+);
