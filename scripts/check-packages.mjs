@@ -1,6 +1,7 @@
-// Packs every public package and holds the tarball against publint and attw (ESM only): what npm users would get.
+// Packs every public package and holds the tarball against publint and attw (ESM only): what npm users would get. Then installs all of
+// them into an empty project and imports each: a dependency that is not declared is not there.
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -25,6 +26,7 @@ const folders = readdirSync(join(root, 'packages'))
 const manifests = new Map(folders.map((name) => [name, JSON.parse(readFileSync(join(root, 'packages', name, 'package.json'), 'utf8'))]));
 const versions = new Map([...manifests.values()].map(({ name, version }) => [name, version]));
 
+const tarballs = {};
 for (const [folder, manifest] of manifests) {
   if (manifest.private) continue;
   const stage = join(out, folder);
@@ -32,9 +34,28 @@ for (const [folder, manifest] of manifests) {
   const packed = run(`${folder}: npm pack failed`, 'npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', out], stage);
   if (packed === undefined) continue;
   const tarball = join(out, JSON.parse(packed)[0].filename);
+  tarballs[manifest.name] = `file:${tarball}`;
   run(`${folder}: publint`, bin('publint'), ['run', '--level', 'warning', '--strict', tarball], stage);
   run(`${folder}: attw`, bin('attw'), [tarball, '--profile', 'esm-only', '--format', 'ascii'], stage);
   console.log(`${folder} packed and checked`);
 }
+checkInstalled();
 rmSync(out, { recursive: true, force: true });
 process.exit(bad === 0 ? 0 : 1);
+
+function checkInstalled() {
+  const app = join(out, 'app');
+  mkdirSync(app);
+  const manifest = { name: 'app', version: '1.0.0', type: 'module', dependencies: tarballs, overrides: tarballs };
+  writeFileSync(join(app, 'package.json'), JSON.stringify(manifest));
+  const names = JSON.stringify(Object.keys(tarballs));
+  writeFileSync(
+    join(app, 'import.js'),
+    `for (const name of ${names}) if (Object.keys(await import(name)).length === 0) throw new Error(name);`,
+  );
+  const flags = ['install', '--prefer-offline', '--no-audit', '--no-fund', '--ignore-scripts', '--loglevel', 'error'];
+  if (run('npm install of the tarballs', 'npm', flags, app) === undefined) return;
+  run('importing the installed packages', 'node', ['import.js'], app);
+  run('the installed command', 'node', [join('node_modules', '.bin', 'ripstop'), 'version'], app);
+  console.log('installed from the tarballs, and imported');
+}
