@@ -5,6 +5,7 @@ import {
   claim,
   claimListOrString,
   claimString,
+  filterMetadata,
   headerMatch,
   type PermissionFields,
   type PrincipalFields,
@@ -15,6 +16,7 @@ import {
 
 /** A kind of value that rules may name: how one value becomes a matcher. HTTP attributes do not exist on a TCP connection. */
 export type Attribute =
+  | { readonly on: 'permission-list'; readonly http: boolean; readonly matchAll: (values: readonly string[]) => PermissionFields }
   | { readonly on: 'permission'; readonly http: boolean; readonly match: (value: string, scope: RuleScope) => PermissionFields }
   | { readonly on: 'principal'; readonly http: boolean; readonly match: (value: string, scope: RuleScope) => PrincipalFields }
   | { readonly on: 'principal-list'; readonly http: boolean; readonly matchAll: (values: readonly string[]) => PrincipalFields };
@@ -78,6 +80,11 @@ export function conditionAttribute(key: string): Attribute | undefined {
   if (fixed !== undefined) return fixed;
   const header = /^request\.headers\[(.+)\]$/.exec(key)?.[1];
   if (header !== undefined) return principal(true, (value) => ({ identifier: { $case: 'header', value: headerMatch(header, value) } }));
+  const filterKey = /^experimental\.(envoy\.filters\.[^[]+)\[(.+)\]$/.exec(key);
+  if (filterKey !== null) {
+    const [, filter = '', name = ''] = filterKey;
+    return { on: 'permission-list', http: true, matchAll: (values) => filterMetadata(filter, name, values) };
+  }
   const claims = /^request\.auth\.claims((?:\[[^\]]+\])+)$/.exec(key)?.[1];
   if (claims === undefined) return undefined;
   const path = [...claims.matchAll(/\[([^\]]+)\]/g)].map((match) => match[1]!);
@@ -99,15 +106,19 @@ const CONDITIONS: Readonly<Record<string, Attribute>> = {
   'connection.sni': SNI,
 };
 
-/** `issuer/subject`: both claims of the token; the last slash parts them. */
+/**
+ * `issuer/subject`: both claims of the token; the last slash parts them. A star at an end without a slash stands for what is missing;
+ * an issuer alone asks for an empty subject, as istiod writes it.
+ */
 function requestPrincipal(value: string): PrincipalFields {
-  if (value === '*') return allIds([claim(['iss'], claimString('*')), claim(['sub'], claimString('*'))]);
+  const both = (issuer: string, subject: string): PrincipalFields =>
+    allIds([claim(['iss'], claimString(issuer)), claim(['sub'], claimString(subject))]);
+  if (value === '*') return both('*', '*');
   const slash = value.lastIndexOf('/');
   const issuer = slash === -1 ? value : value.slice(0, slash);
   const subject = slash === -1 ? '' : value.slice(slash + 1);
-  if (value.startsWith('*'))
-    return allIds([claim(['iss'], claimString(issuer === '' ? '*' : issuer)), claim(['sub'], claimString(subject))]);
-  return allIds([claim(['iss'], claimString(issuer)), claim(['sub'], claimString(subject === '' ? '*' : subject))]);
+  if (value.startsWith('*') && slash === -1) return both('*', value);
+  return both(issuer, subject === '' && value.endsWith('*') ? '*' : subject);
 }
 
 function escapeRegex(text: string): string {

@@ -91,6 +91,17 @@ export function claimListOrString(values: readonly string[]): FieldsOf<typeof Va
   };
 }
 
+/** Metadata that another filter has set; `[value]` asks for a list that holds it. */
+export function filterMetadata(filter: string, key: string, values: readonly string[]): PermissionFields {
+  const matchers = values.map((value): FieldsOf<typeof ValueMatcher> => {
+    if (!value.startsWith('[') || !value.endsWith(']')) return claimString(value);
+    return { matchPattern: { $case: 'listMatch', value: { matchPattern: { $case: 'oneOf', value: claimString(value.slice(1, -1)) } } } };
+  });
+  const value: FieldsOf<typeof ValueMatcher> =
+    matchers.length === 1 ? matchers[0]! : { matchPattern: { $case: 'orMatch', value: { valueMatchers: matchers } } };
+  return { rule: { $case: 'metadata', value: { filter, path: [{ segment: { $case: 'key', value: key } }], value } } };
+}
+
 export const allOf = (rules: readonly PermissionFields[]): PermissionFields => ({
   rule: { $case: 'andRules', value: { rules: [...rules] } },
 });

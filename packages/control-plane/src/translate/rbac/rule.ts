@@ -90,8 +90,8 @@ function sourceClauses(source: Source): Clause[] {
     clause(NAMESPACE, source.namespaces, source.notNamespaces, 'namespaces'),
     clause(SERVICE_ACCOUNT, source.serviceAccounts, source.notServiceAccounts, 'serviceAccounts'),
     clause(TRUST_DOMAIN, source.trustDomains, source.notTrustDomains, 'trustDomains'),
-    clause(IP_BLOCK, source.ipBlocks, source.notIpBlocks, 'ipBlocks'),
     clause(REMOTE_IP_BLOCK, source.remoteIpBlocks, source.notRemoteIpBlocks, 'remoteIpBlocks'),
+    clause(IP_BLOCK, source.ipBlocks, source.notIpBlocks, 'ipBlocks'),
   ].filter(isUsed);
 }
 
@@ -102,10 +102,11 @@ function isUsed({ values, notValues }: Clause): boolean {
 function permissionOf(clauses: readonly Clause[], options: RuleOptions): PermissionFields {
   const rules: PermissionFields[] = [];
   for (const { attribute, values, notValues } of clauses) {
-    if (attribute.on !== 'permission' || (options.tcp && attribute.http)) continue;
-    const match = (value: string): PermissionFields => attribute.match(value, options);
-    if (values.length > 0) rules.push(anyOf(values.map(match)));
-    if (notValues.length > 0) rules.push(notRule(anyOf(notValues.map(match))));
+    if ((attribute.on !== 'permission' && attribute.on !== 'permission-list') || (options.tcp && attribute.http)) continue;
+    const match = (list: readonly string[]): PermissionFields =>
+      attribute.on === 'permission-list' ? attribute.matchAll(list) : anyOf(list.map((value) => attribute.match(value, options)));
+    if (values.length > 0) rules.push(match(values));
+    if (notValues.length > 0) rules.push(notRule(match(notValues)));
   }
   return allOf(rules.length === 0 ? [anyPermission] : rules);
 }
@@ -113,7 +114,7 @@ function permissionOf(clauses: readonly Clause[], options: RuleOptions): Permiss
 function principalOf(clauses: readonly Clause[], options: RuleOptions): PrincipalFields {
   const ids: PrincipalFields[] = [];
   for (const { attribute, values, notValues } of clauses) {
-    if (attribute.on === 'permission' || (options.tcp && attribute.http)) continue;
+    if (attribute.on === 'permission' || attribute.on === 'permission-list' || (options.tcp && attribute.http)) continue;
     const match = (list: readonly string[]): PrincipalFields => {
       if (attribute.on === 'principal-list') return attribute.matchAll(list);
       const expanded = attribute === PRINCIPAL ? list.flatMap((value) => withAliases(value, options.trustDomains)) : list;
@@ -127,14 +128,19 @@ function principalOf(clauses: readonly Clause[], options: RuleOptions): Principa
   return allIds(ids.length === 0 ? [anyPrincipal] : ids);
 }
 
-/** `cluster.local` in a principal stands for the mesh's own trust domain; every alias is accepted as well. */
+/**
+ * `cluster.local` in a principal stands for the mesh's own trust domain; every alias is accepted as well. A domain `*x` takes those that
+ * it matches, and the others are added by name (Istio: trustdomain.Bundle).
+ */
 function withAliases(principal: string, trustDomains: readonly string[]): string[] {
-  const [own, ...aliases] = trustDomains;
-  if (own === undefined || principal === '*' || !principal.includes('/')) return [principal];
+  if (trustDomains.length === 0 || principal === '*' || !principal.includes('/')) return [principal];
   const slash = principal.indexOf('/');
   const domain = principal.slice(0, slash);
   const rest = principal.slice(slash);
-  const known = domain === 'cluster.local' || domain === own || aliases.includes(domain);
-  if (!known) return [principal];
-  return [...new Set([own, ...aliases])].map((name) => name + rest);
+  if (domain === '*') return [principal];
+  const all = [...new Set(trustDomains)];
+  if (domain === 'cluster.local' || all.includes(domain)) return all.map((name) => name + rest);
+  const matches = (name: string): boolean => domain.startsWith('*') && name.endsWith(domain.slice(1));
+  if (!all.some(matches)) return [principal];
+  return [...new Set(all.map((name) => (matches(name) ? principal : name + rest)))];
 }
