@@ -141,6 +141,14 @@ spec: { hosts: [api.example.com], location: MESH_EXTERNAL, resolution: DNS, port
     expect(client.takeAll()).toEqual(['RouteConfiguration +80', `Cluster -${CART}`]);
   });
 
+  it('leaves a cluster its endpoints until the routes that pointed to it are gone', async () => {
+    const client = new Client(
+      pushOf(service('web') + service('cart'), [instance('cart', '10.0.0.7'), instance('web', '10.0.0.8')]),
+    ).start();
+    await client.push(pushOf(service('web'), [instance('cart', '10.0.0.7'), instance('web', '10.0.0.9')]));
+    expect(client.takeAll()).toEqual([`ClusterLoadAssignment +${WEB}`, 'RouteConfiguration +80', `Cluster -${CART}`]);
+  });
+
   it('in the state of the world keeps a cluster in the list until the routes are gone from it', async () => {
     const client = new Client(pushOf(service('web') + service('cart')), { stateOfTheWorld: true }).start();
     await client.push(pushOf(service('web') + POOL('web', 3)));

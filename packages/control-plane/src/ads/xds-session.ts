@@ -33,6 +33,13 @@ interface Scope {
   readonly keep?: boolean;
 }
 
+/** What a response was made of. */
+interface Answered {
+  /** All that exists; undefined when it could not be translated. */
+  readonly all: readonly EncodedResource[] | undefined;
+  readonly changed: readonly EncodedResource[];
+}
+
 /** How long a push waits for a client to take new clusters before it sends the routes that use them. */
 export const WARMING_MS = 500;
 
@@ -112,23 +119,23 @@ export class XdsSession {
     this.wake?.();
   }
 
-  /** Sends what there is to say about one type; answers the resources that were sent. */
-  private respond(typeUrl: string, state: TypeState, scope: Scope): EncodedResource[] {
+  /** Sends what there is to say about one type; answers what there is, and what was sent of it. */
+  private respond(typeUrl: string, state: TypeState, scope: Scope): Answered {
     const { only, force = NOTHING, asked = NOTHING, always = false, keep = false } = scope;
     const all = this.encode(typeUrl, this.push, only !== undefined && NAMED_TYPES.has(typeUrl) ? only : state.names, state);
-    if (all === undefined || this.closed) return [];
+    if (all === undefined || this.closed) return { all: undefined, changed: [] };
     const changed = all.filter(
       ({ name, version }) => (only === undefined || only.has(name)) && (force.has(name) || state.versions.get(name) !== version),
     );
     const present = new Set(all.map(({ name }) => name));
     const gone = [...(only ?? new Set([...state.versions.keys(), ...asked]))].filter((name) => !present.has(name));
     const removed = keep ? [] : gone;
-    if (changed.length === 0 && removed.length === 0 && !always) return [];
+    if (changed.length === 0 && removed.length === 0 && !always) return { all, changed };
     const nonce = `${++this.nonces}`;
     const version = state.record(nonce, changed, removed);
     const kept = keep && this.options.stateOfTheWorld && gone.length > 0 ? this.stillThere(typeUrl, state, gone) : [];
     this.options.send({ typeUrl, nonce, version, changed, all: [...all, ...kept], removed });
-    return changed;
+    return { all, changed };
   }
 
   private encode(typeUrl: string, push: PushContext, names: Iterable<string>, state: TypeState): EncodedResource[] | undefined {
@@ -165,9 +172,15 @@ export class XdsSession {
     const endpoints = this.types.get(ENDPOINT_TYPE_URL);
     if (clusters !== undefined) {
       const known = new Set(clusters.versions.keys());
-      const changed = this.respond(CLUSTER_TYPE_URL, clusters, { keep: true });
+      const { all, changed } = this.respond(CLUSTER_TYPE_URL, clusters, { keep: true });
+      const present = all === undefined ? known : new Set(all.map(({ name }) => name));
+      const leaving = new Set([...known].filter((name) => !present.has(name)));
       const fresh = changed.map(({ endpointsName }) => endpointsName).filter((name) => endpoints?.names.has(name) === true);
-      if (endpoints !== undefined) this.respond(ENDPOINT_TYPE_URL, endpoints, { force: new Set(fresh) });
+      // A cluster that leaves keeps its endpoints: routes still point to it.
+      if (endpoints !== undefined) {
+        const only = new Set([...endpoints.names].filter((name) => !leaving.has(name)));
+        this.respond(ENDPOINT_TYPE_URL, endpoints, { force: new Set(fresh), ...(leaving.size === 0 ? {} : { only }) });
+      }
       const added = changed.filter(({ name }) => !known.has(name));
       if (added.length > 0) await this.until(() => clusters.settled && this.hasEndpoints(added));
     }
