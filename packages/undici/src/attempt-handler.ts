@@ -63,7 +63,7 @@ const DRAINABLE_BYTES = 16_384;
 export class AttemptHandler extends Deadline implements AttemptOwner, Dispatcher.DispatchController {
   readonly #env: ForwardEnvironment;
   readonly #x: Exchange;
-  readonly #app: Dispatcher.DispatchHandler;
+  #app: Dispatcher.DispatchHandler;
   readonly #body: unknown;
   readonly #upgrade: string | undefined;
   #attempt: Attempt | undefined = undefined;
@@ -235,6 +235,7 @@ export class AttemptHandler extends Deadline implements AttemptOwner, Dispatcher
     if (trailers['grpc-status'] !== undefined) this.#grpcStatus = grpcStatusOf(trailers);
     this.#finish(this.#head!.status, now);
     this.#app.onResponseEnd?.(this, trailers as never);
+    this.#letGo();
   }
 
   onAttemptUpgrade(status: number, headers: ResponseHeaders, socket: UpgradedSocket): void {
@@ -497,6 +498,13 @@ export class AttemptHandler extends Deadline implements AttemptOwner, Dispatcher
   #fail(error: Error): void {
     this.#finish(this.#head?.status ?? 0, this.#env.clock.now());
     this.#app.onResponseError?.(this, error);
+    this.#letGo();
+  }
+
+  /** The app keeps its controller as long as it likes, but no attempt with it; see Attempt. */
+  #letGo(): void {
+    this.#app = ENDED;
+    this.#attempt = undefined;
   }
 
   #finish(status: number, now: number): void {
@@ -528,6 +536,7 @@ export class AttemptHandler extends Deadline implements AttemptOwner, Dispatcher
   }
 }
 
+const ENDED: Dispatcher.DispatchHandler = {};
 const CANCELLED: AttemptOutcome = { kind: 'cancelled' };
 const LOCAL_RESET: AttemptOutcome = { kind: 'reset', reason: 'local-reset' };
 

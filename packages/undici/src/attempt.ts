@@ -111,6 +111,7 @@ export class Attempt implements Dispatcher.DispatchHandler, ConnectionTaker {
   onResponseEnd(_controller: Dispatcher.DispatchController, trailers: ResponseHeaders): void {
     this.#free(true);
     this.#owner?.onAttemptEnd(trailers);
+    this.#letGo();
   }
 
   onRequestUpgrade(_controller: Dispatcher.DispatchController, status: number, headers: ResponseHeaders, socket: UpgradedSocket): void {
@@ -126,8 +127,21 @@ export class Attempt implements Dispatcher.DispatchHandler, ConnectionTaker {
     const owner = this.#owner;
     if (owner === undefined) return;
     // Nothing was written: as in Envoy, where a closed connection is never given to a stream, this is no failed attempt.
-    if (error instanceof ConnectionGoneError && this.controller === undefined) this.start();
-    else owner.onAttemptError(error);
+    if (error instanceof ConnectionGoneError && this.controller === undefined) {
+      this.start();
+      return;
+    }
+    owner.onAttemptError(error);
+    this.#letGo();
+  }
+
+  /**
+   * undici's objects of a finished request point at those of younger ones. Whatever of them V8 has moved to its old generation keeps
+   * all that hang on to it until the next full collection, so the chain is cut here: without, a third of everything was promoted.
+   */
+  #letGo(): void {
+    this.#owner = undefined;
+    this.controller = undefined;
   }
 
   #free(reusable: boolean): void {
