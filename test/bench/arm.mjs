@@ -10,6 +10,7 @@ export class Arm {
     this.counts = {};
     this.versions = {};
     this.canaryMisses = 0;
+    this.badBodies = 0;
   }
 
   async slice(total, inFlight) {
@@ -21,34 +22,43 @@ export class Arm {
     add(this.counts, measured.counts);
     add(this.versions, measured.versions);
     this.canaryMisses += measured.canaryMisses;
-    return { ...measured, totalCpuUs: measured.cpuUs + (after.cpuUs - before.cpuUs) / total };
+    this.badBodies += measured.badBodies;
+    const serverCpuUs = (after.cpuUs - before.cpuUs) / total;
+    return { ...measured, serverCpuUs, totalCpuUs: measured.cpuUs + serverCpuUs };
   }
 
   /** A speed counts only if the mesh did its work in the same requests. */
   async check() {
     const misses = [];
-    const { forbidden, versions, client, server } = this.expect;
-    const denied = this.counts[403] ?? 0;
-    const others = Object.keys(this.counts).filter((status) => status !== '200' && status !== '403');
-    if (others.length > 0) misses.push(`statuses ${JSON.stringify(this.counts)}`);
+    const { forbidden, versions, client, server, plaintextRefusedAt } = this.expect;
+    const { 200: ok = 0, 403: denied = 0, ...others } = this.counts;
+    if (Object.keys(others).length > 0) misses.push(`statuses ${JSON.stringify(this.counts)}`);
+    if (this.badBodies > 0) misses.push(`${this.badBodies} bodies were not the expected ones`);
     if (forbidden === true ? denied === 0 : denied > 0) misses.push(`${denied} of ${this.sent} requests were denied`);
-    if (versions !== undefined) {
-      const [v1 = 0, v2 = 0] = [this.versions.v1, this.versions.v2];
-      const sigma = Math.sqrt((v1 + v2) * 0.09);
-      if (Math.abs(v2 - (v1 + v2) * 0.1) > 3 * sigma) misses.push(`weights 90/10 gave ${v1}/${v2}`);
-      if (this.canaryMisses > 0) misses.push(`${this.canaryMisses} canaries missed v2`);
-    }
-    for (const [side, process] of [
-      ['client', client && this.client],
-      ['server', server && this.server],
-    ]) {
-      if (!process) continue;
-      const { byCode } = await process.ask('metrics');
-      const total = Object.values(byCode).reduce((sum, count) => sum + count, 0);
-      if (total !== this.sent || (byCode[200] ?? 0) !== (this.counts[200] ?? 0))
-        misses.push(`${side}: istio_requests_total ${JSON.stringify(byCode)}, sent ${JSON.stringify(this.counts)}`);
-    }
+    if (versions === true) misses.push(...this.#checkVersions());
+    const { served, identified } = await this.server.ask('report');
+    if (served !== ok) misses.push(`the app served ${served} requests, the client saw ${ok} answers`);
+    if (server && identified !== ok) misses.push(`${ok - identified} requests came to the app without request id or caller`);
+    if (client) misses.push(...(await this.#checkMetrics('client', this.client)));
+    if (server) misses.push(...(await this.#checkMetrics('server', this.server)));
+    for (const port of plaintextRefusedAt ?? [])
+      if (await answers(`http://127.0.0.1:${port}${this.subject.path}`)) misses.push('the server answered a plaintext request');
     return misses;
+  }
+
+  #checkVersions() {
+    const { v1 = 0, v2 = 0 } = this.versions;
+    const sigma = Math.sqrt((v1 + v2) * 0.09);
+    const misses = [];
+    if (Math.abs(v2 - (v1 + v2) * 0.1) > 4 * sigma) misses.push(`weights 90/10 gave ${v1}/${v2}`);
+    if (this.canaryMisses > 0) misses.push(`${this.canaryMisses} canaries missed v2`);
+    return misses;
+  }
+
+  async #checkMetrics(side, process) {
+    const { byCode } = await process.ask('metrics');
+    const same = Object.keys({ ...byCode, ...this.counts }).every((code) => byCode[code] === this.counts[code]);
+    return same ? [] : [`${side}: istio_requests_total ${JSON.stringify(byCode)}, sent ${JSON.stringify(this.counts)}`];
   }
 
   stop() {
@@ -60,4 +70,13 @@ export class Arm {
 
 function add(sums, counts) {
   for (const [key, count] of Object.entries(counts)) sums[key] = (sums[key] ?? 0) + count;
+}
+
+async function answers(url) {
+  try {
+    await fetch(url, { signal: AbortSignal.timeout(2_000) });
+    return true;
+  } catch {
+    return false; // The connection was refused, as it must be.
+  }
 }

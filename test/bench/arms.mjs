@@ -36,7 +36,7 @@ export async function serverArms(subject) {
     'services.yaml': registeredServices(subject),
     'policy.yaml': `${peerAuthentication('PERMISSIVE')}---\n${authorization(subject)}`,
   });
-  const meshServer = new BenchProcess('server.mjs', { env: { BENCH_SERVER: 'mesh', ...world.environment('bench-server', 'v1') }, core: 0 });
+  const meshServer = new BenchProcess('server.mjs', { env: { BENCH_SERVER: 'mesh', ...world.environment('bench-server') }, core: 0 });
   const mesh = new Arm(subject, client(), meshServer, `http://127.0.0.1:${(await meshServer.ask('ports')).ports[0]}`, {
     forbidden: true,
     server: true,
@@ -51,17 +51,18 @@ export async function bothArms(subject) {
     'services.yaml': registeredServices(subject),
     'policy.yaml': `${peerAuthentication('STRICT')}---\n${authorization(subject, principal)}`,
   });
-  const spawn = (file, variable, kind, service, core, version) =>
-    new BenchProcess(file, { env: { [variable]: kind, ...world.environment(service, version) }, core });
+  const spawn = (file, variable, kind, service, core, more) =>
+    new BenchProcess(file, { env: { [variable]: kind, ...world.environment(service), ...more }, core });
   const bareServer = spawn('server.mjs', 'BENCH_SERVER', 'fastify-tls', 'bare-server', 0);
-  const meshServer = spawn('server.mjs', 'BENCH_SERVER', 'mesh', 'bench-server', 0, 'v1');
+  const meshServer = spawn('server.mjs', 'BENCH_SERVER', 'mesh', 'bench-server', 0, { BENCH_VERSIONS: 'v1,v2', BENCH_MUTUAL: '1' });
   const bareOrigin = `https://127.0.0.1:${(await bareServer.ask('ports')).ports[0]}`;
-  await meshServer.ask('ports');
+  const { ports } = await meshServer.ask('ports');
   const bare = new Arm(subject, spawn('client.mjs', 'BENCH_CLIENT', 'bare-tls', 'bare-client', 1), bareServer, bareOrigin);
   const meshClient = spawn('client.mjs', 'BENCH_CLIENT', 'mesh', 'bench-client', 1);
   await meshClient.ask('ready');
   const host = subject.host.replace('.bench.example', '');
-  const mesh = new Arm(subject, meshClient, meshServer, `http://${host}`, { forbidden: true, client: true, server: true });
+  const expect = { forbidden: true, client: true, server: true, versions: true, plaintextRefusedAt: ports };
+  const mesh = new Arm(subject, meshClient, meshServer, `http://${host}`, expect);
   mesh.onStop = () => world.stop();
   return { bare, mesh };
 }

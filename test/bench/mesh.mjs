@@ -39,10 +39,9 @@ export class BenchMesh {
   }
 
   /** What a service of this mesh finds in its environment. */
-  environment(service, version = '') {
+  environment(service) {
     return {
       RIPSTOP_SERVICE: service,
-      RIPSTOP_VERSION: version,
       RIPSTOP_XDS: `grpcs://127.0.0.1:${this.tlsPort}`,
       RIPSTOP_ROOT_CERT: join(this.dir, 'state', 'root-cert.pem'),
       RIPSTOP_TOKEN: this.issuer.issue({ namespace: 'default', serviceAccount: service, ttlSeconds: 3_600 }),

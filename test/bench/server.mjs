@@ -1,11 +1,14 @@
-// One server of the bench. BENCH_SERVER: `fastify` (bare), `fastify-tls` (bare, mTLS), `mesh` (the same app behind mesh.listen), `http` (plain upstream).
+// One server of the bench. BENCH_SERVER: `fastify` (bare), `fastify-tls` (bare, mTLS), `mesh` (the same app behind mesh.listen, once per
+// version in BENCH_VERSIONS), `http` (plain upstream).
 import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
 import { serveCommands } from './process.mjs';
+import { BODY, CONTENT } from './subject.mjs';
 
 const require = createRequire(new URL('../../packages/fastify/package.json', import.meta.url));
 const kind = process.env.BENCH_SERVER;
-const items = Array.from({ length: 18 }, (_, n) => ({ id: n, name: `item number ${n}`, price: n * 3.5 }));
+const isMutual = process.env.BENCH_MUTUAL === '1';
+const CALLER = 'URI=spiffe://cluster.local/ns/default/sa/bench-client';
 const schema = {
   response: {
     200: {
@@ -22,20 +25,17 @@ const schema = {
 };
 
 let served = 0;
+/** Requests that came with a request id and, over mTLS, with the caller's certificate in x-forwarded-client-cert. */
+let identified = 0;
 let closeMesh = async () => {};
 let metrics = async () => ({});
 const ports = await start();
-let cpu = process.cpuUsage();
 
 serveCommands({
   ports: () => ({ ports }),
-  reset() {
-    served = 0;
-    cpu = process.cpuUsage();
-  },
   report() {
-    const used = process.cpuUsage(cpu);
-    return { served, cpuUs: used.user + used.system };
+    const used = process.cpuUsage();
+    return { served, identified, cpuUs: used.user + used.system };
   },
   metrics: async () => ({ byCode: await metrics() }),
   async close() {
@@ -48,23 +48,26 @@ async function start() {
   const options = { keepAliveTimeout: 60_000 };
   if (kind === 'fastify') return [await bind(fastify(options))];
   const { join, certificate, requestsTotal } = await import('./membership.mjs');
-  const mesh = await join();
   if (kind === 'fastify-tls') {
-    const https = { ...(await certificate(mesh)), requestCert: true, rejectUnauthorized: true };
+    const https = { ...(await certificate(await join())), requestCert: true, rejectUnauthorized: true };
     return [await bind(fastify({ ...options, https }))];
   }
-  const app = fastify(options);
-  const { port } = await mesh.listen(app, 9080);
-  closeMesh = () => mesh.close({ drainMs: 0 });
-  metrics = () => requestsTotal(mesh, 'destination');
-  return [port];
+  const versions = (process.env.BENCH_VERSIONS ?? 'v1').split(',');
+  const meshes = await Promise.all(versions.map((version) => join({ version })));
+  const addresses = await Promise.all(meshes.map((mesh, index) => mesh.listen(fastify(options, versions[index]), 9080)));
+  closeMesh = () => Promise.all(meshes.map((mesh) => mesh.close({ drainMs: 0 })));
+  metrics = () => requestsTotal(meshes, 'destination');
+  return addresses.map(({ port }) => port);
 }
 
-function fastify(options) {
+function fastify(options, version = 'v1') {
   const app = require('fastify')(options);
-  app.get('/*', { schema }, async () => {
+  app.get('/*', { schema }, async (request, reply) => {
     served++;
-    return { id: 7, items };
+    const { headers } = request;
+    if (headers['x-request-id'] !== undefined && (!isMutual || headers['x-forwarded-client-cert']?.includes(CALLER))) identified++;
+    reply.header('x-version', version);
+    return CONTENT;
   });
   return app;
 }
@@ -75,11 +78,10 @@ async function bind(app) {
 }
 
 function plainServer(version) {
-  const body = JSON.stringify({ id: 7, items });
-  const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body), 'x-version': version };
+  const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(BODY), 'x-version': version };
   const server = createServer((_request, response) => {
     served++;
-    response.writeHead(200, headers).end(body);
+    response.writeHead(200, headers).end(BODY);
   });
   server.keepAliveTimeout = 60_000;
   return new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve(server.address().port)));

@@ -6,6 +6,14 @@ export const HOSTS = 100;
 export const ROUTES = 50;
 const RULES = 50;
 
+/** What every server answers: 1 kB of JSON. */
+export const CONTENT = {
+  id: 7,
+  items: Array.from({ length: 22 }, (_, n) => ({ id: n, name: `item number ${n}`, price: n * 3.5 })),
+};
+export const BODY = JSON.stringify(CONTENT);
+export const DENIED_BODY = 'RBAC: access denied';
+
 /** Draws the host and route that are hit, so that nothing can be tuned to one of them. */
 export function drawSubject(seed = randomInt(1_000_000)) {
   const host = seed % HOSTS;
