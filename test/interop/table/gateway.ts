@@ -1,10 +1,7 @@
 import type { Table } from './row.ts';
 
-/** The YAML of the mission's source text, word for word but for the service behind it, and what else gateways do. */
-export const gateway: Table = {
-  name: 'an ingress gateway',
-  place: 'gateway',
-  yaml: `
+/** The YAML of the mission's source text, word for word, and a service behind it. */
+const MISSION = `
 apiVersion: networking.istio.io/v1alpha3
 kind: Gateway
 metadata:
@@ -53,7 +50,34 @@ apiVersion: v1
 kind: Service
 metadata: { name: my-service, namespace: default }
 spec: { selector: { app: echo }, ports: [{ name: http, port: 80 }] }
----
+`;
+
+/** That YAML binds the gateway alone: a caller in the mesh reaches every endpoint, whatever the path. */
+export const besideGateway: Table = {
+  name: 'a caller in the mesh, beside a VirtualService of the gateway',
+  place: 'sidecar',
+  yaml: MISSION,
+  rows: [
+    {
+      name: 'reaches every version',
+      call: { url: 'http://my-service.default.svc.cluster.local/api/x' },
+      times: 400,
+      expect: { shares: { 'echo-v1': 0.5, 'echo-v2': 0.5 }, statuses: { 200: 400 } },
+    },
+    {
+      name: 'meets no 404',
+      call: { url: 'http://my-service/other' },
+      upstream: [{ body: 'any' }],
+      expect: { status: 200, path: '/other' },
+    },
+  ],
+};
+
+/** What else gateways do. */
+export const gateway: Table = {
+  name: 'an ingress gateway',
+  place: 'gateway',
+  yaml: `${MISSION}---
 apiVersion: networking.istio.io/v1
 kind: VirtualService
 metadata: { name: shop, namespace: default }
