@@ -14,6 +14,7 @@ import { type Scheduler, WorkloadRegistry } from '../registry/workload-registry.
 import { FileSource } from '../source/file-source.ts';
 import type { StoreState } from '../source/object-store.ts';
 import { bindGrpc } from './bind-grpc.ts';
+import type { DebugState } from './debug-endpoints.ts';
 import { HttpServer } from './http-server.ts';
 import { type LiveState, liveState, type SyncRow } from './live-state.ts';
 import { PushMetrics } from './push-metrics.ts';
@@ -166,6 +167,11 @@ export class ControlPlane implements AsyncDisposable {
   liveState(): LiveState {
     const nodes = this.ads.sessions.map(({ node }) => node);
     return liveState({ push: this.push_, sync: this.syncState(), nodes, objects: this.objects, findings: this.findings });
+  }
+
+  /** What the debug endpoints of the HTTP port look at. */
+  debugState(): DebugState {
+    return { push: this.push_, objects: this.objects, nodes: this.ads.sessions.map(({ node }) => node) };
   }
 
   /** The push in force; its `instances` are pods and registered processes. */

@@ -161,6 +161,34 @@ describe('the HTTP port', () => {
     for (const seconds of ['', '0', '-1', 'x', '1e9']) expect((await get(`/api/graph?seconds=${seconds}`)).status).toBe(200);
   });
 
+  it('dumps what a connected client has, as Envoy does, and names who is connected when asked for another', async () => {
+    await connected('web-1', 4001);
+    const { configs } = await json<{ configs: Record<string, unknown>[] }>('/debug/config_dump?proxyID=web-1.default');
+    expect(configs.map((config) => config['@type'])).toEqual(
+      ['Clusters', 'Listeners', 'Routes', 'Endpoints'].map((kind) => `type.googleapis.com/envoy.admin.v3.${kind}ConfigDump`),
+    );
+    const clusters = configs[0]!.dynamic_active_clusters as { cluster: { name: string; eds_cluster_config?: object } }[];
+    expect(clusters.map(({ cluster }) => cluster.name)).toContain('outbound|80||cart.default.svc.cluster.local');
+    expect(await get('/debug/config_dump?proxyID=nobody')).toMatchObject({
+      status: 400,
+      body: 'proxyID=nobody is not connected; connected are: web-1.default\n',
+    });
+  });
+
+  it('shows documents, services, endpoints and instances, and of a Secret its name only', async () => {
+    writeFileSync(join(dir, 'secret.yaml'), 'apiVersion: v1\nkind: Secret\nmetadata: { name: s }\nstringData: { key: hidden-value }\n');
+    await connected('web-1', 4001);
+    await expect.poll(async () => (await get('/debug/configz')).body).toContain('"Secret"');
+    for (const path of Object.keys(await json<Record<string, string>>('/debug/list'))) {
+      const { status, body } = await get(path.replace('<name>.<namespace>', 'web-1.default'));
+      expect([path, status]).toEqual([path, 200]);
+      expect(body).not.toContain('hidden-value');
+    }
+    const endpoints = await json<{ service: string; endpoints: { port: number }[] }[]>('/debug/endpointz');
+    expect(endpoints.find(({ service: host }) => host.startsWith('web.'))!.endpoints.map(({ port }) => port)).toEqual([4001]);
+    expect(await get('/debug/unknown')).toMatchObject({ status: 404 });
+  });
+
   it('counts for a Prometheus what istiod counts', async () => {
     const { body } = await get('/metrics');
     expect(body).toMatch(/^pilot_xds 0$/m);

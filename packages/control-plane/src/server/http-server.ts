@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { ServiceGraph } from '../graph/service-graph.ts';
 import { LIVE_PAGE, LIVE_PAGE_CSP } from '../http/page/live-page.ts';
 import type { ControlPlane } from './control-plane.ts';
+import { DebugError, debugAnswer } from './debug-endpoints.ts';
 
 /** What the HTTP port shows; nothing here changes anything. */
 export class HttpServer {
@@ -44,8 +45,20 @@ export class HttpServer {
       return;
     }
     const body = url === null ? undefined : this.body(url);
-    if (body === undefined) reply(response, 404, 'text/plain', 'not found; the page is at /\n');
-    else reply(response, 200, body.type, body.text);
+    if (body !== undefined) reply(response, 200, body.type, body.text);
+    else if (url !== null) void this.debug(url, response);
+    else notFound(response);
+  }
+
+  private async debug({ pathname, searchParams }: URL, response: ServerResponse): Promise<void> {
+    try {
+      const answer = await debugAnswer(pathname, searchParams, this.plane.debugState());
+      if (answer === undefined) notFound(response);
+      else reply(response, 200, 'application/json', JSON.stringify(answer));
+    } catch (error) {
+      const text = error instanceof Error ? error.message : String(error);
+      reply(response, error instanceof DebugError ? 400 : 500, 'text/plain', `${text}\n`);
+    }
   }
 
   private body(url: URL): { type: string; text: string } | undefined {
@@ -81,6 +94,10 @@ function isLocalHost(host: string): boolean {
 
 function json(value: unknown): { type: string; text: string } {
   return { type: 'application/json', text: JSON.stringify(value) };
+}
+
+function notFound(response: ServerResponse): void {
+  reply(response, 404, 'text/plain', 'not found; the page is at /, /debug/list names the rest\n');
 }
 
 function reply(response: ServerResponse, status: number, type: string, text: string): void {

@@ -1,0 +1,101 @@
+import type { MeshObject } from '@ripstop/istio-api';
+import type { ProxyNode } from '../model/proxy-node.ts';
+import type { PushContext } from '../push/push-context.ts';
+import { resourcesOfNode } from '../translate/node-resources.ts';
+import type { XdsResource } from '../translate/resource.ts';
+import { loadResourceWriter } from '../translate/resource-json.ts';
+
+/** What the debug endpoints look at. */
+export interface DebugState {
+  readonly push: PushContext;
+  readonly objects: readonly MeshObject[];
+  /** Of connected clients. */
+  readonly nodes: readonly ProxyNode[];
+}
+
+/** A question that has no answer; the message says what to ask instead. */
+export class DebugError extends Error {}
+
+/** istiod's names of the endpoints, with what each answers. */
+export const DEBUG_ENDPOINTS: Readonly<Record<string, string>> = {
+  '/debug/syncz': 'connected clients and whether they have taken what is configured',
+  '/debug/adsz': 'connected clients: node, service account, labels, dialect',
+  '/debug/configz': 'documents in force, with file and line; Secrets without their data',
+  '/debug/registryz': 'services with their ports, resolution and visibility',
+  '/debug/endpointz': 'endpoints by service and port',
+  '/debug/instancesz': 'pods and registered processes',
+  '/debug/config_dump?proxyID=<name>.<namespace>': "a connected client's clusters, listeners, routes and endpoints, as Envoy dumps them",
+};
+
+/** Answers a debug path; undefined when it is none. Throws {@link DebugError}. */
+export function debugAnswer(path: string, query: URLSearchParams, state: DebugState): unknown {
+  switch (path) {
+    case '/debug':
+    case '/debug/list':
+      return DEBUG_ENDPOINTS;
+    case '/debug/adsz':
+      return state.nodes.map(({ id, name, namespace, dialect, serviceAccount, labels, ipAddresses }) => ({
+        id,
+        proxyID: `${name}.${namespace}`,
+        dialect,
+        serviceAccount,
+        labels,
+        ipAddresses,
+      }));
+    case '/debug/configz':
+      return state.objects.map(configOf);
+    case '/debug/registryz':
+      return state.push.services;
+    case '/debug/endpointz':
+      return endpoints(state.push);
+    case '/debug/instancesz':
+      return state.push.instances;
+    case '/debug/config_dump':
+      return configDump(query.get('proxyID') ?? '', state);
+    default:
+      return undefined;
+  }
+}
+
+/** Nothing of a Secret but its name leaves the process. */
+function configOf({ apiVersion, kind, metadata, spec, rest, source }: MeshObject): object {
+  const position = { file: source.file, line: source.line };
+  return kind === 'Secret' ? { apiVersion, kind, metadata, position } : { apiVersion, kind, metadata, spec, ...rest, position };
+}
+
+function endpoints(push: PushContext): object[] {
+  return push.services.flatMap((service) =>
+    service.ports.map((port) => ({
+      service: service.hostname,
+      port: port.port,
+      name: port.name,
+      endpoints: push.endpoints(service, port),
+    })),
+  );
+}
+
+async function configDump(proxyId: string, { nodes, push }: DebugState): Promise<object> {
+  const known = nodes.map(({ name, namespace }) => `${name}.${namespace}`);
+  const node = nodes[known.indexOf(proxyId)];
+  if (node === undefined) throw new DebugError(`proxyID=${proxyId} is not connected; connected are: ${known.sort().join(', ') || 'none'}`);
+  const { clusters, listeners, routes, endpoints: assignments } = resourcesOfNode(node, push);
+  const write = await loadResourceWriter();
+  const each = (resources: readonly XdsResource[], wrap: (name: string, message: unknown) => object): object[] =>
+    resources.map((resource) => wrap(resource.name, write(resource)));
+  return {
+    configs: [
+      dump('ClustersConfigDump', { dynamic_active_clusters: each(clusters, (_name, cluster) => ({ cluster })) }),
+      dump('ListenersConfigDump', {
+        dynamic_listeners: each(listeners, (name, listener) => ({ name, active_state: { listener } })),
+      }),
+      dump('RoutesConfigDump', { dynamic_route_configs: each(routes, (_name, route) => ({ route_config: route })) }),
+      dump('EndpointsConfigDump', {
+        dynamic_endpoint_configs: each(assignments, (_name, assignment) => ({ endpoint_config: assignment })),
+      }),
+    ],
+  };
+}
+
+function dump(type: string, fields: object): object {
+  return { '@type': `type.googleapis.com/envoy.admin.v3.${type}`, ...fields };
+}
