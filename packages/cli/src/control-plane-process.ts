@@ -41,7 +41,7 @@ export async function runControlPlane(
   const { createControlPlane } = await import('@ripstop/control-plane');
   const plane = createControlPlane({ ...options, source, onEvent: log.onEvent });
   const addresses = await start(plane, options);
-  writeNotes(options.stateDir, { xdsTls: addresses.xdsTls, trustDomain: options.trustDomain });
+  writeNotes(options.stateDir, { xdsTls: addresses.xdsTls, trustDomain: options.trustDomain, http: addresses.http });
   onStarted(addresses, (topic, text) => log.say(topic, text));
   const signal = await stop;
   log.say('control plane', `${signal}: closing`);

@@ -165,6 +165,35 @@ spec:
   });
 });
 
+describe('ripstop proxy-status and proxy-config', () => {
+  async function finished(...args: readonly string[]): Promise<string> {
+    const run = ripstop(...args);
+    expect([await run.code, run.stderr()]).toEqual([0, '']);
+    return run.stdout();
+  }
+
+  it('tell who is connected and what each has, in columns and as JSON', async () => {
+    await ripstop('dev', 'mesh', ...LOOPBACK).said(/ripstop run/);
+    await ripstop('gateway').said(/no listener yet/);
+    const status = await finished('proxy-status');
+    expect(status).toMatch(/^NAME +CDS +LDS +EDS +RDS +REFUSES\n/);
+    const [, name] = /^(istio-ingressgateway-\S+) +SYNCED +SYNCED/m.exec(status) ?? [];
+    expect(name).toBeDefined();
+    expect(await finished('proxy-config', 'cluster', name!)).toMatch(/^reviews\.example\.com +9080 +- +outbound +EDS$/m);
+    const clusters = JSON.parse(await finished('pc', 'cluster', name!, '-o', 'json')) as { name: string }[];
+    expect(clusters.map((cluster) => cluster.name)).toContain('outbound|9080||reviews.example.com');
+    for (const kind of ['listener', 'route', 'endpoint']) expect(await finished('pc', kind, name!)).toMatch(/^[A-Z]/);
+    const unknown = ripstop('pc', 'route', 'nobody');
+    expect([await unknown.code, unknown.stderr()]).toEqual([1, `ripstop: proxyID=nobody is not connected; connected are: ${name}\n`]);
+  });
+
+  it('say where to find a control plane when none answers', async () => {
+    const run = ripstop('proxy-status', '--http', '127.0.0.1:1');
+    expect(await run.code).toBe(1);
+    expect(run.stderr()).toMatch(/^ripstop: no control plane answers at http:\/\/127\.0\.0\.1:1: start `ripstop dev <folder>`/);
+  });
+});
+
 describe('errors', () => {
   it.each([
     {

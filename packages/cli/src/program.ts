@@ -2,6 +2,8 @@ import { Command } from 'commander';
 import { addAnalyzeCommand } from './commands/analyze.ts';
 import { addDevCommand } from './commands/dev.ts';
 import { addGatewayCommand } from './commands/gateway.ts';
+import { addProxyConfigCommand } from './commands/proxy-config.ts';
+import { addProxyStatusCommand } from './commands/proxy-status.ts';
 import { addRunCommand } from './commands/run.ts';
 import { addServeCommand } from './commands/serve.ts';
 import { addTokenCommand } from './commands/token.ts';
@@ -23,6 +25,8 @@ export function createProgram(): Command {
   addTokenCommand(program);
   addAnalyzeCommand(program);
   addTranslateCommand(program);
+  addProxyStatusCommand(program);
+  addProxyConfigCommand(program);
   addVersionCommand(program);
   return program;
 }

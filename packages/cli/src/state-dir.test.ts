@@ -67,7 +67,7 @@ describe('the state directory', () => {
 describe('the environment of ripstop run', () => {
   it('joins the control plane that has noted where it is', async () => {
     controlPlaneState();
-    writeNotes(stateDir, { xdsTls: '127.0.0.1:4712', trustDomain: 'shop.example' });
+    writeNotes(stateDir, { xdsTls: '127.0.0.1:4712', trustDomain: 'shop.example', http: '' });
     const { RIPSTOP_TOKEN, RIPSTOP_LOG: _log, ...rest } = await environmentOf({ ...reviews, version: 'v1', stateDir });
     expect(rest).toEqual({
       RIPSTOP_SERVICE: 'reviews',

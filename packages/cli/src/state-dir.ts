@@ -7,10 +7,12 @@ export interface ControlPlaneNotes {
   /** `host:port` of xDS over TLS and of the CA. */
   readonly xdsTls: string;
   readonly trustDomain: string;
+  /** `host:port` of the page and the debug endpoints; '' = none. */
+  readonly http: string;
 }
 
 const NOTES_FILE = 'control-plane.json';
-const DEFAULTS: ControlPlaneNotes = { xdsTls: '127.0.0.1:15012', trustDomain: 'cluster.local' };
+const DEFAULTS: ControlPlaneNotes = { xdsTls: '127.0.0.1:15012', trustDomain: 'cluster.local', http: '127.0.0.1:15014' };
 
 /** Makes the directory of keys for its owner only, and keeps it out of git. Answers what is wrong with one that exists; '' when fine. */
 export function prepareStateDir(stateDir: string): string {
