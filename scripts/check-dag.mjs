@@ -50,7 +50,7 @@ for (const name of readdirSync(join(root, 'packages'))) {
   const declared = JSON.parse(readFileSync(join(root, 'packages', name, 'package.json'), 'utf8'));
   const known = new Set(Object.keys({ ...declared.dependencies, ...declared.peerDependencies }));
   for (const file of sources(src)) {
-    const test = file.endsWith('.test.ts');
+    const test = file.endsWith('.test.ts') || file.includes('/testing/');
     const edges = [];
     for (const [statement, specifier] of readFileSync(file, 'utf8')
       .matchAll(/^\s*(?:import|export)\b[^'"`;]*?from\s*['"]([^'"]+)['"]|\bimport\(\s*['"]([^'"]+)['"]/gm)
