@@ -49,6 +49,16 @@ describe('a document', () => {
       'a.yaml:7 VirtualService default/reviews spec.http[0].route[0].destination.port.number: 70000 is out of range: give 1 to 65535 [RIPSTOP_OUT_OF_RANGE]',
     ],
     [
+      'a policy for every port by a wildcard',
+      'apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: { name: p }\nspec:\n  rules:\n    - to: [{ operation: { ports: ["*"] } }]',
+      'a.yaml:6 AuthorizationPolicy default/p spec.rules[0].to[0].operation.ports[0]: "*" is no port: give a number up to 65535, without "*" [RIPSTOP_BAD_VALUE]',
+    ],
+    [
+      'a condition on a port that is none',
+      'apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: { name: p }\nspec:\n  rules:\n    - when: [{ key: destination.port, notValues: ["99999"] }]',
+      'a.yaml:6 AuthorizationPolicy default/p spec.rules[0].when[0].notValues[0]: "99999" is no port: give a number up to 65535, without "*" [RIPSTOP_BAD_VALUE]',
+    ],
+    [
       'a look-ahead',
       VS('    - match: [{ uri: { regex: "(?=a)b" } }]\n      route: [{ destination: { host: a } }]'),
       'RE2 has no look-ahead',

@@ -4,13 +4,13 @@ import {
   checkClaims,
   checkDestinationRule,
   checkGateway,
+  checkKubernetesGateway,
   checkMeshConfig,
   checkRetryOn,
-  checkRouteParents,
   checkService,
   checkServiceEntrySupport,
   checkWorkloadEntry,
-  type RouteParents,
+  type KubernetesGateway,
 } from './support-checks.ts';
 import type { MeshConfigSpec, ServiceSpec } from './types/core.ts';
 import type {
@@ -33,12 +33,9 @@ export function semanticChecks(object: MeshObject, report: Report): void {
     case 'DestinationRule':
       checkDestinationRule(object.spec as DestinationRuleSpec, report);
       return;
-    case 'HTTPRoute':
-    case 'GRPCRoute':
-      checkRouteParents(object.spec as RouteParents, report);
-      return;
     case 'Gateway':
       if (object.apiVersion.startsWith('networking.istio.io/')) checkGateway(object.spec as GatewaySpec, report);
+      else checkKubernetesGateway(object.spec as KubernetesGateway, report);
       return;
     case 'MeshConfig':
       checkMeshConfig(object.spec as MeshConfigSpec, report);
@@ -139,12 +136,21 @@ function checkAuthorizationPolicy(spec: AuthorizationPolicySpec, report: Report)
   for (const [index, rule] of (spec.rules ?? []).entries()) checkRule(rule, ['spec', 'rules', index], report);
 }
 
+/** Ports are numbers in text, without wildcards (Istio's validation). */
+function checkPorts(values: readonly string[] | undefined, path: readonly (string | number)[], report: Report): void {
+  for (const [index, value] of (values ?? []).entries()) {
+    if (!/^\d{1,5}$/.test(value) || Number(value) > 65_535)
+      report('RIPSTOP_BAD_VALUE', 'error', [...path, index], `${JSON.stringify(value)} is no port: give a number up to 65535, without "*"`);
+  }
+}
+
 function checkRule(rule: Rule, path: readonly (string | number)[], report: Report): void {
   for (const [index, { source }] of (rule.from ?? []).entries()) {
     for (const [field, values] of Object.entries(source ?? {}))
       checkValues(values as readonly string[], [...path, 'from', index, 'source', field], report);
   }
   for (const [index, { operation }] of (rule.to ?? []).entries()) {
+    for (const field of ['ports', 'notPorts'] as const) checkPorts(operation?.[field], [...path, 'to', index, 'operation', field], report);
     for (const [field, values] of Object.entries(operation ?? {}))
       checkValues(values as readonly string[], [...path, 'to', index, 'operation', field], report);
     for (const value of [...(operation?.paths ?? []), ...(operation?.notPaths ?? [])]) {
@@ -158,6 +164,8 @@ function checkRule(rule: Rule, path: readonly (string | number)[], report: Repor
     }
   }
   for (const [index, condition] of (rule.when ?? []).entries()) {
+    if (condition.key === 'destination.port')
+      for (const field of ['values', 'notValues'] as const) checkPorts(condition[field], [...path, 'when', index, field], report);
     if (condition.values === undefined && condition.notValues === undefined)
       report('RIPSTOP_MISSING_FIELD', 'error', [...path, 'when', index], 'a condition needs values or notValues');
     if (

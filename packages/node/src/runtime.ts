@@ -186,10 +186,10 @@ export class Runtime {
     return within(arrived, timeoutMs, () => {
       const missing = this.loop?.missing().slice(0, 5).join(', ') ?? '';
       const from = this.settings.xds === undefined ? this.settings.configDir : formatAddress(this.settings.xds);
-      return new MeshError(
-        'RIPSTOP_NOT_READY',
-        `no configuration from ${from} within ${timeoutMs} ms${missing === '' ? '' : `; still missing: ${missing}`}`,
-      );
+      // Why the server does not answer (a wrong token, a refused connection) says more than what is missing.
+      const lastError = this.ads?.state().lastError ?? '';
+      const reason = lastError !== '' ? `: ${lastError}` : missing === '' ? '' : `; still missing: ${missing}`;
+      return new MeshError('RIPSTOP_NOT_READY', `no configuration from ${from} within ${timeoutMs} ms${reason}`);
     });
   }
 }
