@@ -44,20 +44,19 @@ function checkServer({ port, tls }: GatewayServer, path: Path, report: Report): 
     );
 }
 
-/** The part of an HTTPRoute or GRPCRoute that its check looks at. */
-export interface RouteParents {
-  readonly parentRefs?: readonly { readonly kind?: string; readonly name?: string }[];
+/** The part of a Gateway of the Gateway API that its check looks at. */
+export interface KubernetesGateway {
+  readonly listeners?: readonly { readonly port?: number; readonly protocol?: string }[];
 }
 
-/** Gateways of the Gateway API are not opened, so nothing of a route for one is served. */
-export function checkRouteParents({ parentRefs = [] }: RouteParents, report: Report): void {
-  for (const [index, { kind = 'Gateway', name = '' }] of parentRefs.entries()) {
-    if (kind === 'Service' || kind === 'ServiceEntry') continue;
+export function checkKubernetesGateway({ listeners = [] }: KubernetesGateway, report: Report): void {
+  for (const [index, { port, protocol = '' }] of listeners.entries()) {
+    if (protocol === 'HTTP') continue;
     report(
       UNSUPPORTED,
       'warning',
-      ['spec', 'parentRefs', index],
-      `${kind} ${JSON.stringify(name)} does not serve this route in this version: write an Istio Gateway and a VirtualService`,
+      ['spec', 'listeners', index, 'protocol'],
+      `port ${port} is not opened: gateways do not serve ${protocol} in this version, only HTTP`,
     );
   }
 }

@@ -26,7 +26,7 @@ export function grpcMatch({ method, headers }: GrpcMatch): HTTPMatchRequest {
       : type === 'RegularExpression'
         ? { regex: `/${service ?? '[^/]+'}/${name ?? '[^/]+'}` }
         : name === undefined
-          ? { prefix: `/${service}` }
+          ? { prefix: `/${service}/` }
           : service === undefined
             ? { regex: `/[^/]+/${name}` }
             : { exact: `/${service}/${name}` };

@@ -9,27 +9,31 @@ export interface RuleScope {
 
 type Fields = { -readonly [K in keyof HTTPRoute]: HTTPRoute[K] };
 
+/** What a backend may be. */
+const KINDS: ReadonlySet<string> = new Set(['Service', 'ServiceImport', 'Hostname']);
+
 /** Istio's default conditions; the codes of a `retry` come on top. */
 const RETRY_ON = 'connect-failure,refused-stream,unavailable,cancelled';
 const DEFAULT_ATTEMPTS = 2;
 
-/** What a rule does, as fields of a VirtualService's route; its matches are not looked at. `prefix`: the path prefix that matched. */
-export function ruleFields(rule: RouteRule<unknown>, scope: RuleScope, prefix: string | undefined): HTTPRoute {
+/** What a rule does, as fields of a VirtualService's route; its matches are not looked at. */
+export function ruleFields(rule: RouteRule<unknown>, scope: RuleScope): HTTPRoute {
   const fields: Fields = {};
-  for (const filter of rule.filters ?? []) applyFilter(fields, filter, scope, prefix);
+  for (const filter of rule.filters ?? []) applyFilter(fields, filter, scope);
   if (fields.redirect !== undefined) return fields;
   const backends = destinations(rule.backendRefs ?? [], scope);
   if (backends === undefined) return { ...fields, directResponse: { status: 500 } };
   return { ...fields, route: backends, ...timing(rule) };
 }
 
-function applyFilter(fields: Fields, filter: RouteFilter, scope: RuleScope, prefix: string | undefined): void {
+function applyFilter(fields: Fields, filter: RouteFilter, scope: RuleScope): void {
   const { requestHeaderModifier, responseHeaderModifier, requestMirror, requestRedirect, urlRewrite, cors } = filter;
   if (requestHeaderModifier !== undefined) fields.headers = { ...fields.headers, request: operations(requestHeaderModifier) };
   if (responseHeaderModifier !== undefined) fields.headers = { ...fields.headers, response: operations(responseHeaderModifier) };
-  if (requestMirror !== undefined) fields.mirrors = [...(fields.mirrors ?? []), mirror(requestMirror, scope)];
+  if (requestMirror !== undefined && KINDS.has(requestMirror.backendRef.kind ?? 'Service'))
+    fields.mirrors = [...(fields.mirrors ?? []), mirror(requestMirror, scope)];
   if (requestRedirect !== undefined) fields.redirect = redirect(requestRedirect);
-  if (urlRewrite !== undefined) fields.rewrite = rewrite(urlRewrite, prefix);
+  if (urlRewrite !== undefined) fields.rewrite = rewrite(urlRewrite);
   if (cors !== undefined) fields.corsPolicy = corsPolicy(cors);
 }
 
@@ -61,17 +65,12 @@ function redirect(spec: NonNullable<RouteFilter['requestRedirect']>): NonNullabl
   };
 }
 
-/** Replacing a prefix by `/` must not leave two slashes: `/api/x` becomes `/x`. */
-function rewrite(
-  { hostname, path }: NonNullable<RouteFilter['urlRewrite']>,
-  prefix: string | undefined,
-): NonNullable<HTTPRoute['rewrite']> {
-  const authority = hostname === undefined ? {} : { authority: hostname };
-  if (path?.replaceFullPath !== undefined) return { ...authority, uriRegexRewrite: { match: '/.*', rewrite: path.replaceFullPath } };
-  if (path?.replacePrefixMatch === undefined) return authority;
-  if (path.replacePrefixMatch === '/' && prefix !== undefined && prefix !== '/')
-    return { ...authority, uriRegexRewrite: { match: `^${prefix}(/?)(.*)`, rewrite: '/\\2' } };
-  return { ...authority, uri: path.replacePrefixMatch };
+function rewrite({ hostname, path }: NonNullable<RouteFilter['urlRewrite']>): NonNullable<HTTPRoute['rewrite']> {
+  return {
+    ...(hostname === undefined ? {} : { authority: hostname }),
+    ...(path?.replaceFullPath === undefined ? {} : { uriRegexRewrite: { match: '/.*', rewrite: path.replaceFullPath } }),
+    ...(path?.replacePrefixMatch === undefined ? {} : { uri: path.replacePrefixMatch === '' ? '/' : path.replacePrefixMatch }),
+  };
 }
 
 function corsPolicy({ allowOrigins = [], maxAge, ...rest }: NonNullable<RouteFilter['cors']>): NonNullable<HTTPRoute['corsPolicy']> {
@@ -84,17 +83,18 @@ function corsPolicy({ allowOrigins = [], maxAge, ...rest }: NonNullable<RouteFil
 }
 
 function originPattern(origin: string): string {
-  return origin === '*' ? '.*' : origin.replaceAll('.', '\\.').replaceAll('*', '.*');
+  if (origin === '*') return '^[a-zA-Z][a-zA-Z0-9+.-]*://[^/\\s?#]+$';
+  return `^${origin.replaceAll('.', '\\.').replaceAll('*', '.*')}$`;
 }
 
 /** Undefined when there is nobody to send to: the API's 500. */
 function destinations(refs: readonly BackendRef[], scope: RuleScope): HTTPRouteDestination[] | undefined {
   const sum = refs.reduce((total, { weight = 1 }) => total + weight, 0);
-  if (sum === 0 || refs.every(({ kind = 'Service' }) => !KINDS.has(kind))) return undefined;
+  if (sum === 0) return undefined;
   const used = refs.filter(({ weight = 1 }) => weight > 0);
   return used.map((ref) => {
     const fields: Fields = {};
-    for (const filter of ref.filters ?? []) applyFilter(fields, filter, scope, undefined);
+    for (const filter of ref.filters ?? []) applyFilter(fields, filter, scope);
     return {
       destination: destination(ref, scope),
       ...(used.length === 1 ? {} : { weight: ref.weight ?? 1 }),
@@ -105,18 +105,16 @@ function destinations(refs: readonly BackendRef[], scope: RuleScope): HTTPRouteD
 
 /** A Service, or a host by its name. A reference to anything else leads nowhere, by the name that istiod gives it. */
 function destination({ kind = 'Service', name, namespace, port }: BackendRef, scope: RuleScope): Destination {
-  const host =
-    kind === 'Hostname' ? name : KINDS.has(kind) ? `${name}.${namespace ?? scope.namespace}.svc.${scope.domain}` : 'UnknownService';
+  if (!KINDS.has(kind)) return { host: 'UnknownService' };
+  const host = kind === 'Hostname' ? name : `${name}.${namespace ?? scope.namespace}.svc.${scope.domain}`;
   return { host, ...(port === undefined ? {} : { port: { number: port } }) };
 }
-
-const KINDS: ReadonlySet<string> = new Set(['Service', 'ServiceImport', 'Hostname']);
 
 function timing({ timeouts, retry }: RouteRule<unknown>): Pick<HTTPRoute, 'timeout' | 'retries'> {
   const request = positive(timeouts?.request);
   const perTry = positive(timeouts?.backendRequest);
   if (retry === undefined) {
-    const timeout = request ?? perTry;
+    const timeout = perTry ?? request;
     return timeout === undefined ? {} : { timeout };
   }
   return {

@@ -4,6 +4,7 @@ export interface ParentRef {
   readonly kind?: string;
   readonly name: string;
   readonly namespace?: string;
+  readonly sectionName?: string;
   readonly port?: number;
 }
 

@@ -11,7 +11,8 @@ import {
   type VirtualServiceSpec,
   type WorkloadEntrySpec,
 } from '@ripstop/istio-api';
-import { meshRoutes } from '../gateway-api/mesh-routes.ts';
+import { gatewayListeners, istioGateways } from '../gateway-api/listeners.ts';
+import { gatewayApiRoutes } from '../gateway-api/routes.ts';
 import type { ProxyNode } from '../model/proxy-node.ts';
 import type { WorkloadInstance } from '../model/workload.ts';
 import { policiesFor, type WorkloadPolicies } from './authorization.ts';
@@ -61,13 +62,17 @@ export class PushContext {
       ),
       ...of<ServiceEntrySpec>('ServiceEntry').flatMap(servicesOfEntry),
     ];
+    const listeners = gatewayListeners(ordered);
     this.virtualServices = [
       ...resolveVirtualServices(of<VirtualServiceSpec>('VirtualService'), domain),
-      ...meshRoutes(ordered, domain),
+      ...gatewayApiRoutes(ordered, listeners, domain),
     ].sort((a, b) => byAge(a.object, b.object));
     this.destinationRules = new DestinationRules(of<DestinationRuleSpec>('DestinationRule'), domain, rootNamespace);
     this.peerAuthentications = new PeerAuthentications(of<PeerAuthenticationSpec>('PeerAuthentication'), rootNamespace);
-    this.gateways = of<GatewaySpec>('Gateway').filter(({ apiVersion }) => apiVersion.startsWith('networking.istio.io/'));
+    this.gateways = [
+      ...of<GatewaySpec>('Gateway').filter(({ apiVersion }) => apiVersion.startsWith('networking.istio.io/')),
+      ...istioGateways(listeners, kubernetes),
+    ];
     this.scopes = new SidecarScopes({
       sidecars: of<SidecarSpec>('Sidecar'),
       services: this.services,

@@ -84,7 +84,7 @@ function buildRoute(service: VirtualService, sourced: SourcedRoute, match: HTTPM
     decorator: { operation: operation(service, route, scope) + matchLabel(fields) },
     ...mergedMutations(mutations, route, scope),
     action: service.gatewayApi
-      ? notFoundIsError(action(route, scope, mutations.request.authority))
+      ? asGatewayApi(action(route, scope, mutations.request.authority), fields)
       : action(route, scope, mutations.request.authority),
     typedPerFilterConfig: filters,
   };
@@ -125,11 +125,22 @@ function action(route: HTTPRoute, scope: RouteScope, headerAuthority: string | u
   return { $case: 'route', value: forward(route, scope, headerAuthority) };
 }
 
-/** The Gateway API wants 500 where a backend does not exist. */
-function notFoundIsError(made: RouteFields['action']): RouteFields['action'] {
+/**
+ * What the Gateway API means otherwise than a VirtualService: a backend that does not exist is a 500, and a prefix that is replaced by
+ * `/` must not leave two slashes (`/api/x` becomes `/x`).
+ */
+function asGatewayApi(made: RouteFields['action'], { pathSpecifier: path }: NonNullable<RouteFields['match']>): RouteFields['action'] {
   if (made?.$case !== 'route') return made;
   const clusterNotFoundResponseCode = RouteAction_ClusterNotFoundResponseCode.INTERNAL_SERVER_ERROR;
-  return { $case: 'route', value: { ...made.value, clusterNotFoundResponseCode } };
+  const { prefixRewrite, ...rest }: ActionFields = made.value ?? {};
+  const prefix = path?.$case === 'pathSeparatedPrefix' ? (path.value ?? '') : '';
+  if (prefixRewrite !== '/' || prefix === '') return { $case: 'route', value: { ...made.value, clusterNotFoundResponseCode } };
+  const regexRewrite = { pattern: { regex: `^${escapeRegex(prefix)}(/?)(.*)` }, substitution: '/\\2' };
+  return { $case: 'route', value: { ...rest, regexRewrite, clusterNotFoundResponseCode } };
+}
+
+function escapeRegex(text: string): string {
+  return text.replace(/[\\.+*?()|[\]{}^$]/g, '\\$&');
 }
 
 function forward(route: HTTPRoute, scope: RouteScope, headerAuthority: string | undefined): ActionFields {

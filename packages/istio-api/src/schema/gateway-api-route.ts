@@ -1,7 +1,7 @@
-import { texts } from './common.ts';
-import { bool, choice, count, duration, ignored, list, map, noted, number, object, port, type Schema, text } from './schema.ts';
+import { labels, texts } from './common.ts';
+import { any, bool, choice, count, duration, ignored, list, map, noted, number, object, port, type Schema, text } from './schema.ts';
 
-/* Routes of the Gateway API (gateway.networking.k8s.io/v1) for services of the mesh (GAMMA). */
+/* Gateways and routes of the Gateway API (gateway.networking.k8s.io/v1). */
 
 const namedValue = object({ type: choice('Exact', 'RegularExpression'), name: text, value: text }, ['name', 'value']);
 const headerValue = object({ name: text, value: text }, ['name', 'value']);
@@ -53,31 +53,74 @@ const backendFilter = object(
   ['type'],
 );
 
+const labelSelector = object({
+  matchLabels: labels,
+  matchExpressions: list(
+    object({ key: text, operator: choice('In', 'NotIn', 'Exists', 'DoesNotExist'), values: texts }, ['key', 'operator']),
+  ),
+});
+
+export const kubernetesGatewaySpec: Schema = object(
+  {
+    gatewayClassName: noted(text, '`istio`, or a GatewayClass of controller istio.io/gateway-controller'),
+    addresses: noted(
+      list(object({ type: text, value: text })),
+      'of type Hostname: the Service whose pods serve it; without, those with label gateway.networking.k8s.io/gateway-name',
+    ),
+    listeners: list(
+      object(
+        {
+          name: text,
+          hostname: text,
+          port,
+          protocol: noted(text, 'HTTP is served; others are not opened: a warning says so'),
+          tls: ignored(any, 'HTTPS is not opened in this version'),
+          allowedRoutes: object({
+            namespaces: object({ from: choice('Same', 'All', 'Selector', 'None'), selector: labelSelector }),
+            kinds: list(object({ group: text, kind: text }, ['kind'])),
+          }),
+        },
+        ['name', 'port', 'protocol'],
+      ),
+    ),
+    infrastructure: ignored(any, 'gateways are processes that you start: ripstop gateway'),
+    allowedListeners: ignored(any, 'ListenerSets are not read'),
+    tls: ignored(any, 'HTTPS is not opened in this version'),
+    defaultScope: ignored(text, 'name the Gateway in parentRefs'),
+  },
+  ['gatewayClassName'],
+);
+
+export const referenceGrantSpec: Schema = object({
+  from: list(object({ group: text, kind: text, namespace: text }, ['kind', 'namespace'])),
+  to: list(object({ group: text, kind: text, name: text }, ['kind'])),
+});
+
 const route = (match: Schema): Schema =>
   object({
     parentRefs: list(
       object(
         {
           group: text,
-          kind: noted(text, 'Service, or ServiceEntry of networking.istio.io; a route for a Gateway is not served: a warning says so'),
+          kind: noted(text, 'Gateway, Service, or ServiceEntry of networking.istio.io'),
           name: text,
           namespace: text,
-          sectionName: ignored(text, 'a Service has no sections'),
+          sectionName: noted(text, 'a listener of a Gateway'),
           port: noted(port, 'the route is for this port alone'),
         },
         ['name'],
       ),
     ),
-    hostnames: ignored(texts, "the host of a mesh route is its Service's"),
-    useDefaultGateways: ignored(text, 'routes of gateways are not served'),
+    hostnames: noted(texts, "at Gateways; the host of a mesh route is its Service's"),
+    useDefaultGateways: ignored(text, 'name the Gateway in parentRefs'),
     rules: list(
       object({
-        name: ignored(text, 'routes are named `<namespace>.<route>.<rule>` as by istiod'),
+        name: noted(text, 'else a route is named `<namespace>.<route>.<rule>`, as by istiod'),
         matches: list(match),
         filters: list(filter),
         backendRefs: noted(
           list(object({ ...backendFields, weight: count, filters: list(backendFilter) }, ['name'])),
-          'a Service that does not exist answers 500; ReferenceGrants are not asked for, as in Istio',
+          'a Service that does not exist answers 500; at Gateways another namespace must grant it (ReferenceGrant), in the mesh not, as in Istio',
         ),
         timeouts: object({ request: duration, backendRequest: duration }),
         retry: object({ codes: list(number), attempts: count, backoff: duration }),

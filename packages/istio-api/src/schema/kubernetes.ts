@@ -1,5 +1,5 @@
 import { labels, texts } from './common.ts';
-import { grpcRouteSpec, httpRouteSpec } from './gateway-api-route.ts';
+import { grpcRouteSpec, httpRouteSpec, kubernetesGatewaySpec, referenceGrantSpec } from './gateway-api-route.ts';
 import type { Kind } from './kind.ts';
 import { any, bool, type Fields, ignored, list, map, noted, number, openObject, type Schema, text } from './schema.ts';
 
@@ -84,24 +84,30 @@ const unhonoured = (kind: string, note: string, spec: Fields): Kind => ({
 });
 const parts = (...names: readonly string[]): Fields => Object.fromEntries(names.map((name) => [name, any]));
 
-const MESH_ROUTE = 'for Services and ServiceEntries of the mesh; for a Gateway write an Istio Gateway and a VirtualService';
+const ROUTE_NOTE = 'for HTTP listeners of Gateways, and for Services and ServiceEntries of the mesh (GAMMA)';
 
 export const gatewayApiKinds: readonly Kind[] = [
   {
-    ...unhonoured('GatewayClass', 'there is one way to run a gateway', parts('controllerName', 'parametersRef', 'description')),
+    ...GATEWAY_API,
+    kind: 'GatewayClass',
     namespaced: false,
+    status: 'used',
+    note: 'its controller must be istio.io/gateway-controller',
+    spec: openObject({ controllerName: text }),
   },
-  unhonoured(
-    'Gateway',
-    'write an Istio Gateway',
-    parts('gatewayClassName', 'listeners', 'addresses', 'infrastructure', 'allowedListeners', 'tls', 'defaultScope'),
-  ),
-  { ...GATEWAY_API, kind: 'HTTPRoute', status: 'used', note: MESH_ROUTE, spec: httpRouteSpec },
-  { ...GATEWAY_API, kind: 'GRPCRoute', status: 'used', note: MESH_ROUTE, spec: grpcRouteSpec },
+  {
+    ...GATEWAY_API,
+    kind: 'Gateway',
+    status: 'used',
+    note: 'HTTP listeners, at the gateways of its Service',
+    spec: kubernetesGatewaySpec,
+  },
+  { ...GATEWAY_API, kind: 'HTTPRoute', status: 'used', note: ROUTE_NOTE, spec: httpRouteSpec },
+  { ...GATEWAY_API, kind: 'GRPCRoute', status: 'used', note: ROUTE_NOTE, spec: grpcRouteSpec },
   unhonoured('TLSRoute', 'the mesh carries HTTP and gRPC', parts('parentRefs', 'hostnames', 'rules', 'useDefaultGateways')),
   unhonoured('TCPRoute', 'the mesh carries HTTP and gRPC', parts('parentRefs', 'rules', 'useDefaultGateways')),
   unhonoured('UDPRoute', 'the mesh carries HTTP and gRPC', parts('parentRefs', 'rules', 'useDefaultGateways')),
-  unhonoured('ReferenceGrant', 'nothing needs it', parts('from', 'to')),
+  { ...GATEWAY_API, kind: 'ReferenceGrant', status: 'used', note: 'for backends of routes at Gateways', spec: referenceGrantSpec },
   unhonoured('ListenerSet', 'write an Istio Gateway', parts('parentRef', 'listeners')),
   {
     ...unhonoured('XBackendTrafficPolicy', 'write a DestinationRule', parts('targetRefs', 'retryConstraint', 'sessionPersistence')),

@@ -127,9 +127,9 @@ describe('what is optional', () => {
       'Telemetry has no effect in this version',
     ],
     [
-      'an HTTPRoute for a gateway',
-      doc('gateway.networking.k8s.io/v1', 'HTTPRoute', '{ parentRefs: [{ name: edge }], rules: [] }'),
-      'Gateway "edge" does not serve this route in this version: write an Istio Gateway and a VirtualService',
+      'a listener of a Gateway that is not HTTP',
+      doc('gateway.networking.k8s.io/v1', 'Gateway', '{ gatewayClassName: istio, listeners: [{ name: s, port: 443, protocol: HTTPS }] }'),
+      'port 443 is not opened: gateways do not serve HTTPS in this version, only HTTP',
     ],
     ['an ExternalName', doc('v1', 'Service', '{ type: ExternalName, externalName: a.b }'), 'write a ServiceEntry'],
     [

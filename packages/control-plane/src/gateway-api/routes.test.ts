@@ -1,5 +1,6 @@
 import { ROUTE_TYPE_URL, type RouteConfiguration } from '@ripstop/xds-api';
 import { describe, expect, it } from 'vitest';
+import { proxyNodeOf } from '../model/proxy-node-of.ts';
 import { pushOf, service, sidecar } from '../testing/mesh.ts';
 import { translate } from '../translate/translate.ts';
 
@@ -87,5 +88,63 @@ spec: { ports: [{ name: http, port: 80 }, { name: http-alt, port: 81 }] }
   ])('of gRPC match %s', (method, expected) => {
     const yaml = route(`{ ${PARENT}, rules: [{ matches: [{ method: ${method} }], ${to('cart')} }] }`, { kind: 'GRPCRoute' });
     expect(routes(yaml)).toEqual([expected]);
+  });
+});
+
+describe('routes for a Gateway', () => {
+  const GATEWAY = `---
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: { name: edge, namespace: default }
+spec:
+  gatewayClassName: istio
+  listeners:
+    - { name: http, port: 80, protocol: HTTP, hostname: "*.example.com", allowedRoutes: { namespaces: { from: All } } }
+`;
+  const edge = proxyNodeOf({
+    id: 'router~10.0.0.9~edge-1.default~default.svc.cluster.local',
+    metadata: { LABELS: { 'gateway.networking.k8s.io/gateway-name': 'edge' } },
+  });
+  const parent = 'parentRefs: [{ name: edge, namespace: default }], hostnames: [shop.example.com, other.test]';
+
+  function served(yaml: string, node = edge): RouteConfiguration['virtualHosts'] {
+    const [resource] = translate(ROUTE_TYPE_URL, node, pushOf(SERVICES + GATEWAY + yaml), ['http.80']);
+    return (resource!.message as RouteConfiguration).virtualHosts;
+  }
+
+  it('are served on the hosts that route and listener share, by the gateway with its name', () => {
+    const yaml = route(`{ ${parent}, rules: [{ ${to('cart')} }] }`);
+    expect(served(yaml).map(({ domains }) => domains)).toEqual([['shop.example.com']]);
+    const other = { ...edge, labels: { 'gateway.networking.k8s.io/gateway-name': 'another' } };
+    expect(served(yaml, other)).toEqual([]);
+  });
+
+  it('leave no second slash where a prefix is replaced by nothing', () => {
+    const rewrite = 'filters: [{ type: URLRewrite, urlRewrite: { path: { type: ReplacePrefixMatch, replacePrefixMatch: / } } }]';
+    const [host] = served(route(`{ ${parent}, rules: [{ matches: [{ path: { value: /api.v1 } }], ${rewrite}, ${to('cart')} }] }`));
+    const action = host!.routes[0]!.action;
+    const regex = action?.$case === 'route' ? action.value.regexRewrite : undefined;
+    expect('/api.v1/x'.replace(new RegExp(regex!.pattern!.regex), regex!.substitution.replace('\\2', '$2'))).toBe('/x');
+    expect(new RegExp(regex!.pattern!.regex).test('/apixv1/x')).toBe(false);
+  });
+
+  it.each([
+    ['without the grant of its namespace', '', 'outbound|80||UnknownService'],
+    [
+      'with it',
+      `---
+apiVersion: gateway.networking.k8s.io/v1beta1
+kind: ReferenceGrant
+metadata: { name: g, namespace: shop }
+spec:
+  from: [{ group: gateway.networking.k8s.io, kind: HTTPRoute, namespace: default }]
+  to: [{ group: "", kind: Service, name: caller }]
+`,
+      'outbound|80||caller.shop.svc.cluster.local',
+    ],
+  ])('reach a backend of another namespace %s as %s', (_what, grant, cluster) => {
+    const [host] = served(grant + route(`{ ${parent}, rules: [{ backendRefs: [{ name: caller, namespace: shop, port: 80 }] }] }`));
+    const action = host!.routes[0]!.action;
+    expect(action?.$case === 'route' && action.value.clusterSpecifier).toMatchObject({ value: cluster });
   });
 });
