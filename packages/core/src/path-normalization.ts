@@ -27,8 +27,8 @@ export function normalizePath(target: string, options: Options): NormalizedPath 
   if (slashes === undefined) return REJECT;
   const redirected = slashes !== path && options.escapedSlashes === 'UNESCAPE_AND_REDIRECT';
   path = slashes;
-  if (options.normalizePath) path = removeDotSegments(canonicalBytes(path));
-  if (options.mergeSlashes) path = path.replace(/\/{2,}/g, '/');
+  if (options.normalizePath) path = removeDotSegments(path);
+  if (options.mergeSlashes) path = mergeSlashes(path);
   if (redirected) return { kind: 'redirect', path: path + query };
   return { kind: 'path', path: path + query };
 }
@@ -60,7 +60,12 @@ function unescapeSlashes(path: string, action: Options['escapedSlashes']): strin
 
 const ENCODE = new Set(['"', '<', '>', '^', '`', '{', '|', '}', ' ']);
 
-/** Decodes escapes of unreserved bytes once, upper-cases nothing else, turns `\` into `/`, escapes what must not stand raw. */
+/** Envoy joins what stands between the slashes again: of slashes alone two are left. */
+function mergeSlashes(path: string): string {
+  return /^\/{2,}$/.test(path) ? '//' : path.replace(/\/{2,}/g, '/');
+}
+
+/** Decodes escapes of unreserved bytes once, upper-cases nothing else, escapes what must not stand raw. */
 function canonicalBytes(path: string): string {
   let out = '';
   for (let index = 0; index < path.length; index++) {
@@ -73,8 +78,7 @@ function canonicalBytes(path: string): string {
         out += isUnreserved(byte) ? String.fromCharCode(byte) : path.slice(index, index + 3);
         index += 2;
       }
-    } else if (char === '\\') out += '/';
-    else if (ENCODE.has(char)) out += `%${char.charCodeAt(0).toString(16).toUpperCase()}`;
+    } else if (ENCODE.has(char)) out += `%${char.charCodeAt(0).toString(16).toUpperCase()}`;
     else if (char.charCodeAt(0) >= 0x80) out += percentEncode(char);
     else out += char;
   }
@@ -104,19 +108,21 @@ function isUnreserved(byte: number): boolean {
   );
 }
 
-/** RFC 3986 dot segments; a literal `.` or `..` with `;parameters` counts as one, as in Envoy. */
+/** RFC 3986 dot segments, escaped ones too; with `;parameters` only a literal `.` or `..` counts as one, as in Envoy. */
 function removeDotSegments(path: string): string {
-  if (!path.startsWith('/')) return path;
+  const slashed = path.replaceAll('\\', '/');
+  if (!slashed.startsWith('/')) return canonicalBytes(slashed);
   const out: string[] = [];
-  const segments = path.split('/').slice(1);
+  const segments = slashed.split('/').slice(1);
   for (const [index, segment] of segments.entries()) {
     const last = index === segments.length - 1;
     const semicolon = segment.indexOf(';');
-    const bare = semicolon === -1 ? segment : segment.slice(0, semicolon);
+    const canonical = canonicalBytes(segment);
+    const bare = semicolon === -1 ? canonical : segment.slice(0, semicolon);
     if (bare === '.' || bare === '..') {
       if (bare === '..') out.pop();
       if (last) out.push('');
-    } else out.push(segment);
+    } else out.push(canonical);
   }
   return `/${out.join('/')}`;
 }

@@ -139,6 +139,8 @@ export class ConnectionGate {
       return;
     }
     connection.closing = this.draining;
+    // node:http lets go of upgraded sockets; an error event without a listener would end the process.
+    socket.on('error', ignore);
     introduce(socket, peer);
     this.admittedRaw.add(raw);
     this.connections.set(socket, connection);
@@ -159,12 +161,23 @@ export class ConnectionGate {
   private tell(line: string): void {
     if (this.told.size >= MAX_TOLD || this.told.has(line)) return;
     this.told.add(line);
-    this.options.log?.(`port ${this.options.port}: ${line}`);
+    // Names of a stranger's certificate may stand in it.
+    const printable = line.replace(/\p{Cc}/gu, '?').slice(0, MAX_LINE);
+    this.options.log?.(`port ${this.options.port}: ${printable}`);
   }
 
   /** Connections whose chain is gone (PERMISSIVE became STRICT) end: idle ones now, busy ones with their response. */
   private follow(next: Snapshot): void {
-    for (const connection of this.open) if (connection.manager(next) === undefined) connection.retire();
+    for (const connection of this.open) if (connection.manager(next) === undefined) this.expel(connection);
+  }
+
+  /** Long streams and upgraded connections get Istio's drain time, no more. */
+  private expel(connection: InboundConnection): void {
+    connection.retire();
+    if (connection.socket.destroyed || connection.expelled) return;
+    connection.expelled = true;
+    const timer = this.options.clock.setTimer(() => connection.socket.destroy(), EXPEL_MS);
+    connection.socket.once('close', () => timer.cancel());
   }
 
   private checkEmpty(): void {
@@ -174,5 +187,8 @@ export class ConnectionGate {
 }
 
 const MAX_TOLD = 100;
+const MAX_LINE = 1_000;
+/** Istio's drain time of a listener whose filter chains changed. */
+const EXPEL_MS = 45_000;
 
 function ignore(): void {}

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import { type ConnectionFacts, chooseFilterChain, type FilterChain, type HttpConnectionManager, type Snapshot } from '@ripstop/core';
+import type { InboundExchange } from './inbound-exchange.ts';
 import type { InboundPeer } from './peer.ts';
 
 /** The filter chains that a port's connections choose from. */
@@ -32,6 +33,13 @@ export class InboundConnection {
   active = 0;
   /** The next response says `connection: close`. */
   closing = false;
+  /** Nothing more is read from it: its last response is on its way, or was. */
+  ended = false;
+  /** Its chain is gone, and its time is counted. */
+  expelled = false;
+  /** The request that came last. */
+  latest: InboundExchange | undefined = undefined;
+  private whenIdle: (() => void) | undefined = undefined;
   private readonly find: FindChains;
   private chain: HttpChain | undefined;
   private snapshot: Snapshot;
@@ -60,6 +68,19 @@ export class InboundConnection {
   /** One request less. */
   release(): void {
     this.active--;
+    if (this.active > 0) return;
+    const run = this.whenIdle;
+    this.whenIdle = undefined;
+    if (run !== undefined) run();
+    else if (this.closing) this.retire();
+  }
+
+  /** Runs `last` when every request was answered: nothing overtakes a response. No request is taken any more. */
+  endWith(last: () => void): void {
+    if (this.ended) return;
+    this.ended = true;
+    if (this.active === 0) last();
+    else this.whenIdle = last;
   }
 
   private bind(snapshot: Snapshot): void {

@@ -3,9 +3,11 @@ import type { Duplex } from 'node:stream';
 import { type Exchange, type LocalReply, maxDurationReply, ResponseFlag, resetReply, type Timer } from '@ripstop/core';
 import type { InboundConnection } from './inbound-connection.ts';
 import type { ListenerParts } from './listener-parts.ts';
-import { isGrpc, writeLocalReply } from './local-response.ts';
+import { isGrpc, isSending, writeLocalReply } from './local-response.ts';
 import { AppResponseHead } from './response-heads.ts';
-import { type ResponseWatcher, watchRequestBody, watchResponse } from './response-hooks.ts';
+import { closeUnsent, muteResponse, type ResponseWatcher, watchRequestBody, watchResponse } from './response-hooks.ts';
+import { closeSoftlyAtLast } from './soft-close.ts';
+import { watchStatusLine } from './upgrade-status.ts';
 
 /** One request that this process answers, from its verdict to the end of the response. */
 export class InboundExchange implements ResponseWatcher {
@@ -19,6 +21,9 @@ export class InboundExchange implements ResponseWatcher {
   /** The mesh answers: its head has passed the filters before it is written. */
   private local = false;
   private done = false;
+  private left = false;
+  /** The app has the response in hand. */
+  private handed = false;
 
   constructor(parts: ListenerParts, connection: InboundConnection, x: Exchange) {
     this.parts = parts;
@@ -30,7 +35,10 @@ export class InboundExchange implements ResponseWatcher {
   /** Watches the response and its end, whoever makes it. */
   watch(request: IncomingMessage, response: ServerResponse): void {
     this.response = response;
+    this.connection.latest = this;
     watchResponse(response, this);
+    // One that waits behind an earlier response is no socket's yet, and node:http tells nobody when that socket closes.
+    if (response.socket === null) this.connection.socket.once('close', () => closeUnsent(response));
     const length = request.headers['content-length'];
     if (length !== undefined) this.requestBytes = Number(length);
     else if (request.headers['transfer-encoding'] !== undefined) watchRequestBody(request, this);
@@ -38,6 +46,7 @@ export class InboundExchange implements ResponseWatcher {
 
   /** The app answers, in time or not. */
   serve(): void {
+    this.handed = true;
     const action = this.x.route?.action;
     if (action?.kind !== 'inbound') return;
     // The sooner of the two decides; the timeout belongs to the route, the duration to the stream.
@@ -57,16 +66,30 @@ export class InboundExchange implements ResponseWatcher {
       return;
     }
     this.local = true;
-    writeLocalReply(x, reply, this.parts.pipeline, response, this.parts.clock.wallTime());
+    const { clock, pipeline } = this.parts;
+    if (isSending(response.req)) {
+      this.connection.ended = true;
+      closeSoftlyAtLast(this.connection.socket, clock);
+    }
+    writeLocalReply(x, reply, pipeline, response, clock.wallTime());
+    // The app does not know yet: what it writes now is for nobody, and must not throw.
+    if (this.handed) muteResponse(response);
+  }
+
+  /** Whether the rest of its request is still to come. */
+  get receiving(): boolean {
+    return !this.done && this.response?.req.complete === false;
   }
 
   /** An upgraded connection: it ends with its socket. */
   watchSocket(socket: Duplex): void {
+    const counted = socket as { readonly bytesRead?: number; readonly bytesWritten?: number };
+    const { bytesRead: readBefore = 0, bytesWritten: writtenBefore = 0 } = counted;
+    const statusOf = watchStatusLine(socket);
     socket.once('close', () => {
-      const { bytesRead, bytesWritten } = socket as { bytesRead?: number; bytesWritten?: number };
-      this.requestBytes = bytesRead ?? 0;
-      this.responseBytes = bytesWritten ?? 0;
-      this.finish(101);
+      this.requestBytes = (counted.bytesRead ?? 0) - readBefore;
+      this.responseBytes = (counted.bytesWritten ?? 0) - writtenBefore;
+      this.finish(statusOf());
     });
   }
 
@@ -79,7 +102,14 @@ export class InboundExchange implements ResponseWatcher {
   /** Response headers are about to be written. */
   onHead(response: ServerResponse): void {
     if (this.connection.closing) response.shouldKeepAlive = false;
-    if (this.watchesHead) this.parts.pipeline.respond(this.x, new AppResponseHead(response));
+    if (!this.watchesHead) return;
+    try {
+      this.parts.pipeline.respond(this.x, new AppResponseHead(response));
+    } catch (error) {
+      // Half applied operations are not sent: what they should have removed may be in it.
+      this.tell('response', error);
+      response.destroy();
+    }
   }
 
   /** Whether anything wants to see or change the head that the app writes. */
@@ -117,21 +147,32 @@ export class InboundExchange implements ResponseWatcher {
     this.timer?.cancel();
     const { x, parts } = this;
     const grpcStatus = x.protocol === 'grpc' && this.response !== undefined ? grpcStatusOf(this.response) : undefined;
+    const bodiless = x.request.method === 'HEAD' || status === 204 || status === 304;
     const outcome = {
       status,
       grpcStatus,
       requestBytes: this.requestBytes,
-      responseBytes: this.responseBytes,
+      responseBytes: bodiless ? 0 : this.responseBytes,
       endedAt: parts.clock.now(),
     };
-    parts.pipeline.end(x, outcome);
+    try {
+      parts.pipeline.end(x, outcome);
+    } catch (error) {
+      this.tell('end', error);
+    }
     parts.telemetry.onEnd(x, outcome);
     this.leave();
   }
 
+  private tell(phase: string, error: unknown): void {
+    const { method, path } = this.x.request;
+    this.parts.log?.(`inbound ${method} ${path}: a filter failed at ${phase}: ${error instanceof Error ? error.message : String(error)}`);
+  }
+
   private leave(): void {
+    if (this.left) return;
+    this.left = true;
     this.connection.release();
-    if (this.connection.closing && this.connection.active === 0) this.connection.retire();
   }
 }
 

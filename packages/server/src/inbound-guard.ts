@@ -1,14 +1,16 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { ServerResponse as PlainResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { Exchange, type LocalReply, localReply, noRouteReply } from '@ripstop/core';
+import { type ParserError, refuseBytes, replyToParserError } from './client-error.ts';
 import type { ConnectionGate } from './connection-gate.ts';
 import type { InboundConnection } from './inbound-connection.ts';
 import { InboundExchange } from './inbound-exchange.ts';
 import { InboundHead } from './inbound-head.ts';
 import type { ListenerParts } from './listener-parts.ts';
 import { isGrpc } from './local-response.ts';
-import { refusedUpgrade, settleTarget } from './request-target.ts';
+import { isH2cUpgrade, refusedUpgrade, settleTarget } from './request-target.ts';
 
 /** Runs once the pipeline has let an exchange pass. */
 type Proceed = (served: InboundExchange) => void;
@@ -33,7 +35,10 @@ export class InboundGuard {
     this.emit = server.emit.bind(server) as InboundGuard['emit'];
     // With a listener node:http asks before it says 100 Continue: the caller must not send a body that is refused.
     server.on('checkContinue', saysContinue);
+    server.on('checkExpectation', isAnsweredHere);
     server.on('connect', isAnsweredHere);
+    (server as { maxHeaderSize?: number }).maxHeaderSize ??= MAX_HEADER_BYTES;
+    keepH2cOnHttp1(server);
     if (parts.forwarder !== undefined) server.on('upgrade', isAnsweredHere);
     server.emit = ((event: string, ...args: unknown[]) => this.onEvent(event, args)) as Server['emit'];
   }
@@ -45,6 +50,8 @@ export class InboundGuard {
       case 'checkExpectation':
         this.onRequest(event, args[0] as IncomingMessage, args[1] as ServerResponse);
         return true;
+      case 'clientError':
+        return this.onClientError(args[0] as ParserError, args[1] as Socket);
       case 'upgrade':
       case 'connect':
         this.onSocket(event, args[0] as IncomingMessage, args[1] as Duplex, args[2] as Buffer);
@@ -69,14 +76,24 @@ export class InboundGuard {
     });
   }
 
-  /** To the app's own listeners; ours for checkContinue counts for none. */
+  /** To the app's own listeners; ours count for none, and node:http's default takes their place. */
   private hand(event: string, request: IncomingMessage, response: ServerResponse): void {
-    if (event !== 'checkContinue' || this.server.listenerCount('checkContinue') > 1) {
+    if (event === 'request' || this.server.listenerCount(event) > 1) {
       this.emit(event, request, response);
-      return;
-    }
-    response.writeContinue();
-    this.emit('request', request, response);
+    } else if (event === 'checkContinue') {
+      response.writeContinue();
+      this.emit('request', request, response);
+    } else response.writeHead(417).end();
+  }
+
+  /** As behind a sidecar, an app never hears of bytes that are no request. */
+  private onClientError(error: ParserError, socket: Socket): boolean {
+    const connection = this.gate.connectionOf(socket);
+    const reply = replyToParserError(error);
+    if (connection === undefined) socket.destroy();
+    else if (reply !== undefined) refuseBytes(reply, connection, this.parts.snapshots, this.parts.clock);
+    else if (!this.emit('clientError', error, socket)) socket.destroy();
+    return true;
   }
 
   private onSocket(event: string, request: IncomingMessage, socket: Duplex, head: Buffer): void {
@@ -101,14 +118,17 @@ export class InboundGuard {
   }
 
   private begin(connection: InboundConnection | undefined, request: IncomingMessage, response: ServerResponse, proceed: Proceed): void {
+    if (connection?.ended) return; // Pipelined behind the last response: Envoy does not read it any more.
     const snapshot = this.parts.snapshots.current;
     const manager = snapshot === undefined ? undefined : connection?.manager(snapshot);
     if (connection === undefined || snapshot === undefined || manager === undefined) {
-      // Its chain is gone: as a connection that is refused at the door.
-      request.socket.destroy();
+      // Its chain is gone: as a connection that is refused at the door, save that responses which are due go out first.
+      if (connection === undefined || connection.active === 0) request.socket.destroy();
+      else connection.ended = true;
       return;
     }
     const { parts } = this;
+    if (isH2cUpgrade(request)) dropUpgrade(request);
     const head = new InboundHead(request, connection.facts.tls ? 'https' : 'http');
     const x = new Exchange({
       direction: parts.forwarder === undefined ? 'inbound' : 'outbound',
@@ -165,9 +185,27 @@ function responseFor(request: IncomingMessage, socket: Duplex): ServerResponse |
     return undefined;
   }
   response.shouldKeepAlive = false;
-  response.once('finish', () => socket.end());
+  response.once('finish', () => (socket as Socket).destroySoon());
   return response;
 }
+
+/** HTTP/2 by upgrade is not taken up: such a request is served as the HTTP/1.1 that it is, also by an app that takes upgrades. */
+function keepH2cOnHttp1(server: Server): void {
+  const upgradable = server as { shouldUpgradeCallback?: (request: IncomingMessage) => boolean }; // Node 24.9 and later
+  const decide = upgradable.shouldUpgradeCallback;
+  if (decide === undefined) return;
+  upgradable.shouldUpgradeCallback = (request) => !isH2cUpgrade(request) && decide.call(server, request);
+}
+
+function dropUpgrade(request: IncomingMessage): void {
+  const { headers, rawHeaders } = request;
+  for (const name of ['upgrade', 'http2-settings']) delete headers[name];
+  const kept = rawHeaders.filter((_text, at) => !/^(?:upgrade|http2-settings)$/i.test(rawHeaders[at - (at % 2)]!));
+  rawHeaders.splice(0, rawHeaders.length, ...kept);
+}
+
+/** Envoy's max_request_headers_kb. */
+const MAX_HEADER_BYTES = 60 * 1024;
 
 /** Stands only for node:http to count; the guard answers in its place. */
 function saysContinue(): void {}

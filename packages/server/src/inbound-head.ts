@@ -6,7 +6,8 @@ import type { RequestHead } from '@ripstop/core';
  * `req.rawHeaders` and `req.url`: what was authorised is what the app sees.
  */
 export class InboundHead implements RequestHead {
-  readonly scheme: 'http' | 'https';
+  /** The connection's; an absolute-form target has its own. */
+  scheme: 'http' | 'https';
   private readonly message: IncomingMessage;
   private readonly lines: string[];
   private host: string;

@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
 import { type Exchange, grpcStatusOfHttp, type LocalReply, type Pipeline } from '@ripstop/core';
 import { ReplyHead } from './response-heads.ts';
 
@@ -26,12 +26,17 @@ export function writeLocalReply(x: Exchange, reply: LocalReply, pipeline: Pipeli
   pipeline.respond(x, head);
   // A caller that is still sending its body would wait for somebody to read it: Envoy closes then.
   if (closes || isSending(response.req)) response.shouldKeepAlive = false;
-  response.writeHead(head.status, head.lines);
+  // node:http would write `Connection: keep-alive` and `Keep-Alive`, which Envoy does not.
+  response.removeHeader('connection');
+  // After a timeout: what the app has set so far is not the mesh's to send.
+  for (const name of response.getHeaderNames()) response.removeHeader(name);
+  if (!response.shouldKeepAlive) head.lines.push('connection', 'close');
+  response.writeHead(head.status, STATUS_CODES[head.status] ?? '', head.lines);
   response.end(response.req.method === 'HEAD' || reply.status === 204 ? undefined : body);
 }
 
-/** node:http calls a request complete only after its handler has run, also one without a body. */
-function isSending({ complete, headers }: IncomingMessage): boolean {
+/** Whether a caller still sends its body. node:http calls a request complete only after its handler has run, also one without a body. */
+export function isSending({ complete, headers }: IncomingMessage): boolean {
   if (complete) return false;
   const length = headers['content-length'];
   return headers['transfer-encoding'] !== undefined || (length !== undefined && length !== '0');

@@ -1,7 +1,6 @@
 import type { Server } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Snapshot } from '@ripstop/core';
-import { answerClientErrors } from './client-error.ts';
 import { ConnectionGate } from './connection-gate.ts';
 import type { ListenerChains } from './inbound-connection.ts';
 import { InboundGuard } from './inbound-guard.ts';
@@ -54,7 +53,6 @@ export class MeshListener {
     };
     app.on('connection', (socket: Socket) => this.gate.enter(socket, admit));
     new InboundGuard(this.options, this.gate, app);
-    answerClientErrors(app, (socket) => this.gate.connectionOf(socket), this.options.snapshots);
   }
 
   /** Binds and serves; rejects when the address is taken or may not be bound. */

@@ -4,43 +4,54 @@ import type { InboundHead } from './inbound-head.ts';
 
 const CLOSE = [['connection', 'close']] as const;
 const MISSING_HOST = localReply({ status: 400, details: 'missing_host_header', headers: CLOSE });
+const QUERY_WITHOUT_TYPE = localReply({ status: 400, details: 'query_missing_content_type', headers: CLOSE });
+const CODEC_ERROR = invalid(400, 'http1.codec_error', 'Bad Request');
 const INVALID_AUTHORITY = invalid(400, 'http.invalid_authority', 'Bad Request');
 const INVALID_URL = invalid(400, 'http1.invalid_url', 'Bad Request');
 const INVALID_SCHEME = invalid(400, 'http1.invalid_scheme', 'Bad Request');
+const INVALID_TRANSFER_ENCODING = invalid(501, 'http1.invalid_transfer_encoding', 'Not Implemented');
 const LOW_VERSION = invalid(426, 'low_version', 'Upgrade Required');
-const NOMINATED = invalid(400, 'http1.connection_header_rejected', 'Bad Request');
-const ABSOLUTE_PATH_REJECTED = localReply({ status: 404, details: 'absolute_path_rejected' });
-const UNKNOWN_CODING = invalid(501, 'http1.invalid_transfer_encoding', 'Not Implemented');
 const TOO_MANY_HEADERS = invalid(431, 'http1.too_many_headers', 'Request Header Fields Too Large');
+const NOMINATED = invalid(400, 'http1.connection_header_rejected', 'Bad Request');
+const REPEATED_AUTHORIZATION = invalid(400, 'ripstop_repeated_authorization', 'Bad Request');
+const ABSOLUTE_PATH_REJECTED = localReply({ status: 404, details: 'absolute_path_rejected' });
 const UPGRADE_FAILED = localReply({ status: 403, details: 'upgrade_failed', headers: CLOSE });
+
+/** Envoy's max_headers_count; Host counts. */
+const MAX_HEADER_LINES = 100;
 
 function invalid(status: number, details: string, body: string): LocalReply {
   return localReply({ status, details, body, flags: ResponseFlag.DownstreamProtocolError, headers: CLOSE });
 }
 
-/** Envoy's max_headers_count; Host counts. */
-const MAX_HEADERS = 100;
-
 /**
- * What Envoy's codec and connection manager do to a request head before any filter: protocol version, framing, Host, absolute form. The
+ * What Envoy's codec and connection manager do to a request line before any filter: protocol version, framing, Host, absolute form. The
  * path and the authority that come out are what is authorised and what the app sees. A reply means that the request is none.
  */
 export function settleTarget(message: IncomingMessage, head: InboundHead): LocalReply | undefined {
-  if (message.httpVersionMajor === 1 && message.httpVersionMinor === 0) return LOW_VERSION;
-  if (message.rawHeaders.length > 2 * MAX_HEADERS) return TOO_MANY_HEADERS;
-  const coding = message.headers['transfer-encoding'];
-  // node:http takes any list that ends in chunked and hands the rest of the codings to the app undecoded.
-  if (coding !== undefined && coding.toLowerCase() !== 'chunked') return UNKNOWN_CODING;
-  if (head.method === 'CONNECT') return undefined;
   const target = head.path;
+  if (head.method === 'CONNECT' && !isConnectTarget(target)) return INVALID_URL;
+  if (message.httpVersionMajor !== 1 || message.httpVersionMinor !== 1) return LOW_VERSION;
+  const { headers } = message;
+  if (message.rawHeaders.length > 2 * MAX_HEADER_LINES) return TOO_MANY_HEADERS;
+  if (headers['transfer-encoding'] !== undefined && head.header('transfer-encoding')?.toLowerCase() !== 'chunked')
+    return INVALID_TRANSFER_ENCODING;
+  if (head.method === 'CONNECT') {
+    // An authority and no path: no rule about paths speaks of it.
+    head.authority = target;
+    head.path = '';
+    return undefined;
+  }
+  if (head.method === 'M-SEARCH') return CODEC_ERROR; // node:http knows it, Envoy does not.
   if (target.charCodeAt(0) !== SLASH) {
     const refused = settleUnusual(head, target);
     if (refused !== undefined) return refused;
   }
-  // An empty one is allowed (RFC 9112 §3.2); it meets only what takes any host.
-  if (head.authority === '' && message.headers.host === undefined) return MISSING_HOST;
-  if (head.authority !== '' && !isAuthority(head.authority)) return INVALID_AUTHORITY;
-  const connection = message.headers.connection;
+  if (headers.host === undefined) return MISSING_HOST;
+  if (!isAuthority(head.authority)) return INVALID_AUTHORITY;
+  if (headers.authorization !== undefined && head.headerLines('authorization').length > 1) return REPEATED_AUTHORIZATION;
+  if (head.method === 'QUERY' && headers['content-type'] === undefined) return QUERY_WITHOUT_TYPE;
+  const { connection } = headers;
   if (connection === undefined || connection === 'keep-alive') return undefined;
   return settleNominated(head, connection);
 }
@@ -48,8 +59,17 @@ export function settleTarget(message: IncomingMessage, head: InboundHead): Local
 /** An upgrade that the connection manager does not list. HTTP/2 by upgrade is never taken up, so the header is ignored as Envoy does. */
 export function refusedUpgrade(message: IncomingMessage, upgrades: readonly string[]): LocalReply | undefined {
   const type = message.headers.upgrade?.toLowerCase();
-  if (type === undefined || type === 'h2c' || !/(?:^|,)\s*upgrade\s*(?:,|$)/i.test(message.headers.connection ?? '')) return undefined;
+  if (type === undefined || type === 'h2c' || !nominatesUpgrade(message)) return undefined;
   return upgrades.includes(type) ? undefined : UPGRADE_FAILED;
+}
+
+/** A request that goes on as HTTP/1.1 though it offers HTTP/2. */
+export function isH2cUpgrade({ headers }: IncomingMessage): boolean {
+  return headers.upgrade?.toLowerCase() === 'h2c';
+}
+
+function nominatesUpgrade({ headers }: IncomingMessage): boolean {
+  return /(?:^|,)\s*upgrade\s*(?:,|$)/i.test(headers.connection ?? '');
 }
 
 const SLASH = 0x2f;
@@ -59,14 +79,20 @@ function settleUnusual(head: InboundHead, target: string): LocalReply | undefine
   if (target === '*') return head.method === 'OPTIONS' ? ABSOLUTE_PATH_REJECTED : INVALID_URL;
   const match = ABSOLUTE.exec(target);
   if (match === null) return INVALID_URL;
-  const [, scheme, authority, rest] = match as unknown as [string, string, string, string];
+  const [, scheme, written, rest] = match as unknown as [string, string, string, string];
   if (!/^https?$/i.test(scheme)) return INVALID_SCHEME;
-  if (!isAuthority(authority)) return INVALID_URL;
+  const authority = written.slice(written.lastIndexOf('@') + 1); // Envoy drops userinfo here.
+  if (authority === '' || !isAuthority(authority)) return INVALID_URL;
   if (rest.startsWith('?')) return ABSOLUTE_PATH_REJECTED;
-  // The absolute form's host replaces the Host header (RFC 9112 §3.2.2).
+  // The absolute form's host replaces the Host header (RFC 9112 §3.2.2), its scheme the connection's.
   head.authority = authority;
+  head.scheme = scheme.toLowerCase() as 'http' | 'https';
   head.path = rest === '' || rest.startsWith('#') ? '/' : rest;
   return undefined;
+}
+
+function isConnectTarget(target: string): boolean {
+  return isAuthority(target) && /:\d+$/.test(target);
 }
 
 /** Headers that the connection header names belong to this hop and go, before any filter could be deceived by them. */
@@ -75,20 +101,29 @@ function settleNominated(head: InboundHead, connection: string): LocalReply | un
     const name = entry.trim().toLowerCase();
     if (name === 'x-forwarded-for' || name === 'x-forwarded-proto' || name.startsWith(':')) return NOMINATED;
     if (name === 'host') return MISSING_HOST;
-    // These mean something to node:http and to the upgrade path.
-    if (name === '' || name === 'close' || name === 'keep-alive' || name === 'upgrade' || name === 'http2-settings' || name === 'te')
-      continue;
-    head.removeHeader(name);
+    if (!KEPT_NOMINATED.has(name)) head.removeHeader(name);
   }
   return undefined;
 }
 
+/** These mean something to node:http, to its body and to the upgrade path. */
+const KEPT_NOMINATED: ReadonlySet<string> = new Set([
+  '',
+  'close',
+  'keep-alive',
+  'upgrade',
+  'te',
+  'connection',
+  'content-length',
+  'transfer-encoding',
+]);
+
 /**
- * Envoy refuses a Host with blanks, `/ # ? \ " < >` or bytes beyond ASCII. User information, escapes, commas (two Host lines, joined) and
- * ports that are none are refused here alone: apps and policies read them differently.
+ * Envoy refuses a Host with blanks, `/ # ? \ " < >` or bytes beyond ASCII. Stricter than Envoy (docs/reference/differences.md): userinfo,
+ * `%`, `,` (two Host lines are joined by it), and ports that are none. An empty Host is legal.
  */
 function isAuthority(text: string): boolean {
-  if (!/^[\x21-\x7e]+$/.test(text) || /[/#?\\"<>@%,]/.test(text)) return false;
-  const port = /^(?:\[[0-9A-Fa-f:.]+\]|[^:[\]]+)(?::(\d{1,5}))?$/.exec(text);
-  return port !== null && (port[1] === undefined || Number(port[1]) <= 65_535);
+  if (text === '') return true;
+  const match = /^(\[[0-9a-f:.]+\]|[\w!$&'()*+.;=^`{|}~-]+)(?::(\d{1,5}))?$/i.exec(text);
+  return match !== null && Number(match[2] ?? 1) >= 1 && Number(match[2] ?? 1) <= 65_535;
 }

@@ -46,8 +46,8 @@ type HeaderArgument = Record<string, string | number | readonly string[] | undef
 function writeHead(this: WatchedResponse, status: number, ...rest: unknown[]): ServerResponse {
   const watcher = this[WATCHER]!;
   const base = inherited(this).writeHead as (this: ServerResponse, status: number, ...rest: unknown[]) => ServerResponse;
-  if (!watcher.watchesHead) {
-    watcher.onHead(this);
+  if (this.headersSent || !watcher.watchesHead) {
+    if (!this.headersSent) watcher.onHead(this);
     return base.call(this, status, ...rest);
   }
   const reason = typeof rest[0] === 'string' ? rest[0] : undefined;
@@ -63,15 +63,51 @@ function setAll(response: ServerResponse, headers: HeaderArgument): void {
     for (const [name, value] of Object.entries(headers)) if (value !== undefined) response.setHeader(name, value as string);
     return;
   }
-  const flat = headers.flat() as string[];
-  const seen = new Set<string>();
-  for (let at = 0; at + 1 < flat.length; at += 2) {
-    const name = flat[at]!;
-    // As node:http: the first line replaces what setHeader said before, later ones are added.
-    if (seen.has(name.toLowerCase())) response.appendHeader(name, flat[at + 1]!);
-    else response.setHeader(name, flat[at + 1]!);
-    seen.add(name.toLowerCase());
-  }
+  const pairs = pairsOf(headers);
+  // As node:http: these replace what setHeader said before, and may repeat among themselves.
+  for (const [name] of pairs) response.removeHeader(name);
+  for (const [name, value] of pairs) response.appendHeader(name, value);
+}
+
+type Pair = readonly [name: string, value: string | string[]];
+
+/** `[name, value, …]` or `[[name, value], …]`. */
+function pairsOf(headers: readonly unknown[]): readonly Pair[] {
+  if (Array.isArray(headers[0])) return headers as readonly Pair[];
+  const flat = headers as readonly string[];
+  return flat.flatMap((name, at) => (at % 2 === 0 && at + 1 < flat.length ? [[name, flat[at + 1]!] as const] : []));
+}
+
+/** Makes a response that was sent already deaf to its app, which does not know yet: no call throws, none does anything. */
+export function muteResponse(response: ServerResponse): void {
+  const itself = (): ServerResponse => response;
+  const finished = (...args: unknown[]): boolean => {
+    const done = args.findLast((arg) => typeof arg === 'function') as ((error?: Error) => void) | undefined;
+    if (done !== undefined) process.nextTick(done);
+    return true;
+  };
+  const end = (...args: unknown[]): ServerResponse => {
+    finished(...args);
+    return response;
+  };
+  Object.assign(response, {
+    writeHead: itself,
+    setHeader: itself,
+    setHeaders: itself,
+    appendHeader: itself,
+    removeHeader: () => {},
+    flushHeaders: () => {},
+    addTrailers: () => {},
+    write: finished,
+    end,
+  });
+}
+
+/** Ends a response that never got its socket, because the socket closed. */
+export function closeUnsent(response: ServerResponse): void {
+  if (response.destroyed || response.writableFinished) return;
+  response.destroy();
+  response.emit('close');
 }
 
 function write(this: WatchedResponse, chunk: unknown, ...rest: unknown[]): boolean {
