@@ -13,18 +13,25 @@ export interface EncodedResource {
   readonly endpointsName: string;
 }
 
+/** Clients share messages (see push/shared.ts), so each is encoded once. */
+const encoded = new WeakMap<object, EncodedResource>();
+
 /** The resources of one type for one node, encoded. */
 export function encodeResources(typeUrl: string, node: ProxyNode, push: PushContext, names: readonly string[]): EncodedResource[] {
   const codec = codecOf(typeUrl);
   if (codec === undefined) return [];
   return translate(typeUrl, node, push, names).map(({ name, message }) => {
+    const known = encoded.get(message);
+    if (known !== undefined) return known;
     const value = codec.encode(message).finish();
-    return {
+    const resource = {
       name,
       version: contentVersion(value),
       any: { typeUrl, value: value as Any['value'] },
       endpointsName: typeUrl === CLUSTER_TYPE_URL ? endpointsOf(message as Cluster) : '',
     };
+    encoded.set(message, resource);
+    return resource;
   });
 }
 

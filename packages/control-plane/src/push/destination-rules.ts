@@ -16,9 +16,12 @@ export interface MergedDestinationRule {
 export class DestinationRules {
   private readonly byNamespace = new Map<string, MergedDestinationRule[]>();
   private readonly rootNamespace: string;
+  /** Some rule has a failoverPriority. */
+  readonly compareLabels: boolean;
 
   constructor(objects: readonly MeshObject<DestinationRuleSpec>[], domain: string, rootNamespace: string) {
     this.rootNamespace = rootNamespace;
+    this.compareLabels = objects.some(({ spec }) => JSON.stringify(spec).includes('"failoverPriority"'));
     for (const object of objects) {
       const { namespace } = object.metadata;
       const host = resolveHost(object.spec.host, namespace, domain);

@@ -85,6 +85,8 @@ export function nodeLocalities(objects: readonly MeshObject[]): Map<string, Endp
 export interface EndpointSources {
   readonly pods: ReadonlyMap<string, WorkloadInstance>;
   readonly registered: readonly WorkloadInstance[];
+  /** `registered` by namespace. */
+  readonly registeredIn: ReadonlyMap<string, readonly WorkloadInstance[]>;
   readonly slices: ReadonlyMap<string, readonly MeshObject[]>;
   readonly entries: readonly MeshObject<WorkloadEntrySpec>[];
 }
@@ -97,7 +99,8 @@ export function endpointsOf(service: MeshService, port: MeshServicePort, sources
   if (!sources.slices.has(`${service.namespace}/${service.name}`)) {
     for (const pod of sources.pods.values()) if (belongs(service, pod)) found.push(...instanceEndpoint(pod, port));
   }
-  for (const instance of sources.registered) if (belongs(service, instance)) found.push(...instanceEndpoint(instance, port));
+  for (const instance of sources.registeredIn.get(service.namespace) ?? [])
+    if (belongs(service, instance)) found.push(...instanceEndpoint(instance, port));
   for (const entry of sources.entries) {
     if (entry.metadata.namespace === service.namespace && selects(service.selector, entryLabels(entry))) {
       found.push(workloadEntryEndpoint(entry.spec, entryLabels(entry), service, port, entry.metadata.name));

@@ -21,6 +21,7 @@ import { type EndpointSources, endpointsOf, nodeLocalities, podInstance, type Se
 import { type MeshConfig, meshConfigOf } from './mesh-config.ts';
 import { PeerAuthentications } from './peer-authentication.ts';
 import { DISTRIBUTION, type MeshService, type MeshServicePort, selects, serviceOf, servicesOfEntry, withAliases } from './service.ts';
+import { Shared } from './shared.ts';
 import { type OutboundScope, SidecarScopes, type SidecarSpec } from './sidecar-scope.ts';
 import { resolveVirtualServices, type VirtualService } from './virtual-services.ts';
 
@@ -44,6 +45,8 @@ export class PushContext {
   private readonly policies: readonly MeshObject<AuthorizationPolicySpec>[];
   private readonly unenforced: readonly MeshObject[];
   private readonly sources: EndpointSources;
+  /** Results that clients have in common. */
+  readonly shared: Shared = new Shared();
   private readonly endpointCache = new Map<MeshServicePort, readonly ServiceEndpoint[]>();
   private readonly scopes: SidecarScopes;
 
@@ -82,9 +85,11 @@ export class PushContext {
     });
     this.policies = of('AuthorizationPolicy');
     this.unenforced = ordered.filter(closesWorkloads);
+    const registered = [...workloads].sort((a, b) => (a.key < b.key ? -1 : 1));
     this.sources = {
       pods: podsOf(of<PodSpec>('Pod'), ordered),
-      registered: [...workloads].sort((a, b) => (a.key < b.key ? -1 : 1)),
+      registered,
+      registeredIn: Map.groupBy(registered, ({ namespace }) => namespace),
       slices: slicesOf(of('EndpointSlice')),
       entries: of<WorkloadEntrySpec>('WorkloadEntry'),
     };
@@ -117,6 +122,11 @@ export class PushContext {
 
   policiesFor(namespace: string, labels: Readonly<Record<string, string>>): WorkloadPolicies {
     return policiesFor(this.policies, this.unenforced, this.mesh.rootNamespace, namespace, labels);
+  }
+
+  /** Some rule looks at the client's own labels to tell near endpoints from far ones. */
+  get comparesLabels(): boolean {
+    return this.mesh.locality.localityLbSetting?.failoverPriority !== undefined || this.destinationRules.compareLabels;
   }
 
   /** Registered processes and pods, for the page and for debugging. */

@@ -23,6 +23,10 @@ export interface PortScope {
 export interface OutboundScope extends PortScope {
   /** `services`, and those that only a rule in scope leads to: they have clusters, and no host of their own. */
   readonly withDestinations: readonly MeshService[];
+  /** `withDestinations` by host name. */
+  readonly byHost: ReadonlyMap<string, MeshService>;
+  /** Some rule asks who the client is (sourceLabels). */
+  readonly asksForLabels: boolean;
   /** Hosts that nobody owns are passed through. */
   readonly allowAny: boolean;
   /** An egress listener with a port rules that port alone; the others share the rest. */
@@ -95,7 +99,18 @@ function buildScope(input: ScopeInput, namespace: string, spec: SidecarSpec | un
   );
   const named = destinations(all.virtualServices);
   const withDestinations = unique([...all.services, ...visible.filter(({ hostname }) => named.has(hostname))], namespace);
-  return { ...all, withDestinations, allowAny, at: (port) => listeners.find((listener) => listener.port === port)?.scope ?? shared };
+  const byHost = new Map(withDestinations.map((service) => [service.hostname, service]));
+  const asksForLabels = all.virtualServices.some(({ http }) =>
+    http.some(({ route }) => route.match?.some(({ sourceLabels }) => sourceLabels !== undefined) === true),
+  );
+  return {
+    ...all,
+    withDestinations,
+    byHost,
+    asksForLabels,
+    allowAny,
+    at: (port) => listeners.find((listener) => listener.port === port)?.scope ?? shared,
+  };
 }
 
 /** `namespace/host` of an egress listener. */

@@ -4,6 +4,7 @@ import type { ProxyNode } from '../model/proxy-node.ts';
 import { type MergedDestinationRule, policyFor } from '../push/destination-rules.ts';
 import type { PushContext } from '../push/push-context.ts';
 import type { MeshService, MeshServicePort } from '../push/service.ts';
+import { labelsKey, viewOf } from '../push/shared.ts';
 import {
   type ClusterFields,
   commonLbConfig,
@@ -33,6 +34,19 @@ import { configPath, duration, milliseconds, sourceMetadata } from './values.ts'
 
 /** CDS of a node: a cluster per service port and subset, the special ones, and for sidecars the inbound ones. */
 export function buildClusters(node: ProxyNode, push: PushContext): XdsResource[] {
+  const scope = push.scopeFor(node);
+  // failoverPriority compares labels; a DNS cluster carries its endpoints with it.
+  const view = `CDS ${viewOf(node)} ${push.comparesLabels ? labelsKey(node) : ''}`;
+  const clusters = push.shared.get(scope, view, () => outboundClusters(node, push).map(resource));
+  if (node.dialect !== 'sidecar') return clusters;
+  return [...clusters, ...inboundPorts(node, push).map((port) => resource(inbound(port, push, node)))];
+}
+
+function resource(fields: ClusterFields): XdsResource {
+  return { typeUrl: CLUSTER_TYPE_URL, name: fields.name!, message: Cluster.fromPartial(fields) };
+}
+
+function outboundClusters(node: ProxyNode, push: PushContext): ClusterFields[] {
   const clusters: ClusterFields[] = [];
   for (const service of push.scopeFor(node).withDestinations) {
     const rule = push.destinationRules.find(service.hostname, service.namespace, node.namespace);
@@ -47,11 +61,8 @@ export function buildClusters(node: ProxyNode, push: PushContext): XdsResource[]
     clusterDiscoveryType: type(Cluster_DiscoveryType.STATIC),
     connectTimeout: duration(push.mesh.connectTimeout)!,
   });
-  if (node.dialect === 'sidecar') {
-    clusters.push(passthrough(PASSTHROUGH_CLUSTER, push), passthrough(INBOUND_PASSTHROUGH_CLUSTER, push));
-    for (const port of inboundPorts(node, push)) clusters.push(inbound(port, push, node));
-  }
-  return clusters.map((fields) => ({ typeUrl: CLUSTER_TYPE_URL, name: fields.name!, message: Cluster.fromPartial(fields) }));
+  if (node.dialect === 'sidecar') clusters.push(passthrough(PASSTHROUGH_CLUSTER, push), passthrough(INBOUND_PASSTHROUGH_CLUSTER, push));
+  return clusters;
 }
 
 interface OutboundInput {

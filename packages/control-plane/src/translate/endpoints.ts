@@ -6,6 +6,7 @@ import type { ServiceEndpoint } from '../push/endpoints.ts';
 import { type LocalityPolicy, localityPolicy } from '../push/locality-policy.ts';
 import type { PushContext } from '../push/push-context.ts';
 import { type MeshService, type MeshServicePort, selects } from '../push/service.ts';
+import { labelsKey, viewOf } from '../push/shared.ts';
 import { localityGroups } from './locality.ts';
 import type { XdsResource } from './resource.ts';
 import type { FieldsOf } from './values.ts';
@@ -14,17 +15,20 @@ const CLUSTER_NAME = /^outbound\|(\d+)\|([^|]*)\|(.+)$/;
 
 /** EDS of the named clusters; one that does not exist gets an empty assignment, as from istiod. */
 export function buildEndpoints(node: ProxyNode, push: PushContext, names: readonly string[]): XdsResource[] {
-  const services = new Map(push.scopeFor(node).withDestinations.map((service) => [service.hostname, service]));
-  return names.map((name) => {
-    const match = CLUSTER_NAME.exec(name);
-    const service = match === null ? undefined : services.get(match[3]!);
-    const port = service?.ports.find((candidate) => candidate.port === Number(match![1]));
-    const message =
-      service === undefined || port === undefined
-        ? ClusterLoadAssignment.fromPartial({ clusterName: name })
-        : assignmentFor(node, push, name, service, port, match![2]!);
-    return { typeUrl: ENDPOINT_TYPE_URL, name, message };
-  });
+  const scope = push.scopeFor(node);
+  const view = `${viewOf(node)} ${push.comparesLabels ? labelsKey(node) : ''}`;
+  return names.map((name) => push.shared.get(scope, `EDS ${view} ${name}`, () => assignmentOf(name, node, push)));
+}
+
+function assignmentOf(name: string, node: ProxyNode, push: PushContext): XdsResource {
+  const match = CLUSTER_NAME.exec(name);
+  const service = match === null ? undefined : push.scopeFor(node).byHost.get(match[3]!);
+  const port = service?.ports.find((candidate) => candidate.port === Number(match![1]));
+  const message =
+    service === undefined || port === undefined
+      ? ClusterLoadAssignment.fromPartial({ clusterName: name })
+      : assignmentFor(node, push, name, service, port, match![2]!);
+  return { typeUrl: ENDPOINT_TYPE_URL, name, message };
 }
 
 function assignmentFor(

@@ -265,7 +265,7 @@ function loadBalancerOf(destination: Destination, scope: RouteScope) {
 }
 
 function findService(push: PushContext, node: ProxyNode, host: string): MeshService | undefined {
-  return push.scopeFor(node).withDestinations.find(({ hostname }) => hostname === host);
+  return push.scopeFor(node).byHost.get(host);
 }
 
 /** The route of a service that no VirtualService governs. */

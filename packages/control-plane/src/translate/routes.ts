@@ -3,6 +3,7 @@ import type { ProxyNode } from '../model/proxy-node.ts';
 import { isHttp } from '../push/protocol.ts';
 import type { PushContext } from '../push/push-context.ts';
 import type { MeshService } from '../push/service.ts';
+import { labelsKey, viewOf } from '../push/shared.ts';
 import type { OutboundScope } from '../push/sidecar-scope.ts';
 import { governing } from '../push/virtual-services.ts';
 import { buildGatewayRoutes } from './gateway-routes.ts';
@@ -15,7 +16,9 @@ import { sourceMetadata, ZERO } from './values.ts';
 /** RDS of the named route configurations. */
 export function buildRoutes(node: ProxyNode, push: PushContext, names: readonly string[]): XdsResource[] {
   if (node.dialect === 'router') return buildGatewayRoutes(node, push, names);
-  return names.map((name) => resource(name, virtualHosts(node, push, name)));
+  const scope = push.scopeFor(node);
+  const view = `${viewOf(node)} ${scope.asksForLabels ? labelsKey(node) : ''}`;
+  return names.map((name) => push.shared.get(scope, `RDS ${view} ${name}`, () => resource(name, virtualHosts(node, push, name))));
 }
 
 function resource(name: string, virtualHosts: readonly VirtualHostFields[]): XdsResource {
