@@ -1,6 +1,7 @@
-import { SnapshotCompiler, standardFilters } from '@ripstop/compile';
+import { erase, SnapshotCompiler, standardFilters } from '@ripstop/compile';
 import { type Clock, ClusterStates, type ConfigSource, type FilterFactory, Pipeline, type Random, SnapshotRef } from '@ripstop/core';
 import { createIdentity, type Identity } from '@ripstop/identity';
+import { jwtAuthn } from '@ripstop/jwt';
 import { type AdminServer, createAdminServer, createTelemetry, type Telemetry } from '@ripstop/telemetry';
 import { MeshDispatcher } from '@ripstop/undici';
 import { type AdsSource, createAdsSource, createCachedSource } from '@ripstop/xds-client';
@@ -79,7 +80,7 @@ export class Runtime {
     const compiler = new SnapshotCompiler({
       clock,
       random,
-      filters: [...standardFilters(), ...this.filters],
+      filters: [...standardFilters(), erase(jwtAuthn), ...this.filters],
       clusterStates: new ClusterStates({ clock, random, resolveDns, log: this.settings.log }),
       router: this.settings.role === 'router',
       log: this.settings.log,

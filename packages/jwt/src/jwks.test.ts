@@ -1,0 +1,87 @@
+import { generateKeyPairSync } from 'node:crypto';
+import { describe, expect, it } from 'vitest';
+import { parseJwks } from './jwks.ts';
+import { FilterRun, istiodConfig, provider } from './testing/filter-run.ts';
+import { TokenMaker } from './testing/token-maker.ts';
+
+const claims = { iss: 'i', sub: 's' };
+const accepts = (keys: readonly object[]): FilterRun => new FilterRun(istiodConfig(provider('i', JSON.stringify({ keys }))));
+
+describe('keys', () => {
+  it.each(['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA'])('verify %s', async (algorithm) => {
+    const maker = new TokenMaker(algorithm);
+    expect(await accepts([maker.jwk]).bearer(maker.sign(claims))).toBe('ok');
+    expect(await accepts([{ ...maker.jwk, alg: algorithm }]).bearer(maker.sign(claims))).toBe('ok');
+    expect(await accepts([maker.jwk]).bearer(new TokenMaker(algorithm).sign(claims))).toBe('401 Jwt verification fails');
+  });
+
+  const maker = new TokenMaker();
+  const stranger = new TokenMaker('RS256', 'k1');
+  const { kid: _kid, ...anonymous } = maker.jwk;
+  it.each([
+    ['a token without kid tries them all', [stranger.jwk, maker.jwk], maker.sign(claims, { kid: undefined }), 'ok'],
+    ['two of one kid are both tried', [stranger.jwk, maker.jwk], maker.sign(claims), 'ok'],
+    ['one without kid fits every token', [anonymous], maker.sign(claims, { kid: 'x' }), 'ok'],
+    [
+      'an alg of its own must be the token’s',
+      [{ ...maker.jwk, alg: 'RS384' }],
+      maker.sign(claims),
+      "401 Jwks doesn't have key to match kid or alg from Jwt",
+    ],
+    [
+      'a wrong kid is passed over',
+      [{ ...maker.jwk, kid: 'x' }],
+      maker.sign(claims),
+      "401 Jwks doesn't have key to match kid or alg from Jwt",
+    ],
+    ['a broken one beside it does no harm', [{ kty: 'RSA', n: '!', e: 'AQAB' }, { kty: 'x' }, 5, maker.jwk], maker.sign(claims), 'ok'],
+    [
+      'a symmetric one verifies nothing',
+      [{ kty: 'oct', k: 'c2VjcmV0', kid: 'k1' }],
+      maker.sign(claims, { alg: 'HS256' }),
+      '401 Jwt verification fails',
+    ],
+  ])('%s', async (_what, keys, token, expected) => {
+    expect(await accepts(keys as object[]).bearer(token)).toBe(expected);
+  });
+
+  it('of RSA under 2048 bits verify nothing', async () => {
+    const { publicKey } = generateKeyPairSync('rsa', { modulusLength: 1024 });
+    expect(parseJwks(JSON.stringify({ keys: [publicKey.export({ format: 'jwk' })] })).keys[0]?.algorithms.size).toBe(0);
+  });
+
+  it('a signature of Ed25519 with another length is told', async () => {
+    const edwards = new TokenMaker('EdDSA');
+    expect(await accepts([edwards.jwk]).bearer(edwards.sign(claims).slice(0, -8))).toBe('401 Jwt ED25519 signature is wrong length');
+  });
+});
+
+describe('a JWKS', () => {
+  const curve = new TokenMaker('ES256');
+  it.each([
+    ['no JSON', 'x', 'Jwks is an invalid JSON'],
+    ['no keys', '{}', 'Jwks does not have [keys] field'],
+    ['keys of another type', '{"keys":{}}', '[keys] in Jwks is not an array'],
+    ['an empty list', '{"keys":[]}', "Jwks doesn't have any valid public key"],
+    ['an exponent of 1', JSON.stringify({ keys: [{ ...new TokenMaker().jwk, e: 'AQ' }] }), "Jwks doesn't have any valid public key"],
+    ['alg of another kind of key', JSON.stringify({ keys: [{ ...curve.jwk, alg: 'RS256' }] }), "Jwks doesn't have any valid public key"],
+    ['alg of another curve', JSON.stringify({ keys: [{ ...curve.jwk, alg: 'ES384' }] }), "Jwks doesn't have any valid public key"],
+    [
+      'a point that is not on the curve',
+      JSON.stringify({ keys: [{ ...curve.jwk, x: curve.jwk.y }] }),
+      "Jwks doesn't have any valid public key",
+    ],
+  ])('is refused with its listener, as by Envoy: %s', (_what, jwks, reason) => {
+    expect(() => new FilterRun(istiodConfig(provider('i', jwks)))).toThrow(
+      `Provider 'origins-0' in jwt_authn config has invalid local jwks: ${reason}`,
+    );
+  });
+
+  it('that the data plane would have to fetch is not fetched: its tokens are refused, others pass', async () => {
+    const run = new FilterRun(
+      istiodConfig({ issuer: 'i', jwksSourceSpecifier: { $case: 'remoteJwks', value: { httpUri: { uri: 'http://127.0.0.1:1/' } } } }),
+    );
+    expect(await run.bearer(curve.sign(claims))).toBe('401 Jwks remote fetch is failed');
+    expect((await run.run({})).reply).toBeUndefined();
+  });
+});
