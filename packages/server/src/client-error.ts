@@ -24,6 +24,7 @@ const ANSWERS: Readonly<Record<string, Answer>> = {
 /** What answers bytes that are no HTTP request, as Envoy's codec does; undefined = the connection failed, nobody is there to answer. */
 export function replyToParserError({ code = '', reason = '' }: ParserError): LocalReply | undefined {
   if (!code.startsWith('HPE_') && code !== 'ERR_HTTP_REQUEST_TIMEOUT') return undefined;
+  if (code === 'HPE_INVALID_EOF_STATE') return undefined; // The caller closed in the middle of a request.
   const [status, body, details] = answerTo(code, reason);
   const headers = [['connection', 'close']] as const;
   return localReply({ status, body, details, flags: ResponseFlag.DownstreamProtocolError, headers });

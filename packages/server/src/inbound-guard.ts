@@ -2,14 +2,14 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { ServerResponse as PlainResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { Exchange, type LocalReply, localReply, noRouteReply } from '@ripstop/core';
+import { Exchange, type LocalReply, localReply, noRouteReply, type TelemetrySink } from '@ripstop/core';
 import { type ParserError, refuseBytes, replyToParserError } from './client-error.ts';
 import type { ConnectionGate } from './connection-gate.ts';
 import type { InboundConnection } from './inbound-connection.ts';
 import { InboundExchange } from './inbound-exchange.ts';
 import { InboundHead } from './inbound-head.ts';
 import type { ListenerParts } from './listener-parts.ts';
-import { isGrpc } from './local-response.ts';
+import { hasBody, isGrpc } from './local-response.ts';
 import { isH2cUpgrade, refusedUpgrade, settleTarget } from './request-target.ts';
 
 /** Runs once the pipeline has let an exchange pass. */
@@ -72,6 +72,7 @@ export class InboundGuard {
         return;
       }
       served.serve();
+      if (hasBody(request)) keepContext(request, served.x, telemetry);
       telemetry.run(served.x, () => this.hand(event, request, response));
     });
   }
@@ -92,7 +93,7 @@ export class InboundGuard {
     const reply = replyToParserError(error);
     if (connection === undefined) socket.destroy();
     else if (reply !== undefined) refuseBytes(reply, connection, this.parts.snapshots, this.parts.clock);
-    else if (!this.emit('clientError', error, socket)) socket.destroy();
+    else socket.destroy();
     return true;
   }
 
@@ -187,6 +188,15 @@ function responseFor(request: IncomingMessage, socket: Duplex): ServerResponse |
   response.shouldKeepAlive = false;
   response.once('finish', () => (socket as Socket).destroySoon());
   return response;
+}
+
+/**
+ * Listeners of a body run in the context of the connection, whoever added them: what they call would not know its request. Only bodies
+ * need it, and only they pay.
+ */
+function keepContext(request: IncomingMessage, x: Exchange, telemetry: TelemetrySink): void {
+  const { emit } = request;
+  request.emit = (event: string, ...args: unknown[]) => telemetry.run(x, () => emit.call(request, event, ...args));
 }
 
 /** HTTP/2 by upgrade is not taken up: such a request is served as the HTTP/1.1 that it is, also by an app that takes upgrades. */

@@ -36,8 +36,12 @@ export function writeLocalReply(x: Exchange, reply: LocalReply, pipeline: Pipeli
 }
 
 /** Whether a caller still sends its body. node:http calls a request complete only after its handler has run, also one without a body. */
-export function isSending({ complete, headers }: IncomingMessage): boolean {
-  if (complete) return false;
+export function isSending(request: IncomingMessage): boolean {
+  return !request.complete && hasBody(request);
+}
+
+/** RFC 9112 §6: a request has a body when one of these says so. */
+export function hasBody({ headers }: IncomingMessage): boolean {
   const length = headers['content-length'];
   return headers['transfer-encoding'] !== undefined || (length !== undefined && length !== '0');
 }
