@@ -21,6 +21,8 @@ export interface RequestHead {
   setHeader(name: string, value: string): void;
   appendHeader(name: string, value: string): void;
   removeHeader(name: string): void;
+  /** False = no name begins with `x-envoy-`, so that nobody needs to look for one; absent = look. */
+  readonly hasEnvoyHeaders?: boolean;
   /** Every header line but host, as name, value, name, value …; heads that are forwarded by another driver have it (gateway). */
   pairs?(): string[];
 }

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { Exchange, Peer } from './exchange.ts';
+import type { Exchange, Peer, RequestHead } from './exchange.ts';
 
 /** Headers that only internal callers may use; nobody is internal unless configured (Envoy 1.36+), so they are removed. */
 export const INTERNAL_ONLY_HEADERS: readonly string[] = [
@@ -30,9 +30,11 @@ const EXTERNAL_ONLY_EDGE = [
  */
 export function applyForwardedHeaders(x: Exchange, ownSpiffeId: string): void {
   const { request, manager, peer } = x;
-  for (const name of INTERNAL_ONLY_HEADERS) if (request.header(name) !== undefined) request.removeHeader(name);
+  if (request.hasEnvoyHeaders !== false) {
+    removeAll(request, INTERNAL_ONLY_HEADERS);
+    if (manager.useRemoteAddress) removeAll(request, EXTERNAL_ONLY_EDGE);
+  }
   if (manager.useRemoteAddress) {
-    for (const name of EXTERNAL_ONLY_EDGE) if (request.header(name) !== undefined) request.removeHeader(name);
     const before = request.header('x-forwarded-for');
     request.setHeader('x-forwarded-for', before === undefined ? peer.address : `${before},${peer.address}`);
     if (manager.xffTrustedHops === 0) request.setHeader('x-forwarded-proto', request.scheme);
@@ -42,6 +44,10 @@ export function applyForwardedHeaders(x: Exchange, ownSpiffeId: string): void {
   // An external caller at the edge gets a fresh id; elsewhere any non-empty value is kept.
   if (manager.useRemoteAddress || !request.header('x-request-id')) request.setHeader('x-request-id', randomUUID());
   applyClientCertificate(x, ownSpiffeId);
+}
+
+function removeAll(request: RequestHead, names: readonly string[]): void {
+  for (const name of names) if (request.header(name) !== undefined) request.removeHeader(name);
 }
 
 function applyClientCertificate(x: Exchange, ownSpiffeId: string): void {

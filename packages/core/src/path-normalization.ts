@@ -20,8 +20,8 @@ export function normalizePath(target: string, options: Options): NormalizedPath 
   const question = whole.indexOf('?');
   let path = question === -1 ? whole : whole.slice(0, question);
   const query = question === -1 ? '' : whole.slice(question);
-  if (/%00|\0/.test(path)) return REJECT; // Also under NONE: stricter than Envoy there (docs/reference/differences.md).
   if (isPlain(path)) return { kind: 'path', path: whole };
+  if (/%00|\0/.test(path)) return REJECT; // Also under NONE: stricter than Envoy there (docs/reference/differences.md).
 
   const slashes = unescapeSlashes(path, options.escapedSlashes);
   if (slashes === undefined) return REJECT;

@@ -116,7 +116,10 @@ export class InboundExchange implements ResponseWatcher {
   get watchesHead(): boolean {
     const { route, clusterHeaders } = this.x;
     if (this.local || this.done || route === undefined) return false;
-    return route.headers !== undefined || clusterHeaders !== undefined || route.filters.some((filter) => filter.onResponse !== undefined);
+    if (route.headers !== undefined || clusterHeaders !== undefined) return true;
+    const { filters } = route;
+    for (let index = 0; index < filters.length; index++) if (filters[index]!.onResponse !== undefined) return true;
+    return false;
   }
 
   onResponseBytes(bytes: number): void {

@@ -8,6 +8,8 @@ import type { RequestHead } from '@ripstop/core';
 export class InboundHead implements RequestHead {
   /** The connection's; an absolute-form target has its own. */
   scheme: 'http' | 'https';
+  /** Of the head as it came. */
+  readonly hasEnvoyHeaders: boolean;
   private readonly message: IncomingMessage;
   private readonly lines: string[];
   private host: string;
@@ -16,9 +18,17 @@ export class InboundHead implements RequestHead {
     this.message = message;
     this.scheme = scheme;
     const lines = message.rawHeaders;
-    for (let at = 0; at < lines.length; at += 2) lines[at] = lines[at]!.toLowerCase();
+    let host: string | undefined;
+    let hasEnvoyHeaders = false;
+    for (let at = 0; at < lines.length; at += 2) {
+      const name = lines[at]!.toLowerCase();
+      lines[at] = name;
+      if (name === 'host') host = host === undefined ? lines[at + 1]! : `${host},${lines[at + 1]}`;
+      else if (name.startsWith('x-envoy-')) hasEnvoyHeaders = true;
+    }
     this.lines = lines;
-    this.host = this.header('host') ?? '';
+    this.host = host ?? '';
+    this.hasEnvoyHeaders = hasEnvoyHeaders;
   }
 
   get authority(): string {

@@ -43,15 +43,15 @@ function inherited(response: ServerResponse): ServerResponse {
 
 type HeaderArgument = Record<string, string | number | readonly string[] | undefined> | readonly unknown[];
 
-function writeHead(this: WatchedResponse, status: number, ...rest: unknown[]): ServerResponse {
+function writeHead(this: WatchedResponse, status: number, first?: unknown, second?: unknown): ServerResponse {
   const watcher = this[WATCHER]!;
-  const base = inherited(this).writeHead as (this: ServerResponse, status: number, ...rest: unknown[]) => ServerResponse;
+  const base = inherited(this).writeHead as (this: ServerResponse, status: number, first?: unknown, second?: unknown) => ServerResponse;
   if (this.headersSent || !watcher.watchesHead) {
     if (!this.headersSent) watcher.onHead(this);
-    return base.call(this, status, ...rest);
+    return base.call(this, status, first, second);
   }
-  const reason = typeof rest[0] === 'string' ? rest[0] : undefined;
-  const headers = (reason === undefined ? rest[0] : rest[1]) as HeaderArgument | undefined;
+  const reason = typeof first === 'string' ? first : undefined;
+  const headers = (reason === undefined ? first : second) as HeaderArgument | undefined;
   this.statusCode = status;
   if (headers !== undefined) setAll(this, headers);
   watcher.onHead(this);
@@ -110,15 +110,15 @@ export function closeUnsent(response: ServerResponse): void {
   response.emit('close');
 }
 
-function write(this: WatchedResponse, chunk: unknown, ...rest: unknown[]): boolean {
-  this[WATCHER]!.onResponseBytes(sizeOf(chunk, rest[0]));
-  return (inherited(this).write as (...all: unknown[]) => boolean).call(this, chunk, ...rest);
+function write(this: WatchedResponse, chunk: unknown, encoding?: unknown, callback?: unknown): boolean {
+  this[WATCHER]!.onResponseBytes(sizeOf(chunk, encoding));
+  return (inherited(this).write as (...all: unknown[]) => boolean).call(this, chunk, encoding, callback);
 }
 
-function end(this: WatchedResponse, chunk?: unknown, ...rest: unknown[]): ServerResponse {
+function end(this: WatchedResponse, chunk?: unknown, encoding?: unknown, callback?: unknown): ServerResponse {
   if (chunk !== undefined && chunk !== null && typeof chunk !== 'function' && !this.writableEnded)
-    this[WATCHER]!.onResponseBytes(sizeOf(chunk, rest[0]));
-  return (inherited(this).end as (...all: unknown[]) => ServerResponse).call(this, chunk, ...rest);
+    this[WATCHER]!.onResponseBytes(sizeOf(chunk, encoding));
+  return (inherited(this).end as (...all: unknown[]) => ServerResponse).call(this, chunk, encoding, callback);
 }
 
 function countedPush(this: CountedRequest, chunk: unknown, encoding?: unknown): boolean {
