@@ -133,7 +133,7 @@ export class AdsStream<Request extends WireRequest> {
       const token = `${account.namespace}/${account.serviceAccount}`;
       throw new Refused(grpc.status.PERMISSION_DENIED, `the token is for ${token}, the node says ${node.namespace}/${claimed}`);
     }
-    return { ...node, serviceAccount: claimed };
+    return { ...node, serviceAccount: claimed, verified: true };
   }
 }
 

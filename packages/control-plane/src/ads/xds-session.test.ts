@@ -4,7 +4,7 @@ import type { PushContext } from '../push/push-context.ts';
 import { FakeScheduler } from '../testing/fake-scheduler.ts';
 import { instance, pushOf, service, sidecar } from '../testing/mesh.ts';
 import type { SessionRequest, SessionResponse } from './session-messages.ts';
-import { WARMING_MS, XdsSession } from './xds-session.ts';
+import { ANSWER_MS, WARMING_MS, XdsSession } from './xds-session.ts';
 
 const CART = 'outbound|80||cart.default.svc.cluster.local';
 const WEB = 'outbound|80||web.default.svc.cluster.local';
@@ -168,14 +168,40 @@ spec: { hosts: [api.example.com], location: MESH_EXTERNAL, resolution: DNS, port
     client.ask(ENDPOINT_TYPE_URL, { subscribe: [CART] });
     client.takeAll();
     await client.settle();
-    const [routes, clusters] = client.sent;
+    const [routes] = client.sent;
     expect(Buffer.from(routes!.changed[0]!.any.value).includes('shop.default')).toBe(false);
-    expect(client.names(clusters!)).toEqual(['outbound|80||shop.default.svc.cluster.local']);
     client.takeAll();
+    await client.settle();
+    expect(client.takeAll()).toEqual(['Cluster +outbound|80||shop.default.svc.cluster.local']);
     client.scheduler.advance(WARMING_MS);
     await client.settle();
     client.takeAll();
     expect(client.session.isSynced(last)).toBe(true);
+  });
+
+  it('waits for the answers to a push, and then sends what is newest, not what was missed', async () => {
+    const client = new Client(pushOf(service('web'))).start();
+    await client.push(pushOf(service('web') + POOL('web', 1)));
+    const last = pushOf(service('web') + POOL('web', 4));
+    for (const size of [2, 3]) await client.push(pushOf(service('web') + POOL('web', size)));
+    await client.push(last);
+    expect(client.takeAll()).toEqual([`Cluster +${WEB}`, `ClusterLoadAssignment +${WEB}`]);
+    await client.settle();
+    expect(client.takeAll()).toEqual([`Cluster +${WEB}`, `ClusterLoadAssignment +${WEB}`]);
+    await client.settle();
+    expect(client.sent).toEqual([]);
+    expect(client.session.isSynced(last)).toBe(true);
+    expect(client.scheduler.waiting).toBe(0);
+  });
+
+  it('does not wait for ever for a client that never answers', async () => {
+    const client = new Client(pushOf(service('web'))).start();
+    await client.push(pushOf(service('web') + POOL('web', 1)));
+    await client.push(pushOf(service('web') + POOL('web', 2)));
+    expect(client.sent.splice(0)).toHaveLength(2);
+    client.scheduler.advance(ANSWER_MS);
+    await client.settle();
+    expect(client.sent).toHaveLength(2);
   });
 
   it('keeps a refused version in sight, does not send it again, and forgets it when a better one is taken', async () => {
@@ -204,6 +230,8 @@ spec: { hosts: [api.example.com], location: MESH_EXTERNAL, resolution: DNS, port
     const client = new Client(pushOf(service('web'))).start();
     await client.push(pushOf(service('web') + POOL('web', 1)));
     await client.push(pushOf(service('web') + POOL('web', 2)));
+    client.scheduler.advance(ANSWER_MS);
+    await client.settle();
     const [first, , second] = client.sent.splice(0);
     client.ask(CLUSTER_TYPE_URL, { nonce: 'never sent', error: 'no' });
     client.ask(CLUSTER_TYPE_URL, { nonce: first!.nonce, error: 'bad' });

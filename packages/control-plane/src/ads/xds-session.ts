@@ -1,4 +1,4 @@
-import { CLUSTER_TYPE_URL, ENDPOINT_TYPE_URL, LISTENER_TYPE_URL, ROUTE_TYPE_URL } from '@ripstop/xds-api';
+import { CLUSTER_TYPE_URL, ENDPOINT_TYPE_URL, LISTENER_TYPE_URL, ROUTE_TYPE_URL, SECRET_TYPE_URL } from '@ripstop/xds-api';
 import type { ProxyNode } from '../model/proxy-node.ts';
 import type { PushContext } from '../push/push-context.ts';
 import type { Scheduler } from '../registry/workload-registry.ts';
@@ -42,6 +42,8 @@ interface Answered {
 
 /** How long a push waits for a client to take new clusters before it sends the routes that use them. */
 export const WARMING_MS = 500;
+/** How long the next push waits for answers to the one before: a client that never answers is not forgotten. */
+export const ANSWER_MS = 5000;
 
 /**
  * The server's half of one ADS stream, without transport. Clusters and their endpoints go before listeners and routes, what is
@@ -158,6 +160,8 @@ export class XdsSession {
     this.pushing = true;
     try {
       while (this.push !== this.next && !this.closed) {
+        // A slow client gets what is newest when it is ready, instead of everything that it has missed.
+        if (!this.settled) await this.until(() => this.settled, ANSWER_MS);
         this.previous = this.push;
         this.push = this.next;
         await this.pushTypes();
@@ -165,6 +169,10 @@ export class XdsSession {
     } finally {
       this.pushing = false;
     }
+  }
+
+  private get settled(): boolean {
+    return [...this.types.values()].every(({ settled }) => settled);
   }
 
   private async pushTypes(): Promise<void> {
@@ -201,7 +209,7 @@ export class XdsSession {
   }
 
   /** A client that never asks (it does not use the cluster, or it cannot) must not hold up the rest. */
-  private until(done: () => boolean): Promise<void> {
+  private until(done: () => boolean, timeoutMs = WARMING_MS): Promise<void> {
     if (done()) return Promise.resolve();
     return new Promise((resolve) => {
       const finish = (): void => {
@@ -209,7 +217,7 @@ export class XdsSession {
         this.wake = undefined;
         resolve();
       };
-      const timer = this.options.scheduler.setTimer(finish, WARMING_MS);
+      const timer = this.options.scheduler.setTimer(finish, timeoutMs);
       this.wake = () => {
         if (this.closed || done()) finish();
       };
@@ -218,4 +226,4 @@ export class XdsSession {
 }
 
 const NOTHING: ReadonlySet<string> = new Set();
-const LAST_TYPES = [LISTENER_TYPE_URL, ROUTE_TYPE_URL];
+const LAST_TYPES = [LISTENER_TYPE_URL, ROUTE_TYPE_URL, SECRET_TYPE_URL];
