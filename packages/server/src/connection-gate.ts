@@ -1,10 +1,13 @@
+import type { X509Certificate } from 'node:crypto';
 import type { Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
 import type { Cancel, Clock, ConnectionFacts, IdentitySource, Snapshot, SnapshotRef } from '@ripstop/core';
 import type { FirstBytes } from './client-hello.ts';
 import { peekConnection } from './connection-peek.ts';
 import { chooseHttpChain, type FindChains, type HttpChain, InboundConnection } from './inbound-connection.ts';
 import { createPeer, introduce } from './peer.ts';
 import { TlsAcceptor } from './tls-acceptor.ts';
+import { endsIn, readBundle } from './trust.ts';
 
 export interface ConnectionGateOptions {
   /** Destination port of the filter chain match: the workload port, whatever port is bound. */
@@ -28,7 +31,9 @@ export class ConnectionGate {
   /** Raw sockets on their way in. */
   private readonly entering = new Set<Socket>();
   private readonly told = new Set<string>();
-  private readonly cancelSwap: Cancel;
+  private readonly cancelSubscriptions: Cancel;
+  /** PEM of the roots that open connections were verified against. */
+  private trusted: string;
   /** `Clock.now()` of the last request that came in; -Infinity before the first. */
   lastRequestAt: number = Number.NEGATIVE_INFINITY;
   private draining = false;
@@ -37,7 +42,14 @@ export class ConnectionGate {
   constructor(options: ConnectionGateOptions) {
     this.options = options;
     this.acceptor = new TlsAcceptor(options.identity);
-    this.cancelSwap = options.snapshots.onSwap((next) => this.follow(next));
+    const { identity, snapshots } = options;
+    const cancelSwap = snapshots.onSwap((next) => this.follow(next));
+    this.trusted = identity?.current()?.trustBundlePem ?? '';
+    const cancelRotate = identity?.onRotate(({ trustBundlePem }) => this.trust(trustBundlePem));
+    this.cancelSubscriptions = () => {
+      cancelSwap();
+      cancelRotate?.();
+    };
   }
 
   /** Whether this socket has passed the gate already. */
@@ -72,7 +84,7 @@ export class ConnectionGate {
 
   /** Closes what is idle and waits for the rest, at most `drainMs`; then nothing is open any more. */
   async close(drainMs: number): Promise<void> {
-    this.cancelSwap();
+    this.cancelSubscriptions();
     this.drain();
     for (const connection of this.open) connection.retire();
     for (const raw of this.entering) if (!this.hasOpen(raw)) raw.destroy();
@@ -107,9 +119,12 @@ export class ConnectionGate {
     } else if (!facts.tls) {
       this.refuse(raw, facts, `filter chain ${chain.name} speaks TLS only`);
     } else {
+      const { trusted } = this;
       this.acceptor.accept(raw, chain.tls, facts.alpn, {
-        secured: (socket, names, alpn) =>
-          this.admit(raw, socket, facts, chain, snapshot, createPeer(socket, names, facts.sni, alpn), admit),
+        secured: (socket, names, alpn) => {
+          this.admit(raw, socket, facts, chain, snapshot, createPeer(socket, names, facts.sni, alpn), admit);
+          if (trusted !== this.trusted) this.distrust(readBundle(this.trusted)); // The roots changed during the handshake.
+        },
         refused: (why) => this.tell(`a TLS connection was refused: ${why}`),
       });
     }
@@ -168,15 +183,29 @@ export class ConnectionGate {
 
   /** Connections whose chain is gone (PERMISSIVE became STRICT) end: idle ones now, busy ones with their response. */
   private follow(next: Snapshot): void {
-    for (const connection of this.open) if (connection.manager(next) === undefined) this.expel(connection);
+    for (const connection of this.open) if (connection.manager(next) === undefined) this.expel(connection, CHAIN_GONE_MS);
   }
 
-  /** Long streams and upgraded connections get Istio's drain time, no more. */
-  private expel(connection: InboundConnection): void {
+  /** Callers whose root was taken out of the bundle are strangers now. Envoy keeps their connections open (docs/reference/differences.md). */
+  private trust(bundle: string): void {
+    if (bundle === this.trusted) return;
+    this.trusted = bundle;
+    this.distrust(readBundle(bundle));
+  }
+
+  private distrust(roots: readonly X509Certificate[]): void {
+    for (const connection of this.open) {
+      const certificate = connection.peer.mtls ? (connection.socket as TLSSocket).getPeerX509Certificate() : undefined;
+      if (certificate !== undefined && !endsIn(certificate, roots)) this.expel(connection, ROOT_GONE_MS);
+    }
+  }
+
+  /** Idle connections end now, others with their response; long streams and upgraded ones get so much time, no more. */
+  private expel(connection: InboundConnection, afterMs: number): void {
     connection.retire();
     if (connection.socket.destroyed || connection.expelled) return;
     connection.expelled = true;
-    const timer = this.options.clock.setTimer(() => connection.socket.destroy(), EXPEL_MS);
+    const timer = this.options.clock.setTimer(() => connection.socket.destroy(), afterMs);
     connection.socket.once('close', () => timer.cancel());
   }
 
@@ -189,6 +218,7 @@ export class ConnectionGate {
 const MAX_TOLD = 100;
 const MAX_LINE = 1_000;
 /** Istio's drain time of a listener whose filter chains changed. */
-const EXPEL_MS = 45_000;
+const CHAIN_GONE_MS = 45_000;
+const ROOT_GONE_MS = 5_000;
 
 function ignore(): void {}
