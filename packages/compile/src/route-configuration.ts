@@ -88,6 +88,7 @@ function compileRoute(route: RouteMessage, host: VirtualHostMessage, table: Rout
   return {
     name: route.name,
     matches: compileMatch(route.match, path, caseSensitive, env.random),
+    literal: caseSensitive && 'value' in path ? path.value : undefined,
     action: compileAction(route, host, path, caseSensitive, env),
     filters: env.filters.create(overrides),
     headers: compileHeaderMutations(levels),

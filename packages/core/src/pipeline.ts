@@ -54,7 +54,7 @@ export class Pipeline {
 
     const host = x.manager.routes.virtualHost(x.request.authority);
     x.virtualHost = host;
-    x.route = host === undefined ? undefined : firstMatch(host.routes, x);
+    x.route = host === undefined ? undefined : firstMatch(host.index === undefined ? host.routes : host.index.candidates(x.matchPath), x);
     const refused = runFilters(x, x.route?.filters ?? x.manager.defaultFilters, 0);
     if (refused === undefined) return settle(x, this.act(x));
     if (refused instanceof Promise) return refused.then((reply) => settle(x, reply ?? this.act(x)));

@@ -1,11 +1,13 @@
 import type { RouteTable, VirtualHost } from './route.ts';
+import { RouteIndex } from './route-index.ts';
 
 /**
  * Virtual hosts by Envoy's search order: exact, longest suffix wildcard (`*.foo`, `*-bar.foo`), longest prefix wildcard (`foo.*`), `*`.
  * Exact names are one Map look-up. With `ignorePort` (ignore_port_in_host_matching, as istiod sends it) the request's port is dropped,
  * and a domain written with a port never matches.
  */
-export function createRouteTable(name: string, virtualHosts: readonly VirtualHost[], ignorePort: boolean): RouteTable {
+export function createRouteTable(name: string, hosts: readonly VirtualHost[], ignorePort: boolean): RouteTable {
+  const virtualHosts = hosts.map((host): VirtualHost => ({ ...host, index: RouteIndex.of(host.routes) }));
   const exact = new Map<string, VirtualHost>();
   const suffixes: [string, VirtualHost][] = [];
   const prefixes: [string, VirtualHost][] = [];

@@ -3,6 +3,7 @@ import type { Filter } from '../filter.ts';
 import type { LocalReply } from '../local-reply.ts';
 import type { RetryPolicy } from '../retry/retry-policy.ts';
 import type { SourceRef } from '../source-ref.ts';
+import type { RouteIndex } from './route-index.ts';
 
 /** Header operations of route, virtual host and route table in Envoy's order, compiled into one call. */
 export interface HeaderMutations {
@@ -60,6 +61,8 @@ export interface InboundAction {
 export interface Route {
   readonly name: string;
   matches(x: Exchange): boolean;
+  /** Every path that matches begins with it; absent when nothing is known. See RouteIndex. */
+  readonly literal?: string | undefined;
   readonly action: ForwardAction | ReplyAction | InboundAction;
   /** The connection manager's filters in order with this route's overrides applied; filters with nothing to do are left out. */
   readonly filters: readonly Filter[];
@@ -73,6 +76,8 @@ export interface VirtualHost {
   readonly name: string;
   readonly domains: readonly string[];
   readonly routes: readonly Route[];
+  /** Narrows `routes` by path; absent where there are few. */
+  readonly index?: RouteIndex | undefined;
   readonly includeAttemptCount: boolean;
   /** A 301 to https for plaintext requests. */
   readonly requireTls: boolean;
