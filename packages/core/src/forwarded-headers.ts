@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Exchange, Peer, RequestHead } from './exchange.ts';
+import type { HttpConnectionManager } from './route/route.ts';
 
 /** Headers that only internal callers may use; nobody is internal unless configured (Envoy 1.36+), so they are removed. */
 export const INTERNAL_ONLY_HEADERS: readonly string[] = [
@@ -65,8 +66,21 @@ function applyClientCertificate(x: Exchange, ownSpiffeId: string): void {
   request.setHeader('x-forwarded-client-cert', mode === 'APPEND_FORWARD' && before !== undefined ? `${before},${element}` : element);
 }
 
+/** What was said of a peer last: the same for every request of its connection until the configuration changes. */
+const elements = new WeakMap<Peer, { readonly details: CertDetails; readonly ownSpiffeId: string; readonly text: string }>();
+
 function clientCertElement(x: Exchange, peer: Peer, ownSpiffeId: string): string {
-  const { clientCertDetails } = x.manager;
+  const { clientCertDetails: details } = x.manager;
+  const known = elements.get(peer);
+  if (known !== undefined && known.details === details && known.ownSpiffeId === ownSpiffeId) return known.text;
+  const text = describePeer(peer, details, ownSpiffeId);
+  elements.set(peer, { details, ownSpiffeId, text });
+  return text;
+}
+
+type CertDetails = HttpConnectionManager['clientCertDetails'];
+
+function describePeer(peer: Peer, clientCertDetails: CertDetails, ownSpiffeId: string): string {
   const parts = [`By=${ownSpiffeId}`, `Hash=${peer.certificateHash}`];
   if (clientCertDetails.subject) parts.push(`Subject="${peer.subject.replaceAll('"', '\\"')}"`);
   if (clientCertDetails.uri) parts.push(...peer.uriSans.map((uri) => `URI=${uri}`));
