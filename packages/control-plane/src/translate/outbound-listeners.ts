@@ -42,7 +42,9 @@ export function outboundListeners(node: ProxyNode, push: PushContext): XdsResour
 }
 
 function append<T>(lists: Map<number, T[]>, key: number, items: readonly T[]): void {
-  lists.set(key, [...(lists.get(key) ?? []), ...items]);
+  const list = lists.get(key);
+  if (list === undefined) lists.set(key, [...items]);
+  else list.push(...items);
 }
 
 /** Chains of a port's common listener: by TLS server name for a service without an address, by address range. */
