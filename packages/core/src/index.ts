@@ -1,3 +1,6 @@
+export type { LeastRequestOptions } from './balancer/least-request.ts';
+export type { RingOptions } from './balancer/ring-hash.ts';
+export type { SlowStartSpec } from './balancer/slow-start.ts';
 export * from './cluster/cluster.ts';
 export * from './cluster/cluster-spec.ts';
 export * from './cluster/cluster-states.ts';

@@ -2,6 +2,7 @@ import { type LocalReply, localReply } from './local-reply.ts';
 import type { ResetReason } from './outcome.ts';
 import { ResponseFlag } from './response-flags.ts';
 
+const RESET_BODY = 'upstream connect error or disconnect/reset before headers. ';
 const OVERLOADED = [['x-envoy-overloaded', 'true']] as const;
 
 const NO_ROUTE = localReply({ status: 404, flags: ResponseFlag.NoRouteFound, details: 'route_not_found' });
@@ -15,7 +16,7 @@ const OVERFLOW = localReply({
   status: 503,
   flags: ResponseFlag.UpstreamOverflow,
   details: 'upstream_reset_before_response_started{overflow}',
-  body: 'upstream connect error or disconnect/reset before headers. reset reason: overflow',
+  body: `${RESET_BODY}reset reason: overflow`,
   headers: OVERLOADED,
 });
 
@@ -28,9 +29,30 @@ export function noHealthyUpstreamReply(): LocalReply {
   return NO_HEALTHY_UPSTREAM;
 }
 
-/** max_requests, max_pending_requests or max_connections is reached. */
-export function overflowReply(): LocalReply {
-  return OVERFLOW;
+/** max_requests, max_pending_requests or max_connections is reached. `attempts` = how many were made, this one included. */
+export function overflowReply(attempts = 1): LocalReply {
+  if (attempts <= 1) return OVERFLOW;
+  return { ...OVERFLOW, body: `${RESET_BODY}retried and the latest reset reason: overflow` };
+}
+
+const DROP_OVERLOAD = localReply({
+  status: 503,
+  flags: ResponseFlag.DropOverload,
+  details: 'drop_overload',
+  body: 'drop overload',
+  headers: [['x-envoy-drop-overload', 'true']],
+});
+const UNCONDITIONAL_DROP_OVERLOAD = localReply({
+  status: 503,
+  flags: ResponseFlag.UnconditionalDropOverload,
+  details: 'unconditional_drop_overload',
+  body: 'unconditional drop overload',
+  headers: [['x-envoy-unconditional-drop-overload', 'true']],
+});
+
+/** EDS says that a share of the requests is to be dropped (drop_overloads). */
+export function dropOverloadReply(percent: number): LocalReply {
+  return percent >= 100 ? UNCONDITIONAL_DROP_OVERLOAD : DROP_OVERLOAD;
 }
 
 export function clusterNotFoundReply(status: number): LocalReply {
@@ -88,7 +110,7 @@ const RESETS: Readonly<Record<ResetReason, ResetText>> = {
 
 /** What the app gets when an attempt ended without response headers and is not retried. `attempts` = how many were made. */
 export function resetReply(reason: ResetReason, attempts: number, transportFailure: string): LocalReply {
-  if (reason === 'overflow') return OVERFLOW;
+  if (reason === 'overflow') return overflowReply(attempts);
   const text = RESETS[reason];
   if (text.reason === '')
     return localReply({ status: text.status, flags: text.flag, details: text.detail, body: 'upstream request timeout' });
@@ -98,7 +120,7 @@ export function resetReply(reason: ResetReason, attempts: number, transportFailu
     status: text.status,
     flags: text.flag,
     details: `upstream_reset_before_response_started{${text.detail}${why}}`,
-    body: `upstream connect error or disconnect/reset before headers. ${retried}: ${text.reason}`,
+    body: `${RESET_BODY}${retried}: ${text.reason}`,
   });
 }
 
@@ -114,6 +136,8 @@ export function streamIdleReply(requestComplete: boolean): LocalReply {
     flags: ResponseFlag.StreamIdleTimeout,
     details: 'stream_idle_timeout',
     body: 'stream timeout',
+    // The rest of the request is not waited for.
+    headers: requestComplete ? [] : [['connection', 'close']],
   });
 }
 

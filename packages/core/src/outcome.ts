@@ -1,7 +1,8 @@
 /** What one attempt towards one endpoint came to. Feeds load counters and outlier detection. */
 export type AttemptOutcome =
   | { readonly kind: 'response'; readonly status: number; readonly grpcStatus: number | undefined; readonly latencyMs: number }
-  | { readonly kind: 'reset'; readonly reason: ResetReason }
+  /** `status` when response headers had come before. */
+  | { readonly kind: 'reset'; readonly reason: ResetReason; readonly status?: number | undefined }
   /** The caller went away or hedging dropped the attempt: says nothing about the endpoint. */
   | { readonly kind: 'cancelled' };
 

@@ -1,25 +1,16 @@
-import type {
-  BalancerSpec,
-  ClusterKind,
-  ClusterSpec,
-  ConnectionOptions,
-  OutlierSpec,
-  ServiceRef,
-  ThresholdsSpec,
-  TransportSocket,
-} from '@ripstop/core';
+import type { ClusterKind, ClusterSpec, ConnectionOptions, ServiceRef, ThresholdsSpec, TransportSocket } from '@ripstop/core';
 import {
   type Cluster,
   Cluster_DiscoveryType,
-  Cluster_LbPolicy,
   ClusterHttpProtocolOptions,
   type ClusterLoadAssignment,
-  type OutlierDetection,
   RoutingPriority,
   unpackAny,
 } from '@ripstop/xds-api';
-import { filterMetadata, milliseconds, sourceOf } from '../values.ts';
+import { filterMetadata, milliseconds, percent, sourceOf } from '../values.ts';
+import { balancingOf } from './balancer.ts';
 import { compileEndpoints } from './endpoints.ts';
+import { outlierOf } from './outlier.ts';
 import { compileTransportSocket } from './tls-context.ts';
 
 const HTTP_OPTIONS = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
@@ -56,6 +47,7 @@ export function compileCluster(message: Cluster, assignment: ClusterLoadAssignme
   const fallback = compileTransportSocket(message.transportSocket, alpnOverride, fromHost);
   const transportOf = (metadata: Readonly<Record<string, unknown>>): TransportSocket =>
     transports.find(({ match }) => Object.entries(match).every(([key, value]) => metadata[key] === value))?.transport ?? fallback;
+  const load = assignment ?? message.loadAssignment;
   return {
     name: message.name,
     kind,
@@ -64,15 +56,22 @@ export function compileCluster(message: Cluster, assignment: ClusterLoadAssignme
     external: istio.external === true,
     connection: connectionOf(message, options),
     thresholds: thresholdsOf(message),
-    balancer: balancerOf(message),
+    ...balancingOf(message),
     outlier: message.outlierDetection === undefined ? undefined : outlierOf(message.outlierDetection),
     panicThreshold: message.commonLbConfig?.healthyPanicThreshold?.value ?? 50,
-    localityWeighted: message.commonLbConfig?.localityConfigSpecifier?.$case === 'localityWeightedLbConfig',
-    localities: compileEndpoints(assignment ?? message.loadAssignment, transportOf),
+    overprovisioningFactor: load?.policy?.overprovisioningFactor,
+    dropOverloadPercent: dropOverload(load),
+    localities: compileEndpoints(load, transportOf),
     dnsRefreshMs: milliseconds(message.dnsRefreshRate, 5000),
     transport: fallback,
     source: sourceOf(message.metadata),
   };
+}
+
+/** Throws on endpoints that no cluster could honour, so that they are refused alone and not with everything else. */
+export function checkAssignment(message: ClusterLoadAssignment): void {
+  dropOverload(message);
+  compileEndpoints(message, () => ({ kind: 'raw' }));
 }
 
 function servicesOf(value: unknown): ServiceRef[] {
@@ -111,53 +110,19 @@ function thresholdsOf(message: Cluster): ThresholdsSpec {
     maxPendingRequests: found?.maxPendingRequests ?? 1024,
     maxRequests: found?.maxRequests ?? 1024,
     maxRetries: found?.maxRetries ?? 3,
+    retryBudget:
+      found?.retryBudget === undefined
+        ? undefined
+        : {
+            percent: found.retryBudget.budgetPercent?.value ?? 20,
+            minimumConcurrency: found.retryBudget.minRetryConcurrency ?? 3,
+          },
   };
 }
 
-function balancerOf(message: Cluster): BalancerSpec {
-  if (message.loadBalancingPolicy !== undefined) throw new Error('typed load_balancing_policy is not supported');
-  const config = message.lbConfig;
-  switch (message.lbPolicy) {
-    case Cluster_LbPolicy.LEAST_REQUEST:
-      return { kind: 'least_request', choiceCount: (config?.$case === 'leastRequestLbConfig' ? config.value.choiceCount : undefined) ?? 2 };
-    case Cluster_LbPolicy.RANDOM:
-      return { kind: 'random' };
-    case Cluster_LbPolicy.RING_HASH: {
-      const ring = config?.$case === 'ringHashLbConfig' ? config.value : undefined;
-      return { kind: 'ring_hash', minimumRingSize: ring?.minimumRingSize ?? 1024, maximumRingSize: ring?.maximumRingSize ?? 8_388_608 };
-    }
-    case Cluster_LbPolicy.MAGLEV:
-      return { kind: 'maglev', tableSize: (config?.$case === 'maglevLbConfig' ? config.value.tableSize : undefined) ?? 65_537 };
-    default:
-      return { kind: 'round_robin' };
-  }
-}
-
-function outlierOf(message: OutlierDetection): OutlierSpec {
-  const baseEjectionMs = milliseconds(message.baseEjectionTime, 30_000);
-  return {
-    consecutive5xx: message.consecutive5xx ?? 5,
-    consecutiveGatewayFailure: message.consecutiveGatewayFailure ?? 5,
-    consecutiveLocalOriginFailure: message.consecutiveLocalOriginFailure ?? 5,
-    splitExternalLocalOrigin: message.splitExternalLocalOriginErrors,
-    intervalMs: milliseconds(message.interval, 10_000),
-    baseEjectionMs,
-    maxEjectionMs: milliseconds(message.maxEjectionTime, Math.max(300_000, baseEjectionMs)),
-    maxEjectionPercent: message.maxEjectionPercent ?? 10,
-    enforcing5xxPercent: message.enforcingConsecutive5xx ?? 100,
-    enforcingGatewayPercent: message.enforcingConsecutiveGatewayFailure ?? 0,
-    enforcingLocalOriginPercent: message.enforcingConsecutiveLocalOriginFailure ?? 100,
-    successRate: {
-      enforcingPercent: message.enforcingSuccessRate ?? 100,
-      minimumHosts: message.successRateMinimumHosts ?? 5,
-      requestVolume: message.successRateRequestVolume ?? 100,
-      stdevFactor: message.successRateStdevFactor ?? 1900,
-    },
-    failurePercentage: {
-      enforcingPercent: message.enforcingFailurePercentage ?? 0,
-      threshold: message.failurePercentageThreshold ?? 85,
-      minimumHosts: message.failurePercentageMinimumHosts ?? 5,
-      requestVolume: message.failurePercentageRequestVolume ?? 50,
-    },
-  };
+/** Envoy takes one category at most. */
+function dropOverload(assignment: ClusterLoadAssignment | undefined): number {
+  const drops = assignment?.policy?.dropOverloads ?? [];
+  if (drops.length > 1) throw new Error(`endpoints ${assignment?.clusterName}: ${drops.length} drop_overloads; one at most is supported`);
+  return percent(drops[0]?.dropPercentage);
 }

@@ -31,15 +31,19 @@ function compileEndpoint(
   const address = endpoint?.address?.address;
   if (address?.$case !== 'socketAddress') throw new Error(`an endpoint must have a socket address, not ${address?.$case ?? 'nothing'}`);
   const { value } = address;
+  const weight = message.loadBalancingWeight ?? 1;
+  if (weight === 0) throw new Error(`endpoint ${value.address}: load_balancing_weight is 0; it must be at least 1`);
+  const hashKey = filterMetadata(message.metadata, 'envoy.lb').hash_key;
   return [
     {
       address: value.address,
       port: value.portSpecifier?.$case === 'portValue' ? value.portSpecifier.value : 0,
       hostname: endpoint?.hostname ?? '',
-      weight: message.loadBalancingWeight ?? 1,
+      weight,
       health: HEALTH.get(message.healthStatus) ?? 'UNKNOWN',
       transport: transportOf(filterMetadata(message.metadata, 'envoy.transport_socket_match')),
       workload: workloadOf(filterMetadata(message.metadata, 'istio').workload),
+      ...(typeof hashKey === 'string' ? { hashKey } : {}),
     },
   ];
 }

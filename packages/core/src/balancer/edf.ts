@@ -1,13 +1,30 @@
-/** Earliest deadline first: each pick puts the picked host back at its deadline plus 1/weight (Envoy's EDF scheduler). */
+/** The most picks that a scheduler may be started behind; Envoy's bound, against rounding. */
+const MAX_HEAD_START = 429_496_729;
+
+/**
+ * Earliest deadline first: each pick puts the picked item back at its deadline plus 1/weight (Envoy's EDF scheduler). `headStart` picks
+ * count as made already, so that many clients which start together do not all begin with the same host.
+ */
 export class EdfScheduler<T> {
   private readonly heap: { deadline: number; order: number; readonly item: T }[] = [];
   private readonly weightOf: (item: T) => number;
   private now = 0;
   private order = 0;
 
-  constructor(items: readonly T[], weightOf: (item: T) => number) {
+  constructor(items: readonly T[], weightOf: (item: T) => number, headStart = 0) {
     this.weightOf = weightOf;
-    for (const item of items) this.push(item, 1 / weightOf(item));
+    const weights = items.map(weightOf);
+    const total = weights.reduce((sum, weight) => sum + weight, 0);
+    const picks = headStart % MAX_HEAD_START;
+    let made = 0;
+    for (const [index, item] of items.entries()) {
+      const weight = weights[index]!;
+      const own = Math.floor((weight * picks) / total);
+      made += own;
+      this.now = Math.max(this.now, own / weight);
+      this.push(item, (own + 1) / weight);
+    }
+    for (; made < picks; made++) this.next();
   }
 
   /** The next item; its weight is asked again, so that it may change with load. */

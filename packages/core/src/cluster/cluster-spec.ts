@@ -1,13 +1,17 @@
+import type { LeastRequestOptions } from '../balancer/least-request.ts';
+import type { RingOptions } from '../balancer/ring-hash.ts';
+import type { SlowStartSpec } from '../balancer/slow-start.ts';
 import type { OutlierSpec } from '../outlier/outlier-spec.ts';
 import type { SourceRef } from '../source-ref.ts';
 import type { ClusterKind, ConnectionOptions, HealthStatus, Locality, ServiceRef, TransportSocket, WorkloadLabels } from './cluster.ts';
 import type { ThresholdsSpec } from './resources.ts';
 
 export type BalancerSpec =
-  | { readonly kind: 'round_robin' | 'random' }
-  | { readonly kind: 'least_request'; readonly choiceCount: number }
-  | { readonly kind: 'ring_hash'; readonly minimumRingSize: number; readonly maximumRingSize: number }
-  | { readonly kind: 'maglev'; readonly tableSize: number };
+  | { readonly kind: 'random' }
+  | { readonly kind: 'round_robin'; readonly slowStart?: SlowStartSpec | undefined }
+  | ({ readonly kind: 'least_request'; readonly slowStart?: SlowStartSpec | undefined } & LeastRequestOptions)
+  | ({ readonly kind: 'ring_hash'; readonly useHostname?: boolean | undefined } & RingOptions)
+  | { readonly kind: 'maglev'; readonly tableSize: number; readonly useHostname?: boolean | undefined };
 
 export interface EndpointSpec {
   readonly address: string;
@@ -17,6 +21,8 @@ export interface EndpointSpec {
   readonly health: HealthStatus;
   readonly transport: TransportSocket;
   readonly workload: WorkloadLabels | undefined;
+  /** What hashed balancers hash instead of the address (metadata envoy.lb, hash_key). */
+  readonly hashKey?: string | undefined;
 }
 
 export interface LocalitySpec {
@@ -40,6 +46,10 @@ export interface ClusterSpec {
   readonly outlier: OutlierSpec | undefined;
   /** Percent; 0 = panic off, as istiod sends it. */
   readonly panicThreshold: number;
+  /** Percent; 140 by default. */
+  readonly overprovisioningFactor?: number | undefined;
+  /** Percent of requests that EDS wants dropped (drop_overloads). */
+  readonly dropOverloadPercent?: number | undefined;
   readonly localityWeighted: boolean;
   readonly localities: readonly LocalitySpec[];
   /** For DNS kinds: how often names are resolved again. */

@@ -1,16 +1,16 @@
-import type { Balancer } from '../balancer/balancer.ts';
 import type { Exchange } from '../exchange.ts';
-import { noHealthyUpstreamReply, overflowReply } from '../local-replies.ts';
+import { dropOverloadReply, noHealthyUpstreamReply, overflowReply } from '../local-replies.ts';
 import type { LocalReply } from '../local-reply.ts';
 import type { AttemptOutcome } from '../outcome.ts';
-import { HostHealth, OutlierDetector } from '../outlier/outlier-detector.ts';
+import { HostHealth } from '../outlier/host-health.ts';
+import { OutlierDetector } from '../outlier/outlier-detector.ts';
 import type { Clock, Random } from '../ports.ts';
 import { withoutPort } from '../route/route-table.ts';
 import type { SourceRef } from '../source-ref.ts';
 import type { AcquireOptions, Cluster, ClusterKind, ConnectionOptions, Endpoint, Lease, ServiceRef } from './cluster.ts';
 import type { ClusterSpec, EndpointSpec, LocalitySpec } from './cluster-spec.ts';
 import { EndpointState, endpointKey } from './endpoint-state.ts';
-import { buildPicker } from './host-picker.ts';
+import { buildPicker, type HostPicker, type TriedPriorities } from './host-picker.ts';
 import { ClusterResources } from './resources.ts';
 
 export interface ClusterEnv {
@@ -30,7 +30,7 @@ export class ClusterState implements Cluster {
   private readonly env: ClusterEnv;
   private readonly hosts = new Map<string, EndpointState>();
   private list: readonly EndpointState[] = [];
-  private picker: Balancer<EndpointState> | undefined;
+  private picker: HostPicker | undefined;
   private stale = true;
   private detector: OutlierDetector | undefined;
 
@@ -110,9 +110,12 @@ export class ClusterState implements Cluster {
   }
 
   acquire(x: Exchange, options?: AcquireOptions): Lease | LocalReply {
+    const drop = this.spec.dropOverloadPercent ?? 0;
+    // Asked once per request, not per attempt.
+    if (drop > 0 && x.attempt <= 1 && this.env.random() * 100 < drop) return dropOverloadReply(drop);
     const host = this.select(x, options);
     if (host === undefined) return noHealthyUpstreamReply();
-    if (!this.resources.requests.tryTake()) return overflowReply();
+    if (!this.resources.requests.tryTake()) return overflowReply(x.attempt);
     host.activeRequests++;
     return new ClusterLease(this.resources, host, this.detector);
   }
@@ -121,16 +124,18 @@ export class ClusterState implements Cluster {
     if (this.spec.kind === 'original_dst') return this.dialled(x);
     if (this.stale) {
       this.stale = false;
-      this.picker = buildPicker(this.spec, this.list, this.env.random);
+      this.picker = buildPicker(this.spec, this.list, this.env);
     }
-    const { picker } = this;
-    if (picker === undefined) return undefined;
-    const avoid = options?.avoid;
-    let host = picker.pick(x.hash, 0);
+    const picker = this.picker!;
+    if (options === undefined) return picker.pick(x.hash, 0);
+    const tried = triedPriorities(options);
+    const { avoid } = options;
+    let host = picker.pick(x.hash, 0, tried);
     if (avoid === undefined || avoid.length === 0) return host;
     // Repicks after the first one; the last pick is used anyway (host_selection_retry_max_attempts).
-    const most = options?.maxSelectionAttempts ?? 1;
-    for (let attempt = 1; attempt <= most && avoid.includes(host); attempt++) host = picker.pick(x.hash, attempt);
+    const most = options.maxSelectionAttempts ?? 1;
+    for (let attempt = 1; attempt <= most && host !== undefined && avoid.includes(host); attempt++)
+      host = picker.pick(x.hash, attempt, tried);
     return host;
   }
 
@@ -160,16 +165,22 @@ export class ClusterState implements Cluster {
   private host(key: string, spec: EndpointSpec, locality: LocalitySpec): EndpointState {
     let host = this.hosts.get(key);
     if (host === undefined) {
-      host = new EndpointState(spec, new HostHealth());
+      host = new EndpointState(spec, new HostHealth(), this.env.clock.now());
       this.hosts.set(key, host);
     }
-    host.update(spec, locality);
+    const { balancer } = this.spec;
+    host.update(spec, locality, 'useHostname' in balancer && balancer.useHostname === true);
     return host;
   }
 
   private invalidate(): void {
     this.stale = true;
   }
+}
+
+function triedPriorities({ tried, previousPrioritiesFrequency = 0 }: AcquireOptions): TriedPriorities | undefined {
+  if (tried === undefined || tried.length === 0 || previousPrioritiesFrequency === 0) return undefined;
+  return { tried: tried.map(({ priority }) => priority), frequency: previousPrioritiesFrequency };
 }
 
 class ClusterLease implements Lease {

@@ -51,11 +51,13 @@ export class ClusterStates {
   }
 
   private resolve(spec: ClusterSpec, state: ClusterState): void {
-    if (spec.kind !== 'strict_dns' && spec.kind !== 'logical_dns') return;
     const before = this.resolving.get(spec.name);
     if (before?.spec === spec) return;
     before?.close();
-    this.resolving.set(spec.name, new DnsCluster(spec, state, this.env));
+    this.resolving.delete(spec.name);
+    if (spec.kind !== 'strict_dns' && spec.kind !== 'logical_dns') return;
+    // Addresses known so far stay in use until the new round has answered.
+    this.resolving.set(spec.name, new DnsCluster(spec, state, this.env, before?.known));
   }
 }
 
@@ -64,14 +66,15 @@ class DnsCluster {
   readonly spec: ClusterSpec;
   private readonly state: ClusterState;
   private readonly env: ClusterStatesEnv;
-  private readonly known = new Map<string, readonly string[]>();
+  readonly known: Map<string, readonly string[]>;
   private timer: Timer | undefined;
   private closed = false;
 
-  constructor(spec: ClusterSpec, state: ClusterState, env: ClusterStatesEnv) {
+  constructor(spec: ClusterSpec, state: ClusterState, env: ClusterStatesEnv, known?: ReadonlyMap<string, readonly string[]>) {
     this.spec = spec;
     this.state = state;
     this.env = env;
+    this.known = new Map(known);
     void this.round();
   }
 
@@ -82,7 +85,10 @@ class DnsCluster {
 
   private async round(): Promise<void> {
     const { resolveDns, log } = this.env;
-    if (resolveDns === undefined) throw new Error(`cluster ${this.spec.name} needs DNS, and no resolver was given`);
+    if (resolveDns === undefined) {
+      log?.(`${this.spec.name} needs DNS, and no resolver was given: it has no hosts`);
+      return;
+    }
     const names = new Set(this.spec.localities.flatMap(({ endpoints }) => endpoints.map(({ address }) => address)));
     for (const name of names) {
       try {

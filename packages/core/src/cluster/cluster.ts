@@ -116,6 +116,9 @@ export interface AcquireOptions {
   /** Endpoints tried before; avoided when the policy has previous_hosts. */
   readonly avoid?: readonly Endpoint[] | undefined;
   readonly maxSelectionAttempts?: number | undefined;
+  /** Every endpoint tried so far, for previous_priorities; with `previousPrioritiesFrequency` 0 or absent it changes nothing. */
+  readonly tried?: readonly Endpoint[] | undefined;
+  readonly previousPrioritiesFrequency?: number | undefined;
 }
 
 export type ClusterKind = 'eds' | 'static' | 'strict_dns' | 'logical_dns' | 'original_dst' | 'blackhole';

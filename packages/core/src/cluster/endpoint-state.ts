@@ -1,4 +1,4 @@
-import type { HostHealth } from '../outlier/outlier-detector.ts';
+import type { HostHealth } from '../outlier/host-health.ts';
 import type { Endpoint, HealthStatus, Locality, TransportSocket, WorkloadLabels } from './cluster.ts';
 import type { EndpointSpec, LocalitySpec } from './cluster-spec.ts';
 
@@ -15,10 +15,14 @@ export class EndpointState implements Endpoint {
   health: HealthStatus = 'UNKNOWN';
   transport: TransportSocket = { kind: 'raw' };
   workload: WorkloadLabels | undefined = undefined;
+  hashKey = '';
   activeRequests = 0;
   present = true;
+  /** `Clock.now()` at which it came as a healthy host; slow start counts from there. */
+  readonly addedAt: number;
 
-  constructor(spec: EndpointSpec, outlier: HostHealth) {
+  constructor(spec: EndpointSpec, outlier: HostHealth, now: number) {
+    this.addedAt = isHealthy(spec.health) ? now : Number.NEGATIVE_INFINITY;
     this.key = endpointKey(spec);
     this.address = spec.address;
     this.port = spec.port;
@@ -29,21 +33,26 @@ export class EndpointState implements Endpoint {
     return this.outlier.ejected;
   }
 
-  /** DEGRADED counts as usable only when nothing healthy is left; that is the cluster's business. */
+  /** DEGRADED is used only when healthy hosts do not suffice; that is the cluster's business. */
   get usable(): boolean {
-    return !this.outlier.ejected && (this.health === 'UNKNOWN' || this.health === 'HEALTHY');
+    return !this.outlier.ejected && isHealthy(this.health);
   }
 
-  update(spec: EndpointSpec, { locality, priority }: LocalitySpec): void {
+  update(spec: EndpointSpec, { locality, priority }: LocalitySpec, hashByHostname: boolean): void {
     this.hostname = spec.hostname;
     this.locality = locality;
     this.priority = priority;
     this.weight = spec.weight;
+    this.hashKey = spec.hashKey ?? (hashByHostname ? spec.hostname : this.key);
     this.health = spec.health;
     this.transport = spec.transport;
     if (!sameWorkload(this.workload, spec.workload)) this.workload = spec.workload;
     this.present = true;
   }
+}
+
+function isHealthy(health: HealthStatus): boolean {
+  return health === 'UNKNOWN' || health === 'HEALTHY';
 }
 
 export function endpointKey({ address, port }: { readonly address: string; readonly port: number }): string {

@@ -1,57 +1,75 @@
-import type { Balancer } from '../balancer/balancer.ts';
+import type { Balancer, Warmup } from '../balancer/balancer.ts';
+import { EdfScheduler } from '../balancer/edf.ts';
 import { leastRequest } from '../balancer/least-request.ts';
-import { maglev, ringHash } from '../balancer/ring-hash.ts';
-import { randomBalancer, roundRobin } from '../balancer/round-robin.ts';
-import type { Random } from '../ports.ts';
+import { maglev, randomHash, ringHash, type Share } from '../balancer/ring-hash.ts';
+import { headStart, randomBalancer, roundRobin } from '../balancer/round-robin.ts';
+import { slowStart } from '../balancer/slow-start.ts';
+import type { Clock, Random } from '../ports.ts';
+import type { Locality } from './cluster.ts';
 import type { BalancerSpec, ClusterSpec } from './cluster-spec.ts';
 import type { EndpointState } from './endpoint-state.ts';
-import { priorityLoad } from './priority-load.ts';
+import { loadWithoutTried } from './previous-priorities.ts';
+import { availability, OVERPROVISIONING, type PriorityLoad, priorityLoad } from './priority-load.ts';
 
 type Pick = Balancer<EndpointState>;
+type Source = 'all' | 'healthy' | 'degraded';
+type Load = Omit<PriorityLoad, 'panic'>;
 
-/** One locality's share of a priority. */
-interface LocalityChoice {
-  readonly weight: number;
-  readonly balancer: Pick;
+/** What a retry wants of the choice of a priority (previous_priorities). */
+export interface TriedPriorities {
+  readonly tried: readonly number[];
+  readonly frequency: number;
 }
 
-interface PriorityChoice {
-  readonly percent: number;
-  readonly choices: readonly LocalityChoice[];
-  readonly totalWeight: number;
+export interface HostPicker {
+  /** Undefined: no host may be picked (UH). */
+  pick(hash: bigint | undefined, attempt: number, tried?: TriedPriorities): EndpointState | undefined;
+}
+
+export interface PickerEnv {
+  readonly clock: Clock;
+  readonly random: Random;
 }
 
 /**
  * Priority, then locality, then host: rebuilt whole whenever hosts, health or ejections change, so that a pick is draws and array
- * look-ups. Undefined = no host may be picked.
+ * look-ups. Hashed balancers choose the priority by the hash and have one ring over all localities, so that a key stays where it is.
  */
-export function buildPicker(spec: ClusterSpec, hosts: readonly EndpointState[], random: Random): Pick | undefined {
-  const byPriority = groupByPriority(hosts);
-  const usable = byPriority.map((group) => usableOf(group));
-  const load = priorityLoad(
-    byPriority.map((group, index) => ({ total: group.length, healthy: usable[index]!.length })),
-    spec.panicThreshold,
-  );
-  if (load === undefined) return undefined;
-  const priorities: PriorityChoice[] = [];
-  for (const [index, percent] of load.load.entries()) {
-    const candidates = load.panic[index] ? byPriority[index]! : usable[index]!;
-    if (percent > 0 && candidates.length > 0) priorities.push(priorityChoice(spec, percent, candidates, byPriority[index]!, random));
+export function buildPicker(spec: ClusterSpec, hosts: readonly EndpointState[], env: PickerEnv): HostPicker {
+  if (hosts.length === 0) return { pick: () => undefined };
+  const groups = groupByPriority(hosts).map((group) => new PriorityGroup(spec, group, env));
+  const counts = groups.map(({ all, healthy, degraded }) => ({ total: all.length, healthy: healthy.length, degraded: degraded.length }));
+  const overprovisioning = spec.overprovisioningFactor ?? OVERPROVISIONING;
+  const load = priorityLoad(counts, spec.panicThreshold, overprovisioning);
+  const sourceOf = (priority: number, wanted: Source): Source => (load.panic[priority] ? 'all' : wanted);
+  if (groups.length === 1 && load.healthy[0] === 100) {
+    const only = groups[0]!.balancer(sourceOf(0, 'healthy'));
+    return { pick: (hash, attempt) => only?.pick(hash, attempt) };
   }
-  if (priorities.length === 0) return undefined;
-  if (priorities.length === 1 && priorities[0]!.choices.length === 1) return priorities[0]!.choices[0]!.balancer;
+  const hashed = isHashed(spec.balancer);
   return {
-    pick: (hash, attempt) => {
-      const choices = draw(priorities, 100, (entry) => entry.percent, random);
-      return draw(choices.choices, choices.totalWeight, (entry) => entry.weight, random).balancer.pick(hash, attempt);
+    pick: (hash, attempt, tried) => {
+      const wanted = hashed ? (hash ?? randomHash(env.random)) : undefined;
+      const draw = wanted === undefined ? Math.floor(env.random() * 100) : Number(wanted % 100n);
+      const now = tried === undefined ? load : loadWithoutTried(load, availability(counts, overprovisioning), tried.tried, tried.frequency);
+      const [priority, source] = choosePriority(now, draw + 1);
+      return groups[priority]!.balancer(sourceOf(priority, source))?.pick(wanted, attempt);
     },
   };
 }
 
-/** Healthy hosts; degraded ones only when there is no healthy one. */
-function usableOf(group: readonly EndpointState[]): readonly EndpointState[] {
-  const healthy = group.filter((host) => host.usable);
-  return healthy.length > 0 ? healthy : group.filter((host) => host.health === 'DEGRADED' && !host.ejected);
+/** `percentile` 1 to 100 over the healthy shares, then the degraded ones; they add up to 100. */
+function choosePriority({ healthy, degraded }: Load, percentile: number): readonly [number, Source] {
+  let reached = 0;
+  for (let priority = 0; priority < healthy.length; priority++) {
+    reached += healthy[priority]!;
+    if (percentile <= reached) return [priority, 'healthy'];
+  }
+  for (let priority = 0; priority < degraded.length; priority++) {
+    reached += degraded[priority]!;
+    if (percentile <= reached) return [priority, 'degraded'];
+  }
+  return [0, 'healthy'];
 }
 
 function groupByPriority(hosts: readonly EndpointState[]): EndpointState[][] {
@@ -63,48 +81,103 @@ function groupByPriority(hosts: readonly EndpointState[]): EndpointState[][] {
   return groups;
 }
 
-function priorityChoice(
-  spec: ClusterSpec,
-  percent: number,
-  candidates: readonly EndpointState[],
-  all: readonly EndpointState[],
-  random: Random,
-): PriorityChoice {
-  if (!spec.localityWeighted)
-    return { percent, choices: [{ weight: 1, balancer: createBalancer(spec.balancer, candidates, random) }], totalWeight: 1 };
-  const choices: LocalityChoice[] = [];
-  for (const { locality, weight } of spec.localities) {
-    const inside = candidates.filter((host) => host.locality === locality);
-    const total = all.filter((host) => host.locality === locality).length;
-    if (weight === 0 || inside.length === 0) continue;
-    const available = Math.min(100, (140 * inside.length) / total);
-    choices.push({ weight: weight * available, balancer: createBalancer(spec.balancer, inside, random) });
-  }
-  if (choices.length === 0) choices.push({ weight: 1, balancer: createBalancer(spec.balancer, candidates, random) });
-  return { percent, choices, totalWeight: choices.reduce((sum, choice) => sum + choice.weight, 0) };
+function isHashed({ kind }: BalancerSpec): boolean {
+  return kind === 'ring_hash' || kind === 'maglev';
 }
 
-function createBalancer(spec: BalancerSpec, hosts: readonly EndpointState[], random: Random): Pick {
+/** The hosts of one priority; its balancers are made when they are first needed. */
+class PriorityGroup {
+  readonly all: readonly EndpointState[];
+  readonly healthy: readonly EndpointState[];
+  readonly degraded: readonly EndpointState[];
+  private readonly spec: ClusterSpec;
+  private readonly env: PickerEnv;
+  private readonly made = new Map<Source, Pick | undefined>();
+
+  constructor(spec: ClusterSpec, all: readonly EndpointState[], env: PickerEnv) {
+    this.spec = spec;
+    this.env = env;
+    this.all = all;
+    this.healthy = all.filter((host) => host.usable);
+    this.degraded = all.filter((host) => host.health === 'DEGRADED' && !host.ejected);
+  }
+
+  balancer(source: Source): Pick | undefined {
+    if (!this.made.has(source)) this.made.set(source, this.create(source));
+    return this.made.get(source);
+  }
+
+  private create(source: Source): Pick | undefined {
+    const hosts = this[source];
+    if (hosts.length === 0) return undefined;
+    const { balancer, localityWeighted } = this.spec;
+    if (isHashed(balancer)) return hashedBalancer(balancer, localityWeighted ? this.localityShares(hosts) : sharesOf(hosts, 1), this.env);
+    // In panic localities count for nothing: all hosts alike (measured on Envoy 1.40).
+    const localities = localityWeighted && source !== 'all' ? this.localities(hosts) : [];
+    if (localities.length === 0) return drawnBalancer(balancer, hosts, this.env);
+    const scheduler = new EdfScheduler(localities, ({ weight }) => weight, headStart(this.env.random));
+    return { pick: (hash, attempt) => scheduler.next().balancer.pick(hash, attempt) };
+  }
+
+  /** Weight by locality, scaled down once fewer than 1/1.4 of its hosts are left. */
+  private localities(hosts: readonly EndpointState[]): { readonly weight: number; readonly balancer: Pick }[] {
+    const factor = this.spec.overprovisioningFactor ?? OVERPROVISIONING;
+    return this.spec.localities.flatMap(({ locality, weight }) => {
+      const inside = hosts.filter((host) => host.locality === locality);
+      if (weight === 0 || inside.length === 0) return [];
+      const total = this.all.filter((host) => host.locality === locality).length;
+      const effective = weight * Math.min(1, (factor / 100) * (inside.length / total));
+      return [{ weight: effective, balancer: drawnBalancer(this.spec.balancer, inside, this.env) }];
+    });
+  }
+
+  /** Of a hashed balancer: locality weight times host weight, each normalised; localities without weight get nothing. */
+  private localityShares(hosts: readonly EndpointState[]): Share<EndpointState>[] {
+    const present = new Set(this.all.map(({ locality }) => locality));
+    const localities = this.spec.localities.filter(({ locality, weight }) => weight > 0 && present.has(locality));
+    if (localities.length === 0) return sharesOf(hosts, 1);
+    const total = localities.reduce((sum, { weight }) => sum + weight, 0);
+    return [...localities]
+      .sort((a, b) => compareLocalities(a.locality, b.locality))
+      .flatMap(({ locality, weight }) =>
+        sharesOf(
+          hosts.filter((host) => host.locality === locality),
+          weight / total,
+        ),
+      );
+  }
+}
+
+function compareLocalities(a: Locality, b: Locality): number {
+  const order = (x: string, y: string): number => (x < y ? -1 : x > y ? 1 : 0);
+  return order(a.region, b.region) || order(a.zone, b.zone) || order(a.subZone, b.subZone);
+}
+
+function sharesOf(hosts: readonly EndpointState[], of: number): Share<EndpointState>[] {
+  const total = hosts.reduce((sum, host) => sum + host.weight, 0);
+  return hosts.map((host) => ({ host, share: (host.weight * of) / total }));
+}
+
+function hashedBalancer(spec: BalancerSpec, shares: readonly Share<EndpointState>[], { random }: PickerEnv): Pick | undefined {
+  if (shares.length === 0) return undefined;
+  if (spec.kind === 'ring_hash') return ringHash(shares, spec, random);
+  return spec.kind === 'maglev' ? maglev(shares, spec.tableSize, random) : undefined;
+}
+
+function drawnBalancer(spec: BalancerSpec, hosts: readonly EndpointState[], { clock, random }: PickerEnv): Pick {
   switch (spec.kind) {
-    case 'round_robin':
-      return roundRobin(hosts, random);
-    case 'random':
-      return randomBalancer(hosts, random);
     case 'least_request':
-      return leastRequest(hosts, spec.choiceCount, random);
-    case 'ring_hash':
-      return ringHash(hosts, spec.minimumRingSize, spec.maximumRingSize, random);
-    case 'maglev':
-      return maglev(hosts, spec.tableSize, random);
+      return leastRequest(hosts, spec, random, warmupOf(spec, clock));
+    case 'round_robin':
+      return roundRobin(hosts, random, warmupOf(spec, clock));
+    default:
+      return randomBalancer(hosts, random);
   }
 }
 
-function draw<T>(entries: readonly T[], total: number, weightOf: (entry: T) => number, random: Random): T {
-  if (entries.length === 1) return entries[0]!;
-  let left = random() * total;
-  for (let index = 0; index < entries.length - 1; index++) {
-    left -= weightOf(entries[index]!);
-    if (left < 0) return entries[index]!;
-  }
-  return entries.at(-1)!;
+function warmupOf(
+  { slowStart: config }: Extract<BalancerSpec, { kind: 'round_robin' | 'least_request' }>,
+  clock: Clock,
+): Warmup<EndpointState> | undefined {
+  return config === undefined ? undefined : slowStart(config, clock);
 }

@@ -1,3 +1,5 @@
+import { hashedBytes } from './hashed-bytes.ts';
+
 const MASK = (1n << 64n) - 1n;
 const P1 = 0x9e3779b185ebca87n;
 const P2 = 0xc2b2ae3d27d4eb4fn;
@@ -7,11 +9,10 @@ const P5 = 0x27d4eb2f165667c5n;
 
 const rotl = (value: bigint, by: bigint): bigint => ((value << by) | (value >> (64n - by))) & MASK;
 const round = (acc: bigint, lane: bigint): bigint => (rotl((acc + lane * P2) & MASK, 31n) * P1) & MASK;
-const encoder = new TextEncoder();
 
-/** XXH64 of a text's UTF-8 bytes, as Envoy hashes ring keys and hash policies (seed 0). */
+/** XXH64 of a text's bytes, as Envoy hashes ring keys and hash policies (seed 0). */
 export function xxh64(text: string, seed = 0n): bigint {
-  const bytes = encoder.encode(text);
+  const bytes = hashedBytes(text);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const length = bytes.length;
   let at = 0;

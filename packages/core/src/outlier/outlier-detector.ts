@@ -1,21 +1,8 @@
-import type { AttemptOutcome } from '../outcome.ts';
+import type { AttemptOutcome, ResetReason } from '../outcome.ts';
 import type { Clock, Random, Timer } from '../ports.ts';
+import type { HostHealth } from './host-health.ts';
 import type { OutlierSpec } from './outlier-spec.ts';
-
-/** What the detector keeps per host. */
-export class HostHealth {
-  ejected = false;
-  ejectedAt = 0;
-  /** Ejection time is base × this. */
-  multiplier = 0;
-  unejectedAt = 0;
-  consecutive5xx = 0;
-  consecutiveGateway = 0;
-  consecutiveLocalOrigin = 0;
-  /** Of the interval that is running. */
-  requests = 0;
-  successes = 0;
-}
+import { judge } from './success-rate.ts';
 
 export interface OutlierEvents {
   /** A host left or came back: pickers must be rebuilt. */
@@ -57,23 +44,37 @@ export class OutlierDetector {
 
   record(host: HostHealth, outcome: AttemptOutcome): void {
     if (outcome.kind === 'cancelled') return;
-    this.timer ??= this.clock.setTimer(() => this.sweep(), this.spec.intervalMs);
-    const { spec } = this;
-    const localOrigin = outcome.kind === 'reset';
-    if (localOrigin && spec.splitExternalLocalOrigin) {
-      this.recordLocalOrigin(
-        host,
-        outcome.reason === 'connect-failure' || outcome.reason === 'connect-timeout' || outcome.reason === 'tls-failure',
-      );
+    if (outcome.kind === 'response') {
+      this.start();
+      if (this.spec.splitExternalLocalOrigin) this.recordLocalOrigin(host, true);
+      this.recordStatus(host, httpStatusOf(outcome.status, outcome.grpcStatus));
       return;
     }
-    const status = localOrigin ? 503 : httpStatusOf(outcome.status, outcome.grpcStatus);
-    host.requests++;
+    // Our own breaker, and streams that we ended for our own reasons, say nothing about the host.
+    if (outcome.reason === 'overflow' || outcome.reason === 'local-reset') return;
+    this.start();
+    this.recordReset(host, outcome.reason, outcome.status);
+  }
+
+  private recordReset(host: HostHealth, reason: ResetReason, status: number | undefined): void {
+    const split = this.spec.splitExternalLocalOrigin;
+    // The connection stood: that is a local-origin success, whatever comes of the request.
+    if (split && !isConnectFailure(reason)) this.recordLocalOrigin(host, true);
+    if (status !== undefined) {
+      this.recordStatus(host, status);
+      // Of a response that has begun the route timeout says nothing more.
+      if (reason === 'global-timeout') return;
+    }
+    if (split) this.recordLocalOrigin(host, false);
+    else this.recordStatus(host, 503);
+  }
+
+  private recordStatus(host: HostHealth, status: number): void {
+    const { spec } = this;
+    host.external.add(status < 500);
     if (status < 500) {
-      host.successes++;
       host.consecutive5xx = 0;
       host.consecutiveGateway = 0;
-      host.consecutiveLocalOrigin = 0;
       return;
     }
     host.consecutive5xx++;
@@ -89,30 +90,35 @@ export class OutlierDetector {
     }
   }
 
-  private recordLocalOrigin(host: HostHealth, connectFailed: boolean): void {
-    if (!connectFailed) {
-      // The connection stood: that is a local-origin success, whatever came of the request.
+  private recordLocalOrigin(host: HostHealth, success: boolean): void {
+    const { consecutiveLocalOriginFailure, enforcingLocalOriginPercent } = this.spec;
+    host.localOrigin.add(success);
+    host.consecutiveLocalOrigin = success ? 0 : host.consecutiveLocalOrigin + 1;
+    if (consecutiveLocalOriginFailure > 0 && host.consecutiveLocalOrigin >= consecutiveLocalOriginFailure) {
       host.consecutiveLocalOrigin = 0;
-      return;
+      this.eject(host, enforcingLocalOriginPercent, 'consecutive_local_origin_failure');
     }
-    host.consecutiveLocalOrigin++;
-    if (this.spec.consecutiveLocalOriginFailure > 0 && host.consecutiveLocalOrigin >= this.spec.consecutiveLocalOriginFailure) {
-      host.consecutiveLocalOrigin = 0;
-      this.eject(host, this.spec.enforcingLocalOriginPercent, 'consecutive_local_origin_failure');
-    }
+  }
+
+  private start(): void {
+    this.timer ??= this.clock.setTimer(() => this.sweep(), this.spec.intervalMs);
   }
 
   private eject(host: HostHealth, enforcingPercent: number, reason: string): void {
     if (host.ejected) return;
     const hosts = this.hosts();
+    // It may have left the cluster while the request ran.
+    if (!hosts.includes(host)) return;
     const active = hosts.filter((other) => other.ejected).length;
     // Checked with this host counted in: at the default 10 % none of fewer than ten hosts is ever ejected.
-    if (100 * (active + 1) > this.spec.maxEjectionPercent * hosts.length) return;
+    const tooMany = 100 * (active + 1) > this.spec.maxEjectionPercent * hosts.length;
+    if (tooMany && !(this.spec.alwaysEjectOneHost === true && active === 0)) return;
     if (this.random() * 100 >= enforcingPercent) return;
-    const { baseEjectionMs, maxEjectionMs } = this.spec;
+    const { baseEjectionMs, maxEjectionMs, maxEjectionJitterMs = 0 } = this.spec;
     if (host.multiplier * baseEjectionMs < maxEjectionMs + baseEjectionMs) host.multiplier++;
     host.ejected = true;
     host.ejectedAt = this.clock.now();
+    host.jitterMs = maxEjectionJitterMs === 0 ? 0 : Math.floor(this.random() * (maxEjectionJitterMs + 1));
     this.events.onEject?.(host, reason);
     this.events.onChange();
   }
@@ -125,11 +131,11 @@ export class OutlierDetector {
     const hosts = this.hosts();
     let changed = false;
     for (const host of hosts) if (this.unejectWhenDue(host, now)) changed = true;
-    this.judgeSuccessRate(hosts);
-    this.judgeFailurePercentage(hosts);
+    this.ejectBad(hosts, 'external');
+    if (this.spec.splitExternalLocalOrigin) this.ejectBad(hosts, 'localOrigin');
     for (const host of hosts) {
-      host.requests = 0;
-      host.successes = 0;
+      host.external.reset();
+      host.localOrigin.reset();
       if (!host.ejected && host.multiplier > 0 && now - host.unejectedAt >= this.spec.intervalMs) host.multiplier--;
     }
     if (changed) this.events.onChange();
@@ -139,7 +145,8 @@ export class OutlierDetector {
   }
 
   private unejectWhenDue(host: HostHealth, now: number): boolean {
-    if (!host.ejected || now - host.ejectedAt < Math.min(this.spec.baseEjectionMs * host.multiplier, this.spec.maxEjectionMs)) return false;
+    const { baseEjectionMs, maxEjectionMs } = this.spec;
+    if (!host.ejected || now - host.ejectedAt < Math.min(baseEjectionMs * host.multiplier, maxEjectionMs) + host.jitterMs) return false;
     host.ejected = false;
     host.unejectedAt = now;
     host.consecutive5xx = 0;
@@ -148,31 +155,31 @@ export class OutlierDetector {
     return true;
   }
 
-  private judgeSuccessRate(hosts: readonly HostHealth[]): void {
-    const { enforcingPercent, minimumHosts, requestVolume, stdevFactor } = this.spec.successRate;
-    if (enforcingPercent === 0) return;
-    const judged = hosts.filter((host) => !host.ejected && host.requests >= requestVolume);
-    if (judged.length < minimumHosts) return;
-    const rates = judged.map((host) => (100 * host.successes) / host.requests);
-    const mean = rates.reduce((sum, rate) => sum + rate, 0) / rates.length;
-    const deviation = Math.sqrt(rates.reduce((sum, rate) => sum + (rate - mean) ** 2, 0) / rates.length);
-    const threshold = mean - (stdevFactor / 1000) * deviation;
-    for (const [index, host] of judged.entries()) if (rates[index]! < threshold) this.eject(host, enforcingPercent, 'success_rate');
-  }
-
-  private judgeFailurePercentage(hosts: readonly HostHealth[]): void {
-    const { enforcingPercent, threshold, minimumHosts, requestVolume } = this.spec.failurePercentage;
-    if (enforcingPercent === 0) return;
-    const judged = hosts.filter((host) => !host.ejected && host.requests >= requestVolume);
-    if (judged.length < minimumHosts) return;
-    for (const host of judged) {
-      if (100 - (100 * host.successes) / host.requests >= threshold) this.eject(host, enforcingPercent, 'failure_percentage');
-    }
+  private ejectBad(hosts: readonly HostHealth[], kind: 'external' | 'localOrigin'): void {
+    for (const { host, reason, enforcingPercent } of judge(hosts, this.spec, kind)) this.eject(host, enforcingPercent, reason);
   }
 }
 
-/** gRPC statuses in headers count as Envoy maps them to HTTP: 2, 4, 13 and 14 are server errors. */
+function isConnectFailure(reason: ResetReason): boolean {
+  return reason === 'connect-failure' || reason === 'connect-timeout' || reason === 'tls-failure';
+}
+
+/** A gRPC status in headers counts as Envoy maps it to HTTP, whatever the HTTP status (measured on Envoy 1.40). */
 function httpStatusOf(status: number, grpcStatus: number | undefined): number {
-  if (grpcStatus === undefined || grpcStatus === 0) return status;
-  return grpcStatus === 2 || grpcStatus === 13 ? 500 : grpcStatus === 4 ? 504 : grpcStatus === 14 ? 503 : status;
+  switch (grpcStatus) {
+    case undefined:
+      return status;
+    case 4:
+      return 504;
+    case 12:
+      return 501;
+    case 14:
+      return 503;
+    case 2:
+    case 13:
+    case 15:
+      return 500;
+    default:
+      return 200;
+  }
 }

@@ -8,17 +8,24 @@ export interface OutlierSpec {
   readonly baseEjectionMs: number;
   readonly maxEjectionMs: number;
   readonly maxEjectionPercent: number;
+  /** One host may be ejected whatever `maxEjectionPercent` says. */
+  readonly alwaysEjectOneHost?: boolean | undefined;
+  /** Up to so much is added to each ejection, by chance. */
+  readonly maxEjectionJitterMs?: number | undefined;
   readonly enforcing5xxPercent: number;
   readonly enforcingGatewayPercent: number;
   readonly enforcingLocalOriginPercent: number;
   readonly successRate: {
     readonly enforcingPercent: number;
+    /** For local-origin errors, when they are split off. */
+    readonly enforcingLocalOriginPercent?: number | undefined;
     readonly minimumHosts: number;
     readonly requestVolume: number;
     readonly stdevFactor: number;
   };
   readonly failurePercentage: {
     readonly enforcingPercent: number;
+    readonly enforcingLocalOriginPercent?: number | undefined;
     readonly threshold: number;
     readonly minimumHosts: number;
     readonly requestVolume: number;

@@ -1,0 +1,94 @@
+import { describe, expect, it } from 'vitest';
+import { clusterSpec, endpoint, exchange, FakeClock, locality, seeded } from '../testing/fakes.ts';
+import { isLease } from './cluster.ts';
+import type { ClusterSpec } from './cluster-spec.ts';
+import { ClusterStates } from './cluster-states.ts';
+
+const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+const addresses = (states: ReadonlyMap<string, { readonly endpoints: readonly { readonly key: string }[] }>): string[] =>
+  states.get('reviews')!.endpoints.map(({ key }) => key);
+
+function dns(changes: Partial<ClusterSpec> = {}): ClusterSpec {
+  return clusterSpec({ kind: 'strict_dns', localities: [locality([endpoint(80, { address: 'shop.example' })])], ...changes });
+}
+
+describe('clusters across pushes', () => {
+  it('are the same object, with the same endpoints', () => {
+    const states = new ClusterStates({ clock: new FakeClock(), random: seeded(1) });
+    const before = states.adopt([clusterSpec({ localities: [locality([endpoint(1), endpoint(2)])] })]).get('reviews')!;
+    const [first, second] = before.endpoints;
+    const lease = before.acquire(exchange());
+    const after = states.adopt([clusterSpec({ localities: [locality([endpoint(2, { weight: 9 }), endpoint(3)])] })]).get('reviews')!;
+    expect(after).toBe(before);
+    expect(after.endpoints[0]).toBe(second);
+    expect(second).toMatchObject({ weight: 9, present: true });
+    expect(first!.present).toBe(false);
+    if (isLease(lease)) lease.release({ kind: 'cancelled' });
+    expect(after.resources.requests.used).toBe(0);
+  });
+
+  it('end when they are no longer named', () => {
+    const states = new ClusterStates({ clock: new FakeClock(), random: seeded(1) });
+    const before = states.adopt([clusterSpec({ localities: [locality([endpoint(1)])] })]).get('reviews')!;
+    const [host] = before.endpoints;
+    expect(states.adopt([]).size).toBe(0);
+    expect(host!.present).toBe(false);
+    expect(before.acquire(exchange())).toMatchObject({ details: 'no_healthy_upstream' });
+  });
+});
+
+describe('DNS clusters', () => {
+  it('keep their addresses when a name stops resolving, also across a push, and lose them when the answer is empty', async () => {
+    const clock = new FakeClock();
+    const lines: string[] = [];
+    let answer: readonly string[] | Error = ['10.0.0.1', '10.0.0.2'];
+    const resolveDns = async (): Promise<readonly string[]> => {
+      if (answer instanceof Error) throw answer;
+      return answer;
+    };
+    const states = new ClusterStates({ clock, random: seeded(1), resolveDns, log: (line) => lines.push(line) });
+    let live = states.adopt([dns()]);
+    await settled();
+    expect(addresses(live)).toEqual(['10.0.0.1:80', '10.0.0.2:80']);
+    answer = new Error('ENOTFOUND');
+    live = states.adopt([dns({ panicThreshold: 1 })]);
+    await settled();
+    expect(addresses(live)).toEqual(['10.0.0.1:80', '10.0.0.2:80']);
+    expect(lines).toEqual(['reviews: shop.example does not resolve (ENOTFOUND); the last addresses stay']);
+    answer = [];
+    clock.advance(5000);
+    await settled();
+    expect(addresses(live)).toEqual([]);
+    states.close();
+    expect(clock.pending).toBe(0);
+  });
+
+  it('of kind logical_dns use the first address, and tell the name as hostname', async () => {
+    const states = new ClusterStates({ clock: new FakeClock(), random: seeded(1), resolveDns: async () => ['10.0.0.1', '10.0.0.2'] });
+    const live = states.adopt([dns({ kind: 'logical_dns' })]);
+    await settled();
+    expect(live.get('reviews')!.endpoints).toMatchObject([{ key: '10.0.0.1:80', hostname: 'shop.example' }]);
+    states.close();
+  });
+
+  it('that become EDS clusters are not resolved any more', async () => {
+    const clock = new FakeClock();
+    const states = new ClusterStates({ clock, random: seeded(1), resolveDns: async () => ['10.0.0.1'] });
+    states.adopt([dns()]);
+    await settled();
+    const live = states.adopt([clusterSpec({ localities: [locality([endpoint(7)])] })]);
+    clock.advance(60_000);
+    await settled();
+    expect(addresses(live)).toEqual(['10.0.0.1:7']);
+    expect(clock.pending).toBe(0);
+  });
+
+  it('without a resolver say so and have no hosts', async () => {
+    const lines: string[] = [];
+    const states = new ClusterStates({ clock: new FakeClock(), random: seeded(1), log: (line) => lines.push(line) });
+    const live = states.adopt([dns()]);
+    await settled();
+    expect(addresses(live)).toEqual([]);
+    expect(lines).toEqual(['reviews needs DNS, and no resolver was given: it has no hosts']);
+  });
+});
