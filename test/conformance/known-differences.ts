@@ -7,10 +7,6 @@ export interface KnownDifference {
 /** Each is on docs/reference/differences.md, or its field in docs/reference/supported-fields.md is marked. One that is gone fails the test. */
 export const KNOWN: readonly KnownDifference[] = [
   {
-    where: /^gateway-merge\/router-ingress (listeners 0\.0\.0\.0_(8443|31400)|routes https\.443\.)/,
-    why: 'gateways do not serve TLS and TCP yet',
-  },
-  {
     where: /^gateway-api-ingress\/router-ingress (listeners 0\.0\.0\.0_8443|routes https\.443\.)/,
     why: 'gateways do not serve TLS yet',
   },

@@ -1,4 +1,5 @@
 export { analyze } from './analysis/analyze.ts';
+export { CA_SUFFIX, type KeyPairPem, readKeyPair, readTrust, SecretError, type TrustPem } from './certificate-secrets.ts';
 export * from './object.ts';
 export { type Parsed, type ParseOptions, parseDocuments } from './parse.ts';
 export type { Kind, KindStatus } from './schema/kind.ts';

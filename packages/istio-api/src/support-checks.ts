@@ -5,6 +5,7 @@ import type {
   GatewayServer,
   GatewaySpec,
   HTTPMatchRequest,
+  ServerTLSSettings,
   ServiceEntrySpec,
   TrafficPolicy,
   WorkloadEntrySpec,
@@ -17,7 +18,7 @@ import type { Path, Report } from './validate.ts';
  */
 
 const UNSUPPORTED = 'RIPSTOP_UNSUPPORTED_FIELD';
-/** Protocols of a Gateway's port that are opened (control-plane: translate/gateway-servers.ts). */
+/** Protocols of a Gateway's port that are opened without TLS (control-plane: translate/gateway-servers.ts). */
 const PLAIN = ['HTTP', 'HTTP2', 'GRPC', 'GRPC-WEB', 'HTTP_PROXY'];
 
 export function checkGateway(spec: GatewaySpec, report: Report): void {
@@ -25,12 +26,19 @@ export function checkGateway(spec: GatewaySpec, report: Report): void {
 }
 
 function checkServer({ port, tls }: GatewayServer, path: Path, report: Report): void {
-  if (!PLAIN.includes(port.protocol.toUpperCase())) {
+  const protocol = port.protocol.toUpperCase();
+  if (protocol === 'HTTPS') {
+    if (tls === undefined)
+      report('RIPSTOP_MISSING_FIELD', 'error', path, 'a server of protocol HTTPS needs tls: give a mode and a certificate');
+    else checkServerTls(tls, port.number, [...path, 'tls'], report);
+    return;
+  }
+  if (!PLAIN.includes(protocol)) {
     report(
       UNSUPPORTED,
       'warning',
       [...path, 'port', 'protocol'],
-      `port ${port.number} is not opened: gateways do not serve ${port.protocol} in this version, only ${PLAIN.join(', ')}`,
+      `port ${port.number} is not opened by our gateway: it does not serve ${port.protocol} in this version, only ${[...PLAIN, 'HTTPS'].join(', ')}`,
     );
     return;
   }
@@ -42,6 +50,42 @@ function checkServer({ port, tls }: GatewayServer, path: Path, report: Report): 
       [...path, 'tls'],
       `a server of protocol ${port.protocol} is plaintext: give it protocol HTTPS, or only tls.httpsRedirect`,
     );
+}
+
+/** What a mode needs, as istiod demands it. */
+function checkServerTls(tls: ServerTLSSettings, port: number, path: Path, report: Report): void {
+  const { mode = 'PASSTHROUGH' } = tls;
+  const missing = (message: string): void => report('RIPSTOP_MISSING_FIELD', 'error', path, message);
+  if (mode === 'PASSTHROUGH' || mode === 'AUTO_PASSTHROUGH') {
+    report(
+      UNSUPPORTED,
+      'warning',
+      [...path, 'mode'],
+      `TLS connections for these hosts are refused at port ${port}: our gateway does not pass TLS through in this version; use SIMPLE, MUTUAL, OPTIONAL_MUTUAL or ISTIO_MUTUAL`,
+    );
+    return;
+  }
+  const named = tls.credentialName !== undefined || (tls.credentialNames ?? []).length > 0;
+  const files = [tls, ...(tls.tlsCertificates ?? [])].filter(
+    ({ serverCertificate, privateKey }) => (serverCertificate ?? privateKey) !== undefined,
+  );
+  if (mode === 'ISTIO_MUTUAL') {
+    if (named || files.length > 0 || tls.caCertificates !== undefined || tls.caCertCredentialName !== undefined)
+      report(
+        'RIPSTOP_BAD_VALUE',
+        'error',
+        path,
+        'mode ISTIO_MUTUAL shows the certificate of the mesh: leave certificates and credentialName out',
+      );
+    return;
+  }
+  if (!named && files.length === 0) missing(`mode ${mode} needs credentialName, or serverCertificate and privateKey`);
+  if (named && files.length > 0)
+    report('RIPSTOP_BAD_VALUE', 'error', path, 'give credentialName or files, not both: it must be plain which certificate is shown');
+  if (files.some(({ serverCertificate, privateKey }) => serverCertificate === undefined || privateKey === undefined))
+    missing('serverCertificate and privateKey belong together: give both');
+  const roots = tls.caCertificates ?? tls.caCertCredentialName ?? (named ? 'of the Secret' : undefined);
+  if (mode !== 'SIMPLE' && roots === undefined) missing(`mode ${mode} needs caCertificates: who may call is decided by them`);
 }
 
 /** The part of a Gateway of the Gateway API that its check looks at. */

@@ -34,6 +34,7 @@ export function proxyNodeOf({ id, metadata, locality }: NodeMessage): ProxyNode 
     meshId: text('MESH_ID') || 'cluster.local',
     locality: locality !== undefined && locality.region !== '' ? locality : labelledLocality(labels),
     ripstop: text('RIPSTOP_VERSION') !== '',
+    verified: false,
     metadata,
   };
 }

@@ -17,6 +17,11 @@ export interface ProxyNode {
   readonly locality: { readonly region: string; readonly zone: string; readonly subZone: string };
   /** True for our own SDK and gateway (metadata RIPSTOP_VERSION): gets file:line of every object in `filter_metadata.ripstop`. */
   readonly ripstop: boolean;
+  /**
+   * Namespace and service account are what a token or certificate proved over TLS. Only such a node gets keys. Never taken from what
+   * the node says of itself.
+   */
+  readonly verified: boolean;
   /** Node metadata as sent. */
   readonly metadata: Readonly<Record<string, unknown>>;
 }

@@ -42,6 +42,8 @@ export class PushContext {
   readonly destinationRules: DestinationRules;
   readonly peerAuthentications: PeerAuthentications;
   readonly gateways: readonly MeshObject<GatewaySpec>[];
+  /** Secrets and ConfigMaps by `<kind> <namespace>/<name>`: certificates of gateways. */
+  readonly certificates: ReadonlyMap<string, MeshObject>;
   private readonly policies: readonly MeshObject<AuthorizationPolicySpec>[];
   private readonly unenforced: readonly MeshObject[];
   private readonly sources: EndpointSources;
@@ -76,6 +78,12 @@ export class PushContext {
       ...of<GatewaySpec>('Gateway').filter(({ apiVersion }) => apiVersion.startsWith('networking.istio.io/')),
       ...istioGateways(listeners, kubernetes),
     ];
+    this.certificates = new Map(
+      [...of('Secret'), ...of('ConfigMap')].map((object) => [
+        `${object.kind} ${object.metadata.namespace}/${object.metadata.name}`,
+        object,
+      ]),
+    );
     this.scopes = new SidecarScopes({
       sidecars: of<SidecarSpec>('Sidecar'),
       services: this.services,

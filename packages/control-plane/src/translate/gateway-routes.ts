@@ -1,20 +1,19 @@
 import { ROUTE_TYPE_URL, VirtualHost_TlsRequirementType } from '@ripstop/xds-api';
 import type { ProxyNode } from '../model/proxy-node.ts';
 import type { PushContext } from '../push/push-context.ts';
-import { hostMatches } from '../push/service.ts';
 import type { VirtualService } from '../push/virtual-services.ts';
-import { type GatewayHttpServer, gatewayServers } from './gateway-servers.ts';
+import { boundHosts, type GatewayPortServer, gatewayPorts } from './gateway-servers.ts';
 import { type RouteFields, virtualServiceRoutes } from './http-routes.ts';
 import type { XdsResource } from './resource.ts';
 import { routeConfiguration, type VirtualHostFields, virtualHost } from './route-configuration.ts';
 import { isCatchAll } from './route-match.ts';
 import { sourceMetadata } from './values.ts';
 
-/** RDS of a gateway: `http.<target port>`, all plain servers of the port together. */
+/** RDS of a gateway: `http.<target port>`, all plain servers of the port together; `https.<port>.…` of one server. */
 export function buildGatewayRoutes(node: ProxyNode, push: PushContext, names: readonly string[]): XdsResource[] {
-  const servers = gatewayServers(node, push);
+  const servers = [...gatewayPorts(node, push).values()].flat();
   return names.map((name) => {
-    const own = servers.filter(({ targetPort }) => name === `http.${targetPort}`);
+    const own = servers.filter(({ routeName }) => name === routeName);
     return { typeUrl: ROUTE_TYPE_URL, name, message: routeConfiguration(name, gatewayHosts(own, node, push)) };
   });
 }
@@ -29,11 +28,10 @@ interface HostDraft {
   requireTls: boolean;
 }
 
-function gatewayHosts(servers: readonly GatewayHttpServer[], node: ProxyNode, push: PushContext): VirtualHostFields[] {
+function gatewayHosts(servers: readonly GatewayPortServer[], node: ProxyNode, push: PushContext): VirtualHostFields[] {
   const drafts = new Map<string, HostDraft>();
   for (const entry of servers) {
-    const { gateway, server } = entry;
-    const key = `${gateway.metadata.namespace}/${gateway.metadata.name}`;
+    const { key, server } = entry;
     for (const service of push.scopeFor(node).virtualServices) {
       if (!service.gateways.includes(key)) continue;
       const routes = virtualServiceRoutes(service, { node, push, listenPort: server.port.number, gateway: key });
@@ -61,7 +59,7 @@ function gatewayHosts(servers: readonly GatewayHttpServer[], node: ProxyNode, pu
 
 function draftOf(
   drafts: Map<string, HostDraft>,
-  { server }: GatewayHttpServer,
+  { server }: GatewayPortServer,
   host: string,
   metadata: ReturnType<typeof sourceMetadata>,
 ): HostDraft {
@@ -95,21 +93,4 @@ function joined(drafts: readonly HostDraft[]): HostDraft[] {
 function sameSources({ sources: a }: HostDraft, { sources: b }: HostDraft): boolean {
   if (a.length === 0 || a.length !== b.length) return false;
   return a.every(({ service, gateway }, index) => b[index]!.service === service && b[index]!.gateway === gateway);
-}
-
-/** Where the hosts of a server and of a VirtualService meet: the narrower of the two. `ns/host` binds only that namespace's. */
-function boundHosts({ server, gateway }: GatewayHttpServer, service: VirtualService): string[] {
-  const found = new Set<string>();
-  for (const entry of server.hosts) {
-    const slash = entry.indexOf('/');
-    const namespace = slash === -1 ? '*' : entry.slice(0, slash);
-    const pattern = entry.slice(slash + 1);
-    const wanted = namespace === '.' ? gateway.metadata.namespace : namespace;
-    if (wanted !== '*' && wanted !== service.namespace) continue;
-    for (const host of service.hosts) {
-      if (hostMatches(pattern, host)) found.add(host);
-      else if (hostMatches(host, pattern)) found.add(pattern);
-    }
-  }
-  return [...found];
 }

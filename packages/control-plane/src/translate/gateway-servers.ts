@@ -1,31 +1,88 @@
-import type { GatewayServer, GatewaySpec, MeshObject } from '@ripstop/istio-api';
+import type { GatewayServer, GatewaySpec, MeshObject, ServerTLSSettings } from '@ripstop/istio-api';
 import type { ProxyNode } from '../model/proxy-node.ts';
 import type { PushContext } from '../push/push-context.ts';
-import { selects } from '../push/service.ts';
+import { hostMatches, selects } from '../push/service.ts';
+import type { VirtualService } from '../push/virtual-services.ts';
 
-/** One plain-HTTP server of a Gateway that this node is to run. */
-export interface GatewayHttpServer {
+/** One server of a Gateway that this node is to run. */
+export interface GatewayPortServer {
   readonly gateway: MeshObject<GatewaySpec>;
+  /** `<namespace>/<name>` of the Gateway, as VirtualServices name it. */
+  readonly key: string;
   readonly server: GatewayServer;
-  readonly index: number;
   /** Where the process listens: the target port of its own Service for the server's port. */
   readonly targetPort: number;
+  /** Its route configuration; '' for a server of bytes. */
+  readonly routeName: string;
+  /** Hosts that a ClientHello must name; empty: any. */
+  readonly serverNames: readonly string[];
+  /** Set when TLS ends here. */
+  readonly terminates: ServerTLSSettings | undefined;
 }
 
 /** HTTP protocols that a gateway serves without TLS. */
 const PLAIN: ReadonlySet<string> = new Set(['HTTP', 'HTTP2', 'GRPC', 'GRPC-WEB', 'HTTP_PROXY']);
 
-/** The servers of every Gateway that selects this node. Those with TLS are not opened (docs/reference/supported-fields.md). */
-export function gatewayServers(node: ProxyNode, push: PushContext): GatewayHttpServer[] {
-  const servers: GatewayHttpServer[] = [];
+/** What a port carries: servers of two kinds do not fit on one. */
+type PortKind = 'http' | 'tls' | 'tcp';
+
+/**
+ * The servers of every Gateway that selects this node, by target port (Istio: mergeGateways). The first server of a port says what it
+ * carries; one that does not fit to it, or that names a TLS host which another one has, is left out.
+ */
+export function gatewayPorts(node: ProxyNode, push: PushContext): ReadonlyMap<number, readonly GatewayPortServer[]> {
+  const ports = new Map<number, { readonly kind: PortKind; readonly servers: GatewayPortServer[]; readonly taken: Set<string> }>();
   for (const gateway of push.gateways) {
     if (!selects(gateway.spec.selector, node.labels)) continue;
-    for (const [index, server] of (gateway.spec.servers ?? []).entries()) {
-      if (!PLAIN.has(server.port.protocol.toUpperCase())) continue;
-      servers.push({ gateway, server, index, targetPort: targetPortOf(node, push, server.port.number) });
+    for (const server of gateway.spec.servers ?? []) {
+      const kind = kindOf(server);
+      if (kind === undefined) continue;
+      const targetPort = targetPortOf(node, push, server.port.number);
+      const port = ports.get(targetPort) ?? { kind, servers: [], taken: new Set() };
+      const names = kind === 'tls' ? hostNames(server) : [];
+      const fits = port.kind === kind && (kind !== 'tcp' || port.servers.length === 0) && !names.some((name) => port.taken.has(name));
+      if (!fits) continue;
+      for (const name of names) port.taken.add(name);
+      ports.set(targetPort, port);
+      port.servers.push(portServer(gateway, server, kind, targetPort));
     }
   }
-  return servers;
+  return new Map([...ports].sort(([a], [b]) => a - b).map(([number, { servers }]) => [number, servers]));
+}
+
+/** A server of protocol HTTPS or TLS without TLS settings is none: Istio's validation refuses it. */
+function kindOf({ port, tls }: GatewayServer): PortKind | undefined {
+  const protocol = port.protocol.toUpperCase();
+  if (PLAIN.has(protocol)) return 'http';
+  if (tls !== undefined) return 'tls';
+  return protocol === 'HTTPS' || protocol === 'TLS' ? undefined : 'tcp';
+}
+
+function portServer(gateway: MeshObject<GatewaySpec>, server: GatewayServer, kind: PortKind, targetPort: number): GatewayPortServer {
+  const { name, namespace } = gateway.metadata;
+  const { port, tls } = server;
+  const terminates = kind === 'tls' && !passesThrough(tls) ? tls : undefined;
+  const https = terminates !== undefined && port.protocol.toUpperCase() === 'HTTPS';
+  const names = hostNames(server);
+  return {
+    gateway,
+    key: `${namespace}/${name}`,
+    server,
+    targetPort,
+    routeName: kind === 'http' ? `http.${targetPort}` : https ? `https.${port.number}.${port.name ?? ''}.${name}.${namespace}` : '',
+    serverNames: kind === 'tls' && !names.includes('*') ? names : [],
+    terminates,
+  };
+}
+
+function passesThrough(tls: ServerTLSSettings | undefined): boolean {
+  const { mode = 'PASSTHROUGH' } = tls ?? {};
+  return mode === 'PASSTHROUGH' || mode === 'AUTO_PASSTHROUGH';
+}
+
+/** Hosts without the namespace that may stand before them. */
+function hostNames({ hosts }: GatewayServer): string[] {
+  return [...new Set(hosts.map((host) => host.slice(host.indexOf('/') + 1)))];
 }
 
 function targetPortOf(node: ProxyNode, push: PushContext, port: number): number {
@@ -34,4 +91,21 @@ function targetPortOf(node: ProxyNode, push: PushContext, port: number): number 
     if (typeof found?.targetPort === 'number') return found.targetPort;
   }
   return port;
+}
+
+/** Where the hosts of a server and of a VirtualService meet: the narrower of the two. `ns/host` binds only that namespace's. */
+export function boundHosts({ server, gateway }: GatewayPortServer, service: VirtualService): string[] {
+  const found = new Set<string>();
+  for (const entry of server.hosts) {
+    const slash = entry.indexOf('/');
+    const namespace = slash === -1 ? '*' : entry.slice(0, slash);
+    const pattern = entry.slice(slash + 1);
+    const wanted = namespace === '.' ? gateway.metadata.namespace : namespace;
+    if (wanted !== '*' && wanted !== service.namespace) continue;
+    for (const host of service.hosts) {
+      if (hostMatches(pattern, host)) found.add(host);
+      else if (hostMatches(host, pattern)) found.add(pattern);
+    }
+  }
+  return [...found];
 }

@@ -243,7 +243,8 @@ function redirect(spec: HTTPRedirect, listenPort: number): RouteFields['action']
   };
 }
 
-function clusterOf(destination: Destination, scope: RouteScope): string {
+/** `outbound|<port>|<subset>|<host>`; without a port the service's only one, or the port that is listened on. */
+export function clusterOf(destination: Destination, scope: RouteScope): string {
   return outboundCluster(destination.host, destinationPort(destination, scope), destination.subset);
 }
 

@@ -1,3 +1,4 @@
+import { CA_SUFFIX, type ServerTLSSettings } from '@ripstop/istio-api';
 import {
   ApiConfigSource_ApiType,
   ApiVersion,
@@ -10,7 +11,10 @@ import {
   TransportSocket,
   UpstreamTlsContext,
 } from '@ripstop/xds-api';
-import { ZERO } from './values.ts';
+import { credentialResource } from './credential-name.ts';
+import { type FieldsOf, ZERO } from './values.ts';
+
+type CommonTlsFields = NonNullable<FieldsOf<typeof DownstreamTlsContext>['commonTlsContext']>;
 
 /** What a client expects of its peer. */
 export interface UpstreamIdentity {
@@ -112,6 +116,95 @@ export function downstreamSocket(trustDomains: readonly string[], tcp: boolean):
     },
   });
   return { name: 'envoy.transport_sockets.tls', configType: { $case: 'typedConfig', value: packAny(DownstreamTlsContext, context) } };
+}
+
+const GATEWAY_VERSIONS: Readonly<Record<string, TlsParameters_TlsProtocol>> = {
+  TLSV1_0: TlsParameters_TlsProtocol.TLSv1_0,
+  TLSV1_1: TlsParameters_TlsProtocol.TLSv1_1,
+  TLSV1_2: TlsParameters_TlsProtocol.TLSv1_2,
+  TLSV1_3: TlsParameters_TlsProtocol.TLSv1_3,
+};
+
+/**
+ * TLS of a Gateway's server (Istio: BuildListenerTLSContext). The certificate comes from a Secret over the same stream
+ * (`kubernetes://…`), from files of the gateway's machine (`file-cert:…`), or is the one that the mesh has issued (ISTIO_MUTUAL).
+ */
+export function gatewaySocket(tls: ServerTLSSettings): TransportSocket {
+  const mutual = tls.mode === 'MUTUAL' || tls.mode === 'ISTIO_MUTUAL';
+  const asks = mutual || tls.mode === 'OPTIONAL_MUTUAL';
+  const context = DownstreamTlsContext.fromPartial({
+    requireClientCertificate: mutual,
+    commonTlsContext: {
+      ...gatewayParameters(tls),
+      alpnProtocols: ['h2', 'http/1.1'],
+      tlsCertificateSdsSecretConfigs: gatewayCertificates(tls),
+      ...(asks ? { validationContextType: callers(tls) } : {}),
+    },
+  });
+  return { name: 'envoy.transport_sockets.tls', configType: { $case: 'typedConfig', value: packAny(DownstreamTlsContext, context) } };
+}
+
+function gatewayParameters({ mode, minProtocolVersion, maxProtocolVersion, cipherSuites = [] }: ServerTLSSettings): CommonTlsFields {
+  const minimum = GATEWAY_VERSIONS[minProtocolVersion ?? ''];
+  const maximum = GATEWAY_VERSIONS[maxProtocolVersion ?? ''];
+  if (mode === 'ISTIO_MUTUAL' || (minimum === undefined && maximum === undefined && cipherSuites.length === 0)) return {};
+  return {
+    tlsParams: {
+      ...(minimum === undefined ? {} : { tlsMinimumProtocolVersion: minimum }),
+      ...(maximum === undefined ? {} : { tlsMaximumProtocolVersion: maximum }),
+      cipherSuites: [...cipherSuites],
+    },
+  };
+}
+
+function gatewayCertificates(tls: ServerTLSSettings): SdsSecretConfig[] {
+  if (tls.mode === 'ISTIO_MUTUAL') return [workloadSecret('default')];
+  const names = credentialNames(tls);
+  if (names.length > 0) return names.map((name) => adsSecret(credentialResource(name)));
+  return [tls, ...(tls.tlsCertificates ?? [])].flatMap(({ serverCertificate, privateKey }) =>
+    serverCertificate === undefined || privateKey === undefined ? [] : [fileSecret(`file-cert:${serverCertificate}~${privateKey}`)],
+  );
+}
+
+/** Who may call: by the names and hashes that are listed, and by a bundle. */
+function callers(tls: ServerTLSSettings): CommonTlsFields['validationContextType'] {
+  const { subjectAltNames = [], verifyCertificateSpki = [], verifyCertificateHash = [] } = tls;
+  const matchSubjectAltNames = subjectAltNames.map((value) => ({ matchPattern: { $case: 'exact', value } }) as const);
+  const pins =
+    tls.mode === 'ISTIO_MUTUAL'
+      ? {}
+      : { verifyCertificateSpki: [...verifyCertificateSpki], verifyCertificateHash: [...verifyCertificateHash] };
+  return {
+    $case: 'combinedValidationContext',
+    value: { defaultValidationContext: { matchSubjectAltNames, ...pins }, validationContextSdsSecretConfig: bundleOf(tls) },
+  };
+}
+
+function bundleOf(tls: ServerTLSSettings): SdsSecretConfig {
+  if (tls.mode === 'ISTIO_MUTUAL') return workloadSecret('ROOTCA');
+  if (tls.caCertCredentialName !== undefined) {
+    const name = credentialResource(tls.caCertCredentialName);
+    return adsSecret(name.endsWith(CA_SUFFIX) ? name : `${name}${CA_SUFFIX}`);
+  }
+  const [name] = credentialNames(tls);
+  return name === undefined ? fileSecret(`file-root:${tls.caCertificates ?? ''}`) : adsSecret(`${credentialResource(name)}${CA_SUFFIX}`);
+}
+
+function credentialNames({ credentialName, credentialNames = [] }: ServerTLSSettings): readonly string[] {
+  return credentialName === undefined || credentialName === '' ? credentialNames : [credentialName];
+}
+
+/** Served by the control plane over the stream that the listener came on. */
+function adsSecret(name: string): SdsSecretConfig {
+  return {
+    name,
+    sdsConfig: {
+      authorities: [],
+      configSourceSpecifier: { $case: 'ads', value: {} },
+      initialFetchTimeout: undefined,
+      resourceApiVersion: ApiVersion.V3,
+    },
+  };
 }
 
 export function rawSocket(): TransportSocket {

@@ -1,4 +1,4 @@
-import { CLUSTER_TYPE_URL, ENDPOINT_TYPE_URL, LISTENER_TYPE_URL, ROUTE_TYPE_URL } from '@ripstop/xds-api';
+import { CLUSTER_TYPE_URL, ENDPOINT_TYPE_URL, LISTENER_TYPE_URL, ROUTE_TYPE_URL, SECRET_TYPE_URL } from '@ripstop/xds-api';
 import type { ProxyNode } from '../model/proxy-node.ts';
 import type { PushContext } from '../push/push-context.ts';
 import { buildClusters } from './clusters.ts';
@@ -6,16 +6,17 @@ import { buildEndpoints } from './endpoints.ts';
 import { buildListeners } from './listeners.ts';
 import type { XdsResource } from './resource.ts';
 import { buildRoutes } from './routes.ts';
+import { buildSecrets } from './secrets.ts';
 
 /** In this order a change reaches a client without a gap: what routes point to must be there before them. */
-export const PUSH_ORDER: readonly string[] = [CLUSTER_TYPE_URL, ENDPOINT_TYPE_URL, LISTENER_TYPE_URL, ROUTE_TYPE_URL];
+export const PUSH_ORDER: readonly string[] = [CLUSTER_TYPE_URL, ENDPOINT_TYPE_URL, LISTENER_TYPE_URL, ROUTE_TYPE_URL, SECRET_TYPE_URL];
 
 /** Types whose resources are asked for one by one; the others are sent whole. */
-export const NAMED_TYPES: ReadonlySet<string> = new Set([ENDPOINT_TYPE_URL, ROUTE_TYPE_URL]);
+export const NAMED_TYPES: ReadonlySet<string> = new Set([ENDPOINT_TYPE_URL, ROUTE_TYPE_URL, SECRET_TYPE_URL]);
 
 /**
  * The resources of one type for one node. Pure: the same node and push context give the same messages. `names` is the
- * subscription for EDS and RDS and is not looked at for CDS and LDS. An unknown type has no resources.
+ * subscription for EDS, RDS and SDS and is not looked at for CDS and LDS. An unknown type has no resources.
  */
 export function translate(typeUrl: string, node: ProxyNode, push: PushContext, names: readonly string[]): XdsResource[] {
   switch (typeUrl) {
@@ -27,6 +28,8 @@ export function translate(typeUrl: string, node: ProxyNode, push: PushContext, n
       return buildEndpoints(node, push, names);
     case ROUTE_TYPE_URL:
       return buildRoutes(node, push, names);
+    case SECRET_TYPE_URL:
+      return buildSecrets(node, push, names);
     default:
       return [];
   }

@@ -1,32 +1,32 @@
 import { texts } from './common.ts';
 import { type Kind, NETWORKING } from './kind.ts';
-import { bool, choice, type Fields, ignored, ignoredFields, list, map, noted, object, port, refused, text } from './schema.ts';
+import { bool, choice, type Fields, ignored, list, map, noted, object, port, refused, text } from './schema.ts';
 
 const TLS_VERSION = choice('TLS_AUTO', 'TLSV1_0', 'TLSV1_1', 'TLSV1_2', 'TLSV1_3');
 const certificate: Fields = { serverCertificate: text, privateKey: text, caCertificates: text };
 
-/** TLS settings of a server (Gateway, Sidecar ingress). Servers with TLS are not opened, so nothing of it has an effect. */
+/** TLS settings of a server (Gateway, Sidecar ingress). */
 export const serverTlsFields: Fields = {
   httpsRedirect: bool,
-  ...ignoredFields(
-    {
-      mode: choice('PASSTHROUGH', 'SIMPLE', 'MUTUAL', 'AUTO_PASSTHROUGH', 'ISTIO_MUTUAL', 'OPTIONAL_MUTUAL'),
-      ...certificate,
-      caCrl: text,
-      credentialName: text,
-      credentialNames: texts,
-      caCertCredentialName: text,
-      tlsCertificates: list(object(certificate)),
-      subjectAltNames: texts,
-      verifyCertificateSpki: texts,
-      verifyCertificateHash: texts,
-      minProtocolVersion: TLS_VERSION,
-      maxProtocolVersion: TLS_VERSION,
-      cipherSuites: texts,
-      insecureSkipVerify: bool,
-    },
-    'a server with TLS is not opened',
+  mode: noted(
+    choice('PASSTHROUGH', 'SIMPLE', 'MUTUAL', 'AUTO_PASSTHROUGH', 'ISTIO_MUTUAL', 'OPTIONAL_MUTUAL'),
+    'PASSTHROUGH and AUTO_PASSTHROUGH are not served by our gateway, and a warning says so',
   ),
+  serverCertificate: noted(text, "a file of the gateway's machine, read again when it changes"),
+  privateKey: noted(text, "a file of the gateway's machine"),
+  caCertificates: noted(text, "a file of the gateway's machine"),
+  caCrl: refused(text, 'revoked certificates would be let in: put the list into the Secret, as `ca.crl` beside `ca.crt`'),
+  credentialName: noted(text, "a Secret of the gateway workload's namespace: kubernetes.io/tls, or generic with cert, key and cacert"),
+  credentialNames: texts,
+  caCertCredentialName: text,
+  tlsCertificates: list(object(certificate)),
+  subjectAltNames: texts,
+  verifyCertificateSpki: texts,
+  verifyCertificateHash: texts,
+  minProtocolVersion: noted(TLS_VERSION, 'below TLSV1_2 the gateway speaks TLS 1.2'),
+  maxProtocolVersion: TLS_VERSION,
+  cipherSuites: noted(texts, 'of TLS 1.2; those of TLS 1.3 are fixed, as in Envoy'),
+  insecureSkipVerify: refused(bool, 'any certificate would be let in: use OPTIONAL_MUTUAL'),
 };
 
 export const gateway: Kind = {
@@ -43,7 +43,7 @@ export const gateway: Kind = {
               number: port,
               protocol: noted(
                 text,
-                'HTTP, HTTP2, GRPC, GRPC-WEB, HTTP_PROXY are opened; HTTPS, TLS, TCP, MONGO are not, and a warning says so',
+                'HTTP, HTTP2, GRPC, GRPC-WEB, HTTP_PROXY and HTTPS are opened; TLS, TCP, MONGO are not, and a warning says so',
               ),
               name: text,
               targetPort: ignored(port, "the targetPort of the gateway's own Service decides, as in Istio"),

@@ -70,7 +70,12 @@ export const kubernetesKinds: readonly Kind[] = [
   { ...CORE, kind: 'Node', namespaced: false, status: 'used', note: 'its labels `topology.kubernetes.io/region` and `zone` are read' },
   { ...unread('Namespace', 'workloads name their namespace themselves'), namespaced: false },
   unread('ServiceAccount', 'an account exists by being named'),
-  unread('Secret', 'certificates come from files and from the CA'),
+  {
+    ...CORE,
+    kind: 'Secret',
+    status: 'used',
+    note: 'certificates of Gateways (credentialName): `tls.crt`, `tls.key`, `ca.crt`, `ca.crl`, or `cert`, `key`, `cacert`, `crl`; in data or stringData',
+  },
   unread('ConfigMap', 'the mesh configuration is mesh.yaml'),
 ];
 

@@ -112,10 +112,11 @@ describe('what is optional', () => {
     ],
     ['the size from which zones count', rule('{ loadBalancer: { zoneAwareLbSetting: { minClusterSize: 6 } } }'), 'minClusterSize'],
     [
-      'an HTTPS server',
-      gateway('port: { number: 443, protocol: HTTPS }, tls: { mode: SIMPLE, credentialName: c }'),
-      'port 443 is not opened',
+      'a server that passes TLS through',
+      gateway('port: { number: 443, protocol: HTTPS }, tls: { mode: PASSTHROUGH }'),
+      'TLS connections for these hosts are refused at port 443',
     ],
+    ['a TCP server', gateway('port: { number: 9000, protocol: TCP }'), 'port 9000 is not opened by our gateway'],
     [
       'a port that a Sidecar opens',
       networking('Sidecar', '{ ingress: [{ port: { number: 9443 }, defaultEndpoint: "127.0.0.1:8080" }] }'),

@@ -108,12 +108,24 @@ export interface HTTPRoute {
   readonly corsPolicy?: CorsPolicy;
   readonly headers?: Headers;
 }
+/** What connections, not requests, are matched on. */
+export interface L4Match {
+  readonly sniHosts?: readonly string[];
+  readonly port?: number;
+  readonly gateways?: readonly string[];
+}
+export interface L4Route {
+  readonly match?: readonly L4Match[];
+  readonly route?: readonly { readonly destination: Destination; readonly weight?: number }[];
+}
+export type TLSRoute = L4Route;
+export type TCPRoute = L4Route;
 export interface VirtualServiceSpec {
   readonly hosts?: readonly string[];
   readonly gateways?: readonly string[];
   readonly http?: readonly HTTPRoute[];
-  readonly tls?: readonly unknown[];
-  readonly tcp?: readonly unknown[];
+  readonly tls?: readonly TLSRoute[];
+  readonly tcp?: readonly TCPRoute[];
   readonly exportTo?: readonly string[];
 }
 
@@ -191,7 +203,31 @@ export interface GatewayServer {
   readonly hosts: readonly string[];
   readonly name?: string;
   readonly bind?: string;
-  readonly tls?: { readonly mode?: string; readonly credentialName?: string; readonly httpsRedirect?: boolean };
+  readonly tls?: ServerTLSSettings;
+}
+/** TLS of a Gateway's server (Istio: ServerTLSSettings). */
+export interface ServerTLSSettings {
+  readonly httpsRedirect?: boolean;
+  /** PASSTHROUGH when left out, as in Istio. */
+  readonly mode?: string;
+  readonly serverCertificate?: string;
+  readonly privateKey?: string;
+  readonly caCertificates?: string;
+  readonly tlsCertificates?: readonly {
+    readonly serverCertificate?: string;
+    readonly privateKey?: string;
+    readonly caCertificates?: string;
+  }[];
+  readonly credentialName?: string;
+  readonly credentialNames?: readonly string[];
+  readonly caCertCredentialName?: string;
+  readonly insecureSkipVerify?: boolean;
+  readonly subjectAltNames?: readonly string[];
+  readonly verifyCertificateSpki?: readonly string[];
+  readonly verifyCertificateHash?: readonly string[];
+  readonly minProtocolVersion?: string;
+  readonly maxProtocolVersion?: string;
+  readonly cipherSuites?: readonly string[];
 }
 export interface GatewaySpec {
   readonly selector?: Readonly<Record<string, string>>;

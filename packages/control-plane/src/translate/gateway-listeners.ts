@@ -1,0 +1,153 @@
+import { LISTENER_TYPE_URL, Listener, NetworkRbac, packAny, TlsInspector, TrafficDirection } from '@ripstop/xds-api';
+import type { ProxyNode } from '../model/proxy-node.ts';
+import type { PushContext } from '../push/push-context.ts';
+import { resolveHost } from '../push/service.ts';
+import type { VirtualService } from '../push/virtual-services.ts';
+import { connectionManager } from './connection-manager.ts';
+import { type HttpFilterFields, inboundFilters } from './filter-order.ts';
+import { boundHosts, type GatewayPortServer, gatewayPorts } from './gateway-servers.ts';
+import { clusterOf } from './http-routes.ts';
+import { socketAddress } from './inbound-listener.ts';
+import { rds } from './outbound-listeners.ts';
+import { httpRbacFilters, networkRbacFilters } from './rbac/rbac-filters.ts';
+import type { XdsResource } from './resource.ts';
+import { type NetworkFilterFields, tcpProxy } from './tcp-proxy.ts';
+import { gatewaySocket } from './tls.ts';
+import type { FieldsOf } from './values.ts';
+
+type ListenerFields = FieldsOf<typeof Listener>;
+type ChainFields = NonNullable<ListenerFields['filterChains']>[number];
+type L4Route = NonNullable<VirtualService['object']['spec']['tcp']>[number];
+
+const CONNECT_TIMEOUT = { seconds: 15, nanos: 0 };
+
+/** One listener per port that Gateways ask this node to open: `0.0.0.0_8080`. */
+export function gatewayListeners(node: ProxyNode, push: PushContext): XdsResource[] {
+  const builder = new ChainBuilder(node, push);
+  return [...gatewayPorts(node, push)].flatMap(([port, servers]) => {
+    const name = `0.0.0.0_${port}`;
+    const filterChains = builder.chains(name, servers);
+    if (filterChains.length === 0) return [];
+    const message = Listener.fromPartial({
+      name,
+      address: socketAddress('0.0.0.0', port),
+      trafficDirection: TrafficDirection.OUTBOUND,
+      maxConnectionsToAcceptPerSocketEvent: 1,
+      ...(filterChains.some(({ filterChainMatch }) => filterChainMatch !== undefined) ? { listenerFilters: [tlsInspector()] } : {}),
+      filterChains,
+    });
+    return [{ typeUrl: LISTENER_TYPE_URL, name, message }];
+  });
+}
+
+/** Policies hold for a gateway as for any workload: strangers are judged before routes are tried. */
+class ChainBuilder {
+  private readonly node: ProxyNode;
+  private readonly push: PushContext;
+  private readonly httpFilters: HttpFilterFields[];
+  private readonly tcpFilters: NetworkFilterFields[];
+
+  constructor(node: ProxyNode, push: PushContext) {
+    this.node = node;
+    this.push = push;
+    const trustDomains = [push.mesh.trustDomain, ...push.mesh.trustDomainAliases];
+    const policies = push.policiesFor(node.namespace, node.labels);
+    this.httpFilters = inboundFilters(httpRbacFilters(policies, trustDomains));
+    this.tcpFilters = networkRbacFilters(policies, trustDomains).map((config) => ({
+      name: 'envoy.filters.network.rbac',
+      configType: { $case: 'typedConfig', value: packAny(NetworkRbac, config) },
+    }));
+  }
+
+  chains(listener: string, servers: readonly GatewayPortServer[]): ChainFields[] {
+    const [first] = servers;
+    // Plain HTTP servers share one connection manager: hosts tell them apart.
+    if (first !== undefined && first.routeName !== '' && first.terminates === undefined) return [this.http(listener, first)];
+    const taken = new Set<string>();
+    return servers.flatMap((entry) => (entry.routeName === '' ? this.bytes(entry, taken) : [this.http(listener, entry)]));
+  }
+
+  private http(listener: string, { routeName, serverNames, terminates }: GatewayPortServer): ChainFields {
+    const value = connectionManager({
+      statPrefix: `outbound_${listener};`,
+      node: this.node,
+      mesh: this.push.mesh,
+      httpFilters: this.httpFilters,
+      routes: rds(routeName),
+      position: 'gateway',
+    });
+    return {
+      ...(serverNames.length === 0 ? {} : { filterChainMatch: { serverNames: [...serverNames] } }),
+      filters: [{ name: 'envoy.filters.network.http_connection_manager', configType: { $case: 'typedConfig', value } }],
+      ...(terminates === undefined ? {} : { transportSocket: gatewaySocket(terminates) }),
+      transportSocketConnectTimeout: CONNECT_TIMEOUT,
+    };
+  }
+
+  /** TCP, and TLS that is passed through by server name or ends here. `taken`: server names of the port that have a chain. */
+  private bytes(entry: GatewayPortServer, taken: Set<string>): ChainFields[] {
+    const passthrough = entry.server.tls !== undefined && entry.terminates === undefined;
+    const services = this.push
+      .scopeFor(this.node)
+      .virtualServices.filter((service) => service.gateways.includes(entry.key) && boundHosts(entry, service).length > 0);
+    if (passthrough) return services.flatMap((service) => this.passthrough(entry, service, taken));
+    for (const service of services) {
+      const route = (service.object.spec.tcp ?? []).find((candidate) => matchesServer(candidate, entry, service));
+      if (route !== undefined) return [this.tcp(entry, service, route)];
+    }
+    return [];
+  }
+
+  private passthrough(entry: GatewayPortServer, service: VirtualService, taken: Set<string>): ChainFields[] {
+    return (service.object.spec.tls ?? []).flatMap((route) =>
+      (route.match ?? []).flatMap((match) => {
+        const names = match.sniHosts ?? [];
+        const fits = (route.route ?? []).length > 0 && matchesServer({ match: [match] }, entry, service);
+        // Two chains with one name would make Envoy refuse the listener.
+        if (!fits || names.some((name) => taken.has(name))) return [];
+        for (const name of names) taken.add(name);
+        const chain = this.stream(entry, service, route);
+        return [names.includes('*') ? chain : { filterChainMatch: { serverNames: [...names] }, ...chain }];
+      }),
+    );
+  }
+
+  private tcp(entry: GatewayPortServer, service: VirtualService, route: L4Route): ChainFields {
+    const { serverNames, terminates } = entry;
+    return {
+      ...(serverNames.length === 0 ? {} : { filterChainMatch: { serverNames: [...serverNames] } }),
+      ...this.stream(entry, service, route),
+      ...(terminates === undefined ? {} : { transportSocket: gatewaySocket(terminates) }),
+    };
+  }
+
+  private stream({ server, key }: GatewayPortServer, { name, namespace }: VirtualService, { route = [] }: L4Route): ChainFields {
+    const scope = { node: this.node, push: this.push, listenPort: server.port.number, gateway: key };
+    const targets = route.map(({ destination, weight = 0 }) => ({
+      name: clusterOf({ ...destination, host: resolveHost(destination.host, namespace, this.push.mesh.domain) }, scope),
+      weight,
+    }));
+    const proxy =
+      targets.length === 1
+        ? tcpProxy(targets[0]!.name, this.push.mesh)
+        : tcpProxy(targets, this.push.mesh, { statPrefix: `${name}.${namespace}` });
+    return { filters: [...this.tcpFilters, proxy], transportSocketConnectTimeout: CONNECT_TIMEOUT };
+  }
+}
+
+/** Istio: l4MultiMatch. Without a match everything is taken. */
+function matchesServer({ match = [] }: L4Route, { server, key }: GatewayPortServer, { namespace }: VirtualService): boolean {
+  if (match.length === 0) return true;
+  return match.some(({ port, gateways }) => {
+    const named =
+      gateways === undefined || gateways.some((gateway) => (gateway.includes('/') ? gateway : `${namespace}/${gateway}`) === key);
+    return named && (port === undefined || port === server.port.number);
+  });
+}
+
+function tlsInspector(): NonNullable<ListenerFields['listenerFilters']>[number] {
+  return {
+    name: 'envoy.filters.listener.tls_inspector',
+    configType: { $case: 'typedConfig', value: packAny(TlsInspector, TlsInspector.fromPartial({ initialReadBufferSize: 512 })) },
+  };
+}
