@@ -1,8 +1,7 @@
 export type { CertificateAuthority, IssuedCertificate } from './ca/certificate-authority.ts';
 export { createTokenIssuer, type TokenIssuer, type WorkloadAccount } from './ca/token-issuer.ts';
 export type { ControlPlaneEvent } from './events.ts';
-export { gatewayListeners, istioGateways } from './gateway-api/listeners.ts';
-export { gatewayApiRoutes } from './gateway-api/routes.ts';
+export { type GatewayApi, translateGatewayApi } from './gateway-api/gateway-api.ts';
 export type { GraphEdge, ServiceGraph } from './graph/service-graph.ts';
 export { type NamedNode, parseNodes } from './model/named-node.ts';
 export type { Dialect, ProxyNode } from './model/proxy-node.ts';

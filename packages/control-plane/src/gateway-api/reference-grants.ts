@@ -1,12 +1,25 @@
 import type { MeshObject } from '@ripstop/istio-api';
-import type { BackendRef } from './route-types.ts';
+import { GATEWAY_API } from './gateway-types.ts';
 
 interface GrantSpec {
-  readonly from?: readonly { readonly group: string; readonly kind: string; readonly namespace: string }[];
-  readonly to?: readonly { readonly group: string; readonly kind: string; readonly name?: string }[];
+  readonly from?: readonly { readonly group?: string; readonly kind: string; readonly namespace: string }[];
+  readonly to?: readonly { readonly group?: string; readonly kind: string; readonly name?: string }[];
 }
 
-/** Whether routes may refer to backends of another namespace: only if that namespace says so. */
+/** Who refers: a Gateway or a route of the Gateway API. */
+export interface Referrer {
+  readonly kind: string;
+  readonly namespace: string;
+}
+
+export interface Referent {
+  readonly group: string;
+  readonly kind: string;
+  readonly name: string;
+  readonly namespace: string;
+}
+
+/** Whether objects may refer into another namespace: only if that namespace says so. */
 export class ReferenceGrants {
   private readonly grants: readonly MeshObject<GrantSpec>[];
 
@@ -14,13 +27,13 @@ export class ReferenceGrants {
     this.grants = objects.filter(({ kind }) => kind === 'ReferenceGrant') as MeshObject<GrantSpec>[];
   }
 
-  allow(kind: string, from: string, { kind: target = 'Service', name, namespace }: BackendRef): boolean {
-    if (namespace === undefined || namespace === from || target !== 'Service') return true;
+  allows(from: Referrer, to: Referent): boolean {
+    if (to.namespace === from.namespace) return true;
     return this.grants.some(
       ({ metadata, spec }) =>
-        metadata.namespace === namespace &&
-        (spec.from ?? []).some((entry) => entry.kind === kind && entry.namespace === from) &&
-        (spec.to ?? []).some((entry) => entry.kind === target && (entry.name === undefined || entry.name === '' || entry.name === name)),
+        metadata.namespace === to.namespace &&
+        (spec.from ?? []).some((entry) => entry.group === GATEWAY_API && entry.kind === from.kind && entry.namespace === from.namespace) &&
+        (spec.to ?? []).some((entry) => (entry.group ?? '') === to.group && entry.kind === to.kind && (entry.name || to.name) === to.name),
     );
   }
 }

@@ -14,7 +14,9 @@ export function httpMatch({ path, headers, queryParams, method }: HttpMatch): HT
 /** Without a path a match is about every path. */
 function uriOf({ type = 'PathPrefix', value = '/' }: NonNullable<HttpMatch['path']> = {}): StringMatch {
   if (type === 'Exact') return { exact: value };
-  return type === 'RegularExpression' ? { regex: value } : { prefix: value };
+  if (type === 'RegularExpression') return { regex: value };
+  // The slash at the end of a prefix says nothing.
+  return { prefix: value === '/' ? value : value.replace(/\/$/, '') };
 }
 
 /** A gRPC method is a path: `/service/method`. */
@@ -24,7 +26,7 @@ export function grpcMatch({ method, headers }: GrpcMatch): HTTPMatchRequest {
     service === undefined && name === undefined
       ? undefined
       : type === 'RegularExpression'
-        ? { regex: `/${service ?? '[^/]+'}/${name ?? '[^/]+'}` }
+        ? { regex: `/${service ?? '[^/]+'}/${name ?? '.+'}` }
         : name === undefined
           ? { prefix: `/${service}/` }
           : service === undefined

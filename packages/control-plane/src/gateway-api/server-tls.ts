@@ -1,12 +1,10 @@
-import type { GatewayServer } from '@ripstop/istio-api';
-import { type Certificates, isCertificate } from './certificates.ts';
-import type { Path, Problem } from './conditions.ts';
-import { joined } from './conditions.ts';
-import type { FrontendTls, KubernetesGatewaySpec, type ListenerSpec, type ObjectRef } from './gateway-types.ts';
+import type { ServerTLSSettings } from '@ripstop/istio-api';
+import type { Certificates } from './certificates.ts';
+import { joined, type Path, type Problem } from './conditions.ts';
+import type { FrontendTls, KubernetesGatewaySpec, ListenerSpec, ObjectRef } from './gateway-types.ts';
 import type { ReferenceGrants } from './reference-grants.ts';
 
-type ServerTls = NonNullable<GatewayServer['tls']>;
-type Fields = { -readonly [K in keyof ServerTls]: ServerTls[K] };
+type Fields = { -readonly [K in keyof ServerTLSSettings]: ServerTLSSettings[K] };
 
 /** What a listener's TLS is made from. */
 export interface TlsScope {
@@ -18,7 +16,7 @@ export interface TlsScope {
 
 /** TLS of a server, or why there is none. `server` undefined: the listener has no TLS section. */
 export interface ResolvedTls {
-  readonly server: ServerTls | undefined;
+  readonly server: ServerTLSSettings | undefined;
   readonly problem: Problem | undefined;
 }
 
@@ -51,7 +49,11 @@ function addCertificates(server: Fields, refs: readonly ObjectRef[], path: Path,
   );
   // One that can be served is enough: the listener opens with it.
   if (names.length === 0) {
-    const none: Problem = { reason: 'InvalidCertificateRef', message: 'certificateRefs is empty: name a Secret with tls.crt and tls.key', path };
+    const none: Problem = {
+      reason: 'InvalidCertificateRef',
+      message: 'certificateRefs is empty: name a Secret with tls.crt and tls.key',
+      path,
+    };
     return joined(problems.filter((problem) => problem !== undefined)) ?? none;
   }
   if (names.length === 1) server.credentialName = names[0]!;
@@ -104,7 +106,9 @@ function addFrontendValidation(server: Fields, option: string | undefined, port:
 
 function bundleProblem(ref: ObjectRef, path: Path, { namespace, certificates, grants }: TlsScope): Problem | undefined {
   const { name, group = '', kind = '', namespace: target = namespace } = ref;
-  if (!grants.allows({ kind: 'Gateway', namespace }, { group: '', kind: kind === 'Secret' ? kind : 'ConfigMap', name, namespace: target })) {
+  if (
+    !grants.allows({ kind: 'Gateway', namespace }, { group: '', kind: kind === 'Secret' ? kind : 'ConfigMap', name, namespace: target })
+  ) {
     return {
       reason: 'RefNotPermitted',
       message: `caCertificateRef ${target}/${name} not accessible to a Gateway in namespace "${namespace}" (missing a ReferenceGrant?)`,
@@ -121,9 +125,8 @@ function bundleProblem(ref: ObjectRef, path: Path, { namespace, certificates, gr
   }
   const key = `${target}/${name}`;
   if (!certificates.has(kind, key)) return invalid('InvalidCACertificateRef', `${kind.toLowerCase()} ${key} not found`);
-  const bundle = certificates.bundle(kind, key);
-  if (bundle === undefined) return invalid('InvalidCACertificateRef', 'it has no CA certificates under cacert or ca.crt');
-  return isCertificate(bundle) ? undefined : invalid('InvalidCACertificateRef', 'the bundle is malformed');
+  const problem = certificates.bundleProblem(kind, key);
+  return problem === undefined ? undefined : invalid('InvalidCACertificateRef', problem);
 }
 
 /** `spec.tls.backend.clientCertificateRef`: nothing would show it to backends, so it is a problem whatever it names. */
@@ -135,4 +138,3 @@ export function backendCertificateProblem({ tls }: KubernetesGatewaySpec): Probl
     path: ['spec', 'tls', 'backend', 'clientCertificateRef'],
   };
 }
-

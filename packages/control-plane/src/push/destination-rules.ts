@@ -19,7 +19,13 @@ export class DestinationRules {
   /** Some rule has a failoverPriority. */
   readonly compareLabels: boolean;
 
-  constructor(objects: readonly MeshObject<DestinationRuleSpec>[], domain: string, rootNamespace: string) {
+  /** `policies`: rules made of BackendTLSPolicies. What a written rule says about the same host comes first. */
+  constructor(
+    objects: readonly MeshObject<DestinationRuleSpec>[],
+    domain: string,
+    rootNamespace: string,
+    policies: readonly MeshObject<DestinationRuleSpec>[] = [],
+  ) {
     this.rootNamespace = rootNamespace;
     this.compareLabels = objects.some(({ spec }) => JSON.stringify(spec).includes('"failoverPriority"'));
     for (const object of objects) {
@@ -31,6 +37,16 @@ export class DestinationRules {
       if (at === -1) rules.push(single(object, host));
       else rules[at] = merge(rules[at]!, object.spec);
     }
+    for (const object of policies) this.fill(object);
+  }
+
+  private fill(object: MeshObject<DestinationRuleSpec>): void {
+    const { namespace } = object.metadata;
+    const rules = this.byNamespace.get(namespace) ?? [];
+    this.byNamespace.set(namespace, rules);
+    const at = rules.findIndex(({ host }) => host === object.spec.host);
+    if (at === -1) rules.push(single(object, object.spec.host));
+    else rules[at] = { ...rules[at]!, trafficPolicy: filled(rules[at]!.trafficPolicy, object.spec.trafficPolicy) };
   }
 
   /** Client's namespace, then the service's, then the root namespace; in each the exact host, else the longest wildcard. */
@@ -66,6 +82,16 @@ function single(object: MeshObject<DestinationRuleSpec>, host: string): MergedDe
 function merge(rule: MergedDestinationRule, spec: DestinationRuleSpec): MergedDestinationRule {
   const more = (spec.subsets ?? []).filter(({ name }) => !rule.subsets.some((subset) => subset.name === name));
   return { ...rule, subsets: [...rule.subsets, ...more], trafficPolicy: rule.trafficPolicy ?? spec.trafficPolicy };
+}
+
+/** A written policy with the gaps filled by one of a BackendTLSPolicy (Istio: mergeBackendPolicyTrafficPolicy). */
+function filled(written: TrafficPolicy | undefined, policy: TrafficPolicy = {}): TrafficPolicy {
+  if (written === undefined) return policy;
+  const numbers = new Set([...(written.portLevelSettings ?? []), ...(policy.portLevelSettings ?? [])].map(({ port }) => port?.number));
+  const at = (settings: TrafficPolicy, number: number | undefined) =>
+    settings.portLevelSettings?.find(({ port }) => port?.number === number);
+  const portLevelSettings = [...numbers].map((number) => ({ ...at(policy, number), ...at(written, number) }));
+  return { ...policy, ...written, ...(portLevelSettings.length === 0 ? {} : { portLevelSettings }) };
 }
 
 /** What governs the calls of one port. */

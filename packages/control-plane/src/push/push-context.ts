@@ -6,16 +6,16 @@ import {
   type MeshObject,
   type PeerAuthenticationSpec,
   type PodSpec,
+  type RequestAuthenticationSpec,
   type ServiceEntrySpec,
   type ServiceSpec,
   type VirtualServiceSpec,
   type WorkloadEntrySpec,
 } from '@ripstop/istio-api';
-import { gatewayListeners, istioGateways } from '../gateway-api/listeners.ts';
-import { gatewayApiRoutes } from '../gateway-api/routes.ts';
+import { translateGatewayApi } from '../gateway-api/gateway-api.ts';
 import type { ProxyNode } from '../model/proxy-node.ts';
 import type { WorkloadInstance } from '../model/workload.ts';
-import { policiesFor, type WorkloadPolicies } from './authorization.ts';
+import { policiesFor, type SecurityObjects, type WorkloadPolicies } from './authorization.ts';
 import { DestinationRules } from './destination-rules.ts';
 import { type EndpointSources, endpointsOf, nodeLocalities, podInstance, type ServiceEndpoint } from './endpoints.ts';
 import { type MeshConfig, meshConfigOf } from './mesh-config.ts';
@@ -32,6 +32,8 @@ export interface PushInput {
   readonly workloads: readonly WorkloadInstance[];
   /** Used when no MeshConfig document names one. */
   readonly trustDomain?: string;
+  /** Fetched keys of token issuers, by source. */
+  readonly tokenKeys?: ReadonlyMap<string, string>;
 }
 
 /** Everything that translation looks up, frozen for one push. Pure function of its input; lookups are cached. */
@@ -44,15 +46,16 @@ export class PushContext {
   readonly gateways: readonly MeshObject<GatewaySpec>[];
   /** Secrets and ConfigMaps by `<kind> <namespace>/<name>`: certificates of gateways. */
   readonly certificates: ReadonlyMap<string, MeshObject>;
-  private readonly policies: readonly MeshObject<AuthorizationPolicySpec>[];
-  private readonly unenforced: readonly MeshObject[];
+  /** Keys of token issuers, by source (see jwks/jwks-source.ts). */
+  readonly tokenKeys: ReadonlyMap<string, string>;
+  private readonly security: SecurityObjects;
   private readonly sources: EndpointSources;
   /** Results that clients have in common. */
   readonly shared: Shared = new Shared();
   private readonly endpointCache = new Map<MeshServicePort, readonly ServiceEndpoint[]>();
   private readonly scopes: SidecarScopes;
 
-  constructor({ objects, workloads, trustDomain = 'cluster.local' }: PushInput) {
+  constructor({ objects, workloads, trustDomain = 'cluster.local', tokenKeys = new Map() }: PushInput) {
     const ordered = [...objects].sort(byAge);
     const of = <S>(kind: string): MeshObject<S>[] => ordered.filter((object) => object.kind === kind) as MeshObject<S>[];
     this.mesh = meshConfigOf(ordered, trustDomain);
@@ -67,16 +70,21 @@ export class PushContext {
       ),
       ...of<ServiceEntrySpec>('ServiceEntry').flatMap(servicesOfEntry),
     ];
-    const listeners = gatewayListeners(ordered);
+    const gatewayApi = translateGatewayApi({ objects, domain });
     this.virtualServices = [
       ...resolveVirtualServices(of<VirtualServiceSpec>('VirtualService'), domain),
-      ...gatewayApiRoutes(ordered, listeners, domain),
+      ...gatewayApi.virtualServices,
     ].sort((a, b) => byAge(a.object, b.object));
-    this.destinationRules = new DestinationRules(of<DestinationRuleSpec>('DestinationRule'), domain, rootNamespace);
+    this.destinationRules = new DestinationRules(
+      of<DestinationRuleSpec>('DestinationRule'),
+      domain,
+      rootNamespace,
+      gatewayApi.destinationRules,
+    );
     this.peerAuthentications = new PeerAuthentications(of<PeerAuthenticationSpec>('PeerAuthentication'), rootNamespace);
     this.gateways = [
       ...of<GatewaySpec>('Gateway').filter(({ apiVersion }) => apiVersion.startsWith('networking.istio.io/')),
-      ...istioGateways(listeners, kubernetes),
+      ...gatewayApi.gateways,
     ];
     this.certificates = new Map(
       [...of('Secret'), ...of('ConfigMap')].map((object) => [
@@ -91,8 +99,12 @@ export class PushContext {
       rootNamespace,
       allowAny: this.mesh.allowAny,
     });
-    this.policies = of('AuthorizationPolicy');
-    this.unenforced = ordered.filter(closesWorkloads);
+    this.tokenKeys = tokenKeys;
+    this.security = {
+      policies: of<AuthorizationPolicySpec>('AuthorizationPolicy'),
+      requestAuthentications: of<RequestAuthenticationSpec>('RequestAuthentication'),
+      unenforced: ordered.filter(closesWorkloads),
+    };
     const registered = [...workloads].sort((a, b) => (a.key < b.key ? -1 : 1));
     this.sources = {
       pods: podsOf(of<PodSpec>('Pod'), ordered),
@@ -129,7 +141,7 @@ export class PushContext {
   }
 
   policiesFor(namespace: string, labels: Readonly<Record<string, string>>): WorkloadPolicies {
-    return policiesFor(this.policies, this.unenforced, this.mesh.rootNamespace, namespace, labels);
+    return policiesFor(this.security, this.mesh.rootNamespace, namespace, labels);
   }
 
   /** Some rule looks at the client's own labels to tell near endpoints from far ones. */

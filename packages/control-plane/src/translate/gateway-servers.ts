@@ -1,7 +1,8 @@
 import type { GatewayServer, GatewaySpec, MeshObject, ServerTLSSettings } from '@ripstop/istio-api';
+import { runs } from '../gateway-api/binding.ts';
 import type { ProxyNode } from '../model/proxy-node.ts';
 import type { PushContext } from '../push/push-context.ts';
-import { hostMatches, selects } from '../push/service.ts';
+import { hostMatches } from '../push/service.ts';
 import type { VirtualService } from '../push/virtual-services.ts';
 
 /** One server of a Gateway that this node is to run. */
@@ -32,8 +33,9 @@ type PortKind = 'http' | 'tls' | 'tcp';
  */
 export function gatewayPorts(node: ProxyNode, push: PushContext): ReadonlyMap<number, readonly GatewayPortServer[]> {
   const ports = new Map<number, { readonly kind: PortKind; readonly servers: GatewayPortServer[]; readonly taken: Set<string> }>();
+  const services = push.servicesOfWorkload(node.namespace, node.labels);
   for (const gateway of push.gateways) {
-    if (!selects(gateway.spec.selector, node.labels)) continue;
+    if (!runs(node, gateway, services)) continue;
     for (const server of gateway.spec.servers ?? []) {
       const kind = kindOf(server);
       if (kind === undefined) continue;

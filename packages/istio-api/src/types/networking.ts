@@ -171,6 +171,8 @@ export interface OutlierDetection {
 }
 export interface ClientTLSSettings {
   readonly mode?: string;
+  /** Of BackendTLSPolicies only: an SDS name. */
+  readonly credentialName?: string;
   readonly clientCertificate?: string;
   readonly privateKey?: string;
   readonly caCertificates?: string;

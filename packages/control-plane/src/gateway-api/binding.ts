@@ -1,0 +1,25 @@
+import type { GatewaySpec, MeshObject } from '@ripstop/istio-api';
+import type { ProxyNode } from '../model/proxy-node.ts';
+import { type MeshService, selects } from '../push/service.ts';
+import { GATEWAY_SERVICE } from './gateways.ts';
+
+/** Carried by the workloads of a Gateway that names no Service of its own. */
+export const GATEWAY_NAME_LABEL = 'gateway.networking.k8s.io/gateway-name';
+
+/**
+ * Whether a node runs a Gateway. One that was written for Istio selects labels; one of the Gateway API names Services of its own
+ * namespace, or is run by workloads with its name as label (Istio: mergeGateways). `services`: those of the node.
+ */
+export function runs(
+  node: Pick<ProxyNode, 'namespace' | 'labels'>,
+  { metadata, spec }: MeshObject<GatewaySpec>,
+  services: readonly Pick<MeshService, 'hostname' | 'namespace'>[],
+): boolean {
+  const hosts = metadata.annotations[GATEWAY_SERVICE];
+  if (hosts === undefined) return selects(spec.selector, node.labels);
+  if (node.namespace !== metadata.namespace) return false;
+  const [gateway] = metadata.name.split('~');
+  if (node.labels[GATEWAY_NAME_LABEL] === gateway) return true;
+  const wanted = hosts.split(',');
+  return services.some(({ hostname, namespace }) => namespace === metadata.namespace && wanted.includes(hostname));
+}

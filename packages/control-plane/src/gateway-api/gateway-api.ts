@@ -1,0 +1,57 @@
+import type { DestinationRuleSpec, GatewaySpec, MeshObject } from '@ripstop/istio-api';
+import type { VirtualService } from '../push/virtual-services.ts';
+import { backendTlsPolicies } from './backend-tls-policy.ts';
+import { Backends } from './backends.ts';
+import { Certificates } from './certificates.ts';
+import type { ObjectStatus } from './conditions.ts';
+import { gatewayStatus, type ServicePorts } from './gateway-status.ts';
+import { GATEWAY_API } from './gateway-types.ts';
+import { evaluateGateways, istioGateways } from './gateways.ts';
+import { ReferenceGrants } from './reference-grants.ts';
+import { translateRoutes } from './routes.ts';
+
+export interface GatewayApiInput {
+  /** Every document, in any order. */
+  readonly objects: readonly MeshObject[];
+  /** DNS domain of the cluster. */
+  readonly domain: string;
+}
+
+/** What istiod makes of the documents of the Gateway API. */
+export interface GatewayApi {
+  readonly gateways: readonly MeshObject<GatewaySpec>[];
+  readonly virtualServices: readonly VirtualService[];
+  readonly destinationRules: readonly MeshObject<DestinationRuleSpec>[];
+  /** What it would write into the documents' status. */
+  readonly statuses: (services: ServicePorts) => readonly ObjectStatus[];
+}
+
+const NOTHING: GatewayApi = { gateways: [], virtualServices: [], destinationRules: [], statuses: () => [] };
+
+/** The Gateway API (v1) as Istio's own objects, which carry the positions of the documents that they come from. */
+export function translateGatewayApi({ objects, domain }: GatewayApiInput): GatewayApi {
+  if (!objects.some(({ apiVersion }) => apiVersion.startsWith(`${GATEWAY_API}/`))) return NOTHING;
+  const ordered = [...objects].sort(byAge);
+  const certificates = new Certificates(ordered);
+  const grants = new ReferenceGrants(ordered);
+  const gateways = evaluateGateways(ordered, { certificates, grants, domain });
+  const routes = translateRoutes({ objects: ordered, gateways, backends: new Backends(ordered, grants, domain), domain });
+  const policies = backendTlsPolicies(ordered, certificates, domain);
+  return {
+    gateways: istioGateways(gateways),
+    virtualServices: routes.virtualServices,
+    destinationRules: policies.destinationRules,
+    statuses: (services) => [
+      ...gateways.map((gateway) => gatewayStatus(gateway, routes.attached, services)),
+      ...routes.statuses,
+      ...policies.statuses,
+    ],
+  };
+}
+
+/** Istio's order of these objects: oldest first, then namespace, then name. */
+function byAge({ metadata: a }: MeshObject, { metadata: b }: MeshObject): number {
+  if (a.creationTimestamp !== b.creationTimestamp) return a.creationTimestamp - b.creationTimestamp;
+  if (a.namespace !== b.namespace) return a.namespace < b.namespace ? -1 : 1;
+  return a.name < b.name ? -1 : a.name > b.name ? 1 : 0;
+}
