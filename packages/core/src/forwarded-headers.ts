@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { isIP } from 'node:net';
 import type { Exchange, Peer, RequestHead } from './exchange.ts';
 import type { HttpConnectionManager } from './route/route.ts';
 
@@ -25,6 +26,25 @@ const EXTERNAL_ONLY_EDGE = [
   'x-envoy-original-host',
 ] as const;
 
+/** What only a proxy of the mesh has to say. Envoy believes everybody; here a caller without mesh identity is not (differences.md). */
+const MESH_ONLY: readonly string[] = [
+  'x-envoy-original-path',
+  'x-envoy-original-host',
+  'x-envoy-decorator-operation',
+  'x-envoy-attempt-count',
+  'x-envoy-fault-abort-request',
+  'x-envoy-fault-abort-grpc-request',
+  'x-envoy-fault-abort-request-percentage',
+  'x-envoy-fault-delay-request',
+  'x-envoy-fault-delay-request-percentage',
+  'x-envoy-fault-throughput-response',
+  'x-envoy-fault-throughput-response-percentage',
+  'x-envoy-auth-failure-mode-allowed',
+  'x-envoy-peer-metadata',
+  'x-envoy-peer-metadata-id',
+  'x-istio-attributes',
+];
+
 /**
  * What Envoy does to a request's headers when it enters a listener (inbound and gateway): x-forwarded-for and -proto, x-request-id,
  * x-envoy-* of strangers, x-forwarded-client-cert from the peer's certificate.
@@ -33,18 +53,27 @@ export function applyForwardedHeaders(x: Exchange, ownSpiffeId: string): void {
   const { request, manager, peer } = x;
   if (request.hasEnvoyHeaders !== false) {
     removeAll(request, INTERNAL_ONLY_HEADERS);
+    if (!peer.mtls || peer.uriSans.length === 0) removeAll(request, MESH_ONLY);
     if (manager.useRemoteAddress) removeAll(request, EXTERNAL_ONLY_EDGE);
   }
   if (manager.useRemoteAddress) {
     const before = request.header('x-forwarded-for');
+    const client = trustedAddress(before, manager.xffTrustedHops) ?? peer.address;
     request.setHeader('x-forwarded-for', before === undefined ? peer.address : `${before},${peer.address}`);
     if (manager.xffTrustedHops === 0) request.setHeader('x-forwarded-proto', request.scheme);
-    request.setHeader('x-envoy-external-address', peer.address);
+    request.setHeader('x-envoy-external-address', client);
   }
   if (request.header('x-forwarded-proto') === undefined) request.setHeader('x-forwarded-proto', request.scheme);
   // An external caller at the edge gets a fresh id; elsewhere any non-empty value is kept.
   if (manager.useRemoteAddress || !request.header('x-request-id')) request.setHeader('x-request-id', randomUUID());
   applyClientCertificate(x, ownSpiffeId);
+}
+
+/** The address that the outermost of so many trusted proxies wrote; undefined = there are none, or fewer wrote one. */
+function trustedAddress(forwardedFor: string | undefined, hops: number): string | undefined {
+  if (hops === 0 || forwardedFor === undefined) return undefined;
+  const address = forwardedFor.split(',').at(-hops)?.trim() ?? '';
+  return isIP(address) === 0 ? undefined : address;
 }
 
 function removeAll(request: RequestHead, names: readonly string[]): void {

@@ -1,6 +1,8 @@
 import type { IncomingMessage } from 'node:http';
 import type { RequestHead } from '@ripstop/core';
 
+const MESH_HEADER = /^x-(?:envoy-|forwarded-|istio-)/;
+
 /**
  * A request's head over node:http's own `rawHeaders`, whose names become lower-case as Envoy's are. Changes show in `req.headers`,
  * `req.rawHeaders` and `req.url`: what was authorised is what the app sees.
@@ -20,15 +22,22 @@ export class InboundHead implements RequestHead {
     const lines = message.rawHeaders;
     let host: string | undefined;
     let hasEnvoyHeaders = false;
+    let folded: string[] | undefined;
     for (let at = 0; at < lines.length; at += 2) {
       const name = lines[at]!.toLowerCase();
       lines[at] = name;
       if (name === 'host') host = host === undefined ? lines[at + 1]! : `${host},${lines[at + 1]}`;
-      else if (name.startsWith('x-envoy-')) hasEnvoyHeaders = true;
+      else if (name.startsWith('x-envoy-') || name === 'x-istio-attributes') hasEnvoyHeaders = true;
+      else if (name.includes('_') && MESH_HEADER.test(name.replaceAll('_', '-'))) {
+        folded ??= [];
+        folded.push(name);
+      }
     }
     this.lines = lines;
     this.host = host ?? '';
     this.hasEnvoyHeaders = hasEnvoyHeaders;
+    // Many programs read `x_envoy_internal` as `x-envoy-internal`. Envoy lets it pass (docs/reference/differences.md).
+    if (folded !== undefined) for (const name of folded) this.removeHeader(name);
   }
 
   get authority(): string {
