@@ -1,5 +1,6 @@
 import type {
   AccessLogConfig,
+  AppFilter,
   FilterEnv,
   ForwardClientCert,
   HttpConnectionManager,
@@ -25,6 +26,7 @@ export interface ManagerEnv {
   readonly random: Random;
   readonly filterEnv: FilterEnv;
   readonly registry: ReadonlyMap<string, AnyFilterFactory>;
+  readonly appFilters: readonly AppFilter[];
   /** A RouteConfiguration of RDS; undefined while it has not come. */
   routes(name: string): RouteConfiguration | undefined;
 }
@@ -36,7 +38,7 @@ export function rdsName(message: HcmMessage): string | undefined {
 
 /** Everything but the routes; they are joined in `compileManager`, so that a route push compiles no listener again. */
 export function compileManager(name: string, message: HcmMessage, env: ManagerEnv): HttpConnectionManager {
-  const filters = new HttpFilters(message.httpFilters, env.registry, env.filterEnv);
+  const filters = new HttpFilters(message.httpFilters, env.registry, env.filterEnv, env.appFilters);
   return {
     name,
     routes: routesOf(message, filters, env),

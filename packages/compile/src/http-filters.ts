@@ -1,4 +1,4 @@
-import type { Direction, Filter, FilterEnv } from '@ripstop/core';
+import type { AppFilter, Direction, Filter, FilterEnv } from '@ripstop/core';
 import {
   type Any,
   type HttpFilter,
@@ -22,20 +22,37 @@ interface DecodedFilter {
   readonly config: unknown;
 }
 
+/** One place in the order: what the configuration names, or the app's own, which needs no instance. */
+type Place = DecodedFilter | AppFilter;
+
 /** The filters of a connection manager, decoded once; instantiated per route. */
 export class HttpFilters {
-  private readonly filters: readonly DecodedFilter[];
+  private readonly places: readonly Place[];
   private readonly env: FilterEnv;
 
-  constructor(messages: readonly HttpFilter[], registry: ReadonlyMap<string, AnyFilterFactory>, env: FilterEnv) {
+  constructor(
+    messages: readonly HttpFilter[],
+    registry: ReadonlyMap<string, AnyFilterFactory>,
+    env: FilterEnv,
+    appFilters: readonly AppFilter[] = [],
+  ) {
     this.env = env;
-    this.filters = messages.flatMap((message) => decodeFilter(message, registry, env.direction));
+    const configured = messages.flatMap((message) => decodeFilter(message, registry, env.direction));
+    this.places = withAppFilters(
+      configured,
+      appFilters.filter(({ directions }) => directions === undefined || directions.includes(env.direction)),
+    );
   }
 
   /** The filters of a route; those with nothing to do are left out. */
   create(overrides: FilterOverrides): readonly Filter[] {
     const made: Filter[] = [];
-    for (const { name, factory, config } of this.filters) {
+    for (const place of this.places) {
+      if (!('factory' in place)) {
+        made.push(place);
+        continue;
+      }
+      const { name, factory, config } = place;
       const override = mostSpecific(overrides, name);
       if (override === 'disabled') continue;
       const filter = factory.create(config, override === undefined ? undefined : decodeOverride(factory, override, name), this.env);
@@ -43,6 +60,27 @@ export class HttpFilters {
     }
     return made;
   }
+}
+
+/** Several filters may have one name (rbac): `before` means the first of them, `after` the last. */
+function withAppFilters(configured: readonly DecodedFilter[], appFilters: readonly AppFilter[]): readonly Place[] {
+  const places: Place[] = [...configured];
+  for (const filter of appFilters) {
+    const named = (name: string | undefined) => (place: Place) => 'factory' in place && place.name === name;
+    const before = places.findIndex(named(filter.before));
+    const after = places.findLastIndex(named(filter.after));
+    if (before !== -1) places.splice(before, 0, filter);
+    else if (after !== -1) places.splice(after + 1 + appsFrom(places, after + 1), 0, filter);
+    else places.push(filter);
+  }
+  return places;
+}
+
+/** App filters that stand there already: who was given first stays first. */
+function appsFrom(places: readonly Place[], start: number): number {
+  let count = 0;
+  while (start + count < places.length && !('factory' in places[start + count]!)) count++;
+  return count;
 }
 
 /** The type behind an Any, looking through TypedStruct, which names the type inside. */

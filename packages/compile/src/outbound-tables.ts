@@ -1,4 +1,4 @@
-import { createRouteTable, type HttpConnectionManager, localReply, type Route, type VirtualHost } from '@ripstop/core';
+import { type AppFilter, createRouteTable, type HttpConnectionManager, localReply, type Route, type VirtualHost } from '@ripstop/core';
 
 /**
  * Several listeners may serve one port (`0.0.0.0_<port>` and `<VIP>_<port>` of services whose protocol is auto-detected). An app dials
@@ -24,7 +24,8 @@ function domainsOf(host: VirtualHost, tableName: string): readonly string[] {
 }
 
 /** For ports without a listener: pass on to where the app dialled (ALLOW_ANY), or refuse with 502 as istiod's block_all does. */
-export function passthroughManager(open: boolean): HttpConnectionManager {
+export function passthroughManager(open: boolean, appFilters: readonly AppFilter[]): HttpConnectionManager {
+  const filters = appFilters.filter(({ directions }) => directions === undefined || directions.includes('outbound'));
   const blocked = localReply({ status: 502, details: 'direct_response' });
   const route: Route = {
     name: open ? 'allow_any' : 'block_all',
@@ -46,7 +47,7 @@ export function passthroughManager(open: boolean): HttpConnectionManager {
           bufferLimitBytes: 64 * 1024,
         }
       : { kind: 'reply', reply: () => blocked },
-    filters: [],
+    filters,
     headers: undefined,
     operation: '',
     source: undefined,
@@ -55,7 +56,7 @@ export function passthroughManager(open: boolean): HttpConnectionManager {
   return {
     name: 'virtualOutbound',
     routes: createRouteTable('virtualOutbound', [host], true),
-    defaultFilters: [],
+    defaultFilters: filters,
     normalizePath: false,
     mergeSlashes: false,
     escapedSlashes: 'KEEP_UNCHANGED',

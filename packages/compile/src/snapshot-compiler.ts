@@ -1,4 +1,5 @@
 import type {
+  AppFilter,
   Clock,
   Cluster,
   ClusterSpec,
@@ -29,7 +30,7 @@ import {
   ROUTE_TYPE_URL,
   RouteConfiguration,
 } from '@ripstop/xds-api';
-import { compileCluster, edsName } from './cluster/cluster.ts';
+import { checkAssignment, compileCluster, edsName } from './cluster/cluster.ts';
 import type { AnyFilterFactory } from './filters/decoded-filter.ts';
 import type { ManagerEnv } from './http-connection-manager.ts';
 import { HttpFilters } from './http-filters.ts';
@@ -42,6 +43,8 @@ export interface SnapshotCompilerOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly filters: readonly AnyFilterFactory[];
+  /** Of the app, in the order in which they were given. */
+  readonly appFilters?: readonly AppFilter[];
   readonly clusterStates: ClusterStates;
   /** Router nodes serve the listeners that they are sent. */
   readonly router?: boolean;
@@ -201,7 +204,7 @@ export class SnapshotCompiler {
     const open = [...(virtual?.chains ?? []), ...(virtual?.defaultChain === undefined ? [] : [virtual.defaultChain])].some(
       ({ tcpCluster }) => tcpCluster === 'PassthroughCluster',
     );
-    const catchAll = passthroughManager(open && clusters.has('PassthroughCluster'));
+    const catchAll = passthroughManager(open && clusters.has('PassthroughCluster'), this.options.appFilters ?? []);
     return { forPort: (port) => ports.get(port), catchAll, ports: [...ports.keys()] };
   }
 
@@ -210,6 +213,7 @@ export class SnapshotCompiler {
       random: this.options.random,
       filterEnv: this.filterEnv(listener.kind === 'inbound' ? 'inbound' : 'outbound'),
       registry: this.registry,
+      appFilters: this.options.appFilters ?? [],
       routes: (name) => this.routes.get(name),
     };
   }
@@ -246,10 +250,6 @@ function decodeCluster(body: Uint8Array): ClusterMessage {
 
 function decodeAssignment(body: Uint8Array): ClusterLoadAssignment {
   const message = ClusterLoadAssignment.decode(body);
-  for (const group of message.endpoints) {
-    for (const endpoint of group.lbEndpoints) {
-      if (endpoint.hostIdentifier?.$case !== 'endpoint') throw new Error('an endpoint without an address');
-    }
-  }
+  checkAssignment(message);
   return message;
 }

@@ -36,3 +36,13 @@ export interface FilterFactory<C> {
   /** Undefined = nothing to do on this route; costs nothing. */
   create(config: C, override: C | undefined, env: FilterEnv): Filter | undefined;
 }
+
+/** A filter of the app's own, in a place relative to the standard ones. It sees every request of its directions. */
+export interface AppFilter extends Filter {
+  /** Default: both. A gateway's requests are outbound. */
+  readonly directions?: readonly Direction[];
+  /** Envoy's name of the filter that it stands in front of, for example `envoy.filters.http.rbac`. */
+  readonly before?: string;
+  /** Envoy's name of the filter that it stands behind. With neither, or where that filter is not configured: last, what policies let pass. */
+  readonly after?: string;
+}

@@ -1,5 +1,8 @@
+export { type AppFilterOptions, appFilter, type MeshFilter } from './app-filter.ts';
+
 import { Mesh } from './mesh.ts';
 
+export { type Exchange, type LocalReply, localReply, type ResponseHead } from '@ripstop/core';
 export { peerOf } from '@ripstop/server';
 export type { FastifyLike, MeshApp } from './app.ts';
 export { MeshError } from './errors.ts';

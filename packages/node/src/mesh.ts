@@ -1,9 +1,10 @@
 import type { AddressInfo } from 'node:net';
-import type { FilterFactory, Svid } from '@ripstop/core';
+import type { Svid } from '@ripstop/core';
 import { MeshListener } from '@ripstop/server';
 import { createMeshFetch, createMeshInterceptor, type MeshDispatcher } from '@ripstop/undici';
 import type { Dispatcher } from 'undici';
 import { type MeshApp, serverOf } from './app.ts';
+import type { MeshFilter } from './app-filter.ts';
 import { MeshError } from './errors.ts';
 import { onTermination } from './lifecycle.ts';
 import { MeshGrpc, type MeshServing } from './mesh-grpc.ts';
@@ -11,8 +12,8 @@ import { type ConfigOrigin, Runtime } from './runtime.ts';
 import { type MeshOptions, resolveSettings } from './settings.ts';
 
 export interface CreateMeshOptions extends MeshOptions {
-  /** Own filters, joined to the standard registry. */
-  readonly filters?: readonly FilterFactory<unknown>[];
+  /** The app's own filters (see {@link appFilter}), and factories for filter types that the configuration names. */
+  readonly filters?: readonly MeshFilter[];
 }
 
 export interface ListenOptions {

@@ -1,10 +1,11 @@
 import { erase, SnapshotCompiler, standardFilters } from '@ripstop/compile';
-import { type Clock, ClusterStates, type ConfigSource, type FilterFactory, Pipeline, type Random, SnapshotRef } from '@ripstop/core';
+import { type AppFilter, type Clock, ClusterStates, type ConfigSource, Pipeline, type Random, SnapshotRef } from '@ripstop/core';
 import { createIdentity, type Identity } from '@ripstop/identity';
 import { jwtAuthn } from '@ripstop/jwt';
 import { type AdminServer, createAdminServer, createTelemetry, type Telemetry } from '@ripstop/telemetry';
 import { MeshDispatcher } from '@ripstop/undici';
 import { type AdsSource, createAdsSource, createCachedSource } from '@ripstop/xds-client';
+import { isFactory, type MeshFilter } from './app-filter.ts';
 import { ConfigLoop } from './config-loop.ts';
 import { resolveDns } from './dns.ts';
 import { MeshError } from './errors.ts';
@@ -29,7 +30,7 @@ export class Runtime {
   readonly dispatcher: MeshDispatcher;
   readonly clock: Clock = clock;
   readonly random: Random = random;
-  private readonly filters: readonly FilterFactory<unknown>[];
+  private readonly filters: readonly MeshFilter[];
   private ads: AdsSource | undefined;
   private loop: ConfigLoop | undefined;
   private admin: AdminServer | undefined;
@@ -37,7 +38,7 @@ export class Runtime {
   private closing = false;
   private serving = false;
 
-  constructor(settings: Settings, filters: readonly FilterFactory<unknown>[] = []) {
+  constructor(settings: Settings, filters: readonly MeshFilter[] = []) {
     this.settings = settings;
     this.filters = filters;
     this.node = new NodeIdentity(settings);
@@ -80,7 +81,8 @@ export class Runtime {
     const compiler = new SnapshotCompiler({
       clock,
       random,
-      filters: [...standardFilters(), erase(jwtAuthn), ...this.filters],
+      filters: [...standardFilters(), erase(jwtAuthn), ...this.filters.filter(isFactory)],
+      appFilters: this.filters.filter((filter): filter is AppFilter => !isFactory(filter)),
       clusterStates: new ClusterStates({ clock, random, resolveDns, log: this.settings.log }),
       router: this.settings.role === 'router',
       log: this.settings.log,
