@@ -11,6 +11,8 @@ type Headers = Parameters<NonNullable<Handler['onResponseStart']>>[2];
 /** Headers that belong to one connection; node:http writes its own for the caller's. */
 const HOP_BY_HOP: ReadonlySet<string> = new Set(['connection', 'keep-alive', 'proxy-connection', 'transfer-encoding', 'upgrade']);
 
+const CALLER_GONE = 'the caller closed the connection';
+
 /** Carries an exchange's response from the dispatcher to the caller: head, chunks with backpressure, trailers, upgrades, resets. */
 export class DownstreamResponse implements Handler {
   private readonly x: Exchange;
@@ -27,13 +29,14 @@ export class DownstreamResponse implements Handler {
     this.firstBytes = firstBytes;
     response.on('close', () => {
       // The caller went away: nobody waits for the rest.
-      if (!response.writableFinished) this.controller?.abort(new Error('the caller closed the connection'));
+      if (!response.writableFinished) this.controller?.abort(new Error(CALLER_GONE));
     });
     response.on('drain', () => this.controller?.resume());
   }
 
   onRequestStart(controller: Controller): void {
     this.controller = controller;
+    if (this.response.destroyed) controller.abort(new Error(CALLER_GONE));
   }
 
   onResponseStart(_controller: Controller, status: number, headers: Headers, statusMessage?: string): void {

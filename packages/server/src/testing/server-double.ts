@@ -45,15 +45,24 @@ export interface RouteSettings {
   /** Default: everything. */
   readonly matches?: Route['matches'];
   readonly manager?: ManagerSettings;
+  /** Default: the app serves it. */
+  readonly action?: Route['action'];
 }
 
 /** istiod's inbound connection manager with one route to the app. */
-export function inboundManager({ filters = [], headers, timeoutMs = 0, matches, manager = {} }: RouteSettings): HttpConnectionManager {
-  const action: InboundAction = { kind: 'inbound', clusterName: `inbound|${PORT}||`, timeoutMs, maxStreamDurationMs: 0 };
+export function inboundManager({
+  filters = [],
+  headers,
+  timeoutMs = 0,
+  matches,
+  manager = {},
+  action,
+}: RouteSettings): HttpConnectionManager {
+  const inbound: InboundAction = { kind: 'inbound', clusterName: `inbound|${PORT}||`, timeoutMs, maxStreamDurationMs: 0 };
   const route: Route = {
     name: 'default',
     matches: matches ?? (() => true),
-    action,
+    action: action ?? inbound,
     filters,
     headers,
     operation: '',
@@ -117,6 +126,7 @@ export interface DoubleOptions extends RouteSettings {
   readonly chains?: FilterChain[];
   readonly identity?: IdentitySource;
   readonly forwarder?: Forwarder;
+  readonly clusters?: Snapshot['clusters'];
   /** Called before the mesh stands in front of the server. */
   readonly tune?: (server: Server) => void;
 }
@@ -132,6 +142,7 @@ export class ServerDouble implements AsyncDisposable {
   readonly log: string[] = [];
   port = 0;
   private readonly storage = new AsyncLocalStorage<Exchange>();
+  private readonly clusters: Snapshot['clusters'];
   private sequence = 0;
 
   static async start(app: RequestListener | Server, options: DoubleOptions = {}): Promise<ServerDouble> {
@@ -143,6 +154,7 @@ export class ServerDouble implements AsyncDisposable {
   private constructor(app: RequestListener | Server, options: DoubleOptions) {
     this.app = app instanceof Server ? app : createServer(app);
     options.tune?.(this.app);
+    this.clusters = options.clusters ?? new Map();
     this.swap(options.chains ?? chainsOf(options.mode ?? 'PERMISSIVE', options));
     this.listener = new MeshListener({
       app: this.app,
@@ -167,7 +179,7 @@ export class ServerDouble implements AsyncDisposable {
     const http = inboundManager({});
     const outbound = { forPort: () => undefined, catchAll: http, ports: [] };
     const sequence = ++this.sequence;
-    const snapshot: Snapshot = { version: String(sequence), sequence, inbound, outbound, gateways: [], clusters: new Map() };
+    const snapshot: Snapshot = { version: String(sequence), sequence, inbound, outbound, gateways: [], clusters: this.clusters };
     this.snapshots.swap(snapshot);
   }
 
