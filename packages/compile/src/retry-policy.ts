@@ -1,5 +1,6 @@
-import type { RetryPolicy } from '@ripstop/core';
-import type { RouteAction } from '@ripstop/xds-api';
+import type { RateLimitedBackOff, RetryPolicy } from '@ripstop/core';
+import { PreviousPrioritiesConfig, RetryPolicy_ResetHeaderFormat, type RouteAction } from '@ripstop/xds-api';
+import { compileHeaderMatcher } from './matchers.ts';
 import { milliseconds } from './values.ts';
 
 const TOKENS: ReadonlySet<string> = new Set([
@@ -22,8 +23,11 @@ const TOKENS: ReadonlySet<string> = new Set([
 
 type RetryPolicyMessage = NonNullable<RouteAction['retryPolicy']>;
 
-/** Undefined when the policy can never retry. Unknown retry_on tokens are dropped silently, as in Envoy. */
-export function compileRetryPolicy(message: RetryPolicyMessage | undefined): RetryPolicy | undefined {
+/**
+ * Undefined when the policy can never retry. Unknown retry_on tokens are dropped silently, as in Envoy. A per-try timeout that is not
+ * below the route's timeout (0 = none) has no effect there.
+ */
+export function compileRetryPolicy(message: RetryPolicyMessage | undefined, timeoutMs = 0): RetryPolicy | undefined {
   if (message === undefined) return undefined;
   const retryOn = new Set(
     message.retryOn
@@ -33,17 +37,49 @@ export function compileRetryPolicy(message: RetryPolicyMessage | undefined): Ret
   );
   if (retryOn.size === 0) return undefined;
   const base = Math.max(1, milliseconds(message.retryBackOff?.baseInterval, 25));
-  const priorities = message.retryPriority?.name.includes('previous_priorities') ? 2 : 0;
+  const longest = milliseconds(message.retryBackOff?.maxInterval, 10 * base);
+  if (longest < base) throw new Error(`retry_back_off: max_interval (${longest} ms) is below base_interval (${base} ms)`);
+  const perTryTimeoutMs = milliseconds(message.perTryTimeout, 0);
   return {
     retryOn,
     numRetries: message.numRetries ?? 1,
-    perTryTimeoutMs: milliseconds(message.perTryTimeout, 0),
+    perTryTimeoutMs: timeoutMs > 0 && perTryTimeoutMs >= timeoutMs ? 0 : perTryTimeoutMs,
     perTryIdleTimeoutMs: milliseconds(message.perTryIdleTimeout, 0),
     retriableStatusCodes: new Set(message.retriableStatusCodes),
     backOffBaseMs: base,
-    backOffMaxMs: milliseconds(message.retryBackOff?.maxInterval, 10 * base),
-    avoidPreviousHosts: message.retryHostPredicate.some((predicate) => predicate.name.includes('previous_hosts')),
-    previousPrioritiesFrequency: priorities,
+    backOffMaxMs: longest,
+    avoidPreviousHosts: message.retryHostPredicate.some((predicate) => isNamed(predicate, 'previous_hosts')),
+    previousPrioritiesFrequency: previousPriorities(message.retryPriority),
     hostSelectionMaxAttempts: message.hostSelectionRetryMaxAttempts || 1,
+    retriableHeaders: message.retriableHeaders.map(compileHeaderMatcher),
+    retriableRequestHeaders: message.retriableRequestHeaders.map(compileHeaderMatcher),
+    rateLimitedBackOff: rateLimitedBackOff(message.rateLimitedRetryBackOff),
+  };
+}
+
+interface Extension {
+  readonly name: string;
+  readonly configType: { readonly value: { readonly typeUrl: string; readonly value: Uint8Array } } | undefined;
+}
+
+/** Extensions are known by their type; configurations without one by their name. */
+function isNamed({ name, configType }: Extension, extension: string): boolean {
+  return name.includes(extension) || (configType?.value.typeUrl.includes(extension) ?? false);
+}
+
+function previousPriorities(priority: Extension | undefined): number {
+  if (priority === undefined || !isNamed(priority, 'previous_priorities')) return 0;
+  const any = priority.configType?.value;
+  return any === undefined ? 2 : PreviousPrioritiesConfig.decode(any.value).updateFrequency;
+}
+
+function rateLimitedBackOff(message: RetryPolicyMessage['rateLimitedRetryBackOff']): RateLimitedBackOff | undefined {
+  if (message === undefined) return undefined;
+  return {
+    resetHeaders: message.resetHeaders.map(({ name, format }) => ({
+      name: name.toLowerCase(),
+      format: format === RetryPolicy_ResetHeaderFormat.UNIX_TIMESTAMP ? 'unix_timestamp' : 'seconds',
+    })),
+    maxIntervalMs: milliseconds(message.maxInterval, 300_000),
   };
 }

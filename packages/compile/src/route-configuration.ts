@@ -197,7 +197,7 @@ function forwardAction(
     timeoutMs: milliseconds(action.timeout, 15_000),
     idleTimeoutMs: milliseconds(action.idleTimeout, 0),
     maxStreamDurationMs: milliseconds(action.maxStreamDuration?.maxStreamDuration, 0),
-    retry: compileRetryPolicy(action.retryPolicy ?? host.retryPolicy),
+    retry: compileRetryPolicy(action.retryPolicy ?? host.retryPolicy, milliseconds(action.timeout, 15_000)),
     hash: compileHashPolicies(action.hashPolicy),
     mirrors: action.requestMirrorPolicies.map((policy) => mirror(policy, random)),
     clusterNotFoundStatus: notFoundStatus(action.clusterNotFoundResponseCode),

@@ -249,7 +249,7 @@ export class MeshCall extends AsyncResource implements CallStream, AttemptOwner,
     if (action.retry === undefined) this.#messages.commit();
     else {
       this.#messages.limit(action.bufferLimitBytes);
-      this.#retry = new RetryState(action.retry, x, x.cluster!, this.#env.parts.random);
+      this.#retry = new RetryState(action.retry, x, x.cluster!, this.#env.parts.random, this.#env.parts.clock);
     }
     const idleMs = action.idleTimeoutMs > 0 ? action.idleTimeoutMs : x.manager.streamIdleTimeoutMs;
     if (idleMs > 0) this.#timers.startIdle('idle', idleMs);
@@ -284,7 +284,12 @@ export class MeshCall extends AsyncResource implements CallStream, AttemptOwner,
     const policy = this.#tried === undefined ? undefined : this.#action.retry;
     const leased = cluster.acquire(
       x,
-      policy && { avoid: policy.avoidPreviousHosts ? this.#tried : undefined, maxSelectionAttempts: policy.hostSelectionMaxAttempts },
+      policy && {
+        avoid: policy.avoidPreviousHosts ? this.#tried : undefined,
+        maxSelectionAttempts: policy.hostSelectionMaxAttempts,
+        tried: this.#tried,
+        previousPrioritiesFrequency: policy.previousPrioritiesFrequency,
+      },
     );
     if (!isLease(leased)) {
       this.#reply(leased);
@@ -301,7 +306,7 @@ export class MeshCall extends AsyncResource implements CallStream, AttemptOwner,
     if (!attempt.admit()) {
       this.#dropAttempt({ kind: 'reset', reason: 'overflow' });
       x.endpoint = undefined;
-      this.#reply(overflowReply());
+      this.#reply(overflowReply(x.attempt));
       return;
     }
     const call = attempt.start({ head: x.request as CallHead, deadline: this.#init.deadline, credentials: this.#credentials });

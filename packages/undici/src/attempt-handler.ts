@@ -309,7 +309,7 @@ export class AttemptHandler extends Deadline implements AttemptOwner, Dispatcher
       this.#reply(localReply({ status: 403, details: 'upgrade_failed' }));
       return;
     }
-    if (action.retry !== undefined) this.#retry = new RetryState(action.retry, x, x.cluster!, this.#env.random);
+    if (action.retry !== undefined) this.#retry = new RetryState(action.retry, x, x.cluster!, this.#env.random, this.#env.clock);
     const mirrored = action.mirrors.length > 0;
     if (isReplayable(this.#body)) this.#startRouteTimeout(action, now);
     else
@@ -335,7 +335,12 @@ export class AttemptHandler extends Deadline implements AttemptOwner, Dispatcher
       x,
       policy === undefined
         ? undefined
-        : { avoid: policy.avoidPreviousHosts ? tried : undefined, maxSelectionAttempts: policy.hostSelectionMaxAttempts },
+        : {
+            avoid: policy.avoidPreviousHosts ? tried : undefined,
+            maxSelectionAttempts: policy.hostSelectionMaxAttempts,
+            tried,
+            previousPrioritiesFrequency: policy.previousPrioritiesFrequency,
+          },
     );
     if (!isLease(leased)) {
       this.#reply(leased);
@@ -390,7 +395,7 @@ export class AttemptHandler extends Deadline implements AttemptOwner, Dispatcher
   }
 
   #onReset(reason: ResetReason, error: Error | undefined): void {
-    this.#attempt!.lease.release({ kind: 'reset', reason });
+    this.#attempt!.lease.release({ kind: 'reset', reason, status: this.#head?.status });
     this.#attempt!.detach(false);
     if (this.#head !== undefined) {
       this.#failCommitted(reason, error);
@@ -433,7 +438,7 @@ export class AttemptHandler extends Deadline implements AttemptOwner, Dispatcher
       this.#onReset(reason, undefined);
       return;
     }
-    this.#dropAttempt({ kind: 'reset', reason });
+    this.#dropAttempt({ kind: 'reset', reason, status: this.#head?.status });
     if (this.#head === undefined) {
       this.#reply(this.#resetReply(reason));
       return;

@@ -1,9 +1,9 @@
 import type { Cluster } from '../cluster/cluster.ts';
 import type { Exchange } from '../exchange.ts';
 import type { ResetReason } from '../outcome.ts';
-import type { Random } from '../ports.ts';
+import type { Clock, Random } from '../ports.ts';
 import { ResponseFlag } from '../response-flags.ts';
-import type { RetryPolicy } from './retry-policy.ts';
+import type { RateLimitedBackOff, RetryPolicy } from './retry-policy.ts';
 
 /** The part of a response head that retries look at. */
 export interface RetryHead {
@@ -29,27 +29,37 @@ export class RetryState {
   private readonly x: Exchange;
   private readonly cluster: Cluster;
   private readonly random: Random;
+  private readonly clock: Pick<Clock, 'wallTime'> | undefined;
+  /** False when the policy is only for requests with certain headers, and this one has none of them. */
+  private readonly applies: boolean;
   private retriesLeft: number;
-  private retries = 0;
+  /** Retries by the exponential back-off; those that a response timed do not count. */
+  private backOffs = 0;
   /** A taken slot of the retry breaker. */
   private holding = false;
 
-  constructor(policy: RetryPolicy, x: Exchange, cluster: Cluster, random: Random) {
+  /** `clock` is needed for reset headers that are timestamps; without it they are passed over. */
+  constructor(policy: RetryPolicy, x: Exchange, cluster: Cluster, random: Random, clock?: Pick<Clock, 'wallTime'>) {
     this.policy = policy;
     this.x = x;
     this.cluster = cluster;
     this.random = random;
+    this.clock = clock;
+    const needed = policy.retriableRequestHeaders ?? [];
+    this.applies = needed.length === 0 || needed.some((matches) => matches(x.request));
     this.retriesLeft = policy.numRetries;
   }
 
   onResponse(head: RetryHead): number | undefined {
     this.release();
-    return this.wantsResponse(head) ? this.next() : undefined;
+    if (!this.applies || !this.wantsResponse(head)) return undefined;
+    const { rateLimitedBackOff } = this.policy;
+    return this.next(rateLimitedBackOff === undefined ? undefined : this.resetInterval(rateLimitedBackOff, head));
   }
 
   onReset(reason: ResetReason): number | undefined {
     this.release();
-    return this.wantsReset(reason) ? this.next() : undefined;
+    return this.applies && this.wantsReset(reason) ? this.next(undefined) : undefined;
   }
 
   /** Gives back the retry breaker's slot; call at the end of the exchange. */
@@ -69,6 +79,7 @@ export class RetryState {
     if ((status === 502 || status === 503 || status === 504) && retryOn.has('gateway-error')) return true;
     if (status === 409 && retryOn.has('retriable-4xx')) return true;
     if (retryOn.has('retriable-status-codes') && retriableStatusCodes.has(status)) return true;
+    if (retryOn.has('retriable-headers') && this.policy.retriableHeaders?.some((matches) => matches(head))) return true;
     // gRPC statuses count only in headers (trailers-only responses).
     const grpc = head.header('grpc-status');
     const token = grpc === undefined ? undefined : GRPC_STATUS[grpc];
@@ -85,7 +96,7 @@ export class RetryState {
     return reason === 'refused-stream' && retryOn.has('refused-stream');
   }
 
-  private next(): number | undefined {
+  private next(resetMs: number | undefined): number | undefined {
     if (this.retriesLeft <= 0) {
       this.x.flags |= ResponseFlag.UpstreamRetryLimitExceeded;
       return undefined;
@@ -96,9 +107,21 @@ export class RetryState {
       return undefined;
     }
     this.holding = true;
+    // As long as the response says, and up to half as much again.
+    if (resetMs !== undefined) return resetMs * (1 + this.random() / 2);
     // Full jitter: uniform in [0, min(base · 2^(n−1), max)).
-    const ceiling = Math.min(this.policy.backOffBaseMs * 2 ** this.retries, this.policy.backOffMaxMs);
-    this.retries++;
+    const ceiling = Math.min(this.policy.backOffBaseMs * 2 ** this.backOffs, this.policy.backOffMaxMs);
+    this.backOffs++;
     return this.random() * ceiling;
+  }
+
+  private resetInterval({ resetHeaders, maxIntervalMs }: RateLimitedBackOff, head: RetryHead): number | undefined {
+    for (const { name, format } of resetHeaders) {
+      const text = head.header(name);
+      if (text === undefined || !/^\d+$/.test(text)) continue;
+      const ms = format === 'seconds' ? Number(text) * 1000 : Number(text) * 1000 - (this.clock?.wallTime() ?? Number.POSITIVE_INFINITY);
+      if (ms > 1 && ms <= maxIntervalMs) return ms;
+    }
+    return undefined;
   }
 }

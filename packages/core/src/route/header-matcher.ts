@@ -1,4 +1,3 @@
-import type { RequestHead } from '../exchange.ts';
 import type { StringTest } from './string-test.ts';
 
 /** Envoy's HeaderMatcher, decoded. */
@@ -12,7 +11,18 @@ export interface HeaderMatchSpec {
   readonly treatMissingAsEmpty: boolean;
 }
 
-export type HeaderTest = (head: RequestHead) => boolean;
+/** A head of a request or a response, as far as matchers read it. */
+export interface MatchableHead {
+  header(name: string): string | undefined;
+  headerLines?(name: string): readonly string[];
+  readonly authority?: string;
+  readonly method?: string;
+  readonly path?: string;
+  readonly scheme?: string;
+  readonly status?: number;
+}
+
+export type HeaderTest = (head: MatchableHead) => boolean;
 
 /** Headers that Envoy stores as one value: several lines are joined by "," before matching (measured on Envoy 1.40). */
 const JOINED: ReadonlySet<string> = new Set([
@@ -49,14 +59,14 @@ export function compileHeaderMatch(spec: HeaderMatchSpec): HeaderTest {
   const { name, match, invert, treatMissingAsEmpty } = spec;
   if (match.kind === 'present') {
     // With treat_missing_header_as_empty the header is always there.
-    return (head) => ((treatMissingAsEmpty || read(head, name) !== undefined) === match.present ? !invert : invert);
+    return (head) => ((treatMissingAsEmpty || readHeader(head, name) !== undefined) === match.present ? !invert : invert);
   }
   const test = match.kind === 'string' ? match.test : rangeTest(match.start, match.end);
   const single = name.startsWith(':') || JOINED.has(name);
   return (head) => {
-    const value = read(head, name);
+    const value = readHeader(head, name);
     if (value === undefined) return treatMissingAsEmpty && test('') !== invert;
-    if (single || !value.includes(',')) return test(value) !== invert;
+    if (single || head.headerLines === undefined || !value.includes(',')) return test(value) !== invert;
     return head.headerLines(name).some(test) !== invert;
   };
 }
@@ -69,8 +79,8 @@ function rangeTest(start: number, end: number): StringTest {
   };
 }
 
-/** A header or pseudo header. `:authority` and `host` are the same. */
-function read(head: RequestHead, name: string): string | undefined {
+/** A header or pseudo header, several lines joined by ",". `:authority` and `host` are the same. */
+export function readHeader(head: MatchableHead, name: string): string | undefined {
   switch (name) {
     case ':authority':
     case 'host':
@@ -81,7 +91,22 @@ function read(head: RequestHead, name: string): string | undefined {
       return head.path;
     case ':scheme':
       return head.scheme;
+    case ':status':
+      return head.status === undefined ? undefined : String(head.status);
     default:
       return head.header(name);
   }
+}
+
+/** The values of a header that count one by one: its lines, or one value for those that Envoy joins. */
+export function headerValues(head: MatchableHead, name: string): readonly string[] {
+  const value = readHeader(head, name);
+  if (value === undefined) return [];
+  if (name.startsWith(':') || JOINED.has(name) || !value.includes(',')) return [value];
+  return head.headerLines?.(name) ?? [value];
+}
+
+/** True for headers of which Envoy keeps one value: what is appended is joined to it by ",". */
+export function isJoinedHeader(name: string): boolean {
+  return JOINED.has(name);
 }
