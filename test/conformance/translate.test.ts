@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { type ProxyNode, PushContext, parseNodes, translate } from '@ripstop/control-plane';
+import { type ProxyNode, PushContext, parseNodes, resourcesOfNode, translate } from '@ripstop/control-plane';
 import { parseDocuments } from '@ripstop/istio-api';
 import {
   CLUSTER_TYPE_URL,
@@ -39,9 +39,10 @@ function inputOf(name: string): PushContext {
 
 function nodesOf(name: string): { node: ProxyNode; file: string }[] {
   const file = join(cases, name, 'input/nodes.json');
-  return parseNodes(readFileSync(file, 'utf8'), file)
-    .filter(({ node }) => node.dialect !== 'grpc')
-    .map(({ name: recorded, node }) => ({ node, file: join(cases, name, 'expected', `${recorded}.json`) }));
+  return parseNodes(readFileSync(file, 'utf8'), file).map(({ name: recorded, node }) => ({
+    node,
+    file: join(cases, name, 'expected', `${recorded}.json`),
+  }));
 }
 
 describe.skipIf(!present)('translation gives what a real istiod sends', () => {
@@ -54,9 +55,17 @@ describe.skipIf(!present)('translation gives what a real istiod sends', () => {
     const push = inputOf(name);
     for (const { node, file } of nodesOf(name)) {
       const recorded = basename(file, '.json');
+      it.runIf(node.dialect === 'grpc')(`${name}, ${recorded}: asks for what the recorded client asked for`, () => {
+        const dump = JSON.parse(readFileSync(file, 'utf8')) as Record<string, readonly Record<string, unknown>[]>;
+        const resources = resourcesOfNode(node, push);
+        for (const { list } of KINDS) {
+          const asked = resources[list].map((resource) => resource.name).sort();
+          expect(asked).toEqual((dump[list] ?? []).map((json) => json[list === 'endpoints' ? 'cluster_name' : 'name']).sort());
+        }
+      });
       it.each(KINDS)(`${name}, ${recorded}: $list`, ({ list, typeUrl, codec, key }) => {
         const dump = JSON.parse(readFileSync(file, 'utf8')) as Record<string, readonly Record<string, unknown>[]>;
-        const expected = dump[list]!.map((json) => fromProtoJson(codec as typeof Cluster, json) as never);
+        const expected = (dump[list] ?? []).map((json) => fromProtoJson(codec as typeof Cluster, json) as never);
         const wanted = expected.map((message) => String(message[key]));
         const actual = translate(typeUrl, node, push, wanted).map(({ message }) => message as never);
         const differences = firstDifferences(byKey(actual, codec as typeof Cluster, key), byKey(expected, codec as typeof Cluster, key));

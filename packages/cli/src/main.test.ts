@@ -241,15 +241,16 @@ describe('ripstop translate', () => {
     { Name: 'grpc', ID: 'sidecar~10.0.0.3~grpc-1.default~default.svc.cluster.local', Metadata: { GENERATOR: 'grpc' } },
   ];
 
-  it('prints the xDS of each node, and says which node it leaves out', async () => {
+  it('prints the xDS of each node, in the dialect that its client reads', async () => {
     writeFileSync(join(folder, 'mesh/nodes.json'), JSON.stringify(nodes));
     const run = ripstop('translate', 'mesh', '--node', 'mesh/nodes.json', '-o', 'json');
     expect(await run.code).toBe(0);
     const dump = JSON.parse(run.stdout());
-    expect(Object.keys(dump)).toEqual(['web']);
+    expect(Object.keys(dump)).toEqual(['web', 'grpc']);
     expect(Object.keys(dump.web)).toEqual(['clusters', 'endpoints', 'listeners', 'routes']);
     expect(dump.web.endpoints).toContainEqual(expect.objectContaining({ cluster_name: 'outbound|9080||reviews.example.com' }));
-    expect(run.stderr()).toMatch(/^ripstop: grpc is a proxyless gRPC node .* left out/);
+    expect(dump.grpc.listeners.map(({ name }: { name: string }) => name)).toContain('reviews.example.com:9080');
+    expect(dump.grpc.routes.map(({ name }: { name: string }) => name)).toContain('outbound|9080||reviews.example.com');
   });
 
   it('prints the findings and nothing else for YAML that is not valid, with exit code 1', async () => {

@@ -26,7 +26,8 @@ export {
 export type { LiveInstance, LiveService, LiveState, SyncRow } from './server/live-state.ts';
 export { readFolder, type SourceFile } from './source/folder.ts';
 export { ObjectStore, type StoreState } from './source/object-store.ts';
-export { type NodeResources, resourcesOfNode } from './translate/node-resources.ts';
+export type { GrpcNote } from './translate/grpc/notes.ts';
+export { grpcNotesOfNode, type NodeResources, resourcesOfNode } from './translate/node-resources.ts';
 export type { XdsResource } from './translate/resource.ts';
 export { loadResourceWriter } from './translate/resource-json.ts';
 export { NAMED_TYPES, PUSH_ORDER, translate } from './translate/translate.ts';

@@ -12,6 +12,7 @@ interface Row {
   readonly namespace: string;
   readonly synced: boolean;
   readonly nack: string;
+  readonly notes: readonly { readonly resource: string; readonly text: string }[];
   readonly types: readonly { readonly typeUrl: string; readonly sent: string; readonly answered: string; readonly nack: string }[];
 }
 
@@ -38,7 +39,12 @@ function table(rows: readonly Row[]): string {
   const lines = [...rows]
     .sort((a, b) => (a.name < b.name ? -1 : 1))
     .map(({ name, namespace, types, nack }) => [`${name}.${namespace}`, ...KINDS.map((kind) => stateOf(types, kind)), nack]);
-  return columns([head, ...lines]);
+  return [columns([head, ...lines]), ...rows.flatMap(notesOf)].join('\n');
+}
+
+/** What proxyless gRPC clients do otherwise than configured, because their library cannot. */
+function notesOf({ name, namespace, notes }: Row): string[] {
+  return notes.map(({ resource, text }) => `note: ${name}.${namespace}: ${resource}: ${text}`);
 }
 
 /** istioctl's words. */

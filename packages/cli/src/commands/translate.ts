@@ -22,7 +22,9 @@ export function addTranslateCommand(program: Command): void {
     .addOption(new Option('-o, --output <format>', 'form of the xDS').choices(['json']).default('json'))
     .addHelpText('after', '\nExit code: 0, or 1 with the findings when a document is not valid.')
     .action(async (paths: readonly string[], { node: nodesFile, trustDomain }: TranslateOptions) => {
-      const { loadResourceWriter, ObjectStore, PushContext, parseNodes, resourcesOfNode } = await import('@ripstop/control-plane');
+      const { grpcNotesOfNode, loadResourceWriter, ObjectStore, PushContext, parseNodes, resourcesOfNode } = await import(
+        '@ripstop/control-plane'
+      );
       const nodes = parseNodes(readFileSync(nodesFile, 'utf8'), nodesFile);
       const store = new ObjectStore();
       const state = store.update(await sourcesBeside(nodesFile, paths)) ?? store.state();
@@ -36,9 +38,11 @@ export function addTranslateCommand(program: Command): void {
       const write = await loadResourceWriter();
       const dump: Record<string, object> = {};
       for (const { name, node } of nodes) {
-        if (node.dialect === 'grpc')
-          process.stderr.write(`ripstop: ${name} is a proxyless gRPC node (GENERATOR grpc): left out, that dialect is not translated\n`);
-        else dump[name] = dumpOf(resourcesOfNode(node, push), write);
+        const resources = resourcesOfNode(node, push);
+        for (const { resource, text } of grpcNotesOfNode(node, push, resources)) {
+          process.stderr.write(`ripstop: ${name}: ${resource}: ${text}\n`);
+        }
+        dump[name] = dumpOf(resources, write);
       }
       process.stdout.write(`${JSON.stringify(dump, undefined, 1)}\n`);
     });

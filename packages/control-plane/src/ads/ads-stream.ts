@@ -137,9 +137,10 @@ export class AdsStream<Request extends WireRequest> {
   }
 }
 
-function parseNode({ id, metadata, locality }: Node): ProxyNode {
+function parseNode({ id, metadata, locality, userAgentName, userAgentVersionType }: Node): ProxyNode {
+  const version = userAgentVersionType?.$case === 'userAgentVersion' ? userAgentVersionType.value : '';
   try {
-    return proxyNodeOf({ id, metadata: metadata ?? {}, locality });
+    return { ...proxyNodeOf({ id, metadata: metadata ?? {}, locality }), userAgent: { name: userAgentName, version } };
   } catch (error) {
     throw new Refused(grpc.status.INVALID_ARGUMENT, error instanceof Error ? error.message : String(error));
   }

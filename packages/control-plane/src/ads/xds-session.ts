@@ -2,6 +2,8 @@ import { CLUSTER_TYPE_URL, ENDPOINT_TYPE_URL, LISTENER_TYPE_URL, ROUTE_TYPE_URL,
 import type { ProxyNode } from '../model/proxy-node.ts';
 import type { PushContext } from '../push/push-context.ts';
 import type { Scheduler } from '../registry/workload-registry.ts';
+import type { GrpcNote } from '../translate/grpc/notes.ts';
+import { grpcNotes } from '../translate/grpc/translate-grpc.ts';
 import { NAMED_TYPES } from '../translate/translate.ts';
 import { type EncodedResource, encodeResources } from './encoded-resource.ts';
 import type { SessionRequest, SessionResponse, TypeStatus } from './session-messages.ts';
@@ -78,6 +80,12 @@ export class XdsSession {
 
   get status(): TypeStatus[] {
     return [...this.types.values()].map(({ status }) => status);
+  }
+
+  /** What the client does otherwise than configured, in what it asks for (gRPC clients only). */
+  get notes(): GrpcNote[] {
+    if (this.node.dialect !== 'grpc') return [];
+    return [...this.types].flatMap(([typeUrl, { names }]) => grpcNotes(typeUrl, this.node, this.push, [...names]));
   }
 
   /** Nonce of the last response of a type; '' before the first. */

@@ -22,6 +22,8 @@ export interface ProxyNode {
    * the node says of itself.
    */
   readonly verified: boolean;
+  /** The xDS library, if it says its name: `gRPC Go` 1.85.0. What it takes differs. */
+  readonly userAgent?: { readonly name: string; readonly version: string };
   /** Node metadata as sent. */
   readonly metadata: Readonly<Record<string, unknown>>;
 }

@@ -160,6 +160,7 @@ export class ControlPlane implements AsyncDisposable {
       synced: settled && session.isSynced(this.push_),
       nack: session.status.map(({ nack }) => nack).find((nack) => nack !== '') ?? '',
       types: session.status,
+      notes: session.notes,
     }));
   }
 

@@ -3,6 +3,7 @@ import type { TypeStatus } from '../ads/session-messages.ts';
 import type { ProxyNode } from '../model/proxy-node.ts';
 import type { WorkloadInstance } from '../model/workload.ts';
 import type { PushContext } from '../push/push-context.ts';
+import type { GrpcNote } from '../translate/grpc/notes.ts';
 
 /** One connected client and what it has (`/debug/syncz`). */
 export interface SyncRow {
@@ -14,6 +15,8 @@ export interface SyncRow {
   /** Why it refuses a part; '' when it does not. */
   readonly nack: string;
   readonly types: readonly TypeStatus[];
+  /** What a proxyless gRPC client does otherwise than configured, because its library cannot. */
+  readonly notes: readonly GrpcNote[];
 }
 
 export interface LiveService {

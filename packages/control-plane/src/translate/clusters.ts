@@ -184,7 +184,7 @@ function mutual({ push, service, port, subset }: OutboundInput, http2: boolean, 
 }
 
 /** The identities of all endpoints of a service, sorted, the same on every subset (istiod's rule). */
-function serviceIdentities(push: PushContext, service: MeshService): string[] {
+export function serviceIdentities(push: PushContext, service: MeshService): string[] {
   const found = new Set(service.subjectAltNames);
   for (const port of service.ports) {
     for (const { namespace, serviceAccount } of push.endpoints(service, port)) {

@@ -83,7 +83,7 @@ function orphanHosts(services: readonly MeshService[], scope: RouteScope, taken:
 }
 
 /** Every name that a client of `namespace` may use for a service, in istiod's order. */
-function domainsOf(service: MeshService, namespace: string, domain: string): string[] {
+export function domainsOf(service: MeshService, namespace: string, domain: string): string[] {
   const { hostname, aliases, addresses } = service;
   const names = [hostname, ...aliases].flatMap((host) => [host, `${host}.`, ...shortNames(host, namespace, domain)]);
   if (service.headless) return [...names, ...names.map((entry) => `*.${entry}`)];

@@ -3,6 +3,7 @@ import type { ProxyNode } from '../model/proxy-node.ts';
 import type { PushContext } from '../push/push-context.ts';
 import { buildClusters } from './clusters.ts';
 import { buildEndpoints } from './endpoints.ts';
+import { translateGrpc } from './grpc/translate-grpc.ts';
 import { buildListeners } from './listeners.ts';
 import type { XdsResource } from './resource.ts';
 import { buildRoutes } from './routes.ts';
@@ -16,9 +17,11 @@ export const NAMED_TYPES: ReadonlySet<string> = new Set([ENDPOINT_TYPE_URL, ROUT
 
 /**
  * The resources of one type for one node. Pure: the same node and push context give the same messages. `names` is the
- * subscription for EDS, RDS and SDS and is not looked at for CDS and LDS. An unknown type has no resources.
+ * subscription for EDS, RDS and SDS and is not looked at for CDS and LDS, but for gRPC nodes, which ask for
+ * everything by name. An unknown type has no resources.
  */
 export function translate(typeUrl: string, node: ProxyNode, push: PushContext, names: readonly string[]): XdsResource[] {
+  if (node.dialect === 'grpc') return translateGrpc(typeUrl, node, push, names);
   switch (typeUrl) {
     case CLUSTER_TYPE_URL:
       return buildClusters(node, push);

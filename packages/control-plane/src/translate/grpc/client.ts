@@ -1,0 +1,36 @@
+import type { ProxyNode } from '../../model/proxy-node.ts';
+
+/** What the gRPC library behind a node takes. */
+export interface GrpcClient {
+  /** The library says its name, so its limits are known. One that does not (a recording, a test) gets istiod's shapes as they are. */
+  readonly known: boolean;
+  readonly leastRequest: boolean;
+  /** How a subject alternative name is written when the library matches it. */
+  readonly subjectAltName: (uri: string) => string;
+}
+
+const plain = (uri: string): string => uri;
+
+/**
+ * What every library takes, and what this one takes beside it. Read from their sources and tried: gRPC-Go 1.85.0 (`gRPC Go`),
+ * grpc-js-xds 1.14.1 (`gRPC Node Pure JS`). One unsupported field makes a client refuse a resource whole.
+ */
+export function grpcClientOf({ userAgent }: ProxyNode): GrpcClient {
+  switch (userAgent?.name) {
+    case undefined:
+    case '':
+      return { known: false, leastRequest: true, subjectAltName: plain };
+    case 'gRPC Go':
+      return { known: true, leastRequest: atLeast(userAgent.version, 1, 85), subjectAltName: plain };
+    case 'gRPC Node Pure JS':
+      // It matches against the text that Node makes of a certificate: "URI:spiffe://…".
+      return { known: true, leastRequest: false, subjectAltName: (uri) => `URI:${uri}` };
+    default:
+      return { known: true, leastRequest: false, subjectAltName: plain };
+  }
+}
+
+function atLeast(version: string, major: number, minor: number): boolean {
+  const [, a = '0', b = '0'] = /^(\d+)\.(\d+)/.exec(version) ?? [];
+  return Number(a) > major || (Number(a) === major && Number(b) >= minor);
+}
