@@ -12,8 +12,8 @@ export const KNOWN: readonly KnownDifference[] = [
   },
   { where: /^gateway-api-ingress\/.* clusters outbound\|443\|\|secure\.team/, why: 'BackendTLSPolicy is refused' },
   {
-    where: /^security\/sidecar-(httpbin|curl|both|strict).* listeners virtualInbound$/,
-    why: 'JWT and CUSTOM are not enforced yet: what they protect refuses',
+    where: /^security\/sidecar-(curl|both|strict).* listeners virtualInbound$/,
+    why: 'CUSTOM is not enforced yet: what it protects refuses',
   },
   {
     where: /^security\/grpc-(httpbin|legacy) listeners xds\.istio\.io\//,

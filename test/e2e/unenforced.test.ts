@@ -77,11 +77,6 @@ describe('policies, from the YAML to the reply', () => {
       [403, 200],
     ],
     [
-      'a workload with a RequestAuthentication',
-      policy('RequestAuthentication', 'security.istio.io/v1', '{ selector: { matchLabels: { app: web } }, jwtRules: [{ issuer: a }] }'),
-      [403, 403],
-    ],
-    [
       'a gateway with a plugin that authorizes',
       policy('WasmPlugin', 'extensions.istio.io/v1alpha1', '{ selector: { matchLabels: { app: edge } }, phase: AUTHZ }'),
       [403, 403],

@@ -1,5 +1,6 @@
 export { analyze } from './analysis/analyze.ts';
 export { CA_SUFFIX, type KeyPairPem, readKeyPair, readTrust, SecretError, type TrustPem } from './certificate-secrets.ts';
+export { type PublicJwk, publicKeysOf } from './jwks.ts';
 export * from './object.ts';
 export { type Parsed, type ParseOptions, parseDocuments } from './parse.ts';
 export type { Kind, KindStatus } from './schema/kind.ts';

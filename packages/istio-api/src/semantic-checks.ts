@@ -1,16 +1,16 @@
+import { checkKubernetesGateway, checkRoute, type KubernetesGateway, type KubernetesRoute } from './gateway-api-checks.ts';
 import type { MeshObject } from './object.ts';
+import { checkRequestAuthentication } from './request-authentication-checks.ts';
 import { CONDITION_KEYS } from './schema/security.ts';
 import {
   checkClaims,
   checkDestinationRule,
   checkGateway,
-  checkKubernetesGateway,
   checkMeshConfig,
   checkRetryOn,
   checkService,
   checkServiceEntrySupport,
   checkWorkloadEntry,
-  type KubernetesGateway,
 } from './support-checks.ts';
 import type { MeshConfigSpec, ServiceSpec } from './types/core.ts';
 import type {
@@ -21,7 +21,7 @@ import type {
   VirtualServiceSpec,
   WorkloadEntrySpec,
 } from './types/networking.ts';
-import type { AuthorizationPolicySpec, PeerAuthenticationSpec, Rule } from './types/security.ts';
+import type { AuthorizationPolicySpec, PeerAuthenticationSpec, RequestAuthenticationSpec, Rule } from './types/security.ts';
 import type { Report } from './validate.ts';
 
 /** Rules that a field by itself cannot show; run when the structure is right. */
@@ -36,6 +36,10 @@ export function semanticChecks(object: MeshObject, report: Report): void {
     case 'Gateway':
       if (object.apiVersion.startsWith('networking.istio.io/')) checkGateway(object.spec as GatewaySpec, report);
       else checkKubernetesGateway(object.spec as KubernetesGateway, report);
+      return;
+    case 'HTTPRoute':
+    case 'GRPCRoute':
+      checkRoute(object.spec as KubernetesRoute, report);
       return;
     case 'MeshConfig':
       checkMeshConfig(object.spec as MeshConfigSpec, report);
@@ -52,6 +56,9 @@ export function semanticChecks(object: MeshObject, report: Report): void {
       return;
     case 'PeerAuthentication':
       checkPeerAuthentication(object.spec as PeerAuthenticationSpec, report);
+      return;
+    case 'RequestAuthentication':
+      checkRequestAuthentication(object.spec as RequestAuthenticationSpec, report);
       return;
     case 'AuthorizationPolicy':
       checkAuthorizationPolicy(object.spec as AuthorizationPolicySpec, report);

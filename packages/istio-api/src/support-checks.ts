@@ -88,23 +88,6 @@ function checkServerTls(tls: ServerTLSSettings, port: number, path: Path, report
   if (mode !== 'SIMPLE' && roots === undefined) missing(`mode ${mode} needs caCertificates: who may call is decided by them`);
 }
 
-/** The part of a Gateway of the Gateway API that its check looks at. */
-export interface KubernetesGateway {
-  readonly listeners?: readonly { readonly port?: number; readonly protocol?: string }[];
-}
-
-export function checkKubernetesGateway({ listeners = [] }: KubernetesGateway, report: Report): void {
-  for (const [index, { port, protocol = '' }] of listeners.entries()) {
-    if (protocol === 'HTTP') continue;
-    report(
-      UNSUPPORTED,
-      'warning',
-      ['spec', 'listeners', index, 'protocol'],
-      `port ${port} is not opened: gateways do not serve ${protocol} in this version, only HTTP`,
-    );
-  }
-}
-
 export function checkService(spec: ServiceSpec, report: Report): void {
   if (spec.type !== 'ExternalName' || spec.externalName?.includes('.svc.') === true) return;
   report(
@@ -209,7 +192,7 @@ export function checkRetryOn(retryOn: string | undefined, path: Path, report: Re
   }
 }
 
-/** Claims of a token are not verified yet: a match on them would be a match on a header that any caller may send. */
+/** A route is chosen before the token is verified: a match on a claim would be a match on a header that any caller may send. */
 export function checkClaims(match: HTTPMatchRequest, path: Path, report: Report): void {
   for (const field of ['headers', 'withoutHeaders'] as const) {
     for (const name of Object.keys(match[field] ?? {})) {
@@ -218,7 +201,7 @@ export function checkClaims(match: HTTPMatchRequest, path: Path, report: Report)
           UNSUPPORTED,
           'error',
           [...path, field, name],
-          'claims of a token are not verified by this version, so no route may depend on them',
+          'routes are chosen before tokens are verified in this version, so none may depend on a claim; deny by AuthorizationPolicy instead',
         );
     }
   }

@@ -1,4 +1,4 @@
-import type { AuthorizationPolicySpec, MeshObject } from '@ripstop/istio-api';
+import type { AuthorizationPolicySpec, MeshObject, RequestAuthenticationSpec } from '@ripstop/istio-api';
 import { selects } from './service.ts';
 
 /** The policies that apply to one workload, sorted by what they do. */
@@ -7,6 +7,8 @@ export interface WorkloadPolicies {
   readonly audit: readonly MeshObject<AuthorizationPolicySpec>[];
   readonly deny: readonly MeshObject<AuthorizationPolicySpec>[];
   readonly allow: readonly MeshObject<AuthorizationPolicySpec>[];
+  /** Oldest first. */
+  readonly requestAuthentications: readonly MeshObject<RequestAuthenticationSpec>[];
   /** What protects this workload and is not enforced yet, so the workload refuses (see translate/rbac/rbac-filters.ts). */
   readonly unenforced: readonly MeshObject[];
 }
@@ -17,10 +19,16 @@ interface Selected {
   readonly workloadSelector?: { readonly labels?: Readonly<Record<string, string>> };
 }
 
+/** Every document of the mesh that says who may call. */
+export interface SecurityObjects {
+  readonly policies: readonly MeshObject<AuthorizationPolicySpec>[];
+  readonly requestAuthentications: readonly MeshObject<RequestAuthenticationSpec>[];
+  readonly unenforced: readonly MeshObject[];
+}
+
 /** Policies of the root namespace reach every workload, others their own namespace; a selector narrows. */
 export function policiesFor(
-  policies: readonly MeshObject<AuthorizationPolicySpec>[],
-  unenforced: readonly MeshObject[],
+  { policies, requestAuthentications, unenforced }: SecurityObjects,
   rootNamespace: string,
   namespace: string,
   labels: Readonly<Record<string, string>>,
@@ -37,6 +45,7 @@ export function policiesFor(
     audit: withAction('AUDIT'),
     deny: withAction('DENY'),
     allow: withAction('ALLOW'),
+    requestAuthentications: requestAuthentications.filter(applies),
     unenforced: unenforced.filter(applies),
   };
 }

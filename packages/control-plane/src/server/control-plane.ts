@@ -8,9 +8,13 @@ import { createTokenIssuer, type TokenIssuer } from '../ca/token-issuer.ts';
 import type { ControlPlaneEvent } from '../events.ts';
 import { Scraper, type ScrapeTarget } from '../graph/scraper.ts';
 import { ServiceGraphStore } from '../graph/service-graph.ts';
+import { guardedGet } from '../jwks/guarded-get.ts';
+import { JwksResolver } from '../jwks/jwks-resolver.ts';
+import { jwksSources } from '../jwks/jwks-source.ts';
+import { SavedJwks } from '../jwks/saved-jwks.ts';
 import { PushContext } from '../push/push-context.ts';
 import { SavedWorkloads } from '../registry/saved-workloads.ts';
-import { type Scheduler, WorkloadRegistry } from '../registry/workload-registry.ts';
+import { WorkloadRegistry } from '../registry/workload-registry.ts';
 import { FileSource } from '../source/file-source.ts';
 import type { StoreState } from '../source/object-store.ts';
 import { bindGrpc } from './bind-grpc.ts';
@@ -18,6 +22,7 @@ import type { DebugState } from './debug-endpoints.ts';
 import { HttpServer } from './http-server.ts';
 import { type LiveState, liveState, type SyncRow } from './live-state.ts';
 import { PushMetrics } from './push-metrics.ts';
+import { systemScheduler as scheduler } from './system-scheduler.ts';
 
 export interface ControlPlaneOptions {
   /** A folder of YAML, read recursively and watched, or one file. */
@@ -29,6 +34,8 @@ export interface ControlPlaneOptions {
   readonly xdsTls?: string;
   readonly http?: string;
   readonly trustDomain?: string;
+  /** Address ranges that a jwksUri may not lead to, beside link-local ones, which it never may: `10.0.0.0/8`. */
+  readonly blockedJwksCidrs?: readonly string[];
   readonly onEvent?: (event: ControlPlaneEvent) => void;
 }
 
@@ -38,14 +45,6 @@ export interface ControlPlaneAddresses {
   readonly xdsTls: string;
   readonly http: string;
 }
-
-const scheduler: Scheduler = {
-  setTimer: (run, delayMs) => {
-    const timer = setTimeout(run, delayMs);
-    timer.unref();
-    return { cancel: () => clearTimeout(timer) };
-  },
-};
 
 /** Registrations that come together (a shop starting) become one push. */
 const REGISTRY_QUIET_MS = 10;
@@ -61,7 +60,10 @@ export class ControlPlane implements AsyncDisposable {
   private readonly ads: AdsService;
   private readonly metrics = new PushMetrics();
   private readonly servers: grpc.Server[] = [];
+  private readonly tokenKeys: JwksResolver;
   private state: StoreState = { objects: [], findings: [], files: 0 };
+  /** Behind `state` while keys of a token issuer that it names for the first time are being fetched. */
+  private applied: readonly MeshObject[] = this.state.objects;
   private push_: PushContext;
   private source: FileSource | undefined;
   private scraper: Scraper | undefined;
@@ -93,6 +95,14 @@ export class ControlPlane implements AsyncDisposable {
         this.workloadsChanged();
       },
     });
+    this.tokenKeys = new JwksResolver({
+      get: guardedGet(options.blockedJwksCidrs),
+      scheduler,
+      now: Date.now,
+      onChange: () => this.rebuild(),
+      onProblem: (message) => this.tell({ type: 'problem', message }),
+      saved: options.stateDir === undefined ? undefined : new SavedJwks(options.stateDir),
+    });
     this.savedWorkloads = options.stateDir === undefined ? undefined : new SavedWorkloads(options.stateDir);
     this.ads = new AdsService({
       registry: this.registry,
@@ -118,6 +128,8 @@ export class ControlPlane implements AsyncDisposable {
       onChange: (state) => this.configurationChanged(state),
       onProblem: (message) => this.tell({ type: 'problem', message }),
     });
+    // Clients that come back must not be told less than they knew.
+    await this.tokenKeys.want(jwksSources(this.state.objects));
     try {
       this.bound = {
         xds: xds === '' ? '' : await this.serveXds(xds, undefined),
@@ -152,7 +164,7 @@ export class ControlPlane implements AsyncDisposable {
   /** What each connected client has: `synced` means that it has taken all that is saved now. */
   syncState(): SyncRow[] {
     this.source?.look();
-    const settled = this.source?.pending !== true && this.quiet === undefined;
+    const settled = this.source?.pending !== true && this.quiet === undefined && this.applied === this.state.objects;
     return this.ads.sessions.map((session) => ({
       id: session.node.id,
       name: session.node.name,
@@ -189,6 +201,7 @@ export class ControlPlane implements AsyncDisposable {
     this.source?.close();
     this.scraper?.close();
     this.quiet?.cancel();
+    this.tokenKeys.close();
     for (const server of this.servers) server.forceShutdown();
     this.registry.close();
     await this.http?.close();
@@ -200,8 +213,16 @@ export class ControlPlane implements AsyncDisposable {
 
   private configurationChanged(state: StoreState): void {
     this.state = state;
-    this.rebuild();
+    const keys = this.tokenKeys.want(jwksSources(state.objects));
+    if (keys === undefined) this.apply(state);
+    else void keys.then(() => this.apply(state));
     this.tell({ type: 'configuration', objects: state.objects.length, files: state.files, findings: state.findings });
+  }
+
+  private apply(state: StoreState): void {
+    if (this.closed || state !== this.state) return;
+    this.applied = state.objects;
+    this.rebuild();
   }
 
   private workloadsChanged(): void {
@@ -243,7 +264,12 @@ export class ControlPlane implements AsyncDisposable {
   private rebuild(): void {
     const started = performance.now();
     try {
-      this.push_ = new PushContext({ objects: this.state.objects, workloads: this.registry.instances, trustDomain: this.trustDomain });
+      this.push_ = new PushContext({
+        objects: this.applied,
+        workloads: this.registry.instances,
+        trustDomain: this.trustDomain,
+        tokenKeys: this.tokenKeys.current,
+      });
     } catch (error) {
       this.tell({ type: 'problem', message: `the configuration cannot be put together (${reasonOf(error)}); the last one stays` });
       return;

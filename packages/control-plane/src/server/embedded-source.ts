@@ -1,10 +1,15 @@
+import type { MeshObject } from '@ripstop/istio-api';
 import { type EncodedResource, encodeResources } from '../ads/encoded-resource.ts';
 import type { ControlPlaneEvent } from '../events.ts';
+import { guardedGet } from '../jwks/guarded-get.ts';
+import { JwksResolver } from '../jwks/jwks-resolver.ts';
+import { jwksSources } from '../jwks/jwks-source.ts';
 import type { ProxyNode } from '../model/proxy-node.ts';
 import { type NodeMessage, proxyNodeOf } from '../model/proxy-node-of.ts';
 import { PushContext } from '../push/push-context.ts';
 import { FileSource } from '../source/file-source.ts';
 import { NAMED_TYPES, PUSH_ORDER } from '../translate/translate.ts';
+import { systemScheduler } from './system-scheduler.ts';
 
 /** The shape of `ConfigSource` in @ripstop/core, which this package does not import (the halves meet as xDS only). */
 export interface EmbeddedUpdate {
@@ -51,6 +56,9 @@ class Embedded implements EmbeddedSubscription {
   private readonly apply: (update: EmbeddedUpdate) => readonly EmbeddedRejection[];
   private readonly tell: (event: ControlPlaneEvent) => void;
   private readonly source: FileSource;
+  private readonly tokenKeys: JwksResolver;
+  private readonly trustDomain: string;
+  private objects: readonly MeshObject[] = [];
   private readonly wanted = new Map<string, ReadonlySet<string> | '*'>();
   /** What was handed over, by type and name. */
   private readonly versions = new Map<string, ReadonlyMap<string, string>>();
@@ -64,14 +72,22 @@ class Embedded implements EmbeddedSubscription {
     this.tell = onEvent;
     // Nothing leaves the process, and who runs it can read the folder.
     this.node = { ...proxyNodeOf(node), verified: true };
+    this.trustDomain = trustDomain;
+    this.tokenKeys = new JwksResolver({
+      get: guardedGet(),
+      scheduler: systemScheduler,
+      now: Date.now,
+      onChange: () => this.rebuild(this.objects),
+      onProblem: (message) => this.tell({ type: 'problem', message }),
+    });
     this.source = new FileSource({
       path: dir,
       onChange: ({ objects, findings, files }) => {
-        this.guarded(() => {
-          this.push = new PushContext({ objects, workloads: [], trustDomain });
-        });
+        this.objects = objects;
+        const keys = this.tokenKeys.want(jwksSources(objects));
+        if (keys === undefined) this.rebuild(objects);
+        else void keys.then(() => this.rebuild(objects));
         this.tell({ type: 'configuration', objects: objects.length, files, findings });
-        this.queue();
       },
       onProblem: (message) => this.tell({ type: 'problem', message }),
     });
@@ -85,6 +101,15 @@ class Embedded implements EmbeddedSubscription {
   close(): void {
     this.closed = true;
     this.source.close();
+    this.tokenKeys.close();
+  }
+
+  private rebuild(objects: readonly MeshObject[]): void {
+    if (this.closed || objects !== this.objects) return;
+    this.guarded(() => {
+      this.push = new PushContext({ objects, workloads: [], trustDomain: this.trustDomain, tokenKeys: this.tokenKeys.current });
+    });
+    this.queue();
   }
 
   /** After the caller's turn: `subscribe` has returned then, and several wishes become one pass. */

@@ -5,11 +5,13 @@ import {
   HTTPFault,
   type HttpFilter,
   HttpRbac,
+  JwtAuthentication,
   packAny,
   Router,
   TypedStruct,
   typeUrlOf,
 } from '@ripstop/xds-api';
+import type { SecurityFilters } from './security-filters.ts';
 import type { FieldsOf } from './values.ts';
 
 export type HttpFilterFields = FieldsOf<typeof HttpFilter>;
@@ -18,16 +20,26 @@ export type HttpFilterFields = FieldsOf<typeof HttpFilter>;
  * The HTTP filters of a server or a gateway, in the order in which they see a request:
  *
  * 1. rbac (refusals)  what cannot be enforced is refused before anything else judges
- * 2. rbac LOG         AUDIT marks, before a verdict ends the request
- * 3. rbac DENY        any match ends it: no ALLOW can open what a DENY closes
- * 4. rbac ALLOW       with ALLOW policies present, one must match
- * 5. grpc_stats       counts what authorization let through
- * 6. fault            after authorization: an injected 503 must not tell a stranger that a path exists
- * 7. cors             answers preflights of who may come in
- * 8. router           hands over to the app, or to the gateway's upstream
+ * 2. jwt_authn        before rbac, which reads the request principal and the claims that it verifies
+ * 3. rbac LOG         AUDIT marks, before a verdict ends the request
+ * 4. rbac DENY        any match ends it: no ALLOW can open what a DENY closes
+ * 5. rbac ALLOW       with ALLOW policies present, one must match
+ * 6. grpc_stats       counts what authorization let through
+ * 7. fault            after authorization: an injected 503 must not tell a stranger that a path exists
+ * 8. cors             answers preflights of who may come in
+ * 9. router           hands over to the app, or to the gateway's upstream
  */
-export function inboundFilters(rbac: readonly HttpRbac[]): HttpFilterFields[] {
-  return [...rbac.map((config) => filter('envoy.filters.http.rbac', packAny(HttpRbac, config))), ...tail()];
+export function inboundFilters({ refusals, jwt, rbac }: SecurityFilters): HttpFilterFields[] {
+  return [
+    ...refusals.map(rbacFilter),
+    ...(jwt === undefined ? [] : [filter('envoy.filters.http.jwt_authn', packAny(JwtAuthentication, jwt))]),
+    ...rbac.map(rbacFilter),
+    ...tail(),
+  ];
+}
+
+function rbacFilter(config: HttpRbac): HttpFilterFields {
+  return filter('envoy.filters.http.rbac', packAny(HttpRbac, config));
 }
 
 /** What an outbound port needs beside the filters of every port. */

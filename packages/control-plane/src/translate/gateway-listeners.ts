@@ -9,8 +9,9 @@ import { boundHosts, type GatewayPortServer, gatewayPorts } from './gateway-serv
 import { clusterOf } from './http-routes.ts';
 import { socketAddress } from './inbound-listener.ts';
 import { rds } from './outbound-listeners.ts';
-import { httpRbacFilters, networkRbacFilters } from './rbac/rbac-filters.ts';
+import { networkRbacFilters } from './rbac/rbac-filters.ts';
 import type { XdsResource } from './resource.ts';
+import { securityFilters } from './security-filters.ts';
 import { type NetworkFilterFields, tcpProxy } from './tcp-proxy.ts';
 import { gatewaySocket } from './tls.ts';
 import type { FieldsOf } from './values.ts';
@@ -52,7 +53,7 @@ class ChainBuilder {
     this.push = push;
     const trustDomains = [push.mesh.trustDomain, ...push.mesh.trustDomainAliases];
     const policies = push.policiesFor(node.namespace, node.labels);
-    this.httpFilters = inboundFilters(httpRbacFilters(policies, trustDomains));
+    this.httpFilters = inboundFilters(securityFilters(node, push));
     this.tcpFilters = networkRbacFilters(policies, trustDomains).map((config) => ({
       name: 'envoy.filters.network.rbac',
       configType: { $case: 'typedConfig', value: packAny(NetworkRbac, config) },

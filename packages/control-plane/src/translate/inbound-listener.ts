@@ -19,8 +19,9 @@ import { connectionManager } from './connection-manager.ts';
 import { inboundFilters } from './filter-order.ts';
 import { type InboundPort, inboundPorts } from './inbound-ports.ts';
 import { INBOUND_PASSTHROUGH_CLUSTER, inboundCluster } from './names.ts';
-import { httpRbacFilters, networkRbacFilters } from './rbac/rbac-filters.ts';
+import { networkRbacFilters } from './rbac/rbac-filters.ts';
 import type { XdsResource } from './resource.ts';
+import { securityFilters } from './security-filters.ts';
 import { tcpProxy } from './tcp-proxy.ts';
 import { downstreamSocket } from './tls.ts';
 import { type FieldsOf, sourceMetadata, ZERO } from './values.ts';
@@ -153,7 +154,7 @@ class ChainFactory {
     this.push = push;
     this.trustDomains = [push.mesh.trustDomain, ...push.mesh.trustDomainAliases];
     const policies = push.policiesFor(node.namespace, node.labels);
-    this.httpFilters = inboundFilters(httpRbacFilters(policies, this.trustDomains));
+    this.httpFilters = inboundFilters(securityFilters(node, push));
     this.tcpFilters = networkRbacFilters(policies, this.trustDomains).map((config) => ({
       name: 'envoy.filters.network.rbac',
       configType: { $case: 'typedConfig', value: packAny(NetworkRbac, config) },

@@ -79,7 +79,6 @@ describe('policies at a gateway', () => {
 
 describe('what protects a workload and is not enforced', () => {
   it.each([
-    ['request-authentication', policy('RequestAuthentication', 'security.istio.io/v1', '{ selector: { matchLabels: { app: web } } }')],
     ['wasm-plugin', policy('WasmPlugin', 'extensions.istio.io/v1alpha1', '{ phase: AUTHN, selector: { matchLabels: { app: web } } }')],
     [
       'envoy-filter',

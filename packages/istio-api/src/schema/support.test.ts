@@ -87,7 +87,6 @@ describe('what would be unsafe or something else when it is left out', () => {
   });
 
   it.each([
-    ['RequestAuthentication', security('RequestAuthentication', '{ jwtRules: [] }')],
     ['a Wasm plugin that authorizes', doc('extensions.istio.io/v1alpha1', 'WasmPlugin', '{ phase: AUTHZ }')],
     ['an extension that authenticates', doc('extensions.istio.io/v1alpha1', 'TrafficExtension', '{ phase: AUTHN }')],
     ['an EnvoyFilter that authorizes', doc('networking.istio.io/v1alpha3', 'EnvoyFilter', FILTER)],

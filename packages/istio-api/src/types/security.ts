@@ -10,6 +10,26 @@ export interface PeerAuthenticationSpec {
   readonly mtls?: MutualTls;
   readonly portLevelMtls?: Readonly<Record<string, MutualTls>>;
 }
+export interface JWTRule {
+  readonly issuer: string;
+  readonly audiences?: readonly string[];
+  readonly jwksUri?: string;
+  /** The older spelling. */
+  readonly jwks_uri?: string;
+  readonly jwks?: string;
+  readonly fromHeaders?: readonly { readonly name: string; readonly prefix?: string }[];
+  readonly fromParams?: readonly string[];
+  readonly fromCookies?: readonly string[];
+  readonly outputPayloadToHeader?: string;
+  readonly outputClaimToHeaders?: readonly { readonly header: string; readonly claim: string }[];
+  readonly forwardOriginalToken?: boolean;
+  readonly timeout?: string;
+  readonly spaceDelimitedClaims?: readonly string[];
+}
+export interface RequestAuthenticationSpec {
+  readonly selector?: WorkloadSelector;
+  readonly jwtRules?: readonly JWTRule[];
+}
 export interface Source {
   readonly principals?: readonly string[];
   readonly notPrincipals?: readonly string[];

@@ -18,17 +18,22 @@ interface ActionGroup {
   readonly policies: readonly PolicyObject[];
 }
 
-/**
- * The RBAC filters of a workload in the order in which they judge: refusals of what is not enforced, AUDIT, DENY, ALLOW. A group
- * without policies has no filter.
- */
+/** The RBAC filters of a workload in the order in which they judge: AUDIT, DENY, ALLOW. A group without policies has no filter. */
 export function httpRbacFilters(policies: WorkloadPolicies, trustDomains: readonly string[]): HttpRbac[] {
   return groups(policies, { trustDomains, tcp: false }).map((fields) => HttpRbac.fromPartial(fields));
 }
 
-/** The same for TCP connections. */
+/** What stands before all of them: the refusal of what is not enforced, or nothing. */
+export function httpRefusals(policies: WorkloadPolicies, trustDomains: readonly string[]): HttpRbac[] {
+  return refusals(policies, { trustDomains, tcp: false }).map((fields) => HttpRbac.fromPartial(fields));
+}
+
+/** Refusals, AUDIT, DENY and ALLOW for TCP connections. */
 export function networkRbacFilters(policies: WorkloadPolicies, trustDomains: readonly string[]): NetworkRbac[] {
-  return groups(policies, { trustDomains, tcp: true }).map((fields) => NetworkRbac.fromPartial({ statPrefix: 'tcp.', ...fields }));
+  const scope = { trustDomains, tcp: true };
+  return [...refusals(policies, scope), ...groups(policies, scope)].map((fields) =>
+    NetworkRbac.fromPartial({ statPrefix: 'tcp.', ...fields }),
+  );
 }
 
 interface RbacFields {
@@ -39,8 +44,6 @@ interface RbacFields {
 
 function groups(policies: WorkloadPolicies, scope: RbacScope): RbacFields[] {
   const filters: RbacFields[] = [];
-  const refused = refusals(policies, scope);
-  if (refused !== undefined) filters.push(refused);
   for (const group of [
     { action: RBAC_Action.LOG, policies: policies.audit },
     { action: RBAC_Action.DENY, policies: policies.deny },
@@ -88,9 +91,9 @@ const ALWAYS = { permissions: [allOf([anyPermission])], principals: [allIds([any
 
 /**
  * What this version cannot enforce it refuses: what a CUSTOM policy would have an external authorizer judge is denied, and a workload
- * with a RequestAuthentication (or a plugin that authorizes) answers nobody. Never laxer than the document asks for.
+ * with a plugin or an EnvoyFilter that authenticates or authorizes answers nobody. Never laxer than the document asks for.
  */
-function refusals({ custom, unenforced }: WorkloadPolicies, { trustDomains, tcp }: RbacScope): RbacFields | undefined {
+function refusals({ custom, unenforced }: WorkloadPolicies, { trustDomains, tcp }: RbacScope): RbacFields[] {
   const policies: NonNullable<RulesFields['policies']> = {};
   for (const { metadata, spec } of custom) {
     for (const [index, rule] of (spec.rules ?? []).entries()) {
@@ -101,11 +104,11 @@ function refusals({ custom, unenforced }: WorkloadPolicies, { trustDomains, tcp 
   for (const { kind, metadata } of unenforced) {
     policies[`not-enforced-${kebab(kind)}-ns[${metadata.namespace}]-name[${metadata.name}]`] = ALWAYS;
   }
-  if (Object.keys(policies).length === 0) return undefined;
-  return { rules: { action: RBAC_Action.DENY, policies }, shadowRulesStatPrefix: 'istio_dry_run_allow_' };
+  if (Object.keys(policies).length === 0) return [];
+  return [{ rules: { action: RBAC_Action.DENY, policies }, shadowRulesStatPrefix: 'istio_dry_run_allow_' }];
 }
 
-/** `RequestAuthentication` → `request-authentication`. */
+/** `WasmPlugin` → `wasm-plugin`. */
 function kebab(kind: string): string {
   return kind.replace(/(?<=[a-z])[A-Z]/g, '-$&').toLowerCase();
 }
