@@ -1,4 +1,3 @@
-import { checkKubernetesGateway, checkRoute, type KubernetesGateway, type KubernetesRoute } from './gateway-api-checks.ts';
 import type { MeshObject } from './object.ts';
 import { checkRequestAuthentication } from './request-authentication-checks.ts';
 import { CONDITION_KEYS } from './schema/security.ts';
@@ -6,11 +5,13 @@ import {
   checkClaims,
   checkDestinationRule,
   checkGateway,
+  checkKubernetesGateway,
   checkMeshConfig,
   checkRetryOn,
   checkService,
   checkServiceEntrySupport,
   checkWorkloadEntry,
+  type KubernetesGateway,
 } from './support-checks.ts';
 import type { MeshConfigSpec, ServiceSpec } from './types/core.ts';
 import type {
@@ -36,10 +37,6 @@ export function semanticChecks(object: MeshObject, report: Report): void {
     case 'Gateway':
       if (object.apiVersion.startsWith('networking.istio.io/')) checkGateway(object.spec as GatewaySpec, report);
       else checkKubernetesGateway(object.spec as KubernetesGateway, report);
-      return;
-    case 'HTTPRoute':
-    case 'GRPCRoute':
-      checkRoute(object.spec as KubernetesRoute, report);
       return;
     case 'MeshConfig':
       checkMeshConfig(object.spec as MeshConfigSpec, report);
