@@ -1,3 +1,4 @@
+import { Server } from 'node:http';
 import { type Mesh, peerOf, mesh as sharedMesh } from '@ripstop/node';
 import type { FastifyPluginAsync } from 'fastify';
 import plugin from 'fastify-plugin';
@@ -35,8 +36,12 @@ const meshPluginAsync: FastifyPluginAsync<MeshPluginOptions> = async (app, { mes
     },
   });
   // Armed before the app listens: no request can come before the guard stands.
-  if (!('listen' in app.server)) throw new Error('this Fastify instance has no server to guard');
+  if (!(app.server instanceof Server))
+    throw new TypeError(
+      "this Fastify instance has no node:http server to guard (https and http2 options are the mesh's business: leave them out)",
+    );
   mesh.protect(app.server, port);
+  bindOneAddress(app.server);
   app.addHook('onListen', async () => {
     const address = app.server.address();
     if (typeof address === 'object' && address !== null) mesh.announce(port, name, address.port);
@@ -45,6 +50,19 @@ const meshPluginAsync: FastifyPluginAsync<MeshPluginOptions> = async (app, { mes
     await mesh.close();
   });
 };
+
+/**
+ * For each further address of `localhost` Fastify makes a server of its own, with the app's handler and without a guard: whoever calls
+ * `[::1]` would pass the mesh by. It looks the name up again after the first server listens, in these options.
+ */
+function bindOneAddress(server: Server): void {
+  const listen = server.listen as (...args: unknown[]) => Server;
+  server.listen = ((...args: unknown[]) => {
+    const [options] = args;
+    if (typeof options === 'object' && options !== null && 'host' in options && options.host === 'localhost') options.host = '127.0.0.1';
+    return listen.apply(server, args);
+  }) as Server['listen'];
+}
 
 /** The Fastify plugin: `await app.register(meshPlugin, { port: 9080 })`, then `app.listen` as always. */
 export const meshPlugin: FastifyPluginAsync<MeshPluginOptions> = plugin(meshPluginAsync, { name: '@ripstop/fastify', fastify: '5.x' });

@@ -78,6 +78,8 @@ export class Gateway implements AsyncDisposable {
     this.cancel();
     clearInterval(this.hold);
     const listeners = [...this.served.values()].map(({ listener }) => listener);
+    // Nobody is to come to a socket that closes; a mesh that closes with it has withdrawn everything already.
+    if (this.options.mesh.health().state !== 'draining') for (const port of this.served.keys()) this.options.mesh.disown(port);
     this.served.clear();
     for (const listener of listeners) listener.drain();
     await Promise.all(listeners.map((listener) => listener.close({ drainMs })));

@@ -95,7 +95,17 @@ export class Mesh implements AsyncDisposable {
       port: options.bindPort ?? (settings.ports === 'auto' ? 0 : workloadPort),
     });
     this.listeners.set(workloadPort, listener);
-    const address = await listener.listen();
+    let address: AddressInfo;
+    try {
+      address = await listener.listen();
+    } catch (error) {
+      this.listeners.delete(workloadPort);
+      throw error;
+    }
+    if (this.closed !== undefined) {
+      await listener.close({ drainMs: 0 });
+      throw new MeshError('RIPSTOP_CLOSED', 'this mesh was closed');
+    }
     this.announce(workloadPort, options.name ?? 'http', address.port);
     return address;
   }
@@ -109,6 +119,7 @@ export class Mesh implements AsyncDisposable {
 
   /** Puts the mesh in front of a server that the app itself listens. For adapters; see @ripstop/fastify. */
   protect(server: import('node:http').Server, workloadPort: number): void {
+    if (this.listeners.has(workloadPort)) throw new MeshError('RIPSTOP_PORT_SERVED', `workload port ${workloadPort} is served already`);
     const listener = this.createListener(server, workloadPort, { host: this.runtime.settings.bind, port: 0 });
     listener.attach();
     this.listeners.set(workloadPort, listener);

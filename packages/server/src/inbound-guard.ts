@@ -43,6 +43,16 @@ export class InboundGuard {
     server.emit = ((event: string, ...args: unknown[]) => this.onEvent(event, args)) as Server['emit'];
   }
 
+  /** Leaves the server as it was, but for its limits. */
+  detach(): void {
+    const { server } = this;
+    server.off('checkContinue', saysContinue);
+    server.off('checkExpectation', isAnsweredHere);
+    server.off('connect', isAnsweredHere);
+    server.off('upgrade', isAnsweredHere);
+    server.emit = this.emit as Server['emit'];
+  }
+
   private onEvent(event: string, args: unknown[]): boolean {
     switch (event) {
       case 'request':

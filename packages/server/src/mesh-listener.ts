@@ -19,6 +19,9 @@ export interface ListenerCloseOptions {
   readonly drainMs: number;
 }
 
+/** Two guards in front of one server would judge each request twice. */
+const guarded = new WeakSet<Server>();
+
 /** Envoy's idle_timeout of a downstream connection; node:http's own 5 s would cost a handshake after each pause. */
 const IDLE_TIMEOUT_MS = 3_600_000;
 const NODE_KEEP_ALIVE_MS = 5_000;
@@ -30,7 +33,8 @@ const NODE_KEEP_ALIVE_MS = 5_000;
 export class MeshListener {
   private readonly options: MeshListenerOptions;
   private readonly gate: ConnectionGate;
-  private attached = false;
+  /** Takes the mesh away from the server again; undefined = it does not stand there. */
+  private detach: (() => void) | undefined = undefined;
 
   constructor(options: MeshListenerOptions) {
     this.options = options;
@@ -40,9 +44,10 @@ export class MeshListener {
 
   /** Puts the mesh in front of the server without binding it. Calling it twice is harmless. */
   attach(): void {
-    if (this.attached) return;
-    this.attached = true;
+    if (this.detach !== undefined) return;
     const { app } = this.options;
+    if (guarded.has(app)) throw new Error('this server stands behind a mesh already: serve it as one workload port, of one mesh');
+    guarded.add(app);
     if (app.keepAliveTimeout === NODE_KEEP_ALIVE_MS) app.keepAliveTimeout = IDLE_TIMEOUT_MS;
     // node:http would answer a request without Host by itself, before the guard sees it and in its own words.
     (app as Server & { requireHostHeader: boolean }).requireHostHeader = false;
@@ -51,15 +56,23 @@ export class MeshListener {
     const admit = (socket: Socket): void => {
       for (const listener of listeners) listener.call(app, socket);
     };
-    app.on('connection', (socket: Socket) => this.gate.enter(socket, admit));
-    new InboundGuard(this.options, this.gate, app);
+    const onConnection = (socket: Socket): void => this.gate.enter(socket, admit);
+    app.on('connection', onConnection);
+    const guard = new InboundGuard(this.options, this.gate, app);
+    this.detach = () => {
+      guarded.delete(app);
+      guard.detach();
+      app.off('connection', onConnection);
+      for (const listener of listeners) app.on('connection', listener);
+      this.detach = undefined;
+    };
   }
 
   /** Binds and serves; rejects when the address is taken or may not be bound. */
   async listen(): Promise<AddressInfo> {
     this.attach();
     const { app, bind } = this.options;
-    await new Promise<void>((resolve, reject) => {
+    const bound = new Promise<void>((resolve, reject) => {
       const onError = (cause: NodeJS.ErrnoException): void => {
         const why = cause.code === 'EADDRINUSE' ? 'something else listens there; name another port' : cause.message;
         reject(new Error(`cannot listen on ${bind.host}:${bind.port}: ${why}`, { cause }));
@@ -70,6 +83,14 @@ export class MeshListener {
         resolve();
       });
     });
+    try {
+      await bound;
+    } catch (error) {
+      // The app may try again, on another port: with one guard in front of it, not with two.
+      this.detach?.();
+      await this.gate.close(0);
+      throw error;
+    }
     return app.address() as AddressInfo;
   }
 
