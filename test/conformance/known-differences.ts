@@ -7,11 +7,6 @@ export interface KnownDifference {
 /** Each is on docs/reference/differences.md, or its field in docs/reference/supported-fields.md is marked. One that is gone fails the test. */
 export const KNOWN: readonly KnownDifference[] = [
   {
-    where: /^gateway-api-ingress\/router-ingress (listeners 0\.0\.0\.0_8443|routes https\.443\.)/,
-    why: 'gateways do not serve TLS yet',
-  },
-  { where: /^gateway-api-ingress\/.* clusters outbound\|443\|\|secure\.team/, why: 'BackendTLSPolicy is refused' },
-  {
     where: /^security\/sidecar-(curl|both|strict).* listeners virtualInbound$/,
     why: 'CUSTOM is not enforced yet: what it protects refuses',
   },

@@ -45,6 +45,8 @@ export class TlsContexts {
   }
 
   #create({ clientCertificate, trust }: TlsTransport): SecureContext {
+    if (trust?.kind === 'none')
+      throw new TransportError('TLS_error: the CA certificates of the backend cannot be had: see the findings of its BackendTLSPolicy');
     const svid = this.#identity?.current();
     try {
       return createSecureContext({
@@ -56,6 +58,7 @@ export class TlsContexts {
         // The mesh's bundle replaces the system's roots: nothing else is trusted for mesh identities.
         ...(trust?.kind === 'identity' ? { ca: svid!.trustBundlePem } : {}),
         ...(trust?.kind === 'files' ? { ca: readFileSync(trust.ca) } : {}),
+        ...(trust?.kind === 'inline' ? { ca: trust.ca } : {}),
       });
     } catch (error) {
       // OpenSSL's and fs's messages name the file or the fault and hold no key material.

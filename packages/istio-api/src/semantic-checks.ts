@@ -1,17 +1,17 @@
+import { checkKubernetesGateway, checkKubernetesRoute, type KubernetesGateway, type KubernetesRoute } from './gateway-api-checks.ts';
 import type { MeshObject } from './object.ts';
+import { checkRegex } from './regex-check.ts';
 import { checkRequestAuthentication } from './request-authentication-checks.ts';
 import { CONDITION_KEYS } from './schema/security.ts';
 import {
   checkClaims,
   checkDestinationRule,
   checkGateway,
-  checkKubernetesGateway,
   checkMeshConfig,
   checkRetryOn,
   checkService,
   checkServiceEntrySupport,
   checkWorkloadEntry,
-  type KubernetesGateway,
 } from './support-checks.ts';
 import type { MeshConfigSpec, ServiceSpec } from './types/core.ts';
 import type {
@@ -37,6 +37,10 @@ export function semanticChecks(object: MeshObject, report: Report): void {
     case 'Gateway':
       if (object.apiVersion.startsWith('networking.istio.io/')) checkGateway(object.spec as GatewaySpec, report);
       else checkKubernetesGateway(object.spec as KubernetesGateway, report);
+      return;
+    case 'HTTPRoute':
+    case 'GRPCRoute':
+      checkKubernetesRoute(object.spec as KubernetesRoute, report);
       return;
     case 'MeshConfig':
       checkMeshConfig(object.spec as MeshConfigSpec, report);
@@ -93,14 +97,6 @@ function checkRoute(route: HTTPRoute, path: readonly (string | number)[], report
       checkRegex(value?.regex, [...path, 'match', index, field, 'regex'], report);
     for (const [name, value] of Object.entries(match.headers ?? {}))
       checkRegex(value?.regex, [...path, 'match', index, 'headers', name, 'regex'], report);
-  }
-}
-
-/** RE2 knows neither look-around nor back references. */
-function checkRegex(pattern: string | undefined, path: readonly (string | number)[], report: Report): void {
-  if (pattern === undefined) return;
-  if (/\(\?[=!<]/.test(pattern.replace(/\(\?<[A-Za-z]/g, '')) || /\\[1-9]/.test(pattern)) {
-    report('RIPSTOP_BAD_REGEX', 'error', path, `${JSON.stringify(pattern)}: RE2 has no look-ahead, look-behind or back references`);
   }
 }
 

@@ -88,23 +88,6 @@ function checkServerTls(tls: ServerTLSSettings, port: number, path: Path, report
   if (mode !== 'SIMPLE' && roots === undefined) missing(`mode ${mode} needs caCertificates: who may call is decided by them`);
 }
 
-/** The part of a Gateway of the Gateway API that its check looks at. */
-export interface KubernetesGateway {
-  readonly listeners?: readonly { readonly port?: number; readonly protocol?: string }[];
-}
-
-export function checkKubernetesGateway({ listeners = [] }: KubernetesGateway, report: Report): void {
-  for (const [index, { port, protocol = '' }] of listeners.entries()) {
-    if (protocol === 'HTTP') continue;
-    report(
-      UNSUPPORTED,
-      'warning',
-      ['spec', 'listeners', index, 'protocol'],
-      `port ${port} is not opened: gateways do not serve ${protocol} in this version, only HTTP`,
-    );
-  }
-}
-
 export function checkService(spec: ServiceSpec, report: Report): void {
   if (spec.type !== 'ExternalName' || spec.externalName?.includes('.svc.') === true) return;
   report(

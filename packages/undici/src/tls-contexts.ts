@@ -49,6 +49,11 @@ export class TlsContexts {
   }
 
   #create({ clientCertificate, trust }: TlsTransport): SecureContext {
+    if (trust?.kind === 'none')
+      throw new ConnectError(
+        'tls-failure',
+        'TLS_error: the CA certificates of the backend cannot be had: see the findings of its BackendTLSPolicy',
+      );
     const svid = this.#identity?.current();
     try {
       return createSecureContext({
@@ -60,6 +65,7 @@ export class TlsContexts {
         // The mesh's bundle replaces the system's roots: nothing else is trusted for mesh identities.
         ...(trust?.kind === 'identity' ? { ca: svid!.trustBundlePem } : {}),
         ...(trust?.kind === 'files' ? { ca: readFileSync(trust.ca) } : {}),
+        ...(trust?.kind === 'inline' ? { ca: trust.ca } : {}),
       });
     } catch (error) {
       throw new ConnectError('tls-failure', `TLS_error: ${describe(error)}`, error);

@@ -94,9 +94,12 @@ function trustOf(sdsName: string, context: CertificateValidationContext | undefi
   if (sdsName === 'ROOTCA') return { kind: 'identity' };
   if (sdsName === 'file-root:system') return { kind: 'system' };
   if (sdsName.startsWith('file-root:')) return { kind: 'files', ca: sdsName.slice('file-root:'.length) };
+  if (sdsName.startsWith('invalid://')) return { kind: 'none' };
   if (sdsName !== '') throw new Error(`trust bundle ${sdsName} is not supported`);
   const file = context?.trustedCa?.specifier;
   if (file?.$case === 'filename') return { kind: 'files', ca: file.value };
+  if (file?.$case === 'inlineString') return { kind: 'inline', ca: file.value };
+  if (file?.$case === 'inlineBytes') return { kind: 'inline', ca: Buffer.from(file.value).toString() };
   return undefined;
 }
 

@@ -1,4 +1,11 @@
-import type { ClientTLSSettings, DestinationRuleSpec, MeshObject, ServiceEntrySpec, ServiceSpec } from '@ripstop/istio-api';
+import {
+  CA_SUFFIX,
+  type ClientTLSSettings,
+  type DestinationRuleSpec,
+  type MeshObject,
+  type ServiceEntrySpec,
+  type ServiceSpec,
+} from '@ripstop/istio-api';
 import type { Certificates } from './certificates.ts';
 import { condition, type ObjectStatus, type Problem, type StatusPart } from './conditions.ts';
 import { type BackendTlsPolicySpec, GATEWAY_API, type ObjectRef } from './gateway-types.ts';
@@ -60,6 +67,12 @@ export function backendTlsPolicies(objects: readonly MeshObject[], certificates:
     statuses.push({ object: policy, conditions: [], parts });
   }
   return { destinationRules: destinationRules(made), statuses };
+}
+
+/** SDS names of the CA bundles that rules name. */
+export function bundlesOf(rules: readonly MeshObject<DestinationRuleSpec>[]): ReadonlySet<string> {
+  const settings = rules.flatMap(({ spec }) => [spec.trafficPolicy, ...(spec.trafficPolicy?.portLevelSettings ?? [])]);
+  return new Set(settings.flatMap((entry) => (entry?.tls?.credentialName === undefined ? [] : `${entry.tls.credentialName}${CA_SUFFIX}`)));
 }
 
 const VALID = { message: 'Configuration is valid' };

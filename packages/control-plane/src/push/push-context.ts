@@ -12,6 +12,7 @@ import {
   type VirtualServiceSpec,
   type WorkloadEntrySpec,
 } from '@ripstop/istio-api';
+import { bundlesOf } from '../gateway-api/backend-tls-policy.ts';
 import { translateGatewayApi } from '../gateway-api/gateway-api.ts';
 import type { ProxyNode } from '../model/proxy-node.ts';
 import type { WorkloadInstance } from '../model/workload.ts';
@@ -46,6 +47,8 @@ export class PushContext {
   readonly gateways: readonly MeshObject<GatewaySpec>[];
   /** Secrets and ConfigMaps by `<kind> <namespace>/<name>`: certificates of gateways. */
   readonly certificates: ReadonlyMap<string, MeshObject>;
+  /** SDS names of the CA bundles that BackendTLSPolicies name. */
+  readonly backendBundles: ReadonlySet<string>;
   /** Keys of token issuers, by source (see jwks/jwks-source.ts). */
   readonly tokenKeys: ReadonlyMap<string, string>;
   private readonly security: SecurityObjects;
@@ -86,6 +89,7 @@ export class PushContext {
       ...of<GatewaySpec>('Gateway').filter(({ apiVersion }) => apiVersion.startsWith('networking.istio.io/')),
       ...gatewayApi.gateways,
     ];
+    this.backendBundles = bundlesOf(gatewayApi.destinationRules);
     this.certificates = new Map(
       [...of('Secret'), ...of('ConfigMap')].map((object) => [
         `${object.kind} ${object.metadata.namespace}/${object.metadata.name}`,

@@ -5,6 +5,7 @@ import { type MergedDestinationRule, policyFor } from '../push/destination-rules
 import type { PushContext } from '../push/push-context.ts';
 import type { MeshService, MeshServicePort } from '../push/service.ts';
 import { labelsKey, viewOf } from '../push/shared.ts';
+import { backendTrust } from './backend-trust.ts';
 import {
   type ClusterFields,
   commonLbConfig,
@@ -153,6 +154,7 @@ function transport(input: OutboundInput, tls: ClientTLSSettings | undefined, pas
           sni: tls.sni ?? '',
           subjectAltNames: tls.subjectAltNames ?? service.subjectAltNames,
           caCertificates: tls.caCertificates ?? '',
+          trust: backendTrust(tls, input.node, push),
           ...(tls.mode === 'MUTUAL' ? { clientCertificate: tls.clientCertificate ?? '', privateKey: tls.privateKey ?? '' } : {}),
           http2,
         }),

@@ -26,6 +26,8 @@ export function buildSecrets(node: ProxyNode, push: PushContext, names: readonly
 
 function mayHave(node: ProxyNode, push: PushContext, resource: string, { scheme, namespace }: Credential): boolean {
   if (scheme === 'kubernetes') return namespace === '' || namespace === node.namespace;
+  // Roots of a BackendTLSPolicy are for everybody who calls the backend.
+  if (scheme === 'configmap' && push.backendBundles.has(resource)) return true;
   // Which references are allowed was judged when the Gateway was read: its servers name no others.
   return referenced(node, push).has(resource);
 }

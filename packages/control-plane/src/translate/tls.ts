@@ -11,6 +11,7 @@ import {
   TransportSocket,
   UpstreamTlsContext,
 } from '@ripstop/xds-api';
+import type { BackendTrust } from './backend-trust.ts';
 import { credentialResource } from './credential-name.ts';
 import { type FieldsOf, ZERO } from './values.ts';
 
@@ -68,12 +69,14 @@ export interface OriginationSettings {
   readonly caCertificates: string;
   readonly clientCertificate?: string;
   readonly privateKey?: string;
+  /** Of a BackendTLSPolicy; stands in for `caCertificates`. */
+  readonly trust?: BackendTrust | undefined;
   readonly http2: boolean;
 }
 
-/** TLS origination (DestinationRule tls SIMPLE and MUTUAL): certificates are files of the client's machine. */
+/** TLS origination (DestinationRule tls SIMPLE and MUTUAL): certificates are files of the client's machine, or what a BackendTLSPolicy names. */
 export function originationSocket(settings: OriginationSettings): TransportSocket {
-  const { sni, subjectAltNames, caCertificates, clientCertificate, privateKey } = settings;
+  const { sni, clientCertificate, privateKey } = settings;
   const mutual = clientCertificate !== undefined && privateKey !== undefined;
   return tlsSocket(
     UpstreamTlsContext.fromPartial({
@@ -82,18 +85,27 @@ export function originationSocket(settings: OriginationSettings): TransportSocke
         tlsParams: VERSIONS,
         ...(settings.http2 ? { alpnProtocols: ['h2'] } : {}),
         ...(mutual ? { tlsCertificateSdsSecretConfigs: [fileSecret(`file-cert:${clientCertificate}~${privateKey}`)] } : {}),
-        validationContextType: {
-          $case: 'combinedValidationContext',
-          value: {
-            defaultValidationContext: {
-              matchSubjectAltNames: subjectAltNames.map((value) => ({ matchPattern: { $case: 'exact', value } })),
-            },
-            validationContextSdsSecretConfig: fileSecret(`file-root:${caCertificates === '' ? 'system' : caCertificates}`),
-          },
-        },
+        validationContextType: serverValidation(settings),
       },
     }),
   );
+}
+
+function serverValidation({ subjectAltNames, caCertificates, trust }: OriginationSettings): CommonTlsFields['validationContextType'] {
+  const exact = (names: readonly string[]) => names.map((value) => ({ matchPattern: { $case: 'exact', value } }) as const);
+  if (trust?.kind === 'inline') {
+    const names = subjectAltNames.length === 0 && trust.hostname !== '' ? [trust.hostname] : subjectAltNames;
+    const trustedCa = { specifier: { $case: 'inlineString', value: trust.roots } } as const;
+    return { $case: 'validationContext', value: { trustedCa, matchSubjectAltNames: exact(names) } };
+  }
+  const file = fileSecret(`file-root:${caCertificates === '' ? 'system' : caCertificates}`);
+  return {
+    $case: 'combinedValidationContext',
+    value: {
+      defaultValidationContext: { matchSubjectAltNames: exact(subjectAltNames) },
+      validationContextSdsSecretConfig: trust === undefined ? file : adsSecret(trust.name),
+    },
+  };
 }
 
 /** A workload's mTLS port: a client certificate of this trust domain, or of one of its aliases, is required. */

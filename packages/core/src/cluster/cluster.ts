@@ -28,7 +28,15 @@ export interface TlsTransport {
     | { readonly kind: 'identity' }
     | { readonly kind: 'files'; readonly certificate: string; readonly key: string }
     | undefined;
-  readonly trust: { readonly kind: 'identity' } | { readonly kind: 'system' } | { readonly kind: 'files'; readonly ca: string } | undefined;
+  readonly trust:
+    | { readonly kind: 'identity' }
+    | { readonly kind: 'system' }
+    | { readonly kind: 'files'; readonly ca: string }
+    /** CA certificates, PEM. */
+    | { readonly kind: 'inline'; readonly ca: string }
+    /** No CA can be had: every connection fails. */
+    | { readonly kind: 'none' }
+    | undefined;
   /** True when one of the certificate's URI or DNS SANs is acceptable. Empty list in the config = always true. */
   acceptsSans(uriSans: readonly string[], dnsSans: readonly string[]): boolean;
   /** For messages: the SANs that are expected. */

@@ -1,7 +1,7 @@
-import { labels, texts } from './common.ts';
-import { any, bool, choice, count, duration, ignored, list, map, noted, number, object, port, type Schema, text } from './schema.ts';
+import { texts } from './common.ts';
+import { bool, choice, count, duration, ignored, list, map, noted, number, object, port, type Schema, text } from './schema.ts';
 
-/* Gateways and routes of the Gateway API (gateway.networking.k8s.io/v1). */
+/* Routes of the Gateway API (gateway.networking.k8s.io/v1). */
 
 const namedValue = object({ type: choice('Exact', 'RegularExpression'), name: text, value: text }, ['name', 'value']);
 const headerValue = object({ name: text, value: text }, ['name', 'value']);
@@ -53,49 +53,6 @@ const backendFilter = object(
   ['type'],
 );
 
-const labelSelector = object({
-  matchLabels: labels,
-  matchExpressions: list(
-    object({ key: text, operator: choice('In', 'NotIn', 'Exists', 'DoesNotExist'), values: texts }, ['key', 'operator']),
-  ),
-});
-
-export const kubernetesGatewaySpec: Schema = object(
-  {
-    gatewayClassName: noted(text, '`istio`, or a GatewayClass of controller istio.io/gateway-controller'),
-    addresses: noted(
-      list(object({ type: text, value: text })),
-      'of type Hostname: the Service whose pods serve it; without, those with label gateway.networking.k8s.io/gateway-name',
-    ),
-    listeners: list(
-      object(
-        {
-          name: text,
-          hostname: text,
-          port,
-          protocol: noted(text, 'HTTP is served; others are not opened: a warning says so'),
-          tls: ignored(any, 'HTTPS is not opened in this version'),
-          allowedRoutes: object({
-            namespaces: object({ from: choice('Same', 'All', 'Selector', 'None'), selector: labelSelector }),
-            kinds: list(object({ group: text, kind: text }, ['kind'])),
-          }),
-        },
-        ['name', 'port', 'protocol'],
-      ),
-    ),
-    infrastructure: ignored(any, 'gateways are processes that you start: ripstop gateway'),
-    allowedListeners: ignored(any, 'ListenerSets are not read'),
-    tls: ignored(any, 'HTTPS is not opened in this version'),
-    defaultScope: ignored(text, 'name the Gateway in parentRefs'),
-  },
-  ['gatewayClassName'],
-);
-
-export const referenceGrantSpec: Schema = object({
-  from: list(object({ group: text, kind: text, namespace: text }, ['kind', 'namespace'])),
-  to: list(object({ group: text, kind: text, name: text }, ['kind'])),
-});
-
 const route = (match: Schema): Schema =>
   object({
     parentRefs: list(
@@ -105,7 +62,7 @@ const route = (match: Schema): Schema =>
           kind: noted(text, 'Gateway, Service, or ServiceEntry of networking.istio.io'),
           name: text,
           namespace: text,
-          sectionName: noted(text, 'a listener of a Gateway'),
+          sectionName: noted(text, 'a listener of a Gateway; a Service has none'),
           port: noted(port, 'the route is for this port alone'),
         },
         ['name'],

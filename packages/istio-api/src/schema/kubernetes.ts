@@ -1,7 +1,8 @@
 import { labels, texts } from './common.ts';
-import { grpcRouteSpec, httpRouteSpec, kubernetesGatewaySpec, referenceGrantSpec } from './gateway-api-route.ts';
+import { backendTlsPolicySpec, gatewayClassSpec, kubernetesGatewaySpec, referenceGrantSpec } from './gateway-api.ts';
+import { grpcRouteSpec, httpRouteSpec } from './gateway-api-route.ts';
 import type { Kind } from './kind.ts';
-import { any, bool, type Fields, ignored, list, map, noted, number, openObject, type Schema, text } from './schema.ts';
+import { any, bool, type Fields, ignored, list, noted, number, openObject, type Schema, text } from './schema.ts';
 
 const CORE = { group: '', versions: ['v1'], namespaced: true };
 
@@ -76,7 +77,12 @@ export const kubernetesKinds: readonly Kind[] = [
     status: 'used',
     note: 'certificates of Gateways (credentialName): `tls.crt`, `tls.key`, `ca.crt`, `ca.crl`, or `cert`, `key`, `cacert`, `crl`; in data or stringData',
   },
-  unread('ConfigMap', 'the mesh configuration is mesh.yaml'),
+  {
+    ...CORE,
+    kind: 'ConfigMap',
+    status: 'used',
+    note: 'CA certificates (`ca.crt`) that Gateways and BackendTLSPolicies name; the mesh configuration is mesh.yaml',
+  },
 ];
 
 const GATEWAY_API = { group: 'gateway.networking.k8s.io', versions: ['v1', 'v1beta1', 'v1alpha2', 'v1alpha3'], namespaced: true };
@@ -89,7 +95,7 @@ const unhonoured = (kind: string, note: string, spec: Fields): Kind => ({
 });
 const parts = (...names: readonly string[]): Fields => Object.fromEntries(names.map((name) => [name, any]));
 
-const ROUTE_NOTE = 'for HTTP listeners of Gateways, and for Services and ServiceEntries of the mesh (GAMMA)';
+const ROUTE_NOTE = 'for HTTP and HTTPS listeners of Gateways, and for Services and ServiceEntries of the mesh (GAMMA)';
 
 export const gatewayApiKinds: readonly Kind[] = [
   {
@@ -97,14 +103,14 @@ export const gatewayApiKinds: readonly Kind[] = [
     kind: 'GatewayClass',
     namespaced: false,
     status: 'used',
-    note: 'its controller must be istio.io/gateway-controller',
-    spec: openObject({ controllerName: text }),
+    note: 'the class `istio` needs no document',
+    spec: gatewayClassSpec,
   },
   {
     ...GATEWAY_API,
     kind: 'Gateway',
     status: 'used',
-    note: 'HTTP listeners, at the gateways of its Service',
+    note: 'HTTP and HTTPS listeners, at the gateways of its Services; status conditions that are not True are findings',
     spec: kubernetesGatewaySpec,
   },
   { ...GATEWAY_API, kind: 'HTTPRoute', status: 'used', note: ROUTE_NOTE, spec: httpRouteSpec },
@@ -112,7 +118,13 @@ export const gatewayApiKinds: readonly Kind[] = [
   unhonoured('TLSRoute', 'the mesh carries HTTP and gRPC', parts('parentRefs', 'hostnames', 'rules', 'useDefaultGateways')),
   unhonoured('TCPRoute', 'the mesh carries HTTP and gRPC', parts('parentRefs', 'rules', 'useDefaultGateways')),
   unhonoured('UDPRoute', 'the mesh carries HTTP and gRPC', parts('parentRefs', 'rules', 'useDefaultGateways')),
-  { ...GATEWAY_API, kind: 'ReferenceGrant', status: 'used', note: 'for backends of routes at Gateways', spec: referenceGrantSpec },
+  {
+    ...GATEWAY_API,
+    kind: 'ReferenceGrant',
+    status: 'used',
+    note: 'for backends of routes at Gateways, and for certificates of Gateways',
+    spec: referenceGrantSpec,
+  },
   unhonoured('ListenerSet', 'write an Istio Gateway', parts('parentRef', 'listeners')),
   {
     ...unhonoured('XBackendTrafficPolicy', 'write a DestinationRule', parts('targetRefs', 'retryConstraint', 'sessionPersistence')),
@@ -122,8 +134,8 @@ export const gatewayApiKinds: readonly Kind[] = [
   {
     ...GATEWAY_API,
     kind: 'BackendTLSPolicy',
-    status: 'refused',
-    note: 'the backend would be called without that TLS: write a DestinationRule with tls SIMPLE',
-    spec: openObject({ targetRefs: any, validation: any, options: map(any) }),
+    status: 'used',
+    note: 'becomes a DestinationRule with tls SIMPLE; what a written DestinationRule says about the host comes first',
+    spec: backendTlsPolicySpec,
   },
 ];

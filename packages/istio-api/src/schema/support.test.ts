@@ -18,6 +18,10 @@ const rule = (policy: string): string => networking('DestinationRule', `{ host: 
 const route = (fields: string): string =>
   networking('VirtualService', `{ hosts: [a], http: [{ route: [{ destination: { host: a } }], ${fields} }] }`);
 const gateway = (server: string): string => networking('Gateway', `{ servers: [{ hosts: ["*"], ${server} }] }`);
+const listener = (fields: string): string =>
+  doc('gateway.networking.k8s.io/v1', 'Gateway', `{ gatewayClassName: istio, listeners: [{ name: s, port: 443, ${fields} }] }`);
+const httpRoute = (rule: string): string =>
+  doc('gateway.networking.k8s.io/v1', 'HTTPRoute', `{ parentRefs: [{ name: edge }], rules: [{ ${rule} }] }`);
 const FILTER = `{ configPatches: [{ applyTo: HTTP_FILTER, patch: { operation: INSERT_FIRST, filterClass: AUTHZ, value: {} } }] }`;
 
 describe('what would be unsafe or something else when it is left out', () => {
@@ -68,7 +72,27 @@ describe('what would be unsafe or something else when it is left out', () => {
     ['a server that is bound to one address', gateway('bind: 10.0.0.1, port: { number: 80, protocol: HTTP }'), 'spec.servers[0].bind'],
     ['TLS of a Sidecar', networking('Sidecar', '{ ingress: [{ port: { number: 1 }, tls: { mode: SIMPLE } }] }'), 'spec.ingress[0].tls'],
     ['a Unix socket', networking('WorkloadEntry', '{ address: "unix:///a" }'), 'Unix sockets are not dialled'],
-    ['TLS to a backend', doc('gateway.networking.k8s.io/v1', 'BackendTLSPolicy', '{}'), 'the backend would be called without that TLS'],
+    ['an HTTPS listener without a certificate', listener('protocol: HTTPS, tls: {}'), 'certificateRefs or options must be given'],
+    [
+      'TLS for a listener without',
+      listener('protocol: HTTP, tls: { certificateRefs: [{ name: c }] }'),
+      'tls must not be given for protocol HTTP',
+    ],
+    ['a path that requests never have', httpRoute('matches: [{ path: { value: /a//b } }]'), 'must not hold "//"'],
+    [
+      'a redirect with a backend',
+      httpRoute('filters: [{ type: RequestRedirect, requestRedirect: {} }], backendRefs: [{ name: a, port: 80 }]'),
+      'leave one of the two out',
+    ],
+    ['a filter without its field', httpRoute('filters: [{ type: URLRewrite }]'), 'urlRewrite must be given'],
+    [
+      'a prefix that is replaced where none matched',
+      httpRoute(
+        'matches: [{ path: { type: Exact, value: /a } }], filters: [{ type: URLRewrite, urlRewrite: { path: { type: ReplacePrefixMatch, replacePrefixMatch: / } } }]',
+      ),
+      'needs exactly one match',
+    ],
+    ['a backend without a port', httpRoute('backendRefs: [{ name: a }]'), 'a Service needs a port'],
     ['a policy for a waypoint', security('AuthorizationPolicy', '{ targetRefs: [{ kind: Service, name: a }] }'), 'spec.targetRefs'],
     [
       'an EnvoyFilter',
@@ -128,8 +152,8 @@ describe('what is optional', () => {
     ],
     [
       'a listener of a Gateway that is not HTTP',
-      doc('gateway.networking.k8s.io/v1', 'Gateway', '{ gatewayClassName: istio, listeners: [{ name: s, port: 443, protocol: HTTPS }] }'),
-      'port 443 is not opened: gateways do not serve HTTPS in this version, only HTTP',
+      listener('protocol: TCP'),
+      'port 443 is not opened by our gateway: it does not serve TCP in this version, only HTTP and HTTPS',
     ],
     ['an ExternalName', doc('v1', 'Service', '{ type: ExternalName, externalName: a.b }'), 'write a ServiceEntry'],
     [
