@@ -93,12 +93,24 @@ export const ANY_RULE: RbacRule = { peerOnly: true, test: () => true };
 
 export function andRules(rules: readonly RbacRule[]): RbacRule {
   if (rules.length === 1) return rules[0]!;
-  return { peerOnly: rules.every((rule) => rule.peerOnly), test: (x) => rules.every((rule) => rule.test(x)) };
+  return {
+    peerOnly: rules.every((rule) => rule.peerOnly),
+    test: (x) => {
+      for (let index = 0; index < rules.length; index++) if (!rules[index]!.test(x)) return false; // no closure per request
+      return true;
+    },
+  };
 }
 
 export function orRules(rules: readonly RbacRule[]): RbacRule {
   if (rules.length === 1) return rules[0]!;
-  return { peerOnly: rules.every((rule) => rule.peerOnly), test: (x) => rules.some((rule) => rule.test(x)) };
+  return {
+    peerOnly: rules.every((rule) => rule.peerOnly),
+    test: (x) => {
+      for (let index = 0; index < rules.length; index++) if (rules[index]!.test(x)) return true;
+      return false;
+    },
+  };
 }
 
 export function notRule(rule: RbacRule): RbacRule {

@@ -24,6 +24,8 @@ export interface TraceState {
  */
 export class MeshTracer {
   private tracer: Tracer | undefined;
+  /** The provider that makes no spans, once it was met. */
+  private idle: object | undefined;
   private readonly random: Random;
   private readonly gateway: boolean;
 
@@ -106,7 +108,11 @@ export class MeshTracer {
     if (this.tracer !== undefined) return this.tracer;
     const provider = trace.getTracerProvider() as { getDelegate?(): object };
     const delegate = provider.getDelegate?.() ?? provider;
-    if (delegate.constructor.name === 'NoopTracerProvider') return undefined;
+    if (delegate === this.idle) return undefined;
+    if (delegate.constructor.name === 'NoopTracerProvider') {
+      this.idle = delegate;
+      return undefined;
+    }
     this.tracer = trace.getTracer('@ripstop/telemetry');
     return this.tracer;
   }
