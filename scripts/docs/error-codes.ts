@@ -207,7 +207,7 @@ export const FINDINGS: readonly ErrorRow[] = [
 export const DETAILS: readonly ErrorRow[] = [
   {
     code: 'ripstop_unenforceable_filter{…}',
-    happened: '403: the configuration asks for a security filter that this version cannot enforce (JWT, external authorization).',
+    happened: '403: the configuration asks for a security filter that this version cannot enforce (external authorization).',
     remedy: 'Remove the filter at its source, or keep the workload on an Envoy sidecar.',
   },
   {

@@ -66,16 +66,14 @@ function renderKind(kind: Kind): string {
   return `${title}\n\n${table(['field', 'this version', ''], merge(rows))}`;
 }
 
-function sentence({ status, closes, note = '', kind }: Kind): string {
+function sentence({ status, closes, note = '' }: Kind): string {
   const why = note === '' ? '' : ` ${note.charAt(0).toUpperCase()}${note.slice(1)}.`;
   if (status === 'used') return why.trim();
   if (status === 'ignored') return `**Ignored** with a warning.${why}`;
   const effect =
     closes === undefined
       ? ''
-      : kind === 'RequestAuthentication'
-        ? ' Workloads that it selects refuse every request rather than run without it.'
-        : ' Of one that authenticates or authorizes, the selected workloads refuse every request rather than run without it.';
+      : ' Of one that authenticates or authorizes, the selected workloads refuse every request rather than run without it.';
   return `**Refused** with an error.${effect}${why}`;
 }
 

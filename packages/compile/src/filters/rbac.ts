@@ -176,7 +176,8 @@ function metadataRule(matcher: {
   const test = valueTest(matcher.value);
   return onRequest((x) => {
     let value: unknown = x.metadata?.get(matcher.filter);
-    for (const key of path) value = typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[key] : undefined;
+    for (const key of path)
+      value = typeof value === 'object' && value !== null && Object.hasOwn(value, key) ? (value as Record<string, unknown>)[key] : undefined;
     return value !== undefined && test(value) !== matcher.invert;
   });
 }

@@ -5,7 +5,7 @@ import { BlockList, isIP, type LookupFunction } from 'node:net';
 
 const MAX_BYTES = 1024 * 1024;
 
-/** Addresses that are never dialled: cloud metadata services hand out credentials at them (istiod: IST0175). */
+/** Addresses that are never dialled: cloud metadata services hand out credentials at them. */
 const LINK_LOCAL: readonly string[] = ['169.254.0.0/16', 'fe80::/10', 'fd00:ec2::254/128'];
 
 /** Reads a small document. Rejects with a reason fit for people. */
