@@ -448,6 +448,21 @@ describe('a caller that sends a large body to where it may not', () => {
   });
 });
 
+describe('a caller that trickles its head', () => {
+  it('is told that its time is up, and the connection ends', async () => {
+    const app = createServer({ headersTimeout: 50, connectionsCheckingInterval: 10 }, ok);
+    const double = await ServerDouble.start(app, { mode: 'DISABLE' });
+    cleanups.push(() => double[Symbol.asyncDispose]());
+    const client = await call(double);
+    client.write('GET / HTTP/1.1\r\nHost: a\r\nx: ');
+    const response = await client.response();
+    expect([response.status, response.body, response.header('connection')]).toEqual([408, 'Request Timeout', 'close']);
+    client.socket.end();
+    await client.rest();
+    expect(double.started).toEqual([]);
+  });
+});
+
 describe('swaps of configuration', () => {
   it('a request that began keeps its own', async () => {
     const hold = gate();
