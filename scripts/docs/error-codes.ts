@@ -140,6 +140,12 @@ export const FINDINGS: readonly ErrorRow[] = [
     remedy: 'Remove or narrow the DENY that the message names.',
   },
   {
+    code: 'RIPSTOP_GATEWAY_STATUS',
+    happened:
+      'A status condition of an object of the Gateway API would not be True: the message says which one, its reason and what follows.',
+    remedy: 'Correct the field that the message names.',
+  },
+  {
     code: 'RIPSTOP_DUPLICATE_OBJECT',
     happened: 'The same kind, namespace and name stands in two places; the first is used.',
     remedy: 'Remove one of the two.',

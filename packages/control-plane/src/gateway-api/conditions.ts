@@ -50,8 +50,8 @@ export function condition(
   return { type, status: 'True', reason: good.reason ?? type, message: good.message, path };
 }
 
-/** Several problems of one condition: the reason of the first, all messages. */
+/** Several problems of one condition: the reason and the place of the first, all messages. */
 export function joined(problems: readonly Problem[]): Problem | undefined {
   const [first] = problems;
-  return first === undefined ? undefined : { ...first, message: problems.map(({ message }) => message).join('; ') };
+  return first === undefined ? undefined : { ...first, message: [...new Set(problems.map(({ message }) => message))].join('; ') };
 }

@@ -1,4 +1,5 @@
 import { analyze, type Finding, type MeshObject, objectKey, parseDocuments, validateObject } from '@ripstop/istio-api';
+import { gatewayApiFindings } from '../gateway-api/findings.ts';
 import type { SourceFile } from './folder.ts';
 
 interface FileState {
@@ -58,7 +59,7 @@ export class ObjectStore {
   state(): StoreState {
     const { objects, duplicates } = unique([...this.files.values()].flatMap((file) => file.objects));
     const own = [...this.files.values()].flatMap((file) => file.findings);
-    return { objects, findings: [...own, ...duplicates, ...analyze(objects)], files: this.files.size };
+    return { objects, findings: [...own, ...duplicates, ...analyze(objects), ...gatewayApiFindings(objects)], files: this.files.size };
   }
 
   private read(file: string, text: string, before: FileState | undefined): FileState {
