@@ -1,4 +1,4 @@
-import { type Exchange, queryValue, xxh64 } from '@ripstop/core';
+import { type Exchange, headerValues, queryValue, xxh64 } from '@ripstop/core';
 import type { RouteAction_HashPolicy } from '@ripstop/xds-api';
 import { compileRegex } from './regex.ts';
 
@@ -31,9 +31,9 @@ function hashOf(policy: RouteAction_HashPolicy): HashOf {
           ? undefined
           : { regex: compileRegex(regexRewrite.pattern.regex), substitution: regexRewrite.substitution };
       return (x) => {
-        const lines = x.request
-          .headerLines(name)
-          .map((line) => (rewrite === undefined ? line : rewrite.regex.replaceAll(line, rewrite.substitution)));
+        const lines = headerValues(x.request, name).map((line) =>
+          rewrite === undefined ? line : rewrite.regex.replaceAll(line, rewrite.substitution),
+        );
         if (lines.length === 0) return undefined;
         // Several values are sorted and chained through the seed.
         return [...lines].sort().reduce((seed, value) => xxh64(value, seed), 0n);
@@ -46,7 +46,7 @@ function hashOf(policy: RouteAction_HashPolicy): HashOf {
       };
     case 'cookie':
       return (x) => {
-        const value = cookieValue(x.request.header('cookie'), specifier.value.name);
+        const value = cookieValue(x.request.headerLines('cookie'), specifier.value.name);
         return value === undefined ? undefined : xxh64(value);
       };
     case 'connectionProperties':
@@ -56,8 +56,8 @@ function hashOf(policy: RouteAction_HashPolicy): HashOf {
   }
 }
 
-function cookieValue(header: string | undefined, name: string): string | undefined {
-  for (const pair of header?.split(';') ?? []) {
+function cookieValue(lines: readonly string[], name: string): string | undefined {
+  for (const pair of lines.flatMap((line) => line.split(';'))) {
     const equals = pair.indexOf('=');
     if (equals !== -1 && pair.slice(0, equals).trim() === name)
       return pair

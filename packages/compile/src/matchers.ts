@@ -47,7 +47,7 @@ export function compileHeaderMatcher(matcher: HeaderMatcher): HeaderTest {
       });
     case 'exactMatch':
       // The deprecated exact match with an empty value matches any present value.
-      if (specifier.value === '') return compileHeaderMatch({ ...rest, match: { kind: 'present', present: true } });
+      if (specifier.value === '') return compileHeaderMatch({ ...rest, match: { kind: 'string', test: () => true } });
       return compileHeaderMatch({
         ...rest,
         match: { kind: 'string', test: compileStringMatch({ kind: 'exact', value: specifier.value, ignoreCase: false }) },
@@ -80,6 +80,8 @@ export function compilePathSpecifier(match: RouteMatch): PathMatch {
     case 'path':
       return { kind: 'exact', value: specifier.value };
     case 'pathSeparatedPrefix':
+      if (!/^[^?#]+[^?#/]$/.test(specifier.value))
+        throw new Error(`path_separated_prefix ${JSON.stringify(specifier.value)} must not end in "/" and hold neither "?" nor "#"`);
       return { kind: 'separated_prefix', value: specifier.value };
     case 'safeRegex':
       return { kind: 'regex', regex: compileRegex(specifier.value.regex) };
@@ -93,20 +95,31 @@ export function compilePathSpecifier(match: RouteMatch): PathMatch {
   }
 }
 
-/** Envoy's URI template: `*` or `{name}` is one non-empty segment, `**` the rest (`/t/**` takes `/t/` but not `/t`). */
+/** Envoy's bound on variables of a URI template. */
+const MAX_VARIABLES = 5;
+
+/**
+ * Envoy's URI template: `*` is one non-empty segment, `**` the rest (`/t/**` takes `/t/` but not `/t`), `{name}` names a segment and
+ * `{name=pattern}` whatever the pattern takes.
+ */
 export function compileUriTemplate(template: string): StringTest {
-  if (!template.startsWith('/')) throw new Error(`path template ${JSON.stringify(template)} must begin with /`);
-  const pattern = template
-    .split('/')
-    .slice(1)
-    .map((segment) => {
-      if (segment === '**' || /^\{\w+=\*\*\}$/.test(segment)) return '.*';
-      if (segment === '*' || /^\{\w+(=\*)?\}$/.test(segment)) return '[^/]+';
-      if (/[*{}]/.test(segment))
-        throw new Error(`path template ${JSON.stringify(template)}: ${JSON.stringify(segment)} mixes text and wildcards`);
-      return segment.replace(/[.+*?()|[\]{}^$\\]/g, '\\$&');
-    })
-    .join('/');
-  const regex = compileRegex(`/${pattern}`);
-  return (path) => regex.fullMatch(path);
+  const wrong = (why: string): Error => new Error(`path template ${JSON.stringify(template)}: ${why}`);
+  if (!template.startsWith('/')) throw wrong('it must begin with /');
+  const names = new Set<string>();
+  const pattern = template.replace(/\{([^{}]*)\}/g, (_whole, inside: string) => {
+    const [, name = '', bound = '*'] = /^(\w+)(?:=(.+))?$/.exec(inside) ?? [];
+    if (name === '') throw wrong(`{${inside}} is no variable`);
+    if (names.has(name)) throw wrong(`the variable ${name} stands twice`);
+    if (names.add(name).size > MAX_VARIABLES) throw wrong(`more than ${MAX_VARIABLES} variables`);
+    return bound;
+  });
+  const segments = pattern.slice(1).split('/');
+  const regex = segments.map((segment) => {
+    if (segment === '**') return '.*';
+    if (segment === '*') return '[^/]+';
+    if (/[*{}]/.test(segment)) throw wrong(`${JSON.stringify(segment)} mixes text and wildcards`);
+    return segment.replace(/[.+?()|[\]^$\\]/g, '\\$&');
+  });
+  const compiled = compileRegex(`/${regex.join('/')}`);
+  return (path) => compiled.fullMatch(path);
 }

@@ -1,10 +1,12 @@
 import {
   type AppendAction,
+  type ChoosingNumber,
   compileHeaderMutations,
   compilePathMatch,
   compileRewrite,
   compileWeightedClusters,
   createRouteTable,
+  directResponse,
   type Exchange,
   type ForwardAction,
   type HeaderOperations,
@@ -17,6 +19,7 @@ import {
   type ReplyAction,
   type Route,
   type RouteTable,
+  randomValue,
   redirectLocation,
   type VirtualHost,
   type WeightedCluster,
@@ -40,10 +43,13 @@ import type { HttpFilters } from './http-filters.ts';
 import { compileHeaderMatcher, compilePathSpecifier, compileQueryMatcher } from './matchers.ts';
 import { compileRegex } from './regex.ts';
 import { compileRetryPolicy } from './retry-policy.ts';
-import { milliseconds, percent, sourceOf } from './values.ts';
+import { fraction, milliseconds, percent, sourceOf } from './values.ts';
 
 /** Body bytes kept for retries and mirrors when the configuration says nothing. */
 const BUFFER_LIMIT_BYTES = 64 * 1024;
+
+/** Envoy's max_direct_response_body_size_bytes. */
+const MAX_DIRECT_BODY = 4096;
 
 export interface RouteEnv {
   readonly random: Random;
@@ -54,8 +60,21 @@ export interface RouteEnv {
 
 /** A RouteConfiguration as a route table. Throws on the first thing that cannot be honoured, naming host and route. */
 export function compileRouteConfiguration(message: RouteConfiguration, env: RouteEnv): RouteTable {
+  checkDomains(message);
   const hosts = message.virtualHosts.map((host) => compileVirtualHost(host, message, env));
   return createRouteTable(message.name, hosts, message.ignorePortInHostMatching);
+}
+
+/** A domain may stand once in a route configuration, whatever its case. */
+function checkDomains(message: RouteConfiguration): void {
+  const owners = new Map<string, string>();
+  for (const { name, domains } of message.virtualHosts) {
+    for (const domain of domains) {
+      const owner = owners.get(domain.toLowerCase());
+      if (owner !== undefined) throw new Error(`virtual host ${name}: the domain ${domain} stands already in virtual host ${owner}`);
+      owners.set(domain.toLowerCase(), name);
+    }
+  }
 }
 
 function compileVirtualHost(host: VirtualHostMessage, table: RouteConfiguration, env: RouteEnv): VirtualHost {
@@ -73,6 +92,7 @@ function compileVirtualHost(host: VirtualHostMessage, table: RouteConfiguration,
     domains: host.domains,
     routes,
     includeAttemptCount: host.includeRequestAttemptCount,
+    includeAttemptCountInResponse: host.includeAttemptCountInResponse,
     requireTls: host.requireTls !== VirtualHost_TlsRequirementType.NONE,
   };
 }
@@ -103,23 +123,17 @@ function compileMatch(match: RouteMatch, path: PathMatch, caseSensitive: boolean
   const pathTest = compilePathMatch(path, caseSensitive);
   const headers = match.headers.map(compileHeaderMatcher);
   const queries = match.queryParameters.map(compileQueryMatcher);
-  const fraction = match.runtimeFraction === undefined ? undefined : fractionOf(match.runtimeFraction);
+  const share = match.runtimeFraction === undefined ? undefined : fraction(match.runtimeFraction.defaultValue);
   const grpcOnly = match.grpc !== undefined;
-  if (headers.length === 0 && queries.length === 0 && fraction === undefined && !grpcOnly) return (x) => pathTest(x.matchPath);
+  if (headers.length === 0 && queries.length === 0 && share === undefined && !grpcOnly) return (x) => pathTest(x.matchPath);
   return (x) => {
     if (!pathTest(x.matchPath)) return false;
     for (let index = 0; index < headers.length; index++) if (!headers[index]!(x.request)) return false;
     for (let index = 0; index < queries.length; index++) if (!queries[index]!(x.request.path)) return false;
     if (grpcOnly && !/^application\/grpc(\+|$)/.test(x.request.header('content-type') ?? '')) return false;
-    if (fraction === undefined) return true;
-    // Drawn once per request: several fractional routes see the same number.
-    if (x.fractionDraw < 0) x.fractionDraw = random() * 100;
-    return x.fractionDraw < fraction;
+    if (share === undefined) return true;
+    return randomValue(x, random) % share.denominator < share.numerator;
   };
-}
-
-function fractionOf(value: RuntimeFractionalPercent): number {
-  return percent(value.defaultValue);
 }
 
 function compileAction(
@@ -144,8 +158,11 @@ function compileAction(
               ? new TextDecoder().decode(body.value)
               : undefined;
       if (text === undefined) throw new Error('a direct response from a file or environment variable is not supported');
-      const reply = localReply({ status: action.value.status, details: 'direct_response', body: text });
-      return { kind: 'reply', reply: () => reply };
+      const { status } = action.value;
+      if (status < 200 || status > 599) throw new Error(`a direct response of status ${status}; it must be from 200 to 599`);
+      if (text.length > MAX_DIRECT_BODY)
+        throw new Error(`a direct response of ${text.length} bytes; at most ${MAX_DIRECT_BODY} are possible`);
+      return { kind: 'reply', reply: directResponse(status, text) };
     }
     case 'route':
       return env.direction === 'inbound'
@@ -175,7 +192,9 @@ function forwardAction(
   caseSensitive: boolean,
   random: Random,
 ): ForwardAction {
-  const clusters = clusterChoice(action, random);
+  if (action.pathRewritePolicy !== undefined) throw new Error('path_rewrite_policy is not supported');
+  const hash = compileHashPolicies(action.hashPolicy);
+  const clusters = clusterChoice(action, random, hash);
   const hostRewrite = action.hostRewriteSpecifier;
   const regexRewrite = substitution(action.regexRewrite);
   return {
@@ -192,21 +211,25 @@ function forwardAction(
         appendXForwardedHost: action.appendXForwardedHost,
       },
       path,
-      caseSensitive,
     ),
     timeoutMs: milliseconds(action.timeout, 15_000),
     idleTimeoutMs: milliseconds(action.idleTimeout, 0),
     maxStreamDurationMs: milliseconds(action.maxStreamDuration?.maxStreamDuration, 0),
     retry: compileRetryPolicy(action.retryPolicy ?? host.retryPolicy, milliseconds(action.timeout, 15_000)),
-    hash: compileHashPolicies(action.hashPolicy),
+    hash,
     mirrors: action.requestMirrorPolicies.map((policy) => mirror(policy, random)),
     clusterNotFoundStatus: notFoundStatus(action.clusterNotFoundResponseCode),
     autoHostRewrite: hostRewrite?.$case === 'autoHostRewrite' && (hostRewrite.value ?? false),
+    appendXForwardedHost: action.appendXForwardedHost,
     bufferLimitBytes: route.perRequestBufferLimitBytes ?? host.perRequestBufferLimitBytes ?? BUFFER_LIMIT_BYTES,
   };
 }
 
-function clusterChoice(action: RouteAction, random: Random): { choose: (x: Exchange) => string | undefined; names: readonly string[] } {
+function clusterChoice(
+  action: RouteAction,
+  random: Random,
+  hash: ForwardAction['hash'],
+): { choose: (x: Exchange) => string | undefined; names: readonly string[] } {
   const specifier = action.clusterSpecifier;
   switch (specifier?.$case) {
     case 'cluster': {
@@ -223,15 +246,34 @@ function clusterChoice(action: RouteAction, random: Random): { choose: (x: Excha
         weight: entry.weight ?? 0,
         headers: compileHeaderMutations([operationsOf(entry)]),
       }));
-      return { choose: compileWeightedClusters(entries, random), names: entries.map((entry) => entry.cluster) };
+      const choose = compileWeightedClusters(entries, random, choosingNumber(specifier.value.randomValueSpecifier, hash));
+      return { choose, names: entries.map((entry) => entry.cluster) };
     }
     default:
       throw new Error(`cluster specifier ${specifier?.$case ?? 'missing'} is not supported`);
   }
 }
 
+type RandomValueSpecifier = Extract<RouteAction['clusterSpecifier'], { $case: 'weightedClusters' }>['value']['randomValueSpecifier'];
+
+/** What chooses among weighted clusters in the place of chance. */
+function choosingNumber(specifier: RandomValueSpecifier, hash: ForwardAction['hash']): ChoosingNumber | undefined {
+  if (specifier?.$case === 'headerName') {
+    const name = specifier.value.toLowerCase();
+    return (x) => {
+      const text = x.request.header(name);
+      return text !== undefined && /^\d{1,20}$/.test(text) ? BigInt(text) : undefined;
+    };
+  }
+  if (specifier?.$case !== 'useHashPolicy' || !specifier.value || hash === undefined) return undefined;
+  return (x) => {
+    hash(x);
+    return x.hash;
+  };
+}
+
 function mirror(policy: RouteAction['requestMirrorPolicies'][number], random: Random): MirrorPolicy {
-  const share = policy.runtimeFraction === undefined ? 100 : fractionOf(policy.runtimeFraction);
+  const share = policy.runtimeFraction === undefined ? 100 : percent(policy.runtimeFraction.defaultValue);
   return {
     cluster: policy.cluster,
     applies: () => share >= 100 || random() * 100 < share,
@@ -285,9 +327,9 @@ interface WithHeaderOperations {
 function operationsOf(message: WithHeaderOperations): HeaderOperations {
   return {
     requestAdd: message.requestHeadersToAdd.map(addition),
-    requestRemove: message.requestHeadersToRemove,
+    requestRemove: message.requestHeadersToRemove.map(removal),
     responseAdd: message.responseHeadersToAdd.map(addition),
-    responseRemove: message.responseHeadersToRemove,
+    responseRemove: message.responseHeadersToRemove.map(removal),
   };
 }
 
@@ -297,8 +339,19 @@ const ACTIONS = new Map<number, AppendAction>([
   [HeaderValueOption_HeaderAppendAction.OVERWRITE_IF_EXISTS, 'OVERWRITE_IF_EXISTS'],
 ]);
 
+function removal(name: string): string {
+  checkModifiable(name);
+  return name;
+}
+
+function checkModifiable(name: string): void {
+  if (name.startsWith(':') || name.toLowerCase() === 'host')
+    throw new Error(`header ${name} may be neither added nor removed; a host rewrite changes the host`);
+}
+
 function addition(option: HeaderValueOption): HeaderOperations['requestAdd'][number] {
   if (option.header === undefined) throw new Error('a header to add without a name');
+  checkModifiable(option.header.key);
   const action = option.append === false ? 'OVERWRITE_IF_EXISTS_OR_ADD' : (ACTIONS.get(option.appendAction) ?? 'APPEND_IF_EXISTS_OR_ADD');
   return { name: option.header.key, value: option.header.value, action, keepEmpty: option.keepEmptyValue };
 }

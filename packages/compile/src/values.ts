@@ -8,9 +8,15 @@ export function milliseconds(duration: Duration | undefined, otherwise: number):
 
 /** 0 to 100. Unset is 0 %, as the fault filter takes it. */
 export function percent(value: FractionalPercent | undefined): number {
-  if (value === undefined) return 0;
-  const denominators = [100, 10_000, 1_000_000];
-  return (100 * value.numerator) / (denominators[value.denominator] ?? 100);
+  const { numerator, denominator } = fraction(value);
+  return (100 * numerator) / denominator;
+}
+
+const DENOMINATORS = [100, 10_000, 1_000_000];
+
+/** As it is written; unset is 0 of 100. */
+export function fraction(value: FractionalPercent | undefined): { readonly numerator: number; readonly denominator: number } {
+  return { numerator: value?.numerator ?? 0, denominator: DENOMINATORS[value?.denominator ?? 0] ?? 100 };
 }
 
 interface WithFilterMetadata {

@@ -124,8 +124,8 @@ export class Exchange {
   /** Owned by the telemetry sink. */
   telemetry: unknown = undefined;
   decision: DecisionRecord | undefined = undefined;
-  /** Draw of `runtime_fraction`, made at most once per request; -1 = not yet. */
-  fractionDraw = -1;
+  /** See `randomValue`; -1 = not drawn yet. */
+  randomValue = -1;
 
   constructor(init: ExchangeInit) {
     this.direction = init.direction;

@@ -29,6 +29,8 @@ export * from './route/header-matcher.ts';
 export * from './route/header-mutations.ts';
 export * from './route/path-matcher.ts';
 export * from './route/query-matcher.ts';
+export * from './route/random-value.ts';
+export * from './route/redirect.ts';
 export * from './route/rewrite.ts';
 export * from './route/route.ts';
 export * from './route/route-table.ts';

@@ -6,7 +6,10 @@ import { type LocalReply, localReply } from './local-reply.ts';
 import type { Outcome } from './outcome.ts';
 import { normalizePath } from './path-normalization.ts';
 import type { Clock, Random } from './ports.ts';
+import { clientScheme } from './route/redirect.ts';
+import { replaceAuthority } from './route/rewrite.ts';
 import type { ForwardAction, Route } from './route/route.ts';
+import { withoutPort } from './route/route-table.ts';
 
 /*
  * The walk of a request, both directions:
@@ -16,7 +19,7 @@ import type { ForwardAction, Route } from './route/route.ts';
  *            → the route's filters, in a plain loop    a LocalReply ends it; a promise is awaited only when one is given
  *            → redirect or direct response             after the filters: faults and RBAC apply to them as well
  *            → cluster                                 503 NC
- *            → hash, rewrite, header operations        once per request, before the first attempt
+ *            → header operations, rewrite, hash        once per request, before the first attempt
  *   driver   cluster.acquire → attempt → RetryState → again, or commit
  *   respond  filters in reverse, then response header operations
  *   end      onEnd of every filter that ran, exactly once
@@ -51,10 +54,15 @@ export class Pipeline {
     x.originalPath = x.request.path;
     const question = x.request.path.indexOf('?');
     x.matchPath = question === -1 ? x.request.path : x.request.path.slice(0, question);
+    if (x.manager.stripPort !== undefined || x.manager.stripTrailingHostDot) stripHost(x);
 
     const host = x.manager.routes.virtualHost(x.request.authority);
     x.virtualHost = host;
-    x.route = host === undefined ? undefined : firstMatch(host.index === undefined ? host.routes : host.index.candidates(x.matchPath), x);
+    // Who must come back by https is asked for no route.
+    x.route =
+      host === undefined || (host.requireTls && clientScheme(x.request) !== 'https')
+        ? undefined
+        : firstMatch(host.index === undefined ? host.routes : host.index.candidates(x.matchPath), x);
     const refused = runFilters(x, x.route?.filters ?? x.manager.defaultFilters, 0);
     if (refused === undefined) return settle(x, this.act(x));
     if (refused instanceof Promise) return refused.then((reply) => settle(x, reply ?? this.act(x)));
@@ -73,9 +81,12 @@ export class Pipeline {
     if (x.virtualHost?.includeAttemptCount && (x.attempt > 1 || x.parent !== undefined || x.direction === 'outbound')) {
       x.request.setHeader('x-envoy-attempt-count', String(x.attempt));
     }
-    if (action?.kind === 'forward' && action.autoHostRewrite && x.endpoint !== undefined && x.endpoint.hostname !== '') {
-      x.request.authority = x.endpoint.hostname;
+    if (action?.kind !== 'forward') return;
+    if (action.autoHostRewrite && x.endpoint !== undefined && x.endpoint.hostname !== '') {
+      if (x.attempt <= 1) replaceAuthority(x, x.endpoint.hostname, action.appendXForwardedHost ?? false);
+      else x.request.authority = x.endpoint.hostname;
     }
+    if (x.attempt > 1 && x.deadline !== Number.POSITIVE_INFINITY) tellTimeout(x, action, Math.max(1, x.deadline - this.env.clock.now()));
   }
 
   /** Response headers are here: from upstream, from the app, or a local reply after a route was found. */
@@ -84,6 +95,7 @@ export class Pipeline {
     for (let index = filters.length - 1; index >= 0; index--) filters[index]!.onResponse?.(x, head);
     x.clusterHeaders?.onResponse(x, head);
     x.route?.headers?.onResponse(x, head);
+    if (x.virtualHost?.includeAttemptCountInResponse && x.attempt > 0) head.setHeader('x-envoy-attempt-count', String(x.attempt));
   }
 
   end(x: Exchange, outcome: Outcome): void {
@@ -93,11 +105,11 @@ export class Pipeline {
 
   private act(x: Exchange): LocalReply | undefined {
     const { route } = x;
-    if (route === undefined) return noRouteReply();
-    if (x.virtualHost?.requireTls && x.request.scheme === 'http') {
+    if (x.virtualHost?.requireTls && clientScheme(x.request) !== 'https') {
       const location = `https://${x.request.authority}${x.request.path}`;
       return localReply({ status: 301, details: HTTPS_REQUIRED_DETAILS, headers: [['location', location]] });
     }
+    if (route === undefined) return noRouteReply();
     x.decision?.add('route', `${route.name === '' ? 'a route' : route.name} of virtual host ${x.virtualHost?.name}`, route.source);
     const { action } = route;
     if (action.kind === 'reply') return action.reply(x);
@@ -123,15 +135,27 @@ function forward(x: Exchange, route: Route, action: ForwardAction): LocalReply |
   if (cluster === undefined) return clusterNotFoundReply(action.clusterNotFoundStatus);
   x.cluster = cluster;
   x.decision?.add('cluster', cluster.name, cluster.source);
-  action.hash?.(x);
-  action.rewrite(x);
+  // In Envoy's order: added values see the path as it came, the hash sees the head as it goes out.
   x.clusterHeaders?.onRequest(x, x.request);
   route.headers?.onRequest(x, x.request);
-  if (action.timeoutMs > 0) {
-    const perTry = action.retry?.perTryTimeoutMs ?? 0;
-    x.request.setHeader('x-envoy-expected-rq-timeout-ms', String(perTry > 0 ? Math.min(perTry, action.timeoutMs) : action.timeoutMs));
-  }
+  action.rewrite(x);
+  action.hash?.(x);
+  tellTimeout(x, action, action.timeoutMs);
   return undefined;
+}
+
+/** How long the other side has: the per-try timeout, or what is left of the route's. */
+function tellTimeout(x: Exchange, action: ForwardAction, leftMs: number): void {
+  const perTryMs = action.retry?.perTryTimeoutMs ?? 0;
+  const timeoutMs = perTryMs === 0 ? leftMs : leftMs === 0 ? perTryMs : Math.min(perTryMs, leftMs);
+  if (timeoutMs > 0) x.request.setHeader('x-envoy-expected-rq-timeout-ms', String(Math.floor(timeoutMs)));
+}
+
+function stripHost({ request, manager, peer }: Exchange): void {
+  let host = request.authority;
+  if (manager.stripTrailingHostDot && host.endsWith('.')) host = host.slice(0, -1);
+  if (manager.stripPort === 'any' || (manager.stripPort === 'matching' && host.endsWith(`:${peer.localPort}`))) host = withoutPort(host);
+  if (host !== request.authority) request.authority = host;
 }
 
 function firstMatch(routes: readonly Route[], x: Exchange): Route | undefined {

@@ -128,7 +128,12 @@ describe('faults and refusals', () => {
       state: <T>(_key: string, create: () => T) => create(),
     };
     const fault = createFault(
-      { delay: { percent: 100, fixedMs: 20 }, abort: { percent: 100, httpStatus: 503, grpcStatus: undefined } },
+      {
+        delay: { share: { numerator: 100, denominator: 100 }, fixedMs: 20 },
+        abort: { share: { numerator: 100, denominator: 100 }, status: { http: 503, grpc: undefined } },
+        headers: [],
+        maxActiveFaults: undefined,
+      },
       env,
     )!;
     const { double, client } = mesh({

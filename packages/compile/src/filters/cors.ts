@@ -1,6 +1,7 @@
 import { type CorsConfig, createCors, type FilterFactory } from '@ripstop/core';
 import { Cors, CorsFilterPolicy, typeUrlOf } from '@ripstop/xds-api';
 import { compileStringMatcher } from '../matchers.ts';
+import { percent } from '../values.ts';
 
 const NOTHING: CorsConfig = {
   allowOrigin: [],
@@ -20,6 +21,8 @@ export const cors: FilterFactory<CorsConfig> = {
   decode: () => NOTHING,
   decodeOverride: (body) => {
     const policy = CorsFilterPolicy.decode(body);
+    // A policy that is switched off (filter_enabled below a chance of one) does nothing.
+    if (policy.filterEnabled !== undefined && percent(policy.filterEnabled.defaultValue) === 0) return NOTHING;
     return {
       allowOrigin: policy.allowOriginStringMatch.map(compileStringMatcher),
       allowMethods: policy.allowMethods,
@@ -28,6 +31,7 @@ export const cors: FilterFactory<CorsConfig> = {
       maxAge: policy.maxAge,
       allowCredentials: policy.allowCredentials ?? false,
       forwardNotMatchingPreflights: policy.forwardNotMatchingPreflights ?? true,
+      allowPrivateNetwork: policy.allowPrivateNetworkAccess ?? false,
     };
   },
   create: (_config, override) => (override === undefined ? undefined : createCors(override)),

@@ -1,6 +1,7 @@
-import { createFault, type FaultConfig, type FilterFactory } from '@ripstop/core';
+import { createFault, type FaultConfig, type FaultShare, type FilterFactory } from '@ripstop/core';
 import { HTTPFault, typeUrlOf } from '@ripstop/xds-api';
-import { milliseconds, percent } from '../values.ts';
+import { compileHeaderMatcher } from '../matchers.ts';
+import { fraction, milliseconds } from '../values.ts';
 
 export const fault: FilterFactory<FaultConfig> = {
   typeUrl: typeUrlOf(HTTPFault.$type),
@@ -12,21 +13,37 @@ export const fault: FilterFactory<FaultConfig> = {
 
 function decodeFault(body: Uint8Array): FaultConfig {
   const message = HTTPFault.decode(body);
-  if (message.headers.length > 0 || message.upstreamCluster !== '')
-    throw new Error('fault conditions on headers or upstream cluster are not supported');
-  const delay = message.delay?.faultDelaySecifier;
-  const abort = message.abort?.errorType;
-  if (delay?.$case === 'headerDelay' || abort?.$case === 'headerAbort')
-    throw new Error('faults controlled by request headers are not supported');
+  const unsupported =
+    (message.upstreamCluster !== '' && 'upstream_cluster') ||
+    (message.downstreamNodes.length > 0 && 'downstream_nodes') ||
+    (message.responseRateLimit !== undefined && 'response_rate_limit');
+  if (unsupported) throw new Error(`fault: ${unsupported} is not supported`);
   return {
-    delay: delay === undefined ? undefined : { percent: percent(message.delay?.percentage), fixedMs: milliseconds(delay.value, 0) },
-    abort:
-      abort === undefined
-        ? undefined
-        : {
-            percent: percent(message.abort?.percentage),
-            httpStatus: abort.$case === 'httpStatus' ? abort.value : 200,
-            grpcStatus: abort.$case === 'grpcStatus' ? abort.value : undefined,
-          },
+    delay: delayOf(message.delay),
+    abort: abortOf(message.abort),
+    headers: message.headers.map(compileHeaderMatcher),
+    maxActiveFaults: message.maxActiveFaults,
   };
+}
+
+function delayOf(message: HTTPFault['delay']): FaultConfig['delay'] {
+  const how = message?.faultDelaySecifier;
+  if (how === undefined) return undefined;
+  const share: FaultShare = fraction(message?.percentage);
+  return { share, fixedMs: how.$case === 'headerDelay' ? undefined : milliseconds(how.value, 0) };
+}
+
+function abortOf(message: HTTPFault['abort']): FaultConfig['abort'] {
+  const how = message?.errorType;
+  if (how === undefined) return undefined;
+  const share: FaultShare = fraction(message?.percentage);
+  switch (how.$case) {
+    case 'headerAbort':
+      return { share, status: undefined };
+    case 'grpcStatus':
+      return { share, status: { http: 200, grpc: how.value } };
+    case 'httpStatus':
+      if (how.value < 200 || how.value > 599) throw new Error(`fault abort with status ${how.value}; it must be from 200 to 599`);
+      return { share, status: { http: how.value, grpc: undefined } };
+  }
 }

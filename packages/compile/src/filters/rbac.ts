@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import {
   ANY_RULE,
   andRules,
@@ -165,7 +166,7 @@ function pathRule(rule: { readonly $case: 'path'; readonly value: Parameters<typ
   return onRequest((x) => test(x.matchPath));
 }
 
-/** Dynamic metadata (JWT payload). Missing metadata is false, so NOT of it is true (Envoy). */
+/** Dynamic metadata (JWT payload). Missing metadata matches nothing, so that the inverse of it is true (Envoy). */
 function metadataRule(matcher: {
   readonly filter: string;
   readonly path: readonly { readonly segment: { readonly $case: 'key'; readonly value: string } | undefined }[];
@@ -177,8 +178,9 @@ function metadataRule(matcher: {
   return onRequest((x) => {
     let value: unknown = x.metadata?.get(matcher.filter);
     for (const key of path)
-      value = typeof value === 'object' && value !== null && Object.hasOwn(value, key) ? (value as Record<string, unknown>)[key] : undefined;
-    return value !== undefined && test(value) !== matcher.invert;
+      value =
+        typeof value === 'object' && value !== null && Object.hasOwn(value, key) ? (value as Record<string, unknown>)[key] : undefined;
+    return test(value) !== matcher.invert;
   });
 }
 
@@ -194,7 +196,11 @@ function valueTest(matcher: unknown): (value: unknown) => boolean {
       return (value) => typeof value === 'string' && test(value);
     }
     case 'presentMatch':
-      return () => pattern.value === true;
+      return (value) => pattern.value === true && value !== undefined;
+    case 'nullMatch':
+      return (value) => value === null;
+    case 'doubleMatch':
+      return doubleTest(pattern.value);
     case 'boolMatch':
       return (value) => value === pattern.value;
     case 'listMatch': {
@@ -211,12 +217,27 @@ function valueTest(matcher: unknown): (value: unknown) => boolean {
   }
 }
 
+interface DoubleMatcherLike {
+  readonly matchPattern:
+    | { readonly $case: 'exact'; readonly value: number }
+    | { readonly $case: 'range'; readonly value: { readonly start: number; readonly end: number } }
+    | undefined;
+}
+
+function doubleTest(matcher: unknown): (value: unknown) => boolean {
+  const pattern = (matcher as DoubleMatcherLike).matchPattern;
+  if (pattern === undefined) throw new Error('a number matcher without a pattern');
+  if (pattern.$case === 'exact') return (value) => value === pattern.value;
+  const { start, end } = pattern.value;
+  return (value) => typeof value === 'number' && value >= start && value < end;
+}
+
 /** Envoy's remote address on a sidecar: the last x-forwarded-for entry when it is an address, else the peer. */
 function remoteAddress(x: Exchange): string {
   const forwarded = x.request.header('x-forwarded-for');
   if (forwarded === undefined) return x.peer.address;
   const entries = forwarded.split(',');
-  const hops = x.manager.useRemoteAddress ? x.manager.xffTrustedHops + 1 : x.manager.xffTrustedHops + 1;
-  const entry = entries[entries.length - hops]?.trim() ?? '';
-  return /^[0-9.]+$|^[0-9a-fA-F:.]*:[0-9a-fA-F:.]*$/.test(entry) && !/^\d+\.\d+\.\d+\.\d+:\d+$/.test(entry) ? entry : x.peer.address;
+  // With use_remote_address the peer is the last entry by now.
+  const entry = entries[entries.length - x.manager.xffTrustedHops - 1]?.trim() ?? '';
+  return isIP(entry) === 0 ? x.peer.address : entry;
 }

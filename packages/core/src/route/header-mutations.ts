@@ -1,5 +1,6 @@
 import type { Exchange, RequestHead, ResponseHead } from '../exchange.ts';
-import { formatResponseFlags } from '../response-flags.ts';
+import { isJoinedHeader } from './header-matcher.ts';
+import { compileHeaderValue } from './header-value.ts';
 import type { HeaderMutations } from './route.ts';
 
 export type AppendAction = 'APPEND_IF_EXISTS_OR_ADD' | 'ADD_IF_ABSENT' | 'OVERWRITE_IF_EXISTS_OR_ADD' | 'OVERWRITE_IF_EXISTS';
@@ -19,8 +20,6 @@ export interface HeaderOperations {
   readonly responseAdd: readonly HeaderAddition[];
   readonly responseRemove: readonly string[];
 }
-
-type Value = (x: Exchange) => string;
 
 interface Head {
   header(name: string): string | undefined;
@@ -55,7 +54,7 @@ function compileLevel(additions: readonly HeaderAddition[], removals: readonly s
   const removed = removals.map((name) => name.toLowerCase());
   return (x, head) => {
     for (const name of removed) head.removeHeader(name);
-    const values = compiled.map((addition) => addition.render(x));
+    const values = compiled.map((addition) => addition.render(x, head));
     for (const [index, { name, action, keepEmpty }] of compiled.entries()) {
       const value = values[index]!;
       if (value === '' && !keepEmpty) continue;
@@ -68,8 +67,9 @@ function add(head: Head, name: string, value: string, action: AppendAction): voi
   const exists = head.header(name) !== undefined;
   switch (action) {
     case 'APPEND_IF_EXISTS_OR_ADD':
-      if (exists) head.appendHeader(name, value);
-      else head.setHeader(name, value);
+      if (!exists) head.setHeader(name, value);
+      else if (isJoinedHeader(name)) head.setHeader(name, `${head.header(name)},${value}`);
+      else head.appendHeader(name, value);
       return;
     case 'ADD_IF_ABSENT':
       if (!exists) head.setHeader(name, value);
@@ -80,66 +80,4 @@ function add(head: Head, name: string, value: string, action: AppendAction): voi
     case 'OVERWRITE_IF_EXISTS':
       if (exists) head.setHeader(name, value);
   }
-}
-
-/** A header value with Envoy's %-operators. Throws on an operator that Ripstop lacks: the resource is refused, not half applied. */
-export function compileHeaderValue(format: string): Value {
-  if (!format.includes('%')) return () => format;
-  const parts: Value[] = [];
-  let last = 0;
-  for (const match of format.matchAll(/%(?:([A-Z_]+)(?:\(([^)]*)\))?)?%/g)) {
-    if (match.index > last) parts.push(literal(format.slice(last, match.index)));
-    parts.push(operator(match[1], match[2], format));
-    last = match.index + match[0].length;
-  }
-  const rest = format.slice(last);
-  if (rest.includes('%')) throw new Error(`header value "${format}": a lone % must be written %%`);
-  if (rest !== '') parts.push(literal(rest));
-  return (x) => parts.map((part) => part(x)).join('');
-}
-
-const literal =
-  (text: string): Value =>
-  () =>
-    text;
-
-function operator(name: string | undefined, argument: string | undefined, format: string): Value {
-  switch (name) {
-    case undefined:
-      return literal('%');
-    case 'REQ': {
-      const names = (argument ?? '').toLowerCase().split('?');
-      return (x) => names.map((header) => requestValue(x, header)).find((value) => value !== undefined) ?? '';
-    }
-    case 'DOWNSTREAM_REMOTE_ADDRESS':
-      return (x) => `${x.peer.address}:${x.peer.port}`;
-    case 'DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT':
-      return (x) => x.peer.address;
-    case 'DOWNSTREAM_LOCAL_ADDRESS':
-      return (x) => `${x.peer.localAddress}:${x.peer.localPort}`;
-    case 'DOWNSTREAM_PEER_URI_SAN':
-      return (x) => x.peer.uriSans.join(',');
-    case 'PROTOCOL':
-      return (x) => (x.protocol === 'http1' ? 'HTTP/1.1' : 'HTTP/2');
-    case 'UPSTREAM_HOST':
-      return (x) => x.endpoint?.key ?? '';
-    case 'UPSTREAM_CLUSTER':
-      return (x) => x.cluster?.name ?? '';
-    case 'ROUTE_NAME':
-      return (x) => x.route?.name ?? '';
-    case 'RESPONSE_FLAGS':
-      return (x) => formatResponseFlags(x.flags);
-    case 'HOSTNAME':
-      return (x) => x.request.authority;
-    default:
-      throw new Error(`header value "${format}": the operator %${name}% is not supported`);
-  }
-}
-
-function requestValue(x: Exchange, name: string): string | undefined {
-  if (name === ':authority' || name === 'host') return x.request.authority;
-  if (name === ':method') return x.request.method;
-  if (name === ':path') return x.request.path;
-  if (name === ':scheme') return x.request.scheme;
-  return x.request.header(name);
 }

@@ -1,3 +1,4 @@
+import { lowerCase } from './lower-case.ts';
 import type { Regex, StringTest } from './string-test.ts';
 
 /** How a route matches the path without query (Envoy RouteMatch.path_specifier). */
@@ -15,8 +16,8 @@ export function compilePathMatch(match: PathMatch, caseSensitive: boolean): Stri
   const { value } = match;
   if (match.kind === 'prefix' && value === '/') return (path) => path.charCodeAt(0) === 47;
   if (caseSensitive) return plain(match.kind, value);
-  const test = plain(match.kind, value.toLowerCase());
-  return (path) => test(path.toLowerCase());
+  const test = plain(match.kind, lowerCase(value));
+  return (path) => test(lowerCase(path));
 }
 
 function plain(kind: 'prefix' | 'exact' | 'separated_prefix', value: string): StringTest {

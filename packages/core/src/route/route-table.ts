@@ -1,3 +1,4 @@
+import { lowerCase } from './lower-case.ts';
 import type { RouteTable, VirtualHost } from './route.ts';
 import { RouteIndex } from './route-index.ts';
 
@@ -14,7 +15,7 @@ export function createRouteTable(name: string, hosts: readonly VirtualHost[], ig
   let catchAll: VirtualHost | undefined;
   for (const host of virtualHosts) {
     for (const written of host.domains) {
-      const domain = written.toLowerCase();
+      const domain = lowerCase(written);
       if (domain === '*') catchAll ??= host;
       else if (domain.startsWith('*')) suffixes.push([domain.slice(1), host]);
       else if (domain.endsWith('*')) prefixes.push([domain.slice(0, -1), host]);
@@ -28,7 +29,7 @@ export function createRouteTable(name: string, hosts: readonly VirtualHost[], ig
     const host = ignorePort ? withoutPort(authority) : authority;
     const direct = exact.get(host);
     if (direct !== undefined) return direct;
-    const lower = host.toLowerCase();
+    const lower = lowerCase(host);
     return (
       exact.get(lower) ??
       // The wildcard stands for at least one character.

@@ -39,6 +39,8 @@ export interface ForwardAction {
   readonly clusterNotFoundStatus: number;
   /** The endpoint's hostname becomes the authority of each attempt. */
   readonly autoHostRewrite: boolean;
+  /** What auto_host_rewrite replaces is appended to x-forwarded-host. */
+  readonly appendXForwardedHost?: boolean | undefined;
   /** Bytes of request body kept for retries and mirrors. */
   readonly bufferLimitBytes: number;
 }
@@ -79,6 +81,8 @@ export interface VirtualHost {
   /** Narrows `routes` by path; absent where there are few. */
   readonly index?: RouteIndex | undefined;
   readonly includeAttemptCount: boolean;
+  /** The caller is told too. */
+  readonly includeAttemptCountInResponse?: boolean | undefined;
   /** A 301 to https for plaintext requests. */
   readonly requireTls: boolean;
 }
@@ -120,6 +124,9 @@ export interface HttpConnectionManager {
   readonly normalizePath: boolean;
   readonly mergeSlashes: boolean;
   readonly escapedSlashes: 'KEEP_UNCHANGED' | 'REJECT_REQUEST' | 'UNESCAPE_AND_REDIRECT' | 'UNESCAPE_AND_FORWARD';
+  /** The port is taken off the host before anything looks at it: any, or only the listener's. */
+  readonly stripPort?: 'any' | 'matching' | undefined;
+  readonly stripTrailingHostDot?: boolean | undefined;
   readonly useRemoteAddress: boolean;
   readonly xffTrustedHops: number;
   readonly forwardClientCert: ForwardClientCert;

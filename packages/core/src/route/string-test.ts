@@ -1,3 +1,5 @@
+import { lowerCase } from './lower-case.ts';
+
 /** A compiled pattern with RE2 semantics. `compile` supplies them; core never runs V8's engine on a configured pattern. */
 export interface Regex {
   /** True when the pattern matches the whole text. */
@@ -20,11 +22,11 @@ export function compileStringMatch(match: StringMatch): StringTest {
     return (value) => regex.fullMatch(value);
   }
   const { ignoreCase } = match;
-  const wanted = ignoreCase ? match.value.toLowerCase() : match.value;
-  const fold = (value: string): string => (ignoreCase ? value.toLowerCase() : value);
+  const wanted = ignoreCase ? lowerCase(match.value) : match.value;
+  const fold = (value: string): string => (ignoreCase ? lowerCase(value) : value);
   switch (match.kind) {
     case 'exact':
-      return ignoreCase ? (value) => value.toLowerCase() === wanted : (value) => value === wanted;
+      return ignoreCase ? (value) => lowerCase(value) === wanted : (value) => value === wanted;
     case 'prefix':
       return (value) => fold(value).startsWith(wanted);
     case 'suffix':
