@@ -53,13 +53,15 @@ export async function bothArms(subject) {
   });
   const spawn = (file, variable, kind, service, core, more) =>
     new BenchProcess(file, { env: { [variable]: kind, ...world.environment(service), ...more }, core });
-  const bareServer = spawn('server.mjs', 'BENCH_SERVER', 'fastify-tls', 'bare-server', 0);
+  const bareServer = new BenchProcess('server.mjs', { env: { BENCH_SERVER: 'fastify-tls' }, core: 0 });
   const meshServer = spawn('server.mjs', 'BENCH_SERVER', 'mesh', 'bench-server', 0, { BENCH_VERSIONS: 'v1,v2', BENCH_MUTUAL: '1' });
-  const bareOrigin = `https://127.0.0.1:${(await bareServer.ask('ports')).ports[0]}`;
-  const { ports } = await meshServer.ask('ports');
-  const bare = new Arm(subject, spawn('client.mjs', 'BENCH_CLIENT', 'bare-tls', 'bare-client', 1), bareServer, bareOrigin);
+  const bareClient = new BenchProcess('client.mjs', { env: { BENCH_CLIENT: 'bare-tls' }, core: 1 });
   const meshClient = spawn('client.mjs', 'BENCH_CLIENT', 'mesh', 'bench-client', 1);
+  await bareClient.ask('ready', { certificate: await world.certificate('bare-client') });
+  const bareAt = (await bareServer.ask('ports', { certificate: await world.certificate('bare-server') })).ports[0];
+  const { ports } = await meshServer.ask('ports');
   await meshClient.ask('ready');
+  const bare = new Arm(subject, bareClient, bareServer, `https://127.0.0.1:${bareAt}`);
   const host = subject.host.replace('.bench.example', '');
   const expect = { forbidden: true, client: true, server: true, versions: true, plaintextRefusedAt: ports };
   const mesh = new Arm(subject, meshClient, meshServer, `http://${host}`, expect);

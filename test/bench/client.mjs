@@ -7,7 +7,8 @@ import { BODY, DENIED_BODY } from './subject.mjs';
 const kind = process.env.BENCH_CLIENT;
 let mesh;
 let metrics = async () => ({});
-if (kind !== 'bare') {
+let certificate;
+if (kind === 'mesh') {
   const membership = await import('./membership.mjs');
   mesh = await membership.join();
   metrics = () => membership.requestsTotal([mesh], 'source');
@@ -18,9 +19,8 @@ async function dispatcherOf(origin) {
   if (kind === 'mesh') return mesh.dispatcher;
   let pool = dispatchers.get(origin);
   if (pool === undefined) {
-    const { certificate } = kind === 'bare-tls' ? await import('./membership.mjs') : {};
     // The name is the SPIFFE id, which undici doesn't know; the chain is verified all the same.
-    const connect = kind === 'bare-tls' ? { ...(await certificate(mesh)), checkServerIdentity: () => undefined } : undefined;
+    const connect = kind === 'bare-tls' ? { ...certificate, checkServerIdentity: () => undefined } : undefined;
     pool = new Pool(origin, { connect, allowH2: false });
     dispatchers.set(origin, pool);
   }
@@ -78,4 +78,10 @@ async function slice({ origin, path, forbiddenPath, total, inFlight }) {
   };
 }
 
-serveCommands({ ready: () => ({}), slice, metrics: async () => ({ byCode: await metrics() }) });
+serveCommands({
+  ready(given) {
+    certificate = given.certificate;
+  },
+  slice,
+  metrics: async () => ({ byCode: await metrics() }),
+});

@@ -7,13 +7,6 @@ export async function join(options = {}) {
   return mesh;
 }
 
-/** The certificate that the mesh's CA issued, for the bare arms: both arms show the same kind of certificate. */
-export async function certificate(mesh) {
-  const svid = mesh.parts.identity?.current();
-  if (svid === undefined) throw new Error('this process has no certificate: the control plane gave none');
-  return { cert: svid.certificateChainPem, key: svid.privateKeyPem, ca: svid.trustBundlePem };
-}
-
 /** Sum of istio_requests_total by response code and reporter, as a Prometheus would scrape it. */
 export async function requestsTotal(meshes, reporter) {
   const byCode = {};

@@ -1,6 +1,6 @@
 // A control plane for one block of the bench, over a folder of YAML.
 import { spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -47,6 +47,25 @@ export class BenchMesh {
       RIPSTOP_TOKEN: this.issuer.issue({ namespace: 'default', serviceAccount: service, ttlSeconds: 3_600 }),
       RIPSTOP_PORTS: 'auto',
     };
+  }
+
+  /** A certificate of the mesh's CA for a process that is not in the mesh: both arms show the same kind. */
+  async certificate(serviceAccount) {
+    const { createIdentity } = await import('../../packages/identity/dist/index.mjs');
+    const identity = createIdentity({
+      caAddress: `127.0.0.1:${this.tlsPort}`,
+      rootCertificatePem: readFileSync(join(this.dir, 'state', 'root-cert.pem'), 'utf8'),
+      token: () => this.issuer.issue({ namespace: 'default', serviceAccount, ttlSeconds: 3_600 }),
+      trustDomain: 'cluster.local',
+      namespace: 'default',
+      serviceAccount,
+      clock: { now: () => performance.now(), wallTime: Date.now, setTimer: () => ({ cancel() {} }) }, // Nothing is renewed.
+      random: Math.random,
+    });
+    await identity.ready();
+    const svid = identity.current();
+    identity.close();
+    return { cert: svid.certificateChainPem, key: svid.privateKeyPem, ca: svid.trustBundlePem };
   }
 
   stop() {

@@ -29,10 +29,14 @@ let served = 0;
 let identified = 0;
 let closeMesh = async () => {};
 let metrics = async () => ({});
-const ports = await start();
+let started;
 
 serveCommands({
-  ports: () => ({ ports }),
+  /** Starts it when it is asked first. */
+  async ports({ certificate }) {
+    started ??= start(certificate);
+    return { ports: await started };
+  },
   report() {
     const used = process.cpuUsage();
     return { served, identified, cpuUs: used.user + used.system };
@@ -43,15 +47,13 @@ serveCommands({
   },
 });
 
-async function start() {
+async function start(certificate) {
   if (kind === 'http') return Promise.all(['v1', 'v2'].map((version) => plainServer(version)));
   const options = { keepAliveTimeout: 60_000 };
   if (kind === 'fastify') return [await bind(fastify(options))];
-  const { join, certificate, requestsTotal } = await import('./membership.mjs');
-  if (kind === 'fastify-tls') {
-    const https = { ...(await certificate(await join())), requestCert: true, rejectUnauthorized: true };
-    return [await bind(fastify({ ...options, https }))];
-  }
+  if (kind === 'fastify-tls')
+    return [await bind(fastify({ ...options, https: { ...certificate, requestCert: true, rejectUnauthorized: true } }))];
+  const { join, requestsTotal } = await import('./membership.mjs');
   const versions = (process.env.BENCH_VERSIONS ?? 'v1').split(',');
   const meshes = await Promise.all(versions.map((version) => join({ version })));
   const addresses = await Promise.all(meshes.map((mesh, index) => mesh.listen(fastify(options, versions[index]), 9080)));
