@@ -204,9 +204,18 @@ export const FINDINGS: readonly ErrorRow[] = [
     happened: 'The text is no YAML, or no object with apiVersion, kind and metadata.name.',
     remedy: 'Correct the line that the message names; what the file held before stays in force.',
   },
-  { code: 'IST0101', happened: 'A host, subset or gateway is referred to and does not exist.', remedy: 'Add it or correct the name.' },
+  {
+    code: 'IST0101',
+    happened: 'A host, subset, gateway or Secret is referred to and does not exist, or not where the gateway may look.',
+    remedy: 'Add it or correct the name. A Secret stands in the namespace of the gateway that shows it.',
+  },
   { code: 'IST0109', happened: 'Two VirtualServices of the mesh name one host; the oldest is used.', remedy: 'Put their routes into one.' },
   { code: 'IST0130', happened: 'A route stands behind one that takes every request.', remedy: 'Move it up or remove it.' },
+  {
+    code: 'IST0161',
+    happened: 'A Secret that a Gateway names holds no certificate and key that belong together; its hosts are refused, others are served.',
+    remedy: 'Put `tls.crt` and `tls.key` in it (for MUTUAL also `ca.crt`), in PEM.',
+  },
 ];
 
 /** Response code details (access log) that Envoy does not have. */

@@ -11,6 +11,7 @@ import {
 } from '@ripstop/xds-api';
 import { compileDownstreamTls } from './cluster/tls-context.ts';
 import { compileManager, type ManagerEnv, rdsName } from './http-connection-manager.ts';
+import { secretNames } from './secret.ts';
 
 /** A listener whose messages were unpacked; its routes are joined later. */
 export interface DecodedListener {
@@ -22,6 +23,8 @@ export interface DecodedListener {
   readonly chains: readonly DecodedChain[];
   readonly defaultChain: DecodedChain | undefined;
   readonly routeNames: readonly string[];
+  /** Certificates that the control plane serves. */
+  readonly secretNames: readonly string[];
 }
 
 interface DecodedChain {
@@ -53,6 +56,7 @@ export function decodeListener(message: Listener, isRouter: boolean): DecodedLis
             : 'outbound',
     chains,
     defaultChain,
+    secretNames: [...new Set(all.flatMap(({ tls }) => secretNames(tls)))],
     routeNames: [...new Set(all.flatMap(({ manager }) => (manager === undefined ? [] : (rdsName(manager) ?? []))))],
   };
 }

@@ -11,6 +11,8 @@ export class ResourceStore<T> {
   readonly typeUrl: string;
   private readonly decode: (body: Uint8Array, name: string) => T;
   private readonly stored = new Map<string, Stored<T>>();
+  /** Names that the source was asked for and does not have. */
+  private readonly absent = new Set<string>();
   /** True once an update of this type has come. */
   received = false;
 
@@ -29,12 +31,14 @@ export class ResourceStore<T> {
         if (this.put(resource)) changed.push(resource.name);
       } catch (error) {
         rejections.push({ typeUrl: this.typeUrl, name: resource.name, reason: error instanceof Error ? error.message : String(error) });
+        if (!this.stored.has(resource.name)) this.absent.add(resource.name);
       }
     }
     const gone = update.full
       ? [...this.stored.keys()].filter((name) => !update.resources.some((resource) => resource.name === name))
       : update.removed;
     for (const name of gone) if (this.stored.delete(name)) changed.push(name);
+    for (const name of update.removed) this.absent.add(name);
     return { changed, rejections };
   }
 
@@ -46,6 +50,11 @@ export class ResourceStore<T> {
     return this.stored.has(name);
   }
 
+  /** The source has said that it has none, or what it has was refused. */
+  isAbsent(name: string): boolean {
+    return this.absent.has(name);
+  }
+
   values(): Iterable<[string, T]> {
     return [...this.stored].map(([name, { value }]) => [name, value]);
   }
@@ -54,6 +63,7 @@ export class ResourceStore<T> {
     const before = this.stored.get(name);
     if (before !== undefined && equalBytes(before.body, body)) return false;
     this.stored.set(name, { body, value: this.decode(body, name) });
+    this.absent.delete(name);
     return true;
   }
 }

@@ -6,6 +6,7 @@ import type {
   ClusterStates,
   ConfigUpdate,
   Direction,
+  DownstreamTls,
   FilterChain,
   FilterEnv,
   GatewayListener,
@@ -29,6 +30,7 @@ import {
   packAny,
   ROUTE_TYPE_URL,
   RouteConfiguration,
+  SECRET_TYPE_URL,
 } from '@ripstop/xds-api';
 import { checkAssignment, compileCluster, edsName } from './cluster/cluster.ts';
 import type { AnyFilterFactory } from './filters/decoded-filter.ts';
@@ -38,6 +40,7 @@ import { compileChains, compileOutboundManager, type DecodedListener, decodeList
 import { joinManagers, passthroughManager } from './outbound-tables.ts';
 import { ResourceStore } from './resource-store.ts';
 import { compileRouteConfiguration } from './route-configuration.ts';
+import { bindSecrets, decodeSecret, type SecretState, type SecretValue, secretNames } from './secret.ts';
 
 export interface SnapshotCompilerOptions {
   readonly clock: Clock;
@@ -55,6 +58,7 @@ export interface SnapshotCompilerOptions {
 interface CompiledListener {
   readonly decoded: DecodedListener;
   readonly routes: readonly (RouteConfiguration | undefined)[];
+  readonly secrets: readonly SecretState[];
   readonly chains: readonly FilterChain[];
   readonly defaultChain: FilterChain | undefined;
   readonly manager: HttpConnectionManager | undefined;
@@ -72,8 +76,13 @@ export class SnapshotCompiler {
   private readonly routes: ResourceStore<RouteConfiguration>;
   private readonly clusters: ResourceStore<ClusterMessage>;
   private readonly endpoints: ResourceStore<ClusterLoadAssignment>;
+  private readonly secrets: ResourceStore<SecretValue>;
   private readonly stores: readonly ResourceStore<unknown>[];
   private readonly compiled = new Map<string, CompiledListener>();
+  private readonly boundTls = new WeakMap<
+    DownstreamTls,
+    { readonly states: ReadonlyMap<string, SecretState>; readonly bound: DownstreamTls }
+  >();
   private readonly specs = new Map<
     string,
     { readonly message: ClusterMessage; readonly assignment: ClusterLoadAssignment | undefined; readonly spec: ClusterSpec }
@@ -91,7 +100,8 @@ export class SnapshotCompiler {
     this.routes = new ResourceStore(ROUTE_TYPE_URL, (body) => this.decodeRoutes(body));
     this.clusters = new ResourceStore(CLUSTER_TYPE_URL, decodeCluster);
     this.endpoints = new ResourceStore(ENDPOINT_TYPE_URL, decodeAssignment);
-    this.stores = [this.listeners, this.routes, this.clusters, this.endpoints] as readonly ResourceStore<unknown>[];
+    this.secrets = new ResourceStore(SECRET_TYPE_URL, decodeSecret);
+    this.stores = [this.listeners, this.routes, this.clusters, this.endpoints, this.secrets] as readonly ResourceStore<unknown>[];
   }
 
   /** Takes an update; answers what it refuses, with reasons. */
@@ -102,11 +112,18 @@ export class SnapshotCompiler {
     return store.apply(update).rejections;
   }
 
-  /** RDS and EDS names that listeners and clusters refer to. */
-  wanted(): { readonly routes: readonly string[]; readonly endpoints: readonly string[] } {
-    const routes = [...this.listeners.values()].flatMap(([, listener]) => listener.routeNames);
+  /** RDS, EDS and SDS names that listeners and clusters refer to. */
+  wanted(): { readonly routes: readonly string[]; readonly endpoints: readonly string[]; readonly secrets: readonly string[] } {
+    const listeners = [...this.listeners.values()];
+    const routes = listeners.flatMap(([, listener]) => listener.routeNames);
     const endpoints = [...this.clusters.values()].flatMap(([, cluster]) => edsName(cluster) ?? []);
-    return { routes: [...new Set(routes)].sort(), endpoints: [...new Set(endpoints)].sort() };
+    const secrets = listeners.flatMap(([, listener]) => listener.secretNames);
+    return { routes: sorted(routes), endpoints: sorted(endpoints), secrets: sorted(secrets) };
+  }
+
+  /** Secrets that the source has said nothing about yet. A snapshot does without them: only the chains that need them stay closed. */
+  awaitedSecrets(): readonly string[] {
+    return this.wanted().secrets.filter((name) => this.secretState(name) === 'waiting');
   }
 
   /** What has not come yet, for messages; empty when a snapshot can be built. */
@@ -152,10 +169,14 @@ export class SnapshotCompiler {
 
   private compileListener(name: string, decoded: DecodedListener): CompiledListener {
     const routes = decoded.routeNames.map((route) => this.routes.get(route));
+    const secrets = decoded.secretNames.map((secret) => this.secretState(secret));
     const before = this.compiled.get(name);
-    if (before !== undefined && before.decoded === decoded && routes.every((route, index) => route === before.routes[index])) return before;
+    const sameRoutes = before !== undefined && before.decoded === decoded && routes.every((route, index) => route === before.routes[index]);
+    if (sameRoutes && secrets.every((secret, index) => secret === before.secrets[index])) return before;
+    // A changed listener waits for new secrets: hosts that are served stay served until what replaces them is here.
+    if (before !== undefined && secrets.includes('waiting')) return before;
     try {
-      return this.joinListener(name, decoded, routes);
+      return sameRoutes ? this.rebind(name, { ...before, secrets }) : this.joinListener(name, decoded, routes, secrets);
     } catch (error) {
       // Resources were tried one by one; what fails only together keeps the listener as it was.
       this.options.log?.(`listener ${name}: ${error instanceof Error ? error.message : error}; its last good version stays`);
@@ -164,20 +185,52 @@ export class SnapshotCompiler {
     }
   }
 
-  private joinListener(name: string, decoded: DecodedListener, routes: CompiledListener['routes']): CompiledListener {
+  private joinListener(
+    name: string,
+    decoded: DecodedListener,
+    routes: CompiledListener['routes'],
+    secrets: readonly SecretState[],
+  ): CompiledListener {
     const env = this.managerEnv(decoded);
     const outbound = decoded.kind === 'outbound';
     const { chains, defaultChain } =
       outbound || decoded.kind === 'virtual_outbound' ? { chains: [], defaultChain: undefined } : compileChains(decoded, env);
-    const compiled: CompiledListener = {
+    return this.rebind(name, {
       decoded,
       routes,
+      secrets,
       chains,
       defaultChain,
       manager: outbound ? compileOutboundManager(decoded, env) : undefined,
+    });
+  }
+
+  /** The chains with the secrets as they are now; connection managers stay as they are. */
+  private rebind(name: string, listener: CompiledListener): CompiledListener {
+    const { decoded, chains, defaultChain } = listener;
+    const compiled: CompiledListener = {
+      ...listener,
+      chains: chains.map((chain, index) => this.withSecrets(chain, decoded.chains[index]?.tls)),
+      defaultChain: defaultChain === undefined ? undefined : this.withSecrets(defaultChain, decoded.defaultChain?.tls),
     };
     this.compiled.set(name, compiled);
     return compiled;
+  }
+
+  /** A chain whose own secrets did not change keeps its TLS object, and with it what the driver has made of it. */
+  private withSecrets(chain: FilterChain, tls: DownstreamTls | undefined): FilterChain {
+    if (tls === undefined) return chain;
+    const states = new Map(secretNames(tls).map((secret) => [secret, this.secretState(secret)]));
+    const before = this.boundTls.get(tls);
+    if (before !== undefined && [...states].every(([secret, state]) => before.states.get(secret) === state))
+      return { ...chain, tls: before.bound };
+    const bound = bindSecrets(tls, states);
+    this.boundTls.set(tls, { states, bound });
+    return { ...chain, tls: bound };
+  }
+
+  private secretState(name: string): SecretState {
+    return this.secrets.get(name) ?? (this.secrets.isAbsent(name) ? 'absent' : 'waiting');
   }
 
   private *clusterSpecs(): Iterable<ClusterSpec> {
@@ -230,6 +283,10 @@ export class SnapshotCompiler {
       },
     };
   }
+}
+
+function sorted(names: readonly string[]): string[] {
+  return [...new Set(names)].sort();
 }
 
 const TRIAL_FILTERS: readonly HttpFilter[] = [

@@ -50,6 +50,10 @@ export interface Peer {
   readonly subject: string;
   /** Lower-case hex of the SHA-256 of the DER certificate; empty without one. */
   readonly certificateHash: string;
+  /** Of the caller. */
+  readonly certificatePem?: string;
+  /** URI SAN of the certificate that this side has shown, when it is not the workload's own; '' = it has none. */
+  readonly shownUriSan?: string;
   readonly sni: string;
   readonly alpn: string;
 }

@@ -110,7 +110,9 @@ function clientCertElement(x: Exchange, peer: Peer, ownSpiffeId: string): string
 type CertDetails = HttpConnectionManager['clientCertDetails'];
 
 function describePeer(peer: Peer, clientCertDetails: CertDetails, ownSpiffeId: string): string {
-  const parts = [`By=${ownSpiffeId}`, `Hash=${peer.certificateHash}`];
+  const by = peer.shownUriSan ?? ownSpiffeId;
+  const parts = [...(by === '' ? [] : [`By=${by}`]), `Hash=${peer.certificateHash}`];
+  if (clientCertDetails.cert && peer.certificatePem !== undefined) parts.push(`Cert="${encodeURIComponent(peer.certificatePem)}"`);
   if (clientCertDetails.subject) parts.push(`Subject="${peer.subject.replaceAll('"', '\\"')}"`);
   if (clientCertDetails.uri) parts.push(...peer.uriSans.map((uri) => `URI=${uri}`));
   if (clientCertDetails.dns) parts.push(...peer.dnsSans.map((dns) => `DNS=${dns}`));

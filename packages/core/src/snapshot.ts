@@ -6,12 +6,43 @@ export interface DownstreamTls {
   readonly requireClientCertificate: boolean;
   readonly alpn: readonly string[];
   readonly minVersion: 'TLSv1.2' | 'TLSv1.3';
+  /** Default TLSv1.3. */
+  readonly maxVersion?: 'TLSv1.2' | 'TLSv1.3';
   readonly ciphers: readonly string[];
   /** True when the peer's SANs are acceptable (Istio: prefix spiffe://<trust domain>/). */
   acceptsSans(uriSans: readonly string[], dnsSans: readonly string[]): boolean;
-  /** SDS certificate name: `default` = the workload's identity, `kubernetes://name` = a secret. */
+  /** Of a caller's certificate one of these must be true; undefined = no matter. */
+  readonly pins?: CertificatePins | undefined;
+  /** SDS certificate name: `default` = the workload's identity, `file-cert:<certificate>~<key>` = files, `kubernetes://name` = a secret. */
   readonly certificateName: string;
+  /** Beside that one, for example of another key type. */
+  readonly otherCertificateNames?: readonly string[];
+  /** Who may call: `ROOTCA` = the mesh's roots, `file-root:<file>`, the name of a secret, '' = nobody is asked for a certificate. */
   readonly validationName: string;
+  /** What the control plane has sent under these names; undefined when none of them is a secret. */
+  readonly secrets?: TlsSecrets | undefined;
+}
+
+export interface CertificatePins {
+  /** Lower-case hex of the SHA-256 of the DER certificate. */
+  readonly certificates: ReadonlySet<string>;
+  /** Base64 of the SHA-256 of the public key (SubjectPublicKeyInfo). */
+  readonly publicKeys: ReadonlySet<string>;
+}
+
+/** A certificate and its key, PEM, in memory only: a dump shows nothing of it. */
+export interface TlsKeyPair {
+  readonly certificateChainPem: string;
+  readonly privateKeyPem: string;
+}
+
+export interface TlsSecrets {
+  readonly keyPairs: readonly TlsKeyPair[];
+  readonly trustBundlePem: string;
+  /** Revocation lists; '' = none. */
+  readonly revokedPem: string;
+  /** Why no connection can be let in; '' when everything is there. */
+  readonly missing: string;
 }
 
 /** What a connection must look like to take a chain (Envoy's FilterChainMatch). Empty = any. */

@@ -1,6 +1,6 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { Cancel, GatewayListener, Snapshot } from '@ripstop/core';
+import type { Cancel, FilterChain, GatewayListener, Snapshot } from '@ripstop/core';
 import type { Mesh } from '@ripstop/node';
 import { type Forwarder, MeshListener } from '@ripstop/server';
 import { createForwarder } from './forwarder.ts';
@@ -41,6 +41,8 @@ export class Gateway implements AsyncDisposable {
   private readonly options: GatewayOptions;
   private readonly forwarder: Forwarder;
   private readonly served = new Map<number, Served>();
+  /** Why a port is not opened, as it was told. */
+  private readonly told = new Map<number, string>();
   private cancel: Cancel = () => {};
   /** A gateway is a server also while no Gateway is configured: without a socket the process would end. */
   private hold: NodeJS.Timeout | undefined;
@@ -90,7 +92,7 @@ export class Gateway implements AsyncDisposable {
   }
 
   private async follow(snapshot: Snapshot): Promise<void> {
-    const wanted = new Set(snapshot.gateways.map(({ port }) => port));
+    const wanted = this.wanted(snapshot);
     const gone = [...this.served].filter(([port]) => !wanted.has(port));
     for (const [port, { listener }] of gone) {
       this.served.delete(port);
@@ -102,6 +104,27 @@ export class Gateway implements AsyncDisposable {
       ...gone.map(([, { listener }]) => listener.close({ drainMs: DEFAULT_DRAIN_MS })),
       ...fresh.map((port) => this.serve(port)),
     ]);
+  }
+
+  /** A port with nothing that could be served is not opened; one that is open stays, for its connections' sake. */
+  private wanted({ gateways }: Snapshot): ReadonlySet<number> {
+    const ports = new Set<number>();
+    for (const { port, filterChains, defaultFilterChain } of gateways) {
+      const chains = defaultFilterChain === undefined ? filterChains : [...filterChains, defaultFilterChain];
+      const closed = chains.filter((chain) => closedBecause(chain) !== '');
+      const open = closed.length < chains.length || this.served.has(port);
+      if (open) ports.add(port);
+      const reasons = closed.map((chain) => `${chain.match.serverNames.join(', ') || 'any host'}: ${closedBecause(chain)}`);
+      this.tell(port, reasons.length === 0 ? '' : `${open ? 'refuses connections for' : 'is not opened, for'} ${reasons.join('; ')}`);
+    }
+    return ports;
+  }
+
+  /** Each state of a port once; '' = all is well. */
+  private tell(port: number, line: string): void {
+    if (line === (this.told.get(port) ?? '')) return;
+    this.told.set(port, line);
+    if (line !== '') this.options.mesh.parts.settings.log(`gateway: port ${port} ${line}`);
   }
 
   private async serve(port: number): Promise<void> {
@@ -137,6 +160,11 @@ export class Gateway implements AsyncDisposable {
       log: settings.log,
     });
   }
+}
+
+/** Why connections of a chain are refused; '' = they are served. */
+function closedBecause({ http, tls }: FilterChain): string {
+  return http === undefined ? 'TCP, and TLS that is passed through, are not carried by this version' : (tls?.secrets?.missing ?? '');
 }
 
 function chainsOf(

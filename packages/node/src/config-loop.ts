@@ -1,12 +1,15 @@
 import type { SnapshotCompiler } from '@ripstop/compile';
-import type { ConfigSource, ConfigSubscription, ConfigUpdate, Rejection, SnapshotRef } from '@ripstop/core';
-import { CLUSTER_TYPE_URL, ENDPOINT_TYPE_URL, LISTENER_TYPE_URL, ROUTE_TYPE_URL } from '@ripstop/xds-api';
+import type { Clock, ConfigSource, ConfigSubscription, ConfigUpdate, Rejection, SnapshotRef, Timer } from '@ripstop/core';
+import { CLUSTER_TYPE_URL, ENDPOINT_TYPE_URL, LISTENER_TYPE_URL, ROUTE_TYPE_URL, SECRET_TYPE_URL } from '@ripstop/xds-api';
 
 /** Called with each new snapshot's sequence number, and with what was refused. */
 export interface ConfigLoopEvents {
   onSnapshot?(): void;
   onRejections?(rejections: readonly Rejection[]): void;
 }
+
+/** How long a start waits for certificates. Without an answer (the control plane is away) the rest is served without them. */
+const SECRETS_WAIT_MS = 2_000;
 
 /**
  * Runs configuration into the data plane: source → compiler → snapshot. Updates that arrive together (CDS, EDS, LDS, RDS of one
@@ -19,8 +22,13 @@ export class ConfigLoop {
   private readonly subscription: ConfigSubscription;
   private buildQueued = false;
   private closed = false;
+  private readonly clock: Clock;
+  /** Set while the first snapshot waits for certificates. */
+  private waiting: Timer | undefined;
+  private waited = false;
 
-  constructor(source: ConfigSource, compiler: SnapshotCompiler, snapshots: SnapshotRef, events: ConfigLoopEvents = {}) {
+  constructor(source: ConfigSource, compiler: SnapshotCompiler, snapshots: SnapshotRef, clock: Clock, events: ConfigLoopEvents = {}) {
+    this.clock = clock;
     this.compiler = compiler;
     this.snapshots = snapshots;
     this.events = events;
@@ -37,6 +45,7 @@ export class ConfigLoop {
 
   close(): void {
     this.closed = true;
+    this.waiting?.cancel();
     this.subscription.close();
   }
 
@@ -56,9 +65,25 @@ export class ConfigLoop {
     const wanted = this.compiler.wanted();
     this.subscription.want(ENDPOINT_TYPE_URL, wanted.endpoints);
     this.subscription.want(ROUTE_TYPE_URL, wanted.routes);
+    this.subscription.want(SECRET_TYPE_URL, wanted.secrets);
+    if (this.waitsForSecrets()) return;
     const snapshot = this.compiler.build();
     if (snapshot === undefined) return;
     this.snapshots.swap(snapshot);
     this.events.onSnapshot?.();
+  }
+
+  /** Only the first snapshot waits: a gateway that has just started would refuse its first callers. */
+  private waitsForSecrets(): boolean {
+    const done = this.waited || this.snapshots.current !== undefined || this.compiler.missing().length > 0;
+    if (done || this.compiler.awaitedSecrets().length === 0) {
+      this.waiting?.cancel();
+      return false;
+    }
+    this.waiting ??= this.clock.setTimer(() => {
+      this.waited = true;
+      this.build();
+    }, SECRETS_WAIT_MS);
+    return true;
   }
 }

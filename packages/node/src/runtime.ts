@@ -87,7 +87,7 @@ export class Runtime {
       router: this.settings.role === 'router',
       log: this.settings.log,
     });
-    this.loop = new ConfigLoop(source, compiler, this.snapshots, {
+    this.loop = new ConfigLoop(source, compiler, this.snapshots, clock, {
       onRejections: (rejections) => {
         for (const { name, reason } of rejections) this.settings.log(`refused ${name}: ${reason}; the last good version stays`);
       },

@@ -41,7 +41,7 @@ export class ConnectionGate {
 
   constructor(options: ConnectionGateOptions) {
     this.options = options;
-    this.acceptor = new TlsAcceptor(options.identity);
+    this.acceptor = new TlsAcceptor(options.identity, options.clock, (line) => this.tell(line));
     const { identity, snapshots } = options;
     const cancelSwap = snapshots.onSwap((next) => this.follow(next));
     this.trusted = identity?.current()?.trustBundlePem ?? '';
@@ -121,8 +121,8 @@ export class ConnectionGate {
     } else {
       const { trusted } = this;
       this.acceptor.accept(raw, chain.tls, facts.alpn, {
-        secured: (socket, names, alpn) => {
-          this.admit(raw, socket, facts, chain, snapshot, createPeer(socket, names, facts.sni, alpn), admit);
+        secured: (socket, names, alpn, { shownUriSan }) => {
+          this.admit(raw, socket, facts, chain, snapshot, createPeer(socket, names, facts.sni, alpn, shownUriSan), admit);
           if (trusted !== this.trusted) this.distrust(readBundle(this.trusted)); // The roots changed during the handshake.
         },
         refused: (why) => this.tell(`a TLS connection was refused: ${why}`),
@@ -195,7 +195,7 @@ export class ConnectionGate {
 
   private distrust(roots: readonly X509Certificate[]): void {
     for (const connection of this.open) {
-      const certificate = connection.peer.mtls ? (connection.socket as TLSSocket).getPeerX509Certificate() : undefined;
+      const certificate = connection.peer.mtls && connection.ofMesh ? (connection.socket as TLSSocket).getPeerX509Certificate() : undefined;
       if (certificate !== undefined && !endsIn(certificate, roots)) this.expel(connection, ROOT_GONE_MS);
     }
   }

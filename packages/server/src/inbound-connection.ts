@@ -1,7 +1,17 @@
 import type { Socket } from 'node:net';
-import { type ConnectionFacts, chooseFilterChain, type FilterChain, type HttpConnectionManager, type Snapshot } from '@ripstop/core';
+import type { TLSSocket } from 'node:tls';
+import {
+  type ConnectionFacts,
+  chooseFilterChain,
+  type DownstreamTls,
+  type FilterChain,
+  type HttpConnectionManager,
+  type Snapshot,
+} from '@ripstop/core';
 import type { InboundExchange } from './inbound-exchange.ts';
 import type { InboundPeer } from './peer.ts';
+import { isPinned } from './peer-certificate.ts';
+import { endsIn, readBundle } from './trust.ts';
 
 /** The filter chains that a port's connections choose from. */
 export interface ListenerChains {
@@ -59,6 +69,11 @@ export class InboundConnection {
     return this.chain?.http;
   }
 
+  /** The caller was verified by the roots of the mesh, which change with the workload's identity. */
+  get ofMesh(): boolean {
+    return this.chain?.tls?.validationName === 'ROOTCA';
+  }
+
   /** No further request after the ones that run. */
   retire(): void {
     this.closing = true;
@@ -94,6 +109,19 @@ export class InboundConnection {
     const { mtls, uriSans, dnsSans } = this.peer;
     if ((tls !== undefined) !== this.facts.tls) return false;
     if (tls === undefined) return true;
-    return mtls ? tls.acceptsSans(uriSans, dnsSans) : !tls.requireClientCertificate;
+    if (!mtls) return !tls.requireClientCertificate;
+    return tls.acceptsSans(uriSans, dnsSans) && this.certificateFits(tls);
+  }
+
+  /** Bundles and pins that came with the configuration change with it; those of the mesh are looked at by the gate. */
+  private certificateFits({ pins, secrets, validationName }: DownstreamTls): boolean {
+    const before = this.chain?.tls;
+    const trust = secrets?.trustBundlePem ?? '';
+    const sameTrust = validationName === before?.validationName && (trust === '' || trust === before.secrets?.trustBundlePem);
+    if (sameTrust && pins === undefined) return true;
+    const certificate = (this.socket as TLSSocket).getPeerX509Certificate();
+    if (certificate === undefined || (pins !== undefined && !isPinned(certificate, pins))) return false;
+    // Another kind of bundle: the caller comes again and is verified by it.
+    return sameTrust || (trust !== '' && endsIn(certificate, readBundle(trust)));
   }
 }

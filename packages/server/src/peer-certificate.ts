@@ -1,4 +1,5 @@
-import type { X509Certificate } from 'node:crypto';
+import { createHash, type X509Certificate } from 'node:crypto';
+import type { CertificatePins } from '@ripstop/core';
 
 /** The names of a caller's certificate, read once per connection. */
 export interface PeerNames {
@@ -8,6 +9,7 @@ export interface PeerNames {
   readonly subject: string;
   /** Lower-case hex of the SHA-256 of the DER. */
   readonly hash: string;
+  readonly pem: string;
 }
 
 export function readPeerNames(certificate: X509Certificate): PeerNames {
@@ -17,6 +19,7 @@ export function readPeerNames(certificate: X509Certificate): PeerNames {
     dnsSans: dns,
     subject: (certificate.subject ?? '').split('\n').reverse().join(','),
     hash: certificate.fingerprint256.replaceAll(':', '').toLowerCase(),
+    pem: certificate.toString(),
   };
 }
 
@@ -32,6 +35,14 @@ export function splitSubjectAltName(text: string | undefined): { uris: string[];
     else if (trimmed.startsWith('DNS:')) dns.push(value);
   }
   return { uris, dns };
+}
+
+/** Envoy's verify_certificate_hash and verify_certificate_spki: a hit in either list is enough. */
+export function isPinned(certificate: X509Certificate, { certificates, publicKeys }: CertificatePins): boolean {
+  if (certificates.has(certificate.fingerprint256.replaceAll(':', '').toLowerCase())) return true;
+  if (publicKeys.size === 0) return false;
+  const key = certificate.publicKey.export({ type: 'spki', format: 'der' });
+  return publicKeys.has(createHash('sha256').update(key).digest('base64'));
 }
 
 const SPIFFE_ID = /^spiffe:\/\/[a-z0-9._-]+(?:\/[A-Za-z0-9._-]+)*$/;

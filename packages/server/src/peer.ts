@@ -23,9 +23,10 @@ export function introduce(socket: Socket, peer: InboundPeer): void {
   peers.set(socket, peer);
 }
 
-/** Over plaintext `names` is undefined. */
-export function createPeer(socket: Socket, names: PeerNames | undefined, sni: string, alpn: string): InboundPeer {
-  const spiffeId = names?.uriSans[0];
+/** Over plaintext `names` is undefined. `shownUriSan`: see {@link Peer}. */
+export function createPeer(socket: Socket, names: PeerNames | undefined, sni: string, alpn: string, shownUriSan?: string): InboundPeer {
+  const uri = names?.uriSans[0];
+  const spiffeId = uri?.startsWith('spiffe://') === true ? uri : undefined;
   return {
     address: plainAddress(socket.remoteAddress),
     port: socket.remotePort ?? 0,
@@ -36,6 +37,8 @@ export function createPeer(socket: Socket, names: PeerNames | undefined, sni: st
     dnsSans: names?.dnsSans ?? [],
     subject: names?.subject ?? '',
     certificateHash: names?.hash ?? '',
+    ...(names === undefined ? {} : { certificatePem: names.pem }),
+    ...(shownUriSan === undefined ? {} : { shownUriSan }),
     sni,
     alpn,
     spiffeId,

@@ -1,8 +1,9 @@
 import { constants } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { createServer, type Server, type TLSSocket } from 'node:tls';
-import type { DownstreamTls, IdentitySource, Svid } from '@ripstop/core';
-import { type PeerNames, readPeerNames, refusalOf } from './peer-certificate.ts';
+import type { Clock, DownstreamTls, IdentitySource } from '@ripstop/core';
+import { isPinned, type PeerNames, readPeerNames, refusalOf } from './peer-certificate.ts';
+import { type TlsMaterial, TlsMaterials } from './tls-material.ts';
 
 /** What of a chain's ALPN list this driver serves. */
 const SERVED_PROTOCOLS: readonly string[] = ['http/1.1'];
@@ -13,74 +14,86 @@ const HANDSHAKE_TIMEOUT_MS = 15_000;
 /** What comes out of a handshake. `refused` is called at most once, the socket is gone then. */
 export interface HandshakeListener {
   /** `names` is undefined when the chain asks for no certificate and the caller showed none. */
-  secured(socket: TLSSocket, names: PeerNames | undefined, alpn: string): void;
+  secured(socket: TLSSocket, names: PeerNames | undefined, alpn: string, material: TlsMaterial): void;
   refused(why: string): void;
 }
 
 interface Handshake extends HandshakeListener {
   readonly tls: DownstreamTls;
   readonly alpn: string;
+  readonly material: TlsMaterial;
 }
 
 /** One per chain and chosen protocol: Node's ALPN list belongs to a server. It never listens, connections are handed to it. */
 interface KeptServer {
-  readonly svid: Svid;
+  readonly material: TlsMaterial;
   readonly server: Server;
 }
 
-/** Does the server's part of TLS handshakes with the workload's current certificate. */
+/** Does the server's part of TLS handshakes, each with the certificate that is current when it begins. */
 export class TlsAcceptor {
-  private readonly identity: IdentitySource | undefined;
+  private readonly materials: TlsMaterials;
   private readonly servers = new WeakMap<DownstreamTls, Map<string, KeptServer>>();
   /** Node does not say which raw socket a secured one stands on; their addresses are the same. */
   private readonly running = new Map<string, Handshake>();
 
-  constructor(identity: IdentitySource | undefined) {
-    this.identity = identity;
+  constructor(identity: IdentitySource | undefined, clock: Clock, log: (line: string) => void = () => {}) {
+    this.materials = new TlsMaterials(identity, clock, log);
   }
 
   accept(raw: Socket, tls: DownstreamTls, offered: readonly string[], listener: HandshakeListener): void {
     // Node alerts when nothing offered is served, Envoy goes on without ALPN: so the choice is made here, from the ClientHello.
     const alpn = tls.alpn.find((name) => SERVED_PROTOCOLS.includes(name) && offered.includes(name)) ?? '';
-    const server = this.serverOf(tls, alpn);
-    if (typeof server === 'string') {
+    const kept = this.serverOf(tls, alpn);
+    if (typeof kept === 'string') {
       raw.resetAndDestroy();
-      listener.refused(server);
+      listener.refused(kept);
       return;
     }
     const key = keyOf(raw);
-    this.running.set(key, { tls, alpn, secured: (...secure) => listener.secured(...secure), refused: (why) => listener.refused(why) });
+    const { material, server } = kept;
+    this.running.set(key, {
+      tls,
+      alpn,
+      material,
+      secured: (...secure) => listener.secured(...secure),
+      refused: (why) => listener.refused(why),
+    });
     raw.once('close', () => this.take(key)?.refused('TLS_error: closed during the handshake'));
     server.emit('connection', raw);
   }
 
-  private serverOf(tls: DownstreamTls, alpn: string): Server | string {
-    if (tls.certificateName !== 'default') return `certificate ${tls.certificateName} is not supported; only the workload's own is`;
-    if (tls.validationName !== 'ROOTCA' && tls.validationName !== '') return `trust bundle ${tls.validationName} is not supported`;
-    const svid = this.identity?.current();
-    if (svid === undefined) return 'this workload has no certificate: the CA has not issued one, or it has expired';
+  private serverOf(tls: DownstreamTls, alpn: string): KeptServer | string {
+    const material = this.materials.of(tls);
+    if (typeof material === 'string') return material;
     let byAlpn = this.servers.get(tls);
     if (byAlpn === undefined) {
       byAlpn = new Map();
       this.servers.set(tls, byAlpn);
     }
     let kept = byAlpn.get(alpn);
-    if (kept?.svid !== svid) {
-      kept = { svid, server: this.createServer(tls, alpn, svid) };
+    if (kept?.material !== material) {
+      try {
+        kept = { material, server: this.createServer(tls, alpn, material) };
+      } catch (error) {
+        // OpenSSL names the fault; its messages hold no key material.
+        return `TLS of certificate ${tls.certificateName} cannot be set up: ${error instanceof Error ? error.message : error}`;
+      }
       byAlpn.set(alpn, kept);
     }
-    return kept.server;
+    return kept;
   }
 
-  private createServer(tls: DownstreamTls, alpn: string, svid: Svid): Server {
+  private createServer(tls: DownstreamTls, alpn: string, material: TlsMaterial): Server {
     const server = createServer({
-      cert: svid.certificateChainPem,
-      key: svid.privateKeyPem,
-      ca: svid.trustBundlePem,
+      cert: material.keyPairs.map(({ certificateChainPem }) => certificateChainPem),
+      key: material.keyPairs.map(({ privateKeyPem }) => privateKeyPem),
+      ca: material.trustBundlePem,
+      ...(material.revokedPem === '' ? {} : { crl: material.revokedPem }),
       requestCert: tls.validationName !== '',
       rejectUnauthorized: tls.requireClientCertificate,
       minVersion: tls.minVersion,
-      maxVersion: 'TLSv1.3',
+      maxVersion: tls.maxVersion ?? 'TLSv1.3',
       ...(alpn === '' ? {} : { ALPNProtocols: [alpn] }),
       ...(tls.ciphers.length === 0 ? {} : { ciphers: [...TLS13_CIPHERS, ...tls.ciphers].join(':') }),
       handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
@@ -105,7 +118,7 @@ export class TlsAcceptor {
     if (typeof verdict === 'string') {
       socket.destroy();
       handshake.refused(verdict);
-    } else handshake.secured(socket, verdict.names, handshake.alpn);
+    } else handshake.secured(socket, verdict.names, handshake.alpn, handshake.material);
   }
 
   private take(key: string): Handshake | undefined {
@@ -125,9 +138,12 @@ function judge(socket: TLSSocket, tls: DownstreamTls): { readonly names: PeerNam
   if (certificate === undefined) return tls.requireClientCertificate ? 'the caller showed no certificate' : { names: undefined };
   if (!socket.authorized) return `CERTIFICATE_VERIFY_FAILED: ${socket.authorizationError}`;
   const names = readPeerNames(certificate);
-  const refusal = refusalOf(certificate, names);
+  // Rules of SPIFFE are for identities of the mesh; a bundle of somebody else may issue what it likes.
+  const refusal = tls.validationName === 'ROOTCA' ? refusalOf(certificate, names) : undefined;
   if (refusal !== undefined) return `CERTIFICATE_VERIFY_FAILED: ${refusal}`;
   if (!tls.acceptsSans(names.uriSans, names.dnsSans))
     return `CERTIFICATE_VERIFY_FAILED: SAN matcher, certificate SANs are [${[...names.uriSans, ...names.dnsSans].join(',')}]`;
+  if (tls.pins !== undefined && !isPinned(certificate, tls.pins))
+    return `CERTIFICATE_VERIFY_FAILED: no pinned hash, certificate hash is ${names.hash}`;
   return { names };
 }

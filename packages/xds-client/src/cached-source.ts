@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Clock, ConfigSource, ConfigSubscription, ConfigUpdate, RawResource, Rejection, Timer } from '@ripstop/core';
+import { SECRET_TYPE_URL } from '@ripstop/xds-api';
 
 export interface CachedSourceOptions {
   readonly dir: string;
@@ -21,7 +22,7 @@ const SAVE_DELAY_MS = 250;
 
 /**
  * The last-known-good configuration on disk. It is served at once at start; the first live update of a type replaces the cached one
- * whole, so what vanished meanwhile is gone. Configuration only: keys and certificates never come this way. A damaged, partial or old
+ * whole, so what vanished meanwhile is gone. Configuration only: secrets pass through and are never written. A damaged, partial or old
  * file is ignored with its reason.
  */
 export class CachedSource implements ConfigSource {
@@ -74,6 +75,7 @@ export class CachedSource implements ConfigSource {
   }
 
   private remember(update: ConfigUpdate, rejections: readonly Rejection[]): void {
+    if (update.typeUrl === SECRET_TYPE_URL) return;
     let resources = this.current.get(update.typeUrl);
     if (resources === undefined || update.full) {
       const kept = resources;

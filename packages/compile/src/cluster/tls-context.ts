@@ -1,6 +1,7 @@
-import type { DownstreamTls, TlsTransport, TransportSocket } from '@ripstop/core';
+import type { CertificatePins, DownstreamTls, TlsTransport, TransportSocket } from '@ripstop/core';
 import {
   type CertificateValidationContext,
+  CertificateValidationContext_TrustChainVerification,
   type CommonTlsContext,
   type DownstreamTlsContext,
   isAny,
@@ -58,14 +59,42 @@ export function compileDownstreamTls(message: DownstreamTlsContext): DownstreamT
   const common = message.commonTlsContext;
   const validation = validationOf(common);
   const params = common?.tlsParams;
+  const [certificateName = '', ...otherCertificateNames] = common?.tlsCertificateSdsSecretConfigs.map(({ name }) => name) ?? [];
+  if (validation.context?.trustChainVerification === CertificateValidationContext_TrustChainVerification.ACCEPT_UNTRUSTED)
+    throw new Error('callers whose certificate nobody vouches for are not let in');
   return {
     requireClientCertificate: message.requireClientCertificate ?? false,
     alpn: common?.alpnProtocols ?? [],
     minVersion: params?.tlsMinimumProtocolVersion === TlsParameters_TlsProtocol.TLSv1_3 ? 'TLSv1.3' : 'TLSv1.2',
+    ...maxVersion(params?.tlsMaximumProtocolVersion),
     ciphers: params?.cipherSuites ?? [],
     acceptsSans: sansOf(validation.context).accepts,
-    certificateName: common?.tlsCertificateSdsSecretConfigs[0]?.name ?? '',
+    pins: pinsOf(validation.context),
+    certificateName,
+    ...(otherCertificateNames.length === 0 ? {} : { otherCertificateNames }),
     validationName: validation.sdsName,
+  };
+}
+
+function maxVersion(version: TlsParameters_TlsProtocol | undefined): Pick<DownstreamTls, 'maxVersion'> {
+  switch (version) {
+    case TlsParameters_TlsProtocol.TLSv1_0:
+    case TlsParameters_TlsProtocol.TLSv1_1:
+      throw new Error('a maximum below TLS 1.2 is not supported');
+    case TlsParameters_TlsProtocol.TLSv1_2:
+      return { maxVersion: 'TLSv1.2' };
+    default:
+      return {};
+  }
+}
+
+/** Envoy takes hashes with and without colons, in any case. */
+function pinsOf(context: CertificateValidationContext | undefined): CertificatePins | undefined {
+  const { verifyCertificateHash = [], verifyCertificateSpki = [] } = context ?? {};
+  if (verifyCertificateHash.length + verifyCertificateSpki.length === 0) return undefined;
+  return {
+    certificates: new Set(verifyCertificateHash.map((hash) => hash.replaceAll(':', '').toLowerCase())),
+    publicKeys: new Set(verifyCertificateSpki),
   };
 }
 

@@ -2,6 +2,8 @@ import type { Finding, MeshObject, Severity } from '../object.ts';
 import type { DestinationRuleSpec, GatewaySpec, ServiceEntrySpec, VirtualServiceSpec } from '../types/networking.ts';
 import type { AuthorizationPolicySpec } from '../types/security.ts';
 import { formatPath, objectKey } from '../validate.ts';
+import { analyzeGatewayCredentials } from './gateway-credentials.ts';
+import type { Say } from './say.ts';
 
 /** What the objects of a mesh say about each other, with Istio's codes where it has one. */
 export function analyze(objects: readonly MeshObject[]): Finding[] {
@@ -16,10 +18,9 @@ export function analyze(objects: readonly MeshObject[]): Finding[] {
     if (object.kind === 'DestinationRule') analyzeRule(object as MeshObject<DestinationRuleSpec>, mesh, report);
   }
   analyzeConflicts(mesh, report);
+  analyzeGatewayCredentials(objects, report);
   return findings;
 }
-
-type Say = (object: MeshObject, code: string, severity: Severity, path: readonly (string | number)[], message: string) => void;
 
 /** Names that exist, for cross references. */
 class Index {
