@@ -20,6 +20,7 @@ export class DownstreamResponse implements Handler {
   private readonly response: ServerResponse;
   private readonly firstBytes: Buffer | undefined;
   private controller: Controller | undefined;
+  private ended = false;
 
   /** `firstBytes`: what came behind the head of an upgrade request. */
   constructor(x: Exchange, request: IncomingMessage, response: ServerResponse, firstBytes?: Buffer) {
@@ -28,8 +29,8 @@ export class DownstreamResponse implements Handler {
     this.response = response;
     this.firstBytes = firstBytes;
     response.on('close', () => {
-      // The caller went away: nobody waits for the rest.
-      if (!response.writableFinished) this.controller?.abort(new Error(CALLER_GONE));
+      // The caller went away, or was refused in the middle of its body: nobody waits for the rest.
+      if (!this.ended) this.controller?.abort(new Error(CALLER_GONE));
     });
     response.on('drain', () => this.controller?.resume());
   }
@@ -50,11 +51,13 @@ export class DownstreamResponse implements Handler {
 
   onResponseEnd(_controller: Controller, trailers: Headers): void {
     if (Object.keys(trailers).length > 0) this.response.addTrailers(trailers as Record<string, string>);
+    this.ended = true;
     this.response.end();
   }
 
   /** Only after the head was sent; everything before is a response that the mesh made. The caller must see that the body is cut short. */
   onResponseError(): void {
+    this.ended = true;
     this.response.destroy();
   }
 
@@ -62,6 +65,7 @@ export class DownstreamResponse implements Handler {
     const { socket } = this.request;
     this.response.detachSocket(socket);
     this.controller = undefined;
+    this.ended = true;
     const lines = Object.entries(headers).flatMap(([name, value]) => [value ?? []].flat().map((one) => `${name}: ${one}`));
     socket.write(`HTTP/1.1 ${status} Switching Protocols\r\n${lines.join('\r\n')}\r\n\r\n`);
     if (this.firstBytes !== undefined && this.firstBytes.length > 0) upstream.write(this.firstBytes);

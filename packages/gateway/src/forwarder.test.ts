@@ -185,6 +185,21 @@ describe('a gateway', () => {
     expect(cluster.endpoints[0]!.activeRequests).toBe(0);
   });
 
+  it('refuses a body that is malformed in the middle, and ends the call to the upstream', async () => {
+    let [begun, closed] = [0, 0];
+    const { client, cluster, finished } = await gatewayTo((request, response) => {
+      response.on('close', () => closed++);
+      request.once('data', () => begun++);
+    });
+    client.write('POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n');
+    await expect.poll(() => begun, { interval: 1 }).toBe(1);
+    client.write('nonsense\r\n');
+    const response = await client.response();
+    expect([response.status, response.body, response.header('connection')]).toEqual([400, 'Bad Request', 'close']);
+    await expect.poll(() => [closed, finished.length], { interval: 1 }).toEqual([1, 1]);
+    expect(cluster.endpoints[0]!.activeRequests).toBe(0);
+  });
+
   it('cuts the caller’s response where the upstream’s broke off', async () => {
     const { client } = await gatewayTo((_request, response) => {
       response.write('part', () => response.destroy());

@@ -22,7 +22,7 @@ export class InboundExchange implements ResponseWatcher {
   private local = false;
   private done = false;
   private left = false;
-  /** The app has the response in hand. */
+  /** The app, or a forwarder, has the response in hand. */
   private handed = false;
 
   constructor(parts: ListenerParts, connection: InboundConnection, x: Exchange) {
@@ -78,7 +78,7 @@ export class InboundExchange implements ResponseWatcher {
 
   /** Whether the rest of its request is still to come. */
   get receiving(): boolean {
-    return !this.done && this.response?.req.complete === false;
+    return !this.left && this.response?.req.complete === false;
   }
 
   /** An upgraded connection: it ends with its socket. */
@@ -96,6 +96,7 @@ export class InboundExchange implements ResponseWatcher {
   /** A forwarder took the exchange over: it ends it, and only the connection's own book is kept here. */
   handOver(stream: { once(event: 'close', run: () => void): unknown }): void {
     this.done = true;
+    this.handed = true;
     stream.once('close', () => this.leave());
   }
 
@@ -175,6 +176,7 @@ export class InboundExchange implements ResponseWatcher {
   private leave(): void {
     if (this.left) return;
     this.left = true;
+    if (this.connection.latest === this) this.connection.latest = undefined;
     this.connection.release();
   }
 }

@@ -1,4 +1,5 @@
 import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http';
+import { createGzip, gunzipSync } from 'node:zlib';
 import { compileHeaderMutations, type Filter, type LocalReply, localReply, ResponseFlag } from '@ripstop/core';
 import { afterEach, describe, expect, it } from 'vitest';
 import { RawClient } from './testing/raw-client.ts';
@@ -249,6 +250,28 @@ describe('bytes', () => {
     response.end('e');
   }
 
+  it('are those on the wire when a library compresses', async () => {
+    const double = await serve((_request, response) => {
+      const { end, write } = response;
+      const gzip = createGzip();
+      gzip.on('data', (chunk: Buffer) => void (write as (data: Buffer) => boolean).call(response, chunk));
+      gzip.on('end', () => void (end as () => void).call(response));
+      response.removeHeader('content-length');
+      response.setHeader('content-encoding', 'gzip');
+      response.write = ((chunk: string) => gzip.write(chunk)) as ServerResponse['write'];
+      response.end = ((chunk: string) => {
+        gzip.end(chunk);
+        return response;
+      }) as ServerResponse['end'];
+      response.write('x'.repeat(10_000));
+      response.end('y');
+    });
+    const { body } = await (await call(double)).get();
+    expect(gunzipSync(Buffer.from(body, 'latin1'))).toHaveLength(10_001);
+    await settled(double, 1);
+    expect(double.finished[0]!.outcome.responseBytes).toBe(body.length);
+  });
+
   it('flow with backpressure, both ways', async () => {
     const size = 8 * 1024 * 1024;
     const double = await serve((request, response) => void request.pipe(response));
@@ -315,6 +338,23 @@ describe('response header operations', () => {
         response.setHeader('x-secret', '1');
         response.writeHead(200, 'Fine', { 'x-set': 'app', 'set-cookie': ['a=1', 'b=2'] });
         response.end('ok');
+      },
+    ],
+    [
+      'a framework that exchanges the prototype (Express)',
+      (_request, response) => {
+        const base = Object.create(Object.getPrototypeOf(response) as object, {
+          send: {
+            value(this: ServerResponse, body: string) {
+              this.setHeader('X-Secret', '1');
+              this.setHeader('X-Set', 'app');
+              this.setHeader('Set-Cookie', ['a=1', 'b=2']);
+              this.end(body);
+            },
+          },
+        }) as object;
+        Object.setPrototypeOf(response, base);
+        (response as ServerResponse & { send(body: string): void }).send('ok');
       },
     ],
     [
