@@ -18,7 +18,10 @@ export function acceptTokens(x: Exchange, accepted: readonly AcceptedToken[]): L
   for (const [provider, jwt] of speakers) collectHeaders(provider, jwt, headers);
   for (const [name, value] of headers) if (!isHeaderValue(value)) return illegalHeader(name);
 
+  const { path } = x.request;
   for (const { provider, place } of accepted) if (!provider.forward) removeToken(x.request, place);
+  // Logs show the path before rewrites: without the token.
+  if (x.originalPath === path) x.originalPath = x.request.path;
   for (const [name, value] of headers) x.request.setHeader(name, value);
   const metadata = metadataOf(speakers);
   if (metadata !== undefined) {

@@ -27,6 +27,7 @@ export function decodeJwtAuthn(body: Uint8Array): JwtAuthnConfig {
     providers: [...providers.values()],
     rules: message.rules.map((rule) => ruleOf(rule, providers, named)),
     named,
+    params: new Set([...providers.values()].flatMap(({ places }) => places.params)),
     bypassCorsPreflight: message.bypassCorsPreflight,
     silent: message.stripFailureResponse,
   };

@@ -3,7 +3,6 @@ import { JwtAuthentication, JwtAuthnPerRouteConfig, typeUrlOf } from '@ripstop/x
 import { decodeJwtAuthn, decodeJwtAuthnOverride } from './decode-jwt-authn.ts';
 import { createJwtAuthn, type JwtAuthnConfig, type JwtAuthnOverride } from './jwt-authn.ts';
 
-export type { VerificationKey } from './jwks.ts';
 export type { JwtAuthnConfig, JwtAuthnOverride } from './jwt-authn.ts';
 
 type Either = JwtAuthnConfig | JwtAuthnOverride;

@@ -219,6 +219,14 @@ describe('places of tokens', () => {
     expect(head.path).toBe(expected);
   });
 
+  it('a token in the query is in no log, whether it was accepted or refused', async () => {
+    const accepted = await one().run({ path: `/x?access_token=${good}&a=b` });
+    expect([accepted.x.originalPath, accepted.head.path]).toEqual(['/x?a=b', '/x?a=b']);
+    const refused = await one({ audiences: ['x'] }).run({ path: `/x?a=b&access_token=${good}` });
+    expect([refused.x.originalPath, refused.head.path]).toEqual(Array(2).fill('/x?a=b&access_token=[redacted]'));
+    expect(refused.reply?.headers[0]?.[1]).toContain(good.slice(0, 100));
+  });
+
   it('the cookie stays', async () => {
     const { head } = await anywhere.run({ lines: [['cookie', `session=${good}`]] });
     expect(head.header('cookie')).toContain(good);

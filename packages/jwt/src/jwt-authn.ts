@@ -3,6 +3,7 @@ import { acceptTokens, claimedHeaders, FILTER_NAME } from './accept-tokens.ts';
 import { JWT_STATUS, type JwtStatus } from './jwt-status.ts';
 import type { Provider } from './provider.ts';
 import { Judgement, type Requirement, type Verdict } from './requirement.ts';
+import { redactTokens } from './token-places.ts';
 import { VerifiedTokensByKeys } from './verified-tokens.ts';
 
 /** A rule of the filter: the first that matches the request holds. */
@@ -17,6 +18,8 @@ export interface JwtAuthnConfig {
   readonly rules: readonly Rule[];
   /** Requirements that a route may name. */
   readonly named: ReadonlyMap<string, Requirement>;
+  /** Query parameters that hold tokens. */
+  readonly params: ReadonlySet<string>;
   readonly bypassCorsPreflight: boolean;
   /** Refusals without body and www-authenticate. */
   readonly silent: boolean;
@@ -49,7 +52,7 @@ export function createJwtAuthn(config: JwtAuthnConfig, override: JwtAuthnOverrid
       if (typeof requirement === 'string') return unknownRequirement(requirement);
       const judgement = new Judgement(x, cache, Math.floor(clock.wallTime() / 1000));
       const verdict = judgement.judge(requirement);
-      return verdict === undefined ? finish(x, judgement, requirement, config.silent) : conclude(x, verdict, config.silent);
+      return verdict === undefined ? finish(x, judgement, requirement, config) : conclude(x, verdict, config);
     },
   };
 }
@@ -63,17 +66,26 @@ function chooser(config: JwtAuthnConfig, override: JwtAuthnOverride | undefined)
   return (x) => config.rules.find((rule) => rule.matches(x.request, x.matchPath))?.requirement;
 }
 
-async function finish(x: Exchange, judgement: Judgement, requirement: Requirement, silent: boolean): Promise<LocalReply | undefined> {
+async function finish(
+  x: Exchange,
+  judgement: Judgement,
+  requirement: Requirement,
+  config: JwtAuthnConfig,
+): Promise<LocalReply | undefined> {
   for (;;) {
     await judgement.verified();
     const verdict = judgement.judge(requirement);
-    if (verdict !== undefined) return conclude(x, verdict, silent);
+    if (verdict !== undefined) return conclude(x, verdict, config);
   }
 }
 
-function conclude(x: Exchange, { status, accepted }: Verdict, silent: boolean): LocalReply | undefined {
+function conclude(x: Exchange, { status, accepted }: Verdict, config: JwtAuthnConfig): LocalReply | undefined {
   x.decision?.add('filter', `jwt ${status === 'ok' ? `${accepted.length} accepted` : JWT_STATUS[status]}`);
-  return status === 'ok' ? acceptTokens(x, accepted) : denial(x.request, status, silent);
+  if (status === 'ok') return acceptTokens(x, accepted);
+  const reply = denial(x.request, status, config.silent);
+  x.request.path = redactTokens(x.request.path, config.params);
+  x.originalPath = redactTokens(x.originalPath, config.params);
+  return reply;
 }
 
 function denial(request: RequestHead, status: Exclude<JwtStatus, 'ok'>, silent: boolean): LocalReply {

@@ -53,6 +53,14 @@ export function removeToken(request: RequestHead, { kind, name }: FoundToken['pl
   if (kind === 'param') request.path = withoutParam(request.path, name);
 }
 
+/** The path with tokens made unreadable, for logs of a request that is refused because of one. */
+export function redactTokens(path: string, params: ReadonlySet<string>): string {
+  const question = path.indexOf('?');
+  if (question === -1) return path;
+  const pairs = pairsOf(path).map((pair) => (params.has(nameOf(pair)) ? `${nameOf(pair)}=[redacted]` : pair));
+  return `${path.slice(0, question)}?${pairs.join('&')}`;
+}
+
 /** The prefix may stand anywhere; what no token can begin with is passed over behind it. */
 function afterPrefix(value: string | undefined, prefix: string): string | undefined {
   if (value === undefined || prefix === '') return value;

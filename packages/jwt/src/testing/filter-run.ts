@@ -71,6 +71,7 @@ export class FilterRun {
       port: 80,
       startedAt: 0,
     } as unknown as ExchangeInit);
+    x.originalPath = request.path;
     x.matchPath = request.path.split('?')[0]!;
     return { x, answer: this.filter?.onRequest?.(x) };
   }
