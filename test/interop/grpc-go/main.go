@@ -1,6 +1,8 @@
-// A stock gRPC-Go client: calls one method of a target several times and prints what came of it, one JSON object a line.
+// A stock gRPC-Go client: calls one method of a target several times and prints what came of it, one JSON object a line. With -serve it
+// is a server that answers any method with one text, and prints "serving" when xDS lets it.
 //
 //	GRPC_XDS_BOOTSTRAP=bootstrap.json client -target xds:///echo.default.svc.cluster.local:7070 -method /test.Echo/Say -calls 100
+//	GRPC_XDS_BOOTSTRAP=bootstrap.json client -serve 127.0.0.1:7070 -reply v1
 package main
 
 import (
@@ -8,15 +10,18 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"net"
 	"os"
 	"strings"
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/connectivity"
 	"google.golang.org/grpc/credentials/insecure"
+	xdscreds "google.golang.org/grpc/credentials/xds"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
-	_ "google.golang.org/grpc/xds" // the xds:/// resolver
+	"google.golang.org/grpc/xds" // the xds:/// resolver, too
 )
 
 type outcome struct {
@@ -38,13 +43,17 @@ func main() {
 	calls := flag.Int("calls", 1, "how many calls, one after another")
 	timeout := flag.Duration("timeout", 10*time.Second, "of each call")
 	headers := flag.String("headers", "", "name=value,name=value")
+	address := flag.String("serve", "", "where to serve, instead of calling")
+	reply := flag.String("reply", "", "what the server answers")
 	flag.Parse()
-
-	connection, err := grpc.NewClient(*target, grpc.WithTransportCredentials(insecure.NewCredentials()))
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
+	if *address != "" {
+		fail(serve(*address, *reply))
 	}
+
+	credentials, err := xdscreds.NewClientCredentials(xdscreds.ClientOptions{FallbackCreds: insecure.NewCredentials()})
+	fail(err)
+	connection, err := grpc.NewClient(*target, grpc.WithTransportCredentials(credentials))
+	fail(err)
 	defer connection.Close()
 	output := json.NewEncoder(os.Stdout)
 	for range *calls {
@@ -52,6 +61,46 @@ func main() {
 			os.Exit(1)
 		}
 	}
+}
+
+func fail(err error) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func serve(address, reply string) error {
+	credentials, err := xdscreds.NewServerCredentials(xdscreds.ServerOptions{FallbackCreds: insecure.NewCredentials()})
+	if err != nil {
+		return err
+	}
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		return err
+	}
+	server, err := xds.NewGRPCServer(
+		grpc.Creds(credentials),
+		grpc.ForceServerCodec(bytesCodec{}),
+		grpc.UnknownServiceHandler(func(_ any, stream grpc.ServerStream) error {
+			request, answer := []byte{}, []byte(reply)
+			if err := stream.RecvMsg(&request); err != nil {
+				return err
+			}
+			return stream.SendMsg(&answer)
+		}),
+		xds.ServingModeCallback(func(_ net.Addr, args xds.ServingModeChangeArgs) {
+			if args.Mode == connectivity.ServingModeServing {
+				fmt.Println("serving")
+			} else if args.Err != nil {
+				fmt.Fprintln(os.Stderr, args.Err)
+			}
+		}),
+	)
+	if err != nil {
+		return err
+	}
+	return server.Serve(listener)
 }
 
 func call(connection *grpc.ClientConn, method, headers string, timeout time.Duration) outcome {

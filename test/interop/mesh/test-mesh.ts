@@ -64,6 +64,11 @@ export class TestMesh implements AsyncDisposable {
     if (refused.length > 0) throw new Error(refused.map(({ name, nack }) => `${name} refuses the configuration: ${nack}`).join('\n'));
   }
 
+  /** What clients have refused so far, those that are gone included. */
+  refusals(): string[] {
+    return this.events.flatMap((event) => (event.type === 'refused' ? [`${event.node}: ${event.typeUrl}: ${event.reason}`] : []));
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.controlPlane.close();
     rmSync(this.folder, { recursive: true, force: true });

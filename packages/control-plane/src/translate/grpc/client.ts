@@ -5,11 +5,7 @@ export interface GrpcClient {
   /** The library says its name, so its limits are known. One that does not (a recording, a test) gets istiod's shapes as they are. */
   readonly known: boolean;
   readonly leastRequest: boolean;
-  /** How a subject alternative name is written when the library matches it. */
-  readonly subjectAltName: (uri: string) => string;
 }
-
-const plain = (uri: string): string => uri;
 
 /**
  * What every library takes, and what this one takes beside it. Read from their sources and tried: gRPC-Go 1.85.0 (`gRPC Go`),
@@ -19,14 +15,11 @@ export function grpcClientOf({ userAgent }: ProxyNode): GrpcClient {
   switch (userAgent?.name) {
     case undefined:
     case '':
-      return { known: false, leastRequest: true, subjectAltName: plain };
+      return { known: false, leastRequest: true };
     case 'gRPC Go':
-      return { known: true, leastRequest: atLeast(userAgent.version, 1, 85), subjectAltName: plain };
-    case 'gRPC Node Pure JS':
-      // It matches against the text that Node makes of a certificate: "URI:spiffe://…".
-      return { known: true, leastRequest: false, subjectAltName: (uri) => `URI:${uri}` };
+      return { known: true, leastRequest: atLeast(userAgent.version, 1, 85) };
     default:
-      return { known: true, leastRequest: false, subjectAltName: plain };
+      return { known: true, leastRequest: false };
   }
 }
 

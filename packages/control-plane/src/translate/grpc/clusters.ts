@@ -66,7 +66,7 @@ function cluster(
     edsClusterConfig: { serviceName: name, edsConfig: { configSourceSpecifier: { $case: 'ads', value: {} } } },
     ...balancer(policy, client, note),
     ...(maxRequests > 0 ? { circuitBreakers: { thresholds: [{ maxRequests }] } } : {}),
-    ...(mutual ? { transportSocket: grpcUpstreamSocket(identities.map(client.subjectAltName)) } : {}),
+    ...(mutual ? { transportSocket: grpcUpstreamSocket(identities) } : {}),
   };
 }
 
