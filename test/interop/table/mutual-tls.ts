@@ -37,6 +37,15 @@ export const permissive: Table = {
         headers: { 'x-request-id': 'mine', 'x-forwarded-for': '1.2.3.4', 'x-envoy-retry-on': '5xx', 'x-envoy-original-path': '/x' },
       },
       expect: { ...SERVED, sees: { 'x-envoy-retry-on': undefined } },
+      differs: {
+        because: 'what only a proxy of the mesh has to say is taken from callers without mesh identity',
+        lines: ['upstream header x-envoy-original-path: Envoy "/x", SDK none'],
+      },
+    },
+    {
+      name: 'headers that the app gets from a member of the mesh',
+      call: { ...asProductpage, headers: { 'x-envoy-retry-on': '5xx', 'x-envoy-original-path': '/x', 'x-envoy-attempt-count': '3' } },
+      expect: { ...SERVED, sees: { 'x-envoy-retry-on': undefined, 'x-envoy-original-path': '/x', 'x-envoy-attempt-count': '3' } },
     },
     {
       name: 'a response with its headers',
