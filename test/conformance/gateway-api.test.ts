@@ -37,7 +37,7 @@ function convert(file: string): Document[] {
     ...object,
     spec: { hosts, gateways: bound, http: http.map(({ route }) => route) },
   }));
-  return [...gateways, ...rules, ...destinationRules];
+  return [...gateways, ...rules, ...destinationRules.map(({ rule }) => rule)];
 }
 
 /** What Istio makes: rules for HTTP, Gateways, DestinationRules. Rules for connections (TCPRoute, TLSRoute) are not made here. */

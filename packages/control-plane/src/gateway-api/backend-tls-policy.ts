@@ -16,8 +16,14 @@ type TargetRef = NonNullable<BackendTlsPolicySpec['targetRefs']>[number];
 /** A bundle that cannot be had: nothing is trusted, so nothing is called (Istio: `invalid://`). */
 export const NO_TRUST = 'invalid://';
 
+/** A DestinationRule that was made, and the first of the policies that it was made of. */
+export interface PolicyRule {
+  readonly rule: MeshObject<DestinationRuleSpec>;
+  readonly source: MeshObject;
+}
+
 export interface BackendTlsPolicies {
-  readonly destinationRules: readonly MeshObject<DestinationRuleSpec>[];
+  readonly destinationRules: readonly PolicyRule[];
   readonly statuses: readonly ObjectStatus[];
 }
 
@@ -70,8 +76,8 @@ export function backendTlsPolicies(objects: readonly MeshObject[], certificates:
 }
 
 /** SDS names of the CA bundles that rules name. */
-export function bundlesOf(rules: readonly MeshObject<DestinationRuleSpec>[]): ReadonlySet<string> {
-  const settings = rules.flatMap(({ spec }) => [spec.trafficPolicy, ...(spec.trafficPolicy?.portLevelSettings ?? [])]);
+export function bundlesOf(rules: readonly PolicyRule[]): ReadonlySet<string> {
+  const settings = rules.flatMap(({ rule: { spec } }) => [spec.trafficPolicy, ...(spec.trafficPolicy?.portLevelSettings ?? [])]);
   return new Set(settings.flatMap((entry) => (entry?.tls?.credentialName === undefined ? [] : `${entry.tls.credentialName}${CA_SUFFIX}`)));
 }
 
@@ -175,13 +181,13 @@ function comesBefore({ metadata: a }: Policy, { metadata: b }: Policy): boolean 
 }
 
 /** One rule for each host; of several settings for one port the first counts. */
-function destinationRules(made: readonly HostTls[]): MeshObject<DestinationRuleSpec>[] {
+function destinationRules(made: readonly HostTls[]): PolicyRule[] {
   const byHost = new Map<string, HostTls[]>();
   for (const entry of made) {
     const key = `${entry.policy.metadata.namespace} ${entry.target.kind} ${entry.target.name} ${entry.host}`;
     byHost.set(key, [...(byHost.get(key) ?? []), entry]);
   }
-  return [...byHost.values()].map((entries) => destinationRule(entries));
+  return [...byHost.values()].map((entries) => ({ rule: destinationRule(entries), source: entries[0]!.policy }));
 }
 
 function destinationRule(entries: readonly HostTls[]): MeshObject<DestinationRuleSpec> {

@@ -1,6 +1,6 @@
-import type { DestinationRuleSpec, GatewaySpec, MeshObject } from '@ripstop/istio-api';
+import type { GatewaySpec, MeshObject } from '@ripstop/istio-api';
 import type { VirtualService } from '../push/virtual-services.ts';
-import { backendTlsPolicies } from './backend-tls-policy.ts';
+import { backendTlsPolicies, type PolicyRule } from './backend-tls-policy.ts';
 import { Backends } from './backends.ts';
 import { Certificates } from './certificates.ts';
 import type { ObjectStatus } from './conditions.ts';
@@ -21,16 +21,26 @@ export interface GatewayApiInput {
 export interface GatewayApi {
   readonly gateways: readonly MeshObject<GatewaySpec>[];
   readonly virtualServices: readonly VirtualService[];
-  readonly destinationRules: readonly MeshObject<DestinationRuleSpec>[];
+  readonly destinationRules: readonly PolicyRule[];
   /** What it would write into the documents' status. */
   readonly statuses: (services: ServicePorts) => readonly ObjectStatus[];
 }
 
 const NOTHING: GatewayApi = { gateways: [], virtualServices: [], destinationRules: [], statuses: () => [] };
 
+/** What was made of documents last: a change of endpoints, or the findings about them, need not make it again. */
+const made = new WeakMap<readonly MeshObject[], { readonly domain: string; readonly api: GatewayApi }>();
+
 /** The Gateway API (v1) as Istio's own objects, which carry the positions of the documents that they come from. */
 export function translateGatewayApi({ objects, domain }: GatewayApiInput): GatewayApi {
-  if (!objects.some(({ apiVersion }) => apiVersion.startsWith(`${GATEWAY_API}/`))) return NOTHING;
+  const known = made.get(objects);
+  if (known?.domain === domain) return known.api;
+  const api = objects.some(({ apiVersion }) => apiVersion.startsWith(`${GATEWAY_API}/`)) ? translated(objects, domain) : NOTHING;
+  made.set(objects, { domain, api });
+  return api;
+}
+
+function translated(objects: readonly MeshObject[], domain: string): GatewayApi {
   const ordered = [...objects].sort(byAge);
   const certificates = new Certificates(ordered);
   const grants = new ReferenceGrants(ordered);

@@ -1,4 +1,5 @@
 import type { DestinationRuleSpec, MeshObject, PortTrafficPolicy, Subset, TrafficPolicy } from '@ripstop/istio-api';
+import type { PolicyRule } from '../gateway-api/backend-tls-policy.ts';
 import { hostMatches, isVisible, resolveHost } from './service.ts';
 
 /** The rules of one host that stand in one namespace, as one. */
@@ -10,6 +11,8 @@ export interface MergedDestinationRule {
   readonly subsets: readonly Subset[];
   /** The first of the merged rules: the one that metadata names. */
   readonly object: MeshObject<DestinationRuleSpec>;
+  /** The document that somebody wrote: that rule, or a BackendTLSPolicy. */
+  readonly source: MeshObject;
 }
 
 /** Rules by namespace, oldest first; several for one host in one namespace are merged. */
@@ -24,7 +27,7 @@ export class DestinationRules {
     objects: readonly MeshObject<DestinationRuleSpec>[],
     domain: string,
     rootNamespace: string,
-    policies: readonly MeshObject<DestinationRuleSpec>[] = [],
+    policies: readonly PolicyRule[] = [],
   ) {
     this.rootNamespace = rootNamespace;
     this.compareLabels = objects.some(({ spec }) => JSON.stringify(spec).includes('"failoverPriority"'));
@@ -37,15 +40,15 @@ export class DestinationRules {
       if (at === -1) rules.push(single(object, host));
       else rules[at] = merge(rules[at]!, object.spec);
     }
-    for (const object of policies) this.fill(object);
+    for (const policy of policies) this.fill(policy);
   }
 
-  private fill(object: MeshObject<DestinationRuleSpec>): void {
+  private fill({ rule: object, source }: PolicyRule): void {
     const { namespace } = object.metadata;
     const rules = this.byNamespace.get(namespace) ?? [];
     this.byNamespace.set(namespace, rules);
     const at = rules.findIndex(({ host }) => host === object.spec.host);
-    if (at === -1) rules.push(single(object, object.spec.host));
+    if (at === -1) rules.push({ ...single(object, object.spec.host), source });
     else rules[at] = { ...rules[at]!, trafficPolicy: filled(rules[at]!.trafficPolicy, object.spec.trafficPolicy) };
   }
 
@@ -75,6 +78,7 @@ function single(object: MeshObject<DestinationRuleSpec>, host: string): MergedDe
     trafficPolicy: spec.trafficPolicy,
     subsets: spec.subsets ?? [],
     object,
+    source: object,
   };
 }
 

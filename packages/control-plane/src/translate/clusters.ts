@@ -214,7 +214,7 @@ function clusterMetadata(
       ...(service.meshExternal ? { external: true } : {}),
       ...(origination ? { alpn_override: 'false' } : {}),
     },
-    ...sourceMetadata(node, rule?.object ?? service.object, index >= 0 ? ['spec', 'subsets', index] : []),
+    ...sourceMetadata(node, rule?.source ?? service.object, index >= 0 ? ['spec', 'subsets', index] : []),
   };
 }
 

@@ -172,7 +172,9 @@ function gatewayParameters({ mode, minProtocolVersion, maxProtocolVersion, ciphe
 function gatewayCertificates(tls: ServerTLSSettings): SdsSecretConfig[] {
   if (tls.mode === 'ISTIO_MUTUAL') return [workloadSecret('default')];
   const names = credentialNames(tls);
-  if (names.length > 0) return names.map((name) => adsSecret(credentialResource(name)));
+  // `builtin://`: the certificate that the mesh has issued (Istio: tls-terminate-mode ISTIO_SIMPLE).
+  if (names.length > 0)
+    return names.map((name) => (name === 'builtin://' ? workloadSecret('default') : adsSecret(credentialResource(name))));
   return [tls, ...(tls.tlsCertificates ?? [])].flatMap(({ serverCertificate, privateKey }) =>
     serverCertificate === undefined || privateKey === undefined ? [] : [fileSecret(`file-cert:${serverCertificate}~${privateKey}`)],
   );
