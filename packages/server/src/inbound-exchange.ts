@@ -9,6 +9,8 @@ import { closeUnsent, muteResponse, type ResponseWatcher, watchRequestBody, watc
 import { closeSoftlyAtLast } from './soft-close.ts';
 import { watchStatusLine } from './upgrade-status.ts';
 
+const UNCOUNTED_BYTES = 65_536;
+
 /** One request that this process answers, from its verdict to the end of the response. */
 export class InboundExchange implements ResponseWatcher {
   readonly x: Exchange;
@@ -40,7 +42,9 @@ export class InboundExchange implements ResponseWatcher {
     // One that waits behind an earlier response is no socket's yet, and node:http tells nobody when that socket closes.
     if (response.socket === null) this.connection.socket.once('close', () => closeUnsent(response));
     const length = request.headers['content-length'];
-    if (length !== undefined) this.requestBytes = Number(length);
+    // A caller that breaks off has not sent what it announced; for small bodies that is not worth a count.
+    if (length !== undefined && Number(length) <= UNCOUNTED_BYTES) this.requestBytes = Number(length);
+    else if (length !== undefined) watchRequestBody(request, this);
     else if (request.headers['transfer-encoding'] !== undefined) watchRequestBody(request, this);
   }
 
