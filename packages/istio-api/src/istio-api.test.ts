@@ -74,6 +74,17 @@ describe('a document', () => {
     expect(findings(text).map(formatFinding).join('\n')).toContain(expected);
   });
 
+  it.each([
+    ['an alias', 'stringData: { tls.key: *MHcCAQEEIPrivate }'],
+    ['a stray line', 'stringData:\n  tls.key: |\n    -----BEGIN\n  MHcCAQEEIPrivate'],
+    ['an open quote', 'stringData: { tls.key: "MHcCAQEEIPrivate }'],
+    ['a key in the place of a name', 'MHcCAQEEIPrivate: 1\nMHcCAQEEIPrivate: 2'],
+  ])('that is a Secret with %s is refused without a word of it', (_what, body) => {
+    const lines = findings(`apiVersion: v1\nkind: Secret\nmetadata: { name: s }\n${body}\n`).map(formatFinding).join('\n');
+    expect(lines).toContain('[RIPSTOP_YAML]');
+    expect(lines).not.toContain('MHcCAQEEIPrivate');
+  });
+
   it('that is broken hides no other, and kinds of others are left alone', () => {
     const text = `a: b: c\n---\napiVersion: apps/v1\nkind: Deployment\nmetadata: { name: x }\n---\napiVersion: v1\nkind: Service\nmetadata: { name: web }\nspec: { ports: [{ port: 80 }] }`;
     const parsed = parseDocuments(text, { file: 'a.yaml' });
@@ -82,6 +93,21 @@ describe('a document', () => {
     expect(parsed.findings[0]!.position.line).toBe(1);
   });
 });
+
+const HTTPS = `apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: { name: shop }
+spec:
+  selector: { istio: ingressgateway }
+  servers: [{ port: { number: 443, name: https, protocol: HTTPS }, hosts: ["*"], tls: { mode: SIMPLE, credentialName: shop } }]
+---
+apiVersion: v1
+kind: Service
+metadata: { name: edge, namespace: edge }
+spec: { selector: { app: edge, istio: ingressgateway }, ports: [{ name: https, port: 443 }] }
+`;
+const secret = (namespace: string, data: string): string =>
+  `apiVersion: v1\nkind: Secret\nmetadata: { name: shop, namespace: ${namespace} }\nstringData: ${data}\n`;
 
 describe('analysis', () => {
   const policy = (name: string, action: string, rules: string): string =>
@@ -94,6 +120,39 @@ describe('analysis', () => {
     expect(analyze(objects).map(formatFinding)).toEqual([
       'p.yaml:6 AuthorizationPolicy default/allow-any: DENY wins: this ALLOW never takes effect while AuthorizationPolicy default/deny-all (p.yaml:1) denies everything; remove or narrow that one [RIPSTOP_DENY_OVER_ALLOW]',
     ]);
+  });
+
+  it.each([
+    [
+      'is nowhere',
+      '',
+      'IST0101',
+      'Referenced credentialName not found: "shop": write a Secret of that name in the namespace of the gateway, edge',
+    ],
+    [
+      'is in another namespace than the gateway',
+      secret('default', '{ tls.crt: x, tls.key: y }'),
+      'IST0101',
+      'that Secret is in default, and a gateway is given Secrets of its own namespace only: edge',
+    ],
+    [
+      'holds half a pair',
+      secret('edge', '{ tls.crt: x }'),
+      'IST0161',
+      'The credential referenced by the Gateway shop in namespace default is invalid: Secret edge/shop: it needs tls.crt and tls.key',
+    ],
+    [
+      'holds no PEM',
+      secret('edge', '{ cert: hidden-value, key: hidden-value }'),
+      'IST0161',
+      'Secret edge/shop: cert holds no certificate in PEM',
+    ],
+  ])('names Gateway and Secret when a Secret %s', (_what, document, code, expected) => {
+    const { objects } = parseDocuments(`${HTTPS}---\n${document}`, { file: 'g.yaml' });
+    const [first, ...others] = analyze(objects).filter((finding) => finding.object === 'Gateway default/shop');
+    expect([first?.code, first?.path, others.length]).toEqual([code, 'spec.servers[0].tls.credentialName', 0]);
+    expect(first?.message).toContain(expected);
+    expect(first?.message).not.toContain('hidden-value');
   });
 
   it('finds what a VirtualService refers to and is not there, and routes that cannot be reached', () => {

@@ -23,6 +23,13 @@ export function parseDocuments(text: string, options: ParseOptions): Parsed {
   const lines = new LineCounter();
   const objects: MeshObject[] = [];
   const findings: Finding[] = [];
+  // What the parser says may quote the text, and that of a Secret must not get into a log.
+  const reason = (error: unknown, { range }: Document.Parsed): string =>
+    /^\s*["']?kind["']?\s*:\s*["']?(?:Secret|List)\b|["']kind["']\s*:\s*["'](?:Secret|List)["']/m.test(text.slice(range[0], range[2]))
+      ? 'its YAML cannot be read'
+      : error instanceof Error
+        ? error.message
+        : String(error);
   for (const document of parseAllDocuments(text, {
     version: '1.1',
     lineCounter: lines,
@@ -35,15 +42,13 @@ export function parseDocuments(text: string, options: ParseOptions): Parsed {
     };
     if (document.errors.length > 0) {
       for (const error of document.errors)
-        findings.push(problem('RIPSTOP_YAML', at(error.pos[0]), `${error.message}; the document is not used`));
+        findings.push(problem('RIPSTOP_YAML', at(error.pos[0]), `${reason(error, document)}; the document is not used`));
       continue;
     }
     try {
       readDocument(document, at, options, objects, findings);
     } catch (error) {
-      findings.push(
-        problem('RIPSTOP_YAML', at(document.range[0]), `${error instanceof Error ? error.message : error}; the document is not used`),
-      );
+      findings.push(problem('RIPSTOP_YAML', at(document.range[0]), `${reason(error, document)}; the document is not used`));
     }
   }
   return { objects, findings };

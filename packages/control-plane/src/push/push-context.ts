@@ -45,6 +45,8 @@ export class PushContext {
   readonly destinationRules: DestinationRules;
   readonly peerAuthentications: PeerAuthentications;
   readonly gateways: readonly MeshObject<GatewaySpec>[];
+  /** Those of them that were made of the Gateway API, whose references to other namespaces were judged. */
+  readonly gatewayApiGateways: ReadonlySet<MeshObject<GatewaySpec>>;
   /** Secrets and ConfigMaps by `<kind> <namespace>/<name>`: certificates of gateways. */
   readonly certificates: ReadonlyMap<string, MeshObject>;
   /** SDS names of the CA bundles that BackendTLSPolicies name. */
@@ -85,6 +87,7 @@ export class PushContext {
       gatewayApi.destinationRules,
     );
     this.peerAuthentications = new PeerAuthentications(of<PeerAuthenticationSpec>('PeerAuthentication'), rootNamespace);
+    this.gatewayApiGateways = new Set(gatewayApi.gateways);
     this.gateways = [
       ...of<GatewaySpec>('Gateway').filter(({ apiVersion }) => apiVersion.startsWith('networking.istio.io/')),
       ...gatewayApi.gateways,

@@ -31,6 +31,34 @@ describe('what would be unsafe or something else when it is left out', () => {
       rule('{ tls: { mode: SIMPLE, insecureSkipVerify: true } }'),
       'spec.trafficPolicy.tls.insecureSkipVerify',
     ],
+    ...(
+      [
+        ['HTTPS without TLS settings', '', 'a server of protocol HTTPS needs tls'],
+        [
+          'SIMPLE without a certificate',
+          ', tls: { mode: SIMPLE }',
+          'mode SIMPLE needs credentialName, or serverCertificate and privateKey',
+        ],
+        ['half a pair of files', ', tls: { mode: SIMPLE, serverCertificate: /c }', 'serverCertificate and privateKey belong together'],
+        [
+          'a Secret and files',
+          ', tls: { mode: SIMPLE, credentialName: c, serverCertificate: /c, privateKey: /k }',
+          'give credentialName or files',
+        ],
+        [
+          'MUTUAL with files and no bundle',
+          ', tls: { mode: MUTUAL, serverCertificate: /c, privateKey: /k }',
+          'mode MUTUAL needs caCertificates',
+        ],
+        [
+          'ISTIO_MUTUAL with a certificate',
+          ', tls: { mode: ISTIO_MUTUAL, credentialName: c }',
+          'mode ISTIO_MUTUAL shows the certificate of the mesh',
+        ],
+        ['callers that nobody verifies', ', tls: { mode: MUTUAL, credentialName: c, insecureSkipVerify: true }', 'tls.insecureSkipVerify'],
+        ['a revocation list in a file', ', tls: { mode: MUTUAL, credentialName: c, caCrl: /x }', 'tls.caCrl'],
+      ] as const
+    ).map(([what, tls, expected]): [string, string, string] => [what, gateway(`port: { number: 443, protocol: HTTPS }${tls}`), expected]),
     ['a revocation list', rule('{ tls: { mode: SIMPLE, caCrl: /x } }'), 'spec.trafficPolicy.tls.caCrl'],
     [
       'MUTUAL without a key',
