@@ -21,8 +21,8 @@ export interface RequestHead {
   setHeader(name: string, value: string): void;
   appendHeader(name: string, value: string): void;
   removeHeader(name: string): void;
-  /** False = no name begins with `x-envoy-`, so that nobody needs to look for one; absent = look. */
-  readonly hasEnvoyHeaders?: boolean;
+  /** The names of mesh headers (`x-envoy-*`, `x-istio-attributes`), as the head came, so that each need not be looked for; absent = look. */
+  readonly meshHeaders?: readonly string[];
   /** Every header line but host, as name, value, name, value …; heads that are forwarded by another driver have it (gateway). */
   pairs?(): string[];
 }

@@ -51,11 +51,9 @@ const MESH_ONLY: readonly string[] = [
  */
 export function applyForwardedHeaders(x: Exchange, ownSpiffeId: string): void {
   const { request, manager, peer } = x;
-  if (request.hasEnvoyHeaders !== false) {
-    removeAll(request, INTERNAL_ONLY_HEADERS);
-    if (!peer.mtls || peer.uriSans.length === 0) removeAll(request, MESH_ONLY);
-    if (manager.useRemoteAddress) removeAll(request, EXTERNAL_ONLY_EDGE);
-  }
+  removeAll(request, INTERNAL_ONLY_HEADERS);
+  if (!peer.mtls || peer.uriSans.length === 0) removeAll(request, MESH_ONLY);
+  if (manager.useRemoteAddress) removeAll(request, EXTERNAL_ONLY_EDGE);
   if (manager.useRemoteAddress) {
     const before = request.header('x-forwarded-for');
     const client = trustedAddress(before, manager.xffTrustedHops) ?? peer.address;
@@ -76,8 +74,14 @@ function trustedAddress(forwardedFor: string | undefined, hops: number): string 
   return isIP(address) === 0 ? undefined : address;
 }
 
+/** All of `names` are mesh headers. */
 function removeAll(request: RequestHead, names: readonly string[]): void {
-  for (const name of names) if (request.header(name) !== undefined) request.removeHeader(name);
+  const present = request.meshHeaders;
+  if (present === undefined) {
+    for (const name of names) if (request.header(name) !== undefined) request.removeHeader(name);
+    return;
+  }
+  for (let at = 0; at < present.length; at++) if (names.includes(present[at]!)) request.removeHeader(present[at]!);
 }
 
 function applyClientCertificate(x: Exchange, ownSpiffeId: string): void {

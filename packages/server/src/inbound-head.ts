@@ -10,8 +10,7 @@ const MESH_HEADER = /^x-(?:envoy-|forwarded-|istio-)/;
 export class InboundHead implements RequestHead {
   /** The connection's; an absolute-form target has its own. */
   scheme: 'http' | 'https';
-  /** Of the head as it came. */
-  readonly hasEnvoyHeaders: boolean;
+  readonly meshHeaders: readonly string[];
   private readonly message: IncomingMessage;
   private readonly lines: string[];
   private host: string;
@@ -21,21 +20,23 @@ export class InboundHead implements RequestHead {
     this.scheme = scheme;
     const lines = message.rawHeaders;
     let host: string | undefined;
-    let hasEnvoyHeaders = false;
+    let meshHeaders: string[] | undefined;
     let folded: string[] | undefined;
     for (let at = 0; at < lines.length; at += 2) {
       const name = lines[at]!.toLowerCase();
       lines[at] = name;
       if (name === 'host') host = host === undefined ? lines[at + 1]! : `${host},${lines[at + 1]}`;
-      else if (name.startsWith('x-envoy-') || name === 'x-istio-attributes') hasEnvoyHeaders = true;
-      else if (name.includes('_') && MESH_HEADER.test(name.replaceAll('_', '-'))) {
+      else if (name.startsWith('x-envoy-') || name === 'x-istio-attributes') {
+        meshHeaders ??= [];
+        meshHeaders.push(name);
+      } else if (name.includes('_') && MESH_HEADER.test(name.replaceAll('_', '-'))) {
         folded ??= [];
         folded.push(name);
       }
     }
     this.lines = lines;
     this.host = host ?? '';
-    this.hasEnvoyHeaders = hasEnvoyHeaders;
+    this.meshHeaders = meshHeaders ?? NO_NAMES;
     // Many programs read `x_envoy_internal` as `x-envoy-internal`. Envoy lets it pass (docs/reference/differences.md).
     if (folded !== undefined) for (const name of folded) this.removeHeader(name);
   }
@@ -101,7 +102,8 @@ export class InboundHead implements RequestHead {
   removeHeader(name: string): void {
     const { lines } = this;
     let kept = 0;
-    for (let at = 0; at < lines.length; at += 2) {
+    while (kept < lines.length && lines[kept] !== name) kept += 2;
+    for (let at = kept; at < lines.length; at += 2) {
       if (lines[at] === name) continue;
       lines[kept] = lines[at]!;
       lines[kept + 1] = lines[at + 1]!;
@@ -126,3 +128,5 @@ export class InboundHead implements RequestHead {
     return name === ':scheme' ? this.scheme : undefined;
   }
 }
+
+const NO_NAMES: readonly string[] = [];
