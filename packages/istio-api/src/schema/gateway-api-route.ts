@@ -11,7 +11,13 @@ const pathModifier = object(
   [],
   [['replaceFullPath', 'replacePrefixMatch']],
 );
-const backendFields = { group: text, kind: choice('Service', 'Hostname', 'ServiceImport'), name: text, namespace: text, port };
+const backendFields = {
+  group: text,
+  kind: noted(text, 'Service, Hostname (a host of a ServiceEntry), ServiceImport (as Service); requests for others get 500'),
+  name: text,
+  namespace: text,
+  port,
+};
 const backend = object(backendFields, ['name']);
 
 const FILTERS = ['RequestHeaderModifier', 'ResponseHeaderModifier', 'RequestMirror', 'RequestRedirect', 'URLRewrite', 'CORS'] as const;
