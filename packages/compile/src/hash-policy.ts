@@ -1,6 +1,6 @@
 import { type Exchange, headerValues, queryValue, xxh64 } from '@ripstop/core';
 import type { RouteAction_HashPolicy } from '@ripstop/xds-api';
-import { compileRegex } from './regex.ts';
+import { checkSubstitution, compileRegex } from './regex.ts';
 
 const MASK = (1n << 64n) - 1n;
 type HashOf = (x: Exchange) => bigint | undefined;
@@ -26,6 +26,7 @@ function hashOf(policy: RouteAction_HashPolicy): HashOf {
     case 'header': {
       const { headerName, regexRewrite } = specifier.value;
       const name = headerName.toLowerCase();
+      if (regexRewrite?.pattern !== undefined) checkSubstitution(regexRewrite.pattern.regex, regexRewrite.substitution);
       const rewrite =
         regexRewrite?.pattern === undefined
           ? undefined

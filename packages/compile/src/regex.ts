@@ -15,9 +15,36 @@ export function compileRegex(pattern: string): Regex {
   const fast = lower(pattern);
   return {
     fullMatch: fast ?? ((text) => compiled.matches(text)),
-    // Envoy writes groups as \1, re2js as $1; a literal $ must not become a group.
-    replaceAll: (text, substitution) => compiled.matcher(text).replaceAll(substitution.replaceAll('$', '\\$').replace(/\\(\d)/g, '$$$1')),
+    replaceAll: (text, substitution) => replaceAll(compiled, text, substitution),
   };
+}
+
+/** Throws when a substitution names a group that its pattern lacks, or ends in a lone backslash. */
+export function checkSubstitution(pattern: string, substitution: string): void {
+  const groups = RE2JS.compile(pattern).groupCount();
+  for (const [whole, after = ''] of substitution.matchAll(/\\(.?)/gs)) {
+    if (after !== '\\' && !(/^\d$/.test(after) && Number(after) <= groups))
+      throw new Error(`regular expression ${JSON.stringify(pattern)}: ${JSON.stringify(whole)} is no group of it (\\0 to \\${groups})`);
+  }
+}
+
+/** RE2's GlobalReplace: no empty match right behind the match before it; `\0` to `\9` are groups, `\\` is a backslash. */
+function replaceAll(pattern: RE2JS, text: string, substitution: string): string {
+  const matcher = pattern.matcher(text);
+  let replaced = '';
+  let last = 0;
+  let matched = false;
+  while (matcher.find()) {
+    const [start, end] = [matcher.start(), matcher.end()];
+    if (matched && start === end && start === last) continue;
+    const by = substitution.replace(/\\(\d|\\)/g, (_whole, group: string) =>
+      group === '\\' ? '\\' : (matcher.group(Number(group)) ?? ''),
+    );
+    replaced += text.slice(last, start) + by;
+    last = end;
+    matched = true;
+  }
+  return replaced + text.slice(last);
 }
 
 /** No metacharacters of RE2. */

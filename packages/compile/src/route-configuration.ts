@@ -41,7 +41,7 @@ import {
 import { compileHashPolicies } from './hash-policy.ts';
 import type { HttpFilters } from './http-filters.ts';
 import { compileHeaderMatcher, compilePathSpecifier, compileQueryMatcher } from './matchers.ts';
-import { compileRegex } from './regex.ts';
+import { checkSubstitution, compileRegex } from './regex.ts';
 import { compileRetryPolicy } from './retry-policy.ts';
 import { fraction, milliseconds, percent, sourceOf } from './values.ts';
 
@@ -193,8 +193,7 @@ function forwardAction(
   random: Random,
 ): ForwardAction {
   if (action.pathRewritePolicy !== undefined) throw new Error('path_rewrite_policy is not supported');
-  const hash = compileHashPolicies(action.hashPolicy);
-  const clusters = clusterChoice(action, random, hash);
+  const clusters = clusterChoice(action, random);
   const hostRewrite = action.hostRewriteSpecifier;
   const regexRewrite = substitution(action.regexRewrite);
   return {
@@ -216,7 +215,7 @@ function forwardAction(
     idleTimeoutMs: milliseconds(action.idleTimeout, 0),
     maxStreamDurationMs: milliseconds(action.maxStreamDuration?.maxStreamDuration, 0),
     retry: compileRetryPolicy(action.retryPolicy ?? host.retryPolicy, milliseconds(action.timeout, 15_000)),
-    hash,
+    hash: compileHashPolicies(action.hashPolicy),
     mirrors: action.requestMirrorPolicies.map((policy) => mirror(policy, random)),
     clusterNotFoundStatus: notFoundStatus(action.clusterNotFoundResponseCode),
     autoHostRewrite: hostRewrite?.$case === 'autoHostRewrite' && (hostRewrite.value ?? false),
@@ -225,11 +224,7 @@ function forwardAction(
   };
 }
 
-function clusterChoice(
-  action: RouteAction,
-  random: Random,
-  hash: ForwardAction['hash'],
-): { choose: (x: Exchange) => string | undefined; names: readonly string[] } {
+function clusterChoice(action: RouteAction, random: Random): { choose: (x: Exchange) => string | undefined; names: readonly string[] } {
   const specifier = action.clusterSpecifier;
   switch (specifier?.$case) {
     case 'cluster': {
@@ -246,7 +241,7 @@ function clusterChoice(
         weight: entry.weight ?? 0,
         headers: compileHeaderMutations([operationsOf(entry)]),
       }));
-      const choose = compileWeightedClusters(entries, random, choosingNumber(specifier.value.randomValueSpecifier, hash));
+      const choose = compileWeightedClusters(entries, random, choosingNumber(specifier.value.randomValueSpecifier));
       return { choose, names: entries.map((entry) => entry.cluster) };
     }
     default:
@@ -256,19 +251,13 @@ function clusterChoice(
 
 type RandomValueSpecifier = Extract<RouteAction['clusterSpecifier'], { $case: 'weightedClusters' }>['value']['randomValueSpecifier'];
 
-/** What chooses among weighted clusters in the place of chance. */
-function choosingNumber(specifier: RandomValueSpecifier, hash: ForwardAction['hash']): ChoosingNumber | undefined {
-  if (specifier?.$case === 'headerName') {
-    const name = specifier.value.toLowerCase();
-    return (x) => {
-      const text = x.request.header(name);
-      return text !== undefined && /^\d{1,20}$/.test(text) ? BigInt(text) : undefined;
-    };
-  }
-  if (specifier?.$case !== 'useHashPolicy' || !specifier.value || hash === undefined) return undefined;
+/** What chooses among weighted clusters in the place of chance. (use_hash_policy is not in our protos.) */
+function choosingNumber(specifier: RandomValueSpecifier): ChoosingNumber | undefined {
+  if (specifier === undefined) return undefined;
+  const name = specifier.value.toLowerCase();
   return (x) => {
-    hash(x);
-    return x.hash;
+    const text = x.request.header(name);
+    return text !== undefined && /^\d{1,20}$/.test(text) ? BigInt(text) : undefined;
   };
 }
 
@@ -314,7 +303,9 @@ function redirectAction(message: RedirectAction, path: PathMatch): ReplyAction {
 
 function substitution(message: RouteAction['regexRewrite']): { regex: ReturnType<typeof compileRegex>; substitution: string } | undefined {
   if (message?.pattern === undefined) return undefined;
-  return { regex: compileRegex(message.pattern.regex), substitution: message.substitution };
+  const regex = compileRegex(message.pattern.regex);
+  checkSubstitution(message.pattern.regex, message.substitution);
+  return { regex, substitution: message.substitution };
 }
 
 interface WithHeaderOperations {

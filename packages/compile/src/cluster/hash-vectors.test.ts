@@ -1,6 +1,16 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Cluster, ClusterStates, type Endpoint, Exchange, isLease, NO_PEER, type RequestHead, xxh64 } from '@ripstop/core';
+import {
+  type Cluster,
+  ClusterStates,
+  compileWeightedClusters,
+  type Endpoint,
+  Exchange,
+  isLease,
+  NO_PEER,
+  type RequestHead,
+  xxh64,
+} from '@ripstop/core';
 import { Cluster as ClusterMessage, fromProtoJson, RouteAction } from '@ripstop/xds-api';
 import { describe, expect, it } from 'vitest';
 import { compileHashPolicies } from '../hash-policy.ts';
@@ -17,11 +27,22 @@ interface Vectors {
   readonly vectors: Readonly<Record<string, Readonly<Record<string, number>>>>;
   readonly retry_sequences: Readonly<Record<string, Readonly<Record<string, readonly number[]>>>>;
   readonly xxh64_sample: Readonly<Record<string, string>>;
+  readonly weighted_cluster_use_hash_policy: {
+    readonly config: { readonly weighted_clusters: { readonly clusters: readonly { readonly name: string; readonly weight: number }[] } };
+    readonly vectors: Readonly<Record<string, string>>;
+  };
 }
 
 const recorded: Vectors = present
   ? (JSON.parse(readFileSync(file, 'utf8')) as Vectors)
-  : { clusters: {}, route_hash_policy: [], vectors: {}, retry_sequences: {}, xxh64_sample: {} };
+  : {
+      clusters: {},
+      route_hash_policy: [],
+      vectors: {},
+      retry_sequences: {},
+      xxh64_sample: {},
+      weighted_cluster_use_hash_policy: { config: { weighted_clusters: { clusters: [] } }, vectors: {} },
+    };
 
 const clock = { now: () => 0, wallTime: () => 0, setTimer: () => ({ cancel() {} }) };
 const random = (): number => 0.5;
@@ -90,6 +111,13 @@ describe.skipIf(!present)('hashed balancers pick what a real Envoy 1.40 picked',
       return [key, tried.map(({ port }) => port)];
     });
     expect(Object.fromEntries(sequences)).toEqual(wanted);
+  });
+
+  it('clusters that weights choose by the hash (use_hash_policy)', () => {
+    const { config, vectors } = recorded.weighted_cluster_use_hash_policy;
+    const entries = config.weighted_clusters.clusters.map(({ name, weight }) => ({ cluster: name, weight }));
+    const choose = compileWeightedClusters(entries, random, (x) => x.hash);
+    expect(Object.fromEntries(Object.keys(vectors).map((key) => [key, choose(hashed(key))]))).toEqual(vectors);
   });
 
   it('XXH64 of single texts', () => {
