@@ -38,7 +38,16 @@ export function createRouteTable(name: string, hosts: readonly VirtualHost[], ig
       catchAll
     );
   };
-  return { name, virtualHosts, virtualHost: find };
+  // Most requests ask for the host that the one before asked for.
+  let asked: string | undefined;
+  let found: VirtualHost | undefined;
+  const virtualHost = (authority: string): VirtualHost | undefined => {
+    if (authority === asked) return found;
+    found = find(authority);
+    asked = authority;
+    return found;
+  };
+  return { name, virtualHosts, virtualHost };
 }
 
 /** `host` of `host`, `host:port`, `[v6]`, `[v6]:port`. */
