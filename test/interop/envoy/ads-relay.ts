@@ -8,6 +8,12 @@ export interface Refusal {
   readonly reason: string;
 }
 
+/** How a client proves who it is. */
+export interface Join {
+  readonly rootCertificatePem: string;
+  readonly token: string;
+}
+
 const SERVICE = '/envoy.service.discovery.v3.AggregatedDiscoveryService/';
 const raw = (bytes: Buffer): Buffer => bytes;
 
@@ -35,21 +41,29 @@ export class AdsRelay implements AsyncDisposable {
   readonly port: number;
   private readonly server: grpc.Server;
   private readonly upstream: grpc.Client;
+  private readonly token: string | undefined;
 
-  static async start(controlPlane: string): Promise<AdsRelay> {
+  /** With `join` over TLS, as the workload that the token names: only so does a client get certificates. */
+  static async start(controlPlane: string, join?: Join): Promise<AdsRelay> {
     const server = new grpc.Server();
     const port = await new Promise<number>((resolve, reject) => {
       server.bindAsync('127.0.0.1:0', grpc.ServerCredentials.createInsecure(), (error, bound) =>
         error === null ? resolve(bound) : reject(error),
       );
     });
-    return new AdsRelay(server, port, controlPlane);
+    return new AdsRelay(server, port, controlPlane, join);
   }
 
-  private constructor(server: grpc.Server, port: number, controlPlane: string) {
+  private constructor(server: grpc.Server, port: number, controlPlane: string, join: Join | undefined) {
     this.server = server;
     this.port = port;
-    this.upstream = new grpc.Client(controlPlane, grpc.credentials.createInsecure());
+    this.token = join?.token;
+    this.upstream =
+      join === undefined
+        ? new grpc.Client(controlPlane, grpc.credentials.createInsecure())
+        : new grpc.Client(controlPlane, grpc.credentials.createSsl(Buffer.from(join.rootCertificatePem)), {
+            'grpc.ssl_target_name_override': 'localhost',
+          });
     server.addService(
       { DeltaAggregatedResources: DELTA, StreamAggregatedResources: SOTW },
       {
@@ -72,7 +86,9 @@ export class AdsRelay implements AsyncDisposable {
     decode: (bytes: Buffer) => Pick<DiscoveryRequest, 'typeUrl' | 'errorDetail'>,
     rewrite: (bytes: Buffer) => Buffer,
   ): void {
-    const up = this.upstream.makeBidiStreamRequest(path, raw, raw);
+    const metadata = new grpc.Metadata();
+    if (this.token !== undefined) metadata.set('authorization', `Bearer ${this.token}`);
+    const up = this.upstream.makeBidiStreamRequest(path, raw, raw, metadata);
     down.on('data', (bytes: Buffer) => {
       const { typeUrl, errorDetail } = decode(bytes);
       if (errorDetail !== undefined) this.refusals.push({ typeUrl, reason: errorDetail.message });

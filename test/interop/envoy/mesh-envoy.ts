@@ -13,6 +13,8 @@ export interface MeshEnvoyOptions extends Pick<BootstrapInput, 'role' | 'variant
   readonly name: string;
   readonly namespace?: string;
   readonly serviceAccount?: string;
+  /** Configuration over TLS, with a join token. Default: plaintext. */
+  readonly joins?: boolean;
 }
 
 /** A service's virtual IP where the YAML names none: iptables catches every address, so any that is nobody's will do. */
@@ -32,7 +34,15 @@ export class MeshEnvoy implements AsyncDisposable {
     const folder = mesh.clientFolder(options.name);
     const identity = parts.adopt(await workloadIdentity(mesh, serviceAccount, namespace), async (each: Identity) => each.close());
     const agent = parts.use(await SecretAgent.start(folder, identity));
-    const relay = parts.use(await AdsRelay.start(mesh.controlPlane.addresses.xds));
+    const { addresses, tokens, ca } = mesh.controlPlane;
+    const relay = parts.use(
+      await (options.joins === true
+        ? AdsRelay.start(addresses.xdsTls, {
+            rootCertificatePem: ca.rootCertificatePem,
+            token: tokens.issue({ namespace, serviceAccount, ttlSeconds: 3_600 }),
+          })
+        : AdsRelay.start(addresses.xds)),
+    );
     const config = bootstrap({ ...options, namespace, serviceAccount, xdsPort: relay.port, sdsPath: agent.path });
     const envoy = parts.use(await EnvoyProcess.start(binary, folder, config));
     await until(`${options.name} is connected`, () => mesh.controlPlane.syncState().some(({ name }) => name === options.name));
