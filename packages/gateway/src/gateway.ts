@@ -147,7 +147,8 @@ export class Gateway implements AsyncDisposable {
     const { mesh, bindHost = '127.0.0.1', ports = {} } = this.options;
     const { snapshots, pipeline, identity, telemetry, clock, settings } = mesh.parts;
     return new MeshListener({
-      app: createServer(),
+      // Envoy has no limit on how long an upload takes; node:http's is five minutes.
+      app: createServer({ requestTimeout: 0 }),
       bind: { host: bindHost, port: ports[port] ?? port },
       workloadPort: port,
       find: (snapshot) => chainsOf(snapshot.gateways.find((listener) => listener.port === port)),

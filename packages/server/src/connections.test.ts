@@ -172,6 +172,19 @@ describe('a caller’s certificate', () => {
     expect(await outcome(double, certified({ uris: [CALLER] }, new TestAuthority()))).toBe('refused');
   });
 
+  it.each<[string, ClientTls | (() => ClientTls), string]>([
+    ['none', { ALPNProtocols: istio }, 'the caller showed no certificate'],
+    ['an expired one', () => certified({ uris: [CALLER], notAfterMs: -HOUR_MS }), 'CERT_HAS_EXPIRED'],
+    ['one that is not valid yet', () => certified({ uris: [CALLER], notBeforeMs: HOUR_MS }), 'CERT_NOT_YET_VALID'],
+    ['one of another authority', () => certified({ uris: [CALLER] }, new TestAuthority()), 'UNABLE_TO_'],
+    ['one of another trust domain', () => certified({ uris: ['spiffe://evil/a'] }), 'certificate SANs are [spiffe://evil/a]'],
+    ['a CA', () => certified({ uris: [CALLER], isCa: true }), 'INVALID_PURPOSE'],
+  ])('that is refused is told of in the log: %s', async (_what, tls, reason) => {
+    const double = await serve();
+    expect(await outcome(double, typeof tls === 'function' ? tls() : tls)).toBe('refused');
+    await expect.poll(() => double.log.join('\n'), { interval: 1 }).toContain(reason);
+  });
+
   it('cannot write lines of its own into the log', async () => {
     const double = await serve();
     await outcome(double, certified({ uris: ['spiffe://evil/\nport 1: all is well'] }));

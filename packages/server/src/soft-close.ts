@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import type { Clock } from '@ripstop/core';
 
 /** Envoy's delayed_close_timeout. */
-export const DELAYED_CLOSE_MS = 1_000;
+const DELAYED_CLOSE_MS = 1_000;
 
 /**
  * Ends our side and reads on for a second at most. Closing a socket that has unread bytes resets it, and a reset may overtake the reply

@@ -91,7 +91,8 @@ export class TlsAcceptor {
       ca: material.trustBundlePem,
       ...(material.revokedPem === '' ? {} : { crl: material.revokedPem }),
       requestCert: tls.validationName !== '',
-      rejectUnauthorized: tls.requireClientCertificate,
+      // Node would end the connection without a word; `judge` decides, and tells why.
+      rejectUnauthorized: false,
       minVersion: tls.minVersion,
       maxVersion: tls.maxVersion ?? 'TLSv1.3',
       ...(alpn === '' ? {} : { ALPNProtocols: [alpn] }),

@@ -27,7 +27,7 @@ export interface Row {
   readonly mutual?: Expected;
 }
 
-export const CRLF = '\r\n';
+const CRLF = '\r\n';
 
 /** A request head of lines, and what follows it. */
 export function head(line: string, headers: readonly string[] = ['Host: a'], body = ''): string {

@@ -20,7 +20,7 @@ import { MeshListener } from '../mesh-listener.ts';
 import { FakeClock } from './fake-clock.ts';
 
 /** The workload port that chains name; the socket is another one. */
-export const PORT = 9080;
+const PORT = 9080;
 
 /** A workload port's mutual TLS as istiod configures it. */
 export const MESH_TLS: DownstreamTls = {
@@ -33,7 +33,7 @@ export const MESH_TLS: DownstreamTls = {
   validationName: 'ROOTCA',
 };
 
-export const MESH_ALPN: readonly string[] = ['istio', 'istio-peer-exchange', 'istio-http/1.0', 'istio-http/1.1', 'istio-h2'];
+const MESH_ALPN: readonly string[] = ['istio', 'istio-peer-exchange', 'istio-http/1.0', 'istio-http/1.1', 'istio-h2'];
 
 export type ManagerSettings = Partial<Omit<HttpConnectionManager, 'routes'>>;
 
@@ -50,14 +50,7 @@ export interface RouteSettings {
 }
 
 /** istiod's inbound connection manager with one route to the app. */
-export function inboundManager({
-  filters = [],
-  headers,
-  timeoutMs = 0,
-  matches,
-  manager = {},
-  action,
-}: RouteSettings): HttpConnectionManager {
+function inboundManager({ filters = [], headers, timeoutMs = 0, matches, manager = {}, action }: RouteSettings): HttpConnectionManager {
   const inbound: InboundAction = { kind: 'inbound', clusterName: `inbound|${PORT}||`, timeoutMs, maxStreamDurationMs: 0 };
   const route: Route = {
     name: 'default',
