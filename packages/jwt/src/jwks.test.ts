@@ -5,6 +5,27 @@ import { FilterRun, istiodConfig, provider } from './testing/filter-run.ts';
 import { TokenMaker } from './testing/token-maker.ts';
 
 const claims = { iss: 'i', sub: 's' };
+/** Of a key that was thrown away. */
+const CERTIFICATE = `-----BEGIN CERTIFICATE-----
+MIIDBTCCAe2gAwIBAgIUeLJG1RiRCen/WqHp/gLT7DjDxBYwDQYJKoZIhvcNAQEL
+BQAwETEPMA0GA1UEAwwGaXNzdWVyMCAXDTI2MTEyNjEzMjE1OFoYDzIxMjYxMTAy
+MTMyMTU4WjARMQ8wDQYDVQQDDAZpc3N1ZXIwggEiMA0GCSqGSIb3DQEBAQUAA4IB
+DwAwggEKAoIBAQCEcH9cL4ezaU0FmhyMJZ6r5XGD8RQY+wtWuQ/AMfGfRQeD5ENQ
+5f50kO/eYKRKdbYFCBhigiXvoBW3ZSrPxa9U0VWzteDxO0dJKFOFSKAJNIEQEXp6
+NEGIjciJ4Rdi/KHCgF1ZKVI7dFGJ4gI+JsLXqvfr4xZVI39pNihkjGZdvCEvkkqb
+EM+Y3NbGiw2f7PyalJBLQXunF2g0vIWR06Cu3h/0vIcLIp3MuAnCW/rYU/8j1czh
+QlZgPZZ8Xbe8Z9L8dVQ5KJwTMzVDMWuCTkiohYAHF5JKoiJdAWrhRxy49mmwOdBR
+wdGEET70UQx/iyJPLnmuM3+291yMc/d1kbkTAgMBAAGjUzBRMB0GA1UdDgQWBBRu
+NF3CWkT57hiQDiDQjfFqhSQ59TAfBgNVHSMEGDAWgBRuNF3CWkT57hiQDiDQjfFq
+hSQ59TAPBgNVHRMBAf8EBTADAQH/MA0GCSqGSIb3DQEBCwUAA4IBAQAMrpd9puLW
+ykHoqGcerX2PE0EUz0kmFUk0CWwHRCvXvt6nS8vRqpv1U0oOF+0AAumgC+7wGW33
+/EUddpxvEdqxivau2bui7Ge8pDXGNI040ZjLQ+nsABhLErj85046wU+rlMGB1vYA
+zlOPBnmD9yzA+0NIJDKZGBbkhw3RNF8Wv9DWa3nFJd2PdKiU7AEdtPDRx0u25+2M
+J4nJzhhkbaRo+dzIHYyIBCR9PsvNXdk8xk02nUakeqzjV7pq9qm7/ORHxLjgzEHX
+AY0s1RsS9zvZw/VzT7e8UPwDJ1mubs3cnXYlbzHGTQ2CW7tvamlQP3Yjs5v0v6hs
++dm5Bd/7Lpno
+-----END CERTIFICATE-----
+`;
 const accepts = (keys: readonly object[]): FilterRun => new FilterRun(istiodConfig(provider('i', JSON.stringify({ keys }))));
 
 describe('keys', () => {
@@ -34,7 +55,12 @@ describe('keys', () => {
       maker.sign(claims),
       "401 Jwks doesn't have key to match kid or alg from Jwt",
     ],
-    ['a broken one beside it does no harm', [{ kty: 'RSA', n: '!', e: 'AQAB' }, { kty: 'x' }, 5, maker.jwk], maker.sign(claims), 'ok'],
+    [
+      'a broken one beside it does no harm',
+      [{ kty: 'RSA', n: '!', e: 'AQAB' }, { kty: 'x' }, 5, null, maker.jwk],
+      maker.sign(claims),
+      'ok',
+    ],
     [
       'a symmetric one verifies nothing',
       [{ kty: 'oct', k: 'c2VjcmV0', kid: 'k1' }],
@@ -43,6 +69,23 @@ describe('keys', () => {
     ],
   ])('%s', async (_what, keys, token, expected) => {
     expect(await accepts(keys as object[]).bearer(token)).toBe(expected);
+  });
+
+  it('of an elliptic curve may leave the curve to their alg, and that to its default', () => {
+    const { crv: _crv, ...key } = new TokenMaker('ES256').jwk;
+    const { crv: _longer, ...longer } = new TokenMaker('ES384').jwk;
+    const algorithms = (jwk: object): string[] => [...(parseJwks(JSON.stringify({ keys: [jwk] })).keys[0]?.algorithms ?? [])];
+    expect([algorithms(key), algorithms({ ...key, alg: 'ES256' }), algorithms({ ...longer, alg: 'ES384' })]).toEqual([
+      ['ES256'],
+      ['ES256'],
+      ['ES384'],
+    ]);
+    expect(() => algorithms(longer)).toThrow('any valid public key');
+  });
+
+  it('may be certificates by kid', () => {
+    const [key] = parseJwks(JSON.stringify({ a: CERTIFICATE })).keys;
+    expect([key?.keyId, key?.algorithm, key?.algorithms.has('RS256'), key?.algorithms.has('ES256')]).toEqual(['a', '', true, false]);
   });
 
   it('of RSA under 2048 bits verify nothing', async () => {
@@ -60,6 +103,7 @@ describe('a JWKS', () => {
   const curve = new TokenMaker('ES256');
   it.each([
     ['no JSON', 'x', 'Jwks is an invalid JSON'],
+    ['certificates of which one is none', JSON.stringify({ a: CERTIFICATE, b: 1 }), 'Jwks does not have [keys] field'],
     ['no keys', '{}', 'Jwks does not have [keys] field'],
     ['keys of another type', '{"keys":{}}', '[keys] in Jwks is not an array'],
     ['an empty list', '{"keys":[]}', "Jwks doesn't have any valid public key"],

@@ -21,6 +21,21 @@ describe('a token', () => {
     });
   });
 
+  it('has the words of scope and permission told apart, and nothing else', async () => {
+    const claim = async (more: object): Promise<unknown> => {
+      const { x } = await one().run(bearer(maker.sign({ ...claims, ...more })));
+      return x.metadata?.get('envoy.filters.http.jwt_authn')?.payload;
+    };
+    expect(await claim({ scope: ' a  b ', permission: 'c', roles: 'd e' })).toEqual({
+      ...claims,
+      scope: ['a', 'b'],
+      permission: ['c'],
+      roles: 'd e',
+    });
+    expect(await claim({ scope: ['a b'], permission: 5 })).toEqual({ ...claims, scope: ['a b'], permission: 5 });
+    expect(await claim({ scope: '' })).toEqual({ ...claims, scope: '' });
+  });
+
   it('may be missing, and then there is nothing for policies to read', async () => {
     const { reply, x } = await one().run({});
     expect([reply, x.metadata]).toEqual([undefined, undefined]);
@@ -63,6 +78,8 @@ describe('a token', () => {
     ['kid of another type', unsigned('{"alg":"RS256","kid":1}', '{}'), 'Jwt header [kid] field is not a string'],
     ['a payload that is no base64url', `${encode(HEADER)}.a*.AA`, 'Jwt payload is an invalid Base64url encoded'],
     ['a payload that is a list', unsigned(HEADER, '[]'), 'Jwt payload is an invalid JSON'],
+    ['a payload that is a number', unsigned(HEADER, '5'), 'Jwt payload is an invalid JSON'],
+    ['a payload that is text', unsigned(HEADER, '"{}"'), 'Jwt payload is an invalid JSON'],
     ['a payload with one name twice', unsigned(HEADER, '{"iss":"a","b":{"c":1,"c":2}}'), 'Jwt payload is an invalid JSON'],
     ['a lone surrogate', unsigned(HEADER, '{"a":"\\ud800"}'), 'Jwt payload is an invalid JSON'],
     ['a number beyond a double', unsigned(HEADER, '{"a":1e400}'), 'Jwt payload is an invalid JSON'],

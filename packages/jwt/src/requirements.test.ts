@@ -67,6 +67,21 @@ describe('what a rule requires', () => {
     expect(reply?.body ?? 'ok').toBe(expected);
   });
 
+  it.each([
+    ['the first', 'a', 'ok'],
+    ['the second', 'b', 'ok'],
+    ['neither', 'c', 'Jwt issuer is not configured'],
+  ])('a token in a place that two issuers read is its own issuer’s to judge: %s', async (_what, iss, expected) => {
+    const shared = new FilterRun(requiring(missing, provider('a', maker.jwks), provider('b', maker.jwks)));
+    const { reply } = await shared.run(head({ authorization: `Bearer ${maker.sign({ iss })}` }));
+    expect(reply?.body ?? 'ok').toBe(expected);
+  });
+
+  it('a provider without an issuer takes every one', async () => {
+    const { reply } = await new FilterRun(requiring(a, provider('', maker.jwks))).run(head({ authorization: `Bearer ${tokenB}` }));
+    expect(reply).toBeUndefined();
+  });
+
   it('of several tokens each writes its own metadata', async () => {
     const { x } = await new FilterRun(requiring(all(a, b), ...providers)).run(head({ 'x-a': tokenA, 'x-b': tokenB }));
     expect(x.metadata?.get('envoy.filters.http.jwt_authn')).toEqual({
@@ -165,6 +180,17 @@ describe('a configuration that cannot be honoured is refused', () => {
       { ...config, rules: [{ match: { pathSpecifier: { $case: 'prefix', value: '/' }, headers: [{ name: 'a' }] } }] },
       'only by path',
     ],
+    ...(
+      [
+        ['by a share of requests', { runtimeFraction: {} }],
+        ['for gRPC only', { grpc: {} }],
+        ['by query', { queryParameters: [{ name: 'a' }] }],
+      ] as const
+    ).map(([what, more]): [string, JwtAuthenticationFields, string] => [
+      `a rule ${what}`,
+      { ...config, rules: [{ match: { pathSpecifier: { $case: 'prefix', value: '/' }, ...more } }] } as JwtAuthenticationFields,
+      'only by path',
+    ]),
     [
       'a rule by regex',
       { ...config, rules: [{ match: { pathSpecifier: { $case: 'safeRegex', value: { regex: '.*' } } } }] },
