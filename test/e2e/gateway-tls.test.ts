@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { createHash, createPrivateKey, X509Certificate } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, request as httpRequest, type IncomingMessage, type Server } from 'node:http';
@@ -19,6 +20,8 @@ interface Pair {
 }
 
 const DAY_MS = 86_400_000;
+const hasOpenssl = spawnSync('openssl', ['version']).status === 0;
+if (!hasOpenssl) console.log('skipped: revoked callers (no openssl)');
 
 /** A CA outside of the mesh. */
 class Authority {
@@ -26,6 +29,23 @@ class Authority {
 
   get pem(): string {
     return this.root.certificatePem;
+  }
+
+  /** A revocation list, made by openssl. */
+  revoke({ cert }: Pair): string {
+    const at = mkdtempSync(join(tmpdir(), 'ripstop-crl-'));
+    const file = (name: string, text: string): string => {
+      writeFileSync(join(at, name), text);
+      return join(at, name);
+    };
+    const { serialNumber } = new X509Certificate(cert);
+    const index = file('index', `R\t491231235959Z\t250101000000Z\t${serialNumber}\tunknown\t/O=somebody\n`);
+    const config = file('config', `[ca]\ndefault_ca = own\n[own]\ndatabase = ${index}\ndefault_md = sha256\ndefault_crl_days = 1\n`);
+    const root = ['-keyfile', file('key', privateKeyPem(this.root.keyPair.privateKey)), '-cert', file('root', this.pem)];
+    const made = spawnSync('openssl', ['ca', '-config', config, '-gencrl', ...root], { encoding: 'utf8' });
+    rmSync(at, { recursive: true });
+    if (made.status !== 0) throw new Error(made.stderr);
+    return made.stdout;
   }
 
   issue(names: { readonly dns?: readonly string[]; readonly uris?: readonly string[] }): Pair {
@@ -374,6 +394,35 @@ describe('HTTPS servers of a Gateway', () => {
     save('admin', secret('admin', { 'tls.crt': admin.cert, 'tls.key': admin.key, 'ca.crt': new Authority().pem }));
     await closed;
     await expect(call('admin.example.com', { ...operator })).rejects.toThrow();
+  });
+
+  it.skipIf(!hasOpenssl)('refuse callers that the list of the Secret revokes', async () => {
+    const anyName = { checkServerIdentity: () => undefined };
+    save(
+      'admin',
+      secret('admin', { 'tls.crt': admin.cert, 'tls.key': admin.key, 'ca.crt': callers.pem, 'ca.crl': callers.revoke(visitor) }),
+    );
+    await vi.waitFor(async () => expect(call('maybe.example.com', { ...anyName, ...visitor })).rejects.toThrow(), {
+      timeout: 5_000,
+      interval: 50,
+    });
+    expect((await call('maybe.example.com', { ...anyName, ...operator })).status).toBe(200);
+  });
+
+  it('are closed at a gateway that has joined without TLS: it is given no certificate', async () => {
+    const lines: string[] = [];
+    const { namespace, labels } = { namespace: 'istio-system', labels: { istio: 'ingressgateway' } };
+    const xds = `grpc://${plane.addresses.xds}`;
+    const bare = createMesh({ role: 'router', service: 'bare', namespace, labels, xds, admin: 'off', log: (line) => lines.push(line) });
+    const edge = createGateway({ mesh: bare, ports: { 80: 0, 443: 0, 9000: 0 } });
+    await edge.start();
+    const { port } = edge.addresses().find(({ listenerPort }) => listenerPort === 443)!;
+    await expect(handshake('shop.example.com', { port })).rejects.toThrow();
+    expect(lines.join('\n')).toMatch(
+      /shop\.example\.com: the control plane gives no certificate kubernetes:\/\/shop: .* has not joined over TLS/,
+    );
+    await edge.close({ drainMs: 0 });
+    await bare.close({ drainMs: 0 });
   });
 
   it('give their keys to no log, dump, page or file', async () => {

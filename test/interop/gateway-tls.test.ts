@@ -143,19 +143,21 @@ describe.skipIf('missing' in envoy)('TLS at our gateway and at an Envoy that our
   const parts = new AsyncDisposableStack();
   const ports = { envoy: 0, own: 0 };
   let app: Server;
+  let mesh: TestMesh;
+  let yaml: string;
 
   beforeAll(async () => {
     app = createServer((incoming, response) => response.end(JSON.stringify(incoming.headers)));
     await new Promise<void>((resolve) => app.listen(0, '127.0.0.1', resolve));
     parts.defer(() => void app.close());
-    const yaml = documents(
+    yaml = documents(
       service('echo'),
       workloadEntry({ name: 'echo-1', app: 'echo', version: 'v1', port: (app.address() as AddressInfo).port }),
       secret('shop', { 'tls.crt': shop.cert, 'tls.key': shop.key }),
       secret('wild', { cert: wild.cert, key: wild.key, cacert: callers.pem }),
       gatewayYaml(),
     );
-    const mesh = parts.use(await TestMesh.start(yaml));
+    mesh = parts.use(await TestMesh.start(yaml));
     const member = { serviceAccount: 'ingress', labels: { istio: 'ingressgateway' } };
     const peer = parts.use(
       await MeshEnvoy.start((envoy as { readonly path: string }).path, mesh, {
@@ -184,5 +186,22 @@ describe.skipIf('missing' in envoy)('TLS at our gateway and at an Envoy that our
     const [own, theirs] = await Promise.all([attempt(ports.own, host, options), attempt(ports.envoy, host, options)]);
     expect(own).toEqual(theirs);
     expect(own === 'refused' ? 'refused' : 'served').toBe(expected);
+  });
+
+  it('a renewed Secret is shown at both', async () => {
+    const renewed = servers.issue({ dns: ['shop.example.com'] });
+    const { fingerprint256 } = new X509Certificate(renewed.cert);
+    await mesh.apply(
+      yaml.replace(
+        secret('shop', { 'tls.crt': shop.cert, 'tls.key': shop.key }),
+        secret('shop', { 'tls.crt': renewed.cert, 'tls.key': renewed.key }),
+      ),
+    );
+    for (const port of [ports.own, ports.envoy]) {
+      await until('the renewed certificate is shown', async () => {
+        const outcome = await attempt(port, 'shop.example.com', {});
+        return outcome !== 'refused' && outcome.certificate === fingerprint256;
+      });
+    }
   });
 });
