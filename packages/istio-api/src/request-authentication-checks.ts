@@ -1,4 +1,5 @@
 import { publicKeysOf } from './jwks.ts';
+import { checkTargets } from './policy-target-checks.ts';
 import type { JWTRule, RequestAuthenticationSpec } from './types/security.ts';
 import type { Path, Report } from './validate.ts';
 
@@ -6,6 +7,7 @@ const HEADER_NAME = /^[-_A-Za-z0-9]+$/;
 
 /** Rules of istiod's validation and of the CRD. */
 export function checkRequestAuthentication(spec: RequestAuthenticationSpec, report: Report): void {
+  checkTargets(spec, report);
   for (const [index, rule] of (spec.jwtRules ?? []).entries()) checkRule(rule, ['spec', 'jwtRules', index], report);
 }
 

@@ -1,5 +1,6 @@
 import { checkKubernetesGateway, checkKubernetesRoute, type KubernetesGateway, type KubernetesRoute } from './gateway-api-checks.ts';
 import type { MeshObject } from './object.ts';
+import { checkTargets } from './policy-target-checks.ts';
 import { checkRegex } from './regex-check.ts';
 import { checkRequestAuthentication } from './request-authentication-checks.ts';
 import { CONDITION_KEYS } from './schema/security.ts';
@@ -126,6 +127,7 @@ function checkPeerAuthentication(spec: PeerAuthenticationSpec, report: Report): 
 }
 
 function checkAuthorizationPolicy(spec: AuthorizationPolicySpec, report: Report): void {
+  checkTargets(spec, report);
   if (spec.action === 'CUSTOM')
     report(
       'RIPSTOP_UNENFORCEABLE',

@@ -23,3 +23,14 @@ export function runs(
   const wanted = hosts.split(',');
   return services.some(({ hostname, namespace }) => namespace === metadata.namespace && wanted.includes(hostname));
 }
+
+/** Names of the Gateways of the Gateway API that a workload runs: those that its label names, and those of its Services. */
+export function kubernetesGateways(
+  node: Pick<ProxyNode, 'namespace' | 'labels'>,
+  gateways: readonly MeshObject<GatewaySpec>[],
+  services: readonly Pick<MeshService, 'hostname' | 'namespace'>[],
+): ReadonlySet<string> {
+  const own = gateways.filter((gateway) => gateway.metadata.annotations[GATEWAY_SERVICE] !== undefined && runs(node, gateway, services));
+  const label = node.labels[GATEWAY_NAME_LABEL];
+  return new Set([...own.map(({ metadata }) => metadata.name.split('~')[0]!), ...(label === undefined ? [] : [label])]);
+}

@@ -70,3 +70,22 @@ describe('a Gateway of the Gateway API', () => {
     expect(virtualHosts.flatMap(({ domains }) => domains)).toEqual(['b.example']);
   });
 });
+
+describe('a policy that names a Gateway', () => {
+  const POLICY = `---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: { name: p, namespace: default }
+spec: { targetRefs: [{ group: gateway.networking.k8s.io, kind: Gateway, name: edge }], action: DENY, rules: [{}] }
+`;
+  const denies = (yaml: string, labels: Readonly<Record<string, string>>, namespace = 'default'): boolean =>
+    pushOf(yaml + POLICY).policiesFor(namespace, labels).deny.length > 0;
+
+  it('holds for the workloads that run it, by label or by Service, and for no others', () => {
+    const yaml = service('front') + gateway(HTTP, 'addresses: [{ type: Hostname, value: front }],');
+    expect(denies(yaml, { app: 'front' })).toBe(true);
+    expect(denies(yaml, NAMED)).toBe(true);
+    expect(denies(yaml, { app: 'other' })).toBe(false);
+    expect(denies(yaml, NAMED, 'shop')).toBe(false);
+  });
+});

@@ -1,4 +1,5 @@
-import type { AuthorizationPolicySpec, MeshObject, RequestAuthenticationSpec } from '@ripstop/istio-api';
+import type { AuthorizationPolicySpec, MeshObject, PolicyTargetReference, RequestAuthenticationSpec } from '@ripstop/istio-api';
+import { GATEWAY_API } from '../gateway-api/gateway-types.ts';
 import { selects } from './service.ts';
 
 /** The policies that apply to one workload, sorted by what they do. */
@@ -17,6 +18,8 @@ interface Selected {
   readonly selector?: { readonly matchLabels?: Readonly<Record<string, string>> };
   /** EnvoyFilter's. */
   readonly workloadSelector?: { readonly labels?: Readonly<Record<string, string>> };
+  readonly targetRef?: PolicyTargetReference;
+  readonly targetRefs?: readonly PolicyTargetReference[];
 }
 
 /** Every document of the mesh that says who may call. */
@@ -26,17 +29,27 @@ export interface SecurityObjects {
   readonly unenforced: readonly MeshObject[];
 }
 
-/** Policies of the root namespace reach every workload, others their own namespace; a selector narrows. */
+/**
+ * Policies of the root namespace reach every workload, others their own namespace; a selector narrows. With targetRefs they are for
+ * Gateways of their namespace alone. `gateways`: names of those that the workload runs, asked for when a policy names one.
+ */
 export function policiesFor(
   { policies, requestAuthentications, unenforced }: SecurityObjects,
   rootNamespace: string,
   namespace: string,
   labels: Readonly<Record<string, string>>,
+  gateways: () => ReadonlySet<string>,
 ): WorkloadPolicies {
-  const applies = ({ metadata, spec }: MeshObject): boolean =>
-    (metadata.namespace === rootNamespace || metadata.namespace === namespace) &&
-    selects((spec as Selected | undefined)?.selector?.matchLabels, labels) &&
-    selects((spec as Selected | undefined)?.workloadSelector?.labels, labels);
+  const applies = ({ metadata, spec }: MeshObject): boolean => {
+    const { selector, workloadSelector, targetRef, targetRefs = [] } = (spec as Selected | undefined) ?? {};
+    const targets = targetRef === undefined ? targetRefs : [targetRef, ...targetRefs];
+    if (targets.length > 0) return metadata.namespace === namespace && targets.some((target) => isOneOf(target, gateways()));
+    return (
+      (metadata.namespace === rootNamespace || metadata.namespace === namespace) &&
+      selects(selector?.matchLabels, labels) &&
+      selects(workloadSelector?.labels, labels)
+    );
+  };
   const mine = policies.filter(applies);
   const withAction = (action: string): MeshObject<AuthorizationPolicySpec>[] =>
     mine.filter(({ spec }) => (spec.action ?? 'ALLOW') === action);
@@ -48,6 +61,10 @@ export function policiesFor(
     requestAuthentications: requestAuthentications.filter(applies),
     unenforced: unenforced.filter(applies),
   };
+}
+
+function isOneOf({ group, kind, name }: PolicyTargetReference, gateways: ReadonlySet<string>): boolean {
+  return group === GATEWAY_API && kind === 'Gateway' && name !== undefined && gateways.has(name);
 }
 
 /** `istio.io/dry-run: "true"`: judged, never enforced. */

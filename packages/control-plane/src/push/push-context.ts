@@ -13,6 +13,7 @@ import {
   type WorkloadEntrySpec,
 } from '@ripstop/istio-api';
 import { bundlesOf } from '../gateway-api/backend-tls-policy.ts';
+import { kubernetesGateways } from '../gateway-api/binding.ts';
 import { translateGatewayApi } from '../gateway-api/gateway-api.ts';
 import type { ProxyNode } from '../model/proxy-node.ts';
 import type { WorkloadInstance } from '../model/workload.ts';
@@ -148,7 +149,10 @@ export class PushContext {
   }
 
   policiesFor(namespace: string, labels: Readonly<Record<string, string>>): WorkloadPolicies {
-    return policiesFor(this.security, this.mesh.rootNamespace, namespace, labels);
+    let known: ReadonlySet<string> | undefined;
+    const gateways = (): ReadonlySet<string> =>
+      (known ??= kubernetesGateways({ namespace, labels }, this.gateways, this.servicesOfWorkload(namespace, labels)));
+    return policiesFor(this.security, this.mesh.rootNamespace, namespace, labels, gateways);
   }
 
   /** Some rule looks at the client's own labels to tell near endpoints from far ones. */

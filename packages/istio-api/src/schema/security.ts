@@ -1,9 +1,9 @@
 import { selector, targetRef, texts } from './common.ts';
 import { type Kind, SECURITY } from './kind.ts';
-import { bool, choice, duration, list, map, noted, object, refused, text } from './schema.ts';
+import { bool, choice, duration, list, map, noted, object, text } from './schema.ts';
 
 const mtls = object({ mode: choice('UNSET', 'DISABLE', 'PERMISSIVE', 'STRICT') });
-const TARGET_NOTE = 'it would hold for nothing: there are no waypoints and no Gateway API gateways. Use selector';
+const TARGET_NOTE = 'Gateways of gateway.networking.k8s.io in the namespace of the policy; others are refused: there are no waypoints';
 
 export const peerAuthentication: Kind = {
   ...SECURITY,
@@ -18,8 +18,8 @@ export const requestAuthentication: Kind = {
   status: 'used',
   spec: object({
     selector,
-    targetRef: refused(targetRef, TARGET_NOTE),
-    targetRefs: refused(list(targetRef), TARGET_NOTE),
+    targetRef: noted(targetRef, TARGET_NOTE),
+    targetRefs: noted(list(targetRef), TARGET_NOTE),
     jwtRules: list(
       object(
         {
@@ -99,11 +99,11 @@ export const authorizationPolicy: Kind = {
   note: 'with the annotation `istio.io/dry-run: "true"` it is judged and not enforced',
   spec: object({
     selector,
-    targetRef: refused(targetRef, TARGET_NOTE),
-    targetRefs: refused(list(targetRef), TARGET_NOTE),
+    targetRef: noted(targetRef, TARGET_NOTE),
+    targetRefs: noted(list(targetRef), TARGET_NOTE),
     action: noted(
       choice('ALLOW', 'DENY', 'AUDIT', 'CUSTOM'),
-      'CUSTOM is refused, and what its rules select is denied: no external authorizer is asked yet; AUDIT denies nothing and is not logged yet',
+      'CUSTOM is and what its rules select is denied: no external authorizer is asked yet; AUDIT denies nothing and is not logged yet',
     ),
     provider: noted(object({ name: text }), 'belongs to CUSTOM'),
     rules: list(

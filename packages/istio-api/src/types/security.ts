@@ -26,8 +26,17 @@ export interface JWTRule {
   readonly timeout?: string;
   readonly spaceDelimitedClaims?: readonly string[];
 }
+/** What a policy is attached to, instead of workloads with labels. */
+export interface PolicyTargetReference {
+  readonly group?: string;
+  readonly kind?: string;
+  readonly name?: string;
+  readonly namespace?: string;
+}
 export interface RequestAuthenticationSpec {
   readonly selector?: WorkloadSelector;
+  readonly targetRef?: PolicyTargetReference;
+  readonly targetRefs?: readonly PolicyTargetReference[];
   readonly jwtRules?: readonly JWTRule[];
 }
 export interface Source {
@@ -68,6 +77,8 @@ export interface Rule {
 }
 export interface AuthorizationPolicySpec {
   readonly selector?: WorkloadSelector;
+  readonly targetRef?: PolicyTargetReference;
+  readonly targetRefs?: readonly PolicyTargetReference[];
   readonly action?: string;
   readonly rules?: readonly Rule[];
   readonly provider?: { readonly name?: string };
