@@ -12,7 +12,8 @@ interface Row {
   readonly namespace: string;
   readonly synced: boolean;
   readonly nack: string;
-  readonly notes: readonly { readonly resource: string; readonly text: string }[];
+  /** Absent from a control plane of an older version. */
+  readonly notes?: readonly { readonly resource: string; readonly text: string }[];
   readonly types: readonly { readonly typeUrl: string; readonly sent: string; readonly answered: string; readonly nack: string }[];
 }
 
@@ -43,7 +44,7 @@ function table(rows: readonly Row[]): string {
 }
 
 /** What proxyless gRPC clients do otherwise than configured, because their library cannot. */
-function notesOf({ name, namespace, notes }: Row): string[] {
+function notesOf({ name, namespace, notes = [] }: Row): string[] {
   return notes.map(({ resource, text }) => `note: ${name}.${namespace}: ${resource}: ${text}`);
 }
 

@@ -5,6 +5,8 @@ export interface GrpcClient {
   /** The library says its name, so its limits are known. One that does not (a recording, a test) gets istiod's shapes as they are. */
   readonly known: boolean;
   readonly leastRequest: boolean;
+  /** A server on `::` sees callers as `::ffff:10.0.0.1`; false: it finds them in no range (and breaks on IPv6 ranges). */
+  readonly mappedAddresses: boolean;
 }
 
 /**
@@ -15,11 +17,13 @@ export function grpcClientOf({ userAgent }: ProxyNode): GrpcClient {
   switch (userAgent?.name) {
     case undefined:
     case '':
-      return { known: false, leastRequest: true };
+      return { known: false, leastRequest: true, mappedAddresses: true };
     case 'gRPC Go':
-      return { known: true, leastRequest: atLeast(userAgent.version, 1, 85) };
+      return { known: true, leastRequest: atLeast(userAgent.version, 1, 85), mappedAddresses: true };
+    case 'gRPC Node Pure JS':
+      return { known: true, leastRequest: false, mappedAddresses: false };
     default:
-      return { known: true, leastRequest: false };
+      return { known: true, leastRequest: false, mappedAddresses: true };
   }
 }
 

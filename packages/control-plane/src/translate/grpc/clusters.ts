@@ -23,7 +23,7 @@ export interface Destination {
 export function destinationOf(name: string, node: ProxyNode, push: PushContext): Destination | undefined {
   const parsed = parseOutbound(name);
   if (parsed === undefined) return undefined;
-  const service = push.scopeFor(node).withDestinations.find(({ hostname }) => hostname === parsed.host);
+  const service = push.scopeFor(node).byHost.get(parsed.host);
   const port = service?.ports.find((candidate) => candidate.port === parsed.port);
   if (service === undefined || port === undefined) return undefined;
   const rule = push.destinationRules.find(service.hostname, service.namespace, node.namespace);

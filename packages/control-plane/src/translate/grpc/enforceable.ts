@@ -1,4 +1,12 @@
-import { type Any, type HeaderMatcher, type Policy, type StringMatcher, UriTemplateMatchConfig, unpackAny } from '@ripstop/xds-api';
+import {
+  type Any,
+  type CidrRange,
+  type HeaderMatcher,
+  type Policy,
+  type StringMatcher,
+  UriTemplateMatchConfig,
+  unpackAny,
+} from '@ripstop/xds-api';
 import {
   anyPermission,
   anyPrincipal,
@@ -9,15 +17,18 @@ import {
   regexPattern,
 } from '../rbac/matchers.ts';
 import type { FieldsOf } from '../values.ts';
+import { type AddressRange, wholeRange } from './cidr.ts';
 import { escapeRegex, groupedRegex } from './regex.ts';
 
 type PolicyFields = FieldsOf<typeof Policy>;
 type StringFields = FieldsOf<typeof StringMatcher>;
 type HeaderFields = FieldsOf<typeof HeaderMatcher>;
 
-interface Judging {
+export interface Judging {
   /** A condition that cannot be judged counts as met: the policy denies. */
   readonly deny: boolean;
+  /** The server finds its callers' addresses in ranges. */
+  readonly addresses: boolean;
   readonly unknown: (what: string) => void;
 }
 
@@ -25,8 +36,7 @@ interface Judging {
  * A policy in conditions that gRPC libraries judge as Envoy does. What none of them can judge widens a DENY and narrows an ALLOW:
  * grpc-js-xds would take it for not met, under a "not" as well, and gRPC-Go would refuse the listener.
  */
-export function enforceable(policy: PolicyFields, deny: boolean, unknown: (what: string) => void): PolicyFields {
-  const judging = { deny, unknown };
+export function enforceable(policy: PolicyFields, judging: Judging): PolicyFields {
   return {
     permissions: (policy.permissions ?? []).map((permission) => permissionOf(permission, judging, false)),
     principals: (policy.principals ?? []).map((principal) => principalOf(principal, judging, false)),
@@ -53,6 +63,9 @@ function permissionOf(permission: PermissionFields, judging: Judging, negated: b
       const { pathTemplate } = unpackAny(UriTemplateMatchConfig, rule.value?.typedConfig as Any);
       return { rule: { $case: 'urlPath', value: { rule: { $case: 'path', value: regexPattern(templateRegex(pathTemplate)) } } } };
     }
+    case 'destinationIp':
+      if (!judging.addresses) return unknownPermission(DUAL_STACK, judging, negated);
+      return { rule: { $case: 'destinationIp', value: rangeOf(rule.value ?? {}) } };
     case 'requestedServerName':
       return unknownPermission('connection.sni', judging, negated);
     default:
@@ -70,11 +83,12 @@ function principalOf(principal: PrincipalFields, judging: Judging, negated: bool
     }
     case 'notId':
       return notId(principalOf(identifier.value ?? {}, judging, !negated));
+    case 'directRemoteIp':
+    case 'remoteIp':
+      if (!judging.addresses) return unknownPrincipal(DUAL_STACK, judging, negated);
+      return { identifier: { $case: identifier.$case, value: rangeOf(identifier.value ?? {}) } };
     case 'header':
-      if (isHidden(identifier.value)) {
-        judging.unknown(`header ${identifier.value?.name}`);
-        return judging.deny !== negated ? anyPrincipal : notId(anyPrincipal);
-      }
+      if (isHidden(identifier.value)) return unknownPrincipal(`header ${identifier.value?.name}`, judging, negated);
       return { identifier: { $case: 'header', value: headerOf(identifier.value ?? {}) } };
     case 'authenticated':
       if (identifier.value?.principalName === undefined) return principal;
@@ -87,6 +101,17 @@ function principalOf(principal: PrincipalFields, judging: Judging, negated: bool
 function unknownPermission(what: string, { deny, unknown }: Judging, negated: boolean): PermissionFields {
   unknown(what);
   return deny !== negated ? anyPermission : notRule(anyPermission);
+}
+
+function unknownPrincipal(what: string, { deny, unknown }: Judging, negated: boolean): PrincipalFields {
+  unknown(what);
+  return deny !== negated ? anyPrincipal : notId(anyPrincipal);
+}
+
+const DUAL_STACK = 'addresses on a listener of [::] (listen on 0.0.0.0)';
+
+function rangeOf({ addressPrefix = '', prefixLen }: FieldsOf<typeof CidrRange>): AddressRange {
+  return wholeRange({ addressPrefix, prefixLen: prefixLen ?? 0 });
 }
 
 /** gRPC-Go refuses policies about these. */

@@ -14,6 +14,7 @@ import { socketAddress } from '../inbound-listener.ts';
 import { inboundPorts } from '../inbound-ports.ts';
 import type { XdsResource } from '../resource.ts';
 import type { FieldsOf } from '../values.ts';
+import { grpcClientOf } from './client.ts';
 import { grpcRbac } from './rbac.ts';
 import { grpcDownstreamSocket } from './tls.ts';
 
@@ -34,7 +35,7 @@ export function grpcInboundListener(
     HttpConnectionManager,
     HttpConnectionManager.fromPartial({
       routeSpecifier: { $case: 'routeConfig', value: ROUTES },
-      httpFilters: [...rbacFilters(node, push, note), ROUTER],
+      httpFilters: [...rbacFilters(node, push, address, note), ROUTER],
     }),
   );
   const message = Listener.fromPartial({
@@ -60,9 +61,10 @@ function requiresMtls(node: ProxyNode, push: PushContext, port: number, note: No
   return speaks;
 }
 
-function rbacFilters(node: ProxyNode, push: PushContext, note: Note): FieldsOf<typeof HttpFilter>[] {
+function rbacFilters(node: ProxyNode, push: PushContext, address: string, note: Note): FieldsOf<typeof HttpFilter>[] {
   const trustDomains = [push.mesh.trustDomain, ...push.mesh.trustDomainAliases];
-  return grpcRbac(push.policiesFor(node.namespace, node.labels), trustDomains, note).map(({ name, rules }) => ({
+  const addresses = address !== '::' || grpcClientOf(node).mappedAddresses;
+  return grpcRbac(push.policiesFor(node.namespace, node.labels), { trustDomains, addresses, note }).map(({ name, rules }) => ({
     name,
     configType: { $case: 'typedConfig', value: packAny(HttpRbac, HttpRbac.fromPartial({ rules })) },
   }));

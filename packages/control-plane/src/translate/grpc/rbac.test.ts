@@ -16,10 +16,10 @@ interface Filters {
   readonly notes: readonly string[];
 }
 
-function filtersOf(yaml: string, trustDomains: readonly string[] = ['cluster.local']): Filters {
+function filtersOf(yaml: string, { trustDomains = ['cluster.local'], addresses = true } = {}): Filters {
   const push = new PushContext({ objects: parseDocuments(yaml, { file: 'test.yaml' }).objects, workloads: [] });
   const notes: string[] = [];
-  const found = grpcRbac(push.policiesFor('default', {}), trustDomains, (text) => notes.push(text));
+  const found = grpcRbac(push.policiesFor('default', {}), { trustDomains, addresses, note: (text) => notes.push(text) });
   return {
     filters: found.map(({ name, rules }) => `${name.replace('envoy.filters.http.', '')}: ${Object.keys(rules.policies ?? {}).join(' ')}`),
     text: JSON.stringify(found.map(({ rules }) => RbacRules.toJSON(RbacRules.fromPartial(rules)))),
@@ -55,7 +55,9 @@ describe('RBAC of a gRPC server', () => {
   });
 
   it('knows the aliases of the trust domain', () => {
-    const { text } = filtersOf(policy('a', '{ rules: [{ from: [{ source: { principals: [td1/ns/a/sa/b] } }] }] }'), ['td1', 'old-td']);
+    const { text } = filtersOf(policy('a', '{ rules: [{ from: [{ source: { principals: [td1/ns/a/sa/b] } }] }] }'), {
+      trustDomains: ['td1', 'old-td'],
+    });
     expect(text).toContain('spiffe://td1/ns/a/sa/b');
     expect(text).toContain('spiffe://old-td/ns/a/sa/b');
   });
@@ -100,5 +102,18 @@ describe('RBAC of a gRPC server', () => {
     const { text } = filtersOf(policy('p', '{ action: DENY, rules: [{ when: [{ key: "request.headers[grpc-timeout]", values: [a] }] }] }'));
     expect(text).not.toContain('grpc-timeout');
     expect(text).toContain('{"any":true}');
+  });
+
+  it('clears the host bits of a range, which grpc-js-xds would not', () => {
+    const { text } = filtersOf(policy('p', '{ action: DENY, rules: [{ from: [{ source: { ipBlocks: ["10.1.2.3/16"] } }] }] }'));
+    expect(text).toContain('{"addressPrefix":"10.1.0.0","prefixLen":16}');
+  });
+
+  it('denies more, not less, where the server does not know the addresses of its callers', () => {
+    const ranges = '{ action: DENY, rules: [{ from: [{ source: { ipBlocks: [10.0.0.0/8] } }] }] }';
+    const { text, notes } = filtersOf(policy('p', ranges), { addresses: false });
+    expect(text).not.toContain('addressPrefix');
+    expect(text).toContain('{"orIds":{"ids":[{"any":true}]}}');
+    expect(notes.join()).toContain('listen on 0.0.0.0');
   });
 });

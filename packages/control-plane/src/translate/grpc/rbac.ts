@@ -9,11 +9,17 @@ import { enforceable } from './enforceable.ts';
 type PolicyFields = FieldsOf<typeof Policy>;
 type PolicyObject = MeshObject<AuthorizationPolicySpec>;
 type Note = (text: string) => void;
-type Policies = WorkloadPolicies & { readonly requestAuthentications?: readonly MeshObject[] };
 
 export interface GrpcRbac {
   readonly name: string;
   readonly rules: FieldsOf<typeof RbacRules>;
+}
+
+export interface GrpcServer {
+  readonly trustDomains: readonly string[];
+  /** It finds its callers' addresses in ranges (see client.ts). */
+  readonly addresses: boolean;
+  readonly note: Note;
 }
 
 const NEVER: PolicyFields = { permissions: [notRule(anyPermission)], principals: [notId(anyPrincipal)] };
@@ -24,14 +30,15 @@ const ALWAYS: PolicyFields = { permissions: [allOf([anyPermission])], principals
  * dry-run policy does nothing and trust domain aliases count. What gRPC cannot judge is denied: CUSTOM policies, requests that carry a
  * token which a RequestAuthentication wants validated, workloads with an EnvoyFilter or plugin that authorizes.
  */
-export function grpcRbac(policies: Policies, trustDomains: readonly string[], note: Note): GrpcRbac[] {
-  const { custom, audit, deny, allow, requestAuthentications = [], unenforced } = policies;
+export function grpcRbac(policies: WorkloadPolicies, server: GrpcServer): GrpcRbac[] {
+  const { note } = server;
+  const { custom, audit, deny, allow, requestAuthentications, unenforced } = policies;
   for (const { metadata } of audit) note(`AuthorizationPolicy ${metadata.namespace}/${metadata.name}: gRPC servers do not audit`);
   for (const { metadata } of [...custom, ...deny, ...allow].filter(isDryRun)) {
     note(`AuthorizationPolicy ${metadata.namespace}/${metadata.name}: gRPC servers have no dry run; it does nothing`);
   }
   const rules = (action: RBAC_Action, objects: readonly PolicyObject[]): Record<string, PolicyFields> =>
-    Object.assign({}, ...objects.filter((object) => !isDryRun(object)).map((object) => policyRules(object, action, trustDomains, note)));
+    Object.assign({}, ...objects.filter((object) => !isDryRun(object)).map((object) => policyRules(object, action, server)));
   const denied = {
     ...refusals([...requestAuthentications, ...unenforced], note),
     ...prefixed(rules(RBAC_Action.DENY, custom)),
@@ -49,8 +56,7 @@ export function grpcRbac(policies: Policies, trustDomains: readonly string[], no
 function policyRules(
   { metadata: { namespace, name }, spec }: PolicyObject,
   action: RBAC_Action,
-  trustDomains: readonly string[],
-  note: Note,
+  { trustDomains, addresses, note }: GrpcServer,
 ): Record<string, PolicyFields> {
   const allow = action === RBAC_Action.ALLOW;
   const rules = spec.rules ?? [];
@@ -63,7 +69,7 @@ function policyRules(
         note(
           `AuthorizationPolicy ${namespace}/${name}: gRPC servers cannot judge ${what}; ${allow ? 'such a rule lets nobody in' : 'the rule denies without it'}`,
         );
-      return [[`${namespace}-${name}-${index}`, enforceable(policy, !allow, unknown)]];
+      return [[`${namespace}-${name}-${index}`, enforceable(policy, { deny: !allow, addresses, unknown })]];
     }),
   );
 }
