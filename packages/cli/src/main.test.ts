@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer as createHttpServer } from 'node:http';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -185,6 +186,16 @@ describe('ripstop proxy-status and proxy-config', () => {
     for (const kind of ['listener', 'route', 'endpoint']) expect(await finished('pc', kind, name!)).toMatch(/^[A-Z]/);
     const unknown = ripstop('pc', 'route', 'nobody');
     expect([await unknown.code, unknown.stderr()]).toEqual([1, `ripstop: proxyID=nobody is not connected; connected are: ${name}\n`]);
+  });
+
+  it('print what a proxyless gRPC client does otherwise than configured', async () => {
+    const notes = [{ resource: 'outbound|80||web', text: 'the client has no LEAST_REQUEST' }];
+    const row = { id: '', name: 'web-1', namespace: 'default', synced: true, nack: '', types: [], notes };
+    const plane = createHttpServer((_request, response) => response.end(JSON.stringify([row]))).listen(0, '127.0.0.1');
+    await once(plane, 'listening');
+    const status = await finished('proxy-status', '--http', `127.0.0.1:${(plane.address() as AddressInfo).port}`);
+    plane.close();
+    expect(status.split('\n').at(-2)).toBe('note: web-1.default: outbound|80||web: the client has no LEAST_REQUEST');
   });
 
   it('say where to find a control plane when none answers', async () => {

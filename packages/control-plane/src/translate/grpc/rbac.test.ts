@@ -116,4 +116,12 @@ describe('RBAC of a gRPC server', () => {
     expect(text).toContain('{"orIds":{"ids":[{"any":true}]}}');
     expect(notes.join()).toContain('listen on 0.0.0.0');
   });
+
+  it('keeps both of two policies whose names istiod would make one', () => {
+    const root = policy('b-c', '{ action: DENY, rules: [{}] }').replace('namespace: default', 'namespace: istio-system');
+    const yaml = root + policy('c', '{ action: DENY, rules: [{}] }').replace('namespace: default', 'namespace: istio-system-b');
+    const push = new PushContext({ objects: parseDocuments(yaml, { file: 'test.yaml' }).objects, workloads: [] });
+    const [filter] = grpcRbac(push.policiesFor('istio-system-b', {}), { trustDomains: [], addresses: true, note: () => {} });
+    expect(Object.keys(filter!.rules.policies ?? {})).toEqual(['istio-system-b-c-0', 'istio-system-b-c-0+']);
+  });
 });

@@ -8,6 +8,7 @@ import { enforceable } from './enforceable.ts';
 
 type PolicyFields = FieldsOf<typeof Policy>;
 type PolicyObject = MeshObject<AuthorizationPolicySpec>;
+type NamedPolicy = readonly [string, PolicyFields];
 type Note = (text: string) => void;
 
 export interface GrpcRbac {
@@ -37,19 +38,32 @@ export function grpcRbac(policies: WorkloadPolicies, server: GrpcServer): GrpcRb
   for (const { metadata } of [...custom, ...deny, ...allow].filter(isDryRun)) {
     note(`AuthorizationPolicy ${metadata.namespace}/${metadata.name}: gRPC servers have no dry run; it does nothing`);
   }
-  const rules = (action: RBAC_Action, objects: readonly PolicyObject[]): Record<string, PolicyFields> =>
-    Object.assign({}, ...objects.filter((object) => !isDryRun(object)).map((object) => policyRules(object, action, server)));
-  const denied = {
+  const rules = (action: RBAC_Action, objects: readonly PolicyObject[]): NamedPolicy[] =>
+    objects.filter((object) => !isDryRun(object)).flatMap((object) => policyRules(object, action, server));
+  const denied = byName([
     ...refusals([...requestAuthentications, ...unenforced], note),
-    ...prefixed(rules(RBAC_Action.DENY, custom)),
+    ...rules(RBAC_Action.DENY, custom).map(([name, policy]): NamedPolicy => [`not-enforced-custom-${name}`, policy]),
     ...rules(RBAC_Action.DENY, deny),
-  };
-  const allowed = rules(RBAC_Action.ALLOW, allow);
-  for (const { metadata } of custom) note(`AuthorizationPolicy ${metadata.namespace}/${metadata.name}: CUSTOM cannot be asked; it denies`);
+  ]);
+  const allowed = byName(rules(RBAC_Action.ALLOW, allow));
+  for (const { metadata } of custom.filter((object) => !isDryRun(object))) {
+    note(`AuthorizationPolicy ${metadata.namespace}/${metadata.name}: CUSTOM cannot be asked; it denies`);
+  }
   return [
     { name: 'envoy.filters.http.rbac.DENY', rules: { action: RBAC_Action.DENY, policies: denied } },
     { name: 'envoy.filters.http.rbac', rules: { action: RBAC_Action.ALLOW, policies: allowed } },
   ].filter((filter) => Object.keys(filter.rules.policies).length > 0);
+}
+
+/** istiod's names are not unique: `a-b` of namespace `c` and `b` of `c-a` would be one, and one of them lost. */
+function byName(policies: readonly NamedPolicy[]): Record<string, PolicyFields> {
+  const found: Record<string, PolicyFields> = {};
+  for (const [name, policy] of policies) {
+    let free = name;
+    while (Object.hasOwn(found, free)) free += '+';
+    found[free] = policy;
+  }
+  return found;
 }
 
 /** One entry per rule. Without rules a policy matches nothing: as ALLOW it must stand there all the same, so that nobody is let in. */
@@ -57,41 +71,35 @@ function policyRules(
   { metadata: { namespace, name }, spec }: PolicyObject,
   action: RBAC_Action,
   { trustDomains, addresses, note }: GrpcServer,
-): Record<string, PolicyFields> {
+): NamedPolicy[] {
   const allow = action === RBAC_Action.ALLOW;
   const rules = spec.rules ?? [];
-  if (rules.length === 0) return allow ? { [`${namespace}-${name}-0`]: NEVER } : {};
-  return Object.fromEntries(
-    rules.flatMap((rule, index) => {
-      const policy = rbacPolicy(rule ?? {}, { namespace, trustDomains, tcp: false, allow });
-      if (policy === undefined) return [];
-      const unknown = (what: string): void =>
-        note(
-          `AuthorizationPolicy ${namespace}/${name}: gRPC servers cannot judge ${what}; ${allow ? 'such a rule lets nobody in' : 'the rule denies without it'}`,
-        );
-      return [[`${namespace}-${name}-${index}`, enforceable(policy, { deny: !allow, addresses, unknown })]];
-    }),
-  );
+  if (rules.length === 0) return allow ? [[`${namespace}-${name}-0`, NEVER]] : [];
+  return rules.flatMap((rule, index): NamedPolicy[] => {
+    const policy = rbacPolicy(rule ?? {}, { namespace, trustDomains, tcp: false, allow });
+    if (policy === undefined) return [];
+    const unknown = (what: string): void =>
+      note(
+        `AuthorizationPolicy ${namespace}/${name}: gRPC servers cannot judge ${what}; ${allow ? 'such a rule lets nobody in' : 'the rule denies without it'}`,
+      );
+    return [[`${namespace}-${name}-${index}`, enforceable(policy, { deny: !allow, addresses, unknown })]];
+  });
 }
 
-function prefixed(policies: Record<string, PolicyFields>): Record<string, PolicyFields> {
-  return Object.fromEntries(Object.entries(policies).map(([name, policy]) => [`not-enforced-custom-${name}`, policy]));
-}
-
-function refusals(objects: readonly MeshObject[], note: Note): Record<string, PolicyFields> {
-  const policies: Record<string, PolicyFields> = {};
+function refusals(objects: readonly MeshObject[], note: Note): NamedPolicy[] {
+  const policies: NamedPolicy[] = [];
   for (const object of objects) {
     const { kind, metadata } = object;
     const what = `${kind} ${metadata.namespace}/${metadata.name}`;
     if (kind !== 'RequestAuthentication') {
       note(`${what}: gRPC servers cannot enforce it; every call is denied`);
-      policies[`not-enforced-${kind}-${metadata.namespace}-${metadata.name}`] = ALWAYS;
+      policies.push([`not-enforced-${kind}-${metadata.namespace}-${metadata.name}`, ALWAYS]);
       continue;
     }
     const headers = tokenHeaders(object as MeshObject<RequestAuthenticationSpec>);
     note(`${what}: gRPC servers cannot validate tokens; calls with ${headers.join(' or ')} are denied`);
     if (headers.length > 0)
-      policies[`not-enforced-jwt-${metadata.namespace}-${metadata.name}`] = { ...ALWAYS, principals: headers.map(present) };
+      policies.push([`not-enforced-jwt-${metadata.namespace}-${metadata.name}`, { ...ALWAYS, principals: headers.map(present) }]);
   }
   return policies;
 }
