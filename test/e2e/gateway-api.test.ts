@@ -1,6 +1,6 @@
 import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { request } from 'node:http';
-import { createServer } from 'node:https';
+import { type IncomingMessage, request } from 'node:http';
+import { createServer, request as secureRequest } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,7 +14,8 @@ const API = 'gateway.networking.k8s.io/v1';
 
 const service = (name: string, port: number): string =>
   `apiVersion: v1\nkind: Service\nmetadata: { name: ${name} }\nspec: { selector: { app: ${name} }, ports: [{ name: http, port: ${port} }] }\n---\n`;
-const SERVICES = service('web', 9080) + service('canary', 9080) + service('edge', 80);
+const EDGE = service('edge', 80).replace(' }] }', ' }, { name: https, port: 443 }] }');
+const SERVICES = service('web', 9080) + service('canary', 9080) + EDGE;
 
 const GATEWAY = `apiVersion: ${API}
 kind: Gateway
@@ -91,6 +92,22 @@ const secure = (port: number, ca: string, hostname: string): string =>
     .map((document) => JSON.stringify(document))
     .join('\n---\n');
 
+const DAY_MS = 86_400_000;
+
+/** A CA and what it issues, PEM. */
+function authority(): { readonly root: string; issue(name: string): { readonly certificate: string; readonly key: string } } {
+  const time = { notBeforeMs: Date.now() - DAY_MS, notAfterMs: Date.now() + DAY_MS };
+  const { certificatePem, keyPair } = createSelfSignedRoot({ organization: 'test', ...time });
+  return {
+    root: certificatePem,
+    issue: (name) => {
+      const { publicKey, privateKey } = createKeyPair();
+      const request = { publicKey, names: { dns: [name] }, isCa: false, ...time };
+      return { certificate: issueCertificate({ certificatePem, privateKey: keyPair.privateKey }, request), key: privateKeyPem(privateKey) };
+    },
+  };
+}
+
 describe('the Gateway API, from the YAML to the reply', () => {
   const dir = mkdtempSync(join(tmpdir(), 'ripstop-gateway-api-'));
   const meshes: Mesh[] = [];
@@ -128,7 +145,7 @@ describe('the Gateway API, from the YAML to the reply', () => {
     }
     client = member('client');
     await client.ready();
-    gateway = createGateway({ mesh: member('edge', 'router'), ports: { 80: 0 } });
+    gateway = createGateway({ mesh: member('edge', 'router'), ports: { 80: 0, 443: 0 } });
     await gateway.start();
     await vi.waitFor(async () => expect((await ask('/')).status).toBe(200), { timeout: 10_000 });
   });
@@ -140,20 +157,26 @@ describe('the Gateway API, from the YAML to the reply', () => {
     rmSync(dir, { recursive: true });
   });
 
-  /** Through the gateway, with a Host of its own. */
-  async function ask(path: string, headers: Readonly<Record<string, string>> = {}): Promise<{ status: number; text: string }> {
-    const [address] = gateway.addresses();
+  /** Through the gateway, with a Host of its own; over TLS with the CA that is trusted. */
+  function ask(
+    path: string,
+    headers: Readonly<Record<string, string>> = {},
+    tls?: { readonly port: number; readonly ca: string },
+  ): Promise<{ status: number; text: string }> {
+    const { address, port } = gateway.addresses().find(({ listenerPort }) => listenerPort === (tls?.port ?? 80))!;
+    const all = { host: 'www.shop.example', ...headers };
     return new Promise((resolve, reject) => {
-      const options = { host: address!.address, port: address!.port, path, headers: { host: 'www.shop.example', ...headers } };
-      request(options, (response) => {
+      const onResponse = (response: IncomingMessage): void => {
         let text = '';
         response.setEncoding('utf8').on('data', (chunk: string) => {
           text += chunk;
         });
         response.on('end', () => resolve({ status: response.statusCode ?? 0, text }));
-      })
-        .on('error', reject)
-        .end();
+      };
+      const options = { host: address, port, path, headers: all };
+      const sent =
+        tls === undefined ? request(options, onResponse) : secureRequest({ ...options, ca: tls.ca, servername: all.host }, onResponse);
+      sent.on('error', reject).end();
     });
   }
 
@@ -176,6 +199,28 @@ describe('the Gateway API, from the YAML to the reply', () => {
     expect((await ask('/', { host: 'other.shop.example' })).status).toBe(404);
   });
 
+  it('serves an HTTPS listener with the certificate of its Secret', async () => {
+    const ca = authority();
+    const { certificate, key } = ca.issue('www.shop.example');
+    const secret = {
+      apiVersion: 'v1',
+      kind: 'Secret',
+      metadata: { name: 'shop-cert' },
+      stringData: { 'tls.crt': certificate, 'tls.key': key },
+    };
+    const https =
+      '{ name: https, port: 443, protocol: HTTPS, hostname: "*.shop.example", tls: { certificateRefs: [{ name: shop-cert }] } }';
+    await save(
+      GATEWAY.replace('sectionName: http', 'sectionName: https').replace('listeners: [', `listeners: [${https}, `),
+      JSON.stringify(secret),
+    );
+    await vi.waitFor(() => expect(gateway.addresses()).toHaveLength(2), { timeout: 5_000 });
+    const call = async (): Promise<string> => (await ask('/', {}, { port: 443, ca: ca.root })).text;
+    await expect.poll(() => call().catch(String), { timeout: 5_000 }).toMatch(/^(web|canary) \/$/);
+    // The weighted route is for the HTTPS listener now.
+    expect((await ask('/')).status).toBe(404);
+  });
+
   it('routes a client of the mesh by an HTTPRoute of the Service that it calls', async () => {
     const call = async (headers: Readonly<Record<string, string>>): Promise<string> =>
       (await client.fetch('http://web:9080/a', { headers })).text();
@@ -185,25 +230,20 @@ describe('the Gateway API, from the YAML to the reply', () => {
   });
 
   it('calls a backend by TLS when a BackendTLSPolicy says so, and only the one that it names', async () => {
-    const day = 86_400_000;
-    const time = { notBeforeMs: Date.now() - day, notAfterMs: Date.now() + day };
-    const root = createSelfSignedRoot({ organization: 'backend', ...time });
-    const keys = createKeyPair();
-    const issuer = { certificatePem: root.certificatePem, privateKey: root.keyPair.privateKey };
-    const names = { dns: ['secure.internal'] };
-    const cert = issueCertificate(issuer, { publicKey: keys.publicKey, names, isCa: false, ...time });
-    const server = createServer({ cert, key: privateKeyPem(keys.privateKey) }, (_request, response) => response.end('by TLS'));
+    const ca = authority();
+    const { certificate: cert, key } = ca.issue('secure.internal');
+    const server = createServer({ cert, key }, (_request, response) => response.end('by TLS'));
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const { port } = server.address() as AddressInfo;
     try {
       const call = async (): Promise<string> => (await client.fetch('http://secure.example/')).text();
       const becomes = (text: string): Promise<void> => expect.poll(call, { timeout: 5_000 }).toContain(text);
-      await save(secure(port, root.certificatePem, 'secure.internal'));
+      await save(secure(port, ca.root, 'secure.internal'));
       await becomes('by TLS');
       // A certificate of this CA, for another name.
-      await save(secure(port, root.certificatePem, 'another.internal'));
+      await save(secure(port, ca.root, 'another.internal'));
       await becomes('remote connection failure');
-      await save(secure(port, root.certificatePem, 'secure.internal'));
+      await save(secure(port, ca.root, 'secure.internal'));
       await becomes('by TLS');
       // No CA: nobody is trusted.
       await save(secure(port, 'none', 'secure.internal'));

@@ -75,6 +75,27 @@ spec: { ports: [{ name: http, port: 80 }, { name: http-alt, port: 81 }] }
     expect(at(81)).toContain('cart-2.default');
   });
 
+  it('are explained by the document and the line of their match', () => {
+    const yaml = route(`{ ${PARENT}, rules: [{ matches: [{ path: { value: /a } }], ${to('cart')} }] }`);
+    const node = sidecar('c', 'default', { RIPSTOP_VERSION: '1' });
+    const [resource] = translate(ROUTE_TYPE_URL, node, pushOf(SERVICES + yaml), ['80']);
+    const { virtualHosts } = resource!.message as RouteConfiguration;
+    const [found] = virtualHosts.find(({ name }) => name.startsWith('cart.'))!.routes;
+    const line = (SERVICES + yaml).split('\n').findIndex((text) => text.includes('matches:')) + 1;
+    expect(found!.metadata?.filterMetadata.ripstop).toEqual({
+      kind: 'HTTPRoute',
+      namespace: 'default',
+      name: 'r',
+      file: 'test.yaml',
+      line,
+    });
+  });
+
+  it('with one rule that cannot be honoured have no effect at all', () => {
+    const filter = 'filters: [{ type: ExtensionRef, extensionRef: { group: a, kind: B, name: c } }]';
+    expect(routes(route(`{ ${PARENT}, rules: [{ ${to('cart-2')} }, { ${filter}, ${to('cart')} }] }`))).toEqual(['prefix / → cart']);
+  });
+
   it('answer 500 when nobody is left to send to', () => {
     expect(routes(route(`{ ${PARENT}, rules: [{ backendRefs: [] }] }`))).toEqual(['prefix / → 500']);
     expect(routes(route(`{ ${PARENT}, rules: [{ backendRefs: [{ name: cart, port: 80, weight: 0 }] }] }`))).toEqual(['prefix / → 500']);
