@@ -212,6 +212,12 @@ export const FINDINGS: readonly ErrorRow[] = [
   { code: 'IST0109', happened: 'Two VirtualServices of the mesh name one host; the oldest is used.', remedy: 'Put their routes into one.' },
   { code: 'IST0130', happened: 'A route stands behind one that takes every request.', remedy: 'Move it up or remove it.' },
   {
+    code: 'IST0145',
+    happened:
+      'Two servers of Gateways do not fit on one port: one is TLS and the other is not, or both have a TLS host. The older is opened.',
+    remedy: 'Give one of them another port, or other hosts.',
+  },
+  {
     code: 'IST0161',
     happened: 'A Secret that a Gateway names holds no certificate and key that belong together; its hosts are refused, others are served.',
     remedy: 'Put `tls.crt` and `tls.key` in it (for MUTUAL also `ca.crt`), in PEM.',

@@ -20,7 +20,8 @@ interface Pair {
 }
 
 const DAY_MS = 86_400_000;
-const hasOpenssl = spawnSync('openssl', ['version']).status === 0;
+const OPENSSL = 'openssl';
+const hasOpenssl = spawnSync(OPENSSL, ['version']).status === 0;
 if (!hasOpenssl) console.log('skipped: revoked callers (no openssl)');
 
 /** A CA outside of the mesh. */
@@ -42,7 +43,7 @@ class Authority {
     const index = file('index', `R\t491231235959Z\t250101000000Z\t${serialNumber}\tunknown\t/O=somebody\n`);
     const config = file('config', `[ca]\ndefault_ca = own\n[own]\ndatabase = ${index}\ndefault_md = sha256\ndefault_crl_days = 1\n`);
     const root = ['-keyfile', file('key', privateKeyPem(this.root.keyPair.privateKey)), '-cert', file('root', this.pem)];
-    const made = spawnSync('openssl', ['ca', '-config', config, '-gencrl', ...root], { encoding: 'utf8' });
+    const made = spawnSync(OPENSSL, ['ca', '-config', config, '-gencrl', ...root], { encoding: 'utf8' });
     rmSync(at, { recursive: true });
     if (made.status !== 0) throw new Error(made.stderr);
     return made.stdout;

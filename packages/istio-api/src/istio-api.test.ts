@@ -155,6 +155,24 @@ describe('analysis', () => {
     expect(first?.message).not.toContain('hidden-value');
   });
 
+  it.each([
+    [
+      'a TLS host twice',
+      'port: { number: 443, name: b, protocol: HTTPS }, hosts: ["x/*"], tls: { mode: ISTIO_MUTUAL }',
+      'port 443 has the TLS host * already',
+    ],
+    ['plaintext on a TLS port', 'port: { number: 443, name: b, protocol: HTTP }, hosts: [a.b]', 'port 443 carries TLS there and HTTP here'],
+    ['another TLS host', 'port: { number: 443, name: b, protocol: HTTPS }, hosts: [a.b], tls: { mode: ISTIO_MUTUAL }', undefined],
+    ['another port', 'port: { number: 80, name: b, protocol: HTTP }, hosts: [a.b]', undefined],
+  ])('names the Gateway that has a port already: %s', (_what, server, expected) => {
+    const later = `apiVersion: networking.istio.io/v1\nkind: Gateway\nmetadata: { name: tee }\nspec: { selector: { istio: ingressgateway }, servers: [{ ${server} }] }\n`;
+    const { objects } = parseDocuments(`${later}---\n${HTTPS}`, { file: 'g.yaml' });
+    const found = analyze(objects).filter(({ code }) => code === 'IST0145');
+    expect(found.map(({ object, message }) => `${object}: ${message}`)).toEqual(
+      expected === undefined ? [] : [`Gateway default/tee: Conflict with Gateway default/shop: ${expected}; this server is not opened`],
+    );
+  });
+
   it('finds what a VirtualService refers to and is not there, and routes that cannot be reached', () => {
     const text = `${VS('    - route: [{ destination: { host: nowhere } }]\n    - route: [{ destination: { host: reviews, subset: v9 } }]')}\n---\napiVersion: v1\nkind: Service\nmetadata: { name: reviews }`;
     const codes = analyze(parseDocuments(text, { file: 'a.yaml' }).objects).map(({ code, path }) => `${code} ${path}`);
