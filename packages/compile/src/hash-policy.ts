@@ -6,9 +6,9 @@ const MASK = (1n << 64n) - 1n;
 type HashOf = (x: Exchange) => bigint | undefined;
 
 /** Envoy's hash policies in order: combined by rotate-left-1 XOR, a terminal one ends the list once there is a hash. */
-export function compileHashPolicies(policies: readonly RouteAction_HashPolicy[]): ((x: Exchange) => void) | undefined {
+export function compileHashPolicies(policies: readonly RouteAction_HashPolicy[], ownAddress = ''): ((x: Exchange) => void) | undefined {
   if (policies.length === 0) return undefined;
-  const compiled = policies.map((policy) => ({ hash: hashOf(policy), terminal: policy.terminal }));
+  const compiled = policies.map((policy) => ({ hash: hashOf(policy, ownAddress), terminal: policy.terminal }));
   return (x) => {
     let hash: bigint | undefined;
     for (const policy of compiled) {
@@ -20,7 +20,7 @@ export function compileHashPolicies(policies: readonly RouteAction_HashPolicy[])
   };
 }
 
-function hashOf(policy: RouteAction_HashPolicy): HashOf {
+function hashOf(policy: RouteAction_HashPolicy, ownAddress: string): HashOf {
   const specifier = policy.policySpecifier;
   switch (specifier?.$case) {
     case 'header': {
@@ -51,7 +51,11 @@ function hashOf(policy: RouteAction_HashPolicy): HashOf {
         return value === undefined ? undefined : xxh64(value);
       };
     case 'connectionProperties':
-      return (x) => (specifier.value.sourceIp && x.peer.address !== '' ? xxh64(x.peer.address) : undefined);
+      return (x) => {
+        // The app's own calls come from no socket: behind a sidecar they would come from the address of the pod.
+        const address = x.peer.address || ownAddress;
+        return specifier.value.sourceIp && address !== '' ? xxh64(address) : undefined;
+      };
     default:
       throw new Error(`hash policy ${specifier?.$case ?? 'without a kind'} is not supported`);
   }

@@ -27,6 +27,8 @@ export interface ManagerEnv {
   readonly filterEnv: FilterEnv;
   readonly registry: ReadonlyMap<string, AnyFilterFactory>;
   readonly appFilters: readonly AppFilter[];
+  /** Own address; see RouteEnv. */
+  readonly ownAddress?: string | undefined;
   /** A RouteConfiguration of RDS; undefined while it has not come. */
   routes(name: string): RouteConfiguration | undefined;
 }
@@ -46,6 +48,8 @@ export function compileManager(name: string, message: HcmMessage, env: ManagerEn
     normalizePath: message.normalizePath ?? false,
     mergeSlashes: message.mergeSlashes,
     escapedSlashes: escapedSlashes(message.pathWithEscapedSlashesAction),
+    stripPort: stripPort(message),
+    stripTrailingHostDot: message.stripTrailingHostDot,
     useRemoteAddress: message.useRemoteAddress ?? false,
     xffTrustedHops: message.xffNumTrustedHops,
     forwardClientCert: forwardClientCert(message.forwardClientCertDetails),
@@ -66,12 +70,17 @@ export function compileManager(name: string, message: HcmMessage, env: ManagerEn
 
 function routesOf(message: HcmMessage, filters: HttpFilters, env: ManagerEnv): RouteTable {
   const specifier = message.routeSpecifier;
-  const routeEnv = { random: env.random, filters, direction: env.filterEnv.direction };
+  const routeEnv = { random: env.random, filters, direction: env.filterEnv.direction, ownAddress: env.ownAddress };
   if (specifier?.$case === 'routeConfig') return compileRouteConfiguration(specifier.value, routeEnv);
   if (specifier?.$case !== 'rds') throw new Error(`routes by ${specifier?.$case ?? 'nothing'} are not supported`);
   const table = env.routes(specifier.value.routeConfigName);
   if (table === undefined) throw new Error(`route configuration ${specifier.value.routeConfigName} is missing`);
   return compileRouteConfiguration(table, routeEnv);
+}
+
+function stripPort({ stripPortMode, stripMatchingHostPort }: HcmMessage): HttpConnectionManager['stripPort'] {
+  if (stripPortMode?.$case === 'stripAnyHostPort' && stripPortMode.value) return 'any';
+  return stripMatchingHostPort ? 'matching' : undefined;
 }
 
 function escapedSlashes(action: HttpConnectionManager_PathWithEscapedSlashesAction): HttpConnectionManager['escapedSlashes'] {

@@ -1,12 +1,14 @@
 import {
   type Cluster,
   Exchange,
+  type HttpConnectionManager,
   type LocalReply,
   NO_PEER,
   Pipeline,
   type RequestHead,
   type RouteTable,
   type Snapshot,
+  xxh64,
 } from '@ripstop/core';
 import { fromProtoJson, RouteConfiguration } from '@ripstop/xds-api';
 import { describe, expect, it } from 'vitest';
@@ -513,7 +515,58 @@ describe('x-envoy-expected-rq-timeout-ms', () => {
   });
 });
 
+describe('the host of a request', () => {
+  const named = table({
+    name: 'r',
+    virtual_hosts: [
+      { name: 'v', domains: ['d.com'], routes: [{ match: { prefix: '/' }, ...to('a') }] },
+      { name: 'w', domains: ['d.com:81'], routes: [{ match: { prefix: '/' }, ...to('b') }] },
+    ],
+  });
+  const ask = (host: string, settings: Partial<HttpConnectionManager>) => {
+    const head = new Head('/', { host });
+    const manager = { ...passthroughManager(false, []), routes: named, ...settings };
+    const peer = { ...NO_PEER, localPort: 82 };
+    const x = new Exchange({ direction: 'outbound', protocol: 'http1', request: head, snapshot, manager, peer, port: 80, startedAt: 0 });
+    return ((new Pipeline({ clock, random }).begin(x) as LocalReply | undefined)?.status ?? x.cluster?.name) as string | number;
+  };
+
+  it.each<[host: string, settings: Partial<HttpConnectionManager>, to: string | number]>([
+    ['D.com', {}, 'a'],
+    ['d.com:80', {}, 404],
+    ['d.com:81', {}, 'b'],
+    ['d.com:81', { stripPort: 'any' }, 'a'],
+    ['d.com:81', { stripPort: 'matching' }, 'b'],
+    ['d.com:82', { stripPort: 'matching' }, 'a'],
+    ['d.com.', {}, 404],
+    ['d.com.', { stripTrailingHostDot: true }, 'a'],
+    ['d.com.:80', { stripTrailingHostDot: true, stripPort: 'any' }, 404],
+  ])('%s with %j', (host, settings, wanted) => {
+    expect(ask(host, settings)).toBe(wanted);
+  });
+});
+
 describe('hash policies', () => {
+  it('of the source address take the app’s own address for calls that it makes itself', () => {
+    const config = {
+      name: 'r',
+      virtual_hosts: [
+        {
+          name: 'v',
+          domains: ['*'],
+          routes: [{ match: { prefix: '/' }, ...to('a', { hash_policy: [{ connection_properties: { source_ip: true } }] }) }],
+        },
+      ],
+    };
+    const at = (ownAddress?: string) =>
+      walk(
+        compileRouteConfiguration(fromProtoJson(RouteConfiguration, config), { random, filters, direction: 'outbound', ownAddress }),
+        '/',
+      ).x.hash;
+    expect(at()).toBeUndefined();
+    expect(at('10.0.0.1')).toBe(xxh64('10.0.0.1'));
+  });
+
   const hash = (hash_policy: readonly unknown[], path: string, headers: Record<string, string | string[]> = {}) =>
     walk(routes([{ match: { prefix: '/' }, ...to('a', { hash_policy }) }]), path, headers).x.hash;
   const header = (header_name: string, terminal = false) => ({ header: { header_name }, terminal });

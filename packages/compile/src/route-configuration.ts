@@ -34,7 +34,6 @@ import {
   type RouteConfiguration,
   type RouteMatch,
   type Route as RouteMessage,
-  type RuntimeFractionalPercent,
   VirtualHost_TlsRequirementType,
   type VirtualHost as VirtualHostMessage,
 } from '@ripstop/xds-api';
@@ -56,6 +55,8 @@ export interface RouteEnv {
   readonly filters: HttpFilters;
   /** `inbound`: forwarding to `inbound|…` means the app of this process. */
   readonly direction: 'inbound' | 'outbound';
+  /** Of this process: to a sidecar its app's calls come from there, which matters to hashes of the source address. */
+  readonly ownAddress?: string | undefined;
 }
 
 /** A RouteConfiguration as a route table. Throws on the first thing that cannot be honoured, naming host and route. */
@@ -109,7 +110,7 @@ function compileRoute(route: RouteMessage, host: VirtualHostMessage, table: Rout
     name: route.name,
     matches: compileMatch(route.match, path, caseSensitive, env.random),
     literal: caseSensitive && 'value' in path ? path.value : undefined,
-    action: compileAction(route, host, path, caseSensitive, env),
+    action: compileAction(route, host, path, env),
     filters: env.filters.create(overrides),
     headers: compileHeaderMutations(levels),
     operation: route.decorator?.operation ?? '',
@@ -136,13 +137,7 @@ function compileMatch(match: RouteMatch, path: PathMatch, caseSensitive: boolean
   };
 }
 
-function compileAction(
-  route: RouteMessage,
-  host: VirtualHostMessage,
-  path: PathMatch,
-  caseSensitive: boolean,
-  env: RouteEnv,
-): Route['action'] {
+function compileAction(route: RouteMessage, host: VirtualHostMessage, path: PathMatch, env: RouteEnv): Route['action'] {
   const { action } = route;
   switch (action?.$case) {
     case 'redirect':
@@ -165,9 +160,7 @@ function compileAction(
       return { kind: 'reply', reply: directResponse(status, text) };
     }
     case 'route':
-      return env.direction === 'inbound'
-        ? inboundAction(action.value)
-        : forwardAction(action.value, route, host, path, caseSensitive, env.random);
+      return env.direction === 'inbound' ? inboundAction(action.value) : forwardAction(action.value, route, host, path, env);
     default:
       throw new Error(`action ${action?.$case ?? 'missing'} is not supported`);
   }
@@ -189,8 +182,7 @@ function forwardAction(
   route: RouteMessage,
   host: VirtualHostMessage,
   path: PathMatch,
-  caseSensitive: boolean,
-  random: Random,
+  { random, ownAddress }: RouteEnv,
 ): ForwardAction {
   if (action.pathRewritePolicy !== undefined) throw new Error('path_rewrite_policy is not supported');
   const clusters = clusterChoice(action, random);
@@ -215,7 +207,7 @@ function forwardAction(
     idleTimeoutMs: milliseconds(action.idleTimeout, 0),
     maxStreamDurationMs: milliseconds(action.maxStreamDuration?.maxStreamDuration, 0),
     retry: compileRetryPolicy(action.retryPolicy ?? host.retryPolicy, milliseconds(action.timeout, 15_000)),
-    hash: compileHashPolicies(action.hashPolicy),
+    hash: compileHashPolicies(action.hashPolicy, ownAddress),
     mirrors: action.requestMirrorPolicies.map((policy) => mirror(policy, random)),
     clusterNotFoundStatus: notFoundStatus(action.clusterNotFoundResponseCode),
     autoHostRewrite: hostRewrite?.$case === 'autoHostRewrite' && (hostRewrite.value ?? false),

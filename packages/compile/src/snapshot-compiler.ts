@@ -49,6 +49,8 @@ export interface SnapshotCompilerOptions {
   /** Of the app, in the order in which they were given. */
   readonly appFilters?: readonly AppFilter[];
   readonly clusterStates: ClusterStates;
+  /** Own address, for consistent hashes of the source address. */
+  readonly ownAddress?: string;
   /** Router nodes serve the listeners that they are sent. */
   readonly router?: boolean;
   readonly log?: (line: string) => void;
@@ -267,6 +269,7 @@ export class SnapshotCompiler {
       filterEnv: this.filterEnv(listener.kind === 'inbound' ? 'inbound' : 'outbound'),
       registry: this.registry,
       appFilters: this.options.appFilters ?? [],
+      ownAddress: this.options.ownAddress,
       routes: (name) => this.routes.get(name),
     };
   }

@@ -83,6 +83,7 @@ export class Runtime {
       random,
       filters: [...standardFilters(), erase(jwtAuthn), ...this.filters.filter(isFactory)],
       appFilters: this.filters.filter((filter): filter is AppFilter => !isFactory(filter)),
+      ownAddress: this.node.address,
       clusterStates: new ClusterStates({ clock, random, resolveDns, log: this.settings.log }),
       router: this.settings.role === 'router',
       log: this.settings.log,
