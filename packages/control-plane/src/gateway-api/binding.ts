@@ -4,7 +4,7 @@ import { type MeshService, selects } from '../push/service.ts';
 import { GATEWAY_SERVICE } from './gateways.ts';
 
 /** Carried by the workloads of a Gateway that names no Service of its own. */
-export const GATEWAY_NAME_LABEL = 'gateway.networking.k8s.io/gateway-name';
+const GATEWAY_NAME_LABEL = 'gateway.networking.k8s.io/gateway-name';
 
 /**
  * Whether a node runs a Gateway. One that was written for Istio selects labels; one of the Gateway API names Services of its own

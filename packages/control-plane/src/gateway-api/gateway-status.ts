@@ -1,5 +1,5 @@
 import { condition, type LocatedCondition, type ObjectStatus, type Problem, type StatusPart } from './conditions.ts';
-import type { EvaluatedGateway, GatewayListener } from './gateways.ts';
+import { type EvaluatedGateway, type GatewayListener, isOpened, takesRoutes } from './gateways.ts';
 import { backendCertificateProblem } from './server-tls.ts';
 
 /** What the mesh knows of the Services that run a Gateway. */
@@ -25,7 +25,7 @@ export function gatewayStatus(evaluated: EvaluatedGateway, attached: ReadonlyMap
 
 function accepted({ listeners, addressProblem }: EvaluatedGateway): LocatedCondition {
   const path = ['spec', 'listeners'];
-  const valid = listeners.filter(isValid).length;
+  const valid = listeners.filter(isOpened).length;
   const none: Problem = { reason: 'ListenersNotValid', message: "None of the Gateway's listeners are valid", path };
   const problem = addressProblem ?? (listeners.length > 0 && valid === 0 ? none : undefined);
   if (valid < listeners.length) {
@@ -35,10 +35,6 @@ function accepted({ listeners, addressProblem }: EvaluatedGateway): LocatedCondi
     });
   }
   return condition('Accepted', path, problem, { message: 'Resource accepted' });
-}
-
-function isValid({ problems }: GatewayListener): boolean {
-  return problems.conflict === undefined && problems.protocol === undefined && problems.tls === undefined;
 }
 
 /**
@@ -60,7 +56,8 @@ function programmed({ gateway, services, managed, listeners }: EvaluatedGateway,
   for (const host of services) {
     const ports = known.ports(host, namespace);
     if (ports === undefined) warnings.push(`hostname "${host}" not found`);
-    for (const wanted of ports === undefined ? [] : new Set(listeners.filter(isReserved).map(({ listener }) => listener.port))) {
+    // A listener that is invalid keeps its port.
+    for (const wanted of ports === undefined ? [] : new Set(listeners.filter(takesRoutes).map(({ listener }) => listener.port))) {
       if (ports!.some(({ port }) => port === wanted)) internal.push(`${host}:${wanted}`);
       else warnings.push(missingPort(wanted, host, ports!));
     }
@@ -74,11 +71,6 @@ function programmed({ gateway, services, managed, listeners }: EvaluatedGateway,
       ? `Failed to assign to any requested addresses: ${why}`
       : `Assigned to service(s) ${assigned}, but failed to assign to all requested addresses: ${why}`;
   return condition('Programmed', path, { reason: 'AddressNotUsable', message, path }, { message });
-}
-
-/** A listener that is invalid keeps its port. */
-function isReserved({ problems }: GatewayListener): boolean {
-  return problems.conflict === undefined;
 }
 
 function missingPort(wanted: number, host: string, ports: NonNullable<ReturnType<ServicePorts['ports']>>): string {

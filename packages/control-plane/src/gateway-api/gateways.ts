@@ -110,6 +110,7 @@ export function takesRoutes({ problems }: GatewayListener): boolean {
   return problems.conflict === undefined;
 }
 
+/** Whether its port can be opened. */
 export function isOpened({ problems }: GatewayListener): boolean {
   return problems.conflict === undefined && problems.protocol === undefined && problems.tls === undefined;
 }
