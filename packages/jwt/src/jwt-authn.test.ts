@@ -94,6 +94,7 @@ describe('a token', () => {
     ['exp below zero', unsigned(HEADER, '{"exp":-1}'), 'Jwt payload [exp] field is not a positive 64 bit integer'],
     ['jti of another type', unsigned(HEADER, '{"jti":1}'), 'Jwt payload [jti] field is not a string'],
     ['aud of another type', unsigned(HEADER, '{"aud":[1]}'), 'Jwt payload [aud] field is not a string or string list'],
+    ['aud that is an object', unsigned(HEADER, '{"aud":{}}'), 'Jwt payload [aud] field is not a string or string list'],
     ['a signature that is no base64url', `${encode(HEADER)}.${encode('{}')}.A`, 'Jwt signature is an invalid Base64url encoded'],
     ['padding', `${maker.sign(claims)}=`, 'Jwt signature is an invalid Base64url encoded'],
     ['text behind', `${maker.sign(claims)} x`, 'Jwt signature is an invalid Base64url encoded'],
@@ -169,6 +170,7 @@ describe('audiences', () => {
 
 describe('places of tokens', () => {
   const good = maker.sign(claims);
+  const twoPlaces = one({ fromHeaders: [{ name: 'x-raw' }], fromParams: ['tok'] });
   const anywhere = one({
     fromHeaders: [{ name: 'X-Token', valuePrefix: 'Token ' }, { name: 'x-raw' }],
     fromParams: ['tok'],
@@ -221,6 +223,7 @@ describe('places of tokens', () => {
       { lines: [['cookie', `session=bad; session=${good}`]] },
       'Jwt is not in the form',
     ],
+    ['the usual place is none beside one header and one parameter', twoPlaces, bearer('bad'), 'ok'],
     ['the usual place is none when others are named', anywhere, bearer('bad'), 'ok'],
   ])('%s', async (_what, run, head, expected) => {
     const { reply } = await run.run(head);
