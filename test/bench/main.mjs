@@ -1,4 +1,4 @@
-// npm run bench [-- --json] [--short] [--null] [--part client|server|both] [--seed N]
+// npm run bench [-- --json] [--short] [--null] [--part client|server|both] [--seed N] [--tolerance 0.15]
 // Mesh against bare, paired and interleaved, configured from YAML by the control plane.
 import { availableParallelism, cpus, loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
@@ -15,10 +15,17 @@ const { values: options } = parseArgs({
     null: { type: 'boolean' },
     part: { type: 'string', multiple: true },
     seed: { type: 'string' },
+    tolerance: { type: 'string' },
   },
 });
 const subject = drawSubject(options.seed === undefined ? undefined : Number(options.seed));
 const log = (line) => process.stderr.write(`${line}\n`);
+/** How far below its gate a part may be, as a share of it. For machines that others share: there a miss by little says nothing. */
+const tolerance = Number(options.tolerance ?? 0);
+if (!(tolerance >= 0 && tolerance < 1)) {
+  log(`--tolerance ${options.tolerance}: give a share from 0 to 1`);
+  process.exit(2);
+}
 const blockMs = options.short ? 2_000 : 4_500;
 const BLOCKS = options.short ? 1 : 2;
 /** No block begins later, save the first of each part. */
@@ -57,7 +64,7 @@ const document = {
   loadAfter: loadavg()[0],
   seconds: Math.round((performance.now() - startedAt) / 1_000),
   results,
-  ok: results.every(({ verdict }) => verdict === 'pass'),
+  ok: results.every(({ verdict }) => verdict === 'pass' || verdict === 'tolerated'),
 };
 print(document);
 if (options.json) console.log(JSON.stringify(document));
@@ -98,7 +105,7 @@ function resultOf({ name, title, gate, blocks, misses }) {
     meshRps: Math.round(median(all('meshRps'))),
     pairs: all('rps').length,
     blocks: blocks.length,
-    verdict: misses.size > 0 ? 'void' : score >= gate ? 'pass' : 'fail',
+    verdict: misses.size > 0 ? 'void' : score >= gate ? 'pass' : score >= gate * (1 - tolerance) ? 'tolerated' : 'fail',
     misses: [...misses],
   };
 }
