@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { RequestHead } from '@ripstop/core';
 
 const MESH_HEADER = /^x-(?:envoy-|forwarded-|istio-)/;
@@ -110,7 +110,16 @@ export class InboundHead implements RequestHead {
       kept += 2;
     }
     lines.length = kept;
-    delete this.message.headers[name];
+    this.forget(name);
+  }
+
+  /** By a copy: `delete` makes the object a slow dictionary for everybody who reads it later, the app included. */
+  private forget(name: string): void {
+    const { headers } = this.message;
+    if (headers[name] === undefined) return;
+    const rest: IncomingHttpHeaders = {};
+    for (const key in headers) if (key !== name) rest[key] = headers[key];
+    this.message.headers = rest;
   }
 
   /** Every line but host. */
