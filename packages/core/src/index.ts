@@ -14,6 +14,7 @@ export * from './filters/fault.ts';
 export * from './filters/rbac.ts';
 export * from './filters/refuse.ts';
 export * from './forwarded-headers.ts';
+export * from './grpc-text.ts';
 export * from './hash/xxh64.ts';
 export * from './local-replies.ts';
 export * from './local-reply.ts';

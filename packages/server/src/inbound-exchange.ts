@@ -1,9 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { type Exchange, type LocalReply, maxDurationReply, ResponseFlag, resetReply, type Timer } from '@ripstop/core';
+import { type Exchange, isGrpcContentType, type LocalReply, maxDurationReply, ResponseFlag, resetReply, type Timer } from '@ripstop/core';
 import type { InboundConnection } from './inbound-connection.ts';
 import type { ListenerParts } from './listener-parts.ts';
-import { isGrpc, isSending, writeLocalReply } from './local-response.ts';
+import { isSending, writeLocalReply } from './local-response.ts';
 import { AppResponseHead } from './response-heads.ts';
 import { closeUnsent, muteResponse, type ResponseWatcher, watchRequestBody, watchResponse } from './response-hooks.ts';
 import { closeSoftlyAtLast } from './soft-close.ts';
@@ -188,5 +188,7 @@ export class InboundExchange implements ResponseWatcher {
 function grpcStatusOf(response: ServerResponse): number | undefined {
   const value = response.getHeader('grpc-status');
   const status = Number(value);
-  return value !== undefined && isGrpc(String(response.getHeader('content-type') ?? '')) && Number.isInteger(status) ? status : undefined;
+  return value !== undefined && isGrpcContentType(String(response.getHeader('content-type') ?? '')) && Number.isInteger(status)
+    ? status
+    : undefined;
 }

@@ -2,14 +2,14 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { ServerResponse as PlainResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { Exchange, type LocalReply, localReply, noRouteReply, type TelemetrySink } from '@ripstop/core';
+import { Exchange, isGrpcContentType, type LocalReply, localReply, noRouteReply, type TelemetrySink } from '@ripstop/core';
 import { type ParserError, refuseBytes, replyToParserError } from './client-error.ts';
 import type { ConnectionGate } from './connection-gate.ts';
 import type { InboundConnection } from './inbound-connection.ts';
 import { InboundExchange } from './inbound-exchange.ts';
 import { InboundHead } from './inbound-head.ts';
 import type { ListenerParts } from './listener-parts.ts';
-import { hasBody, isGrpc } from './local-response.ts';
+import { hasBody } from './local-response.ts';
 import { isH2cUpgrade, refusedUpgrade, settleTarget } from './request-target.ts';
 
 /** Runs once the pipeline has let an exchange pass. */
@@ -143,7 +143,7 @@ export class InboundGuard {
     const head = new InboundHead(request, connection.facts.tls ? 'https' : 'http');
     const x = new Exchange({
       direction: parts.forwarder === undefined ? 'inbound' : 'outbound',
-      protocol: isGrpc(request.headers['content-type']) ? 'grpc' : 'http1',
+      protocol: isGrpcContentType(request.headers['content-type']) ? 'grpc' : 'http1',
       request: head,
       snapshot,
       manager,

@@ -1,11 +1,6 @@
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
-import { type Exchange, grpcStatusOfHttp, type LocalReply, type Pipeline } from '@ripstop/core';
+import { type Exchange, encodeGrpcMessage, grpcStatusOfHttp, type LocalReply, type Pipeline } from '@ripstop/core';
 import { ReplyHead } from './response-heads.ts';
-
-/** Envoy's and gRPC's rule for what a gRPC content type is. */
-export function isGrpc(contentType: string | undefined): boolean {
-  return contentType?.startsWith('application/grpc') === true && (contentType.length === 16 || contentType[16] === '+');
-}
 
 /** Writes a {@link LocalReply} as Envoy would send it: the one place on the server side that does. */
 export function writeLocalReply(x: Exchange, reply: LocalReply, pipeline: Pipeline, response: ServerResponse, wallTimeMs: number): void {
@@ -48,15 +43,5 @@ export function hasBody({ headers }: IncomingMessage): boolean {
 
 function addGrpcStatus(lines: string[], reply: LocalReply): void {
   lines.push('content-type', 'application/grpc', 'grpc-status', String(reply.grpcStatus ?? grpcStatusOfHttp(reply.status)));
-  if (reply.body !== '') lines.push('grpc-message', percentEncode(reply.body));
-}
-
-/** gRPC's encoding of grpc-message: printable ASCII but % stays. */
-function percentEncode(text: string): string {
-  let encoded = '';
-  for (const byte of Buffer.from(text)) {
-    encoded +=
-      byte >= 0x20 && byte <= 0x7e && byte !== 0x25 ? String.fromCharCode(byte) : `%${byte.toString(16).toUpperCase().padStart(2, '0')}`;
-  }
-  return encoded;
+  if (reply.body !== '') lines.push('grpc-message', encodeGrpcMessage(reply.body));
 }

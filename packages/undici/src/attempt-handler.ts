@@ -4,6 +4,7 @@ import {
   type Endpoint,
   type Exchange,
   type ForwardAction,
+  isGrpcContentType,
   isLease,
   type LocalReply,
   localReply,
@@ -24,7 +25,7 @@ import { Deadline, type DeadlineQueues } from './deadline-queue.ts';
 import type { EndpointPools } from './endpoint-pools.ts';
 import { forwardableLines } from './forwardable-lines.ts';
 import { LocalDelivery } from './local-delivery.ts';
-import { isGrpc, localResponse } from './local-response.ts';
+import { localResponse } from './local-response.ts';
 import { sendMirrors } from './mirror.ts';
 import type { ProcessHold } from './process-hold.ts';
 import { BodyTee, isReplayable } from './request-body.ts';
@@ -213,7 +214,7 @@ export class AttemptHandler extends Deadline implements AttemptOwner, Dispatcher
     if (connection !== undefined && connection !== 'keep-alive' && String(connection).toLowerCase().includes('close'))
       this.#attempt!.closeConnection();
     const head = new UpstreamHead(status, headers);
-    if (isGrpc(headers['content-type'] as string | undefined)) this.#grpcStatus = grpcStatusOf(headers);
+    if (isGrpcContentType(headers['content-type'] as string | undefined)) this.#grpcStatus = grpcStatusOf(headers);
     if (this.#retry !== undefined && this.#retryResponse(this.#retry, head)) return;
     this.#head = head;
     this.#timers?.onResponse();

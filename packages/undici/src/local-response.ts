@@ -1,4 +1,4 @@
-import { type Exchange, grpcStatusOfHttp, type LocalReply } from '@ripstop/core';
+import { type Exchange, encodeGrpcMessage, grpcStatusOfHttp, isGrpcContentType, type LocalReply } from '@ripstop/core';
 import type { ResponseHeaders } from './response-head.ts';
 
 /** A local reply in its wire form. */
@@ -10,7 +10,7 @@ export interface LocalResponse {
 
 /** Turns a {@link LocalReply} into the response that Envoy would send: the one place on the client side that does. */
 export function localResponse(x: Exchange, reply: LocalReply, wallTimeMs: number): LocalResponse {
-  if (x.protocol === 'grpc' || isGrpc(x.request.header('content-type'))) return grpcResponse(x, reply, wallTimeMs);
+  if (x.protocol === 'grpc' || isGrpcContentType(x.request.header('content-type'))) return grpcResponse(x, reply, wallTimeMs);
   const headers: ResponseHeaders = {};
   for (const [name, value] of reply.headers) append(headers, name.toLowerCase(), value);
   const body = reply.body === '' ? undefined : Buffer.from(reply.body);
@@ -20,17 +20,12 @@ export function localResponse(x: Exchange, reply: LocalReply, wallTimeMs: number
   return { status: reply.status, headers, body: x.request.method === 'HEAD' || reply.status === 204 ? undefined : body };
 }
 
-/** Envoy's and gRPC's rule for what a gRPC content type is. */
-export function isGrpc(contentType: string | undefined): boolean {
-  return contentType?.startsWith('application/grpc') === true && (contentType.length === 16 || contentType[16] === '+');
-}
-
 function grpcResponse(x: Exchange, reply: LocalReply, wallTimeMs: number): LocalResponse {
   const headers: ResponseHeaders = {
     'content-type': 'application/grpc',
     'grpc-status': String(reply.grpcStatus ?? grpcStatusOfHttp(reply.status)),
   };
-  if (reply.body !== '') headers['grpc-message'] = percentEncode(reply.body);
+  if (reply.body !== '') headers['grpc-message'] = encodeGrpcMessage(reply.body);
   for (const [name, value] of reply.headers) append(headers, name.toLowerCase(), value);
   headers['content-length'] = '0';
   stamp(x, headers, wallTimeMs);
@@ -45,14 +40,4 @@ function stamp(x: Exchange, headers: ResponseHeaders, wallTimeMs: number): void 
 function append(headers: ResponseHeaders, name: string, value: string): void {
   const before = headers[name];
   headers[name] = before === undefined ? value : typeof before === 'string' ? [before, value] : [...before, value];
-}
-
-/** gRPC's encoding of grpc-message: printable ASCII but % stays. */
-function percentEncode(text: string): string {
-  let encoded = '';
-  for (const byte of Buffer.from(text)) {
-    encoded +=
-      byte >= 0x20 && byte <= 0x7e && byte !== 0x25 ? String.fromCharCode(byte) : `%${byte.toString(16).toUpperCase().padStart(2, '0')}`;
-  }
-  return encoded;
 }

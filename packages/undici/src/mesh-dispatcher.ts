@@ -3,6 +3,7 @@ import {
   type Clock,
   Exchange,
   type IdentitySource,
+  isGrpcContentType,
   NO_PEER,
   type Pipeline,
   type Random,
@@ -14,7 +15,6 @@ import { AttemptHandler, type ForwardEnvironment } from './attempt-handler.ts';
 import { DeadlineQueues } from './deadline-queue.ts';
 import { DirectDispatch } from './direct-dispatch.ts';
 import { EndpointPools } from './endpoint-pools.ts';
-import { isGrpc } from './local-response.ts';
 import { type Origin, OriginCache } from './origin.ts';
 import { OutboundHead } from './outbound-head.ts';
 import { ProcessHold } from './process-hold.ts';
@@ -108,7 +108,7 @@ export class MeshDispatcher extends Dispatcher {
     }
     const x = new Exchange({
       direction: 'outbound',
-      protocol: isGrpc(head.header('content-type')) ? 'grpc' : 'http1',
+      protocol: isGrpcContentType(head.header('content-type')) ? 'grpc' : 'http1',
       request: head,
       snapshot,
       manager: snapshot.outbound.forPort(origin.port) ?? snapshot.outbound.catchAll,
