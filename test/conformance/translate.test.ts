@@ -55,14 +55,15 @@ describe.skipIf(!present)('translation gives what a real istiod sends', () => {
     const push = inputOf(name);
     for (const { node, file } of nodesOf(name)) {
       const recorded = basename(file, '.json');
-      it.runIf(node.dialect === 'grpc')(`${name}, ${recorded}: asks for what the recorded client asked for`, () => {
-        const dump = JSON.parse(readFileSync(file, 'utf8')) as Record<string, readonly Record<string, unknown>[]>;
-        const resources = resourcesOfNode(node, push);
-        for (const { list } of KINDS) {
-          const asked = resources[list].map((resource) => resource.name).sort();
-          expect(asked).toEqual((dump[list] ?? []).map((json) => json[list === 'endpoints' ? 'cluster_name' : 'name']).sort());
-        }
-      });
+      if (node.dialect === 'grpc')
+        it(`${name}, ${recorded}: asks for what the recorded client asked for`, () => {
+          const dump = JSON.parse(readFileSync(file, 'utf8')) as Record<string, readonly Record<string, unknown>[]>;
+          const resources = resourcesOfNode(node, push);
+          for (const { list } of KINDS) {
+            const asked = resources[list].map((resource) => resource.name).sort();
+            expect(asked).toEqual((dump[list] ?? []).map((json) => json[list === 'endpoints' ? 'cluster_name' : 'name']).sort());
+          }
+        });
       it.each(KINDS)(`${name}, ${recorded}: $list`, ({ list, typeUrl, codec, key }) => {
         const dump = JSON.parse(readFileSync(file, 'utf8')) as Record<string, readonly Record<string, unknown>[]>;
         const expected = (dump[list] ?? []).map((json) => fromProtoJson(codec as typeof Cluster, json) as never);
