@@ -15,7 +15,7 @@ function wordsOf(source: string, name: string): string[] {
 
 describe('the page of differences', () => {
   it('names every header that the comparison with Envoy leaves out', () => {
-    const headers = wordsOf(read('test/interop/table/compare.ts'), 'LEFT_OUT').filter((word) => !['response', 'upstream'].includes(word));
+    const headers = wordsOf(read('test/simulation/compare.ts'), 'LEFT_OUT').filter((word) => !['response', 'upstream'].includes(word));
     expect(headers.length).toBeGreaterThan(0);
     expect(headers.filter((header) => !page.includes(`\`${header}\``))).toEqual([]);
   });

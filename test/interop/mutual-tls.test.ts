@@ -1,5 +1,6 @@
 import type { Mesh } from '@ripstop/node';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import type { Reply } from '../simulation/observation.ts';
 import { MeshEnvoy } from './envoy/mesh-envoy.ts';
 import { PodPort } from './envoy/pod-port.ts';
 import { TestMesh } from './mesh/test-mesh.ts';
@@ -7,7 +8,6 @@ import { Upstreams } from './mesh/upstream.ts';
 import { documents, service, workloadEntry } from './mesh/yaml.ts';
 import { sdkMember } from './runners/context.ts';
 import { replyOf } from './runners/reply-of.ts';
-import type { Reply } from './table/observation.ts';
 import { until } from './until.ts';
 
 const { envoy } = inject('peers');

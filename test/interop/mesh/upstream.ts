@@ -1,26 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-
-/** How an upstream answers one request. */
-export interface Answer {
-  readonly status?: number;
-  readonly headers?: Readonly<Record<string, string | string[]>>;
-  readonly body?: string;
-  /** Milliseconds before the answer. */
-  readonly afterMs?: number;
-  /** Ends the connection instead of answering. */
-  readonly hangUp?: boolean;
-}
-
-/** One request as an upstream saw it. */
-export interface SeenRequest {
-  readonly workload: string;
-  readonly method: string;
-  readonly path: string;
-  /** Lower-case name and value, one entry a line, in order. */
-  readonly headers: readonly (readonly [string, string])[];
-  readonly body: string;
-}
+import type { SeenRequest } from '../../simulation/observation.ts';
+import type { Answer } from '../../simulation/row.ts';
 
 /**
  * The workloads of a test mesh: HTTP servers that write down what they see and answer 200 with their own name, or what the test asks

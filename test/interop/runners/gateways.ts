@@ -1,7 +1,7 @@
 import { createGateway } from '@ripstop/gateway';
 import { Client } from 'undici';
+import type { Caller } from '../../simulation/observation.ts';
 import { MeshEnvoy } from '../envoy/mesh-envoy.ts';
-import type { Caller } from '../table/observation.ts';
 import { type Runner, sdkMember } from './context.ts';
 import { rawReply } from './raw-reply.ts';
 import { replyOf } from './reply-of.ts';

@@ -1,5 +1,5 @@
 import { connect } from 'node:net';
-import type { Reply } from '../table/observation.ts';
+import type { Reply } from '../../simulation/observation.ts';
 
 /** Envoy closes a connection that it has answered up to a second later; who says nothing for longer says nothing. */
 const SILENCE_MS = 1500;

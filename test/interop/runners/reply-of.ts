@@ -1,6 +1,6 @@
 import type { Dispatcher } from 'undici';
-import type { Reply } from '../table/observation.ts';
-import type { Call } from '../table/row.ts';
+import type { Reply } from '../../simulation/observation.ts';
+import type { Call } from '../../simulation/row.ts';
 
 /** Makes a call over an undici dispatcher. */
 export async function replyOf(dispatcher: Dispatcher, call: Call): Promise<Reply> {

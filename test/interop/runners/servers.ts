@@ -1,10 +1,10 @@
 import { connect } from 'node:tls';
 import type { Identity } from '@ripstop/identity';
 import { type buildConnector, Client } from 'undici';
+import type { Caller } from '../../simulation/observation.ts';
+import type { Call } from '../../simulation/row.ts';
 import { MeshEnvoy } from '../envoy/mesh-envoy.ts';
 import { workloadIdentity } from '../mesh/workload-identity.ts';
-import type { Caller } from '../table/observation.ts';
-import type { Call } from '../table/row.ts';
 import { type Runner, sdkMember } from './context.ts';
 import { rawReply } from './raw-reply.ts';
 import { replyOf } from './reply-of.ts';

@@ -1,4 +1,4 @@
-import type { Table } from './row.ts';
+import type { Table } from '../row.ts';
 
 export const localReplies: Table = {
   name: 'replies that no upstream makes',

@@ -1,4 +1,4 @@
-import type { Table } from './row.ts';
+import type { Table } from '../row.ts';
 
 const V1 = { status: 200, to: ['echo-v1'] } as const;
 const V2 = { status: 200, to: ['echo-v2'] } as const;

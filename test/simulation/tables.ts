@@ -1,3 +1,4 @@
+import type { Table } from './row.ts';
 import { allowNothing, denyAll, policies } from './table/authorization.ts';
 import { gatewayCodec, serverCodec } from './table/codec.ts';
 import { destinations } from './table/destinations.ts';
@@ -9,8 +10,25 @@ import { issuers, tokens } from './table/request-authentication.ts';
 import { resilience } from './table/resilience.ts';
 import { rewriting } from './table/rewriting.ts';
 import { routing } from './table/routing.ts';
-import { runTable } from './table/run-table.ts';
 
-for (const table of [routing, rewriting, localReplies, resilience, load, destinations, besideGateway, gateway]) runTable(table);
-for (const table of [denyAll, allowNothing, policies, permissive, strict, disabled, serverCodec, gatewayCodec]) runTable(table);
-for (const table of [tokens, issuers]) runTable(table);
+/** Every table, for every runner. */
+export const tables: readonly Table[] = [
+  routing,
+  rewriting,
+  localReplies,
+  resilience,
+  load,
+  destinations,
+  besideGateway,
+  gateway,
+  denyAll,
+  allowNothing,
+  policies,
+  permissive,
+  strict,
+  disabled,
+  serverCodec,
+  gatewayCodec,
+  tokens,
+  issuers,
+];

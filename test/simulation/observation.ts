@@ -1,5 +1,14 @@
-import type { SeenRequest } from '../mesh/upstream.ts';
 import type { Call } from './row.ts';
+
+/** One request as an upstream saw it. */
+export interface SeenRequest {
+  readonly workload: string;
+  readonly method: string;
+  readonly path: string;
+  /** Lower-case name and value, one entry a line, in order. */
+  readonly headers: readonly (readonly [string, string])[];
+  readonly body: string;
+}
 
 /** What the caller got. */
 export interface Reply {

@@ -1,5 +1,5 @@
 import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
-import type { Call, Expectation, Row, Table } from './row.ts';
+import type { Call, Expectation, Row, Table } from '../row.ts';
 
 const ISSUER = 'testing@secure.istio.io';
 const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 });

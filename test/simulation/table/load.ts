@@ -1,4 +1,4 @@
-import type { Table } from './row.ts';
+import type { Table } from '../row.ts';
 
 export const load: Table = {
   name: 'weights, circuit breakers and outlier detection',

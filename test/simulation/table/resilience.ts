@@ -1,4 +1,4 @@
-import type { Table } from './row.ts';
+import type { Table } from '../row.ts';
 
 export const resilience: Table = {
   name: 'faults, timeouts and retries',

@@ -1,5 +1,3 @@
-import type { Answer } from '../mesh/upstream.ts';
-
 /** One request. */
 export interface Call {
   /** Absolute, as an app writes it. The path goes out as it stands here. */
@@ -11,6 +9,17 @@ export interface Call {
   readonly raw?: string;
   /** Tables of the place `server`: whose certificate the caller shows; default none, in plaintext. */
   readonly as?: { readonly serviceAccount: string; readonly namespace?: string };
+}
+
+/** How an upstream answers one request. */
+export interface Answer {
+  readonly status?: number;
+  readonly headers?: Readonly<Record<string, string | string[]>>;
+  readonly body?: string;
+  /** Milliseconds before the answer. */
+  readonly afterMs?: number;
+  /** Ends the connection instead of answering. */
+  readonly hangUp?: boolean;
 }
 
 /** What the YAML means for the call. Left out: not looked at (what Envoy and the SDK do is compared all the same). */

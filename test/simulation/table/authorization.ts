@@ -1,4 +1,4 @@
-import type { Row, Table } from './row.ts';
+import type { Row, Table } from '../row.ts';
 
 const DENIED = { status: 403, body: 'RBAC: access denied', to: [] } as const;
 const SERVED = { status: 200, to: ['served-v1'] } as const;

@@ -1,4 +1,4 @@
-import type { Table } from './row.ts';
+import type { Table } from '../row.ts';
 
 const SERVED = { status: 200, to: ['served-v1'] } as const;
 const plaintext = { url: 'http://served/' };

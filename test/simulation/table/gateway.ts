@@ -1,4 +1,4 @@
-import type { Table } from './row.ts';
+import type { Table } from '../row.ts';
 
 /** The YAML of the mission's source text, word for word, and a service behind it. */
 const MISSION = `

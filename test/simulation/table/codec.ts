@@ -1,4 +1,4 @@
-import type { Row, Table } from './row.ts';
+import type { Row, Table } from '../row.ts';
 
 const EXPECT = 'Expect: 100-continue';
 const NO_EXPECT = {

@@ -1,4 +1,4 @@
-import type { Table } from './row.ts';
+import type { Table } from '../row.ts';
 
 export const rewriting: Table = {
   name: 'rewrites and header operations',

@@ -1,4 +1,4 @@
-import type { Row, Table } from './row.ts';
+import type { Row, Table } from '../row.ts';
 
 /** Where a call goes beside a plain route: copies, by key, out of the mesh. */
 export const destinations: Table = {

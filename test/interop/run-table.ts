@@ -1,17 +1,17 @@
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { PodPort } from '../envoy/pod-port.ts';
-import { TestMesh } from '../mesh/test-mesh.ts';
-import { Upstreams } from '../mesh/upstream.ts';
-import { documents, service, subsets, workloadEntry } from '../mesh/yaml.ts';
-import type { Runner } from '../runners/context.ts';
-import { gateways } from '../runners/gateways.ts';
-import { servers } from '../runners/servers.ts';
-import { sidecars } from '../runners/sidecars.ts';
-import { until } from '../until.ts';
-import { compare, compareByStatus } from './compare.ts';
-import { unmet } from './meets.ts';
-import type { Caller, Observation, Pair } from './observation.ts';
-import type { Row, Table } from './row.ts';
+import { compare, compareByStatus } from '../simulation/compare.ts';
+import { unmet } from '../simulation/meets.ts';
+import type { Caller, Observation, Pair } from '../simulation/observation.ts';
+import type { Row, Table } from '../simulation/row.ts';
+import { PodPort } from './envoy/pod-port.ts';
+import { TestMesh } from './mesh/test-mesh.ts';
+import { Upstreams } from './mesh/upstream.ts';
+import { documents, service, subsets, workloadEntry } from './mesh/yaml.ts';
+import type { Runner } from './runners/context.ts';
+import { gateways } from './runners/gateways.ts';
+import { servers } from './runners/servers.ts';
+import { sidecars } from './runners/sidecars.ts';
+import { until } from './until.ts';
 
 const WORKLOADS = [
   { name: 'echo-v1', app: 'echo', version: 'v1' },
