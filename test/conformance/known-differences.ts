@@ -7,10 +7,6 @@ export interface KnownDifference {
 /** Each is on docs/reference/differences.md, or its field in docs/reference/supported-fields.md is marked. One that is gone fails the test. */
 export const KNOWN: readonly KnownDifference[] = [
   {
-    where: /^security\/sidecar-(curl|both|strict).* listeners virtualInbound$/,
-    why: 'CUSTOM is not enforced yet: what it protects refuses',
-  },
-  {
     where: /^security\/grpc-(httpbin|legacy) listeners xds\.istio\.io\//,
     why: 'ALLOW without rules denies, dry-run is not enforced, aliases are expanded, conditions that gRPC cannot judge deny',
   },

@@ -2,12 +2,14 @@ import type { AuthorizationPolicySpec, MeshObject, PolicyTargetReference, Reques
 import { GATEWAY_API } from '../gateway-api/gateway-types.ts';
 import { selects } from './service.ts';
 
+export type PolicyObject = MeshObject<AuthorizationPolicySpec>;
+
 /** The policies that apply to one workload, sorted by what they do. */
 export interface WorkloadPolicies {
-  readonly custom: readonly MeshObject<AuthorizationPolicySpec>[];
-  readonly audit: readonly MeshObject<AuthorizationPolicySpec>[];
-  readonly deny: readonly MeshObject<AuthorizationPolicySpec>[];
-  readonly allow: readonly MeshObject<AuthorizationPolicySpec>[];
+  readonly custom: readonly PolicyObject[];
+  readonly audit: readonly PolicyObject[];
+  readonly deny: readonly PolicyObject[];
+  readonly allow: readonly PolicyObject[];
   /** Oldest first. */
   readonly requestAuthentications: readonly MeshObject<RequestAuthenticationSpec>[];
   /** What protects this workload and is not enforced yet, so the workload refuses (see translate/rbac/rbac-filters.ts). */
@@ -24,7 +26,7 @@ interface Selected {
 
 /** Every document of the mesh that says who may call. */
 export interface SecurityObjects {
-  readonly policies: readonly MeshObject<AuthorizationPolicySpec>[];
+  readonly policies: readonly PolicyObject[];
   readonly requestAuthentications: readonly MeshObject<RequestAuthenticationSpec>[];
   readonly unenforced: readonly MeshObject[];
 }
@@ -51,8 +53,7 @@ export function policiesFor(
     );
   };
   const mine = policies.filter(applies);
-  const withAction = (action: string): MeshObject<AuthorizationPolicySpec>[] =>
-    mine.filter(({ spec }) => (spec.action ?? 'ALLOW') === action);
+  const withAction = (action: string): PolicyObject[] => mine.filter(({ spec }) => (spec.action ?? 'ALLOW') === action);
   return {
     custom: withAction('CUSTOM'),
     audit: withAction('AUDIT'),

@@ -1,4 +1,4 @@
-import type { HTTPRetry, MeshConfigSpec, MeshObject } from '@ripstop/istio-api';
+import type { ExtensionProvider, HTTPRetry, MeshConfigSpec, MeshObject } from '@ripstop/istio-api';
 import type { LocalityBalancing } from './locality-policy.ts';
 
 /** MeshConfig with Istio's defaults filled in. */
@@ -17,6 +17,7 @@ export interface MeshConfig {
   readonly locality: LocalityBalancing;
   /** Proxies in front of gateways whose x-forwarded-for is believed. */
   readonly numTrustedProxies: number;
+  readonly extensionProviders: readonly ExtensionProvider[];
 }
 
 interface MoreFields extends LocalityBalancing {
@@ -46,5 +47,6 @@ export function meshConfigOf(objects: readonly MeshObject[], trustDomain: string
     },
     tracingSampling: spec.defaultConfig?.tracing?.sampling ?? 1,
     numTrustedProxies: spec.defaultConfig?.gatewayTopology?.numTrustedProxies ?? 0,
+    extensionProviders: spec.extensionProviders ?? [],
   };
 }

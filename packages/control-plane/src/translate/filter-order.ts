@@ -20,18 +20,21 @@ export type HttpFilterFields = FieldsOf<typeof HttpFilter>;
  * The HTTP filters of a server or a gateway, in the order in which they see a request:
  *
  * 1. rbac (refusals)  what cannot be enforced is refused before anything else judges
- * 2. jwt_authn        before rbac, which reads the request principal and the claims that it verifies
- * 3. rbac LOG         AUDIT marks, before a verdict ends the request
- * 4. rbac DENY        any match ends it: no ALLOW can open what a DENY closes
- * 5. rbac ALLOW       with ALLOW policies present, one must match
- * 6. grpc_stats       counts what authorization let through
- * 7. fault            after authorization: an injected 503 must not tell a stranger that a path exists
- * 8. cors             answers preflights of who may come in
- * 9. router           hands over to the app, or to the gateway's upstream
+ * 2. rbac (shadow)    notes which CUSTOM policies match, and decides nothing
+ * 3. ext_authz        asks when one did: an external denial ends the request before any ALLOW is looked at
+ * 4. jwt_authn        before rbac, which reads the request principal and the claims that it verifies
+ * 5. rbac LOG         AUDIT marks, before a verdict ends the request
+ * 6. rbac DENY        any match ends it: no ALLOW can open what a DENY closes
+ * 7. rbac ALLOW       with ALLOW policies present, one must match
+ * 8. grpc_stats       counts what authorization let through
+ * 9. fault            after authorization: an injected 503 must not tell a stranger that a path exists
+ * 10. cors            answers preflights of who may come in
+ * 11. router          hands over to the app, or to the gateway's upstream
  */
-export function inboundFilters({ refusals, jwt, rbac }: SecurityFilters): HttpFilterFields[] {
+export function inboundFilters({ refusals, custom, jwt, rbac }: SecurityFilters): HttpFilterFields[] {
   return [
     ...refusals.map(rbacFilter),
+    ...custom,
     ...(jwt === undefined ? [] : [filter('envoy.filters.http.jwt_authn', packAny(JwtAuthentication, jwt))]),
     ...rbac.map(rbacFilter),
     ...tail(),

@@ -1,4 +1,4 @@
-import { LISTENER_TYPE_URL, Listener, NetworkRbac, packAny, TlsInspector, TrafficDirection } from '@ripstop/xds-api';
+import { LISTENER_TYPE_URL, Listener, packAny, TlsInspector, TrafficDirection } from '@ripstop/xds-api';
 import type { ProxyNode } from '../model/proxy-node.ts';
 import type { PushContext } from '../push/push-context.ts';
 import { resolveHost } from '../push/service.ts';
@@ -9,9 +9,8 @@ import { boundHosts, type GatewayPortServer, gatewayPorts } from './gateway-serv
 import { clusterOf } from './http-routes.ts';
 import { socketAddress } from './inbound-listener.ts';
 import { rds } from './outbound-listeners.ts';
-import { networkRbacFilters } from './rbac/rbac-filters.ts';
 import type { XdsResource } from './resource.ts';
-import { securityFilters } from './security-filters.ts';
+import { securityFilters, tcpSecurityFilters } from './security-filters.ts';
 import { type NetworkFilterFields, tcpProxy } from './tcp-proxy.ts';
 import { gatewaySocket } from './tls.ts';
 import type { FieldsOf } from './values.ts';
@@ -51,13 +50,8 @@ class ChainBuilder {
   constructor(node: ProxyNode, push: PushContext) {
     this.node = node;
     this.push = push;
-    const trustDomains = [push.mesh.trustDomain, ...push.mesh.trustDomainAliases];
-    const policies = push.policiesFor(node.namespace, node.labels);
     this.httpFilters = inboundFilters(securityFilters(node, push));
-    this.tcpFilters = networkRbacFilters(policies, trustDomains).map((config) => ({
-      name: 'envoy.filters.network.rbac',
-      configType: { $case: 'typedConfig', value: packAny(NetworkRbac, config) },
-    }));
+    this.tcpFilters = tcpSecurityFilters(node, push);
   }
 
   chains(listener: string, servers: readonly GatewayPortServer[]): ChainFields[] {

@@ -3,7 +3,6 @@ import {
   HttpInspector,
   LISTENER_TYPE_URL,
   Listener,
-  NetworkRbac,
   OriginalDst,
   packAny,
   type RouteConfiguration,
@@ -19,9 +18,8 @@ import { connectionManager } from './connection-manager.ts';
 import { inboundFilters } from './filter-order.ts';
 import { type InboundPort, inboundPorts } from './inbound-ports.ts';
 import { INBOUND_PASSTHROUGH_CLUSTER, inboundCluster } from './names.ts';
-import { networkRbacFilters } from './rbac/rbac-filters.ts';
 import type { XdsResource } from './resource.ts';
-import { securityFilters } from './security-filters.ts';
+import { securityFilters, tcpSecurityFilters } from './security-filters.ts';
 import { tcpProxy } from './tcp-proxy.ts';
 import { downstreamSocket } from './tls.ts';
 import { type FieldsOf, sourceMetadata, ZERO } from './values.ts';
@@ -153,12 +151,8 @@ class ChainFactory {
     this.node = node;
     this.push = push;
     this.trustDomains = [push.mesh.trustDomain, ...push.mesh.trustDomainAliases];
-    const policies = push.policiesFor(node.namespace, node.labels);
     this.httpFilters = inboundFilters(securityFilters(node, push));
-    this.tcpFilters = networkRbacFilters(policies, this.trustDomains).map((config) => ({
-      name: 'envoy.filters.network.rbac',
-      configType: { $case: 'typedConfig', value: packAny(NetworkRbac, config) },
-    }));
+    this.tcpFilters = tcpSecurityFilters(node, push);
   }
 
   chain({ name, match, http, tls }: Reception, port: InboundPort | undefined): ChainFields {

@@ -1,4 +1,5 @@
 import { anyList, selector, texts } from './common.ts';
+import { extensionProvider } from './extension-provider.ts';
 import { type Kind, NOTHING_ELSE } from './kind.ts';
 import {
   any,
@@ -120,7 +121,7 @@ const fields: Fields = {
   defaultHttpRetryPolicy: retry,
   defaultConfig,
   enableTracing: ignored(bool, 'spans are made whenever the app has an OpenTelemetry SDK'),
-  extensionProviders: ignored(anyList, 'neither Telemetry nor CUSTOM authorization asks for one yet'),
+  extensionProviders: list(extensionProvider),
   defaultProviders: ignored(object({ metrics: texts, tracing: texts, accessLogging: texts }), 'the standard metrics are always kept'),
   ...ignoredFields(
     { defaultServiceExportTo: texts, defaultVirtualServiceExportTo: texts, defaultDestinationRuleExportTo: texts },

@@ -38,7 +38,42 @@ export interface EndpointSliceBody {
   }[];
   readonly ports?: readonly { readonly name?: string; readonly port?: number; readonly protocol?: string }[];
 }
+/** What external authorizers of both kinds have in common. */
+interface ExternalAuthorizer {
+  readonly service?: string;
+  readonly port?: number;
+  readonly timeout?: string;
+  readonly failOpen?: boolean;
+  readonly statusOnError?: string;
+  readonly includeRequestBodyInCheck?: {
+    readonly maxRequestBytes?: number;
+    readonly allowPartialMessage?: boolean;
+    readonly packAsBytes?: boolean;
+  };
+}
+
+/** An authorizer that is asked by gRPC (Envoy's `envoy.service.auth.v3.Authorization`). */
+export type ExtAuthzGrpcProvider = ExternalAuthorizer;
+
+/** An authorizer that is asked by HTTP. */
+export interface ExtAuthzHttpProvider extends ExternalAuthorizer {
+  readonly pathPrefix?: string;
+  readonly includeHeadersInCheck?: readonly string[];
+  readonly includeRequestHeadersInCheck?: readonly string[];
+  readonly includeAdditionalHeadersInCheck?: Readonly<Record<string, string>>;
+  readonly headersToUpstreamOnAllow?: readonly string[];
+  readonly headersToDownstreamOnDeny?: readonly string[];
+  readonly headersToDownstreamOnAllow?: readonly string[];
+}
+
+export interface ExtensionProvider {
+  readonly name?: string;
+  readonly envoyExtAuthzHttp?: ExtAuthzHttpProvider;
+  readonly envoyExtAuthzGrpc?: ExtAuthzGrpcProvider;
+}
+
 export interface MeshConfigSpec {
+  readonly extensionProviders?: readonly ExtensionProvider[];
   readonly defaultHttpRetryPolicy?: { readonly retryOn?: string };
   readonly trustDomain?: string;
   readonly trustDomainAliases?: readonly string[];

@@ -1,12 +1,10 @@
-import type { AuthorizationPolicySpec, MeshObject } from '@ripstop/istio-api';
 import { HttpRbac, NetworkRbac, RBAC_Action, type RbacRules } from '@ripstop/xds-api';
-import { isDryRun, type WorkloadPolicies } from '../../push/authorization.ts';
+import { isDryRun, type PolicyObject, type WorkloadPolicies } from '../../push/authorization.ts';
 import type { FieldsOf } from '../values.ts';
 import { allIds, allOf, anyPermission, anyPrincipal, notId, notRule } from './matchers.ts';
 import { rbacPolicy } from './rule.ts';
 
-type RulesFields = FieldsOf<typeof RbacRules>;
-type PolicyObject = MeshObject<AuthorizationPolicySpec>;
+export type RulesFields = FieldsOf<typeof RbacRules>;
 
 export interface RbacScope {
   readonly trustDomains: readonly string[];
@@ -24,16 +22,14 @@ export function httpRbacFilters(policies: WorkloadPolicies, trustDomains: readon
 }
 
 /** What stands before all of them: the refusal of what is not enforced, or nothing. */
-export function httpRefusals(policies: WorkloadPolicies, trustDomains: readonly string[]): HttpRbac[] {
-  return refusals(policies, { trustDomains, tcp: false }).map((fields) => HttpRbac.fromPartial(fields));
+export function httpRefusals(policies: WorkloadPolicies): HttpRbac[] {
+  return refusals(policies).map((fields) => HttpRbac.fromPartial(fields));
 }
 
 /** Refusals, AUDIT, DENY and ALLOW for TCP connections. */
 export function networkRbacFilters(policies: WorkloadPolicies, trustDomains: readonly string[]): NetworkRbac[] {
   const scope = { trustDomains, tcp: true };
-  return [...refusals(policies, scope), ...groups(policies, scope)].map((fields) =>
-    NetworkRbac.fromPartial({ statPrefix: 'tcp.', ...fields }),
-  );
+  return [...refusals(policies), ...groups(policies, scope)].map((fields) => NetworkRbac.fromPartial({ statPrefix: 'tcp.', ...fields }));
 }
 
 interface RbacFields {
@@ -67,19 +63,29 @@ function groupFields({ action, policies }: ActionGroup, scope: RbacScope): RbacF
   };
 }
 
-function rulesOf(action: RBAC_Action, policies: readonly PolicyObject[], { trustDomains, tcp }: RbacScope): RulesFields {
+function rulesOf(action: RBAC_Action, policies: readonly PolicyObject[], scope: RbacScope): RulesFields {
+  return { action, policies: policiesOf(policies, action, scope) };
+}
+
+/** An Envoy policy for each rule, by istiod's names. */
+export function policiesOf(
+  policies: readonly PolicyObject[],
+  action: RBAC_Action,
+  { trustDomains, tcp }: RbacScope,
+  prefix = '',
+): NonNullable<RulesFields['policies']> {
   const found: NonNullable<RulesFields['policies']> = {};
   for (const { metadata, spec } of policies) {
     const { namespace, name } = metadata;
     const rules = spec.rules ?? [];
     // No rules means never: as ALLOW it admits nobody, as DENY nobody is refused by it.
-    if (rules.length === 0) found[policyName(namespace, name, 0)] = NEVER;
+    if (rules.length === 0) found[prefix + policyName(namespace, name, 0)] = NEVER;
     for (const [index, rule] of rules.entries()) {
       const policy = rbacPolicy(rule ?? {}, { namespace, trustDomains, tcp, allow: action === RBAC_Action.ALLOW });
-      if (policy !== undefined) found[policyName(namespace, name, index)] = policy;
+      if (policy !== undefined) found[prefix + policyName(namespace, name, index)] = policy;
     }
   }
-  return { action, policies: found };
+  return found;
 }
 
 function policyName(namespace: string, name: string, rule: number): string {
@@ -90,17 +96,11 @@ const NEVER = { permissions: [notRule(anyPermission)], principals: [notId(anyPri
 const ALWAYS = { permissions: [allOf([anyPermission])], principals: [allIds([anyPrincipal])] };
 
 /**
- * What this version cannot enforce it refuses: what a CUSTOM policy would have an external authorizer judge is denied, and a workload
- * with a plugin or an EnvoyFilter that authenticates or authorizes answers nobody. Never laxer than the document asks for.
+ * What this version cannot enforce it refuses: a workload with a plugin or an EnvoyFilter that authenticates or authorizes answers nobody.
+ * Never laxer than the document asks for.
  */
-function refusals({ custom, unenforced }: WorkloadPolicies, { trustDomains, tcp }: RbacScope): RbacFields[] {
+function refusals({ unenforced }: WorkloadPolicies): RbacFields[] {
   const policies: NonNullable<RulesFields['policies']> = {};
-  for (const { metadata, spec } of custom) {
-    for (const [index, rule] of (spec.rules ?? []).entries()) {
-      const policy = rbacPolicy(rule ?? {}, { namespace: metadata.namespace, trustDomains, tcp, allow: false });
-      if (policy !== undefined) policies[`not-enforced-custom-${policyName(metadata.namespace, metadata.name, index)}`] = policy;
-    }
-  }
   for (const { kind, metadata } of unenforced) {
     policies[`not-enforced-${kebab(kind)}-ns[${metadata.namespace}]-name[${metadata.name}]`] = ALWAYS;
   }
