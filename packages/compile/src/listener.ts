@@ -1,4 +1,4 @@
-import type { DownstreamTls, FilterChain, FilterChainMatch, HttpConnectionManager } from '@ripstop/core';
+import type { DownstreamTls, FilterChain, FilterChainMatch, HttpConnectionManager, SourceRef } from '@ripstop/core';
 import {
   DownstreamTlsContext,
   type FilterChain as FilterChainMessage,
@@ -12,6 +12,7 @@ import {
 import { compileDownstreamTls } from './cluster/tls-context.ts';
 import { compileManager, type ManagerEnv, rdsName } from './http-connection-manager.ts';
 import { secretNames } from './secret.ts';
+import { sourcesOf } from './values.ts';
 
 /** A listener whose messages were unpacked; its routes are joined later. */
 export interface DecodedListener {
@@ -25,6 +26,8 @@ export interface DecodedListener {
   readonly routeNames: readonly string[];
   /** Certificates that the control plane serves. */
   readonly secretNames: readonly string[];
+  /** Documents that say who may call, by `kind namespace/name`. */
+  readonly sources: ReadonlyMap<string, SourceRef> | undefined;
 }
 
 interface DecodedChain {
@@ -56,6 +59,7 @@ export function decodeListener(message: Listener, isRouter: boolean): DecodedLis
             : 'outbound',
     chains,
     defaultChain,
+    sources: sourcesOf(message.metadata),
     secretNames: [...new Set(all.flatMap(({ tls }) => secretNames(tls)))],
     routeNames: [...new Set(all.flatMap(({ manager }) => (manager === undefined ? [] : (rdsName(manager) ?? []))))],
   };
@@ -109,7 +113,10 @@ export function compileChains(
     name: chain.name,
     match: chain.match,
     tls: chain.tls,
-    http: chain.manager === undefined ? undefined : compileManager(`${listener.name}/${chain.name}`, chain.manager, env),
+    http:
+      chain.manager === undefined
+        ? undefined
+        : { ...compileManager(`${listener.name}/${chain.name}`, chain.manager, env), sources: listener.sources },
     tcpCluster: chain.tcpCluster,
   });
   return {

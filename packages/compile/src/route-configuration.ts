@@ -42,6 +42,7 @@ import type { HttpFilters } from './http-filters.ts';
 import { compileHeaderMatcher, compilePathSpecifier, compileQueryMatcher } from './matchers.ts';
 import { checkSubstitution, compileRegex } from './regex.ts';
 import { compileRetryPolicy } from './retry-policy.ts';
+import { routeConditions } from './route-conditions.ts';
 import { fraction, milliseconds, percent, sourceOf } from './values.ts';
 
 /** Body bytes kept for retries and mirrors when the configuration says nothing. */
@@ -99,16 +100,18 @@ function compileVirtualHost(host: VirtualHostMessage, table: RouteConfiguration,
 }
 
 function compileRoute(route: RouteMessage, host: VirtualHostMessage, table: RouteConfiguration, env: RouteEnv): Route {
-  if (route.match === undefined) throw new Error('no match');
-  const path = compilePathSpecifier(route.match);
-  const caseSensitive = route.match.caseSensitive ?? true;
+  const { match } = route;
+  if (match === undefined) throw new Error('no match');
+  const path = compilePathSpecifier(match);
+  const caseSensitive = match.caseSensitive ?? true;
   const overrides = [table.typedPerFilterConfig, host.typedPerFilterConfig, route.typedPerFilterConfig];
   const levels = table.mostSpecificHeaderMutationsWins
     ? [operationsOf(table), operationsOf(host), operationsOf(route)]
     : [operationsOf(route), operationsOf(host), operationsOf(table)];
   return {
     name: route.name,
-    matches: compileMatch(route.match, path, caseSensitive, env.random),
+    matches: compileMatch(match, path, caseSensitive, env.random),
+    conditions: () => routeConditions(match, path, caseSensitive),
     literal: caseSensitive && 'value' in path ? path.value : undefined,
     action: compileAction(route, host, path, env),
     filters: env.filters.create(overrides),
@@ -192,6 +195,7 @@ function forwardAction(
     kind: 'forward',
     chooseCluster: clusters.choose,
     clusterNames: clusters.names,
+    weights: clusters.weights,
     rewrite: compileRewrite(
       {
         prefixRewrite: action.prefixRewrite,
@@ -216,7 +220,13 @@ function forwardAction(
   };
 }
 
-function clusterChoice(action: RouteAction, random: Random): { choose: (x: Exchange) => string | undefined; names: readonly string[] } {
+interface ClusterChoice {
+  readonly choose: (x: Exchange) => string | undefined;
+  readonly names: readonly string[];
+  readonly weights?: ForwardAction['weights'];
+}
+
+function clusterChoice(action: RouteAction, random: Random): ClusterChoice {
   const specifier = action.clusterSpecifier;
   switch (specifier?.$case) {
     case 'cluster': {
@@ -234,7 +244,8 @@ function clusterChoice(action: RouteAction, random: Random): { choose: (x: Excha
         headers: compileHeaderMutations([operationsOf(entry)]),
       }));
       const choose = compileWeightedClusters(entries, random, choosingNumber(specifier.value.randomValueSpecifier));
-      return { choose, names: entries.map((entry) => entry.cluster) };
+      const weights = entries.map(({ cluster, weight }) => ({ cluster, weight }));
+      return { choose, names: entries.map((entry) => entry.cluster), weights };
     }
     default:
       throw new Error(`cluster specifier ${specifier?.$case ?? 'missing'} is not supported`);

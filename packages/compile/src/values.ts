@@ -34,19 +34,30 @@ export function filterMetadata(metadata: WithFilterMetadata | undefined, name: s
  * `filter_metadata.istio.config` path (`/apis/<group>/<version>/namespaces/<ns>/<kind>/<name>`).
  */
 export function sourceOf(metadata: WithFilterMetadata | undefined): SourceRef | undefined {
-  const own = filterMetadata(metadata, 'ripstop');
-  if (typeof own.kind === 'string') {
-    return {
-      kind: own.kind,
-      namespace: String(own.namespace ?? ''),
-      name: String(own.name ?? ''),
-      ...(typeof own.file === 'string' ? { file: own.file } : {}),
-      ...(typeof own.line === 'number' ? { line: own.line } : {}),
-    };
-  }
+  const own = sourceRef(filterMetadata(metadata, 'ripstop'));
+  if (own !== undefined) return own;
   const { config } = filterMetadata(metadata, 'istio');
   const match = typeof config === 'string' ? /\/namespaces\/([^/]+)\/([^/]+)\/([^/]+)$/.exec(config) : null;
   if (match === null) return undefined;
   const kind = match[2]!.replace(/(^|-)([a-z])/g, (_all, _dash, letter: string) => letter.toUpperCase());
   return { kind, namespace: match[1]!, name: match[3]! };
+}
+
+/** Documents that a listener as a whole is made of (`filter_metadata.ripstop.objects`), by `kind namespace/name`; undefined = not told. */
+export function sourcesOf(metadata: WithFilterMetadata | undefined): ReadonlyMap<string, SourceRef> | undefined {
+  const { objects } = filterMetadata(metadata, 'ripstop');
+  if (!Array.isArray(objects)) return undefined;
+  const refs = objects.map((object: unknown) => sourceRef(object as Readonly<Record<string, unknown>>)).filter((ref) => ref !== undefined);
+  return new Map(refs.map((ref) => [`${ref.kind} ${ref.namespace}/${ref.name}`, ref]));
+}
+
+function sourceRef(own: Readonly<Record<string, unknown>> | null): SourceRef | undefined {
+  if (typeof own?.kind !== 'string') return undefined;
+  return {
+    kind: own.kind,
+    namespace: String(own.namespace ?? ''),
+    name: String(own.name ?? ''),
+    ...(typeof own.file === 'string' ? { file: own.file } : {}),
+    ...(typeof own.line === 'number' ? { line: own.line } : {}),
+  };
 }

@@ -9,6 +9,8 @@ export interface Filter {
   readonly name: string;
   /** Undefined = go on, synchronously. */
   onRequest?(x: Exchange): LocalReply | undefined | Promise<LocalReply | undefined>;
+  /** In the place of `onRequest` when nothing is to be sent: says in `x.decision` what it would do, without waiting, counting or asking. */
+  explain?(x: Exchange): LocalReply | undefined | Promise<LocalReply | undefined>;
   /** Response headers are here, from upstream, the app, or a local reply. */
   onResponse?(x: Exchange, head: ResponseHead): void;
   /** Exactly once, at the end of the stream. */

@@ -7,6 +7,8 @@ export * from './cluster/cluster-states.ts';
 export * from './cluster/resources.ts';
 export * from './decision-record.ts';
 export * from './exchange.ts';
+export * from './explain/explain.ts';
+export * from './explain/explained-head.ts';
 export * from './filter.ts';
 export * from './filter-chain-match.ts';
 export * from './filters/cors.ts';

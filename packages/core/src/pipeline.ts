@@ -1,4 +1,7 @@
+import type { DecisionRecord } from './decision-record.ts';
 import type { Exchange, ResponseHead } from './exchange.ts';
+import { recordEndpoints } from './explain/endpoint-trail.ts';
+import { recordForward, recordRoute } from './explain/route-trail.ts';
 import type { Filter } from './filter.ts';
 import { applyForwardedHeaders } from './forwarded-headers.ts';
 import { clusterNotFoundReply, noRouteReply } from './local-replies.ts';
@@ -6,6 +9,7 @@ import { type LocalReply, localReply } from './local-reply.ts';
 import type { Outcome } from './outcome.ts';
 import { normalizePath } from './path-normalization.ts';
 import type { Clock, Random } from './ports.ts';
+import { formatResponseFlags } from './response-flags.ts';
 import { clientScheme } from './route/redirect.ts';
 import { replaceAuthority } from './route/rewrite.ts';
 import type { ForwardAction, Route } from './route/route.ts';
@@ -63,7 +67,8 @@ export class Pipeline {
       host === undefined || (host.requireTls && clientScheme(x.request) !== 'https')
         ? undefined
         : firstMatch(host.index === undefined ? host.routes : host.index.candidates(x.matchPath), x);
-    const refused = runFilters(x, x.route?.filters ?? x.manager.defaultFilters, 0);
+    const filters = x.route?.filters ?? x.manager.defaultFilters;
+    const refused = x.decision === undefined ? runFilters(x, filters, 0) : explainFilters(x, filters, x.decision);
     if (refused === undefined) return settle(x, this.act(x));
     if (refused instanceof Promise) return refused.then((reply) => settle(x, reply ?? this.act(x)));
     return settle(x, refused);
@@ -101,6 +106,7 @@ export class Pipeline {
   end(x: Exchange, outcome: Outcome): void {
     const filters = x.route?.filters ?? x.manager.defaultFilters;
     for (let index = 0; index < filters.length; index++) filters[index]!.onEnd?.(x, outcome);
+    x.decision?.close(resultOf(x, outcome));
   }
 
   private act(x: Exchange): LocalReply | undefined {
@@ -110,7 +116,6 @@ export class Pipeline {
       return localReply({ status: 301, details: HTTPS_REQUIRED_DETAILS, headers: [['location', location]] });
     }
     if (route === undefined) return noRouteReply();
-    x.decision?.add('route', `${route.name === '' ? 'a route' : route.name} of virtual host ${x.virtualHost?.name}`, route.source);
     const { action } = route;
     if (action.kind === 'reply') return action.reply(x);
     if (action.kind === 'forward') return forward(x, route, action);
@@ -134,13 +139,16 @@ function forward(x: Exchange, route: Route, action: ForwardAction): LocalReply |
   const cluster = name === undefined ? undefined : x.snapshot.clusters.get(name);
   if (cluster === undefined) return clusterNotFoundReply(action.clusterNotFoundStatus);
   x.cluster = cluster;
-  x.decision?.add('cluster', cluster.name, cluster.source);
   // In Envoy's order: added values see the path as it came, the hash sees the head as it goes out.
   x.clusterHeaders?.onRequest(x, x.request);
   route.headers?.onRequest(x, x.request);
   action.rewrite(x);
   action.hash?.(x);
   tellTimeout(x, action, action.timeoutMs);
+  if (x.decision !== undefined) {
+    recordForward(x, action, x.decision);
+    recordEndpoints(cluster, x.decision);
+  }
   return undefined;
 }
 
@@ -174,6 +182,24 @@ function runFilters(x: Exchange, filters: readonly Filter[], from: number): Loca
     return reply;
   }
   return undefined;
+}
+
+/** As `runFilters`, and writes down which ran. In a dry run a filter that would wait, count or ask somebody says so instead. */
+async function explainFilters(x: Exchange, filters: readonly Filter[], record: DecisionRecord): Promise<LocalReply | undefined> {
+  recordRoute(x, record);
+  for (const filter of filters) {
+    const reply = await (record.dryRun && filter.explain !== undefined ? filter.explain(x) : filter.onRequest?.(x));
+    if (reply === undefined) continue;
+    record.add('filter', `${filter.name} answers`);
+    return reply;
+  }
+  if (filters.length > 0) record.add('filter', `passed: ${filters.map(({ name }) => name).join(', ')}`);
+  return undefined;
+}
+
+function resultOf({ details, flags }: Exchange, { status, grpcStatus, requestBytes, responseBytes }: Outcome): string {
+  const grpc = grpcStatus === undefined ? '' : `, gRPC status ${grpcStatus}`;
+  return `${status}${grpc}, flags ${formatResponseFlags(flags)}, ${details === '' ? 'via_upstream' : details}, ${requestBytes} bytes in, ${responseBytes} bytes out`;
 }
 
 function settle(x: Exchange, reply: LocalReply | undefined): LocalReply | undefined {

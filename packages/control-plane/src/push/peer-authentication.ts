@@ -3,19 +3,19 @@ import { selects } from './service.ts';
 
 export type MtlsMode = 'DISABLE' | 'PERMISSIVE' | 'STRICT';
 
+type Policy = MeshObject<PeerAuthenticationSpec>;
+
 /** The mTLS mode that a workload's port asks for (Istio: ComposePeerAuthentication). */
 export class PeerAuthentications {
-  private readonly mesh: MtlsMode | undefined;
-  private readonly namespaces = new Map<string, MtlsMode | undefined>();
-  private readonly workloads: readonly MeshObject<PeerAuthenticationSpec>[];
+  private readonly mesh: Policy | undefined;
+  private readonly namespaces = new Map<string, Policy>();
+  private readonly workloads: readonly Policy[];
 
   /** `objects` oldest first: the oldest of a level wins. */
-  constructor(objects: readonly MeshObject<PeerAuthenticationSpec>[], rootNamespace: string) {
-    const levels = new Set<string>();
-    for (const { spec, metadata } of objects) {
-      if (hasSelector(spec) || levels.has(metadata.namespace)) continue;
-      levels.add(metadata.namespace);
-      this.namespaces.set(metadata.namespace, modeOf(spec.mtls?.mode));
+  constructor(objects: readonly Policy[], rootNamespace: string) {
+    for (const object of objects) {
+      const { namespace } = object.metadata;
+      if (!hasSelector(object.spec) && !this.namespaces.has(namespace)) this.namespaces.set(namespace, object);
     }
     this.mesh = this.namespaces.get(rootNamespace);
     this.namespaces.delete(rootNamespace);
@@ -24,14 +24,25 @@ export class PeerAuthentications {
 
   /** Mode of one workload port; `port` undefined asks for the workload as a whole. */
   modeFor(namespace: string, labels: Readonly<Record<string, string>>, port?: number): MtlsMode {
-    const inherited = this.namespaces.get(namespace) ?? this.mesh ?? 'PERMISSIVE';
-    const policy = this.workloads.find(
-      (candidate) => candidate.metadata.namespace === namespace && selects(candidate.spec.selector?.matchLabels, labels),
-    );
+    const inherited = general(this.namespaces.get(namespace)) ?? general(this.mesh) ?? 'PERMISSIVE';
+    const policy = this.workloadPolicy(namespace, labels);
     if (policy === undefined) return inherited;
     const own = modeOf(policy.spec.mtls?.mode) ?? inherited;
     return port === undefined ? own : (modeOf(policy.spec.portLevelMtls?.[String(port)]?.mode) ?? own);
   }
+
+  /** The documents that `modeFor` looks at, the closest first. */
+  sourcesFor(namespace: string, labels: Readonly<Record<string, string>>): readonly Policy[] {
+    return [this.workloadPolicy(namespace, labels), this.namespaces.get(namespace), this.mesh].filter((policy) => policy !== undefined);
+  }
+
+  private workloadPolicy(namespace: string, labels: Readonly<Record<string, string>>): Policy | undefined {
+    return this.workloads.find(({ metadata, spec }) => metadata.namespace === namespace && selects(spec.selector?.matchLabels, labels));
+  }
+}
+
+function general(policy: Policy | undefined): MtlsMode | undefined {
+  return modeOf(policy?.spec.mtls?.mode);
 }
 
 function hasSelector(spec: PeerAuthenticationSpec): boolean {

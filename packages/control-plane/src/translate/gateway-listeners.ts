@@ -8,6 +8,7 @@ import { type HttpFilterFields, inboundFilters } from './filter-order.ts';
 import { boundHosts, type GatewayPortServer, gatewayPorts } from './gateway-servers.ts';
 import { clusterOf } from './http-routes.ts';
 import { socketAddress } from './inbound-listener.ts';
+import { listenerSources } from './listener-sources.ts';
 import { rds } from './outbound-listeners.ts';
 import type { XdsResource } from './resource.ts';
 import { securityFilters, tcpSecurityFilters } from './security-filters.ts';
@@ -32,6 +33,7 @@ export function gatewayListeners(node: ProxyNode, push: PushContext): XdsResourc
       name,
       address: socketAddress('0.0.0.0', port),
       trafficDirection: TrafficDirection.OUTBOUND,
+      ...listenerSources(node, push),
       maxConnectionsToAcceptPerSocketEvent: 1,
       ...(filterChains.some(({ filterChainMatch }) => filterChainMatch !== undefined) ? { listenerFilters: [tlsInspector()] } : {}),
       filterChains,

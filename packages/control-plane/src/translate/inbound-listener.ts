@@ -17,6 +17,7 @@ import { unroutedAccessLogs } from './access-logs.ts';
 import { connectionManager } from './connection-manager.ts';
 import { inboundFilters } from './filter-order.ts';
 import { type InboundPort, inboundPorts } from './inbound-ports.ts';
+import { listenerSources } from './listener-sources.ts';
 import { INBOUND_PASSTHROUGH_CLUSTER, inboundCluster } from './names.ts';
 import type { XdsResource } from './resource.ts';
 import { securityFilters, tcpSecurityFilters } from './security-filters.ts';
@@ -61,6 +62,7 @@ export function inboundListener(node: ProxyNode, push: PushContext): XdsResource
     name: 'virtualInbound',
     address: socketAddress('0.0.0.0', INBOUND_PORT),
     trafficDirection: TrafficDirection.INBOUND,
+    ...listenerSources(node, push),
     accessLog: unroutedAccessLogs(push.mesh),
     listenerFilters: listenerFilters(),
     listenerFiltersTimeout: ZERO,

@@ -56,8 +56,23 @@ export function createFault(config: FaultConfig, env: FilterEnv): Filter | undef
       x.flags |= ResponseFlag.DelayInjected;
       return new Promise((resolve) => env.clock.setTimer(() => resolve(tossAbort(x)), delayMs));
     },
+    explain: (x: Exchange) => (config.headers.every((matches) => matches(x.request)) ? explainFault(x, delay, abort) : undefined),
     ...(active === undefined ? {} : { onEnd: (x: Exchange) => active.give(x) }),
   };
+}
+
+/** What a request has to expect. Only an abort that hits every request is answered: chance decides nothing in a dry run. */
+function explainFault({ request, decision }: Exchange, delay: FaultConfig['delay'], abort: FaultConfig['abort']): LocalReply | undefined {
+  const percentOf = ({ numerator, denominator }: FaultShare): string => `${(100 * numerator) / denominator} % of requests`;
+  if (delay !== undefined) {
+    const ms = delay.fixedMs ?? requestedNumber(request, 'x-envoy-fault-delay-request');
+    if (ms !== undefined) decision?.add('filter', `fault: a delay of ${ms} ms for ${percentOf(delay.share)}`);
+  }
+  if (abort === undefined) return undefined;
+  const reply = abort.status === undefined ? requestedAbort(request) : abortReply(abort.status);
+  if (reply === undefined) return undefined;
+  decision?.add('filter', `fault: an abort with ${reply.status} for ${percentOf(abort.share)}`);
+  return abort.share.numerator >= abort.share.denominator ? reply : undefined;
 }
 
 function abortReply({ http, grpc }: FaultStatus): LocalReply {

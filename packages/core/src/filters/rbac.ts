@@ -1,6 +1,8 @@
+import type { DecisionRecord } from '../decision-record.ts';
 import type { Exchange, Peer } from '../exchange.ts';
 import type { Filter } from '../filter.ts';
 import { localReply } from '../local-reply.ts';
+import type { SourceRef } from '../source-ref.ts';
 
 /** A compiled permission or principal. `peerOnly` = its verdict depends on nothing but the connection. */
 export interface RbacRule {
@@ -41,10 +43,26 @@ export function createRbac(config: RbacConfig): Filter | undefined {
       if (enforced === undefined) return undefined;
       const matched = enforced.match(x);
       const denied = (matched !== undefined) === (enforced.action === 'DENY');
-      x.decision?.add('filter', `${enforced.action} ${matched ?? 'no policy'} → ${denied ? 'denied' : 'allowed'}`);
+      if (x.decision !== undefined) recordVerdict(x, x.decision, enforced.action, matched, denied);
       return denied ? denial(matched ?? 'none') : undefined;
     },
   };
+}
+
+/** istiod's policy names tell which rule of which object spoke. */
+function recordVerdict(x: Exchange, record: DecisionRecord, action: string, matched: string | undefined, denied: boolean): void {
+  const verdict = denied ? 'denied' : 'goes on';
+  if (matched === undefined) {
+    record.add('filter', `authorization: no ${action} policy matches: ${verdict}`);
+    return;
+  }
+  const [, namespace, name, rule] = /^ns\[(.*?)\]-policy\[(.*?)\]-rule\[(\d+)\]$/.exec(matched) ?? [];
+  const source = namespace === undefined ? undefined : policySource(x, namespace, name!);
+  record.add('filter', `authorization: ${action} by ${rule === undefined ? matched : `rule ${rule}`}: ${verdict}`, source);
+}
+
+function policySource({ manager }: Exchange, namespace: string, name: string): SourceRef {
+  return manager.sources?.get(`AuthorizationPolicy ${namespace}/${name}`) ?? { kind: 'AuthorizationPolicy', namespace, name };
 }
 
 /** Envoy's reply: 403 without a response flag, the policy in the details. */

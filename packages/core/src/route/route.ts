@@ -26,6 +26,8 @@ export interface ForwardAction {
   chooseCluster(x: Exchange): string | undefined;
   /** All names that `chooseCluster` may answer, for warming and for the explain page. */
   readonly clusterNames: readonly string[];
+  /** Of weighted clusters. */
+  readonly weights?: readonly { readonly cluster: string; readonly weight: number }[] | undefined;
   /** Path and host rewrites; keeps x-envoy-original-path. Run once per request, before the first attempt. */
   rewrite(x: Exchange): void;
   readonly timeoutMs: number;
@@ -43,6 +45,15 @@ export interface ForwardAction {
   readonly appendXForwardedHost?: boolean | undefined;
   /** Bytes of request body kept for retries and mirrors. */
   readonly bufferLimitBytes: number;
+}
+
+/** One condition of a route's match, for whoever asks why a route was taken or passed over. */
+export interface RouteCondition {
+  /** In the words of the configuration: `header end-user is "jason"`. */
+  readonly text: string;
+  holds(x: Exchange): boolean;
+  /** What the request has there instead. */
+  found(x: Exchange): string;
 }
 
 /** Answers without a cluster: redirects and direct responses, both as a LocalReply built from the request. */
@@ -63,6 +74,8 @@ export interface InboundAction {
 export interface Route {
   readonly name: string;
   matches(x: Exchange): boolean;
+  /** What `matches` asks, one by one; made when a decision record wants it. */
+  conditions?(): readonly RouteCondition[];
   /** Every path that matches begins with it; absent when nothing is known. See RouteIndex. */
   readonly literal?: string | undefined;
   readonly action: ForwardAction | ReplyAction | InboundAction;
@@ -141,6 +154,8 @@ export interface HttpConnectionManager {
   readonly streamIdleTimeoutMs: number;
   readonly tracing: TracingConfig | undefined;
   readonly accessLogs: readonly AccessLogConfig[];
+  /** Documents that say who may call, by `kind namespace/name`; absent when the control plane tells none. */
+  readonly sources?: ReadonlyMap<string, SourceRef> | undefined;
   /** Local replies to OPTIONS/upgrade rules etc. of Envoy that need to know. */
   readonly upgrades: readonly string[];
 }
