@@ -8,6 +8,11 @@ export interface ErrorRow {
 /** Codes of MeshError: thrown by createMesh, ready, listen and their like; callers test `error.code`. */
 export const MESH_ERRORS: readonly ErrorRow[] = [
   {
+    code: 'RIPSTOP_BAD_QUESTION',
+    happened: '`explain` was asked about something that is no request: the URL or the caller is wrong; the message names it.',
+    remedy: 'Give an absolute http: URL, and as `from` a namespace/serviceaccount, a SPIFFE id or `anonymous`.',
+  },
+  {
     code: 'RIPSTOP_BAD_SETTING',
     happened: 'An option or a RIPSTOP_* variable has a value that cannot be used; the message names it.',
     remedy: 'Give a value of the form that the message names; all of them: [settings](settings.md).',

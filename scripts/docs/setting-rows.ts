@@ -90,6 +90,13 @@ export const SETTINGS: readonly SettingRow[] = [
   },
   { option: 'role', variables: [], meaning: '`router` for gateways', fallback: '`sidecar`' },
   {
+    option: 'decisions',
+    variables: ['RIPSTOP_DECISIONS', 'RIPSTOP_DECISION_ASKERS'],
+    meaning:
+      'which requests keep a decision record: `{ sample, askers, keep, onDecision }`; as variables the share of requests (0 to 1) and who may ask by header, separated by commas ([guide](../guides/explain.md))',
+    fallback: 'none, and nothing is spent on them',
+  },
+  {
     option: 'log',
     variables: ['RIPSTOP_LOG'],
     meaning: 'function that gets each line; any value of the variable prints to standard error',

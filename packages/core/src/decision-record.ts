@@ -1,5 +1,8 @@
 import { formatSource, type SourceRef } from './source-ref.ts';
 
+/** Tells the id of a request's record in its response; `, ` between those of several hops, the last is the caller's own. */
+export const DECISION_HEADER = 'x-ripstop-decision';
+
 /** What was decided: in the order of the walk. */
 export type DecisionStep =
   | 'connection'
@@ -23,6 +26,13 @@ export interface Decision {
   readonly source?: SourceRef | undefined;
 }
 
+export interface DecisionRecordOptions {
+  readonly id?: string;
+  readonly dryRun?: boolean;
+  readonly announced?: boolean;
+  readonly onClosed?: (record: DecisionRecord) => void;
+}
+
 /**
  * Collects decisions when somebody asked; `x.decision` is undefined otherwise, and then nothing is built. Header values never enter it
  * but where a condition of the configuration names them.
@@ -32,12 +42,15 @@ export class DecisionRecord {
   readonly id: string;
   /** Nothing is sent: filters say what they would do instead of waiting, counting or asking others. */
   readonly dryRun: boolean;
+  /** The response may tell the id. */
+  readonly announced: boolean;
   readonly decisions: Decision[] = [];
   private readonly onClosed: ((record: DecisionRecord) => void) | undefined;
 
-  constructor(options: { readonly id?: string; readonly dryRun?: boolean; readonly onClosed?: (record: DecisionRecord) => void } = {}) {
+  constructor(options: DecisionRecordOptions = {}) {
     this.id = options.id ?? '';
     this.dryRun = options.dryRun ?? false;
+    this.announced = options.announced ?? false;
     this.onClosed = options.onClosed;
   }
 

@@ -1,4 +1,4 @@
-import type { DecisionRecord } from './decision-record.ts';
+import { DECISION_HEADER, type DecisionRecord } from './decision-record.ts';
 import type { Exchange, ResponseHead } from './exchange.ts';
 import { recordEndpoints } from './explain/endpoint-trail.ts';
 import { recordForward, recordRoute } from './explain/route-trail.ts';
@@ -101,6 +101,7 @@ export class Pipeline {
     x.clusterHeaders?.onResponse(x, head);
     x.route?.headers?.onResponse(x, head);
     if (x.virtualHost?.includeAttemptCountInResponse && x.attempt > 0) head.setHeader('x-envoy-attempt-count', String(x.attempt));
+    if (x.decision?.announced) head.appendHeader(DECISION_HEADER, x.decision.id);
   }
 
   end(x: Exchange, outcome: Outcome): void {

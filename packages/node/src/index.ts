@@ -2,12 +2,23 @@ export { type AppFilterOptions, appFilter, type MeshFilter } from './app-filter.
 
 import { Mesh } from './mesh.ts';
 
-export { type Exchange, type LocalReply, localReply, type ResponseHead } from '@ripstop/core';
+export {
+  type Decision,
+  type DecisionRecord,
+  type Exchange,
+  type Explanation,
+  type LocalReply,
+  localReply,
+  type ResponseHead,
+  type Verdict,
+} from '@ripstop/core';
 export { peerOf } from '@ripstop/server';
 export type { FastifyLike, MeshApp } from './app.ts';
+export type { DecisionOptions } from './decisions.ts';
 export { MeshError } from './errors.ts';
+export type { ExplainQuestion } from './explain.ts';
 export { type Guarded, type GuardOptions, guard } from './guard.ts';
-export { type CloseOptions, type CreateMeshOptions, createMesh, type ListenOptions, Mesh, type MeshHealth } from './mesh.ts';
+export { type CloseOptions, type CreateMeshOptions, createMesh, decisionOf, type ListenOptions, Mesh, type MeshHealth } from './mesh.ts';
 export type { GrpcListenOptions, MeshGrpc, MeshServing } from './mesh-grpc.ts';
 export type { ConfigOrigin, Runtime } from './runtime.ts';
 export type { MeshOptions } from './settings.ts';

@@ -1,11 +1,12 @@
 import type { AddressInfo } from 'node:net';
-import type { Svid } from '@ripstop/core';
+import { DECISION_HEADER, type DecisionRecord, type Explanation, type Svid } from '@ripstop/core';
 import { MeshListener } from '@ripstop/server';
 import { createMeshFetch, createMeshInterceptor, type MeshDispatcher } from '@ripstop/undici';
 import type { Dispatcher } from 'undici';
 import { type MeshApp, serverOf } from './app.ts';
 import type { MeshFilter } from './app-filter.ts';
 import { MeshError } from './errors.ts';
+import { type ExplainQuestion, explain } from './explain.ts';
 import { onTermination } from './lifecycle.ts';
 import { MeshGrpc, type MeshServing } from './mesh-grpc.ts';
 import { type ConfigOrigin, Runtime } from './runtime.ts';
@@ -41,6 +42,13 @@ const WITHDRAW_MS = 300;
 /** … and until nobody has called for this long. */
 const QUIET_MS = 200;
 
+const DECISION: unique symbol = Symbol.for('ripstop.decision');
+
+/** The decision record of a response of `mesh.fetch`; undefined when none was kept. It is complete once the body was read. */
+export function decisionOf(response: Response): DecisionRecord | undefined {
+  return (response as { readonly [DECISION]?: DecisionRecord })[DECISION];
+}
+
 /** One service's membership in a mesh. */
 export class Mesh implements AsyncDisposable {
   /** `fetch` through the mesh: routing, balancing, retries, mTLS. Replies that the mesh makes are ordinary Responses. */
@@ -65,7 +73,8 @@ export class Mesh implements AsyncDisposable {
     const fetchOnMesh = createMeshFetch(this.runtime.dispatcher);
     this.fetch = (async (input: Parameters<typeof globalThis.fetch>[0], init?: RequestInit) => {
       if (this.runtime.snapshots.current === undefined) await this.ready();
-      return fetchOnMesh(input, init);
+      const response = await fetchOnMesh(input, init);
+      return this.runtime.decisions === undefined ? response : this.withDecision(response);
     }) as typeof globalThis.fetch;
   }
 
@@ -83,6 +92,15 @@ export class Mesh implements AsyncDisposable {
   async ready(options: { readonly timeoutMs?: number } = {}): Promise<void> {
     await this.started;
     await this.runtime.ready(options.timeoutMs ?? this.runtime.settings.bootTimeoutMs);
+  }
+
+  /**
+   * What would become of a request, and why, by the rules that are in force now: with `from` a request to this service, else a call of
+   * its app. The data plane's own evaluator runs; nothing is sent, counted or waited for. `String(explanation)` is for people.
+   */
+  async explain(question: ExplainQuestion): Promise<Explanation> {
+    await this.ready();
+    return explain(this.runtime, question);
   }
 
   /** Serves an app as a workload port of this mesh; answers the address of the socket. */
@@ -182,6 +200,13 @@ export class Mesh implements AsyncDisposable {
     await sleep(WITHDRAW_MS);
     const busy = (): boolean => [...this.listeners.values()].some(({ lastRequestAt = 0 }) => clock.now() - lastRequestAt < QUIET_MS);
     while (clock.now() < end && busy()) await sleep(25);
+  }
+
+  /** The record of a request, at `Symbol.for('ripstop.decision')` of its response. */
+  private withDecision(response: Response): Response {
+    const id = response.headers.get(DECISION_HEADER)?.split(', ').at(-1);
+    const record = id === undefined ? undefined : this.runtime.decisions?.get(id);
+    return record === undefined ? response : Object.assign(response, { [DECISION]: record });
   }
 
   private async readyToServe(): Promise<void> {

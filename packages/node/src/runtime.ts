@@ -1,5 +1,14 @@
 import { erase, SnapshotCompiler, standardFilters } from '@ripstop/compile';
-import { type AppFilter, type Clock, ClusterStates, type ConfigSource, Pipeline, type Random, SnapshotRef } from '@ripstop/core';
+import {
+  type AppFilter,
+  type Clock,
+  ClusterStates,
+  type ConfigSource,
+  Pipeline,
+  type Random,
+  SnapshotRef,
+  type TelemetrySink,
+} from '@ripstop/core';
 import { createIdentity, type Identity } from '@ripstop/identity';
 import { jwtAuthn } from '@ripstop/jwt';
 import { type AdminServer, createAdminServer, createTelemetry, type Telemetry } from '@ripstop/telemetry';
@@ -7,6 +16,7 @@ import { MeshDispatcher } from '@ripstop/undici';
 import { type AdsSource, createAdsSource, createCachedSource } from '@ripstop/xds-client';
 import { isFactory, type MeshFilter } from './app-filter.ts';
 import { ConfigLoop } from './config-loop.ts';
+import { Decisions } from './decisions.ts';
 import { resolveDns } from './dns.ts';
 import { MeshError } from './errors.ts';
 import { NodeIdentity } from './node-identity.ts';
@@ -25,7 +35,11 @@ export class Runtime {
   readonly node: NodeIdentity;
   readonly snapshots: SnapshotRef = new SnapshotRef();
   readonly pipeline: Pipeline;
-  readonly telemetry: Telemetry;
+  /** Metrics, access logs and spans. */
+  readonly signals: Telemetry;
+  /** What drivers tell of requests: the signals, behind the decision records where those are kept. */
+  readonly telemetry: TelemetrySink;
+  readonly decisions: Decisions | undefined;
   readonly identity: Identity | undefined;
   readonly dispatcher: MeshDispatcher;
   readonly clock: Clock = clock;
@@ -45,7 +59,7 @@ export class Runtime {
     const { spiffeId } = this.node;
     this.pipeline = new Pipeline({ clock, random, ownSpiffeId: () => spiffeId });
     this.identity = createWorkloadIdentity(settings);
-    this.telemetry = createTelemetry({
+    this.signals = createTelemetry({
       node: {
         workload: this.node.workloadName,
         namespace: settings.namespace,
@@ -63,6 +77,11 @@ export class Runtime {
       gateway: settings.role === 'router',
       log: settings.log,
     });
+    this.decisions =
+      settings.decisions === undefined
+        ? undefined
+        : new Decisions(this.signals, settings.decisions, { workload: this.node.workloadName, random });
+    this.telemetry = this.decisions ?? this.signals;
     this.dispatcher = new MeshDispatcher({
       snapshots: this.snapshots,
       pipeline: this.pipeline,
@@ -138,7 +157,7 @@ export class Runtime {
     this.identity?.close();
     await this.dispatcher.close();
     await this.admin?.close();
-    this.telemetry.close();
+    this.signals.close();
   }
 
   private async startAdmin(): Promise<void> {
@@ -146,7 +165,8 @@ export class Runtime {
     if (admin === undefined) return;
     this.admin = await createAdminServer({
       address: admin,
-      telemetry: this.telemetry,
+      telemetry: this.signals,
+      ...(this.decisions === undefined ? {} : { routes: { '/decisions': (url: URL) => this.decisions!.page(url) } }),
       ready: () => !this.closing && this.snapshots.current !== undefined,
       log,
     });

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { DecisionOptions } from './decisions.ts';
 import { MeshError } from './errors.ts';
 
 /** How a service joins the mesh. Every field may be left out: environment (`RIPSTOP_*`) and discovery fill in. */
@@ -36,6 +37,8 @@ export interface MeshOptions {
   readonly certificateTtlSeconds?: number;
   /** `router` for gateways. */
   readonly role?: 'sidecar' | 'router';
+  /** Which requests keep a decision record: why they went where they went. */
+  readonly decisions?: DecisionOptions;
   readonly log?: (line: string) => void;
 }
 
@@ -59,6 +62,7 @@ export interface Settings {
   readonly bootTimeoutMs: number;
   readonly certificateTtlSeconds: number | undefined;
   readonly role: 'sidecar' | 'router';
+  readonly decisions: DecisionOptions | undefined;
   readonly log: (line: string) => void;
 }
 
@@ -109,6 +113,7 @@ export function resolveSettings(options: MeshOptions, env: Env): Settings {
     certificateTtlSeconds:
       options.certificateTtlSeconds ?? (env.RIPSTOP_CERT_TTL ? parseSeconds(env.RIPSTOP_CERT_TTL, 'RIPSTOP_CERT_TTL') / 1000 : undefined),
     role: options.role ?? 'sidecar',
+    decisions: options.decisions ?? parseDecisions(env),
     log: options.log ?? (env.RIPSTOP_LOG ? (line) => void process.stderr.write(`ripstop ${line}\n`) : () => {}),
   };
 }
@@ -128,6 +133,16 @@ function parseConfig(text: string | undefined): string | undefined {
   if (text === undefined) return undefined;
   if (!text.startsWith('file:')) throw new MeshError('RIPSTOP_BAD_SETTING', `RIPSTOP_CONFIG=${text}: give file:<folder of YAML>`);
   return text.slice('file:'.length).replace(/^\/\//, '');
+}
+
+/** RIPSTOP_DECISIONS=0.01 keeps one request of a hundred; 0 only those that ask. */
+function parseDecisions(env: Env): DecisionOptions | undefined {
+  const { RIPSTOP_DECISIONS: share, RIPSTOP_DECISION_ASKERS: askers } = env;
+  if (!share && !askers) return undefined;
+  const sample = Number(share || '0');
+  if (!(sample >= 0 && sample <= 1))
+    throw new MeshError('RIPSTOP_BAD_SETTING', `RIPSTOP_DECISIONS=${share}: give a share of requests, from 0 to 1`);
+  return { sample, askers: (askers ?? '').split(',').flatMap((asker) => asker.trim() || []) };
 }
 
 function parseAdmin(text: string): { host: string; port: number } | undefined {

@@ -13,8 +13,8 @@ export function recordEndpoints(cluster: Cluster, record: DecisionRecord): void 
   const usable = cluster.endpoints.filter((endpoint) => reasonAgainst(endpoint) === '');
   const best = Math.min(...usable.map(({ priority }) => priority));
   record.add('endpoint', `${usable.length} of ${cluster.endpoints.length} can be picked`, cluster.source);
-  for (const endpoint of cluster.endpoints.slice(0, LISTED)) record.add('endpoint', describe(endpoint, best), cluster.source);
-  if (cluster.endpoints.length > LISTED) record.add('endpoint', `… and ${cluster.endpoints.length - LISTED} more`, cluster.source);
+  for (const endpoint of cluster.endpoints.slice(0, LISTED)) record.add('endpoint', describe(endpoint, best));
+  if (cluster.endpoints.length > LISTED) record.add('endpoint', `… and ${cluster.endpoints.length - LISTED} more`);
 }
 
 /** Why an endpoint is passed over while others are well; '' = it may be picked. */
