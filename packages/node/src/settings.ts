@@ -137,7 +137,8 @@ function parseConfig(text: string | undefined): string | undefined {
 
 /** RIPSTOP_DECISIONS=0.01 keeps one request of a hundred; 0 only those that ask. */
 function parseDecisions(env: Env): DecisionOptions | undefined {
-  const { RIPSTOP_DECISIONS: share, RIPSTOP_DECISION_ASKERS: askers } = env;
+  const share = env.RIPSTOP_DECISIONS;
+  const askers = env.RIPSTOP_DECISION_ASKERS;
   if (!share && !askers) return undefined;
   const sample = Number(share || '0');
   if (!(sample >= 0 && sample <= 1))
