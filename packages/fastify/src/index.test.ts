@@ -1,5 +1,7 @@
 import dns from 'node:dns';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { connect, type IncomingHttpHeaders } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -82,9 +84,29 @@ describe('the Fastify plugin', () => {
     await app.close();
   });
 
+  it('guards an app that speaks HTTP/2', async () => {
+    const app = fastify({ http2: true } as object);
+    app.get('/admin', async () => 'admin');
+    app.get('/public', async (request) => String(request.mesh.peer?.address));
+    await app.register(meshPlugin, { mesh, port: 9080 });
+    await app.listen({ port: 0, host: '127.0.0.1' });
+    const session = connect(`http://127.0.0.1:${(app.addresses()[0] as AddressInfo).port}`);
+    const answers: unknown[] = [];
+    for (const path of ['/admin', '/public']) {
+      const stream = session.request({ ':path': path });
+      const [headers] = (await once(stream, 'response')) as [IncomingHttpHeaders];
+      let body = '';
+      for await (const chunk of stream) body += chunk;
+      answers.push(headers[':status'], body);
+    }
+    session.close();
+    await app.close();
+    expect(answers).toEqual([403, 'RBAC: access denied', 200, '127.0.0.1']);
+  });
+
   it('refuses what it cannot guard, and to guard twice', async () => {
-    const secure = fastify({ http2: true } as object);
-    await expect(secure.register(meshPlugin, { mesh, port: 9080 })).rejects.toThrow('no node:http server');
+    const secure = fastify({ https: {} } as object);
+    await expect(secure.register(meshPlugin, { mesh, port: 9080 })).rejects.toThrow('TLS of its own');
     const app = fastify();
     await app.register(meshPlugin, { mesh, port: 9080 });
     const other = fastify();

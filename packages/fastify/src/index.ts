@@ -1,5 +1,5 @@
-import { Server } from 'node:http';
-import { type Mesh, peerOf, mesh as sharedMesh } from '@ripstop/node';
+import type { Server } from 'node:net';
+import { isAppServer, type Mesh, peerOf, mesh as sharedMesh } from '@ripstop/node';
 import type { FastifyPluginAsync } from 'fastify';
 import plugin from 'fastify-plugin';
 
@@ -36,10 +36,8 @@ const meshPluginAsync: FastifyPluginAsync<MeshPluginOptions> = async (app, { mes
     },
   });
   // Armed before the app listens: no request can come before the guard stands.
-  if (!(app.server instanceof Server))
-    throw new TypeError(
-      "this Fastify instance has no node:http server to guard (https and http2 options are the mesh's business: leave them out)",
-    );
+  if (!isAppServer(app.server))
+    throw new TypeError("this Fastify instance has a server with TLS of its own; TLS is the mesh's: leave https out");
   mesh.protect(app.server, port);
   bindOneAddress(app.server);
   app.addHook('onListen', async () => {

@@ -1,4 +1,8 @@
 import { createServer, type RequestListener, Server } from 'node:http';
+import type { Http2Server } from 'node:http2';
+import { Server as NetServer } from 'node:net';
+import { Server as TlsServer } from 'node:tls';
+import type { AppServer } from '@ripstop/server';
 import { MeshError } from './errors.ts';
 
 /** The part of a Fastify instance that the mesh needs. */
@@ -7,23 +11,36 @@ export interface FastifyLike {
   ready(): PromiseLike<unknown>;
 }
 
-/** Anything that answers HTTP: a node:http server, an Express app or plain handler, a Fastify instance. */
-export type MeshApp = Server | RequestListener | FastifyLike;
+/** Anything that answers HTTP: a server of node:http or node:http2, an Express app or plain handler, a Fastify instance. */
+export type MeshApp = AppServer | RequestListener | FastifyLike;
 
-/** The node:http server of an app, made for handlers and Express apps. A Fastify instance is made ready first. */
-export async function serverOf(app: MeshApp): Promise<Server> {
-  if (app instanceof Server) return app;
+/** The server of an app, made for handlers and Express apps. A Fastify instance is made ready first. */
+export async function serverOf(app: MeshApp): Promise<AppServer> {
+  if (isAppServer(app)) return app;
   if (typeof app === 'function') return createServer(app);
   if (typeof app === 'object' && app !== null && 'server' in app && typeof app.ready === 'function') {
     await app.ready();
-    if (app.server instanceof Server) return app.server;
+    if (isAppServer(app.server)) return app.server;
     throw new MeshError(
       'RIPSTOP_UNSUPPORTED_APP',
-      "this Fastify instance has no node:http server (https and http2 options are the mesh's business: leave them out)",
+      "this Fastify instance has a server with TLS of its own; TLS is the mesh's: leave https out",
     );
   }
+  if (app instanceof TlsServer)
+    throw new MeshError(
+      'RIPSTOP_UNSUPPORTED_APP',
+      "this server has TLS of its own; TLS is the mesh's: give createServer() of node:http or node:http2, not an https or secure one",
+    );
   throw new MeshError(
     'RIPSTOP_UNSUPPORTED_APP',
-    'mesh.listen takes a node:http server, a request handler, an Express app or a Fastify instance',
+    'mesh.listen takes a server of node:http or node:http2, a request handler, an Express app or a Fastify instance',
+  );
+}
+
+/** node:http2 does not export the class of its servers. */
+export function isAppServer(candidate: unknown): candidate is AppServer {
+  if (candidate instanceof Server) return true;
+  return (
+    candidate instanceof NetServer && !(candidate instanceof TlsServer) && typeof (candidate as Http2Server).updateSettings === 'function'
   );
 }

@@ -13,7 +13,7 @@ export {
   type Verdict,
 } from '@ripstop/core';
 export { peerOf } from '@ripstop/server';
-export type { FastifyLike, MeshApp } from './app.ts';
+export { type FastifyLike, isAppServer, type MeshApp } from './app.ts';
 export type { DecisionOptions } from './decisions.ts';
 export { MeshError } from './errors.ts';
 export type { ExplainQuestion } from './explain.ts';

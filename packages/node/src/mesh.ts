@@ -1,6 +1,6 @@
 import type { AddressInfo } from 'node:net';
 import { DECISION_HEADER, type DecisionRecord, type Explanation, type Svid } from '@ripstop/core';
-import { MeshListener } from '@ripstop/server';
+import { type AppServer, MeshListener } from '@ripstop/server';
 import { createMeshFetch, createMeshInterceptor, type MeshDispatcher } from '@ripstop/undici';
 import type { Dispatcher } from 'undici';
 import { type MeshApp, serverOf } from './app.ts';
@@ -136,7 +136,7 @@ export class Mesh implements AsyncDisposable {
   }
 
   /** Puts the mesh in front of a server that the app itself listens. For adapters; see @ripstop/fastify. */
-  protect(server: import('node:http').Server, workloadPort: number): void {
+  protect(server: AppServer, workloadPort: number): void {
     if (this.listeners.has(workloadPort)) throw new MeshError('RIPSTOP_PORT_SERVED', `workload port ${workloadPort} is served already`);
     const listener = this.createListener(server, workloadPort, { host: this.runtime.settings.bind, port: 0 });
     listener.attach();
@@ -214,7 +214,7 @@ export class Mesh implements AsyncDisposable {
     if (this.closed !== undefined) throw new MeshError('RIPSTOP_CLOSED', 'this mesh is closed');
   }
 
-  private createListener(app: import('node:http').Server, workloadPort: number, bind: { host: string; port: number }): MeshListener {
+  private createListener(app: AppServer, workloadPort: number, bind: { host: string; port: number }): MeshListener {
     const { snapshots, pipeline, identity, telemetry, clock, settings } = this.runtime;
     return new MeshListener({
       workloadPort,

@@ -17,7 +17,14 @@ export interface ConnectionGateOptions {
   readonly identity?: IdentitySource | undefined;
   readonly clock: Clock;
   readonly log?: ((line: string) => void) | undefined;
+  /** What the app's server takes, best first. */
+  readonly speaks: readonly Spoken[];
 }
+
+/** What is spoken on a connection that was let in. */
+export type Spoken = 'http1' | 'http2';
+/** Gets the socket to speak HTTP on: the raw one or its TLS side. */
+export type Admit = (socket: Socket, spoken: Spoken, connection: InboundConnection) => void;
 
 /**
  * Lets connections of one port in: looks at the first bytes, takes the filter chain of the snapshot in force, does TLS when the chain
@@ -41,7 +48,7 @@ export class ConnectionGate {
 
   constructor(options: ConnectionGateOptions) {
     this.options = options;
-    this.acceptor = new TlsAcceptor(options.identity, options.clock, (line) => this.tell(line));
+    this.acceptor = new TlsAcceptor(options.identity, options.clock, options.speaks, (line) => this.tell(line));
     const { identity, snapshots } = options;
     const cancelSwap = snapshots.onSwap((next) => this.follow(next));
     this.trusted = identity?.current()?.trustBundlePem ?? '';
@@ -61,8 +68,7 @@ export class ConnectionGate {
     return this.connections.get(socket);
   }
 
-  /** `admit` gets the socket to speak HTTP on: the raw one or its TLS side. */
-  enter(raw: Socket, admit: (socket: Socket) => void): void {
+  enter(raw: Socket, admit: Admit): void {
     this.entering.add(raw);
     // An error event without a listener would end the process; the close event says all that matters here.
     raw.on('error', ignore);
@@ -79,7 +85,10 @@ export class ConnectionGate {
   /** Every response closes its connection from now on. */
   drain(): void {
     this.draining = true;
-    for (const connection of this.open) connection.closing = true;
+    for (const connection of this.open) {
+      connection.closing = true;
+      connection.goAway?.();
+    }
   }
 
   /** Closes what is idle and waits for the rest, at most `drainMs`; then nothing is open any more. */
@@ -106,26 +115,40 @@ export class ConnectionGate {
     for (const raw of this.entering) raw.destroy();
   }
 
-  private decide(raw: Socket, first: FirstBytes, admit: (socket: Socket) => void): void {
+  private decide(raw: Socket, first: FirstBytes, admit: Admit): void {
     const facts = this.factsOf(first);
     const snapshot = this.options.snapshots.current;
     const chain = snapshot === undefined ? 'no configuration' : chooseHttpChain(this.options.find(snapshot), facts);
     if (snapshot === undefined || typeof chain === 'string') {
       this.refuse(raw, facts, chain as string);
-    } else if (first.kind === 'http2') {
-      this.refuse(raw, facts, 'HTTP/2 without TLS is not served; call it with HTTP/1.1');
     } else if (chain.tls === undefined) {
-      this.admit(raw, raw, facts, chain, snapshot, createPeer(raw, undefined, '', ''), admit);
+      const spoken = first.kind === 'http2' ? 'http2' : 'http1';
+      this.admit(raw, raw, facts, chain, snapshot, createPeer(raw, undefined, '', ''), spoken, admit);
     } else if (!facts.tls) {
       this.refuse(raw, facts, `filter chain ${chain.name} speaks TLS only`);
     } else {
       const { trusted } = this;
       this.acceptor.accept(raw, chain.tls, facts.alpn, {
         secured: (socket, names, alpn, { shownUriSan }) => {
-          this.admit(raw, socket, facts, chain, snapshot, createPeer(socket, names, facts.sni, alpn, shownUriSan), admit);
-          if (trusted !== this.trusted) this.distrust(readBundle(this.trusted)); // The roots changed during the handshake.
+          const peer = createPeer(socket, names, facts.sni, alpn, shownUriSan);
+          this.whenSpoken(socket, alpn, (spoken) => {
+            this.admit(raw, socket, facts, chain, snapshot, peer, spoken, admit);
+            if (trusted !== this.trusted) this.distrust(readBundle(this.trusted)); // The roots changed during the handshake.
+          });
         },
         refused: (why) => this.tell(`a TLS connection was refused: ${why}`),
+      });
+    }
+  }
+
+  /** ALPN tells; without it the first bytes do, as with Envoy's codec AUTO. */
+  private whenSpoken(socket: Socket, alpn: string, run: (spoken: Spoken) => void): void {
+    if (alpn !== '') run(alpn === 'h2' ? 'http2' : 'http1');
+    else {
+      socket.on('error', ignore);
+      peekConnection(socket, this.options.clock, (first) => {
+        if (first === undefined || socket.destroyed) socket.destroy();
+        else run(first.kind === 'http2' ? 'http2' : 'http1');
       });
     }
   }
@@ -144,8 +167,15 @@ export class ConnectionGate {
     chain: HttpChain,
     snapshot: Snapshot,
     peer: InboundConnection['peer'],
-    admit: (socket: Socket) => void,
+    spoken: Spoken,
+    admit: Admit,
   ): void {
+    if (!this.options.speaks.includes(spoken)) {
+      this.tell(`a connection was refused: it speaks ${spoken === 'http1' ? 'HTTP/1' : 'HTTP/2'}, which the server of this port does not`);
+      if (raw === socket) raw.resetAndDestroy();
+      else socket.destroy();
+      return;
+    }
     const connection = new InboundConnection(socket, facts, peer, chain, snapshot, this.options.find);
     // The configuration may have changed during the handshake.
     const current = this.options.snapshots.current;
@@ -164,7 +194,7 @@ export class ConnectionGate {
       this.open.delete(connection);
       this.checkEmpty();
     });
-    admit(socket);
+    admit(socket, spoken, connection);
   }
 
   private refuse(raw: Socket, facts: ConnectionFacts, why: string): void {

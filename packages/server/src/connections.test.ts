@@ -59,7 +59,7 @@ describe('one port', () => {
     const double = await serve({ mode });
     expect(await outcome(double)).toBe(plain);
     expect(await outcome(double, certified())).toBe(mesh);
-    expect(await outcome(double, { ...certified(), ALPNProtocols: ['h2', 'http/1.1'] })).toBe(other);
+    expect(await outcome(double, { ...certified(), ALPNProtocols: ['http/1.1'] })).toBe(other);
   });
 
   it('speaks TLS 1.2 and 1.3, and chooses http/1.1 only when it is offered', async () => {
@@ -84,12 +84,6 @@ describe('one port', () => {
     double.swap([]);
     expect(await outcome(double)).toBe('refused');
     expect(double.log.join('\n')).toContain('no certificate');
-  });
-
-  it('refuses HTTP/2 without TLS', async () => {
-    const client = await call(await serve());
-    client.write('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
-    expect(await client.rest()).toBe('');
   });
 });
 

@@ -47,6 +47,8 @@ export class InboundConnection {
   ended = false;
   /** Its chain is gone, and its time is counted. */
   expelled = false;
+  /** HTTP/2: tells the caller to open no further stream (GOAWAY), and closes when the last one has ended. */
+  goAway: (() => void) | undefined = undefined;
   /** The request that came last. */
   latest: InboundExchange | undefined = undefined;
   private whenIdle: (() => void) | undefined = undefined;
@@ -77,7 +79,8 @@ export class InboundConnection {
   /** No further request after the ones that run. */
   retire(): void {
     this.closing = true;
-    if (this.active === 0) this.socket.destroySoon();
+    if (this.goAway !== undefined) this.goAway();
+    else if (this.active === 0) this.socket.destroySoon();
   }
 
   /** One request less. */

@@ -1,10 +1,12 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { ServerResponse as PlainResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import type { Duplex } from 'node:stream';
+import type { Duplex, Readable } from 'node:stream';
 import { Exchange, isGrpcContentType, type LocalReply, localReply, noRouteReply, type TelemetrySink } from '@ripstop/core';
 import { type ParserError, refuseBytes, replyToParserError } from './client-error.ts';
 import type { ConnectionGate } from './connection-gate.ts';
+import { dropBridgeHeaders, type Http1Bridge } from './http2/http1-bridge.ts';
+import type { StreamExchange } from './http2/stream-exchange.ts';
 import type { InboundConnection } from './inbound-connection.ts';
 import { InboundExchange } from './inbound-exchange.ts';
 import { InboundHead } from './inbound-head.ts';
@@ -26,12 +28,14 @@ export class InboundGuard {
   private readonly parts: ListenerParts;
   private readonly gate: ConnectionGate;
   private readonly server: Server;
+  private readonly bridge: Http1Bridge;
   private readonly emit: (event: string, ...args: unknown[]) => boolean;
 
-  constructor(parts: ListenerParts, gate: ConnectionGate, server: Server) {
+  constructor(parts: ListenerParts, gate: ConnectionGate, server: Server, bridge: Http1Bridge) {
     this.parts = parts;
     this.gate = gate;
     this.server = server;
+    this.bridge = bridge;
     this.emit = server.emit.bind(server) as InboundGuard['emit'];
     // With a listener node:http asks before it says 100 Continue: the caller must not send a body that is refused.
     server.on('checkContinue', saysContinue);
@@ -72,6 +76,11 @@ export class InboundGuard {
   }
 
   private onRequest(event: string, request: IncomingMessage, response: ServerResponse): void {
+    const stream = this.bridge.streamOf(request);
+    if (stream !== undefined) {
+      this.onStream(event, stream, request, response);
+      return;
+    }
     const connection = this.gate.connectionOf(request.socket);
     const { forwarder, telemetry } = this.parts;
     this.begin(connection, request, response, (served) => {
@@ -85,6 +94,19 @@ export class InboundGuard {
       if (hasBody(request)) keepContext(request, served.x, telemetry);
       telemetry.run(served.x, () => this.hand(event, request, response));
     });
+  }
+
+  /** It was judged as it came in by HTTP/2, and is watched there. */
+  private onStream(event: string, { x }: StreamExchange, request: IncomingMessage, response: ServerResponse): void {
+    const { forwarder, telemetry } = this.parts;
+    dropBridgeHeaders(request);
+    if (forwarder !== undefined) {
+      if (event === 'checkContinue') response.writeContinue();
+      forwarder.request(x, request, response);
+      return;
+    }
+    if (hasBody(request)) keepContext(request, x, telemetry);
+    telemetry.run(x, () => this.hand(event, request, response));
   }
 
   /** To the app's own listeners; ours count for none, and node:http's default takes their place. */
@@ -204,9 +226,9 @@ function responseFor(request: IncomingMessage, socket: Duplex): ServerResponse |
  * Listeners of a body run in the context of the connection, whoever added them: what they call would not know its request. Only bodies
  * need it, and only they pay.
  */
-function keepContext(request: IncomingMessage, x: Exchange, telemetry: TelemetrySink): void {
-  const { emit } = request;
-  request.emit = (event: string, ...args: unknown[]) => telemetry.run(x, () => emit.call(request, event, ...args));
+export function keepContext(body: Readable, x: Exchange, telemetry: TelemetrySink): void {
+  const { emit } = body;
+  body.emit = (event: string, ...args: unknown[]) => telemetry.run(x, () => emit.call(body, event, ...args));
 }
 
 /** HTTP/2 by upgrade is not taken up: such a request is served as the HTTP/1.1 that it is, also by an app that takes upgrades. */

@@ -1,7 +1,15 @@
-import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import type { IncomingHttpHeaders } from 'node:http';
 import type { RequestHead } from '@ripstop/core';
 
 const MESH_HEADER = /^x-(?:envoy-|forwarded-|istio-)/;
+
+/** The part of node:http's IncomingMessage that a head stands on. */
+export interface HeadMessage {
+  method?: string | undefined;
+  url?: string | undefined;
+  headers: IncomingHttpHeaders;
+  readonly rawHeaders: string[];
+}
 
 /**
  * A request's head over node:http's own `rawHeaders`, whose names become lower-case as Envoy's are. Changes show in `req.headers`,
@@ -11,11 +19,11 @@ export class InboundHead implements RequestHead {
   /** The connection's; an absolute-form target has its own. */
   scheme: 'http' | 'https';
   readonly meshHeaders: readonly string[];
-  private readonly message: IncomingMessage;
+  private readonly message: HeadMessage;
   private readonly lines: string[];
   private host: string;
 
-  constructor(message: IncomingMessage, scheme: 'http' | 'https') {
+  constructor(message: HeadMessage, scheme: 'http' | 'https') {
     this.message = message;
     this.scheme = scheme;
     const lines = message.rawHeaders;

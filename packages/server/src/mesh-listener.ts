@@ -1,9 +1,13 @@
-import type { Server } from 'node:http';
+import { Server } from 'node:http';
+import type { Http2Server } from 'node:http2';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Snapshot } from '@ripstop/core';
-import { ConnectionGate } from './connection-gate.ts';
+import { type Admit, ConnectionGate } from './connection-gate.ts';
+import { createFrontServer, SessionDoor } from './http2/front-server.ts';
+import { Http1Bridge } from './http2/http1-bridge.ts';
+import { StreamGuard } from './http2/stream-guard.ts';
 import type { ListenerChains } from './inbound-connection.ts';
-import { InboundGuard } from './inbound-guard.ts';
+import { InboundGuard, keepContext } from './inbound-guard.ts';
 import type { ListenerParts } from './listener-parts.ts';
 
 /** How a {@link MeshListener} is made. */
@@ -11,8 +15,11 @@ export interface MeshListenerOptions extends ListenerParts {
   /** Where `listen` binds. */
   readonly bind: { readonly host: string; readonly port: number };
   /** The server of the app. From now on the mesh stands in front of it. */
-  readonly app: Server;
+  readonly app: AppServer;
 }
+
+/** What a workload port can be served by. TLS is the mesh's: servers of node:https and secure ones of node:http2 have their own. */
+export type AppServer = Server | Http2Server;
 
 export interface ListenerCloseOptions {
   /** Time for requests in flight, milliseconds. */
@@ -20,14 +27,14 @@ export interface ListenerCloseOptions {
 }
 
 /** Two guards in front of one server would judge each request twice. */
-const guarded = new WeakSet<Server>();
+const guarded = new WeakSet<AppServer>();
 
 /** Envoy's idle_timeout of a downstream connection; node:http's own 5 s would cost a handshake after each pause. */
 const IDLE_TIMEOUT_MS = 3_600_000;
 const NODE_KEEP_ALIVE_MS = 5_000;
 
 /**
- * Serves an http.Server as a workload port: connections are let in by filter chain, requests by the pipeline. The server stays the
+ * Serves a server of node:http or node:http2 as a workload port: connections are let in by filter chain, requests by the pipeline. The server stays the
  * app's; its `connection` listeners get only sockets that have passed.
  */
 export class MeshListener {
@@ -39,7 +46,8 @@ export class MeshListener {
   constructor(options: MeshListenerOptions) {
     this.options = options;
     const { workloadPort: port, find = inboundChains, snapshots, identity, clock, log } = options;
-    this.gate = new ConnectionGate({ port, find, snapshots, identity, clock, log });
+    const speaks = options.app instanceof Server ? (['http2', 'http1'] as const) : (['http2'] as const);
+    this.gate = new ConnectionGate({ port, find, snapshots, identity, clock, log, speaks });
   }
 
   /** Puts the mesh in front of the server without binding it. Calling it twice is harmless. */
@@ -48,24 +56,54 @@ export class MeshListener {
     const { app } = this.options;
     if (guarded.has(app)) throw new Error('this server stands behind a mesh already: serve it as one workload port, of one mesh');
     guarded.add(app);
-    if (app.keepAliveTimeout === NODE_KEEP_ALIVE_MS) app.keepAliveTimeout = IDLE_TIMEOUT_MS;
-    // node:http would answer a request without Host by itself, before the guard sees it and in its own words.
-    (app as Server & { requireHostHeader: boolean }).requireHostHeader = false;
-    const listeners = app.listeners('connection') as ((this: Server, socket: Socket) => void)[];
+    const listeners = app.listeners('connection') as ((socket: object) => void)[];
     app.removeAllListeners('connection');
-    const admit = (socket: Socket): void => {
-      for (const listener of listeners) listener.call(app, socket);
-    };
+    const { admit, detach } = app instanceof Server ? this.frontHttp1(app, listeners) : this.frontHttp2(app, listeners);
     const onConnection = (socket: Socket): void => this.gate.enter(socket, admit);
     app.on('connection', onConnection);
-    const guard = new InboundGuard(this.options, this.gate, app);
     this.detach = () => {
       guarded.delete(app);
-      guard.detach();
+      detach();
       app.off('connection', onConnection);
       for (const listener of listeners) app.on('connection', listener);
       this.detach = undefined;
     };
+  }
+
+  /** An app that reads HTTP/1.1; streams of HTTP/2 callers are bridged to it. */
+  private frontHttp1(app: Server, listeners: readonly ((socket: object) => void)[]): Front {
+    if (app.keepAliveTimeout === NODE_KEEP_ALIVE_MS) app.keepAliveTimeout = IDLE_TIMEOUT_MS;
+    // node:http would answer a request without Host by itself, before the guard sees it and in its own words.
+    (app as Server & { requireHostHeader: boolean }).requireHostHeader = false;
+    const connect = (socket: object): void => {
+      for (const listener of listeners) listener.call(app, socket);
+    };
+    const { forwarder } = this.options;
+    const bridge = new Http1Bridge(connect);
+    const streams = new StreamGuard(this.options, this.gate, true, (judged) => {
+      if (forwarder === undefined) judged.served.serve();
+      else judged.served.handOver();
+      bridge.serve(judged);
+    });
+    const front = createFrontServer();
+    const door = new SessionDoor(front, streams, front.listeners('connection') as ((socket: object) => void)[]);
+    const guard = new InboundGuard(this.options, this.gate, app, bridge);
+    return {
+      admit: (socket, spoken, connection) => (spoken === 'http2' ? door.admit(socket, connection) : connect(socket)),
+      detach: () => guard.detach(),
+    };
+  }
+
+  /** An app of node:http2: its sessions are guarded, whether it listens to streams or uses the compatibility API. */
+  private frontHttp2(app: Http2Server, listeners: readonly ((socket: object) => void)[]): Front {
+    const { telemetry } = this.options;
+    const streams = new StreamGuard(this.options, this.gate, false, ({ served, pass }) => {
+      served.serve();
+      if (!served.stream.endAfterHeaders) keepContext(served.stream, served.x, telemetry);
+      telemetry.run(served.x, pass);
+    });
+    const door = new SessionDoor(app, streams, listeners);
+    return { admit: (socket, _spoken, connection) => door.admit(socket, connection), detach: () => door.detach() };
   }
 
   /** Binds and serves; rejects when the address is taken or may not be bound. */
@@ -111,6 +149,12 @@ export class MeshListener {
     await this.gate.close(drainMs);
     await closed;
   }
+}
+
+/** What stands in front of a server. */
+interface Front {
+  readonly admit: Admit;
+  detach(): void;
 }
 
 function inboundChains(snapshot: Snapshot): ListenerChains {

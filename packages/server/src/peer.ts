@@ -1,4 +1,3 @@
-import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Peer } from '@ripstop/core';
 import type { PeerNames } from './peer-certificate.ts';
@@ -11,16 +10,25 @@ export interface InboundPeer extends Peer {
   readonly principal: string | undefined;
 }
 
-const peers = new WeakMap<Socket, InboundPeer>();
+/** By socket, or by HTTP/2 session: node:http2 shows a session's socket only behind a proxy object. */
+const peers = new WeakMap<object, InboundPeer>();
 
-/** Who sent a request; undefined for one that did not come through a mesh listener (tests, `inject`). */
-export function peerOf(request: Pick<IncomingMessage, 'socket'>): InboundPeer | undefined {
-  return peers.get(request.socket);
+/** What a peer is found by: a request of node:http, one of node:http2's compatibility API, or `{ stream }` of an HTTP/2 stream. */
+export interface PeerQuery {
+  readonly socket?: object | null | undefined;
+  readonly stream?: { readonly session?: object | null | undefined } | undefined;
 }
 
-/** Tells {@link peerOf} whose requests will come from this socket. */
-export function introduce(socket: Socket, peer: InboundPeer): void {
-  peers.set(socket, peer);
+/** Who sent a request; undefined for one that did not come through a mesh listener (tests, `inject`). */
+export function peerOf(request: PeerQuery): InboundPeer | undefined {
+  const session = request.stream?.session;
+  if (session !== undefined && session !== null) return peers.get(session);
+  return request.socket === undefined || request.socket === null ? undefined : peers.get(request.socket);
+}
+
+/** Tells {@link peerOf} whose requests will come over this socket or session. */
+export function introduce(connection: object, peer: InboundPeer): void {
+  peers.set(connection, peer);
 }
 
 /** Over plaintext `names` is undefined. `shownUriSan`: see {@link Peer}. */

@@ -3,22 +3,22 @@ import { type LocalReply, localReply, ResponseFlag } from '@ripstop/core';
 import type { InboundHead } from './inbound-head.ts';
 
 const CLOSE = [['connection', 'close']] as const;
-const MISSING_HOST = localReply({ status: 400, details: 'missing_host_header', headers: CLOSE });
-const QUERY_WITHOUT_TYPE = localReply({ status: 400, details: 'query_missing_content_type', headers: CLOSE });
-const CODEC_ERROR = invalid(400, 'http1.codec_error', 'Bad Request');
-const INVALID_AUTHORITY = invalid(400, 'http.invalid_authority', 'Bad Request');
+export const MISSING_HOST: LocalReply = localReply({ status: 400, details: 'missing_host_header', headers: CLOSE });
+export const QUERY_WITHOUT_TYPE: LocalReply = localReply({ status: 400, details: 'query_missing_content_type', headers: CLOSE });
+export const CODEC_ERROR: LocalReply = invalid(400, 'http1.codec_error', 'Bad Request');
+export const INVALID_AUTHORITY: LocalReply = invalid(400, 'http.invalid_authority', 'Bad Request');
 const INVALID_URL = invalid(400, 'http1.invalid_url', 'Bad Request');
 const INVALID_SCHEME = invalid(400, 'http1.invalid_scheme', 'Bad Request');
 const INVALID_TRANSFER_ENCODING = invalid(501, 'http1.invalid_transfer_encoding', 'Not Implemented');
 const LOW_VERSION = invalid(426, 'low_version', 'Upgrade Required');
 const TOO_MANY_HEADERS = invalid(431, 'http1.too_many_headers', 'Request Header Fields Too Large');
 const NOMINATED = invalid(400, 'http1.connection_header_rejected', 'Bad Request');
-const REPEATED_AUTHORIZATION = invalid(400, 'ripstop_repeated_authorization', 'Bad Request');
-const ABSOLUTE_PATH_REJECTED = localReply({ status: 404, details: 'absolute_path_rejected' });
+export const REPEATED_AUTHORIZATION: LocalReply = invalid(400, 'ripstop_repeated_authorization', 'Bad Request');
+export const ABSOLUTE_PATH_REJECTED: LocalReply = localReply({ status: 404, details: 'absolute_path_rejected' });
 const UPGRADE_FAILED = localReply({ status: 403, details: 'upgrade_failed', headers: CLOSE });
 
 /** Envoy's max_headers_count; Host counts. */
-const MAX_HEADER_LINES = 100;
+export const MAX_HEADER_LINES = 100;
 
 function invalid(status: number, details: string, body: string): LocalReply {
   return localReply({ status, details, body, flags: ResponseFlag.DownstreamProtocolError, headers: CLOSE });
@@ -91,7 +91,7 @@ function settleUnusual(head: InboundHead, target: string): LocalReply | undefine
   return undefined;
 }
 
-function isConnectTarget(target: string): boolean {
+export function isConnectTarget(target: string): boolean {
   return isAuthority(target) && /:\d+$/.test(target);
 }
 
@@ -122,7 +122,7 @@ const KEPT_NOMINATED: ReadonlySet<string> = new Set([
  * Envoy refuses a Host with blanks, `/ # ? \ " < >` or bytes beyond ASCII. Stricter than Envoy (docs/reference/differences.md): userinfo,
  * `%`, `,` (two Host lines are joined by it), and ports that are none. An empty Host is legal.
  */
-function isAuthority(text: string): boolean {
+export function isAuthority(text: string): boolean {
   // Most requests name the host that the one before named.
   if (text === lastAccepted) return true;
   if (!accepts(text)) return false;

@@ -130,7 +130,7 @@ function onClose(this: WatchedResponse): void {
   this[WATCHER]!.onResponseClosed(this);
 }
 
-function sizeOf(chunk: unknown, encoding: unknown): number {
+export function sizeOf(chunk: unknown, encoding: unknown): number {
   if (typeof chunk === 'string') return Buffer.byteLength(chunk, typeof encoding === 'string' ? (encoding as BufferEncoding) : undefined);
   return chunk instanceof Uint8Array ? chunk.byteLength : 0;
 }

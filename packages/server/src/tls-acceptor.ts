@@ -2,11 +2,10 @@ import { constants } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { createServer, type Server, type TLSSocket } from 'node:tls';
 import type { Clock, DownstreamTls, IdentitySource } from '@ripstop/core';
+import type { Spoken } from './connection-gate.ts';
 import { isPinned, type PeerNames, readPeerNames, refusalOf } from './peer-certificate.ts';
 import { type TlsMaterial, TlsMaterials } from './tls-material.ts';
 
-/** What of a chain's ALPN list this driver serves. */
-const SERVED_PROTOCOLS: readonly string[] = ['http/1.1'];
 /** Envoy's cipher names are those of TLS 1.2; without these Node would switch TLS 1.3 off. */
 const TLS13_CIPHERS = ['TLS_AES_256_GCM_SHA384', 'TLS_AES_128_GCM_SHA256', 'TLS_CHACHA20_POLY1305_SHA256'];
 const HANDSHAKE_TIMEOUT_MS = 15_000;
@@ -37,13 +36,17 @@ export class TlsAcceptor {
   /** Node does not say which raw socket a secured one stands on; their addresses are the same. */
   private readonly running = new Map<string, Handshake>();
 
-  constructor(identity: IdentitySource | undefined, clock: Clock, log: (line: string) => void = () => {}) {
+  /** What of a chain's ALPN list the server behind it speaks. */
+  private readonly served: readonly string[];
+
+  constructor(identity: IdentitySource | undefined, clock: Clock, speaks: readonly Spoken[], log: (line: string) => void = () => {}) {
+    this.served = speaks.map((spoken) => (spoken === 'http2' ? 'h2' : 'http/1.1'));
     this.materials = new TlsMaterials(identity, clock, log);
   }
 
   accept(raw: Socket, tls: DownstreamTls, offered: readonly string[], listener: HandshakeListener): void {
     // Node alerts when nothing offered is served, Envoy goes on without ALPN: so the choice is made here, from the ClientHello.
-    const alpn = tls.alpn.find((name) => SERVED_PROTOCOLS.includes(name) && offered.includes(name)) ?? '';
+    const alpn = tls.alpn.find((name) => this.served.includes(name) && offered.includes(name)) ?? '';
     const kept = this.serverOf(tls, alpn);
     if (typeof kept === 'string') {
       raw.resetAndDestroy();

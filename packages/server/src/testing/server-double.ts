@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { createServer, type RequestListener, Server } from 'node:http';
+import { createServer, type RequestListener } from 'node:http';
 import {
   type DownstreamTls,
   type Exchange,
@@ -16,7 +16,7 @@ import {
   type TelemetrySink,
 } from '@ripstop/core';
 import type { Forwarder } from '../listener-parts.ts';
-import { MeshListener } from '../mesh-listener.ts';
+import { type AppServer, MeshListener } from '../mesh-listener.ts';
 import { FakeClock } from './fake-clock.ts';
 
 /** The workload port that chains name; the socket is another one. */
@@ -121,13 +121,13 @@ export interface DoubleOptions extends RouteSettings {
   readonly forwarder?: Forwarder;
   readonly clusters?: Snapshot['clusters'];
   /** Called before the mesh stands in front of the server. */
-  readonly tune?: (server: Server) => void;
+  readonly tune?: (server: AppServer) => void;
 }
 
 /** A mesh listener on a free loopback port, its configuration made by hand, and what telemetry saw. */
 export class ServerDouble implements AsyncDisposable {
   readonly clock: FakeClock = new FakeClock();
-  readonly app: Server;
+  readonly app: AppServer;
   readonly snapshots: SnapshotRef = new SnapshotRef();
   readonly listener: MeshListener;
   readonly started: Exchange[] = [];
@@ -138,14 +138,14 @@ export class ServerDouble implements AsyncDisposable {
   private readonly clusters: Snapshot['clusters'];
   private sequence = 0;
 
-  static async start(app: RequestListener | Server, options: DoubleOptions = {}): Promise<ServerDouble> {
+  static async start(app: RequestListener | AppServer, options: DoubleOptions = {}): Promise<ServerDouble> {
     const double = new ServerDouble(app, options);
     double.port = (await double.listener.listen()).port;
     return double;
   }
 
-  private constructor(app: RequestListener | Server, options: DoubleOptions) {
-    this.app = app instanceof Server ? app : createServer(app);
+  private constructor(app: RequestListener | AppServer, options: DoubleOptions) {
+    this.app = typeof app === 'function' ? createServer(app) : app;
     options.tune?.(this.app);
     this.clusters = options.clusters ?? new Map();
     this.swap(options.chains ?? chainsOf(options.mode ?? 'PERMISSIVE', options));

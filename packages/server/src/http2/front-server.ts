@@ -1,0 +1,62 @@
+import { createServer, type Http2Server, type ServerHttp2Session } from 'node:http2';
+import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import type { InboundConnection } from '../inbound-connection.ts';
+import type { StreamGuard } from './stream-guard.ts';
+
+/** Envoy's default of max_concurrent_streams. */
+const MAX_CONCURRENT_STREAMS = 1_024;
+/** Envoy's max_request_headers_kb, which nghttp2 counts with 32 bytes per field. */
+const MAX_HEADER_LIST_BYTES = 60 * 1024;
+/** One more than is accepted, so that the guard gives the answer. */
+const MAX_HEADER_PAIRS = 128;
+
+/** Speaks HTTP/2 for an app that does not. It never listens: connections are handed to it, streams to the guard. */
+export function createFrontServer(): Http2Server {
+  return createServer({
+    maxHeaderListPairs: MAX_HEADER_PAIRS,
+    settings: { maxConcurrentStreams: MAX_CONCURRENT_STREAMS, maxHeaderListSize: MAX_HEADER_LIST_BYTES, enablePush: false },
+  });
+}
+
+/** Hands connections to an HTTP/2 server whose sessions are guarded from their first moment. */
+export class SessionDoor {
+  private readonly server: Http2Server;
+  private readonly guard: StreamGuard;
+  private readonly listeners: readonly ((socket: Duplex) => void)[];
+  private readonly emit: (event: string, ...args: unknown[]) => boolean;
+  private entering: InboundConnection | undefined = undefined;
+
+  /** `listeners`: those of the server's `connection` event. */
+  constructor(server: Http2Server, guard: StreamGuard, listeners: readonly ((socket: Duplex) => void)[]) {
+    this.server = server;
+    this.guard = guard;
+    this.listeners = listeners;
+    this.emit = server.emit.bind(server) as SessionDoor['emit'];
+    server.emit = ((event: string, ...args: unknown[]) => {
+      if (event === 'session' && !this.guarded(args[0] as ServerHttp2Session)) return true;
+      return this.emit(event, ...args);
+    }) as Http2Server['emit'];
+  }
+
+  /** Makes a session of it. */
+  admit(socket: Socket, connection: InboundConnection): void {
+    this.entering = connection;
+    try {
+      for (const listener of this.listeners) listener.call(this.server, socket);
+    } finally {
+      this.entering = undefined;
+    }
+  }
+
+  detach(): void {
+    this.server.emit = this.emit as Http2Server['emit'];
+  }
+
+  /** A session that did not come by the gate serves nobody. */
+  private guarded(session: ServerHttp2Session): boolean {
+    if (this.entering === undefined) session.destroy();
+    else this.guard.enter(session, this.entering);
+    return this.entering !== undefined;
+  }
+}

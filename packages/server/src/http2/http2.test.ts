@@ -1,0 +1,286 @@
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type RequestListener } from 'node:http';
+import {
+  type ClientHttp2Session,
+  type ClientHttp2Stream,
+  connect,
+  createServer as createHttp2Server,
+  type Http2Server,
+  type IncomingHttpHeaders,
+  type OutgoingHttpHeaders,
+} from 'node:http2';
+import { connect as connectTls, type TLSSocket } from 'node:tls';
+import { type Filter, localReply, ResponseFlag } from '@ripstop/core';
+import { afterEach, describe, expect, it } from 'vitest';
+import type { AppServer } from '../mesh-listener.ts';
+import { peerOf } from '../peer.ts';
+import { type DoubleOptions, ServerDouble } from '../testing/server-double.ts';
+import { TestAuthority, TestIdentity } from '../testing/test-authority.ts';
+
+const cleanups: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const run of cleanups.splice(0).reverse()) await run();
+});
+
+const authority = new TestAuthority();
+const SERVER = 'spiffe://cluster.local/ns/default/sa/server';
+const CALLER = 'spiffe://cluster.local/ns/default/sa/caller';
+
+async function serve(app: RequestListener | AppServer, options: DoubleOptions = {}): Promise<ServerDouble> {
+  const double = await ServerDouble.start(app, { identity: new TestIdentity(authority, SERVER), ...options });
+  cleanups.push(() => double[Symbol.asyncDispose]());
+  return double;
+}
+
+function call(double: ServerDouble, transport: 'plaintext' | 'mTLS' = 'plaintext'): ClientHttp2Session {
+  const { cert, key } = authority.issue({ uris: [CALLER] });
+  // What node:http2 offers by itself is `h2` alone, and no chain of the mesh takes that.
+  const secure = (): TLSSocket =>
+    connectTls({ port: double.port, host: '127.0.0.1', cert, key, rejectUnauthorized: false, ALPNProtocols: ['istio', 'h2'] });
+  const session = connect(`http://127.0.0.1:${double.port}`, transport === 'plaintext' ? {} : { createConnection: secure });
+  session.on('error', () => {});
+  cleanups.push(() => session.destroy());
+  return session;
+}
+
+interface Answer {
+  readonly headers: IncomingHttpHeaders;
+  readonly body: string;
+  readonly trailers: IncomingHttpHeaders | undefined;
+}
+
+async function answerOf(stream: ClientHttp2Stream): Promise<Answer> {
+  let trailers: IncomingHttpHeaders | undefined;
+  stream.on('trailers', (received) => {
+    trailers = received;
+  });
+  const [headers] = (await once(stream, 'response')) as [IncomingHttpHeaders];
+  let body = '';
+  for await (const chunk of stream) body += chunk;
+  return { headers, body, trailers };
+}
+
+function get(session: ClientHttp2Session, headers: OutgoingHttpHeaders): Promise<Answer> {
+  return answerOf(session.request({ ':authority': 'a', ...headers }));
+}
+
+/** The code that a stream was reset with. */
+async function resetOf(session: ClientHttp2Session, headers: OutgoingHttpHeaders): Promise<number> {
+  const stream = session.request({ ':authority': 'a', ...headers });
+  stream.on('error', () => {});
+  await new Promise<void>((resolve) => stream.once('close', resolve));
+  return stream.rstCode;
+}
+
+const denyAdmin: Filter = {
+  name: 'rbac',
+  onRequest: ({ request }) =>
+    request.path === '/admin' ? localReply({ status: 403, details: 'rbac', body: 'RBAC: access denied' }) : undefined,
+};
+
+/** The same app in the forms that Node offers. */
+const forms: readonly [string, (handler: RequestListener) => RequestListener | Http2Server][] = [
+  ['an app of node:http', (handler) => handler],
+  ['the compatibility API of node:http2', (handler) => createHttp2Server(handler as never)],
+];
+
+describe.each(forms)('HTTP/2 callers of %s', (_form, make) => {
+  it.each(['plaintext', 'mTLS'] as const)('are served and authorised over %s', async (transport) => {
+    const seen: [string, string | undefined][] = [];
+    const double = await serve(
+      make((request, response) => {
+        seen.push([request.url ?? '', peerOf(request)?.spiffeId]);
+        response.setHeader('x-app', 'yes');
+        response.end('hello');
+      }),
+      { filters: [denyAdmin] },
+    );
+    const session = call(double, transport);
+    const answer = await get(session, { ':path': '/x/../public?y' });
+    expect([answer.headers[':status'], answer.headers['x-app'], answer.body]).toEqual([200, 'yes', 'hello']);
+    for (const path of ['/admin', '/x/../admin', '/%61dmin', '/admin#x']) {
+      const refused = await get(session, { ':path': path });
+      expect([refused.headers[':status'], refused.headers.server, refused.body]).toEqual([403, 'istio-envoy', 'RBAC: access denied']);
+    }
+    expect(seen).toEqual([['/public?y', transport === 'mTLS' ? CALLER : undefined]]);
+    expect(double.finished.map(({ x, outcome }) => [x.protocol, outcome.status])).toEqual([
+      ['http2', 200],
+      ...Array.from({ length: 4 }, () => ['http2', 403]),
+    ]);
+  });
+
+  it('send bodies and get theirs, in the context of their exchange', async () => {
+    const contexts: unknown[] = [];
+    const double = await serve(
+      make((request, response) => {
+        let body = '';
+        request.on('data', (chunk) => {
+          contexts.push(double.current()?.request.method);
+          body += chunk;
+        });
+        request.on('end', () => response.end(body.toUpperCase()));
+      }),
+    );
+    for (const headers of [{}, { 'content-length': 5 }]) {
+      const stream = call(double).request({ ':authority': 'a', ':path': '/', ':method': 'POST', ...headers });
+      stream.end('hello');
+      expect((await answerOf(stream)).body).toBe('HELLO');
+    }
+    expect(contexts).toEqual(['POST', 'POST']);
+    expect(double.finished.map(({ outcome }) => [outcome.requestBytes, outcome.responseBytes])).toEqual([
+      [5, 5],
+      [5, 5],
+    ]);
+  });
+
+  it('see one authority, joined cookies, and no header of the mesh that they made up', async () => {
+    let seen: IncomingMessage['headers'] = {};
+    const double = await serve(
+      make((request, response) => {
+        seen = { ...request.headers };
+        response.end();
+      }),
+    );
+    await get(call(double), { ':path': '/', host: 'b', cookie: ['a=1', 'b=2'], 'x-envoy-internal': 'true', 'x-role': ['user', 'admin'] });
+    expect(seen.host ?? seen[':authority']).toBe('a');
+    expect(seen.cookie).toBe('a=1; b=2');
+    expect(seen['x-envoy-internal']).toBeUndefined();
+    expect(seen['x-role']).toBe('user, admin');
+    expect(seen.connection).toBeUndefined();
+  });
+
+  it('that break off are told of in the outcome', async () => {
+    const double = await serve(make(() => {}));
+    const session = call(double);
+    const stream = session.request({ ':authority': 'a', ':path': '/' });
+    stream.on('error', () => {});
+    await expect.poll(() => double.started.length).toBe(1);
+    stream.close(8);
+    await expect.poll(() => double.finished.length).toBe(1);
+    expect(double.finished[0]!.x.flags & ResponseFlag.DownstreamConnectionTermination).not.toBe(0);
+  });
+
+  it('are answered in time when the app is not', async () => {
+    const double = await serve(
+      make((_request, response) => {
+        setImmediate(() => double.clock.advance(1_000));
+        setTimeout(() => response.writeHead(200).end('late'), 20);
+      }),
+      { timeoutMs: 1_000 },
+    );
+    const answer = await get(call(double), { ':path': '/' });
+    expect(answer.headers[':status']).toBe(504);
+    await new Promise((resolve) => setTimeout(resolve, 40)); // The app writes late, and must not be hurt by it.
+    expect(double.finished).toHaveLength(1);
+  });
+
+  it('are sent away when the port drains, with their responses', async () => {
+    let finish: (() => void) | undefined;
+    const double = await serve(
+      make((_request, response) => {
+        finish = () => response.end('last');
+      }),
+    );
+    const session = call(double);
+    const answer = get(session, { ':path': '/' });
+    await expect.poll(() => finish).toBeDefined();
+    const goaway = once(session, 'goaway');
+    double.listener.drain();
+    await goaway;
+    finish!();
+    expect((await answer).body).toBe('last');
+    await expect.poll(() => session.closed).toBe(true);
+  });
+
+  it.each<[string, OutgoingHttpHeaders, number]>([
+    ['a method with small letters', { ':method': 'get' }, 400],
+    ['an authority with an escape', { ':authority': 'a%00' }, 400],
+    ['a NUL in the path', { ':path': '/%00' }, 400],
+    ['OPTIONS *', { ':method': 'OPTIONS', ':path': '*' }, 404],
+  ])('are refused with %s', async (_name, headers, status) => {
+    const double = await serve(make(() => expect.unreachable('it reached the app')));
+    expect((await get(call(double), { ':path': '/', ...headers })).headers[':status']).toBe(status);
+  });
+
+  it.each<[string, OutgoingHttpHeaders, number]>([
+    ['a path without a slash', { ':path': 'admin' }, 1],
+    ['user information', { ':path': '/', ':authority': 'u@a' }, 1],
+    ['an absolute path', { ':path': 'http://a/admin', ':scheme': 'x' }, 1],
+    ['more than 100 fields', { ':path': '/', ...Object.fromEntries(Array.from({ length: 97 }, (_, index) => [`x-${index}`, '1'])) }, 2],
+  ])('are reset with %s', async (_name, headers, code) => {
+    const double = await serve(make(() => expect.unreachable('it reached the app')));
+    expect(await resetOf(call(double), headers)).toBe(code);
+  });
+
+  it('are let through with exactly 100 fields', async () => {
+    const double = await serve(make((_request, response) => response.end('ok')));
+    const fields = Object.fromEntries(Array.from({ length: 96 }, (_, index) => [`x-${index}`, '1']));
+    expect((await get(call(double), { ':path': '/', ...fields })).body).toBe('ok');
+  });
+});
+
+describe('an app that listens to streams', () => {
+  it('gets only those that passed, from the server and from the session', async () => {
+    const seen: string[] = [];
+    const app = createHttp2Server();
+    app.on('session', (session) => {
+      session.on('stream', (_stream, headers) => seen.push(`session ${headers[':path']}`));
+    });
+    app.on('stream', (stream, headers) => {
+      seen.push(`server ${headers[':path']}`);
+      stream.respond({ ':status': 201, 'x-app': 'yes' });
+      stream.end('ok');
+    });
+    const session = call(await serve(app, { filters: [denyAdmin] }));
+    expect((await get(session, { ':path': '/admin' })).headers[':status']).toBe(403);
+    expect((await get(session, { ':path': '/%61' })).headers[':status']).toBe(201);
+    expect(seen.sort()).toEqual(['server /a', 'session /a']);
+  });
+
+  it('is not reached past the gate', async () => {
+    const app = createHttp2Server();
+    app.on('stream', () => expect.unreachable('it reached the app'));
+    const double = await serve(app, { mode: 'STRICT' });
+    const session = call(double);
+    const [error] = (await once(session, 'error')) as [NodeJS.ErrnoException];
+    expect(error.code).toBe('ECONNRESET');
+  });
+
+  it('is not spoken to in HTTP/1', async () => {
+    const double = await serve(createHttp2Server());
+    await expect(fetch(`http://127.0.0.1:${double.port}/`)).rejects.toThrow();
+    expect(double.log.join()).toContain('it speaks HTTP/1, which the server of this port does not');
+  });
+});
+
+describe('an app of node:http', () => {
+  it('answers HTTP/2 callers who wait before they send, and its trailers reach them', async () => {
+    const app = createServer((request, response) => {
+      response.setHeader('trailer', 'x-sum');
+      response.write('a');
+      response.addTrailers({ 'x-sum': '42' });
+      request.resume().on('end', () => response.end('b'));
+    });
+    const stream = call(await serve(app)).request({ ':authority': 'a', ':path': '/', ':method': 'POST', expect: '100-continue' });
+    await once(stream, 'continue');
+    stream.end('body');
+    const answer = await answerOf(stream);
+    expect([answer.body, answer.trailers?.['x-sum']]).toEqual(['ab', '42']);
+  });
+
+  it('that breaks a response off resets the stream', async () => {
+    const double = await serve((request) => void request.socket.destroy());
+    expect(await resetOf(call(double), { ':path': '/' })).toBe(2);
+  });
+
+  it('answers HEAD and 204 without a body', async () => {
+    const double = await serve((request, response) => {
+      if (request.method === 'HEAD') response.setHeader('content-length', 7).end();
+      else response.writeHead(204).end();
+    });
+    const session = call(double);
+    const head = await get(session, { ':path': '/', ':method': 'HEAD' });
+    expect([head.headers[':status'], head.headers['content-length'], head.body]).toEqual([200, '7', '']);
+    expect((await get(session, { ':path': '/' })).headers[':status']).toBe(204);
+  });
+});

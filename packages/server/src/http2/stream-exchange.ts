@@ -1,0 +1,190 @@
+import { constants, type OutgoingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
+import { type Exchange, type LocalReply, maxDurationReply, ResponseFlag, resetReply, type Timer } from '@ripstop/core';
+import type { InboundConnection } from '../inbound-connection.ts';
+import type { ListenerParts } from '../listener-parts.ts';
+import { sizeOf } from '../response-hooks.ts';
+import { headersOf, StreamResponseHead } from './stream-heads.ts';
+import { replyOnStream } from './stream-reply.ts';
+
+type Call = (...args: unknown[]) => unknown;
+
+/** One HTTP/2 stream that this process answers, from its verdict to its end. */
+export class StreamExchange {
+  readonly x: Exchange;
+  readonly stream: ServerHttp2Stream;
+  private readonly parts: ListenerParts;
+  private readonly connection: InboundConnection;
+  private timer: Timer | undefined = undefined;
+  private requestBytes = 0;
+  private responseBytes = 0;
+  private grpcStatus: number | undefined = undefined;
+  /** The mesh answers: its head has passed the filters before it is written. */
+  private local = false;
+  private handed = false;
+  private done = false;
+
+  constructor(parts: ListenerParts, connection: InboundConnection, x: Exchange, stream: ServerHttp2Stream) {
+    this.parts = parts;
+    this.connection = connection;
+    this.x = x;
+    this.stream = stream;
+    connection.active++;
+    stream.once('close', () => this.onClosed());
+    // Without a listener a caller's reset would end the process.
+    stream.on('error', () => {});
+  }
+
+  /** The app answers, in time or not: its response is seen on its way out. */
+  serve(): void {
+    this.handed = true;
+    this.watchResponse();
+    this.watchBody();
+    const action = this.x.route?.action;
+    if (action?.kind !== 'inbound') return;
+    const { timeoutMs, maxStreamDurationMs } = action;
+    if (timeoutMs > 0 && (maxStreamDurationMs === 0 || timeoutMs <= maxStreamDurationMs))
+      this.limit(timeoutMs, resetReply('global-timeout', 1, ''));
+    else if (maxStreamDurationMs > 0) this.limit(maxStreamDurationMs, maxDurationReply());
+  }
+
+  /** Another driver forwards the exchange and ends it; only the connection's own book is kept here. */
+  handOver(): void {
+    this.done = true;
+    this.handed = true;
+  }
+
+  /** Answers in the app's place. */
+  reply(reply: LocalReply): void {
+    const { x, stream } = this;
+    x.flags |= reply.flags;
+    x.details = reply.details;
+    if (stream.destroyed || stream.closed) return;
+    if (stream.headersSent) {
+      stream.close(constants.NGHTTP2_INTERNAL_ERROR);
+      return;
+    }
+    this.local = true;
+    const { clock, pipeline } = this.parts;
+    replyOnStream(x, reply, pipeline, stream, clock.wallTime());
+    if (this.handed) mute(stream);
+  }
+
+  /** Lets go of a caller that does not speak HTTP. */
+  reset(code: number): void {
+    this.local = true;
+    this.x.flags |= ResponseFlag.DownstreamProtocolError;
+    this.x.details = 'http2.violation.of.messaging.rule';
+    this.stream.close(code);
+  }
+
+  private watchResponse(): void {
+    const { stream } = this;
+    const wrap = (name: 'respond' | 'respondWithFile' | 'respondWithFD', at: number): void => {
+      const base = stream[name] as Call;
+      (stream as unknown as Record<string, Call>)[name] = (...args) => {
+        args[at] = this.onHead(args[at]);
+        return base.apply(stream, args);
+      };
+    };
+    wrap('respond', 0);
+    wrap('respondWithFile', 1);
+    wrap('respondWithFD', 1);
+    const { sendTrailers, write, end } = stream;
+    stream.sendTrailers = (trailers) => {
+      this.noteStatus(trailers);
+      sendTrailers.call(stream, trailers);
+    };
+    stream.write = ((chunk: unknown, ...rest: unknown[]) => {
+      this.responseBytes += sizeOf(chunk, rest[0]);
+      return (write as Call).call(stream, chunk, ...rest);
+    }) as typeof stream.write;
+    stream.end = ((chunk?: unknown, ...rest: unknown[]) => {
+      if (chunk !== undefined && chunk !== null && typeof chunk !== 'function') this.responseBytes += sizeOf(chunk, rest[0]);
+      return (end as Call).call(stream, chunk, ...rest);
+    }) as typeof stream.end;
+  }
+
+  private watchBody(): void {
+    const { stream } = this;
+    // What came together with the head is there already.
+    this.requestBytes = stream.readableLength;
+    const { push } = stream;
+    stream.push = (chunk: unknown, encoding?: BufferEncoding) => {
+      this.requestBytes += sizeOf(chunk, encoding);
+      return push.call(stream, chunk, encoding);
+    };
+  }
+
+  private onHead(given: unknown): OutgoingHttpHeaders {
+    const headers = headersOf(given);
+    if (!this.local && !this.done) {
+      try {
+        this.parts.pipeline.respond(this.x, new StreamResponseHead(headers));
+      } catch (error) {
+        // Half applied operations are not sent: what they should have removed may be in it.
+        this.tell('response', error);
+        this.stream.close(constants.NGHTTP2_INTERNAL_ERROR);
+      }
+    }
+    this.noteStatus(headers);
+    return headers;
+  }
+
+  private noteStatus(headers: OutgoingHttpHeaders): void {
+    const status = headers['grpc-status'];
+    if (this.x.protocol === 'grpc' && status !== undefined && Number.isInteger(Number(status))) this.grpcStatus = Number(status);
+  }
+
+  private limit(delayMs: number, reply: LocalReply): void {
+    this.timer = this.parts.clock.setTimer(() => {
+      if (!this.done) this.reply(reply);
+    }, delayMs);
+  }
+
+  private onClosed(): void {
+    const { stream, x, parts } = this;
+    if (!this.done) {
+      this.done = true;
+      this.timer?.cancel();
+      if (!this.local && (stream.aborted || stream.rstCode !== constants.NGHTTP2_NO_ERROR)) {
+        x.flags |= ResponseFlag.DownstreamConnectionTermination;
+        x.details = 'http2.remote_reset';
+      }
+      const status = Number(stream.sentHeaders?.[':status'] ?? 0);
+      const outcome = {
+        status,
+        grpcStatus: this.grpcStatus,
+        requestBytes: this.requestBytes,
+        responseBytes: x.request.method === 'HEAD' || status === 204 || status === 304 ? 0 : this.responseBytes,
+        endedAt: parts.clock.now(),
+      };
+      try {
+        parts.pipeline.end(x, outcome);
+      } catch (error) {
+        this.tell('end', error);
+      }
+      parts.telemetry.onEnd(x, outcome);
+    }
+    this.connection.release();
+  }
+
+  private tell(phase: string, error: unknown): void {
+    const { method, path } = this.x.request;
+    this.parts.log?.(`inbound ${method} ${path}: a filter failed at ${phase}: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+/** The app does not know yet that its stream was answered: what it writes now is for nobody, and must not throw. */
+function mute(stream: ServerHttp2Stream): void {
+  Object.defineProperty(stream, 'headersSent', { value: false });
+  const nothing = (): void => {};
+  Object.assign(stream, {
+    respond: nothing,
+    respondWithFile: nothing,
+    respondWithFD: nothing,
+    additionalHeaders: nothing,
+    sendTrailers: nothing,
+    write: () => true,
+    end: () => stream,
+  });
+}
