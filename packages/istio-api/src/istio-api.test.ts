@@ -36,7 +36,7 @@ describe('a document', () => {
     [
       'a timeout of 0s',
       VS('    - timeout: 0s\n      route: [{ destination: { host: a } }]'),
-      'a.yaml:7 VirtualService default/reviews spec.http[0].timeout: "0s" is too short: a duration must be at least 1ms; leave the field out to disable it [RIPSTOP_BAD_DURATION]',
+      'a.yaml:7 VirtualService default/reviews spec.http[0].timeout: "0s" is too short: a duration must be at least 1ms (must be a valid duration greater than 1ms); leave the field out to disable it [RIPSTOP_BAD_DURATION]',
     ],
     [
       'two actions',
@@ -46,7 +46,7 @@ describe('a document', () => {
     [
       'a port that is none',
       VS('    - route: [{ destination: { host: a, port: { number: 70000 } } }]'),
-      'a.yaml:7 VirtualService default/reviews spec.http[0].route[0].destination.port.number: 70000 is out of range: give 1 to 65535 [RIPSTOP_OUT_OF_RANGE]',
+      'a.yaml:7 VirtualService default/reviews spec.http[0].route[0].destination.port.number: Invalid value: "integer": port must be between 1-65535, not 70000 [RIPSTOP_BAD_VALUE]',
     ],
     [
       'a policy for every port by a wildcard',

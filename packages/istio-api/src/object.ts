@@ -31,6 +31,10 @@ export interface MeshObject<S = unknown> {
   readonly spec: S;
   /** Top-level fields other than apiVersion, kind, metadata, spec (a Secret's data, a Pod's status, an EndpointSlice's endpoints). */
   readonly rest: Readonly<Record<string, unknown>>;
+  /** Where the spec says null; those fields are left out of `spec`. */
+  readonly nulls?: readonly (readonly (string | number)[])[];
+  /** The document has no spec; `spec` is empty. */
+  readonly lacksSpec?: true;
   readonly source: SourcePosition;
   /** The position of a field, or of the nearest parent that exists: `locate(['spec', 'http', 0, 'route'])`. */
   locate(path: readonly (string | number)[]): SourcePosition;

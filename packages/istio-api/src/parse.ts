@@ -1,5 +1,8 @@
 import { type Document, isMap, isScalar, LineCounter, parseAllDocuments } from 'yaml';
+import { goTags, joinTrailingColons } from './go-yaml.ts';
+import { nullPaths } from './null-checks.ts';
 import type { Finding, MeshObject, ObjectMeta, SourcePosition } from './object.ts';
+import type { Path } from './path.ts';
 import { kindOf } from './schema/kinds.ts';
 
 export interface ParseOptions {
@@ -12,8 +15,6 @@ export interface Parsed {
   readonly objects: readonly MeshObject[];
   readonly findings: readonly Finding[];
 }
-
-type Path = readonly (string | number)[];
 
 /**
  * Reads the documents of a YAML text, YAML 1.1 as istiod does (unquoted `on`, `off`, `yes`, `no` are booleans). One broken document
@@ -35,6 +36,7 @@ export function parseDocuments(text: string, options: ParseOptions): Parsed {
     lineCounter: lines,
     prettyErrors: false,
     merge: true,
+    customTags: goTags,
   }) as Iterable<Document.Parsed>) {
     const at = (offset: number): SourcePosition => {
       const { line, col } = lines.linePos(offset);
@@ -45,6 +47,7 @@ export function parseDocuments(text: string, options: ParseOptions): Parsed {
         findings.push(problem('RIPSTOP_YAML', at(error.pos[0]), `${reason(error, document)}; the document is not used`));
       continue;
     }
+    joinTrailingColons(document, text);
     try {
       readDocument(document, at, options, objects, findings);
     } catch (error) {
@@ -137,10 +140,13 @@ function readObject(
     findings.push(problem('RIPSTOP_YAML', locate(['metadata']), `${kind} needs metadata.name`));
     return;
   }
+  const nulls = spec === undefined ? [] : nullPaths(spec, ['spec']);
   objects.push({
     apiVersion,
     kind,
     metadata: meta,
+    ...(nulls.length === 0 ? {} : { nulls }),
+    ...(spec === undefined ? { lacksSpec: true as const } : {}),
     spec: withoutNulls(spec ?? {}),
     rest: withoutNulls(rest) as Record<string, unknown>,
     source,

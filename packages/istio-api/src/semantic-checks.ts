@@ -23,8 +23,8 @@ import type {
   VirtualServiceSpec,
   WorkloadEntrySpec,
 } from './types/networking.ts';
-import type { AuthorizationPolicySpec, PeerAuthenticationSpec, RequestAuthenticationSpec, Rule } from './types/security.ts';
-import type { Report } from './validate.ts';
+import type { AuthorizationPolicySpec, RequestAuthenticationSpec, Rule } from './types/security.ts';
+import type { Path, Report } from './validate.ts';
 
 /** Rules that a field by itself cannot show; run when the structure is right. */
 export function semanticChecks(object: MeshObject, report: Report): void {
@@ -55,9 +55,6 @@ export function semanticChecks(object: MeshObject, report: Report): void {
     case 'ServiceEntry':
       checkServiceEntrySupport(object.spec as ServiceEntrySpec, report);
       checkServiceEntry(object.spec as ServiceEntrySpec, report);
-      return;
-    case 'PeerAuthentication':
-      checkPeerAuthentication(object.spec as PeerAuthenticationSpec, report);
       return;
     case 'RequestAuthentication':
       checkRequestAuthentication(object.spec as RequestAuthenticationSpec, report);
@@ -102,7 +99,6 @@ function checkRoute(route: HTTPRoute, path: readonly (string | number)[], report
 }
 
 function checkServiceEntry(spec: ServiceEntrySpec, report: Report): void {
-  if (spec.hosts.length === 0) report('RIPSTOP_MISSING_FIELD', 'error', ['spec', 'hosts'], 'give at least one host');
   const tcp = (spec.ports ?? []).some(({ protocol = 'TCP' }) => /^(TCP|MONGO|REDIS|MYSQL)$/i.test(protocol));
   if (spec.hosts.length > 1 && tcp && (spec.addresses?.length ?? 0) === 0)
     report(
@@ -111,19 +107,6 @@ function checkServiceEntry(spec: ServiceEntrySpec, report: Report): void {
       ['spec', 'hosts'],
       'several hosts on a TCP port cannot be told apart: give each its own ServiceEntry',
     );
-  if ((spec.resolution ?? 'NONE') === 'NONE' && spec.endpoints !== undefined)
-    report('RIPSTOP_BAD_VALUE', 'error', ['spec', 'endpoints'], 'endpoints need resolution STATIC or DNS');
-}
-
-function checkPeerAuthentication(spec: PeerAuthenticationSpec, report: Report): void {
-  if (spec.portLevelMtls !== undefined && Object.keys(spec.selector?.matchLabels ?? {}).length === 0) {
-    report(
-      'RIPSTOP_BAD_VALUE',
-      'error',
-      ['spec', 'portLevelMtls'],
-      'portLevelMtls needs a selector: it speaks of the ports of certain workloads',
-    );
-  }
 }
 
 function checkAuthorizationPolicy(spec: AuthorizationPolicySpec, report: Report): void {
@@ -170,19 +153,21 @@ function checkRule(rule: Rule, path: readonly (string | number)[], report: Repor
       for (const field of ['values', 'notValues'] as const) checkPorts(condition[field], [...path, 'when', index, field], report);
     if (condition.values === undefined && condition.notValues === undefined)
       report('RIPSTOP_MISSING_FIELD', 'error', [...path, 'when', index], 'a condition needs values or notValues');
-    if (
-      !CONDITION_KEYS.some(
-        (key) => condition.key === key || (key.endsWith('[') && condition.key.startsWith(key) && condition.key.endsWith(']')),
-      )
-    ) {
-      report(
-        'RIPSTOP_BAD_VALUE',
-        'error',
-        [...path, 'when', index, 'key'],
-        `unknown key ${JSON.stringify(condition.key)}: known are ${CONDITION_KEYS.map((key) => (key.endsWith('[') ? `${key}…]` : key)).join(', ')}`,
-      );
-    }
+    checkConditionKey(condition.key, [...path, 'when', index, 'key'], report);
   }
+}
+
+function checkConditionKey(key: string, path: Path, report: Report): void {
+  if (CONDITION_KEYS.some((known) => key === known || (known.endsWith('[') && key.startsWith(known) && key.endsWith(']')))) return;
+  if (/^experimental\.envoy\.filters\.[^[]+\[.+\]$/.test(key))
+    report('RIPSTOP_UNSUPPORTED_FIELD', 'error', path, `${JSON.stringify(key)} asks for metadata of an Envoy filter, and there is none`);
+  else
+    report(
+      'RIPSTOP_BAD_VALUE',
+      'error',
+      path,
+      `unknown key ${JSON.stringify(key)}: known are ${CONDITION_KEYS.map((known) => (known.endsWith('[') ? `${known}…]` : known)).join(', ')}`,
+    );
 }
 
 function checkValues(values: readonly string[], path: readonly (string | number)[], report: Report): void {

@@ -106,12 +106,7 @@ export function checkMeshConfig(spec: MeshConfigSpec, report: Report): void {
 
 export function checkWorkloadEntry(spec: WorkloadEntrySpec, path: Path, report: Report): void {
   if (spec.address?.startsWith('unix:'))
-    report(
-      'RIPSTOP_BAD_VALUE',
-      'error',
-      [...path, 'address'],
-      `${JSON.stringify(spec.address)}: Unix sockets are not dialled; give an IP address`,
-    );
+    report(UNSUPPORTED, 'error', [...path, 'address'], `${JSON.stringify(spec.address)}: Unix sockets are not dialled; give an IP address`);
 }
 
 /** A ServiceEntry whose hosts are dialled as the app names them has no say in ports; address ranges are never asked for. */

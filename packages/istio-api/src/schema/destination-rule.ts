@@ -1,4 +1,4 @@
-import { anyList, portNumber, selector, texts } from './common.ts';
+import { portNumber, selector, texts } from './common.ts';
 import { type Kind, NETWORKING } from './kind.ts';
 import {
   bool,
@@ -8,18 +8,27 @@ import {
   type Fields,
   ignored,
   ignoredFields,
+  integer,
   list,
   map,
   noted,
+  nullable,
   number,
   object,
   percentNumber,
   refused,
   type Schema,
   text,
+  wholePercent,
 } from './schema.ts';
 
-const locality = object({ enabled: bool, distribute: anyList, failover: anyList, failoverPriority: texts });
+const failover = list(object({ from: text, to: text }));
+const locality = object({
+  enabled: nullable(bool),
+  distribute: list(object({ from: text, to: map(count) })),
+  failover,
+  failoverPriority: texts,
+});
 const loadBalancer = object(
   {
     simple: noted(
@@ -34,7 +43,7 @@ const loadBalancer = object(
             name: text,
             path: ignored(text, 'a missing cookie is not made: let the app set it'),
             ttl: ignored(text, 'a missing cookie is not made: let the app set it'),
-            attributes: ignored(anyList, 'a missing cookie is not made: let the app set it'),
+            attributes: ignored(list(object({ name: text, value: text }, ['name'])), 'a missing cookie is not made: let the app set it'),
           },
           ['name'],
         ),
@@ -55,12 +64,15 @@ const loadBalancer = object(
     ),
     localityLbSetting: noted(locality, 'a process says where it is with the label `istio-locality: region.zone.subzone`'),
     zoneAwareLbSetting: object({
-      enabled: bool,
-      failover: anyList,
+      enabled: nullable(bool),
+      failover,
       failoverPriority: texts,
-      minClusterSize: ignored(number, 'small clusters are balanced by priority too'),
+      minClusterSize: ignored(nullable({ ...integer, min: 1 }), 'small clusters are balanced by priority too'),
     }),
-    warmup: noted(object({ duration, minimumPercent: number, aggression: number }), 'of ROUND_ROBIN and LEAST_REQUEST, as in Envoy'),
+    warmup: noted(
+      object({ duration, minimumPercent: nullable(percentNumber), aggression: nullable({ ...number, min: 0 }) }, ['duration']),
+      'of ROUND_ROBIN and LEAST_REQUEST, as in Envoy',
+    ),
     warmupDurationSecs: duration,
   },
   [],
@@ -70,7 +82,7 @@ const loadBalancer = object(
 const keepAlive = object({
   time: duration,
   interval: ignored(duration, "the operating system's value is used: Node sets the time only"),
-  probes: ignored(number, "the operating system's value is used: Node sets the time only"),
+  probes: ignored(count, "the operating system's value is used: Node sets the time only"),
 });
 const http: Fields = {
   http1MaxPendingRequests: count,
@@ -100,15 +112,15 @@ const connectionPool = object(connectionPoolFields);
 
 const outlierDetection = object({
   splitExternalLocalOriginErrors: bool,
-  consecutiveLocalOriginFailures: count,
-  consecutiveGatewayErrors: count,
-  consecutive5xxErrors: count,
-  consecutiveErrors: ignored(number, 'Istio ignores it as well: write consecutive5xxErrors'),
+  consecutiveLocalOriginFailures: nullable(count),
+  consecutiveGatewayErrors: nullable(count),
+  consecutive5xxErrors: nullable(count),
+  consecutiveErrors: ignored(integer, 'Istio ignores it as well: write consecutive5xxErrors'),
   interval: duration,
   baseEjectionTime: duration,
-  maxEjectionPercent: percentNumber,
-  minHealthPercent: percentNumber,
-  outlierDetectionHttpErrorCodes: ignored(anyList, 'every 5xx counts'),
+  maxEjectionPercent: wholePercent,
+  minHealthPercent: wholePercent,
+  outlierDetectionHttpErrorCodes: ignored(list({ ...integer, min: 100, max: 599 }), 'every 5xx counts'),
 });
 
 const clientTls = object({
@@ -123,17 +135,20 @@ const clientTls = object({
   credentialName: refused(text, 'name files with clientCertificate, privateKey, caCertificates'),
   subjectAltNames: texts,
   sni: text,
-  insecureSkipVerify: refused(bool, 'give caCertificates; a server that is not verified is not called'),
+  insecureSkipVerify: refused(nullable(bool), 'give caCertificates; a server that is not verified is not called'),
 });
 
 const portPolicy: Fields = { loadBalancer, connectionPool, outlierDetection, tls: clientTls };
 const trafficPolicy: Schema = object({
   ...portPolicy,
-  portLevelSettings: list(object({ port: portNumber, ...portPolicy })),
-  tunnel: refused(object({ protocol: text, targetHost: text, targetPort: number }), 'the connection would go past the tunnel'),
-  proxyProtocol: refused(object({ version: text }), 'the server would wait for the header'),
+  portLevelSettings: { ...list(object({ port: portNumber, ...portPolicy })), maxItems: 4096 },
+  tunnel: refused(
+    object({ protocol: text, targetHost: text, targetPort: count }, ['targetHost', 'targetPort']),
+    'the connection would go past the tunnel',
+  ),
+  proxyProtocol: refused(object({ version: choice('V1', 'V2') }), 'the server would wait for the header'),
   retryBudget: ignored(
-    object({ percent: number, minRetryConcurrency: number, budgetInterval: duration }),
+    object({ percent: nullable(percentNumber), minRetryConcurrency: count, budgetInterval: duration }),
     'use connectionPool.http.maxRetries',
   ),
 });

@@ -1,6 +1,6 @@
-import { texts } from './common.ts';
+import { onlyOne, texts } from './common.ts';
 import { type Kind, NETWORKING } from './kind.ts';
-import { bool, choice, type Fields, ignored, list, map, noted, object, port, refused, text } from './schema.ts';
+import { bool, choice, type Fields, ignored, list, map, noted, nullable, object, port, type Rule, refused, ruled, text } from './schema.ts';
 
 const TLS_VERSION = choice('TLS_AUTO', 'TLSV1_0', 'TLSV1_1', 'TLSV1_2', 'TLSV1_3');
 const certificate: Fields = { serverCertificate: text, privateKey: text, caCertificates: text };
@@ -17,17 +17,23 @@ export const serverTlsFields: Fields = {
   caCertificates: noted(text, "a file of the gateway's machine"),
   caCrl: refused(text, 'revoked certificates would be let in: put the list into the Secret, as `ca.crl` beside `ca.crt`'),
   credentialName: noted(text, "a Secret of the gateway workload's namespace: kubernetes.io/tls, or generic with cert, key and cacert"),
-  credentialNames: texts,
+  credentialNames: { ...texts, minItems: 1, maxItems: 2 },
   caCertCredentialName: text,
-  tlsCertificates: list(object(certificate)),
+  tlsCertificates: { ...list(object(certificate)), minItems: 1, maxItems: 2 },
   subjectAltNames: texts,
   verifyCertificateSpki: texts,
   verifyCertificateHash: texts,
   minProtocolVersion: noted(TLS_VERSION, 'below TLSV1_2 the gateway speaks TLS 1.2'),
   maxProtocolVersion: TLS_VERSION,
   cipherSuites: noted(texts, 'of TLS 1.2; those of TLS 1.3 are fixed, as in Envoy'),
-  insecureSkipVerify: refused(bool, 'any certificate would be let in: use OPTIONAL_MUTUAL'),
+  insecureSkipVerify: refused(nullable(bool), 'any certificate would be let in: use OPTIONAL_MUTUAL'),
 };
+
+export const serverTlsRules: readonly Rule[] = [
+  onlyOne('credentialNames or tlsCertificates', 'tlsCertificates', 'credentialNames'),
+  onlyOne('credentialName or credentialNames', 'credentialName', 'credentialNames'),
+  onlyOne('credentialName or tlsCertificates', 'credentialNames', 'tlsCertificates'),
+];
 
 export const gateway: Kind = {
   ...NETWORKING,
@@ -54,7 +60,7 @@ export const gateway: Kind = {
           name: text,
           bind: refused(text, 'it could open the port to more callers than you want: `ripstop gateway --bind` says where it listens'),
           defaultEndpoint: ignored(text, 'Istio has not implemented it either'),
-          tls: object(serverTlsFields),
+          tls: ruled(object(serverTlsFields), ...serverTlsRules),
         },
         ['port', 'hosts'],
       ),

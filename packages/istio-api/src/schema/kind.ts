@@ -17,7 +17,9 @@ export interface Kind {
   readonly note?: string;
   /** True for documents whose selected workloads refuse every request, because what they ask for protects them and is not enforced. */
   readonly closes?: (spec: unknown) => boolean;
-  /** Undefined = the spec is not looked into. Specs of refused kinds are listed for the reference page only. */
+  /** A document without a spec is refused, as the CRD says. */
+  readonly requiresSpec?: true;
+  /** Undefined = the spec is not looked into. That of a refused kind is validated, and nothing of it is honoured. */
   readonly spec?: Schema;
   /** Fields beside apiVersion, kind, metadata, spec and status. Undefined = whatever stands there is Kubernetes' business. */
   readonly rest?: Schema;

@@ -1,13 +1,16 @@
 import { destinationRule } from './destination-rule.ts';
-import { envoyFilter, proxyConfig, telemetry, trafficExtension, wasmPlugin } from './extension.ts';
+import { envoyFilter } from './envoy-filter.ts';
 import { gateway } from './gateway.ts';
 import type { Kind } from './kind.ts';
 import { gatewayApiKinds, kubernetesKinds } from './kubernetes.ts';
 import { meshConfig } from './mesh-config.ts';
+import { proxyConfig } from './proxy-config.ts';
 import { authorizationPolicy, peerAuthentication, requestAuthentication } from './security.ts';
 import { serviceEntry, workloadEntry, workloadGroup } from './service-entry.ts';
 import { sidecar } from './sidecar.ts';
+import { telemetry } from './telemetry.ts';
 import { virtualService } from './virtual-service.ts';
+import { trafficExtension, wasmPlugin } from './wasm.ts';
 
 /**
  * Every kind that is known, its fields, and what becomes of them. Validation makes its findings from this, and

@@ -1,74 +1,190 @@
-import { texts, workloadSelector } from './common.ts';
+import type { ServiceEntrySpec, WorkloadEntrySpec } from '../types/networking.ts';
+import { labels, limited, onlyOne, shortTexts, text2048, texts, workloadSelector } from './common.ts';
 import { type Kind, NETWORKING } from './kind.ts';
-import { any, choice, type Fields, ignored, ignoredFields, list, map, noted, number, object, port, text } from './schema.ts';
+import {
+  choice,
+  count,
+  type Fields,
+  ignored,
+  ignoredFields,
+  integer,
+  list,
+  map,
+  name,
+  noted,
+  object,
+  port,
+  type Rule,
+  rule,
+  ruled,
+  text,
+} from './schema.ts';
+
+const socket = (text: string): string | undefined => (text.startsWith('unix://') ? text.slice(7) : undefined);
+const address = ruled(
+  limited(256),
+  rule('UDS must be an absolute path or abstract socket', (value: string) => /^[/@]/.test(socket(value) ?? '/')),
+  rule('UDS may not be a dir', (value: string) => socket(value)?.endsWith('/') !== true),
+);
+const ports = ruled(
+  { ...map(port), maxItems: 128 },
+  rule('port name must be valid', (value: object) =>
+    Object.keys(value).every((key) => key.length < 63 && /^[a-zA-Z0-9](?:[-a-zA-Z0-9]*[a-zA-Z0-9])?$/.test(key)),
+  ),
+);
+const noPortsOfSocket: Rule = rule(
+  'UDS may not include ports',
+  ({ address = '', ports: given }: WorkloadEntrySpec) => socket(address) === undefined || given === undefined,
+  'ports',
+);
+const ADDRESS_RULES: readonly Rule[] = [
+  rule('Address is required', ({ address: given, network }: WorkloadEntrySpec) => (given ?? network) !== undefined),
+  noPortsOfSocket,
+];
 
 const workloadEntryFields: Fields = {
-  address: noted(text, 'an IP address, or a host name in entries of a ServiceEntry with resolution DNS; unix:// is refused'),
-  ports: map(port),
-  labels: map(text),
-  network: ignored(text, 'every network is taken to be reachable'),
-  locality: text,
-  weight: number,
-  serviceAccount: text,
+  address: noted(address, 'an IP address, or a host name in entries of a ServiceEntry with resolution DNS; unix:// is refused'),
+  ports,
+  labels,
+  network: ignored(text2048, 'every network is taken to be reachable'),
+  locality: text2048,
+  weight: count,
+  serviceAccount: limited(253),
 };
+
+const ENTRY_RULES: readonly Rule[] = [
+  onlyOne('WorkloadSelector or Endpoints', 'workloadSelector', 'endpoints'),
+  rule(
+    'CIDR addresses are allowed only for NONE/STATIC resolution types',
+    ({ addresses = [], resolution = 'NONE' }: ServiceEntrySpec) =>
+      resolution === 'NONE' || resolution === 'STATIC' || !addresses.some((text) => text.includes('/')),
+    'addresses',
+  ),
+  rule(
+    'NONE mode cannot set endpoints',
+    ({ endpoints, resolution = 'NONE' }: ServiceEntrySpec) => resolution !== 'NONE' || endpoints === undefined,
+    'endpoints',
+  ),
+  rule(
+    'DNS_ROUND_ROBIN mode cannot have multiple endpoints',
+    ({ endpoints = [], resolution }: ServiceEntrySpec) => resolution !== 'DNS_ROUND_ROBIN' || endpoints.length <= 1,
+    'endpoints',
+  ),
+];
 
 export const serviceEntry: Kind = {
   ...NETWORKING,
   kind: 'ServiceEntry',
   status: 'used',
-  spec: object(
-    {
-      hosts: texts,
-      addresses: noted(texts, 'also names of the service for clients that dial the address; ranges (a.b.c.d/n) are not matched'),
-      ports: list(
-        object(
-          {
-            number: port,
-            protocol: noted(text, 'HTTP, HTTP2, GRPC, GRPC-WEB; others are carried past the mesh'),
-            name: text,
-            targetPort: noted(port, 'not with resolution NONE or DYNAMIC_DNS: the port of the URL is dialled'),
-          },
-          ['number', 'name'],
+  requiresSpec: true,
+  spec: ruled(
+    object(
+      {
+        hosts: {
+          ...list(
+            ruled(
+              text,
+              rule('hostname cannot be wildcard', (value: string) => value !== '*'),
+            ),
+          ),
+          minItems: 1,
+          maxItems: 256,
+        },
+        addresses: noted(
+          shortTexts(256, 64),
+          'also names of the service for clients that dial the address; ranges (a.b.c.d/n) are not matched',
         ),
-      ),
-      location: choice('MESH_EXTERNAL', 'MESH_INTERNAL'),
-      resolution: noted(
-        choice('NONE', 'STATIC', 'DNS', 'DNS_ROUND_ROBIN', 'DYNAMIC_DNS'),
-        'NONE and DYNAMIC_DNS dial the host of the URL; DNS asks the system resolver for IPv4 addresses every 60 s',
-      ),
-      endpoints: list(object(workloadEntryFields)),
-      workloadSelector,
-      exportTo: texts,
-      subjectAltNames: texts,
-    },
-    ['hosts'],
-    [['endpoints', 'workloadSelector']],
+        ports: ruled(
+          {
+            ...list(
+              object(
+                {
+                  number: port,
+                  protocol: noted(limited(256), 'HTTP, HTTP2, GRPC, GRPC-WEB; others are carried past the mesh'),
+                  name: limited(256),
+                  targetPort: noted(port, 'not with resolution NONE or DYNAMIC_DNS: the port of the URL is dialled'),
+                },
+                ['number', 'name'],
+              ),
+            ),
+            maxItems: 256,
+            key: 'name',
+          },
+          rule(
+            'port number cannot be duplicated',
+            (value: readonly { readonly number: number }[]) => new Set(value.map(({ number }) => number)).size === value.length,
+          ),
+        ),
+        location: choice('MESH_EXTERNAL', 'MESH_INTERNAL'),
+        resolution: noted(
+          choice('NONE', 'STATIC', 'DNS', 'DNS_ROUND_ROBIN', 'DYNAMIC_DNS'),
+          'NONE and DYNAMIC_DNS dial the host of the URL; DNS asks the system resolver for IPv4 addresses every 60 s',
+        ),
+        endpoints: { ...list(ruled(object(workloadEntryFields), ...ADDRESS_RULES)), maxItems: 4096 },
+        workloadSelector,
+        exportTo: texts,
+        subjectAltNames: texts,
+      },
+      ['hosts'],
+    ),
+    ...ENTRY_RULES,
   ),
 };
 
-export const workloadEntry: Kind = { ...NETWORKING, kind: 'WorkloadEntry', status: 'used', spec: object(workloadEntryFields, ['address']) };
+export const workloadEntry: Kind = {
+  ...NETWORKING,
+  kind: 'WorkloadEntry',
+  status: 'used',
+  requiresSpec: true,
+  spec: ruled(object(workloadEntryFields), ...ADDRESS_RULES),
+};
+
+const seconds = { ...integer, min: 0 };
+const PROBE_TIMES: Fields = {
+  initialDelaySeconds: seconds,
+  timeoutSeconds: seconds,
+  periodSeconds: seconds,
+  successThreshold: seconds,
+  failureThreshold: seconds,
+};
 
 export const workloadGroup: Kind = {
   ...NETWORKING,
   kind: 'WorkloadGroup',
   status: 'ignored',
+  requiresSpec: true,
   note: 'workloads register themselves with their own labels; see docs/concepts/config-walk.md',
-  spec: object({
-    metadata: object(ignoredFields({ labels: map(text), annotations: map(text) })),
-    template: object(ignoredFields(workloadEntryFields)),
-    probe: ignored(
-      object({
-        initialDelaySeconds: number,
-        timeoutSeconds: number,
-        periodSeconds: number,
-        successThreshold: number,
-        failureThreshold: number,
-        httpGet: any,
-        tcpSocket: any,
-        exec: any,
-        grpc: any,
-      }),
-      'a workload says by itself that it serves: mesh.listen registers it, closing withdraws it',
-    ),
-  }),
+  spec: object(
+    {
+      metadata: object(ignoredFields({ labels, annotations: labels })),
+      template: ruled(object(ignoredFields(workloadEntryFields)), noPortsOfSocket),
+      probe: ignored(
+        object(
+          {
+            ...PROBE_TIMES,
+            httpGet: object(
+              {
+                path: text,
+                port,
+                host: text,
+                scheme: ruled(
+                  text,
+                  rule('scheme must be one of [HTTP, HTTPS]', (value: string) => ['', 'HTTP', 'HTTPS'].includes(value)),
+                ),
+                httpHeaders: list(object({ name: { ...text, pattern: /^[-_A-Za-z0-9]+$/ }, value: text })),
+              },
+              ['port'],
+            ),
+            tcpSocket: object({ host: text, port }, ['port']),
+            exec: object({ command: list(name) }, ['command']),
+            grpc: object({ port, service: text }),
+          },
+          [],
+          [['httpGet', 'tcpSocket', 'exec', 'grpc']],
+        ),
+        'a workload says by itself that it serves: mesh.listen registers it, closing withdraws it',
+      ),
+    },
+    ['template'],
+  ),
 };

@@ -1,8 +1,8 @@
 import { portNumber, texts, workloadSelector } from './common.ts';
 import { inboundConnectionPool } from './destination-rule.ts';
-import { serverTlsFields } from './gateway.ts';
+import { serverTlsFields, serverTlsRules } from './gateway.ts';
 import { type Kind, NETWORKING } from './kind.ts';
-import { choice, ignored, ignoredFields, list, noted, object, port, refused, text } from './schema.ts';
+import { choice, ignored, ignoredFields, list, noted, object, port, refused, ruled, text } from './schema.ts';
 
 const sidecarPort = object(ignoredFields({ number: port, protocol: text, name: text, targetPort: port }));
 const captureMode = ignored(choice('DEFAULT', 'IPTABLES', 'NONE'), 'nothing is captured: the mesh is in the process');
@@ -15,27 +15,33 @@ export const sidecar: Kind = {
   spec: object({
     workloadSelector,
     egress: list(
-      object({
-        hosts: noted(texts, '`namespace/host`; what a VirtualService in scope leads to is in scope too'),
-        port: object({ number: port, ...ignoredFields({ protocol: text, name: text, targetPort: port }, 'the port is in the URL') }),
-        bind: ignored(text, 'there is no listener'),
-        captureMode,
-      }),
+      object(
+        {
+          hosts: noted(texts, '`namespace/host`; what a VirtualService in scope leads to is in scope too'),
+          port: object({ number: port, ...ignoredFields({ protocol: text, name: text, targetPort: port }, 'the port is in the URL') }),
+          bind: ignored(text, 'there is no listener'),
+          captureMode,
+        },
+        ['hosts'],
+      ),
     ),
     ingress: list(
-      object({
-        port: ignored(sidecarPort, 'the ports of the Services that select the workload are served'),
-        bind: ignored(text, 'mesh.listen binds to RIPSTOP_BIND'),
-        captureMode,
-        defaultEndpoint: ignored(text, 'the app in the process is the endpoint'),
-        tls: refused(object(ignoredFields(serverTlsFields)), 'the port would be served without that TLS'),
-        connectionPool: inboundConnectionPool,
-      }),
+      object(
+        {
+          port: ignored(sidecarPort, 'the ports of the Services that select the workload are served'),
+          bind: ignored(text, 'mesh.listen binds to RIPSTOP_BIND'),
+          captureMode,
+          defaultEndpoint: ignored(text, 'the app in the process is the endpoint'),
+          tls: refused(ruled(object(ignoredFields(serverTlsFields)), ...serverTlsRules), 'the port would be served without that TLS'),
+          connectionPool: inboundConnectionPool,
+        },
+        ['port'],
+      ),
     ),
     inboundConnectionPool,
     outboundTrafficPolicy: object({
       mode: choice('REGISTRY_ONLY', 'ALLOW_ANY'),
-      egressProxy: refused(object({ host: text, subset: text, port: portNumber }), 'calls would not go through it'),
+      egressProxy: refused(object({ host: text, subset: text, port: portNumber }, ['host']), 'calls would not go through it'),
     }),
   }),
 };

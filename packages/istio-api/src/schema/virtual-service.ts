@@ -5,24 +5,27 @@ import {
   choice,
   count,
   duration,
+  type Fields,
   ignored,
+  integer,
   list,
   map,
   noted,
-  number,
+  nullable,
   object,
   percentNumber,
   port,
   refused,
   type Schema,
   text,
+  wholePercent,
 } from './schema.ts';
 
 const destination = object({ host: text, subset: text, port: portSelector }, ['host']);
 const operations = object({ set: map(text), add: map(text), remove: list(text) });
 const headers = object({ request: operations, response: operations });
 const percent = object({ value: percentNumber });
-const status: Schema = { type: 'number', support: 'yes', min: 200, max: 599 };
+const status: Schema = { ...integer, min: 200, max: 599 };
 
 const httpMatch = object({
   name: text,
@@ -67,15 +70,19 @@ const httpRoute = object(
     name: text,
     match: list(httpMatch),
     route: list(object({ destination, weight: count, headers }, ['destination'])),
-    redirect: object({
-      uri: text,
-      authority: text,
-      port,
-      derivePort: choice('FROM_PROTOCOL_DEFAULT', 'FROM_REQUEST_PORT'),
-      scheme: text,
-      redirectCode: noted(number, '301, 302, 303, 307 or 308'),
-      prefixRewrite: text,
-    }),
+    redirect: object(
+      {
+        uri: text,
+        authority: text,
+        port,
+        derivePort: choice('FROM_PROTOCOL_DEFAULT', 'FROM_REQUEST_PORT'),
+        scheme: text,
+        redirectCode: noted(count, '301, 302, 303, 307 or 308'),
+        prefixRewrite: text,
+      },
+      [],
+      [['port', 'derivePort']],
+    ),
     directResponse: object({ status, body: object({ string: text, bytes: text }, [], [['string', 'bytes']]) }, ['status']),
     delegate: object({ name: text, namespace: text }),
     rewrite: object(
@@ -88,29 +95,37 @@ const httpRoute = object(
       attempts: count,
       perTryTimeout: duration,
       retryOn: noted(text, "Envoy's HTTP and gRPC conditions, and status codes"),
-      retryRemoteLocalities: bool,
-      retryIgnorePreviousHosts: bool,
+      retryRemoteLocalities: nullable(bool),
+      retryIgnorePreviousHosts: nullable(bool),
       backoff: duration,
     }),
     fault: object({
-      delay: object({
-        fixedDelay: duration,
-        percentage: percent,
-        percent: percentNumber,
-        exponentialDelay: refused(duration, 'Istio has not implemented it either: use fixedDelay'),
-      }),
-      abort: object({
-        httpStatus: status,
-        grpcStatus: choice(...GRPC_STATUS),
-        http2Error: refused(text, 'Istio has not implemented it either: use httpStatus or grpcStatus'),
-        percentage: percent,
-      }),
+      delay: object(
+        {
+          fixedDelay: duration,
+          percentage: percent,
+          percent: wholePercent,
+          exponentialDelay: refused(duration, 'Istio has not implemented it either: use fixedDelay'),
+        },
+        [],
+        [['fixedDelay', 'exponentialDelay']],
+      ),
+      abort: object(
+        {
+          httpStatus: status,
+          grpcStatus: choice(...GRPC_STATUS),
+          http2Error: refused(text, 'Istio has not implemented it either: use httpStatus or grpcStatus'),
+          percentage: percent,
+        },
+        [],
+        [['httpStatus', 'grpcStatus', 'http2Error']],
+      ),
     }),
     mirror: destination,
     mirrors: list(object({ destination, percentage: percent }, ['destination'])),
     mirrorPercentage: percent,
-    mirrorPercent: percentNumber,
-    mirror_percent: refused(percentNumber, 'write mirrorPercentage: { value: … }'),
+    mirrorPercent: nullable(wholePercent),
+    mirror_percent: refused(nullable(wholePercent), 'write mirrorPercentage: { value: … }'),
     corsPolicy: noted(
       object({
         allowOrigins: list(stringMatch),
@@ -119,7 +134,7 @@ const httpRoute = object(
         allowHeaders: texts,
         exposeHeaders: texts,
         maxAge: duration,
-        allowCredentials: bool,
+        allowCredentials: nullable(bool),
         unmatchedPreflights: choice('UNSPECIFIED', 'FORWARD', 'IGNORE'),
       }),
       'at a gateway, and for calls of the mesh that carry an Origin',
@@ -132,6 +147,9 @@ const httpRoute = object(
 
 const TCP_NOTE = 'the mesh carries HTTP and gRPC; what is not HTTP goes its own way';
 
+const l4Match: Fields = { destinationSubnets: texts, port, sourceLabels: map(text), gateways: texts, sourceNamespace: text };
+const l4Route = list(object({ destination, weight: integer }, ['destination']));
+
 export const virtualService: Kind = {
   ...NETWORKING,
   kind: 'VirtualService',
@@ -140,8 +158,8 @@ export const virtualService: Kind = {
     hosts: texts,
     gateways: texts,
     http: list(httpRoute),
-    tls: ignored(list({ type: 'any', support: 'yes' }), TCP_NOTE),
-    tcp: ignored(list({ type: 'any', support: 'yes' }), TCP_NOTE),
+    tls: ignored(list(object({ match: list(object({ sniHosts: texts, ...l4Match }, ['sniHosts'])), route: l4Route }, ['match'])), TCP_NOTE),
+    tcp: ignored(list(object({ match: list(object({ ...l4Match, sourceSubnet: text })), route: l4Route })), TCP_NOTE),
     exportTo: texts,
   }),
 };
