@@ -26,7 +26,7 @@ const MAY_IMPORT = {
   fastify: ['node'],
   gateway: ['node', 'core', 'server', 'undici'],
   kube: ['control-plane', 'istio-api'],
-  testing: ['control-plane', 'node'],
+  testing: ['control-plane', 'node', 'core'],
   dashboard: [], // L4
   cli: ['control-plane', 'gateway', 'istio-api', 'node', 'kube', 'dashboard', 'core', 'compile', 'xds-api', 'pki'],
 };

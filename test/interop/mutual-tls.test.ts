@@ -1,13 +1,13 @@
 import type { Mesh } from '@ripstop/node';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { replyOf } from '../simulation/calls/reply-of.ts';
+import { Upstreams } from '../simulation/mesh/upstreams.ts';
 import type { Reply } from '../simulation/observation.ts';
 import { MeshEnvoy } from './envoy/mesh-envoy.ts';
 import { PodPort } from './envoy/pod-port.ts';
 import { TestMesh } from './mesh/test-mesh.ts';
-import { Upstreams } from './mesh/upstream.ts';
 import { documents, service, workloadEntry } from './mesh/yaml.ts';
 import { sdkMember } from './runners/context.ts';
-import { replyOf } from './runners/reply-of.ts';
 import { until } from './until.ts';
 
 const { envoy } = inject('peers');

@@ -1,4 +1,4 @@
-export type { CertificateAuthority, IssuedCertificate } from './ca/certificate-authority.ts';
+export { type CertificateAuthority, createCertificateAuthority, type IssuedCertificate } from './ca/certificate-authority.ts';
 export { createTokenIssuer, type TokenIssuer, type WorkloadAccount } from './ca/token-issuer.ts';
 export type { ControlPlaneEvent } from './events.ts';
 export { type GatewayApi, translateGatewayApi } from './gateway-api/gateway-api.ts';
@@ -25,6 +25,7 @@ export {
 } from './server/embedded-source.ts';
 export type { LiveInstance, LiveService, LiveState, SyncRow } from './server/live-state.ts';
 export { readFolder, type SourceFile } from './source/folder.ts';
+export { MemorySource } from './source/memory-source.ts';
 export { ObjectStore, type StoreState } from './source/object-store.ts';
 export type { GrpcNote } from './translate/grpc/notes.ts';
 export { grpcNotesOfNode, type NodeResources, resourcesOfNode } from './translate/node-resources.ts';

@@ -145,11 +145,12 @@ export class Gateway implements AsyncDisposable {
 
   private createListener(port: number): MeshListener {
     const { mesh, bindHost = '127.0.0.1', ports = {} } = this.options;
-    const { snapshots, pipeline, identity, telemetry, clock, settings } = mesh.parts;
+    const { snapshots, pipeline, identity, telemetry, clock, settings, environment } = mesh.parts;
     return new MeshListener({
       // Envoy has no limit on how long an upload takes; node:http's is five minutes.
       app: createServer({ requestTimeout: 0 }),
       bind: { host: bindHost, port: ports[port] ?? port },
+      bindServer: environment.bindServer,
       workloadPort: port,
       find: (snapshot) => chainsOf(snapshot.gateways.find((listener) => listener.port === port)),
       forwarder: this.forwarder,

@@ -5,6 +5,7 @@ import { createMeshFetch, createMeshInterceptor, type MeshDispatcher } from '@ri
 import type { Dispatcher } from 'undici';
 import { type MeshApp, serverOf } from './app.ts';
 import type { MeshFilter } from './app-filter.ts';
+import type { MeshEnvironment } from './environment.ts';
 import { MeshError } from './errors.ts';
 import { type ExplainQuestion, explain } from './explain.ts';
 import { onTermination } from './lifecycle.ts';
@@ -61,8 +62,8 @@ export class Mesh implements AsyncDisposable {
   private cancelTermination: (() => void) | undefined;
   private closed: Promise<void> | undefined;
 
-  constructor(options: CreateMeshOptions = {}) {
-    this.runtime = new Runtime(resolveSettings(options, process.env), options.filters);
+  constructor(options: CreateMeshOptions = {}, environment?: MeshEnvironment) {
+    this.runtime = new Runtime(resolveSettings(options, process.env), options.filters, environment);
     this.started = this.runtime.start();
     this.started.catch(() => {}); // ready() and listen() hand the error to whoever waits.
     this.grpc = new MeshGrpc({
@@ -215,10 +216,11 @@ export class Mesh implements AsyncDisposable {
   }
 
   private createListener(app: AppServer, workloadPort: number, bind: { host: string; port: number }): MeshListener {
-    const { snapshots, pipeline, identity, telemetry, clock, settings } = this.runtime;
+    const { snapshots, pipeline, identity, telemetry, clock, settings, environment } = this.runtime;
     return new MeshListener({
       workloadPort,
       bind,
+      bindServer: environment.bindServer,
       snapshots,
       pipeline,
       ...(identity === undefined ? {} : { identity }),
@@ -242,7 +244,7 @@ export class Mesh implements AsyncDisposable {
   }
 }
 
-/** Joins the mesh. Nothing global is touched; two meshes in one process do not meet. */
-export function createMesh(options: CreateMeshOptions = {}): Mesh {
-  return new Mesh(options);
+/** Joins the mesh. Nothing global is touched; two meshes in one process do not meet. `environment`: for tests, see @ripstop/testing. */
+export function createMesh(options: CreateMeshOptions = {}, environment?: MeshEnvironment): Mesh {
+  return new Mesh(options, environment);
 }

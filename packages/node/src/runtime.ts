@@ -9,7 +9,7 @@ import {
   SnapshotRef,
   type TelemetrySink,
 } from '@ripstop/core';
-import { createIdentity, type Identity } from '@ripstop/identity';
+import { createIdentity, Identity } from '@ripstop/identity';
 import { jwtAuthn } from '@ripstop/jwt';
 import { type AdminServer, createAdminServer, createTelemetry, type Telemetry } from '@ripstop/telemetry';
 import { MeshDispatcher } from '@ripstop/undici';
@@ -17,14 +17,10 @@ import { type AdsSource, createAdsSource, createCachedSource } from '@ripstop/xd
 import { isFactory, type MeshFilter } from './app-filter.ts';
 import { ConfigLoop } from './config-loop.ts';
 import { Decisions } from './decisions.ts';
-import { resolveDns } from './dns.ts';
+import { type MeshEnvironment, systemEnvironment } from './environment.ts';
 import { MeshError } from './errors.ts';
 import { NodeIdentity } from './node-identity.ts';
 import type { ServerAddress, Settings } from './settings.ts';
-import { systemClock } from './system-clock.ts';
-
-const clock = systemClock;
-const random = Math.random;
 
 /** Where the configuration in force came from. */
 export type ConfigOrigin = 'none' | 'cache' | 'live' | 'embedded';
@@ -42,8 +38,9 @@ export class Runtime {
   readonly decisions: Decisions | undefined;
   readonly identity: Identity | undefined;
   readonly dispatcher: MeshDispatcher;
-  readonly clock: Clock = clock;
-  readonly random: Random = random;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly environment: MeshEnvironment;
   private readonly filters: readonly MeshFilter[];
   private ads: AdsSource | undefined;
   private loop: ConfigLoop | undefined;
@@ -52,13 +49,17 @@ export class Runtime {
   private closing = false;
   private serving = false;
 
-  constructor(settings: Settings, filters: readonly MeshFilter[] = []) {
+  constructor(settings: Settings, filters: readonly MeshFilter[] = [], environment: MeshEnvironment = systemEnvironment) {
+    const { clock, random } = environment;
+    this.environment = environment;
+    this.clock = clock;
+    this.random = random;
     this.settings = settings;
     this.filters = filters;
     this.node = new NodeIdentity(settings);
     const { spiffeId } = this.node;
     this.pipeline = new Pipeline({ clock, random, ownSpiffeId: () => spiffeId });
-    this.identity = createWorkloadIdentity(settings);
+    this.identity = createWorkloadIdentity(settings, spiffeId, environment);
     this.signals = createTelemetry({
       node: {
         workload: this.node.workloadName,
@@ -89,6 +90,7 @@ export class Runtime {
       telemetry: this.telemetry,
       clock,
       random,
+      open: environment.openSocket,
       log: settings.log,
     });
   }
@@ -96,6 +98,7 @@ export class Runtime {
   /** Starts the admin server and the configuration; resolves when the first is up and the second is asked for. */
   async start(): Promise<void> {
     await this.startAdmin();
+    const { clock, random, resolveDns } = this.environment;
     const source = await this.createSource();
     const compiler = new SnapshotCompiler({
       clock,
@@ -174,7 +177,12 @@ export class Runtime {
   }
 
   private async createSource(): Promise<ConfigSource> {
-    const { settings } = this;
+    const { settings, clock, random } = this;
+    const { configSource } = this.environment;
+    if (configSource !== undefined) {
+      this.origin = () => 'embedded';
+      return configSource(this.node.describe());
+    }
     if (settings.configDir !== undefined) {
       this.origin = () => 'embedded';
       return createEmbedded(settings.configDir, this.node, settings.log);
@@ -218,7 +226,14 @@ export class Runtime {
   }
 }
 
-function createWorkloadIdentity(settings: Settings): Identity | undefined {
+function createWorkloadIdentity(settings: Settings, spiffeId: string, { clock, random, signCsr }: MeshEnvironment): Identity | undefined {
+  if (signCsr !== undefined) {
+    const { trustDomain, namespace, serviceAccount, certificateTtlSeconds: ttlSeconds, log } = settings;
+    return new Identity(
+      { trustDomain, namespace, serviceAccount, clock, random, ...(ttlSeconds === undefined ? {} : { ttlSeconds }), log },
+      (csr, seconds) => signCsr(csr, spiffeId, seconds),
+    );
+  }
   if (settings.ca === undefined || settings.token === undefined) return undefined;
   return createIdentity({
     caAddress: formatAddress(settings.ca),

@@ -130,7 +130,7 @@ export class ConnectionGate {
       const { trusted } = this;
       this.acceptor.accept(raw, chain.tls, facts.alpn, {
         secured: (socket, names, alpn, { shownUriSan }) => {
-          const peer = createPeer(socket, names, facts.sni, alpn, shownUriSan);
+          const peer = createPeer(raw, names, facts.sni, alpn, shownUriSan);
           this.whenSpoken(socket, alpn, (spoken) => {
             this.admit(raw, socket, facts, chain, snapshot, peer, spoken, admit);
             if (trusted !== this.trusted) this.distrust(readBundle(this.trusted)); // The roots changed during the handshake.

@@ -10,10 +10,14 @@ import type { ListenerChains } from './inbound-connection.ts';
 import { InboundGuard, keepContext } from './inbound-guard.ts';
 import type { ListenerParts } from './listener-parts.ts';
 
+/** Lets connections reach a server's `connection` event; default `server.listen`. Rejects when the address cannot be had. */
+export type BindServer = (server: AppServer, address: { readonly host: string; readonly port: number }) => Promise<AddressInfo>;
+
 /** How a {@link MeshListener} is made. */
 export interface MeshListenerOptions extends ListenerParts {
   /** Where `listen` binds. */
   readonly bind: { readonly host: string; readonly port: number };
+  readonly bindServer?: BindServer | undefined;
   /** The server of the app. From now on the mesh stands in front of it. */
   readonly app: AppServer;
 }
@@ -109,27 +113,15 @@ export class MeshListener {
   /** Binds and serves; rejects when the address is taken or may not be bound. */
   async listen(): Promise<AddressInfo> {
     this.attach();
-    const { app, bind } = this.options;
-    const bound = new Promise<void>((resolve, reject) => {
-      const onError = (cause: NodeJS.ErrnoException): void => {
-        const why = cause.code === 'EADDRINUSE' ? 'something else listens there; name another port' : cause.message;
-        reject(new Error(`cannot listen on ${bind.host}:${bind.port}: ${why}`, { cause }));
-      };
-      app.once('error', onError);
-      app.listen(bind.port, bind.host, () => {
-        app.off('error', onError);
-        resolve();
-      });
-    });
+    const { app, bind, bindServer = bindSocket } = this.options;
     try {
-      await bound;
+      return await bindServer(app, bind);
     } catch (error) {
       // The app may try again, on another port: with one guard in front of it, not with two.
       this.detach?.();
       await this.gate.close(0);
       throw error;
     }
-    return app.address() as AddressInfo;
   }
 
   /** `Clock.now()` of the last request; tells who drains whether callers have taken the news. */
@@ -155,6 +147,20 @@ export class MeshListener {
 interface Front {
   readonly admit: Admit;
   detach(): void;
+}
+
+function bindSocket(server: AppServer, { host, port }: { readonly host: string; readonly port: number }): Promise<AddressInfo> {
+  return new Promise((resolve, reject) => {
+    const onError = (cause: NodeJS.ErrnoException): void => {
+      const why = cause.code === 'EADDRINUSE' ? 'something else listens there; name another port' : cause.message;
+      reject(new Error(`cannot listen on ${host}:${port}: ${why}`, { cause }));
+    };
+    server.once('error', onError);
+    server.listen(port, host, () => {
+      server.off('error', onError);
+      resolve(server.address() as AddressInfo);
+    });
+  });
 }
 
 function inboundChains(snapshot: Snapshot): ListenerChains {

@@ -1,5 +1,5 @@
 import { constants } from 'node:crypto';
-import type { Socket } from 'node:net';
+import { Socket } from 'node:net';
 import { createServer, type Server, type TLSSocket } from 'node:tls';
 import type { Clock, DownstreamTls, IdentitySource } from '@ripstop/core';
 import type { Spoken } from './connection-gate.ts';
@@ -63,7 +63,9 @@ export class TlsAcceptor {
       refused: (why) => listener.refused(why),
     });
     raw.once('close', () => this.take(key)?.refused('TLS_error: closed during the handshake'));
-    server.emit('connection', raw);
+    // A stream in memory gives its TLS side no addresses: such a connection has a server of its own.
+    const own = raw instanceof Socket ? server : this.createServer(tls, alpn, material, key);
+    own.emit('connection', raw);
   }
 
   private serverOf(tls: DownstreamTls, alpn: string): KeptServer | string {
@@ -87,7 +89,7 @@ export class TlsAcceptor {
     return kept;
   }
 
-  private createServer(tls: DownstreamTls, alpn: string, material: TlsMaterial): Server {
+  private createServer(tls: DownstreamTls, alpn: string, material: TlsMaterial, key?: string): Server {
     const server = createServer({
       cert: material.keyPairs.map(({ certificateChainPem }) => certificateChainPem),
       key: material.keyPairs.map(({ privateKeyPem }) => privateKeyPem),
@@ -104,16 +106,16 @@ export class TlsAcceptor {
       // A resumed session would carry an identity that was verified against an older trust bundle.
       secureOptions: constants.SSL_OP_NO_TICKET,
     });
-    server.on('secureConnection', (socket) => this.onSecured(socket));
+    server.on('secureConnection', (socket) => this.onSecured(key ?? keyOf(socket), socket));
     server.on('tlsClientError', (error, socket) => {
-      this.take(keyOf(socket))?.refused(`TLS_error: ${error.message}`);
+      this.take(key ?? keyOf(socket))?.refused(`TLS_error: ${error.message}`);
       socket.destroy();
     });
     return server;
   }
 
-  private onSecured(socket: TLSSocket): void {
-    const handshake = this.take(keyOf(socket));
+  private onSecured(key: string, socket: TLSSocket): void {
+    const handshake = this.take(key);
     if (handshake === undefined) {
       socket.destroy();
       return;

@@ -10,7 +10,7 @@ import {
   withoutPort,
 } from '@ripstop/core';
 import { EndpointPool } from './endpoint-pool.ts';
-import { MtlsConnector } from './mtls-connector.ts';
+import { MtlsConnector, type OpenSocket } from './mtls-connector.ts';
 import { ConnectError } from './reset-reason.ts';
 import { TlsContexts } from './tls-contexts.ts';
 
@@ -24,6 +24,8 @@ export interface EndpointPoolsInit {
   readonly onError: (error: Error) => void;
   /** After a rotation each connection of the old identity lives on for a random part of this time, so that handshakes spread. */
   readonly rotationJitterMs?: number | undefined;
+  /** See MtlsConnector. */
+  readonly open?: OpenSocket | undefined;
 }
 
 /**
@@ -44,7 +46,7 @@ export class EndpointPools {
   constructor(init: EndpointPoolsInit) {
     this.#init = init;
     this.#contexts = new TlsContexts(init.identity, init.clock);
-    this.#connector = new MtlsConnector(this.#contexts, init.clock);
+    this.#connector = new MtlsConnector(this.#contexts, init.clock, init.open);
     this.#svid = init.identity?.current();
     this.#stopWatching = init.identity?.onRotate((next) => this.#rotate(next));
   }

@@ -15,6 +15,7 @@ import { AttemptHandler, type ForwardEnvironment } from './attempt-handler.ts';
 import { DeadlineQueues } from './deadline-queue.ts';
 import { DirectDispatch } from './direct-dispatch.ts';
 import { EndpointPools } from './endpoint-pools.ts';
+import type { OpenSocket } from './mtls-connector.ts';
 import { type Origin, OriginCache } from './origin.ts';
 import { OutboundHead } from './outbound-head.ts';
 import { ProcessHold } from './process-hold.ts';
@@ -33,6 +34,8 @@ export interface MeshDispatcherOptions {
   readonly direct?: Dispatcher | undefined;
   /** See EndpointPoolsInit. */
   readonly rotationJitterMs?: number | undefined;
+  /** Where connections to endpoints come from; default node:net. */
+  readonly open?: OpenSocket | undefined;
   /** How long `close` waits for requests in flight before it ends them. Default 5 s. */
   readonly closeTimeoutMs?: number | undefined;
   readonly log?: ((line: string) => void) | undefined;
@@ -60,9 +63,9 @@ export class MeshDispatcher extends Dispatcher {
   constructor(options: MeshDispatcherOptions) {
     super();
     this.#options = options;
-    const { clock, random, identity, pipeline, telemetry, rotationJitterMs } = options;
+    const { clock, random, identity, pipeline, telemetry, rotationJitterMs, open } = options;
     const onError = (error: Error): void => options.log?.(`outbound request: ${error.message}`);
-    this.#pools = new EndpointPools({ identity, clock, random, onError, rotationJitterMs });
+    this.#pools = new EndpointPools({ identity, clock, random, onError, rotationJitterMs, open });
     const onFinished = (): void => this.#onFinished();
     this.#env = {
       pipeline,

@@ -18,6 +18,9 @@ export interface ConnectTarget {
   readonly authorityHost: string;
 }
 
+/** Opens a plain byte stream to an address, as `net.connect` does; the socket tells by `connect` or `error` how it went. */
+export type OpenSocket = (address: { readonly host: string; readonly port: number }) => Socket;
+
 /** Called exactly once. */
 export type Connected = (error: ConnectError | undefined, socket: Socket | undefined, http2: boolean) => void;
 
@@ -28,10 +31,13 @@ export type Connected = (error: ConnectError | undefined, socket: Socket | undef
 export class MtlsConnector {
   readonly #contexts: TlsContexts;
   readonly #clock: Clock;
+  readonly #open: OpenSocket | undefined;
 
-  constructor(contexts: TlsContexts, clock: Clock) {
+  /** `open`: where sockets come from; default node:net. */
+  constructor(contexts: TlsContexts, clock: Clock, open?: OpenSocket) {
     this.#contexts = contexts;
     this.#clock = clock;
+    this.#open = open;
   }
 
   connect(target: ConnectTarget, done: Connected): void {
@@ -69,13 +75,13 @@ export class MtlsConnector {
   }
 
   #plain(target: ConnectTarget): Socket {
-    return netConnect({ host: target.address, port: target.port });
+    const address = { host: target.address, port: target.port };
+    return this.#open === undefined ? netConnect(address) : this.#open(address);
   }
 
   #secure(target: ConnectTarget, transport: TlsTransport): TLSSocket {
     return tlsConnect({
-      host: target.address,
-      port: target.port,
+      ...(this.#open === undefined ? { host: target.address, port: target.port } : { socket: this.#plain(target) }),
       servername: serverName(transport, target.authorityHost),
       ALPNProtocols: alpnOf(transport, target.connection),
       secureContext: this.#contexts.get(transport),

@@ -1,8 +1,8 @@
 import { createMesh, type Mesh, type MeshOptions } from '@ripstop/node';
+import type { Upstreams } from '../../simulation/mesh/upstreams.ts';
 import type { Pair } from '../../simulation/observation.ts';
 import type { PodPort } from '../envoy/pod-port.ts';
 import type { TestMesh } from '../mesh/test-mesh.ts';
-import type { Upstreams } from '../mesh/upstream.ts';
 
 /** What a runner builds on. */
 export interface RunnerContext {

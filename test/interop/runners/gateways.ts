@@ -1,10 +1,10 @@
 import { createGateway } from '@ripstop/gateway';
 import { Client } from 'undici';
+import { rawReply } from '../../simulation/calls/raw-reply.ts';
+import { replyOf } from '../../simulation/calls/reply-of.ts';
 import type { Caller } from '../../simulation/observation.ts';
 import { MeshEnvoy } from '../envoy/mesh-envoy.ts';
 import { type Runner, sdkMember } from './context.ts';
-import { rawReply } from './raw-reply.ts';
-import { replyOf } from './reply-of.ts';
 
 const PORT = 80;
 /** Still the loopback, but not 127.0.0.1, for which Envoy writes its own address into x-forwarded-for. */

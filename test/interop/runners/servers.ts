@@ -1,13 +1,13 @@
 import { connect } from 'node:tls';
 import type { Identity } from '@ripstop/identity';
 import { type buildConnector, Client } from 'undici';
+import { rawReply } from '../../simulation/calls/raw-reply.ts';
+import { replyOf } from '../../simulation/calls/reply-of.ts';
 import type { Caller } from '../../simulation/observation.ts';
 import type { Call } from '../../simulation/row.ts';
 import { MeshEnvoy } from '../envoy/mesh-envoy.ts';
 import { workloadIdentity } from '../mesh/workload-identity.ts';
 import { type Runner, sdkMember } from './context.ts';
-import { rawReply } from './raw-reply.ts';
-import { replyOf } from './reply-of.ts';
 
 /** The way into the workload `served`: its port behind a sidecar, and behind the SDK in it. */
 export const servers: Runner = async (context) => {

@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
+import { replyOf } from '../../simulation/calls/reply-of.ts';
 import { MeshEnvoy } from '../envoy/mesh-envoy.ts';
 import { type Runner, sdkMember } from './context.ts';
-import { replyOf } from './reply-of.ts';
 
 /** The way out of a workload `client`: through its sidecar, and through the SDK in it. */
 export const sidecars: Runner = async (context) => {

@@ -8,6 +8,8 @@ import type { ProxyNode } from '../model/proxy-node.ts';
 import { type NodeMessage, proxyNodeOf } from '../model/proxy-node-of.ts';
 import { PushContext } from '../push/push-context.ts';
 import { FileSource } from '../source/file-source.ts';
+import { MemorySource } from '../source/memory-source.ts';
+import type { StoreState } from '../source/object-store.ts';
 import { NAMED_TYPES, PUSH_ORDER } from '../translate/translate.ts';
 import { systemScheduler } from './system-scheduler.ts';
 
@@ -36,8 +38,8 @@ export interface EmbeddedSource {
 }
 
 export interface EmbeddedSourceOptions {
-  /** A folder of YAML, watched, or one file. */
-  readonly dir: string;
+  /** A folder of YAML, watched, or one file; or documents in memory. */
+  readonly dir: string | MemorySource;
   readonly node: NodeMessage;
   readonly trustDomain?: string;
   readonly onEvent?: (event: ControlPlaneEvent) => void;
@@ -55,7 +57,7 @@ class Embedded implements EmbeddedSubscription {
   private readonly node: ProxyNode;
   private readonly apply: (update: EmbeddedUpdate) => readonly EmbeddedRejection[];
   private readonly tell: (event: ControlPlaneEvent) => void;
-  private readonly source: FileSource;
+  private readonly source: { close(): void };
   private readonly tokenKeys: JwksResolver;
   private readonly trustDomain: string;
   private objects: readonly MeshObject[] = [];
@@ -80,17 +82,15 @@ class Embedded implements EmbeddedSubscription {
       onChange: () => this.rebuild(this.objects),
       onProblem: (message) => this.tell({ type: 'problem', message }),
     });
-    this.source = new FileSource({
-      path: dir,
-      onChange: ({ objects, findings, files }) => {
-        this.objects = objects;
-        const keys = this.tokenKeys.want(jwksSources(objects));
-        if (keys === undefined) this.rebuild(objects);
-        else void keys.then(() => this.rebuild(objects));
-        this.tell({ type: 'configuration', objects: objects.length, files, findings });
-      },
-      onProblem: (message) => this.tell({ type: 'problem', message }),
-    });
+    const onChange = ({ objects, findings, files }: StoreState): void => {
+      this.objects = objects;
+      const keys = this.tokenKeys.want(jwksSources(objects));
+      if (keys === undefined) this.rebuild(objects);
+      else void keys.then(() => this.rebuild(objects));
+      this.tell({ type: 'configuration', objects: objects.length, files, findings });
+    };
+    const onProblem = (message: string): void => this.tell({ type: 'problem', message });
+    this.source = dir instanceof MemorySource ? dir.subscribe(onChange) : new FileSource({ path: dir, onChange, onProblem });
   }
 
   want(typeUrl: string, names: readonly string[] | '*'): void {

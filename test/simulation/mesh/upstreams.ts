@@ -1,7 +1,23 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { SeenRequest } from '../../simulation/observation.ts';
-import type { Answer } from '../../simulation/row.ts';
+import type { SeenRequest } from '../observation.ts';
+import type { Answer } from '../row.ts';
+
+/** Where upstreams stand. */
+export interface UpstreamHost {
+  /** Makes a server reachable at 127.0.0.1; answers the port. */
+  listen(server: Server): Promise<number>;
+  sleep(ms: number): Promise<void>;
+}
+
+const loopback: UpstreamHost = {
+  listen: (server) =>
+    new Promise((resolve, reject) => {
+      server.once('error', reject);
+      server.listen(0, '127.0.0.1', () => resolve((server.address() as AddressInfo).port));
+    }),
+  sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+};
 
 /**
  * The workloads of a test mesh: HTTP servers that write down what they see and answer 200 with their own name, or what the test asks
@@ -12,16 +28,23 @@ export class Upstreams implements AsyncDisposable {
   private script: readonly Answer[] = [];
   private seen: SeenRequest[] = [];
 
-  static async start(names: readonly string[]): Promise<Upstreams> {
-    const upstreams = new Upstreams();
+  private readonly ports = new Map<string, number>();
+  private readonly host: UpstreamHost;
+
+  static async start(names: readonly string[], host: UpstreamHost = loopback): Promise<Upstreams> {
+    const upstreams = new Upstreams(host);
     for (const name of names) await upstreams.add(name);
     return upstreams;
   }
 
+  private constructor(host: UpstreamHost) {
+    this.host = host;
+  }
+
   port(name: string): number {
-    const server = this.servers.get(name);
-    if (server === undefined) throw new Error(`no upstream is called ${name}`);
-    return (server.address() as AddressInfo).port;
+    const port = this.ports.get(name);
+    if (port === undefined) throw new Error(`no upstream is called ${name}`);
+    return port;
   }
 
   /** The app of a workload, for a listener of somebody else's. */
@@ -54,16 +77,13 @@ export class Upstreams implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     for (const server of this.servers.values()) {
       server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
+      if (server.listening) await new Promise((resolve) => server.close(resolve));
     }
   }
 
   private async add(name: string): Promise<void> {
     const server = this.app(name);
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', reject);
-      server.listen(0, '127.0.0.1', resolve);
-    });
+    this.ports.set(name, await this.host.listen(server));
     this.servers.set(name, server);
   }
 
@@ -75,7 +95,7 @@ export class Upstreams implements AsyncDisposable {
     let body = '';
     for await (const chunk of request) body += chunk;
     seen[at] = seenRequest(workload, request, body);
-    if (answer.afterMs !== undefined) await new Promise((resolve) => setTimeout(resolve, answer.afterMs));
+    if (answer.afterMs !== undefined) await this.host.sleep(answer.afterMs);
     if (response.destroyed) return;
     if (answer.hangUp === true) {
       request.socket.destroy();

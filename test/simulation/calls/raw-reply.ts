@@ -1,21 +1,39 @@
-import { connect } from 'node:net';
-import type { Reply } from '../../simulation/observation.ts';
+import { connect, type Socket } from 'node:net';
+import type { Reply } from '../observation.ts';
 
 /** Envoy closes a connection that it has answered up to a second later; who says nothing for longer says nothing. */
 const SILENCE_MS = 1500;
 
-/** Writes bytes as they are (one character, one byte) and reads the first response. Status 0: there was none. */
+/** The part of a Clock that a call needs. */
+export interface CallClock {
+  now(): number;
+  setTimer(run: () => void, delayMs: number): { cancel(): void };
+}
+
+const realClock: CallClock = {
+  now: () => performance.now(),
+  setTimer: (run, delayMs) => {
+    const timer = setTimeout(run, delayMs);
+    return { cancel: () => clearTimeout(timer) };
+  },
+};
+
+/** Over a socket of the machine. */
 export function rawReply(port: number, bytes: string, localAddress: string): Promise<Reply> {
-  const started = performance.now();
+  return rawReplyOver(connect({ port, host: '127.0.0.1', localAddress }), bytes, realClock);
+}
+
+/** Writes bytes as they are (one character, one byte) and reads the first response. Status 0: there was none. */
+export function rawReplyOver(socket: Socket, bytes: string, clock: CallClock): Promise<Reply> {
+  const started = clock.now();
   return new Promise((resolve) => {
-    const socket = connect({ port, host: '127.0.0.1', localAddress });
     let received = '';
     const finish = (): void => {
-      clearTimeout(timer);
+      timer.cancel();
       socket.destroy();
-      resolve({ ...parse(received), tookMs: performance.now() - started });
+      resolve({ ...parse(received), tookMs: clock.now() - started });
     };
-    const timer = setTimeout(finish, SILENCE_MS);
+    const timer = clock.setTimer(finish, SILENCE_MS);
     socket.write(bytes, 'latin1');
     socket.on('data', (chunk) => {
       received += chunk.toString('latin1');

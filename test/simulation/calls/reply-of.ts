@@ -1,12 +1,12 @@
 import type { Dispatcher } from 'undici';
-import type { Reply } from '../../simulation/observation.ts';
-import type { Call } from '../../simulation/row.ts';
+import type { Reply } from '../observation.ts';
+import type { Call } from '../row.ts';
 
-/** Makes a call over an undici dispatcher. */
-export async function replyOf(dispatcher: Dispatcher, call: Call): Promise<Reply> {
+/** Makes a call over an undici dispatcher. `now`: the clock that the call's time is taken by. */
+export async function replyOf(dispatcher: Dispatcher, call: Call, now: () => number = () => performance.now()): Promise<Reply> {
   const { url, method = 'GET', headers = {}, body } = call;
   const { origin, host } = new URL(url);
-  const started = performance.now();
+  const started = now();
   try {
     const answer = await dispatcher.request({
       origin,
@@ -17,10 +17,10 @@ export async function replyOf(dispatcher: Dispatcher, call: Call): Promise<Reply
       reset: false, // undici would ask for the end of the connection after every HEAD
     });
     const text = await answer.body.text();
-    return { status: answer.statusCode, headers: joined(answer.headers), body: text, tookMs: performance.now() - started };
+    return { status: answer.statusCode, headers: joined(answer.headers), body: text, tookMs: now() - started };
   } catch (error) {
     if (!CONNECTION_ENDED.has((error as NodeJS.ErrnoException).code ?? '')) throw error;
-    return { status: 0, headers: {}, body: '', tookMs: performance.now() - started };
+    return { status: 0, headers: {}, body: '', tookMs: now() - started };
   }
 }
 
