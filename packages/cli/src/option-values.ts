@@ -29,3 +29,10 @@ export function parseTtl(text: string): number {
   if (seconds < 1 || seconds > 10 * 365 * 86_400) throw new InvalidArgumentError('Give a time such as 30d, 12h, 15m or 90s.');
   return seconds;
 }
+
+/** Adds a header line, `name: value`, to those before it; names in lower case. */
+export function collectHeader(text: string, before: readonly (readonly [string, string])[]): readonly (readonly [string, string])[] {
+  const [, name, value] = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*(.*?)[ \t]*$/.exec(text) ?? [];
+  if (name === undefined) throw new InvalidArgumentError('Give "name: value".');
+  return [...before, [name.toLowerCase(), value!]];
+}

@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { addAnalyzeCommand } from './commands/analyze.ts';
 import { addDevCommand } from './commands/dev.ts';
+import { addExplainCommand } from './commands/explain.ts';
 import { addGatewayCommand } from './commands/gateway.ts';
 import { addProxyConfigCommand } from './commands/proxy-config.ts';
 import { addProxyStatusCommand } from './commands/proxy-status.ts';
@@ -25,6 +26,7 @@ export function createProgram(): Command {
   addTokenCommand(program);
   addAnalyzeCommand(program);
   addTranslateCommand(program);
+  addExplainCommand(program);
   addProxyStatusCommand(program);
   addProxyConfigCommand(program);
   addVersionCommand(program);

@@ -1,8 +1,11 @@
 export { type CertificateAuthority, createCertificateAuthority, type IssuedCertificate } from './ca/certificate-authority.ts';
+export { type WireResource, wireResourcesOf } from './ads/node-wire.ts';
+export type { CertificateAuthority, IssuedCertificate } from './ca/certificate-authority.ts';
 export { createTokenIssuer, type TokenIssuer, type WorkloadAccount } from './ca/token-issuer.ts';
 export type { ControlPlaneEvent } from './events.ts';
 export { type GatewayApi, translateGatewayApi } from './gateway-api/gateway-api.ts';
 export type { GraphEdge, ServiceGraph } from './graph/service-graph.ts';
+export { absentNode, type KnownWorkloads } from './model/absent-node.ts';
 export { type NamedNode, parseNodes } from './model/named-node.ts';
 export type { Dialect, ProxyNode } from './model/proxy-node.ts';
 export { type NodeMessage, proxyNodeOf } from './model/proxy-node-of.ts';

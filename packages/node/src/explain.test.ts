@@ -15,9 +15,14 @@ metadata: { name: reviews-1 }
 spec: { address: 127.0.0.1, ports: { http: ${port} }, labels: { app: reviews, version: v1 } }
 ---
 apiVersion: networking.istio.io/v1
+kind: WorkloadEntry
+metadata: { name: reviews-2 }
+spec: { address: 127.0.0.2, ports: { http: ${port} }, labels: { app: reviews, version: v2 } }
+---
+apiVersion: networking.istio.io/v1
 kind: DestinationRule
 metadata: { name: reviews }
-spec: { host: reviews, subsets: [{ name: v1, labels: { version: v1 } }, { name: v2, labels: { version: v2 } }] }
+spec: { host: reviews, subsets: [{ name: v1, labels: { version: v1 } }, { name: v2, labels: { version: v2 } }, { name: v3, labels: { version: v3 } }] }
 ---
 apiVersion: networking.istio.io/v1
 kind: VirtualService
@@ -28,7 +33,7 @@ spec:
     - name: jason
       match: [{ headers: { end-user: { exact: jason } } }]
       fault: { delay: { percentage: { value: 100 }, fixedDelay: 3600s } }
-      route: [{ destination: { host: reviews, subset: v2 } }]
+      route: [{ destination: { host: reviews, subset: v3 } }]
     - name: broken
       match: [{ uri: { prefix: /broken } }]
       fault: { abort: { percentage: { value: 100 }, httpStatus: 418 } }
@@ -84,15 +89,16 @@ describe('explain', () => {
     const text = String(await caller.explain({ url: 'http://reviews:9080/x' }));
     expect(text).toContain('[0] "jason" missed: header end-user is "jason"; the request has no header end-user');
     expect(text).toContain('[1] "broken" missed: path begins with "/broken"; the request has /x');
-    expect(text).toMatch(/\[2\] matched: any path {2}VirtualService default\/reviews \(.*mesh\.yaml:30\)/);
+    expect(text).toMatch(/\[2\] matched: any path {2}VirtualService default\/reviews \(.*mesh\.yaml:35\)/);
     expect(text).toMatch(/drawn with weight (90|10) of 100/);
     expect(text).toContain('3000 ms for the whole request, 1000 ms per attempt');
     expect(text).toContain('up to 2 on 5xx');
+    expect(text).toMatch(/127\.0\.0\.[12]:\d+, reviews-[12]\.default, plaintext/);
   });
 
-  it('counts endpoints and names them with their transport', async () => {
+  it('answers as an attempt would be answered when no endpoint can be picked', async () => {
     const { verdict, decisions } = await caller.explain({ url: 'http://reviews:9080/x', headers: { 'end-user': 'jason' } });
-    expect(verdict).toMatchObject({ kind: 'forward', cluster: 'outbound|9080|v2|reviews.default.svc.cluster.local', endpoints: [] });
+    expect(verdict).toMatchObject({ kind: 'reply', status: 503, flags: 'UH', details: 'no_healthy_upstream' });
     expect(decisions.map(({ text }) => text)).toContain('0 of 0 can be picked');
   });
 
@@ -106,7 +112,7 @@ describe('explain', () => {
   it('says what the policies of this service do with a caller, and in which line they stand', async () => {
     const denied = await reviews.explain({ url: 'http://reviews:9080/admin', from: 'shop/web' });
     expect(denied.verdict).toMatchObject({ kind: 'reply', status: 403, body: 'RBAC: access denied' });
-    expect(String(denied)).toMatch(/authorization: DENY by rule 0: denied {2}AuthorizationPolicy default\/no-admin \(.*mesh\.yaml:41\)/);
+    expect(String(denied)).toMatch(/authorization: DENY by rule 0: denied {2}AuthorizationPolicy default\/no-admin \(.*mesh\.yaml:46\)/);
     const stranger = await reviews.explain({ url: 'http://reviews:9080/x', from: 'anonymous' });
     expect(String(stranger)).toContain('authorization: no ALLOW policy matches: denied');
     const friend = await reviews.explain({ url: 'http://reviews:9080/x', from: 'shop/web' });
@@ -124,7 +130,7 @@ describe('explain', () => {
     await response.text();
     const text = String(decisionOf(response));
     expect(text).toMatch(/endpoint +1 of 1 can be picked/);
-    expect(text).toMatch(/127\.0\.0\.1:\d+, attempt 1, plaintext/);
+    expect(text).toMatch(/127\.0\.0\.[12]:\d+, attempt 1, plaintext/);
     expect(text).toMatch(/result +200, flags -, via_upstream/);
     expect(decisionOf(await caller.fetch('http://reviews:9080/open'))).toBeUndefined();
   });

@@ -3,6 +3,7 @@ export { type AppFilterOptions, appFilter, type MeshFilter } from './app-filter.
 import { Mesh } from './mesh.ts';
 
 export {
+  type AskedRequest,
   type Decision,
   type DecisionRecord,
   type Exchange,
@@ -21,6 +22,7 @@ export type { ExplainQuestion } from './explain.ts';
 export { type Guarded, type GuardOptions, guard } from './guard.ts';
 export { type CloseOptions, type CreateMeshOptions, createMesh, decisionOf, type ListenOptions, Mesh, type MeshHealth } from './mesh.ts';
 export type { GrpcListenOptions, MeshGrpc, MeshServing } from './mesh-grpc.ts';
+export { OfflineMesh, type OfflineResource, type OfflineWorkload } from './offline.ts';
 export type { ConfigOrigin, Runtime } from './runtime.ts';
 export type { MeshOptions } from './settings.ts';
 

@@ -1,4 +1,5 @@
 import type { MeshObject } from '@ripstop/istio-api';
+import { wireResourcesOf } from '../ads/node-wire.ts';
 import type { ProxyNode } from '../model/proxy-node.ts';
 import type { PushContext } from '../push/push-context.ts';
 import { resourcesOfNode } from '../translate/node-resources.ts';
@@ -25,6 +26,7 @@ export const DEBUG_ENDPOINTS: Readonly<Record<string, string>> = {
   '/debug/endpointz': 'endpoints by service and port',
   '/debug/instancesz': 'pods and registered processes',
   '/debug/config_dump?proxyID=<name>.<namespace>': "a connected client's clusters, listeners, routes and endpoints, as Envoy dumps them",
+  '/debug/resources?proxyID=<name>.<namespace>': 'the same as bytes of the wire, with who the client is: what `ripstop explain` runs',
 };
 
 /** Answers a debug path; undefined when it is none. Throws {@link DebugError}. */
@@ -52,6 +54,8 @@ export function debugAnswer(path: string, query: URLSearchParams, state: DebugSt
       return state.push.instances;
     case '/debug/config_dump':
       return configDump(query.get('proxyID') ?? '', state);
+    case '/debug/resources':
+      return resources(query.get('proxyID') ?? '', state);
     default:
       return undefined;
   }
@@ -74,10 +78,24 @@ function endpoints(push: PushContext): object[] {
   );
 }
 
-async function configDump(proxyId: string, { nodes, push }: DebugState): Promise<object> {
+function connected(proxyId: string, nodes: readonly ProxyNode[]): ProxyNode {
   const known = nodes.map(({ name, namespace }) => `${name}.${namespace}`);
   const node = nodes[known.indexOf(proxyId)];
   if (node === undefined) throw new DebugError(`proxyID=${proxyId} is not connected; connected are: ${known.sort().join(', ') || 'none'}`);
+  return node;
+}
+
+function resources(proxyId: string, { nodes, push }: DebugState): object {
+  const node = connected(proxyId, nodes);
+  const { name, namespace, serviceAccount } = node;
+  return {
+    node: { name, namespace, serviceAccount, trustDomain: push.mesh.trustDomain },
+    resources: wireResourcesOf(node, push).map((resource) => ({ ...resource, body: Buffer.from(resource.body).toString('base64') })),
+  };
+}
+
+async function configDump(proxyId: string, { nodes, push }: DebugState): Promise<object> {
+  const node = connected(proxyId, nodes);
   const { clusters, listeners, routes, endpoints: assignments } = resourcesOfNode(node, push);
   const write = await loadResourceWriter();
   const each = (resources: readonly XdsResource[], wrap: (name: string, message: unknown) => object): object[] =>

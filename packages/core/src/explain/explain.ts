@@ -1,4 +1,4 @@
-import type { Endpoint } from '../cluster/cluster.ts';
+import { type Endpoint, isLease } from '../cluster/cluster.ts';
 import { type Decision, DecisionRecord, formatDecisions } from '../decision-record.ts';
 import { Exchange, NO_PEER, type Peer } from '../exchange.ts';
 import { chooseFilterChain } from '../filter-chain-match.ts';
@@ -13,8 +13,8 @@ import { type AskedRequest, ExplainedHead, portOf } from './explained-head.ts';
 
 /** What becomes of a request, as far as it can be said without sending it. */
 export type Verdict =
-  /** Sent to one of the endpoints that can be picked. */
-  | { readonly kind: 'forward'; readonly cluster: string; readonly endpoints: readonly Endpoint[] }
+  /** Sent on; another request may go to another endpoint. */
+  | { readonly kind: 'forward'; readonly cluster: string; readonly endpoint: Endpoint }
   /** The app behind the listener serves it. */
   | { readonly kind: 'serve' }
   | { readonly kind: 'reply'; readonly status: number; readonly details: string; readonly flags: string; readonly body: string }
@@ -88,15 +88,30 @@ function refuse(record: DecisionRecord, reason: string): string {
 
 async function evaluate({ pipeline }: ExplainEnv, record: DecisionRecord, x: Exchange): Promise<Explanation> {
   x.decision = record;
-  const reply = await pipeline.begin(x);
+  const reply = (await pipeline.begin(x)) ?? pick(x, record);
   return explanation(record, x.request as ExplainedHead, verdictOf(x, reply));
 }
 
-function verdictOf({ cluster, flags }: Exchange, reply: LocalReply | undefined): Verdict {
+/** The choice of an endpoint as for an attempt, given back at once; or what an attempt would be answered without one (UH, UO). */
+function pick(x: Exchange, record: DecisionRecord): LocalReply | undefined {
+  const { cluster } = x;
+  if (cluster === undefined) return undefined;
+  const lease = cluster.acquire(x);
+  if (!isLease(lease)) {
+    x.flags |= lease.flags;
+    return lease;
+  }
+  lease.release({ kind: 'cancelled' });
+  x.endpoint = lease.endpoint;
+  record.add('endpoint', `${lease.endpoint.key} is picked now`);
+  return undefined;
+}
+
+function verdictOf({ cluster, endpoint, flags }: Exchange, reply: LocalReply | undefined): Verdict {
   if (reply !== undefined)
     return { kind: 'reply', status: reply.status, details: reply.details, flags: formatResponseFlags(flags), body: reply.body };
-  if (cluster === undefined) return { kind: 'serve' };
-  return { kind: 'forward', cluster: cluster.name, endpoints: cluster.endpoints };
+  if (cluster === undefined || endpoint === undefined) return { kind: 'serve' };
+  return { kind: 'forward', cluster: cluster.name, endpoint };
 }
 
 function explanation(record: DecisionRecord, request: ExplainedHead, verdict: Verdict): Explanation {
@@ -108,7 +123,7 @@ function explanation(record: DecisionRecord, request: ExplainedHead, verdict: Ve
 function formatVerdict(verdict: Verdict): string {
   switch (verdict.kind) {
     case 'forward':
-      return `sent to ${verdict.cluster}`;
+      return `sent to ${verdict.endpoint.key} of ${verdict.cluster}`;
     case 'serve':
       return 'served by the app';
     case 'reply':

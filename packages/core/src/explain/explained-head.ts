@@ -19,7 +19,7 @@ export class ExplainedHead implements RequestHead {
   authority: string;
   method: string;
   path: string;
-  private readonly lines = new Map<string, string[]>();
+  private readonly byName = new Map<string, string[]>();
 
   /** Throws a TypeError when the URL is none. */
   constructor({ method = 'GET', url, headers = {} }: AskedRequest) {
@@ -33,31 +33,32 @@ export class ExplainedHead implements RequestHead {
     for (const [name, values] of Object.entries(headers)) {
       const lower = name.toLowerCase();
       if (lower === 'host') this.authority = [values].flat()[0] ?? this.authority;
-      else this.lines.set(lower, [...[values].flat()]);
+      else this.byName.set(lower, [...[values].flat()]);
     }
   }
 
   header(name: string): string | undefined {
-    return this.lines.get(name)?.join(',');
+    return this.byName.get(name)?.join(',');
   }
 
   headerLines(name: string): readonly string[] {
-    return this.lines.get(name) ?? [];
+    return this.byName.get(name) ?? [];
   }
 
   setHeader(name: string, value: string): void {
-    this.lines.set(name, [value]);
+    this.byName.set(name, [value]);
   }
 
   appendHeader(name: string, value: string): void {
-    this.lines.set(name, [...this.headerLines(name), value]);
+    this.byName.set(name, [...this.headerLines(name), value]);
   }
 
   removeHeader(name: string): void {
-    this.lines.delete(name);
+    this.byName.delete(name);
   }
 
-  pairs(): string[] {
-    return [...this.lines].flatMap(([name, values]) => values.flatMap((value) => [name, value]));
+  /** Every header line. */
+  lines(): [name: string, value: string][] {
+    return [...this.byName].flatMap(([name, values]) => values.map((value): [string, string] => [name, value]));
   }
 }
