@@ -1,6 +1,5 @@
-export { type CertificateAuthority, createCertificateAuthority, type IssuedCertificate } from './ca/certificate-authority.ts';
 export { type WireResource, wireResourcesOf } from './ads/node-wire.ts';
-export type { CertificateAuthority, IssuedCertificate } from './ca/certificate-authority.ts';
+export { type CertificateAuthority, createCertificateAuthority, type IssuedCertificate } from './ca/certificate-authority.ts';
 export { createTokenIssuer, type TokenIssuer, type WorkloadAccount } from './ca/token-issuer.ts';
 export type { ControlPlaneEvent } from './events.ts';
 export { type GatewayApi, translateGatewayApi } from './gateway-api/gateway-api.ts';
