@@ -129,6 +129,11 @@ export function resetFlag(reason: ResetReason): number {
   return RESETS[reason].flag;
 }
 
+/** The reason of a reset as %RESPONSE_CODE_DETAILS% spells it. */
+export function resetDetail(reason: ResetReason): string {
+  return RESETS[reason].detail;
+}
+
 /** route idle_timeout or stream_idle_timeout. */
 export function streamIdleReply(requestComplete: boolean): LocalReply {
   return localReply({

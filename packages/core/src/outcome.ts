@@ -1,8 +1,8 @@
 /** What one attempt towards one endpoint came to. Feeds load counters and outlier detection. */
 export type AttemptOutcome =
-  | { readonly kind: 'response'; readonly status: number; readonly grpcStatus: number | undefined; readonly latencyMs: number }
-  /** `status` when response headers had come before. */
-  | { readonly kind: 'reset'; readonly reason: ResetReason; readonly status?: number | undefined }
+  /** The response came to its end; its head was told before, by `Lease.answered`. */
+  | { readonly kind: 'complete' }
+  | { readonly kind: 'reset'; readonly reason: ResetReason }
   /** The caller went away or hedging dropped the attempt: says nothing about the endpoint. */
   | { readonly kind: 'cancelled' };
 

@@ -1,82 +1,89 @@
 import grpc from '@grpc/grpc-js';
-import type { AttemptOutcome, Cluster, Endpoint, Lease, ResetReason } from '@ripstop/core';
+import type { Clock, Cluster, Endpoint, Lease, LiveAttempt, ResetReason, Timer } from '@ripstop/core';
 import type { CallHead } from './call-head.ts';
 import type { CallStream } from './call-stream.ts';
 import type { EndpointChannel, ReadyWaiter } from './endpoint-channel.ts';
 import type { EndpointChannels } from './endpoint-channels.ts';
+import type { RequestMessages } from './request-messages.ts';
 
-/** What an attempt reports to the call that it belongs to. */
+/** What an attempt asks of the call that it belongs to, and reports to it. */
 export interface AttemptOwner {
+  /** How its stream is opened. */
+  attemptStart(): AttemptStart;
+  /** Its stream is open; the connection may still be on its way. */
+  onAttemptOpened(attempt: CallAttempt): void;
+  /** There was no place for it among those who wait for a connection. */
+  onAttemptOverflow(attempt: CallAttempt): void;
   /** Its connection stands. */
-  onAttemptReady(): void;
-  onAttemptMetadata(metadata: grpc.Metadata): void;
-  onAttemptMessage(message: Buffer): void;
-  onAttemptStatus(status: grpc.StatusObject): void;
+  onAttemptReady(attempt: CallAttempt): void;
+  onAttemptConnectTimeout(attempt: CallAttempt): void;
+  onAttemptMetadata(attempt: CallAttempt, metadata: grpc.Metadata): void;
+  onAttemptMessage(attempt: CallAttempt, message: Buffer): void;
+  onAttemptStatus(attempt: CallAttempt, status: grpc.StatusObject): void;
 }
 
-/** How an attempt's stream is opened. */
 export interface AttemptStart {
   readonly head: CallHead;
   readonly deadline: grpc.Deadline;
   readonly credentials: grpc.CallCredentials | undefined;
 }
 
+/** Where an attempt goes, and what it sends. */
+export interface AttemptInit {
+  readonly lease: Lease;
+  readonly cluster: Cluster;
+  readonly channels: EndpointChannels;
+  readonly channel: EndpointChannel;
+  readonly messages: RequestMessages;
+  readonly clock: Clock;
+}
+
 /**
- * One try at one endpoint. It holds the lease, a place in the connection's count and, while the connection is being made, one among
- * the pending requests; `end` gives back all of them exactly once and silences the stream.
+ * One try at one endpoint. It holds a place in the connection's count and, while the connection is being made, one among the pending
+ * requests; `end` gives back both exactly once and silences the stream. The lease is given back by whoever took it.
  */
-export class CallAttempt implements grpc.InterceptingListener, ReadyWaiter {
-  readonly startedAt: number;
+export class CallAttempt implements LiveAttempt, grpc.InterceptingListener, ReadyWaiter {
+  readonly lease: Lease;
+  readonly #init: AttemptInit;
   #owner: AttemptOwner | undefined;
-  readonly #lease: Lease;
-  readonly #cluster: Cluster;
-  readonly #channels: EndpointChannels;
-  readonly #channel: EndpointChannel;
   #call: CallStream | undefined;
+  #connectTimer: Timer | undefined;
   #pending = false;
   #finished = false;
 
-  constructor(
-    owner: AttemptOwner,
-    lease: Lease,
-    cluster: Cluster,
-    channels: EndpointChannels,
-    channel: EndpointChannel,
-    startedAt: number,
-  ) {
+  constructor(owner: AttemptOwner, init: AttemptInit) {
     this.#owner = owner;
-    this.#lease = lease;
-    this.#cluster = cluster;
-    this.#channels = channels;
-    this.#channel = channel;
-    this.startedAt = startedAt;
-    channel.take();
+    this.#init = init;
+    this.lease = init.lease;
+    init.channel.take();
   }
 
   get endpoint(): Endpoint {
-    return this.#lease.endpoint;
-  }
-
-  /** Takes a place among the pending requests unless the connection stands. False: the breaker is open, nothing was taken. */
-  admit(): boolean {
-    if (this.#channel.ready) return true;
-    if (!this.#cluster.resources.pending.tryTake()) return false;
-    this.#pending = true;
-    this.#channel.awaitReady(this);
-    return true;
+    return this.lease.endpoint;
   }
 
   get connecting(): boolean {
     return this.#pending;
   }
 
-  /** Opens the stream; the caller sends the request to what this answers. */
-  start({ head, deadline, credentials }: AttemptStart): CallStream {
-    const call = this.#channel.channel.createCall(head.path, deadline, head.authority, null, grpc.propagate.DEFAULTS);
+  start(): void {
+    const owner = this.#owner!;
+    const { channel, messages } = this.#init;
+    if (!channel.ready && !this.#waitForConnection()) {
+      owner.onAttemptOverflow(this);
+      return;
+    }
+    const { head, deadline, credentials } = owner.attemptStart();
+    const call = channel.channel.createCall(head.path, deadline, head.authority, null, grpc.propagate.DEFAULTS);
     if (credentials !== undefined) call.setCredentials(credentials);
     this.#call = call;
     call.start(head.metadata, this);
-    return call;
+    messages.attach(call);
+    owner.onAttemptOpened(this);
+  }
+
+  reset(): void {
+    this.end();
   }
 
   startRead(): void {
@@ -91,40 +98,52 @@ export class CallAttempt implements grpc.InterceptingListener, ReadyWaiter {
     return this.#call?.getAuthContext() ?? null;
   }
 
-  /** Nothing more is reported; a stream that still runs is cancelled. */
-  end(outcome: AttemptOutcome): void {
+  /** Nothing more is reported; a stream that still runs is cancelled. A connection that could not be made is forgotten. */
+  end(failure?: ResetReason): void {
     if (this.#owner === undefined) return;
     this.#owner = undefined;
     this.#stopPending();
-    this.#lease.release(outcome);
-    if (outcome.kind === 'reset' && isConnectReset(outcome.reason)) this.#channels.drop(this.endpoint, this.#channel);
+    const { channels, channel, messages } = this.#init;
+    if (this.#call !== undefined) messages.detach(this.#call);
+    if (failure !== undefined && isConnectReset(failure)) channels.drop(this.endpoint, channel);
     if (!this.#finished) this.#call?.cancelWithStatus(grpc.status.CANCELLED, 'ended by the mesh');
-    this.#channel.give();
+    channel.give();
   }
 
   onReady(): void {
     this.#stopPending();
-    this.#owner?.onAttemptReady();
+    this.#owner?.onAttemptReady(this);
   }
 
   onReceiveMetadata(metadata: grpc.Metadata): void {
-    this.#owner?.onAttemptMetadata(metadata);
+    this.#owner?.onAttemptMetadata(this, metadata);
   }
 
   onReceiveMessage(message: Buffer): void {
-    this.#owner?.onAttemptMessage(message);
+    this.#owner?.onAttemptMessage(this, message);
   }
 
   onReceiveStatus(status: grpc.StatusObject): void {
     this.#finished = true;
-    this.#owner?.onAttemptStatus(status);
+    this.#owner?.onAttemptStatus(this, status);
+  }
+
+  #waitForConnection(): boolean {
+    const { cluster, channel, clock } = this.#init;
+    if (!cluster.resources.pending.tryTake()) return false;
+    this.#pending = true;
+    channel.awaitReady(this);
+    const { connectTimeoutMs } = cluster.connection;
+    if (connectTimeoutMs > 0) this.#connectTimer = clock.setTimer(() => this.#owner?.onAttemptConnectTimeout(this), connectTimeoutMs);
+    return true;
   }
 
   #stopPending(): void {
     if (!this.#pending) return;
     this.#pending = false;
-    this.#channel.stopWaiting(this);
-    this.#cluster.resources.pending.give();
+    this.#connectTimer?.cancel();
+    this.#init.channel.stopWaiting(this);
+    this.#init.cluster.resources.pending.give();
   }
 }
 

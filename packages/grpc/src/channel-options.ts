@@ -1,7 +1,9 @@
 import grpc from '@grpc/grpc-js';
+import { DeadlineQueues } from '@ripstop/core';
+import type { CallEnvironment } from './call-environment.ts';
 import { type ClientOptions, EndpointChannels } from './endpoint-channels.ts';
 import type { GrpcParts } from './grpc-parts.ts';
-import type { CallEnvironment } from './mesh-call.ts';
+
 import { MeshChannel } from './mesh-channel.ts';
 import { MeshCredentials } from './mesh-credentials.ts';
 import { parseMeshTarget } from './mesh-target.ts';
@@ -25,7 +27,9 @@ const NOT_PASSED_ON: ReadonlySet<string> = new Set([
  * these clients is.
  */
 export function createGrpcChannelOptions(parts: GrpcParts): GrpcChannelOptions {
-  const env: CallEnvironment = { parts, channels: new EndpointChannels(parts), hold: new ProcessHold(), nextCallNumber: 0 };
+  const { pipeline, clock, random, telemetry } = parts;
+  const walk = { pipeline, clock, random, telemetry, deadlines: new DeadlineQueues(clock), hold: new ProcessHold() };
+  const env: CallEnvironment = { parts, walk, channels: new EndpointChannels(parts), nextCallNumber: 0 };
   let open = 0;
   const onClose = (): void => {
     if (--open === 0) env.channels.close();

@@ -1,8 +1,9 @@
 import grpc from '@grpc/grpc-js';
 import type { Cancel } from '@ripstop/core';
+import type { CallEnvironment } from './call-environment.ts';
 import type { CallStream } from './call-stream.ts';
 import type { ClientOptions } from './endpoint-channels.ts';
-import { type CallEnvironment, MeshCall } from './mesh-call.ts';
+import { MeshCall } from './mesh-call.ts';
 import type { MeshTarget } from './mesh-target.ts';
 
 type ParentCall = Parameters<grpc.ChannelInterface['createCall']>[3];

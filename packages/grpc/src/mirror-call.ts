@@ -1,8 +1,16 @@
 import grpc from '@grpc/grpc-js';
-import { Exchange, type ForwardAction, isLease, type Lease, type MirrorPolicy, NO_PEER, type Timer } from '@ripstop/core';
-import { type AttemptOwner, CallAttempt } from './call-attempt.ts';
+import {
+  type AttemptOutcome,
+  Exchange,
+  type ForwardAction,
+  isLease,
+  type Lease,
+  type MirrorPolicy,
+  NO_PEER,
+  type Timer,
+} from '@ripstop/core';
+import { type AttemptOwner, type AttemptStart, CallAttempt } from './call-attempt.ts';
 import { CallHead } from './call-head.ts';
-import type { CallStream } from './call-stream.ts';
 import type { ClientOptions, EndpointChannels } from './endpoint-channels.ts';
 import type { GrpcParts } from './grpc-parts.ts';
 import { RequestMessages } from './request-messages.ts';
@@ -70,30 +78,21 @@ function shadowAuthority(authority: string): string {
 
 /** Gets the same messages as the call that it mirrors; its answer is read to the end and forgotten. */
 export class MirrorCall implements AttemptOwner {
-  readonly #parts: GrpcParts;
   readonly #attempt: CallAttempt;
   readonly #messages = new RequestMessages();
+  readonly #start: AttemptStart;
   readonly #timer: Timer | undefined;
-  #call: CallStream | undefined;
   #done = false;
 
   constructor(env: MirrorEnvironment, shadow: Exchange, head: CallHead, lease: Lease, timeoutMs: number, options: ClientOptions) {
-    this.#parts = env.parts;
+    const { clock } = env.parts;
     const cluster = shadow.cluster!;
     const channel = env.channels.of(lease.endpoint, cluster, head.authority, options);
-    this.#attempt = new CallAttempt(this, lease, cluster, env.channels, channel, shadow.startedAt);
+    this.#start = { head, deadline: Number.POSITIVE_INFINITY, credentials: undefined };
+    this.#attempt = new CallAttempt(this, { lease, cluster, channels: env.channels, channel, messages: this.#messages, clock });
     this.#messages.commit();
-    if (!this.#attempt.admit()) {
-      this.#end(() => this.#attempt.end({ kind: 'reset', reason: 'overflow' }));
-      return;
-    }
-    this.#call = this.#attempt.start({ head, deadline: Number.POSITIVE_INFINITY, credentials: undefined });
-    this.#messages.attach(this.#call);
-    this.#call.startRead();
-    if (timeoutMs > 0) {
-      const expire = (): void => this.#end(() => this.#attempt.end({ kind: 'reset', reason: 'global-timeout' }));
-      this.#timer = env.parts.clock.setTimer(expire, timeoutMs);
-    }
+    if (timeoutMs > 0) this.#timer = clock.setTimer(() => this.#end({ kind: 'reset', reason: 'global-timeout' }), timeoutMs);
+    this.#attempt.start();
   }
 
   send(flags: number | undefined, message: Buffer): void {
@@ -104,29 +103,44 @@ export class MirrorCall implements AttemptOwner {
     if (!this.#done && !this.#messages.complete) this.#messages.halfClose();
   }
 
+  attemptStart(): AttemptStart {
+    return this.#start;
+  }
+
+  onAttemptOpened(attempt: CallAttempt): void {
+    attempt.startRead();
+  }
+
+  onAttemptOverflow(): void {
+    this.#end({ kind: 'reset', reason: 'overflow' });
+  }
+
   onAttemptReady(): void {}
 
-  onAttemptMetadata(_metadata: grpc.Metadata): void {}
-
-  onAttemptMessage(): void {
-    this.#call?.startRead();
+  onAttemptConnectTimeout(): void {
+    this.#end({ kind: 'reset', reason: 'connect-timeout' });
   }
 
-  onAttemptStatus(status: grpc.StatusObject): void {
+  onAttemptMetadata(attempt: CallAttempt): void {
+    attempt.lease.answered(200, undefined);
+  }
+
+  onAttemptMessage(attempt: CallAttempt): void {
+    attempt.startRead();
+  }
+
+  onAttemptStatus(_attempt: CallAttempt, status: grpc.StatusObject): void {
     const origin = originOfStatus(status);
-    const latencyMs = this.#parts.clock.now() - this.#attempt.startedAt;
-    this.#end(() => {
-      if (origin.kind === 'reset') this.#attempt.end({ kind: 'reset', reason: origin.reason });
-      else if (status.code === grpc.status.CANCELLED) this.#attempt.end({ kind: 'cancelled' });
-      else this.#attempt.end({ kind: 'response', status: 200, grpcStatus: undefined, latencyMs });
-    });
+    if (origin.kind === 'reset') this.#end({ kind: 'reset', reason: origin.reason });
+    else this.#end(status.code === grpc.status.CANCELLED ? { kind: 'cancelled' } : { kind: 'complete' });
   }
 
-  #end(release: () => void): void {
+  #end(outcome: AttemptOutcome): void {
     if (this.#done) return;
     this.#done = true;
     this.#timer?.cancel();
     this.#messages.close();
-    release();
+    this.#attempt.lease.release(outcome);
+    this.#attempt.end(outcome.kind === 'reset' ? outcome.reason : undefined);
   }
 }

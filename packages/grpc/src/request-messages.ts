@@ -76,8 +76,9 @@ export class RequestMessages {
     this.#pump();
   }
 
-  detach(): void {
-    this.#call = undefined;
+  /** Harmless when another attempt has taken its place. */
+  detach(call: CallStream): void {
+    if (this.#call === call) this.#call = undefined;
   }
 
   /** There will be no other attempt: what was sent is forgotten. */

@@ -1,4 +1,4 @@
-import type { Cluster, Lease } from '@ripstop/core';
+import type { Cluster, Lease, LiveAttempt } from '@ripstop/core';
 import type { Dispatcher } from 'undici';
 import type { Connection } from './connection.ts';
 import type { ConnectionTaker, EndpointPool } from './endpoint-pool.ts';
@@ -12,22 +12,21 @@ const DRAIN_LIMIT_BYTES = 16_384;
 export interface AttemptOwner {
   /** The request may be written now. */
   attemptOptions(): Dispatcher.DispatchOptions;
-  onAttemptSent(): void;
+  onAttemptSent(attempt: Attempt): void;
   onAttemptBodyChunk(chunk: Buffer): void;
-  onAttemptHead(status: number, headers: ResponseHeaders, statusText: string | undefined): void;
+  onAttemptHead(attempt: Attempt, status: number, headers: ResponseHeaders, statusText: string | undefined): void;
   onAttemptChunk(chunk: Buffer): void;
-  onAttemptEnd(trailers: ResponseHeaders): void;
-  onAttemptUpgrade(status: number, headers: ResponseHeaders, socket: UpgradedSocket): void;
-  onAttemptOverflow(): void;
-  onAttemptError(error: Error): void;
+  onAttemptEnd(attempt: Attempt, trailers: ResponseHeaders): void;
+  onAttemptUpgrade(attempt: Attempt, status: number, headers: ResponseHeaders, socket: UpgradedSocket): void;
+  onAttemptOverflow(attempt: Attempt): void;
+  onAttemptError(attempt: Attempt, error: Error): void;
 }
 
 export type UpgradedSocket = Parameters<NonNullable<Dispatcher.DispatchHandler['onRequestUpgrade']>>[3];
 
 /** One try at one endpoint: takes a connection, is undici's handler for the stream, and goes silent once it is detached. */
-export class Attempt implements Dispatcher.DispatchHandler, ConnectionTaker {
+export class Attempt implements LiveAttempt, Dispatcher.DispatchHandler, ConnectionTaker {
   readonly lease: Lease;
-  readonly startedAt: number;
   /** undici's controller while the stream runs. */
   controller: Dispatcher.DispatchController | undefined = undefined;
   #owner: AttemptOwner | undefined;
@@ -37,19 +36,22 @@ export class Attempt implements Dispatcher.DispatchHandler, ConnectionTaker {
   #waiting = false;
   #drainedBytes = 0;
 
-  constructor(owner: AttemptOwner, lease: Lease, pool: EndpointPool, cluster: Cluster, startedAt: number) {
+  constructor(owner: AttemptOwner, lease: Lease, pool: EndpointPool, cluster: Cluster) {
     this.#owner = owner;
     this.lease = lease;
     this.#pool = pool;
     this.#cluster = cluster;
-    this.startedAt = startedAt;
   }
 
   start(): void {
     const taken = this.#pool.take(this, this.#cluster);
     if (taken === 'pending') this.#waiting = true;
-    else if (taken === 'overflow') this.#owner?.onAttemptOverflow();
+    else if (taken === 'overflow') this.#owner?.onAttemptOverflow(this);
     else this.onConnection(taken);
+  }
+
+  reset(): void {
+    this.detach(false);
   }
 
   /** Nothing more is reported. The stream is reset, or, with `drain`, read to its end when that is little. */
@@ -79,7 +81,7 @@ export class Attempt implements Dispatcher.DispatchHandler, ConnectionTaker {
 
   onConnectionFailure(failure: ConnectError): void {
     this.#waiting = false;
-    this.#owner?.onAttemptError(failure);
+    this.#owner?.onAttemptError(this, failure);
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
@@ -92,11 +94,11 @@ export class Attempt implements Dispatcher.DispatchHandler, ConnectionTaker {
   }
 
   onRequestSent(): void {
-    this.#owner?.onAttemptSent();
+    this.#owner?.onAttemptSent(this);
   }
 
   onResponseStart(_controller: Dispatcher.DispatchController, status: number, headers: ResponseHeaders, statusText?: string): void {
-    this.#owner?.onAttemptHead(status, headers, statusText);
+    this.#owner?.onAttemptHead(this, status, headers, statusText);
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
@@ -110,7 +112,7 @@ export class Attempt implements Dispatcher.DispatchHandler, ConnectionTaker {
 
   onResponseEnd(_controller: Dispatcher.DispatchController, trailers: ResponseHeaders): void {
     this.#free(true);
-    this.#owner?.onAttemptEnd(trailers);
+    this.#owner?.onAttemptEnd(this, trailers);
     this.#letGo();
   }
 
@@ -118,7 +120,7 @@ export class Attempt implements Dispatcher.DispatchHandler, ConnectionTaker {
     const owner = this.#owner;
     this.closeConnection();
     if (owner === undefined) socket.destroy();
-    else owner.onAttemptUpgrade(status, headers, socket);
+    else owner.onAttemptUpgrade(this, status, headers, socket);
     socket.once('close', () => this.#free(false));
   }
 
@@ -131,7 +133,7 @@ export class Attempt implements Dispatcher.DispatchHandler, ConnectionTaker {
       this.start();
       return;
     }
-    owner.onAttemptError(error);
+    owner.onAttemptError(this, error);
     this.#letGo();
   }
 

@@ -1,6 +1,7 @@
 import { stringify } from 'node:querystring';
 import {
   type Clock,
+  DeadlineQueues,
   Exchange,
   type IdentitySource,
   isGrpcContentType,
@@ -11,10 +12,10 @@ import {
   type TelemetrySink,
 } from '@ripstop/core';
 import { Dispatcher, Dispatcher1Wrapper, errors } from 'undici';
-import { AttemptHandler, type ForwardEnvironment } from './attempt-handler.ts';
-import { DeadlineQueues } from './deadline-queue.ts';
+import { AttemptHandler } from './attempt-handler.ts';
 import { DirectDispatch } from './direct-dispatch.ts';
 import { EndpointPools } from './endpoint-pools.ts';
+import type { ForwardEnvironment } from './forward-environment.ts';
 import type { OpenSocket } from './mtls-connector.ts';
 import { type Origin, OriginCache } from './origin.ts';
 import { OutboundHead } from './outbound-head.ts';

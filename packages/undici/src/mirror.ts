@@ -1,12 +1,19 @@
-import { Exchange, type ForwardAction, isLease, type Lease, type MirrorPolicy, NO_PEER } from '@ripstop/core';
+import {
+  type DeadlineQueues,
+  Exchange,
+  type ForwardAction,
+  isLease,
+  type Lease,
+  type MirrorPolicy,
+  NO_PEER,
+  StepDeadline,
+} from '@ripstop/core';
 import type { Dispatcher } from 'undici';
 import { Attempt, type AttemptOwner, type UpgradedSocket } from './attempt.ts';
-import type { DeadlineQueues } from './deadline-queue.ts';
 import type { EndpointPools } from './endpoint-pools.ts';
 import { forwardableLines } from './forwardable-lines.ts';
 import { OutboundHead } from './outbound-head.ts';
 import { BodyTee } from './request-body.ts';
-import { StepDeadline } from './step-deadline.ts';
 
 export interface MirrorEnvironment {
   readonly pools: EndpointPools;
@@ -42,7 +49,7 @@ function sendMirror(env: MirrorEnvironment, x: Exchange, policy: MirrorPolicy, t
   const leased = cluster.acquire(shadow);
   if (!isLease(leased)) return;
   const pool = env.pools.of(leased.endpoint, cluster, authority);
-  new ShadowRequest(env, head, leased, body).start((owner) => new Attempt(owner, leased, pool, cluster, shadow.startedAt), timeoutMs);
+  new ShadowRequest(env, head, leased, body).start((owner) => new Attempt(owner, leased, pool, cluster), timeoutMs);
 }
 
 /** `reviews:9080` → `reviews-shadow:9080`. */
@@ -60,7 +67,6 @@ class ShadowRequest implements AttemptOwner {
   readonly #body: unknown;
   #attempt: Attempt | undefined;
   #deadline: StepDeadline | undefined;
-  #status = 0;
 
   constructor(env: MirrorEnvironment, head: OutboundHead, lease: Lease, body: unknown) {
     this.#env = env;
@@ -87,14 +93,13 @@ class ShadowRequest implements AttemptOwner {
     return { path, method, headers: lines, body: body as Dispatcher.DispatchOptions['body'], blocking: false };
   }
 
-  onAttemptHead(status: number): void {
-    if (status >= 200) this.#status = status;
+  onAttemptHead(_attempt: Attempt, status: number): void {
+    if (status >= 200) this.#lease.answered(status, undefined);
   }
 
   onAttemptEnd(): void {
     this.#stop();
-    const latencyMs = this.#env.clock.now() - this.#attempt!.startedAt;
-    this.#lease.release({ kind: 'response', status: this.#status, grpcStatus: undefined, latencyMs });
+    this.#lease.release({ kind: 'complete' });
   }
 
   onAttemptOverflow(): void {
@@ -107,7 +112,7 @@ class ShadowRequest implements AttemptOwner {
     this.#lease.release({ kind: 'reset', reason: 'connection-termination' });
   }
 
-  onAttemptUpgrade(_status: number, _headers: unknown, socket: UpgradedSocket): void {
+  onAttemptUpgrade(_attempt: Attempt, _status: number, _headers: unknown, socket: UpgradedSocket): void {
     socket.destroy();
     this.onAttemptError();
   }

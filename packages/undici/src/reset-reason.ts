@@ -44,6 +44,12 @@ export function resetReasonOf(error: Error): ResetReason {
   return 'connection-termination';
 }
 
+/** The same for a response that had begun: Envoy's HTTP/1 codec sees a body cut short as a protocol error. */
+export function brokenReasonOf(reason: ResetReason): ResetReason {
+  if (reason === 'refused-stream') return 'remote-reset';
+  return reason === 'remote-reset' ? reason : 'protocol-error';
+}
+
 function codeOf(error: Error): string {
   const code = (error as { code?: unknown }).code;
   return typeof code === 'string' ? code : '';

@@ -56,3 +56,10 @@ export class UpstreamHead implements ResponseHead {
     return lines;
   }
 }
+
+/** Of headers or trailers; undefined without a usable one. */
+export function grpcStatusOf(headers: ResponseHeaders): number | undefined {
+  const value = headers['grpc-status'];
+  const status = Number(Array.isArray(value) ? value[0] : value);
+  return value !== undefined && Number.isInteger(status) ? status : undefined;
+}

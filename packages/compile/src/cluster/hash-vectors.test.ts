@@ -90,7 +90,7 @@ function tryOnce(cluster: Cluster, x: Exchange, tried: readonly Endpoint[], prev
   const options = { avoid: previousHosts ? tried : undefined, maxSelectionAttempts: previousHosts ? 5 : 1 };
   const lease = cluster.acquire(x, tried.length === 0 ? undefined : options);
   if (!isLease(lease)) throw new Error(`refused: ${lease.details}`);
-  lease.release({ kind: 'response', status: 200, grpcStatus: undefined, latencyMs: 1 });
+  lease.release({ kind: 'complete' });
   return lease.endpoint;
 }
 

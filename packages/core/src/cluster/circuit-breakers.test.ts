@@ -4,7 +4,7 @@ import { isLease, type Lease } from './cluster.ts';
 import { ClusterStates } from './cluster-states.ts';
 import { ClusterResources, DEFAULT_THRESHOLDS, type ThresholdsSpec } from './resources.ts';
 
-const OK = { kind: 'response', status: 200, grpcStatus: undefined, latencyMs: 1 } as const;
+const OK = { kind: 'complete' } as const;
 
 function thresholds(changes: Partial<ThresholdsSpec>): ThresholdsSpec {
   return { ...DEFAULT_THRESHOLDS, ...changes };

@@ -188,6 +188,7 @@ class ClusterLease implements Lease {
   private readonly resources: ClusterResources;
   private readonly detector: OutlierDetector | undefined;
   private released = false;
+  private hasAnswered = false;
 
   constructor(resources: ClusterResources, endpoint: EndpointState, detector: OutlierDetector | undefined) {
     this.resources = resources;
@@ -195,11 +196,16 @@ class ClusterLease implements Lease {
     this.detector = detector;
   }
 
+  answered(status: number, grpcStatus: number | undefined): void {
+    this.hasAnswered = true;
+    this.detector?.onResponse(this.endpoint.outlier, status, grpcStatus);
+  }
+
   release(outcome: AttemptOutcome): void {
     if (this.released) return;
     this.released = true;
     this.resources.requests.give();
     this.endpoint.activeRequests--;
-    this.detector?.record(this.endpoint.outlier, outcome);
+    if (outcome.kind === 'reset') this.detector?.onReset(this.endpoint.outlier, outcome.reason, this.hasAnswered);
   }
 }

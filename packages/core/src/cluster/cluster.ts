@@ -116,6 +116,8 @@ export interface ServiceRef {
 /** A taken place on an endpoint. Release it exactly once, at the end of the attempt's stream. */
 export interface Lease {
   readonly endpoint: Endpoint;
+  /** Response headers have come: outlier detection counts them now, as Envoy does. `grpcStatus` only when it stands in the headers. */
+  answered(status: number, grpcStatus: number | undefined): void;
   release(outcome: AttemptOutcome): void;
 }
 

@@ -15,7 +15,7 @@ function pick(from: Cluster, options?: AcquireOptions, hash?: bigint): string {
   x.hash = hash;
   const got = from.acquire(x, options);
   if (!isLease(got)) return got.details;
-  got.release({ kind: 'response', status: 200, grpcStatus: undefined, latencyMs: 1 });
+  got.release({ kind: 'complete' });
   return String(got.endpoint.port);
 }
 

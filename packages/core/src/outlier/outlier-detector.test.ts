@@ -1,12 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { isLease, type Lease } from '../cluster/cluster.ts';
 import { ClusterState } from '../cluster/cluster-state.ts';
-import type { AttemptOutcome, ResetReason } from '../outcome.ts';
+import type { ResetReason } from '../outcome.ts';
 import { clusterSpec, endpoint, exchange, FakeClock, locality, outlierSpec, seeded } from '../testing/fakes.ts';
 import type { OutlierSpec } from './outlier-spec.ts';
 import { successRateThreshold } from './success-rate.ts';
 
-type What = number | ResetReason | AttemptOutcome;
+/** A status (with a gRPC status, with what came after it), a reset before any head, or nothing that counts. */
+type What = number | ResetReason | 'cancelled' | { readonly status: number; readonly grpcStatus?: number; readonly after?: ResetReason };
 
 /** A cluster of hosts 1 … n and what happens to it. */
 class Scene {
@@ -40,7 +41,7 @@ class Scene {
   happens(port: number, ...what: What[]): this {
     // In flight together, so that an ejection in between does not stop the rest.
     const leases = what.map(() => this.lease(port));
-    for (const [index, lease] of leases.entries()) lease.release(outcomeOf(what[index]!));
+    for (const [index, lease] of leases.entries()) end(lease, what[index]!);
     return this;
   }
 
@@ -56,13 +57,21 @@ class Scene {
   }
 }
 
-function outcomeOf(what: What): AttemptOutcome {
-  if (typeof what === 'number') return { kind: 'response', status: what, grpcStatus: undefined, latencyMs: 1 };
-  return typeof what === 'string' ? { kind: 'reset', reason: what } : what;
+function end(lease: Lease, what: What): void {
+  const { status, grpcStatus, after } = partsOf(what);
+  if (status !== undefined) lease.answered(status, grpcStatus);
+  lease.release(
+    after === undefined ? { kind: 'complete' } : after === 'cancelled' ? { kind: 'cancelled' } : { kind: 'reset', reason: after },
+  );
+}
+
+function partsOf(what: What): { readonly status?: number; readonly grpcStatus?: number; readonly after?: ResetReason | 'cancelled' } {
+  if (typeof what === 'number') return { status: what };
+  return typeof what === 'string' ? { after: what } : what;
 }
 
 const times = (count: number, what: What): What[] => new Array<What>(count).fill(what);
-const grpc = (grpcStatus: number): AttemptOutcome => ({ kind: 'response', status: 200, grpcStatus, latencyMs: 1 });
+const grpc = (grpcStatus: number): What => ({ status: 200, grpcStatus });
 
 describe('consecutive errors', () => {
   const gateway = { consecutive5xx: 0, consecutiveGatewayFailure: 3, enforcingGatewayPercent: 100 };
@@ -87,20 +96,15 @@ describe('consecutive errors', () => {
     ['and 5xx', { consecutive5xx: 3 }, ['connect-timeout', 'global-timeout', 'remote-reset'], true],
     ['our own breaker says nothing about the host', { consecutive5xx: 1 }, times(9, 'overflow'), false],
     ['nor do streams that we ended', { consecutive5xx: 1 }, times(9, 'local-reset'), false],
-    ['nor callers that went away', { consecutive5xx: 1 }, times(9, { kind: 'cancelled' }), false],
+    ['nor callers that went away', { consecutive5xx: 1 }, times(9, 'cancelled'), false],
     [
       'a body that breaks off after 200: the head was a success each time',
       { consecutive5xx: 2 },
-      times(5, { kind: 'reset', reason: 'remote-reset', status: 200 }),
+      times(5, { status: 200, after: 'remote-reset' }),
       false,
     ],
-    ['after a 500 it counts twice', { consecutive5xx: 4 }, times(2, { kind: 'reset', reason: 'remote-reset', status: 500 }), true],
-    [
-      'a route timeout after the head says nothing more',
-      { consecutive5xx: 1 },
-      [{ kind: 'reset', reason: 'global-timeout', status: 200 }],
-      false,
-    ],
+    ['after a 500 it counts twice', { consecutive5xx: 4 }, times(2, { status: 500, after: 'remote-reset' }), true],
+    ['a route timeout after the head says nothing more', { consecutive5xx: 1 }, [{ status: 200, after: 'global-timeout' }], false],
     ['split: two refused connections', split, times(2, 'connect-failure'), true],
     ['split: TLS that fails', split, times(2, 'tls-failure'), true],
     ['split: two timeouts do not add up, the connection stood', split, times(2, 'per-try-timeout'), false],
@@ -331,7 +335,7 @@ describe('state across changes', () => {
     const scene = new Scene(2, { consecutive5xx: 1, maxEjectionPercent: 50 });
     const late = scene.lease(1);
     scene.cluster.update(scene.specOf(outlierSpec({ consecutive5xx: 1, maxEjectionPercent: 50 }), [2, 3]));
-    late.release(outcomeOf(500));
+    end(late, 500);
     expect(late.endpoint.ejected).toBe(false);
     expect(scene.happens(2, 500).ejected).toEqual([2]);
   });

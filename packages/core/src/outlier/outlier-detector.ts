@@ -1,4 +1,4 @@
-import type { AttemptOutcome, ResetReason } from '../outcome.ts';
+import type { ResetReason } from '../outcome.ts';
 import type { Clock, Random, Timer } from '../ports.ts';
 import type { HostHealth } from './host-health.ts';
 import type { OutlierSpec } from './outlier-spec.ts';
@@ -42,29 +42,23 @@ export class OutlierDetector {
     this.timer?.cancel();
   }
 
-  record(host: HostHealth, outcome: AttemptOutcome): void {
-    if (outcome.kind === 'cancelled') return;
-    if (outcome.kind === 'response') {
-      this.start();
-      if (this.spec.splitExternalLocalOrigin) this.recordLocalOrigin(host, true);
-      this.recordStatus(host, httpStatusOf(outcome.status, outcome.grpcStatus));
-      return;
-    }
-    // Our own breaker, and streams that we ended for our own reasons, say nothing about the host.
-    if (outcome.reason === 'overflow' || outcome.reason === 'local-reset') return;
+  /** Response headers. A gRPC status counts when it stands in them. */
+  onResponse(host: HostHealth, status: number, grpcStatus: number | undefined): void {
     this.start();
-    this.recordReset(host, outcome.reason, outcome.status);
+    if (this.spec.splitExternalLocalOrigin) this.recordLocalOrigin(host, true);
+    this.recordStatus(host, httpStatusOf(status, grpcStatus));
   }
 
-  private recordReset(host: HostHealth, reason: ResetReason, status: number | undefined): void {
+  /** An attempt broke off; `answered` = after its response headers, which have counted. */
+  onReset(host: HostHealth, reason: ResetReason, answered: boolean): void {
+    // Our own breaker, and streams that we ended for our own reasons, say nothing about the host.
+    if (reason === 'overflow' || reason === 'local-reset') return;
+    // Of a response that has begun the route timeout says nothing more.
+    if (answered && reason === 'global-timeout') return;
+    this.start();
     const split = this.spec.splitExternalLocalOrigin;
     // The connection stood: that is a local-origin success, whatever comes of the request.
-    if (split && !isConnectFailure(reason)) this.recordLocalOrigin(host, true);
-    if (status !== undefined) {
-      this.recordStatus(host, status);
-      // Of a response that has begun the route timeout says nothing more.
-      if (reason === 'global-timeout') return;
-    }
+    if (split && !answered && !isConnectFailure(reason)) this.recordLocalOrigin(host, true);
     if (split) this.recordLocalOrigin(host, false);
     else this.recordStatus(host, 503);
   }

@@ -52,14 +52,14 @@ export class RetryState {
 
   onResponse(head: RetryHead): number | undefined {
     this.release();
-    if (!this.applies || !this.wantsResponse(head)) return undefined;
+    if (!this.applies || !wantsRetryOf(this.policy, head)) return undefined;
     const { rateLimitedBackOff } = this.policy;
     return this.next(rateLimitedBackOff === undefined ? undefined : this.resetInterval(rateLimitedBackOff, head));
   }
 
   onReset(reason: ResetReason): number | undefined {
     this.release();
-    return this.applies && this.wantsReset(reason) ? this.next(undefined) : undefined;
+    return this.applies && wantsRetryAfter(this.policy, reason) ? this.next(undefined) : undefined;
   }
 
   /** Gives back the retry breaker's slot; call at the end of the exchange. */
@@ -68,32 +68,6 @@ export class RetryState {
       this.holding = false;
       this.cluster.resources.retries.give();
     }
-  }
-
-  private wantsResponse(head: RetryHead): boolean {
-    const { retryOn, retriableStatusCodes } = this.policy;
-    const { status } = head;
-    // A rate-limited response is retried only by its own token.
-    if (head.header('x-envoy-ratelimited') !== undefined) return retryOn.has('envoy-ratelimited');
-    if (status >= 500 && retryOn.has('5xx')) return true;
-    if ((status === 502 || status === 503 || status === 504) && retryOn.has('gateway-error')) return true;
-    if (status === 409 && retryOn.has('retriable-4xx')) return true;
-    if (retryOn.has('retriable-status-codes') && retriableStatusCodes.has(status)) return true;
-    if (retryOn.has('retriable-headers') && this.policy.retriableHeaders?.some((matches) => matches(head))) return true;
-    // gRPC statuses count only in headers (trailers-only responses).
-    const grpc = head.header('grpc-status');
-    const token = grpc === undefined ? undefined : GRPC_STATUS[grpc];
-    return token !== undefined && retryOn.has(token);
-  }
-
-  private wantsReset(reason: ResetReason): boolean {
-    const { retryOn } = this.policy;
-    // A request that our own breaker refused, or the whole exchange's end, is never retried.
-    if (reason === 'overflow' || reason === 'global-timeout' || reason === 'local-reset') return false;
-    if (retryOn.has('5xx') || retryOn.has('gateway-error') || retryOn.has('reset')) return true;
-    const connecting = reason === 'connect-failure' || reason === 'connect-timeout' || reason === 'tls-failure';
-    if (connecting && (retryOn.has('connect-failure') || retryOn.has('reset-before-request'))) return true;
-    return reason === 'refused-stream' && retryOn.has('refused-stream');
   }
 
   private next(resetMs: number | undefined): number | undefined {
@@ -124,4 +98,29 @@ export class RetryState {
     }
     return undefined;
   }
+}
+
+/** The policy's conditions for a response, in Envoy's order; asks nothing but the policy and the head. */
+export function wantsRetryOf({ retryOn, retriableStatusCodes, retriableHeaders }: RetryPolicy, head: RetryHead): boolean {
+  const { status } = head;
+  // A rate-limited response is retried only by its own token.
+  if (head.header('x-envoy-ratelimited') !== undefined) return retryOn.has('envoy-ratelimited');
+  if (status >= 500 && retryOn.has('5xx')) return true;
+  if ((status === 502 || status === 503 || status === 504) && retryOn.has('gateway-error')) return true;
+  if (status === 409 && retryOn.has('retriable-4xx')) return true;
+  if (retryOn.has('retriable-status-codes') && retriableStatusCodes.has(status)) return true;
+  if (retryOn.has('retriable-headers') && retriableHeaders?.some((matches) => matches(head))) return true;
+  // gRPC statuses count only in headers (trailers-only responses).
+  const grpc = head.header('grpc-status');
+  const token = grpc === undefined ? undefined : GRPC_STATUS[grpc];
+  return token !== undefined && retryOn.has(token);
+}
+
+function wantsRetryAfter({ retryOn }: RetryPolicy, reason: ResetReason): boolean {
+  // A request that our own breaker refused, or the whole exchange's end, is never retried.
+  if (reason === 'overflow' || reason === 'global-timeout' || reason === 'local-reset') return false;
+  if (retryOn.has('5xx') || retryOn.has('gateway-error') || retryOn.has('reset')) return true;
+  const connecting = reason === 'connect-failure' || reason === 'connect-timeout' || reason === 'tls-failure';
+  if (connecting && (retryOn.has('connect-failure') || retryOn.has('reset-before-request'))) return true;
+  return reason === 'refused-stream' && retryOn.has('refused-stream');
 }

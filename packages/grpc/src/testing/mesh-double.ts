@@ -30,6 +30,9 @@ import {
 } from '@ripstop/core';
 import type { GrpcParts } from '../grpc-parts.ts';
 
+/** What became of a lease: its answer, once that came to its end. */
+type TestOutcome = AttemptOutcome | { readonly kind: 'response'; readonly status: number; readonly grpcStatus: number | undefined };
+
 /** For tests over real sockets. */
 export const realClock: Clock = {
   now: () => performance.now(),
@@ -78,7 +81,7 @@ export function clusterSpec(name: string, endpoints: readonly EndpointSpec[], ch
 
 /** Core's own cluster; remembers what every lease came to and refuses a second release. */
 export class WatchedCluster implements Cluster {
-  readonly outcomes: AttemptOutcome[] = [];
+  readonly outcomes: TestOutcome[] = [];
   leased = 0;
   readonly #cluster: Cluster;
 
@@ -119,12 +122,17 @@ export class WatchedCluster implements Cluster {
     if (!isLease(lease)) return lease;
     this.leased++;
     let released = false;
+    let answer: TestOutcome | undefined;
     return {
       endpoint: lease.endpoint,
+      answered: (status, grpcStatus) => {
+        answer = { kind: 'response', status, grpcStatus };
+        lease.answered(status, grpcStatus);
+      },
       release: (outcome) => {
         if (released) throw new Error('a lease was released twice');
         released = true;
-        this.outcomes.push(outcome);
+        this.outcomes.push(outcome.kind === 'complete' ? (answer ?? outcome) : outcome);
         lease.release(outcome);
       },
     };

@@ -29,6 +29,9 @@ import {
 import { MeshDispatcher, type MeshDispatcherOptions } from '../mesh-dispatcher.ts';
 import { OutboundHead } from '../outbound-head.ts';
 
+/** What became of a lease: its answer, once that came to its end. */
+type TestOutcome = AttemptOutcome | { readonly kind: 'response'; readonly status: number; readonly grpcStatus: number | undefined };
+
 /** A clock for tests over real sockets. */
 export const realClock: Clock = {
   now: () => performance.now(),
@@ -106,7 +109,7 @@ export class TestCluster implements Cluster {
     requests: new Counter(1_000),
     retries: new Counter(3),
   };
-  readonly outcomes: AttemptOutcome[] = [];
+  readonly outcomes: TestOutcome[] = [];
   #next = 0;
 
   constructor(name: string, endpoints: TestEndpoint[]) {
@@ -128,13 +131,17 @@ export class TestCluster implements Cluster {
       endpoint = this.endpoints[this.#next++ % this.endpoints.length]!;
     endpoint.activeRequests++;
     let released = false;
+    let answer: TestOutcome | undefined;
     return {
       endpoint,
+      answered: (status, grpcStatus) => {
+        answer = { kind: 'response', status, grpcStatus };
+      },
       release: (outcome) => {
         if (released) throw new Error('a lease was released twice');
         released = true;
         endpoint.activeRequests--;
-        this.outcomes.push(outcome);
+        this.outcomes.push(outcome.kind === 'complete' ? (answer ?? outcome) : outcome);
       },
     };
   }

@@ -1,4 +1,4 @@
-import type { Clock } from '@ripstop/core';
+import type { Clock } from '../ports.ts';
 
 /** Something that is told when its time is up. Links are kept inside, so that starting and cancelling allocate nothing. */
 export abstract class Deadline {
@@ -9,6 +9,8 @@ export abstract class Deadline {
 
   abstract onDue(): void;
 }
+
+const LONGEST_TIMER_MS = 2_147_483_647;
 
 /**
  * Timers for many requests with few different durations. Each duration has one list in order of time and one clock timer for
@@ -80,7 +82,8 @@ class DeadlineQueue {
 
   #arm(delayMs: number): void {
     this.#armed = true;
-    this.#clock.setTimer(this.#fire, delayMs);
+    // Beyond it Node's timers run at once; the queue looks at the time and waits on.
+    this.#clock.setTimer(this.#fire, Math.min(delayMs, LONGEST_TIMER_MS));
   }
 
   #expire(): void {

@@ -1,4 +1,4 @@
-import type { Clock } from '@ripstop/core';
+import type { Clock } from '../ports.ts';
 import { Deadline, type DeadlineQueues } from './deadline-queue.ts';
 
 /** Runs when nothing has happened for a while. Touching only notes the time; the timer looks when it fires. */

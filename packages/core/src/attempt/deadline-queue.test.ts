@@ -1,5 +1,5 @@
-import type { Clock } from '@ripstop/core';
 import { describe, expect, it } from 'vitest';
+import type { Clock } from '../ports.ts';
 import { Deadline, DeadlineQueues } from './deadline-queue.ts';
 
 class FakeClock implements Clock {

@@ -1,0 +1,130 @@
+import { describe, expect, it } from 'vitest';
+import type { ResetReason } from '../outcome.ts';
+import type { RetryPolicy } from '../retry/retry-policy.ts';
+import { WalkScene } from '../testing/fake-driver.ts';
+
+function policy(retryOn: string, changes: Partial<RetryPolicy> = {}): RetryPolicy {
+  return {
+    retryOn: new Set(retryOn.split(',')),
+    numRetries: 1,
+    perTryTimeoutMs: 0,
+    perTryIdleTimeoutMs: 0,
+    retriableStatusCodes: new Set(),
+    backOffBaseMs: 25,
+    backOffMaxMs: 250,
+    avoidPreviousHosts: false,
+    previousPrioritiesFrequency: 0,
+    hostSelectionMaxAttempts: 1,
+    ...changes,
+  };
+}
+
+const retry = policy('5xx', { numRetries: 2 });
+
+/** Whatever happened: every request is over, and nothing is left behind. */
+function expectNothingLeft(scene: WalkScene): void {
+  const { requests, retries } = scene.cluster.resources;
+  const active = scene.cluster.endpoints.map((host) => host.activeRequests);
+  const left = { ended: scene.ended.length, running: scene.running, held: scene.held, used: [requests.used, retries.used], active };
+  expect(left).toEqual({ ended: 1, running: [], held: 0, used: [0, 0], active: [0, 0, 0] });
+}
+
+type Story = [
+  what: string,
+  action: ConstructorParameters<typeof WalkScene>[0],
+  happens: (scene: WalkScene) => unknown,
+  got: string,
+  flags: string,
+];
+
+describe('the walk of an exchange', () => {
+  it.each<Story>([
+    ['a good answer is the app’s', { retry }, (s) => s.answers(1, 200), '200', '-'],
+    ['a bad one is tried again after the back-off', { retry }, (s) => s.answers(1, 503).after(25).answers(2, 200), '200', '-'],
+    ['without a policy it is the app’s', {}, (s) => s.answers(1, 503), '503', '-'],
+    ['a body that cannot be sent again too', { retry }, (s) => Object.assign(s, { replayable: false }).answers(1, 503), '503', '-'],
+    [
+      'the last of too many is the app’s',
+      { retry },
+      (s) => s.answers(1, 500).after(50).answers(2, 501).after(99).answers(3, 502),
+      '502',
+      'URX',
+    ],
+    ['a reset is tried again', { retry }, (s) => s.breaks(1, 'remote-reset').after(25).answers(2, 200), '200', '-'],
+    [
+      'the last reset is told',
+      { retry },
+      (s) => s.breaks(1, 'connect-failure').after(25).breaks(2, 'remote-reset').after(50).breaks(3, 'connection-termination'),
+      '503 upstream connect error or disconnect/reset before headers. retried and the latest reset reason: connection termination',
+      'UC,URX',
+    ],
+    [
+      'the route timeout ends all of it',
+      { retry, timeoutMs: 100 },
+      (s) => s.answers(1, 503).after(25).after(75),
+      '504 upstream request timeout',
+      'UT',
+    ],
+    [
+      'also a back-off',
+      { retry: policy('5xx', { backOffBaseMs: 1000, backOffMaxMs: 1000 }), timeoutMs: 1 },
+      (s) => s.answers(1, 503).after(1),
+      '504 upstream request timeout',
+      'UT',
+    ],
+    [
+      'a try that takes too long is tried again',
+      { retry: policy('5xx', { perTryTimeoutMs: 10 }), timeoutMs: 100 },
+      (s) => s.sent().after(10).after(25).answers(2, 200),
+      '200',
+      '-',
+    ],
+    [
+      'until there is no other',
+      { retry: policy('5xx', { perTryTimeoutMs: 10 }), timeoutMs: 100 },
+      (s) => s.sent().after(10).after(25).sent().after(10),
+      '504 upstream request timeout',
+      'UT,URX',
+    ],
+    ['the longest duration', { maxStreamDurationMs: 10 }, (s) => s.after(10), '504 downstream duration timeout', '-'],
+    ['silence', { idleTimeoutMs: 10 }, (s) => s.after(10), '504 stream timeout', 'SI'],
+  ])('%s', (_what, action, happens, got, flags) => {
+    const scene = new WalkScene(action);
+    happens(scene);
+    expect([scene.got, scene.flags]).toEqual([got, flags]);
+    expectNothingLeft(scene);
+  });
+
+  it.each<ResetReason>(['remote-reset', 'protocol-error', 'connection-termination'])(
+    '%s after headers breaks the response, without a retry',
+    (reason) => {
+      const scene = new WalkScene({ retry });
+      const [attempt] = scene.attempts;
+      expect(scene.walk.onHead(attempt!, { status: 200, header: () => undefined } as never, undefined)).toBe(true);
+      scene.breaks(1, reason);
+      expect([scene.got, scene.attempts.length]).toEqual(['broken', 1]);
+      expect(scene.x.details).toBe(`upstream_reset_after_response_started{${reason.replaceAll('-', '_')}}`);
+      expectNothingLeft(scene);
+    },
+  );
+
+  it('an app that goes away ends the attempt, or the wait for the next one', () => {
+    for (const before of [() => undefined, (scene: WalkScene) => scene.answers(1, 503)]) {
+      const scene = new WalkScene({ retry });
+      before(scene);
+      scene.walk.cancel();
+      scene.walk.finish(0);
+      scene.after(1000);
+      expect([scene.flags, scene.attempts.length]).toEqual(['DC', 1]);
+      expectNothingLeft(scene);
+    }
+  });
+
+  it('no endpoint is a reply, before the first attempt and after it', () => {
+    const empty = new WalkScene({ retry }, { localities: [] });
+    expect([empty.got, empty.flags, empty.ended.length]).toEqual(['503 no healthy upstream', 'UH', 1]);
+    const drained = new WalkScene({ retry });
+    drained.answers(1, 503).cluster.setHosts([]);
+    expect([drained.after(25).got, drained.flags]).toEqual(['503 no healthy upstream', 'UH']);
+  });
+});

@@ -1,0 +1,291 @@
+import { type Endpoint, isLease } from '../cluster/cluster.ts';
+import type { Exchange, ResponseHead } from '../exchange.ts';
+import { maxDurationReply, resetDetail, resetFlag, resetReply, streamIdleReply } from '../local-replies.ts';
+import { type LocalReply, localReply } from '../local-reply.ts';
+import type { AttemptOutcome, ResetReason } from '../outcome.ts';
+import type { Timer } from '../ports.ts';
+import { ResponseFlag } from '../response-flags.ts';
+import { RetryState, wantsRetryOf } from '../retry/retry-state.ts';
+import type { ForwardAction } from '../route/route.ts';
+import type { AttemptDriver, LiveAttempt, WalkEnvironment } from './attempt-driver.ts';
+import { Deadline } from './deadline-queue.ts';
+import { recordEndpoint, reselectionOf } from './reselection.ts';
+import { decideRoute, type RouteDecisionOwner } from './route-decision.ts';
+import { type WalkTimeout, WalkTimers, type WalkTimersOwner } from './walk-timers.ts';
+
+/**
+ * One exchange from its route to its end: acquire → attempt → retry or commit → outcome. It decides, its driver moves the bytes; the
+ * same walk serves HTTP and gRPC. It is itself the entry of the route timeout, so that a request without retries needs no other object.
+ */
+export class ExchangeWalk extends Deadline implements RouteDecisionOwner, WalkTimersOwner {
+  readonly x: Exchange;
+  /** The one that runs. */
+  attempt: LiveAttempt | undefined = undefined;
+  /** Response headers have gone to the app: no other attempt. */
+  committed = false;
+  done = false;
+  requestBytes = 0;
+  responseBytes = 0;
+  /** Of the last response; for telemetry. */
+  grpcStatus: number | undefined = undefined;
+  private readonly env: WalkEnvironment;
+  private readonly driver: AttemptDriver;
+  private timers: WalkTimers | undefined = undefined;
+  /** Made when the first attempt fails. */
+  private retry: RetryState | undefined = undefined;
+  private tried: Endpoint[] | undefined = undefined;
+  private backoff: Timer | undefined = undefined;
+
+  constructor(env: WalkEnvironment, x: Exchange, driver: AttemptDriver) {
+    super();
+    this.env = env;
+    this.x = x;
+    this.driver = driver;
+  }
+
+  /** Runs the route's decision; the driver hears `onRouted` or `onReply`, later when a filter takes its time. */
+  begin(): void {
+    decideRoute(this.env, this.x, this);
+  }
+
+  /** The first attempt. `complete`: the whole request is at hand, so that its timeout begins. */
+  forward(now: number, complete: boolean): void {
+    const { x, env, action } = this;
+    // Asked of the request as it is now; attempts change it.
+    if (action.retry?.retriableRequestHeaders?.length) this.retry = this.createRetry();
+    if (complete) this.startRouteTimeout(now);
+    const idleMs = action.idleTimeoutMs > 0 ? action.idleTimeoutMs : x.manager.streamIdleTimeoutMs;
+    if (WalkTimers.wanted(action, idleMs)) this.timers = new WalkTimers(env.deadlines, env.clock, action, idleMs, this);
+    this.try();
+  }
+
+  get action(): ForwardAction {
+    return this.x.route!.action as ForwardAction;
+  }
+
+  // ── the route's decision ──
+
+  onRouted(now: number): void {
+    if (!this.done) this.driver.onRouted(now);
+  }
+
+  onRefused(reply: LocalReply): void {
+    if (!this.done) this.reply(reply);
+  }
+
+  onFilterError(error: Error): void {
+    this.driver.onFilterError(error);
+    this.onRefused(FILTER_FAILED);
+  }
+
+  // ── what the driver reports ──
+
+  /** The request is complete; a replay does not start its timeout again. */
+  startRouteTimeout(now: number): void {
+    const { timeoutMs } = this.action;
+    if (timeoutMs <= 0) return;
+    this.x.deadline = Math.min(this.x.deadline, now + timeoutMs);
+    this.env.deadlines.start(this, timeoutMs, now);
+  }
+
+  /** This attempt's connection stands and the request is complete: per-try timers run from here (of a stream that stays open: never). */
+  startTry(attempt: LiveAttempt): void {
+    if (this.timers !== undefined && !this.committed && attempt === this.attempt) this.timers.startTry();
+  }
+
+  /** Something was sent or received. */
+  touch(): void {
+    this.timers?.touch();
+  }
+
+  /** There was no place for it in the queue for a connection. */
+  onOverflow(attempt: LiveAttempt): void {
+    attempt.lease.release(OVERFLOW);
+    this.attempt = undefined;
+    this.x.endpoint = undefined;
+    this.reply(resetReply('overflow', this.x.attempt, ''));
+  }
+
+  /** Response headers. False: another attempt takes the place of this one, whose lease is given back; the driver ends its stream. */
+  onHead(attempt: LiveAttempt, head: ResponseHead, grpcStatus: number | undefined): boolean {
+    attempt.lease.answered(head.status, grpcStatus);
+    if (this.givesWay(attempt, head)) {
+      attempt.lease.release(COMPLETE);
+      return false;
+    }
+    this.committed = true;
+    this.timers?.onResponse();
+    this.env.pipeline.respond(this.x, head);
+    return true;
+  }
+
+  /** The connection is the app's now: no timeout of the mesh ends it. */
+  onUpgrade(attempt: LiveAttempt, head: ResponseHead): void {
+    attempt.lease.answered(head.status, undefined);
+    this.committed = true;
+    this.stopTimers();
+    this.env.pipeline.respond(this.x, head);
+  }
+
+  /** The response has come to its end; the driver finishes. */
+  onEnd(attempt: LiveAttempt): void {
+    attempt.lease.release(COMPLETE);
+  }
+
+  /** The attempt broke off. `cause` comes back by `onBreak` when the app has seen response headers. */
+  onReset(attempt: LiveAttempt, reason: ResetReason, cause?: unknown): void {
+    if (this.done) return;
+    attempt.lease.release({ kind: 'reset', reason });
+    attempt.reset();
+    const { x } = this;
+    if (this.committed) {
+      x.flags |= resetFlag(reason);
+      x.details = `upstream_reset_after_response_started{${resetDetail(reason)}}`;
+      this.driver.onBreak(undefined, cause);
+      return;
+    }
+    this.attempt = undefined;
+    const delayMs = this.action.retry !== undefined && this.driver.replayable ? this.retryState.onReset(reason) : undefined;
+    if (delayMs !== undefined) this.retryAfter(attempt, delayMs);
+    else this.reply(resetReply(reason, x.attempt, x.transportFailure));
+  }
+
+  // ── endings ──
+
+  /** No upstream's response: the app gets this. */
+  reply(reply: LocalReply): void {
+    const { x } = this;
+    this.drop(CANCELLED);
+    this.stopTimers();
+    x.flags |= reply.flags;
+    x.details = reply.details;
+    this.driver.onReply(reply);
+  }
+
+  /** The app has no further interest, or is itself to blame: says nothing about endpoints. The driver finishes. */
+  cancel(): void {
+    this.x.flags |= ResponseFlag.DownstreamConnectionTermination;
+    this.x.details = 'downstream_remote_disconnect';
+    this.drop(CANCELLED);
+  }
+
+  /** Ends the attempt that runs. */
+  drop(outcome: AttemptOutcome): void {
+    const { attempt } = this;
+    if (attempt === undefined) return;
+    this.attempt = undefined;
+    attempt.lease.release(outcome);
+    attempt.reset();
+  }
+
+  /** The exchange is over; called once. */
+  finish(status: number): void {
+    this.done = true;
+    this.attempt = undefined;
+    this.stopTimers();
+    this.retry?.release();
+    const { env, x, grpcStatus, requestBytes, responseBytes } = this;
+    const outcome = { status, grpcStatus, requestBytes, responseBytes, endedAt: env.clock.now() };
+    env.pipeline.end(x, outcome);
+    env.telemetry.onEnd(x, outcome);
+  }
+
+  // ── timeouts ──
+
+  /** Route timeout. */
+  onDue(): void {
+    if (!this.done) this.expire({ kind: 'reset', reason: 'global-timeout' }, resetReply('global-timeout', this.x.attempt, ''));
+  }
+
+  onTimeout(timeout: WalkTimeout): void {
+    if (this.done) return;
+    if (timeout === 'max-duration') this.expire(LOCAL_RESET, maxDurationReply());
+    else if (timeout === 'idle') this.expire(LOCAL_RESET, streamIdleReply(this.driver.requestComplete));
+    else if (this.committed) this.expire({ kind: 'reset', reason: timeout }, resetReply(timeout, this.x.attempt, ''));
+    else if (this.attempt !== undefined) this.onReset(this.attempt, timeout);
+  }
+
+  private expire(outcome: AttemptOutcome, reply: LocalReply): void {
+    this.drop(outcome);
+    if (!this.committed) {
+      this.reply(reply);
+      return;
+    }
+    this.x.flags |= reply.flags;
+    this.x.details = reply.details;
+    this.driver.onBreak(reply, undefined);
+  }
+
+  private stopTimers(): void {
+    if (this.queue !== undefined) this.env.deadlines.cancel(this);
+    this.timers?.stop();
+    this.endBackoff();
+  }
+
+  // ── the loop ──
+
+  private try(): void {
+    const { x } = this;
+    const cluster = x.cluster!;
+    x.attempt++;
+    x.transportFailure = '';
+    const leased = cluster.acquire(x, reselectionOf(this.action.retry, this.tried));
+    if (!isLease(leased)) {
+      this.reply(leased);
+      return;
+    }
+    const { endpoint } = leased;
+    x.endpoint = endpoint;
+    if (x.decision !== undefined) recordEndpoint(x.decision, x.attempt, endpoint, cluster);
+    this.env.pipeline.beforeAttempt(x);
+    const attempt = this.driver.createAttempt(leased);
+    this.attempt = attempt;
+    attempt.start();
+  }
+
+  private givesWay(attempt: LiveAttempt, head: ResponseHead): boolean {
+    const policy = this.action.retry;
+    if (policy === undefined) return false;
+    if (this.retry === undefined && !wantsRetryOf(policy, head)) return false;
+    const delayMs = this.driver.replayable ? this.retryState.onResponse(head) : undefined;
+    if (delayMs === undefined) return false;
+    this.retryAfter(attempt, delayMs);
+    return true;
+  }
+
+  private get retryState(): RetryState {
+    this.retry ??= this.createRetry();
+    return this.retry;
+  }
+
+  private createRetry(): RetryState {
+    const { x, env, action } = this;
+    return new RetryState(action.retry!, x, x.cluster!, env.random, env.clock);
+  }
+
+  private retryAfter(attempt: LiveAttempt, delayMs: number): void {
+    this.x.decision?.add('retry', `after ${Math.round(delayMs)} ms on another connection`, this.x.route?.source);
+    this.tried ??= [];
+    this.tried.push(attempt.lease.endpoint);
+    this.attempt = undefined;
+    this.timers?.endTry();
+    this.env.hold.take();
+    this.backoff = this.env.clock.setTimer(() => {
+      this.endBackoff();
+      this.try();
+    }, delayMs);
+  }
+
+  private endBackoff(): void {
+    if (this.backoff === undefined) return;
+    this.backoff.cancel();
+    this.backoff = undefined;
+    this.env.hold.give();
+  }
+}
+
+const FILTER_FAILED = localReply({ status: 500, details: 'ripstop_filter_failed', body: 'a filter of the mesh failed' });
+const CANCELLED: AttemptOutcome = { kind: 'cancelled' };
+const LOCAL_RESET: AttemptOutcome = { kind: 'reset', reason: 'local-reset' };
+const OVERFLOW: AttemptOutcome = { kind: 'reset', reason: 'overflow' };
+const COMPLETE: AttemptOutcome = { kind: 'complete' };

@@ -1,0 +1,87 @@
+import type { Clock } from '../ports.ts';
+import type { RetryPolicy } from '../retry/retry-policy.ts';
+import type { ForwardAction } from '../route/route.ts';
+import type { DeadlineQueues } from './deadline-queue.ts';
+import { IdleDeadline } from './idle-deadline.ts';
+import { StepDeadline } from './step-deadline.ts';
+
+/** Which of an exchange's timers ran out; the route timeout is kept by the walk itself. */
+export type WalkTimeout = 'per-try-timeout' | 'per-try-idle-timeout' | 'idle' | 'max-duration';
+
+export interface WalkTimersOwner {
+  onTimeout(timeout: WalkTimeout): void;
+}
+
+/** The timers that few routes configure; an exchange has this object only when its route does. */
+export class WalkTimers {
+  private readonly queues: DeadlineQueues;
+  private readonly clock: Clock;
+  private readonly routeTimeoutMs: number;
+  private readonly retry: RetryPolicy | undefined;
+  private readonly owner: WalkTimersOwner;
+  private readonly maxDuration: StepDeadline | undefined;
+  private readonly idle: IdleDeadline | undefined;
+  private perTry: StepDeadline | undefined;
+  private perTryIdle: IdleDeadline | undefined;
+
+  constructor(queues: DeadlineQueues, clock: Clock, action: ForwardAction, idleMs: number, owner: WalkTimersOwner) {
+    this.queues = queues;
+    this.clock = clock;
+    this.routeTimeoutMs = action.timeoutMs;
+    this.retry = action.retry;
+    this.owner = owner;
+    if (action.maxStreamDurationMs > 0) {
+      this.maxDuration = new StepDeadline(() => owner.onTimeout('max-duration'));
+      queues.start(this.maxDuration, action.maxStreamDurationMs, clock.now());
+    }
+    if (idleMs > 0) this.idle = new IdleDeadline(queues, clock, idleMs, () => owner.onTimeout('idle'));
+  }
+
+  /** True when a route or its listener configures one of these timers. */
+  static wanted(action: ForwardAction, idleMs: number): boolean {
+    const { retry } = action;
+    return (
+      action.maxStreamDurationMs > 0 || idleMs > 0 || (retry !== undefined && (retry.perTryTimeoutMs > 0 || retry.perTryIdleTimeoutMs > 0))
+    );
+  }
+
+  /** A try has its connection and the request is complete. */
+  startTry(): void {
+    const policy = this.retry;
+    if (policy === undefined) return;
+    this.endTry();
+    if (policy.perTryIdleTimeoutMs > 0) {
+      this.perTryIdle = new IdleDeadline(this.queues, this.clock, policy.perTryIdleTimeoutMs, () =>
+        this.owner.onTimeout('per-try-idle-timeout'),
+      );
+    }
+    // Envoy ignores a per-try timeout that the route's own would beat.
+    if (policy.perTryTimeoutMs > 0 && (this.routeTimeoutMs <= 0 || policy.perTryTimeoutMs < this.routeTimeoutMs)) {
+      this.perTry ??= new StepDeadline(() => this.owner.onTimeout('per-try-timeout'));
+      this.queues.start(this.perTry, policy.perTryTimeoutMs, this.clock.now());
+    }
+  }
+
+  touch(): void {
+    this.idle?.touch();
+    this.perTryIdle?.touch();
+  }
+
+  /** Response headers end the per-try timeout; the idle ones go on. */
+  onResponse(): void {
+    if (this.perTry !== undefined) this.queues.cancel(this.perTry);
+    this.touch();
+  }
+
+  endTry(): void {
+    if (this.perTry !== undefined) this.queues.cancel(this.perTry);
+    this.perTryIdle?.stop();
+    this.idle?.touch();
+  }
+
+  stop(): void {
+    this.endTry();
+    this.idle?.stop();
+    if (this.maxDuration !== undefined) this.queues.cancel(this.maxDuration);
+  }
+}

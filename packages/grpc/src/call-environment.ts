@@ -1,0 +1,40 @@
+import type grpc from '@grpc/grpc-js';
+import { Exchange, NO_PEER, type Snapshot, type WalkEnvironment } from '@ripstop/core';
+import { CallHead } from './call-head.ts';
+import type { ClientOptions, EndpointChannels } from './endpoint-channels.ts';
+import type { GrpcParts } from './grpc-parts.ts';
+
+/** What every call of a mesh's clients shares. */
+export interface CallEnvironment {
+  readonly parts: GrpcParts;
+  readonly walk: WalkEnvironment;
+  readonly channels: EndpointChannels;
+  nextCallNumber: number;
+}
+
+/** What the app asked for. */
+export interface CallInit {
+  readonly authority: string;
+  /** Destination port: selects the listener. */
+  readonly port: number;
+  /** `/package.Service/Method`. */
+  readonly method: string;
+  readonly deadline: grpc.Deadline;
+  readonly credentials: grpc.CallCredentials | undefined;
+  readonly options: ClientOptions;
+}
+
+/** The exchange of a call, with the snapshot that it stays with. */
+export function callExchange({ clock, telemetry }: WalkEnvironment, call: CallInit, snapshot: Snapshot, metadata: grpc.Metadata): Exchange {
+  return new Exchange({
+    direction: 'outbound',
+    protocol: 'grpc',
+    request: new CallHead('http', call.authority, call.method, metadata.clone()),
+    snapshot,
+    manager: snapshot.outbound.forPort(call.port) ?? snapshot.outbound.catchAll,
+    peer: NO_PEER,
+    port: call.port,
+    startedAt: clock.now(),
+    parent: telemetry.current(),
+  });
+}
