@@ -2,32 +2,14 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { type ProxyNode, PushContext, parseNodes, resourcesOfNode, translate } from '@ripstop/control-plane';
 import { parseDocuments } from '@ripstop/istio-api';
-import {
-  CLUSTER_TYPE_URL,
-  Cluster,
-  ClusterLoadAssignment,
-  ENDPOINT_TYPE_URL,
-  fromProtoJson,
-  LISTENER_TYPE_URL,
-  Listener,
-  ROUTE_TYPE_URL,
-  RouteConfiguration,
-} from '@ripstop/xds-api';
 import { describe, expect, it } from 'vitest';
 import { KNOWN, type KnownDifference } from './known-differences.ts';
-import { firstDifferences, levelOne } from './level-one.ts';
+import { RESOURCE_LISTS, resourceDifferences } from './resource-differences.ts';
 
 const root = process.env.RIPSTOP_CONFORMANCE_DIR ?? join(import.meta.dirname, '../../../shared/conformance');
 const cases = join(root, 'istiod-xds');
 const present = existsSync(cases);
 if (!present) console.log(`skipped: recorded xDS of a real istiod (no ${cases})`);
-
-const KINDS = [
-  { list: 'clusters', typeUrl: CLUSTER_TYPE_URL, codec: Cluster, key: 'name' },
-  { list: 'endpoints', typeUrl: ENDPOINT_TYPE_URL, codec: ClusterLoadAssignment, key: 'clusterName' },
-  { list: 'listeners', typeUrl: LISTENER_TYPE_URL, codec: Listener, key: 'name' },
-  { list: 'routes', typeUrl: ROUTE_TYPE_URL, codec: RouteConfiguration, key: 'name' },
-] as const;
 
 function inputOf(name: string): PushContext {
   const dir = join(cases, name, 'input');
@@ -59,17 +41,18 @@ describe.skipIf(!present)('translation gives what a real istiod sends', () => {
         it(`${name}, ${recorded}: asks for what the recorded client asked for`, () => {
           const dump = JSON.parse(readFileSync(file, 'utf8')) as Record<string, readonly Record<string, unknown>[]>;
           const resources = resourcesOfNode(node, push);
-          for (const { list } of KINDS) {
+          for (const { list } of RESOURCE_LISTS) {
             const asked = resources[list].map((resource) => resource.name).sort();
             expect(asked).toEqual((dump[list] ?? []).map((json) => json[list === 'endpoints' ? 'cluster_name' : 'name']).sort());
           }
         });
-      it.each(KINDS)(`${name}, ${recorded}: $list`, ({ list, typeUrl, codec, key }) => {
+      it.each(RESOURCE_LISTS)(`${name}, ${recorded}: $list`, (kind) => {
+        const { list, typeUrl } = kind;
         const dump = JSON.parse(readFileSync(file, 'utf8')) as Record<string, readonly Record<string, unknown>[]>;
-        const expected = (dump[list] ?? []).map((json) => fromProtoJson(codec as typeof Cluster, json) as never);
-        const wanted = expected.map((message) => String(message[key]));
-        const actual = translate(typeUrl, node, push, wanted).map(({ message }) => message as never);
-        const differences = firstDifferences(byKey(actual, codec as typeof Cluster, key), byKey(expected, codec as typeof Cluster, key));
+        const expected = (dump[list] ?? []).map(kind.read);
+        const wanted = expected.map(kind.nameOf);
+        const actual = translate(typeUrl, node, push, wanted).map(({ message }) => message as object);
+        const differences = resourceDifferences(kind, actual, expected);
         const unexplained = differences.filter((difference) => {
           const known = KNOWN.find(({ where }) => where.test(`${name}/${recorded} ${list} ${difference.split(': ', 1)[0]}`));
           if (known !== undefined) hit.add(known);
@@ -84,8 +67,3 @@ describe.skipIf(!present)('translation gives what a real istiod sends', () => {
     expect(KNOWN.filter((known) => !hit.has(known)).map(({ where }) => String(where))).toEqual([]);
   });
 });
-
-function byKey(messages: readonly never[], codec: typeof Cluster, key: string): Map<string, unknown> {
-  // Encoding and decoding again brings both sides to the same form, whatever way they were made.
-  return new Map(messages.map((message) => [String(message[key]), levelOne(codec.toJSON(codec.decode(codec.encode(message).finish())))]));
-}

@@ -2,11 +2,12 @@ import type { TestProject } from 'vitest/node';
 import { envoyPeer } from './peers/envoy.ts';
 import { grpcGoPeer } from './peers/grpc-go.ts';
 import type { PeerState } from './peers/install-once.ts';
+import { istiodPeer } from './peers/istiod.ts';
 import { peersDirectory } from './peers/peers-directory.ts';
 
 declare module 'vitest' {
   export interface ProvidedContext {
-    peers: Readonly<Record<'envoy' | 'grpcGo', PeerState>>;
+    peers: Readonly<Record<'envoy' | 'grpcGo' | 'istiod', PeerState>>;
   }
 }
 
@@ -14,7 +15,11 @@ declare module 'vitest' {
 export default async function setup(project: TestProject): Promise<void> {
   const progress = (line: string): void => void process.stderr.write(`interop: ${line}\n`);
   const directory = peersDirectory();
-  const peers = { envoy: await envoyPeer(directory, progress), grpcGo: await grpcGoPeer(directory, progress) };
+  const peers = {
+    envoy: await envoyPeer(directory, progress),
+    grpcGo: await grpcGoPeer(directory, progress),
+    istiod: await istiodPeer(directory, progress),
+  };
   for (const [name, state] of Object.entries(peers)) {
     progress('path' in state ? `${name}: ${state.path}` : `skipped: every test against ${name}: ${state.missing}`);
   }

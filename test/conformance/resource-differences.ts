@@ -1,0 +1,61 @@
+import {
+  CLUSTER_TYPE_URL,
+  Cluster,
+  ClusterLoadAssignment,
+  ENDPOINT_TYPE_URL,
+  fromProtoJson,
+  LISTENER_TYPE_URL,
+  Listener,
+  ROUTE_TYPE_URL,
+  RouteConfiguration,
+} from '@ripstop/xds-api';
+import { firstDifferences, levelOne } from './level-one.ts';
+
+/** One of the four lists of a recording. */
+export interface ResourceList {
+  readonly list: 'clusters' | 'endpoints' | 'listeners' | 'routes';
+  readonly typeUrl: string;
+  /** Reads a resource of a recording. */
+  readonly read: (json: unknown) => object;
+  readonly nameOf: (message: object) => string;
+  /** What a user sees of a resource. */
+  readonly levelOne: (message: object) => unknown;
+}
+
+interface Codec<T> {
+  readonly $type: string;
+  fromJSON(json: unknown): T;
+  toJSON(message: T): unknown;
+  encode(message: T): { finish(): Uint8Array };
+  decode(bytes: Uint8Array): T;
+}
+
+function listOf<T extends object>(
+  list: ResourceList['list'],
+  typeUrl: string,
+  codec: Codec<T>,
+  nameOf: (message: T) => string,
+): ResourceList {
+  return {
+    list,
+    typeUrl,
+    read: (json) => fromProtoJson(codec, json),
+    nameOf: (message) => nameOf(message as T),
+    // Encoding and decoding again brings both sides to the same form, whatever way they were made.
+    levelOne: (message) => levelOne(codec.toJSON(codec.decode(codec.encode(message as T).finish()))),
+  };
+}
+
+export const RESOURCE_LISTS: readonly ResourceList[] = [
+  listOf('clusters', CLUSTER_TYPE_URL, Cluster, ({ name }) => name),
+  listOf('endpoints', ENDPOINT_TYPE_URL, ClusterLoadAssignment, ({ clusterName }) => clusterName),
+  listOf('listeners', LISTENER_TYPE_URL, Listener, ({ name }) => name),
+  listOf('routes', ROUTE_TYPE_URL, RouteConfiguration, ({ name }) => name),
+];
+
+/** What a user sees differently, resource by resource; both sides are messages of the list's type. */
+export function resourceDifferences(kind: ResourceList, actual: readonly object[], expected: readonly object[]): string[] {
+  const byName = (messages: readonly object[]): Map<string, unknown> =>
+    new Map(messages.map((message) => [kind.nameOf(message), kind.levelOne(message)]));
+  return firstDifferences(byName(actual), byName(expected));
+}
