@@ -78,7 +78,11 @@ describe('policies, from the YAML to the reply', () => {
     ],
     [
       'a gateway with a plugin that authorizes',
-      policy('WasmPlugin', 'extensions.istio.io/v1alpha1', '{ selector: { matchLabels: { app: edge } }, phase: AUTHZ }'),
+      policy(
+        'WasmPlugin',
+        'extensions.istio.io/v1alpha1',
+        '{ selector: { matchLabels: { app: edge } }, url: file:///plugin.wasm, phase: AUTHZ }',
+      ),
       [403, 403],
     ],
   ])('deny %s, and are gone with their file', async (_what, text, denied) => {
