@@ -25,6 +25,7 @@ const TASKS = {
   knip: { run: [['knip']] },
   pack: { build: true, run: [['node', 'scripts/check-packages.mjs']] },
   bench: { build: true, run: [['node', 'test/bench/main.mjs']] },
+  'bench:control-plane': { build: true, run: [['node', 'test/bench/control-plane/main.mjs']] },
   ripstop: { build: true, inPlace: true, run: [['node', join(root, 'packages/cli/dist/main.mjs')]] },
   install: { run: [] },
 };

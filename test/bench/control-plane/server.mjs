@@ -1,0 +1,55 @@
+// Child of the bench: the control plane, with its event loop under watch.
+import { writeFileSync } from 'node:fs';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { createControlPlane } from '../../../packages/control-plane/dist/index.mjs';
+import { serveCommands } from '../process.mjs';
+
+let plane;
+let cpu = process.cpuUsage();
+const problems = [];
+const delay = monitorEventLoopDelay({ resolution: 1 });
+
+serveCommands({
+  async start({ source }) {
+    const startedMs = performance.now();
+    plane = createControlPlane({
+      source,
+      xds: '127.0.0.1:0',
+      xdsTls: '',
+      http: '',
+      onEvent: (event) => {
+        if (event.type === 'problem' || event.type === 'refused') problems.push(JSON.stringify(event));
+      },
+    });
+    const { xds } = await plane.start();
+    delay.enable();
+    return { xds, ms: performance.now() - startedMs, documents: plane.objects.length, findings: plane.findings.length };
+  },
+
+  /** Longest stall and CPU since the last time; memory now. */
+  look() {
+    const used = process.cpuUsage(cpu);
+    cpu = process.cpuUsage();
+    const answer = {
+      stallMs: delay.max / 1e6,
+      cpuMs: (used.user + used.system) / 1e3,
+      rssMb: process.memoryUsage.rss() / 2 ** 20,
+      heapMb: process.memoryUsage().heapUsed / 2 ** 20,
+      problems,
+    };
+    delay.reset();
+    return answer;
+  },
+
+  /** Saves a file, as an editor does. */
+  save({ file, text }) {
+    const savedMs = Number(process.hrtime.bigint()) / 1e6;
+    writeFileSync(file, text);
+    return { savedMs };
+  },
+
+  async stop() {
+    await plane.close();
+    return {};
+  },
+});
