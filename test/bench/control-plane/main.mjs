@@ -46,16 +46,18 @@ const startedAt = performance.now();
 log(`seed ${seed}; load ${load.toFixed(2)}, ${availableParallelism()} cores`);
 const meshes = [];
 for (const services of sizes) {
-  const figures = await runMesh({ services, subscribers, seed, changes: options.short ? { endpoint: 12, route: 4 } : { endpoint: 40, route: 10 } });
+  const figures = await runMesh({
+    services,
+    subscribers,
+    seed,
+    changes: options.short ? { endpoint: 12, route: 4 } : { endpoint: 40, route: 10 },
+  });
   log(JSON.stringify(figures));
   meshes.push(figures);
 }
 const loading = await loadDocuments(5_000, seed);
 const judged = meshes.find(({ services }) => services === 1_000 && subscribers === 500);
-const results = [
-  ...(judged === undefined ? [] : GATES.map((gate) => resultOf(gate, judged[gate.name]))),
-  resultOf(LOAD_GATE, loading.ms),
-];
+const results = [...(judged === undefined ? [] : GATES.map((gate) => resultOf(gate, judged[gate.name]))), resultOf(LOAD_GATE, loading.ms)];
 const misses = meshes.flatMap(({ services, misses: found }) => found.map((miss) => `${services} services: ${miss}`));
 const document = {
   seed,
@@ -72,7 +74,8 @@ const document = {
   misses,
   ok: misses.length === 0 && results.every(({ verdict }) => verdict !== 'fail'),
 };
-for (const { title, value, gate, aim, verdict } of results) log(`${title.padEnd(46)} ${String(value).padStart(7)}  gate ${gate}, aim ${aim}  ${verdict}`);
+for (const { title, value, gate, aim, verdict } of results)
+  log(`${title.padEnd(46)} ${String(value).padStart(7)}  gate ${gate}, aim ${aim}  ${verdict}`);
 for (const miss of misses) log(`void: ${miss}`);
 log(`${document.seconds} s, load before ${load.toFixed(2)}, after ${document.loadAfter.toFixed(2)}`);
 if (options.json) console.log(JSON.stringify(document));

@@ -109,7 +109,9 @@ export function manyDocuments(count, seed) {
     files.set(`${service.name}-endpoints.yaml`, sliceYaml(service, 0));
     files.set(
       `${service.name}-policy.yaml`,
-      policyYaml(index % NAMESPACES).replace('name: allow-get', `name: allow-${index}`).replace('spec:', `spec:\n  selector: { matchLabels: { app: ${service.name} } }`),
+      policyYaml(index % NAMESPACES)
+        .replace('name: allow-get', `name: allow-${index}`)
+        .replace('spec:', `spec:\n  selector: { matchLabels: { app: ${service.name} } }`),
     );
     made += 5;
   }

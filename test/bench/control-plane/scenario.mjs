@@ -84,7 +84,9 @@ class BenchMesh {
     const service = benchService((change * 37) % this.services, this.seed);
     const generation = 1 + change;
     const edit = { file: this.file(`${service.name}-endpoints.yaml`), text: sliceYaml(service, generation) };
-    return this.observe({ typeUrl: ENDPOINTS, marker: changedAddress(service.index, generation), only: isOf(service) }, () => this.save(edit));
+    return this.observe({ typeUrl: ENDPOINTS, marker: changedAddress(service.index, generation), only: isOf(service) }, () =>
+      this.save(edit),
+    );
   }
 
   /** The first subscriber is of team-0, so it can serve an app of that namespace. */
@@ -110,7 +112,8 @@ class BenchMesh {
     const startMs = await act();
     const taken = await Promise.all(this.clients.map((client) => client.ask('taken')));
     const others = taken.flatMap(({ names }) => names).filter((name) => !only(name));
-    if (others.length > 0) this.misses.add(`a change of one resource (${marker}) sent others: ${[...new Set(others)].slice(0, 5).join(', ')}`);
+    if (others.length > 0)
+      this.misses.add(`a change of one resource (${marker}) sent others: ${[...new Set(others)].slice(0, 5).join(', ')}`);
     return { ms: Math.max(...taken.map(({ lastMs }) => lastMs)) - startMs, bytes: sum(taken.map(({ bytes }) => bytes)) };
   }
 

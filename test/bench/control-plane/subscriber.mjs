@@ -79,10 +79,16 @@ export class Subscriber {
     this.#send({ typeUrl, responseNonce: nonce });
     this.types.add(typeUrl);
     if (typeUrl === CLUSTERS) {
-      this.#ask(ENDPOINTS, names.filter((name) => name.startsWith('outbound|')));
+      this.#ask(
+        ENDPOINTS,
+        names.filter((name) => name.startsWith('outbound|')),
+      );
       if (!this.asked.has(LISTENERS)) this.#ask(LISTENERS, ['*']);
     } else if (typeUrl === LISTENERS) {
-      this.#ask(ROUTES, names.flatMap((name) => (name.startsWith('0.0.0.0_') ? [name.slice(8)] : [])));
+      this.#ask(
+        ROUTES,
+        names.flatMap((name) => (name.startsWith('0.0.0.0_') ? [name.slice(8)] : [])),
+      );
     }
     this.onResponse(this, response, bytes);
   }

@@ -1,5 +1,6 @@
 import type { DestinationRuleSpec, MeshObject, PortTrafficPolicy, Subset, TrafficPolicy } from '@ripstop/istio-api';
 import type { PolicyRule } from '../gateway-api/backend-tls-policy.ts';
+import { isSame } from './reuse.ts';
 import { hostMatches, isVisible, resolveHost } from './service.ts';
 
 /** The rules of one host that stand in one namespace, as one. */
@@ -15,41 +16,44 @@ export interface MergedDestinationRule {
   readonly source: MeshObject;
 }
 
+interface Merged {
+  /** What the rule was made of. */
+  readonly sources: readonly object[];
+  readonly rule: MergedDestinationRule;
+}
+
+/** The rules of one namespace by host; wildcards once more, in order. */
+interface NamespaceRules {
+  readonly byHost: Map<string, Merged>;
+  readonly wildcards: Merged[];
+}
+
 /** Rules by namespace, oldest first; several for one host in one namespace are merged. */
 export class DestinationRules {
-  private readonly byNamespace = new Map<string, MergedDestinationRule[]>();
+  private readonly byNamespace = new Map<string, NamespaceRules>();
   private readonly rootNamespace: string;
   /** Some rule has a failoverPriority. */
   readonly compareLabels: boolean;
 
-  /** `policies`: rules made of BackendTLSPolicies. What a written rule says about the same host comes first. */
+  /**
+   * `policies`: rules made of BackendTLSPolicies. What a written rule says about the same host comes first. A rule that is made of the
+   * same documents as in `before` is the same object.
+   */
   constructor(
     objects: readonly MeshObject<DestinationRuleSpec>[],
     domain: string,
     rootNamespace: string,
     policies: readonly PolicyRule[] = [],
+    before?: DestinationRules,
   ) {
     this.rootNamespace = rootNamespace;
     this.compareLabels = objects.some(({ spec }) => JSON.stringify(spec).includes('"failoverPriority"'));
-    for (const object of objects) {
-      const { namespace } = object.metadata;
-      const host = resolveHost(object.spec.host, namespace, domain);
-      const rules = this.byNamespace.get(namespace) ?? [];
-      this.byNamespace.set(namespace, rules);
-      const at = rules.findIndex((rule) => rule.host === host);
-      if (at === -1) rules.push(single(object, host));
-      else rules[at] = merge(rules[at]!, object.spec);
-    }
-    for (const policy of policies) this.fill(policy);
-  }
-
-  private fill({ rule: object, source }: PolicyRule): void {
-    const { namespace } = object.metadata;
-    const rules = this.byNamespace.get(namespace) ?? [];
-    this.byNamespace.set(namespace, rules);
-    const at = rules.findIndex(({ host }) => host === object.spec.host);
-    if (at === -1) rules.push({ ...single(object, object.spec.host), source });
-    else rules[at] = { ...rules[at]!, trafficPolicy: filled(rules[at]!.trafficPolicy, object.spec.trafficPolicy) };
+    const written = Map.groupBy(objects, ({ spec, metadata }) =>
+      key(metadata.namespace, resolveHost(spec.host, metadata.namespace, domain)),
+    );
+    const made = Map.groupBy(policies, ({ rule }) => key(rule.metadata.namespace, rule.spec.host));
+    for (const where of new Set([...written.keys(), ...made.keys()]))
+      this.add(where, written.get(where) ?? [], made.get(where) ?? [], before);
   }
 
   /** Client's namespace, then the service's, then the root namespace; in each the exact host, else the longest wildcard. */
@@ -59,14 +63,46 @@ export class DestinationRules {
   }
 
   private inNamespace(host: string, namespace: string, client: string): MergedDestinationRule | undefined {
+    const rules = this.byNamespace.get(namespace);
+    if (rules === undefined) return undefined;
+    const exact = rules.byHost.get(host)?.rule;
+    if (exact !== undefined && isVisible(exact.exportTo, namespace, client)) return exact;
     let best: MergedDestinationRule | undefined;
-    for (const rule of this.byNamespace.get(namespace) ?? []) {
-      if (!isVisible(rule.exportTo, namespace, client) || !hostMatches(rule.host, host)) continue;
-      if (rule.host === host) return rule;
-      if (best === undefined || rule.host.length > best.host.length) best = rule;
+    for (const { rule } of rules.wildcards) {
+      if (rule.host.length <= (best?.host.length ?? 0) || !isVisible(rule.exportTo, namespace, client)) continue;
+      if (hostMatches(rule.host, host)) best = rule;
     }
     return best;
   }
+
+  private add(where: string, written: readonly MeshObject<DestinationRuleSpec>[], made: readonly PolicyRule[], before?: DestinationRules) {
+    const slash = where.indexOf('/');
+    const [namespace, host] = [where.slice(0, slash), where.slice(slash + 1)];
+    let rules = this.byNamespace.get(namespace);
+    if (rules === undefined) {
+      rules = { byHost: new Map(), wildcards: [] };
+      this.byNamespace.set(namespace, rules);
+    }
+    const sources = [...written, ...made];
+    const known = before?.byNamespace.get(namespace)?.byHost.get(host);
+    const merged = known !== undefined && isSame(known.sources, sources, 1) ? known : { sources, rule: mergeAll(host, written, made) };
+    rules.byHost.set(host, merged);
+    if (host.startsWith('*')) rules.wildcards.push(merged);
+  }
+}
+
+/** A namespace has no slash. */
+function key(namespace: string, host: string): string {
+  return `${namespace}/${host}`;
+}
+
+function mergeAll(host: string, written: readonly MeshObject<DestinationRuleSpec>[], made: readonly PolicyRule[]): MergedDestinationRule {
+  const [first] = written;
+  let rule = first === undefined ? { ...single(made[0]!.rule, host), source: made[0]!.source } : single(first, host);
+  for (const { spec } of written.slice(1)) rule = merge(rule, spec);
+  for (const { rule: object } of first === undefined ? made.slice(1) : made)
+    rule = { ...rule, trafficPolicy: filled(rule.trafficPolicy, object.spec.trafficPolicy) };
+  return rule;
 }
 
 function single(object: MeshObject<DestinationRuleSpec>, host: string): MergedDestinationRule {

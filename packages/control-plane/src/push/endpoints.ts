@@ -83,12 +83,14 @@ export function nodeLocalities(objects: readonly MeshObject[]): Map<string, Endp
 
 /** What a service's endpoints are looked up in. */
 export interface EndpointSources {
+  /** By `<name>.<namespace>`. */
   readonly pods: ReadonlyMap<string, WorkloadInstance>;
-  readonly registered: readonly WorkloadInstance[];
+  readonly registered: ReadonlyMap<string, WorkloadInstance>;
   /** `registered` by namespace. */
   readonly registeredIn: ReadonlyMap<string, readonly WorkloadInstance[]>;
   readonly slices: ReadonlyMap<string, readonly MeshObject[]>;
-  readonly entries: readonly MeshObject<WorkloadEntrySpec>[];
+  /** By namespace. */
+  readonly entriesIn: ReadonlyMap<string, readonly MeshObject<WorkloadEntrySpec>[]>;
 }
 
 /** The endpoints of one service port, in a stable order. */
@@ -101,8 +103,8 @@ export function endpointsOf(service: MeshService, port: MeshServicePort, sources
   }
   for (const instance of sources.registeredIn.get(service.namespace) ?? [])
     if (belongs(service, instance)) found.push(...instanceEndpoint(instance, port));
-  for (const entry of sources.entries) {
-    if (entry.metadata.namespace === service.namespace && selects(service.selector, entryLabels(entry))) {
+  for (const entry of sources.entriesIn.get(service.namespace) ?? []) {
+    if (selects(service.selector, entryLabels(entry))) {
       found.push(workloadEntryEndpoint(entry.spec, entryLabels(entry), service, port, entry.metadata.name));
     }
   }
@@ -184,12 +186,12 @@ function entryEndpoints(service: MeshService, port: MeshServicePort, sources: En
     workloadEntryEndpoint(entry, entry.labels ?? {}, service, port, `${service.name}-${index}`),
   );
   if (service.selector !== undefined) {
-    for (const entry of sources.entries) {
-      if (entry.metadata.namespace === service.namespace && selects(service.selector, entryLabels(entry))) {
+    for (const entry of sources.entriesIn.get(service.namespace) ?? []) {
+      if (selects(service.selector, entryLabels(entry))) {
         found.push(workloadEntryEndpoint(entry.spec, entryLabels(entry), service, port, entry.metadata.name));
       }
     }
-    for (const instance of [...sources.pods.values(), ...sources.registered]) {
+    for (const instance of [...sources.pods.values(), ...(sources.registeredIn.get(service.namespace) ?? [])]) {
       if (belongs(service, instance)) found.push(...instanceEndpoint(instance, port));
     }
   }

@@ -5,12 +5,8 @@ import {
   type GatewaySpec,
   type MeshObject,
   type PeerAuthenticationSpec,
-  type PodSpec,
   type RequestAuthenticationSpec,
-  type ServiceEntrySpec,
-  type ServiceSpec,
   type VirtualServiceSpec,
-  type WorkloadEntrySpec,
 } from '@ripstop/istio-api';
 import { bundlesOf } from '../gateway-api/backend-tls-policy.ts';
 import { kubernetesGateways } from '../gateway-api/binding.ts';
@@ -19,11 +15,16 @@ import type { ProxyNode } from '../model/proxy-node.ts';
 import type { WorkloadInstance } from '../model/workload.ts';
 import { policiesFor, type SecurityObjects, type WorkloadPolicies } from './authorization.ts';
 import { DestinationRules } from './destination-rules.ts';
-import { type EndpointSources, endpointsOf, nodeLocalities, podInstance, type ServiceEndpoint } from './endpoints.ts';
+import { EndpointIndex } from './endpoint-index.ts';
+import { endpointSources, INSTANCE_KINDS } from './endpoint-sources.ts';
+import type { ServiceEndpoint } from './endpoints.ts';
 import { type MeshConfig, meshConfigOf } from './mesh-config.ts';
+import { byAge, ObjectsByKind } from './objects-by-kind.ts';
 import { PeerAuthentications } from './peer-authentication.ts';
-import { DISTRIBUTION, type MeshService, type MeshServicePort, selects, serviceOf, servicesOfEntry, withAliases } from './service.ts';
-import { Shared } from './shared.ts';
+import { Parts } from './reuse.ts';
+import { type MeshService, type MeshServicePort, selects } from './service.ts';
+import { Services } from './services.ts';
+import { Memory, Shared, type SharedResults } from './shared.ts';
 import { type OutboundScope, SidecarScopes, type SidecarSpec } from './sidecar-scope.ts';
 import { resolveVirtualServices, type VirtualService } from './virtual-services.ts';
 
@@ -55,86 +56,104 @@ export class PushContext {
   /** Keys of token issuers, by source (see jwks/jwks-source.ts). */
   readonly tokenKeys: ReadonlyMap<string, string>;
   private readonly security: SecurityObjects;
-  private readonly sources: EndpointSources;
-  /** Results that clients have in common. */
-  readonly shared: Shared = new Shared();
-  private readonly endpointCache = new Map<MeshServicePort, readonly ServiceEndpoint[]>();
   private readonly scopes: SidecarScopes;
+  private readonly endpointIndex: EndpointIndex;
+  /** Results of this push alone, see `tracked`. */
+  readonly shared: SharedResults = new Shared();
+  /** Counts the pushes of a lineage. */
+  readonly generation: number;
+  /** Fields that are not the same as in the push before; undefined when there was none. */
+  readonly changedParts: ReadonlySet<string> | undefined;
+  /** What the lineage remembers of earlier pushes. */
+  readonly memory: Memory;
+  private readonly parts: Parts;
+  private readonly kinds: ObjectsByKind;
+  private view: PushContext | undefined;
 
-  constructor({ objects, workloads, trustDomain = 'cluster.local', tokenKeys = new Map() }: PushInput) {
-    const ordered = [...objects].sort(byAge);
-    const of = <S>(kind: string): MeshObject<S>[] => ordered.filter((object) => object.kind === kind) as MeshObject<S>[];
-    this.mesh = meshConfigOf(ordered, trustDomain);
-    const { domain, rootNamespace } = this.mesh;
-    const distributions = new Map(of('Namespace').map(({ metadata }) => [metadata.name, metadata.annotations[DISTRIBUTION]]));
-    const kubernetes = of<ServiceSpec>('Service');
-    this.services = [
-      ...withAliases(
-        kubernetes.flatMap((object) => serviceOf(object, { domain, distributionOf: (name) => distributions.get(name) }) ?? []),
-        kubernetes,
-        { domain },
-      ),
-      ...of<ServiceEntrySpec>('ServiceEntry').flatMap(servicesOfEntry),
-    ];
-    const gatewayApi = translateGatewayApi({ objects, domain });
-    this.virtualServices = [
-      ...resolveVirtualServices(of<VirtualServiceSpec>('VirtualService'), domain),
-      ...gatewayApi.virtualServices,
-    ].sort((a, b) => byAge(a.object, b.object));
-    this.destinationRules = new DestinationRules(
-      of<DestinationRuleSpec>('DestinationRule'),
-      domain,
-      rootNamespace,
-      gatewayApi.destinationRules,
+  /** With the push before, what did not change is taken over; the content is the same as without. */
+  constructor({ objects, workloads, trustDomain = 'cluster.local', tokenKeys = NO_KEYS }: PushInput, before?: PushContext) {
+    const parts = new Parts(before?.parts);
+    this.parts = parts;
+    this.kinds = new ObjectsByKind(objects, before?.kinds);
+    const of = <S>(kind: string): readonly MeshObject<S>[] => this.kinds.of<S>(kind);
+    this.mesh = parts.get('mesh', [of('MeshConfig'), trustDomain], () => meshConfigOf(of('MeshConfig'), trustDomain));
+    const { domain, rootNamespace, allowAny } = this.mesh;
+    this.services = parts.list(
+      'services',
+      parts.get(
+        'serviceObjects',
+        [of('Service'), of('ServiceEntry'), of('Namespace'), domain],
+        (known: Services | undefined) => new Services(this.kinds, domain, known),
+      ).all,
     );
-    this.peerAuthentications = new PeerAuthentications(of<PeerAuthenticationSpec>('PeerAuthentication'), rootNamespace);
-    this.gatewayApiGateways = new Set(gatewayApi.gateways);
-    this.gateways = [
+    const gatewayApi = parts.get('gatewayApi', [parts.list('gatewayApiInput', this.kinds.except(INSTANCE_KINDS)), domain], () =>
+      translateGatewayApi({ objects, domain }),
+    );
+    const rules = of<VirtualServiceSpec>('VirtualService');
+    this.virtualServices = parts.get('virtualServices', [rules, gatewayApi, domain], (known) =>
+      [...resolveVirtualServices(rules, domain, known), ...gatewayApi.virtualServices].sort((a, b) => byAge(a.object, b.object)),
+    );
+    const destinationRules = of<DestinationRuleSpec>('DestinationRule');
+    this.destinationRules = parts.get(
+      'destinationRules',
+      [destinationRules, domain, rootNamespace, gatewayApi.destinationRules],
+      (known) => new DestinationRules(destinationRules, domain, rootNamespace, gatewayApi.destinationRules, known),
+    );
+    const peers = of<PeerAuthenticationSpec>('PeerAuthentication');
+    this.peerAuthentications = parts.get('peers', [peers, rootNamespace], () => new PeerAuthentications(peers, rootNamespace));
+    this.gatewayApiGateways = parts.get('gatewayApiGateways', [gatewayApi], () => new Set(gatewayApi.gateways));
+    this.gateways = parts.list('gateways', [
       ...of<GatewaySpec>('Gateway').filter(({ apiVersion }) => apiVersion.startsWith('networking.istio.io/')),
       ...gatewayApi.gateways,
-    ];
-    this.backendBundles = bundlesOf(gatewayApi.destinationRules);
-    this.certificates = new Map(
-      [...of('Secret'), ...of('ConfigMap')].map((object) => [
-        `${object.kind} ${object.metadata.namespace}/${object.metadata.name}`,
-        object,
-      ]),
-    );
-    this.scopes = new SidecarScopes({
-      sidecars: of<SidecarSpec>('Sidecar'),
-      services: this.services,
-      virtualServices: this.virtualServices,
-      rootNamespace,
-      allowAny: this.mesh.allowAny,
-    });
+    ]);
+    this.backendBundles = parts.get('backendBundles', [gatewayApi], () => bundlesOf(gatewayApi.destinationRules));
+    this.certificates = parts.get('certificates', [of('Secret'), of('ConfigMap')], () => byName([...of('Secret'), ...of('ConfigMap')]));
     this.tokenKeys = tokenKeys;
-    this.security = {
-      policies: of<AuthorizationPolicySpec>('AuthorizationPolicy'),
-      requestAuthentications: of<RequestAuthenticationSpec>('RequestAuthentication'),
-      unenforced: ordered.filter(closesWorkloads),
-    };
-    const registered = [...workloads].sort((a, b) => (a.key < b.key ? -1 : 1));
-    this.sources = {
-      pods: podsOf(of<PodSpec>('Pod'), ordered),
-      registered,
-      registeredIn: Map.groupBy(registered, ({ namespace }) => namespace),
-      slices: slicesOf(of('EndpointSlice')),
-      entries: of<WorkloadEntrySpec>('WorkloadEntry'),
-    };
+    const policies = of<AuthorizationPolicySpec>('AuthorizationPolicy');
+    const requestAuthentications = of<RequestAuthenticationSpec>('RequestAuthentication');
+    const unenforced = parts.list('unenforced', objects.filter(closesWorkloads).sort(byAge));
+    this.security = parts.get('security', [policies, requestAuthentications, unenforced], () => ({
+      policies,
+      requestAuthentications,
+      unenforced,
+    }));
+    const sidecars = of<SidecarSpec>('Sidecar');
+    const { services, virtualServices } = this;
+    this.scopes = parts.get(
+      'scopes',
+      [sidecars, services, virtualServices, rootNamespace, allowAny],
+      (known) => new SidecarScopes({ sidecars, services, virtualServices, rootNamespace, allowAny }, known),
+    );
+    const sources = endpointSources(this.kinds, parts, workloads);
+    this.endpointIndex = parts.get('endpointIndex', [sources, services], (known) => new EndpointIndex(sources, services, known));
+    parts.finish();
+    this.memory = before?.memory ?? new Memory();
+    this.generation = before === undefined ? 0 : before.generation + 1;
+    this.changedParts = before === undefined ? undefined : changedFields(before, this);
   }
 
   /** What a node is told about: services, rules, and what happens to other hosts. */
   scopeFor(node: Pick<ProxyNode, 'dialect' | 'namespace' | 'labels'>): OutboundScope {
-    return this.scopes.for(node);
+    return this.scopes.get(this.scopes.keyOf(node))!;
+  }
+
+  /** Key of a node's scope. */
+  scopeKeyOf(node: Pick<ProxyNode, 'dialect' | 'namespace' | 'labels'>): string {
+    return this.scopes.keyOf(node);
+  }
+
+  /** Undefined when the Sidecar that the key names does not exist. */
+  scope(key: string): OutboundScope | undefined {
+    return this.scopes.get(key);
   }
 
   endpoints(service: MeshService, port: MeshServicePort): readonly ServiceEndpoint[] {
-    let found = this.endpointCache.get(port);
-    if (found === undefined) {
-      found = endpointsOf(service, port, this.sources);
-      this.endpointCache.set(port, found);
-    }
-    return found;
+    return this.endpointIndex.of(service, port);
+  }
+
+  /** The SPIFFE ids of all endpoints of a service, sorted. */
+  identitiesOf(service: MeshService): readonly string[] {
+    return this.endpointIndex.identitiesOf(service, this.mesh);
   }
 
   /** The Kubernetes Services (and ServiceEntries) whose selector takes a workload. */
@@ -162,35 +181,30 @@ export class PushContext {
 
   /** Registered processes and pods, for the page and for debugging. */
   get instances(): readonly WorkloadInstance[] {
-    return [...this.sources.pods.values(), ...this.sources.registered];
+    const { pods, registered } = this.endpointIndex.sources;
+    return [...pods.values(), ...registered.values()];
+  }
+
+  /** One of them, by `<name>.<namespace>`. */
+  instance(key: string): WorkloadInstance | undefined {
+    const { pods, registered } = this.endpointIndex.sources;
+    return pods.get(key) ?? registered.get(key);
+  }
+
+  /** The same push for translation that is done again with the pushes after it: what still holds is not made again. */
+  get tracked(): PushContext {
+    this.view ??= this.memory.view(this);
+    return this.view;
   }
 }
 
-/** Istio's order everywhere: oldest first, then name, then namespace. */
-function byAge(a: MeshObject, b: MeshObject): number {
-  const age = a.metadata.creationTimestamp - b.metadata.creationTimestamp;
-  if (age !== 0) return age;
-  if (a.metadata.name !== b.metadata.name) return a.metadata.name < b.metadata.name ? -1 : 1;
-  return a.metadata.namespace < b.metadata.namespace ? -1 : a.metadata.namespace > b.metadata.namespace ? 1 : 0;
+const NO_KEYS: ReadonlyMap<string, string> = new Map();
+
+function byName(objects: readonly MeshObject[]): Map<string, MeshObject> {
+  return new Map(objects.map((object) => [`${object.kind} ${object.metadata.namespace}/${object.metadata.name}`, object]));
 }
 
-function podsOf(pods: readonly MeshObject<PodSpec>[], objects: readonly MeshObject[]): Map<string, WorkloadInstance> {
-  const nodes = nodeLocalities(objects);
-  const instances = new Map<string, WorkloadInstance>();
-  for (const pod of pods) {
-    const instance = podInstance(pod, nodes);
-    if (instance !== undefined) instances.set(instance.key, instance);
-  }
-  return instances;
-}
-
-function slicesOf(slices: readonly MeshObject[]): Map<string, MeshObject[]> {
-  const byService = new Map<string, MeshObject[]>();
-  for (const slice of slices) {
-    const name = slice.metadata.labels['kubernetes.io/service-name'];
-    if (name === undefined) continue;
-    const key = `${slice.metadata.namespace}/${name}`;
-    byService.set(key, [...(byService.get(key) ?? []), slice]);
-  }
-  return byService;
+function changedFields(before: PushContext, after: PushContext): Set<string> {
+  const [old, now] = [before, after] as unknown as [Record<string, unknown>, Record<string, unknown>];
+  return new Set(Object.keys(now).filter((name) => old[name] !== now[name]));
 }

@@ -1,21 +1,128 @@
 import type { ProxyNode } from '../model/proxy-node.ts';
+import type { PushContext } from './push-context.ts';
+import { Made, ReadLog } from './read-log.ts';
 import type { OutboundScope } from './sidecar-scope.ts';
+import { trackedPush } from './tracked-push.ts';
 
 /**
- * What clients of one scope have in common is made once per push: a scope belongs to one push, so that nothing outlives it. The key
- * must name everything of the node that the result depends on beside its scope.
+ * What clients of one scope have in common is made once. The key must name everything of the *node* that the result depends on beside
+ * its scope; what it depends on of the push is found out (read-log.ts).
  */
-export class Shared {
-  private readonly made = new WeakMap<OutboundScope, Map<string, unknown>>();
+export interface SharedResults {
+  /**
+   * `view`: who shares it; `name`: which of the results that they share; `given`: what `make` uses of the result around it, which has
+   * read it: with other objects it is made again.
+   */
+  get<T>(scope: OutboundScope, view: string, name: string, make: () => T, given?: object): T;
+}
 
-  get<T>(scope: OutboundScope, key: string, make: () => T): T {
-    let entries = this.made.get(scope);
-    if (entries === undefined) {
-      entries = new Map();
-      this.made.set(scope, entries);
+/** Results of one push by themselves, for translation without a past. */
+export class Shared implements SharedResults {
+  private readonly made = new Map<string, unknown>();
+
+  get<T>(scope: OutboundScope, view: string, name: string, make: () => T): T {
+    const key = `${scope.key} ${view} ${name}`;
+    if (!this.made.has(key)) this.made.set(key, make());
+    return this.made.get(key) as T;
+  }
+}
+
+/** How a result is made. */
+interface Making<T> {
+  readonly make: () => T;
+  /** Key of the scope that it is for. */
+  readonly scope?: string;
+  readonly given?: object | undefined;
+}
+
+/** Results by name that are made one by one, and of which a change is asked for all together. */
+export class ResultGroup {
+  /** The push from which on every change was seen. */
+  readonly since: number;
+  private readonly made = new Map<string, Made>();
+  private swept: { readonly generation: number; readonly names: ReadonlySet<string> } | undefined;
+  /** The last push that somebody asked about. */
+  usedIn: number;
+
+  constructor(push: PushContext) {
+    this.since = push.generation;
+    this.usedIn = push.generation;
+  }
+
+  get size(): number {
+    return this.made.size;
+  }
+
+  get<T>(name: string, push: PushContext, log: ReadLog, { make, scope, given }: Making<T>): T {
+    this.usedIn = push.generation;
+    let made = this.made.get(name);
+    if (made === undefined || made.given !== given || !made.holds(push)) {
+      const { value, recorded } = log.during(make, scope);
+      if (made === undefined || made.given !== given) {
+        made = new Made<unknown>(value, recorded, push, given);
+        this.made.set(name, made);
+      } else made.replace(value, recorded, push);
     }
-    if (!entries.has(key)) entries.set(key, make());
-    return entries.get(key) as T;
+    log.inner(made);
+    return made.value as T;
+  }
+
+  /** Names whose result is, or may be, another than in the push before this one. */
+  changed(push: PushContext): ReadonlySet<string> {
+    this.usedIn = push.generation;
+    if (this.swept?.generation === push.generation) return this.swept.names;
+    const names = new Set<string>();
+    for (const [name, made] of this.made) if (!made.holds(push) || made.changedIn === push.generation) names.add(name);
+    this.swept = { generation: push.generation, names };
+    return names;
+  }
+}
+
+/** Groups that nobody has asked about for so many pushes are forgotten. */
+const KEPT_PUSHES = 32;
+/** A group of more names than this is begun anew: clients may ask for any name. */
+const MAX_NAMES = 50_000;
+
+/** What a lineage of pushes remembers: results that still hold are not made again. */
+export class Memory {
+  private readonly log = new ReadLog();
+  private readonly groups = new Map<string, ResultGroup>();
+  private newest = 0;
+
+  /** The push as translation must see it. */
+  view(push: PushContext): PushContext {
+    const shared: SharedResults = {
+      get: (scope, view, name, make, given) =>
+        this.within(this.shared(scope.key, view, push), name, push, { make, scope: scope.key, given }),
+    };
+    return trackedPush(push, this.log, shared);
+  }
+
+  /** What clients of one scope share. */
+  shared(scopeKey: string, view: string, push: PushContext): ResultGroup {
+    this.forget(push);
+    const key = `${scopeKey} ${view}`;
+    let group = this.groups.get(key);
+    if (group === undefined || group.size > MAX_NAMES) {
+      group = new ResultGroup(push);
+      this.groups.set(key, group);
+    }
+    return group;
+  }
+
+  /** A result of a group; made if it is not known or does not hold any more. */
+  within<T>(group: ResultGroup, name: string, push: PushContext, making: Making<T>): T {
+    this.forget(push);
+    // A client that is behind must not put old results in the place of new ones.
+    if (push.generation < this.newest) return this.log.during(making.make, making.scope).value;
+    return group.get(name, push, this.log, making);
+  }
+
+  private forget({ generation }: PushContext): void {
+    if (generation <= this.newest) return;
+    this.newest = generation;
+    if (generation % KEPT_PUSHES !== 0) return;
+    for (const [key, { usedIn }] of this.groups) if (usedIn < generation - KEPT_PUSHES) this.groups.delete(key);
   }
 }
 

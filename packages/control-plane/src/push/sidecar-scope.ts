@@ -1,8 +1,8 @@
 import type { MeshObject } from '@ripstop/istio-api';
 import type { ProxyNode } from '../model/proxy-node.ts';
+import { sameMembers } from './reuse.ts';
 import { hostMatches, isVisible, type MeshService, selects } from './service.ts';
-import type { VirtualService } from './virtual-services.ts';
-import { visibleVirtualServices } from './virtual-services.ts';
+import { Governing, type VirtualService, visibleVirtualServices } from './virtual-services.ts';
 
 /** A Sidecar, as far as it decides what a workload is told about. */
 export interface SidecarSpec {
@@ -17,10 +17,14 @@ export interface PortScope {
   readonly services: readonly MeshService[];
   /** In order of precedence. */
   readonly virtualServices: readonly VirtualService[];
+  /** Which of them governs a host on a gateway (`mesh` in a sidecar). */
+  governing(gateway: string, host: string, port: number): VirtualService | undefined;
 }
 
 /** What a workload is told about. */
 export interface OutboundScope extends PortScope {
+  /** Namespace and Sidecar that it belongs to: equal in every push. */
+  readonly key: string;
   /** `services`, and those that only a rule in scope leads to: they have clusters, and no host of their own. */
   readonly withDestinations: readonly MeshService[];
   /** `withDestinations` by host name. */
@@ -33,6 +37,8 @@ export interface OutboundScope extends PortScope {
   at(port: number): PortScope;
 }
 
+type Listed = Pick<PortScope, 'services' | 'virtualServices'>;
+
 export interface ScopeInput {
   readonly sidecars: readonly MeshObject<SidecarSpec>[];
   readonly services: readonly MeshService[];
@@ -44,18 +50,30 @@ export interface ScopeInput {
 /** Scopes by Sidecar and namespace (Istio: SidecarScope), made when they are first asked for. */
 export class SidecarScopes {
   private readonly input: ScopeInput;
-  private readonly scopes = new Map<string, OutboundScope>();
+  private readonly scopes = new Map<string, Scope>();
+  private readonly before: ReadonlyMap<string, Scope>;
 
-  constructor(input: ScopeInput) {
+  /** What is the same as in `before` is the same object. */
+  constructor(input: ScopeInput, before?: SidecarScopes) {
     this.input = input;
+    this.before = before?.scopes ?? new Map();
   }
 
-  for({ dialect, namespace, labels }: Pick<ProxyNode, 'dialect' | 'namespace' | 'labels'>): OutboundScope {
+  /** Which scope is a node's. */
+  keyOf({ dialect, namespace, labels }: Pick<ProxyNode, 'dialect' | 'namespace' | 'labels'>): string {
     const sidecar = dialect === 'router' ? undefined : this.sidecarOf(namespace, labels);
-    const key = `${namespace}|${sidecar === undefined ? '' : `${sidecar.metadata.namespace}/${sidecar.metadata.name}`}`;
+    return `${namespace}|${sidecar === undefined ? '' : `${sidecar.metadata.namespace}/${sidecar.metadata.name}`}`;
+  }
+
+  /** Undefined when its Sidecar does not exist. */
+  get(key: string): OutboundScope | undefined {
     let scope = this.scopes.get(key);
     if (scope === undefined) {
-      scope = buildScope(this.input, namespace, sidecar?.spec);
+      const bar = key.indexOf('|');
+      const name = key.slice(bar + 1);
+      const sidecar = this.input.sidecars.find(({ metadata }) => `${metadata.namespace}/${metadata.name}` === name);
+      if (name !== '' && sidecar === undefined) return undefined;
+      scope = buildScope(key, this.input, key.slice(0, bar), sidecar?.spec, this.before.get(key));
       this.scopes.set(key, scope);
     }
     return scope;
@@ -77,40 +95,95 @@ function hasSelector({ workloadSelector }: SidecarSpec): boolean {
   return Object.keys(workloadSelector?.labels ?? {}).length > 0;
 }
 
-function buildScope(input: ScopeInput, namespace: string, spec: SidecarSpec | undefined): OutboundScope {
+/** Services and rules; the rules are looked through when somebody asks. */
+class Reach implements PortScope {
+  readonly services: readonly MeshService[];
+  readonly virtualServices: readonly VirtualService[];
+  private index: Governing | undefined;
+
+  constructor({ services, virtualServices }: Listed, before?: Reach) {
+    this.services = sameMembers(before?.services, services);
+    this.virtualServices = sameMembers(before?.virtualServices, virtualServices);
+    if (before?.virtualServices === this.virtualServices) this.index = before.index;
+  }
+
+  governing(gateway: string, host: string, port: number): VirtualService | undefined {
+    this.index ??= new Governing(this.virtualServices);
+    return this.index.of(gateway, host, port);
+  }
+}
+
+interface ScopeParts {
+  readonly key: string;
+  readonly all: Listed;
+  readonly withDestinations: readonly MeshService[];
+  readonly allowAny: boolean;
+  readonly listeners: readonly { readonly port: number | undefined; readonly reach: Reach }[];
+  readonly shared: Reach;
+}
+
+class Scope extends Reach implements OutboundScope {
+  readonly key: string;
+  readonly withDestinations: readonly MeshService[];
+  readonly byHost: ReadonlyMap<string, MeshService>;
+  readonly asksForLabels: boolean;
+  readonly allowAny: boolean;
+  readonly listeners: ScopeParts['listeners'];
+  readonly shared: Reach;
+
+  constructor({ key, all, withDestinations, allowAny, listeners, shared }: ScopeParts, before: Scope | undefined) {
+    super(all, before);
+    this.key = key;
+    this.withDestinations = sameMembers(before?.withDestinations, withDestinations);
+    this.byHost =
+      before?.withDestinations === this.withDestinations
+        ? before.byHost
+        : new Map(withDestinations.map((service) => [service.hostname, service]));
+    this.asksForLabels = this.virtualServices.some(({ http }) =>
+      http.some(({ route }) => route.match?.some(({ sourceLabels }) => sourceLabels !== undefined) === true),
+    );
+    this.allowAny = allowAny;
+    this.listeners = listeners;
+    this.shared = shared;
+  }
+
+  at(port: number): PortScope {
+    return this.listeners.find((listener) => listener.port === port)?.reach ?? this.shared;
+  }
+}
+
+function buildScope(key: string, input: ScopeInput, namespace: string, spec: SidecarSpec | undefined, before: Scope | undefined): Scope {
   const visible = input.services.filter((service) => isVisible(service.exportTo, service.namespace, namespace));
   const rules = visibleVirtualServices(input.virtualServices, namespace);
   const mode = spec?.outboundTrafficPolicy?.mode;
   const allowAny = mode === undefined ? input.allowAny : mode !== 'REGISTRY_ONLY';
   const egress = (spec?.egress?.length ?? 0) > 0 ? spec!.egress! : [{ hosts: ['*/*'] }];
-  const listeners = egress.map(({ hosts = [], port }) => {
+  const listed = egress.map(({ hosts = [], port }) => {
     const imports = hosts.map((entry) => parseImport(entry, namespace));
-    return { port: port?.number, scope: imported(imports, port?.number, visible, rules, namespace) };
+    return { port: port?.number, listed: imported(imports, port?.number, visible, rules, namespace) };
   });
-  const shared = join(
-    listeners.filter(({ port }) => port === undefined).map(({ scope }) => scope),
-    rules,
-    namespace,
-  );
-  const all = join(
-    listeners.map(({ scope }) => scope),
-    rules,
-    namespace,
-  );
+  const join_ = (some: typeof listed): Listed =>
+    join(
+      some.map((listener) => listener.listed),
+      rules,
+      namespace,
+    );
+  const all = join_(listed);
   const named = destinations(all.virtualServices);
-  const withDestinations = unique([...all.services, ...visible.filter(({ hostname }) => named.has(hostname))], namespace);
-  const byHost = new Map(withDestinations.map((service) => [service.hostname, service]));
-  const asksForLabels = all.virtualServices.some(({ http }) =>
-    http.some(({ route }) => route.match?.some(({ sourceLabels }) => sourceLabels !== undefined) === true),
+  return new Scope(
+    {
+      key,
+      all,
+      withDestinations: unique([...all.services, ...visible.filter(({ hostname }) => named.has(hostname))], namespace),
+      allowAny,
+      listeners: listed.map((listener, at) => ({
+        port: listener.port,
+        reach: new Reach(listener.listed, before?.listeners[at]?.port === listener.port ? before?.listeners[at]?.reach : undefined),
+      })),
+      shared: new Reach(join_(listed.filter(({ port }) => port === undefined)), before?.shared),
+    },
+    before,
   );
-  return {
-    ...all,
-    withDestinations,
-    byHost,
-    asksForLabels,
-    allowAny,
-    at: (port) => listeners.find((listener) => listener.port === port)?.scope ?? shared,
-  };
 }
 
 /** `namespace/host` of an egress listener. */
@@ -131,7 +204,7 @@ function imported(
   visible: readonly MeshService[],
   rules: readonly VirtualService[],
   namespace: string,
-): PortScope {
+): Listed {
   const takes = (from: string, host: string): boolean =>
     imports.some((entry) => (entry.namespace === '*' || entry.namespace === from) && hostMatches(entry.host, host));
   const virtualServices = rules.filter((rule) => rule.hosts.some((host) => takes(rule.namespace, host)));
@@ -168,7 +241,7 @@ function unique(services: readonly MeshService[], namespace: string): MeshServic
   return [...byHost.values()].sort((a, b) => (a.hostname < b.hostname ? -1 : 1));
 }
 
-function join(scopes: readonly PortScope[], rules: readonly VirtualService[], namespace: string): PortScope {
+function join(scopes: readonly Listed[], rules: readonly VirtualService[], namespace: string): Listed {
   if (scopes.length === 1) return scopes[0]!;
   const wanted = new Set(scopes.flatMap(({ virtualServices }) => virtualServices));
   const byHost = new Map<string, MeshService>();

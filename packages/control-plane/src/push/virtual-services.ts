@@ -29,28 +29,46 @@ export interface SourcedRoute {
   readonly path: readonly (string | number)[];
 }
 
-/** All VirtualServices with hosts, oldest first. Those without are delegates: used through their root only. */
-export function resolveVirtualServices(objects: readonly MeshObject<VirtualServiceSpec>[], domain: string): VirtualService[] {
+/**
+ * All VirtualServices with hosts, oldest first. Those without are delegates: used through their root only. One whose documents are the
+ * same as in `before` is the same object.
+ */
+export function resolveVirtualServices(
+  objects: readonly MeshObject<VirtualServiceSpec>[],
+  domain: string,
+  before: readonly VirtualService[] = [],
+): VirtualService[] {
   const delegates = new Map<string, MeshObject<VirtualServiceSpec>>();
   for (const object of objects) delegates.set(`${object.metadata.namespace}/${object.metadata.name}`, object);
+  const known = new Map(before.map((service) => [service.object, service]));
   const resolved: VirtualService[] = [];
   for (const object of objects) {
-    const { spec, metadata } = object;
-    if ((spec.hosts ?? []).length === 0) continue;
-    resolved.push({
-      object,
-      source: object,
-      name: metadata.name,
-      namespace: metadata.namespace,
-      hosts: spec.hosts!.map((host) => resolveHost(host, metadata.namespace, domain)),
-      gateways: (spec.gateways ?? ['mesh']).map((gateway) => gatewayKey(gateway, metadata.namespace)),
-      http: (spec.http ?? []).flatMap((route, index) => expand({ route, object, path: ['spec', 'http', index] }, delegates, domain)),
-      exportTo: spec.exportTo ?? ['*'],
-      gatewayApi: false,
-      port: undefined,
-    });
+    if ((object.spec.hosts ?? []).length === 0) continue;
+    // What a delegate makes of a route depends on another document.
+    const alone = !(object.spec.http ?? []).some(({ delegate }) => delegate !== undefined);
+    resolved.push((alone ? known.get(object) : undefined) ?? resolveVirtualService(object, delegates, domain));
   }
   return resolved;
+}
+
+function resolveVirtualService(
+  object: MeshObject<VirtualServiceSpec>,
+  delegates: ReadonlyMap<string, MeshObject<VirtualServiceSpec>>,
+  domain: string,
+): VirtualService {
+  const { spec, metadata } = object;
+  return {
+    object,
+    source: object,
+    name: metadata.name,
+    namespace: metadata.namespace,
+    hosts: spec.hosts!.map((host) => resolveHost(host, metadata.namespace, domain)),
+    gateways: (spec.gateways ?? ['mesh']).map((gateway) => gatewayKey(gateway, metadata.namespace)),
+    http: (spec.http ?? []).flatMap((route, index) => expand({ route, object, path: ['spec', 'http', index] }, delegates, domain)),
+    exportTo: spec.exportTo ?? ['*'],
+    gatewayApi: false,
+    port: undefined,
+  };
 }
 
 function gatewayKey(gateway: string, namespace: string): string {
@@ -111,20 +129,30 @@ export function visibleVirtualServices(all: readonly VirtualService[], namespace
   return [...own, ...exported, ...open];
 }
 
-/** Which VirtualService governs a host on a gateway: an exact host first, then the longest wildcard, then order. */
-export function governing(candidates: readonly VirtualService[], gateway: string, host: string, port: number): VirtualService | undefined {
-  let best: VirtualService | undefined;
-  let bestHost = '';
-  for (const candidate of candidates) {
-    if (!candidate.gateways.includes(gateway) || (candidate.port ?? port) !== port) continue;
-    for (const pattern of candidate.hosts) {
-      if (!hostMatches(pattern, host)) continue;
-      if (pattern === host && bestHost === host) continue; // The first with the exact host keeps it.
-      if (pattern === host || best === undefined || (bestHost !== host && pattern.length > bestHost.length)) {
-        best = candidate;
-        bestHost = pattern;
+/** Finds who governs a host among many: an exact host first, then the longest wildcard, then order. */
+export class Governing {
+  private readonly exact = new Map<string, VirtualService[]>();
+  private readonly wildcards: { readonly pattern: string; readonly service: VirtualService }[] = [];
+
+  constructor(candidates: readonly VirtualService[]) {
+    for (const service of candidates) {
+      for (const host of service.hosts) {
+        const same = this.exact.get(host);
+        if (same === undefined) this.exact.set(host, [service]);
+        else same.push(service);
+        if (host.startsWith('*')) this.wildcards.push({ pattern: host, service });
       }
     }
   }
-  return best;
+
+  of(gateway: string, host: string, port: number): VirtualService | undefined {
+    const governs = (service: VirtualService): boolean => service.gateways.includes(gateway) && (service.port ?? port) === port;
+    const exact = this.exact.get(host)?.find(governs);
+    if (exact !== undefined) return exact;
+    let best: { readonly pattern: string; readonly service: VirtualService } | undefined;
+    for (const candidate of this.wildcards)
+      if (candidate.pattern.length > (best?.pattern.length ?? 0) && hostMatches(candidate.pattern, host) && governs(candidate.service))
+        best = candidate;
+    return best?.service;
+  }
 }

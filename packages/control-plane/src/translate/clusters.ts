@@ -27,7 +27,6 @@ import {
   outboundCluster,
   outboundSni,
   PASSTHROUGH_CLUSTER,
-  spiffeId,
 } from './names.ts';
 import type { XdsResource } from './resource.ts';
 import { istioMutualSocket, originationSocket, rawSocket } from './tls.ts';
@@ -38,7 +37,7 @@ export function buildClusters(node: ProxyNode, push: PushContext): XdsResource[]
   const scope = push.scopeFor(node);
   // failoverPriority compares labels; a DNS cluster carries its endpoints with it.
   const view = `CDS ${viewOf(node)} ${push.comparesLabels ? labelsKey(node) : ''}`;
-  const clusters = push.shared.get(scope, view, () => outboundClusters(node, push).map(resource));
+  const clusters = push.shared.get(scope, view, '*', () => outboundClusters(node, push, view));
   if (node.dialect !== 'sidecar') return clusters;
   return [...clusters, ...inboundPorts(node, push).map((port) => resource(inbound(port, push, node)))];
 }
@@ -47,23 +46,31 @@ function resource(fields: ClusterFields): XdsResource {
   return { typeUrl: CLUSTER_TYPE_URL, name: fields.name!, message: Cluster.fromPartial(fields) };
 }
 
-function outboundClusters(node: ProxyNode, push: PushContext): ClusterFields[] {
-  const clusters: ClusterFields[] = [];
-  for (const service of push.scopeFor(node).withDestinations) {
-    const rule = push.destinationRules.find(service.hostname, service.namespace, node.namespace);
-    for (const port of service.ports) {
-      clusters.push(outbound({ node, push, service, port, rule, subset: undefined }));
-      for (const subset of rule?.subsets ?? []) clusters.push(outbound({ node, push, service, port, rule, subset }));
-    }
-  }
-  clusters.push({
+function outboundClusters(node: ProxyNode, push: PushContext, view: string): XdsResource[] {
+  const scope = push.scopeFor(node);
+  return [
+    ...scope.withDestinations.flatMap((service) =>
+      push.shared.get(scope, view, service.hostname, () => clustersOf(service, node, push).map(resource), service),
+    ),
+    ...push.shared.get(scope, view, 'special', () => specialClusters(node, push).map(resource)),
+  ];
+}
+
+function clustersOf(service: MeshService, node: ProxyNode, push: PushContext): ClusterFields[] {
+  const rule = push.destinationRules.find(service.hostname, service.namespace, node.namespace);
+  const subsets = [undefined, ...(rule?.subsets ?? [])];
+  return service.ports.flatMap((port) => subsets.map((subset) => outbound({ node, push, service, port, rule, subset })));
+}
+
+function specialClusters(node: ProxyNode, push: PushContext): ClusterFields[] {
+  const blackHole: ClusterFields = {
     name: BLACK_HOLE_CLUSTER,
     altStatName: 'BlackHoleCluster;',
     clusterDiscoveryType: type(Cluster_DiscoveryType.STATIC),
     connectTimeout: duration(push.mesh.connectTimeout)!,
-  });
-  if (node.dialect === 'sidecar') clusters.push(passthrough(PASSTHROUGH_CLUSTER, push), passthrough(INBOUND_PASSTHROUGH_CLUSTER, push));
-  return clusters;
+  };
+  if (node.dialect !== 'sidecar') return [blackHole];
+  return [blackHole, passthrough(PASSTHROUGH_CLUSTER, push), passthrough(INBOUND_PASSTHROUGH_CLUSTER, push)];
 }
 
 interface OutboundInput {
@@ -179,22 +186,10 @@ function transport(input: OutboundInput, tls: ClientTLSSettings | undefined, pas
 
 function mutual({ push, service, port, subset }: OutboundInput, http2: boolean, tls: ClientTLSSettings | undefined) {
   return istioMutualSocket({
-    subjectAltNames: tls?.subjectAltNames ?? serviceIdentities(push, service),
+    subjectAltNames: tls?.subjectAltNames ?? push.identitiesOf(service),
     sni: tls?.sni ?? outboundSni(service.hostname, port.port, subset?.name),
     http2,
   });
-}
-
-/** The identities of all endpoints of a service, sorted, the same on every subset (istiod's rule). */
-export function serviceIdentities(push: PushContext, service: MeshService): string[] {
-  const found = new Set(service.subjectAltNames);
-  for (const port of service.ports) {
-    for (const { namespace, serviceAccount } of push.endpoints(service, port)) {
-      if (serviceAccount === '') continue;
-      for (const domain of [push.mesh.trustDomain, ...push.mesh.trustDomainAliases]) found.add(spiffeId(domain, namespace, serviceAccount));
-    }
-  }
-  return [...found].sort();
 }
 
 function clusterMetadata(

@@ -16,8 +16,13 @@ const CLUSTER_NAME = /^outbound\|(\d+)\|([^|]*)\|(.+)$/;
 /** EDS of the named clusters; one that does not exist gets an empty assignment, as from istiod. */
 export function buildEndpoints(node: ProxyNode, push: PushContext, names: readonly string[]): XdsResource[] {
   const scope = push.scopeFor(node);
-  const view = `${viewOf(node)} ${push.comparesLabels ? labelsKey(node) : ''}`;
-  return names.map((name) => push.shared.get(scope, `EDS ${view} ${name}`, () => assignmentOf(name, node, push)));
+  const view = endpointsView(node, push);
+  return names.map((name) => push.shared.get(scope, view, name, () => assignmentOf(name, node, push)));
+}
+
+/** Who has the same endpoints. */
+export function endpointsView(node: ProxyNode, push: PushContext): string {
+  return `EDS ${viewOf(node)} ${push.comparesLabels ? labelsKey(node) : ''}`;
 }
 
 function assignmentOf(name: string, node: ProxyNode, push: PushContext): XdsResource {

@@ -29,9 +29,5 @@ export function inboundPorts(node: ProxyNode, push: PushContext): InboundPort[] 
 }
 
 function namedPort(node: ProxyNode, push: PushContext, name: string): number | undefined {
-  for (const instance of push.instances) {
-    if (instance.name !== node.name || instance.namespace !== node.namespace) continue;
-    return instance.ports.find((port) => port.name === name)?.workloadPort;
-  }
-  return undefined;
+  return push.instance(`${node.name}.${node.namespace}`)?.ports.find((port) => port.name === name)?.workloadPort;
 }

@@ -17,8 +17,3 @@ export function inboundCluster(targetPort: number): string {
 export function outboundSni(host: string, port: number, subset = ''): string {
   return `outbound_.${port}_.${subset}_.${host}`;
 }
-
-/** `spiffe://cluster.local/ns/default/sa/reviews`. */
-export function spiffeId(trustDomain: string, namespace: string, serviceAccount: string): string {
-  return `spiffe://${trustDomain}/ns/${namespace}/sa/${serviceAccount}`;
-}

@@ -5,7 +5,6 @@ import type { PushContext } from '../push/push-context.ts';
 import type { MeshService } from '../push/service.ts';
 import { labelsKey, viewOf } from '../push/shared.ts';
 import type { OutboundScope } from '../push/sidecar-scope.ts';
-import { governing } from '../push/virtual-services.ts';
 import { buildGatewayRoutes } from './gateway-routes.ts';
 import { defaultRoute, type RouteScope, virtualServiceRoutes } from './http-routes.ts';
 import { PASSTHROUGH_CLUSTER } from './names.ts';
@@ -17,8 +16,13 @@ import { sourceMetadata, ZERO } from './values.ts';
 export function buildRoutes(node: ProxyNode, push: PushContext, names: readonly string[]): XdsResource[] {
   if (node.dialect === 'router') return buildGatewayRoutes(node, push, names);
   const scope = push.scopeFor(node);
-  const view = `${viewOf(node)} ${scope.asksForLabels ? labelsKey(node) : ''}`;
-  return names.map((name) => push.shared.get(scope, `RDS ${view} ${name}`, () => resource(name, virtualHosts(node, push, name))));
+  const view = routesView(node, push);
+  return names.map((name) => push.shared.get(scope, view, name, () => resource(name, virtualHosts(node, push, name))));
+}
+
+/** Which sidecars have the same routes. */
+export function routesView(node: ProxyNode, push: PushContext): string {
+  return `RDS ${viewOf(node)} ${push.scopeFor(node).asksForLabels ? labelsKey(node) : ''}`;
 }
 
 function resource(name: string, virtualHosts: readonly VirtualHostFields[]): XdsResource {
@@ -47,9 +51,20 @@ function portHosts(node: ProxyNode, push: PushContext, port: number, withAuto = 
   return [...hosts, catchAll(push.scopeFor(node))];
 }
 
-function serviceHost(service: MeshService, scope: RouteScope): VirtualHostFields {
+function serviceHost(service: MeshService, { node, push, listenPort }: RouteScope): VirtualHostFields {
+  const name = `${service.hostname}:${listenPort}`;
+  return push.shared.get(
+    push.scopeFor(node),
+    `hosts of ${routesView(node, push)}`,
+    name,
+    () => madeHost(service, { node, push, listenPort, gateway: 'mesh' }),
+    service,
+  );
+}
+
+function madeHost(service: MeshService, scope: RouteScope): VirtualHostFields {
   const { node, push, listenPort } = scope;
-  const virtualService = governing(push.scopeFor(node).at(listenPort).virtualServices, 'mesh', service.hostname, listenPort);
+  const virtualService = push.scopeFor(node).at(listenPort).governing('mesh', service.hostname, listenPort);
   const routes = virtualService === undefined ? [defaultRoute(service, listenPort, scope)] : virtualServiceRoutes(virtualService, scope);
   return virtualHost(`${service.hostname}:${listenPort}`, domainsOf(service, node.namespace, push.mesh.domain), routes, {
     ...sourceMetadata(node, virtualService?.source ?? service.object),
@@ -65,13 +80,14 @@ function orphanHosts(services: readonly MeshService[], scope: RouteScope, taken:
   const { node, push } = scope;
   const names = new Set(taken.map((host) => host.name));
   const found: VirtualHostFields[] = [];
-  const all = push.scopeFor(node).at(scope.listenPort).virtualServices;
+  const reach = push.scopeFor(node).at(scope.listenPort);
+  const all = reach.virtualServices;
   for (const virtualService of all) {
     if (virtualService.gatewayApi || !virtualService.gateways.includes('mesh')) continue;
     for (const host of virtualService.hosts) {
       const name = `${host}:80`;
       const hasHttp80 = services.some((service) => service.hostname === host && service.ports.some((entry) => entry.port === 80));
-      if (names.has(name) || hasHttp80 || governing(all, 'mesh', host, scope.listenPort) !== virtualService) continue;
+      if (names.has(name) || hasHttp80 || reach.governing('mesh', host, scope.listenPort) !== virtualService) continue;
       if (host.startsWith('*') && services.some((service) => service.hostname.endsWith(host.slice(1)))) continue;
       const routes = virtualServiceRoutes(virtualService, scope);
       if (routes.length === 0) continue;

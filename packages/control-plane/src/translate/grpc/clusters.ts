@@ -5,7 +5,6 @@ import { type Policy, policyFor } from '../../push/destination-rules.ts';
 import type { PushContext } from '../../push/push-context.ts';
 import type { MeshService, MeshServicePort } from '../../push/service.ts';
 import { type ClusterFields, loadBalancer } from '../cluster-policy.ts';
-import { serviceIdentities } from '../clusters.ts';
 import type { XdsResource } from '../resource.ts';
 import { type GrpcClient, grpcClientOf } from './client.ts';
 import { parseOutbound } from './names.ts';
@@ -58,7 +57,7 @@ function cluster(
 ): ClusterFields {
   const maxRequests = policy.connectionPool?.http?.http2MaxRequests ?? 0;
   const mutual = policy.tls?.mode === 'ISTIO_MUTUAL';
-  const identities = policy.tls?.subjectAltNames ?? serviceIdentities(push, service);
+  const identities = policy.tls?.subjectAltNames ?? push.identitiesOf(service);
   return {
     name,
     altStatName: `${name};`,

@@ -2,7 +2,6 @@ import { ROUTE_TYPE_URL, RouteConfiguration } from '@ripstop/xds-api';
 import type { ProxyNode } from '../../model/proxy-node.ts';
 import type { PushContext } from '../../push/push-context.ts';
 import type { MeshService } from '../../push/service.ts';
-import { governing } from '../../push/virtual-services.ts';
 import { defaultRoute, type RouteFields, type RouteScope, virtualServiceRoutes } from '../http-routes.ts';
 import { outboundCluster } from '../names.ts';
 import type { XdsResource } from '../resource.ts';
@@ -37,7 +36,7 @@ function serviceHost(
   note: (text: string) => void,
 ): VirtualHostFields {
   const scope: RouteScope = { node, push, listenPort: port, gateway: 'mesh' };
-  const rule = governing(push.scopeFor(node).at(port).virtualServices, 'mesh', service.hostname, port);
+  const rule = push.scopeFor(node).at(port).governing('mesh', service.hostname, port);
   const routes = rule === undefined ? [defaultRoute(service, port, scope)] : virtualServiceRoutes(rule, scope).map(withStreamDuration);
   // gRPC compares the whole authority: it has no ignore_port_in_host_matching.
   const domains = domainsOf(service, node.namespace, push.mesh.domain).flatMap((name) => [name, `${bracketed(name)}:${port}`]);

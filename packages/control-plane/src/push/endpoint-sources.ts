@@ -1,0 +1,56 @@
+import type { MeshObject, PodSpec, WorkloadEntrySpec } from '@ripstop/istio-api';
+import type { WorkloadInstance } from '../model/workload.ts';
+import { type EndpointSources, nodeLocalities, podInstance } from './endpoints.ts';
+import type { ObjectsByKind } from './objects-by-kind.ts';
+import type { Parts } from './reuse.ts';
+
+/** Kinds that say where services run, and nothing about what is sent to them. */
+export const INSTANCE_KINDS: ReadonlySet<string> = new Set(['Pod', 'Node', 'EndpointSlice', 'WorkloadEntry']);
+
+/** Where endpoints are found: the same object as in the push before while nothing of it changed. */
+export function endpointSources(kinds: ObjectsByKind, parts: Parts, workloads: readonly WorkloadInstance[]): EndpointSources {
+  const [pods, nodes, slices, entries] = [
+    kinds.of<PodSpec>('Pod'),
+    kinds.of('Node'),
+    kinds.of('EndpointSlice'),
+    kinds.of<WorkloadEntrySpec>('WorkloadEntry'),
+  ];
+  const registered = parts.list('registered', [...workloads].sort(byKey));
+  const podsByKey = parts.get('pods', [pods, nodes], () => podsOf(pods, nodes));
+  const byService = parts.get('slices', [slices], () => slicesOf(slices));
+  const entriesIn = parts.get('entries', [entries], () => Map.groupBy(entries, ({ metadata }) => metadata.namespace));
+  return parts.get('sources', [podsByKey, byService, entriesIn, registered], () => ({
+    pods: podsByKey,
+    registered: new Map(registered.map((instance) => [instance.key, instance])),
+    registeredIn: Map.groupBy(registered, ({ namespace }) => namespace),
+    slices: byService,
+    entriesIn,
+  }));
+}
+
+function byKey(a: WorkloadInstance, b: WorkloadInstance): number {
+  return a.key < b.key ? -1 : 1;
+}
+
+function podsOf(pods: readonly MeshObject<PodSpec>[], objects: readonly MeshObject[]): Map<string, WorkloadInstance> {
+  const nodes = nodeLocalities(objects);
+  const instances = new Map<string, WorkloadInstance>();
+  for (const pod of pods) {
+    const instance = podInstance(pod, nodes);
+    if (instance !== undefined) instances.set(instance.key, instance);
+  }
+  return instances;
+}
+
+function slicesOf(slices: readonly MeshObject[]): Map<string, MeshObject[]> {
+  const byService = new Map<string, MeshObject[]>();
+  for (const slice of slices) {
+    const name = slice.metadata.labels['kubernetes.io/service-name'];
+    if (name === undefined) continue;
+    const key = `${slice.metadata.namespace}/${name}`;
+    const known = byService.get(key);
+    if (known === undefined) byService.set(key, [slice]);
+    else known.push(slice);
+  }
+  return byService;
+}
