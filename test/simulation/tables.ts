@@ -1,13 +1,17 @@
 import type { Table } from './row.ts';
 import { allowNothing, denyAll, policies } from './table/authorization.ts';
+import { callerHeaders } from './table/caller-headers.ts';
 import { gatewayCodec, serverCodec } from './table/codec.ts';
 import { destinations } from './table/destinations.ts';
 import { besideGateway, gateway } from './table/gateway.ts';
 import { load } from './table/load.ts';
 import { localReplies } from './table/local-replies.ts';
+import { methodsAndBodies } from './table/methods-and-bodies.ts';
 import { disabled, permissive, strict } from './table/mutual-tls.ts';
+import { outboundPolicy } from './table/outbound-policy.ts';
 import { issuers, tokens } from './table/request-authentication.ts';
 import { resilience } from './table/resilience.ts';
+import { retryConditions } from './table/retry-conditions.ts';
 import { rewriting } from './table/rewriting.ts';
 import { routing } from './table/routing.ts';
 
@@ -31,4 +35,8 @@ export const tables: readonly Table[] = [
   gatewayCodec,
   tokens,
   issuers,
+  retryConditions,
+  callerHeaders,
+  methodsAndBodies,
+  outboundPolicy,
 ];

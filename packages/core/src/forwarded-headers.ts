@@ -10,14 +10,24 @@ export const INTERNAL_ONLY_HEADERS: readonly string[] = [
   'x-envoy-retry-grpc-on',
   'x-envoy-max-retries',
   'x-envoy-retriable-status-codes',
+  'x-envoy-retriable-header-names',
   'x-envoy-upstream-rq-timeout-ms',
   'x-envoy-upstream-rq-per-try-timeout-ms',
+  'x-envoy-upstream-rq-timeout-alt-response',
   'x-envoy-hedge-on-per-try-timeout',
   'x-envoy-force-trace',
   'x-envoy-ip-tags',
   'x-envoy-upstream-alt-stat-name',
   'x-envoy-expected-rq-timeout-ms',
+  'x-envoy-original-url',
 ];
+
+const INTERNAL_ONLY: ReadonlySet<string> = new Set(INTERNAL_ONLY_HEADERS);
+
+/** Headers (lower case) that a sidecar takes away from what its own app sends: nobody is internal, and no app has seen a certificate. */
+export function endsAtFirstProxy(name: string): boolean {
+  return name.startsWith('x-') && (INTERNAL_ONLY.has(name) || name === 'x-forwarded-client-cert');
+}
 
 const EXTERNAL_ONLY_EDGE = [
   'x-envoy-decorator-operation',

@@ -1,5 +1,5 @@
 import type grpc from '@grpc/grpc-js';
-import { Exchange, NO_PEER, type Snapshot, type WalkEnvironment } from '@ripstop/core';
+import { Exchange, endsAtFirstProxy, NO_PEER, type Snapshot, type WalkEnvironment } from '@ripstop/core';
 import { CallHead } from './call-head.ts';
 import type { ClientOptions, EndpointChannels } from './endpoint-channels.ts';
 import type { GrpcParts } from './grpc-parts.ts';
@@ -26,10 +26,12 @@ export interface CallInit {
 
 /** The exchange of a call, with the snapshot that it stays with. */
 export function callExchange({ clock, telemetry }: WalkEnvironment, call: CallInit, snapshot: Snapshot, metadata: grpc.Metadata): Exchange {
+  const own = metadata.clone();
+  for (const name in own.getMap()) if (endsAtFirstProxy(name)) own.remove(name);
   return new Exchange({
     direction: 'outbound',
     protocol: 'grpc',
-    request: new CallHead('http', call.authority, call.method, metadata.clone()),
+    request: new CallHead('http', call.authority, call.method, own),
     snapshot,
     manager: snapshot.outbound.forPort(call.port) ?? snapshot.outbound.catchAll,
     peer: NO_PEER,

@@ -16,7 +16,7 @@ export function writeLocalReply(x: Exchange, reply: LocalReply, pipeline: Pipeli
   }
   lines.push('date', new Date(wallTimeMs).toUTCString());
   if (x.manager.serverName !== '') lines.push('server', x.manager.serverName);
-  if (body === undefined && reply.status !== 204) lines.push('content-length', '0');
+  if (body === undefined && reply.status !== 204 && x.request.method !== 'HEAD') lines.push('content-length', '0');
   const head = new ReplyHead(grpc ? 200 : reply.status, lines);
   pipeline.respond(x, head);
   // A caller that is still sending its body would wait for somebody to read it: Envoy closes then.

@@ -14,7 +14,9 @@ export function localResponse(x: Exchange, reply: LocalReply, wallTimeMs: number
   const headers: ResponseHeaders = {};
   for (const [name, value] of reply.headers) append(headers, name.toLowerCase(), value);
   const body = reply.body === '' ? undefined : Buffer.from(reply.body);
-  if (reply.status !== 204) headers['content-length'] = String(body?.byteLength ?? 0);
+  // An empty answer to HEAD has none: it would speak of the body that GET had.
+  if (reply.status !== 204 && (body !== undefined || x.request.method !== 'HEAD'))
+    headers['content-length'] = String(body?.byteLength ?? 0);
   if (body !== undefined) headers['content-type'] ??= 'text/plain';
   stamp(x, headers, wallTimeMs);
   return { status: reply.status, headers, body: x.request.method === 'HEAD' || reply.status === 204 ? undefined : body };

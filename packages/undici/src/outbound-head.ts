@@ -1,4 +1,4 @@
-import { INTERNAL_ONLY_HEADERS, type RequestHead } from '@ripstop/core';
+import { endsAtFirstProxy, type RequestHead } from '@ripstop/core';
 import type { Dispatcher } from 'undici';
 
 /** Header forms that undici's dispatch takes. */
@@ -132,10 +132,7 @@ function append(lines: string[], rawName: string, value: unknown): void {
   }
 }
 
-const INTERNAL_ONLY = new Set(INTERNAL_ONLY_HEADERS);
-
 /** Envoy's own control headers, which an app may not set, and what belongs to the app's connection. */
 function endsHere(name: string, value: unknown): boolean {
-  if (name.startsWith('x-envoy-')) return INTERNAL_ONLY.has(name);
-  return name === 'proxy-connection' || (name === 'te' && typeof value === 'string' && value !== 'trailers');
+  return endsAtFirstProxy(name) || name === 'proxy-connection' || (name === 'te' && typeof value === 'string' && value !== 'trailers');
 }
