@@ -26,11 +26,14 @@ const ROOTS = [
   'envoy/config/cluster/v3/cluster.proto',
   'envoy/config/endpoint/v3/endpoint.proto',
   'envoy/config/rbac/v3/rbac.proto',
+  'envoy/config/trace/v3/datadog.proto',
   'envoy/config/trace/v3/opentelemetry.proto',
+  'envoy/config/trace/v3/skywalking.proto',
   'envoy/config/trace/v3/zipkin.proto',
   'envoy/admin/v3/config_dump.proto',
   ...[
     'access_loggers/file',
+    'access_loggers/filters/cel/v3/cel.proto',
     'access_loggers/grpc/v3/als.proto',
     'access_loggers/open_telemetry/v3/logs_service.proto',
     'clusters/aggregate/v3/cluster.proto',
@@ -89,6 +92,7 @@ const ROOTS = [
   'udpa/type/v1/typed_struct.proto',
   'xds/type/v3/typed_struct.proto',
   'istio/v1/auth/ca.proto',
+  'istio/stats.proto',
 ];
 
 /** Public names where two protos use one name: `package.Message` → exported name. The first of a name keeps it. */
@@ -105,6 +109,9 @@ const ALIASES = {
   'envoy.extensions.filters.http.header_mutation.v3.HeaderMutation': 'HttpHeaderMutation',
   'envoy.extensions.filters.http.jwt_authn.v3.PerRouteConfig': 'JwtAuthnPerRouteConfig',
   'xds.type.v3.TypedStruct': 'XdsTypedStruct',
+  'istio.PluginConfig': 'IstioStatsConfig',
+  'istio.MetricConfig': 'IstioMetricConfig',
+  'envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter': 'CelAccessLogFilter',
 };
 
 function copyProtos() {

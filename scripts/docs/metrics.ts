@@ -82,7 +82,7 @@ function afterOneRequest(): string {
     peer: NO_PEER,
     flags: 0,
     startedAt: 0,
-    manager: { accessLogs: [] },
+    manager: { accessLogs: [], metrics: [] },
   };
   const outcome = { status: 200, requestBytes: 0, responseBytes: 0, endedAt: 1, grpcStatus: undefined };
   telemetry.onEnd(x as unknown as Parameters<Telemetry['onEnd']>[0], outcome as Outcome);

@@ -18,5 +18,4 @@ export const KNOWN: readonly KnownDifference[] = [
     where: /^sidecar-scope\/sidecar-batch-v1 (clusters outbound\|80\|\|users|listeners virtualInbound$|routes 80$)/,
     why: 'EnvoyFilter is refused',
   },
-  { where: /^telemetry\/.* listeners /, why: 'Telemetry and providers of access logs are not honoured' },
 ];

@@ -1,25 +1,16 @@
-import type {
-  AccessLogConfig,
-  AppFilter,
-  FilterEnv,
-  ForwardClientCert,
-  HttpConnectionManager,
-  Random,
-  RouteTable,
-  TracingConfig,
-} from '@ripstop/core';
+import type { AppFilter, FilterEnv, ForwardClientCert, HttpConnectionManager, Random, RouteTable } from '@ripstop/core';
 import {
-  FileAccessLog,
   type HttpConnectionManager as HcmMessage,
   HttpConnectionManager_ForwardClientCertDetails,
   HttpConnectionManager_PathWithEscapedSlashesAction,
-  isAny,
   type RouteConfiguration,
-  unpackAny,
 } from '@ripstop/xds-api';
 import type { AnyFilterFactory } from './filters/decoded-filter.ts';
 import { HttpFilters } from './http-filters.ts';
 import { compileRouteConfiguration } from './route-configuration.ts';
+import { compileAccessLogs } from './telemetry/access-log.ts';
+import { compileMetrics } from './telemetry/metrics.ts';
+import { compileTracing } from './telemetry/tracing.ts';
 import { milliseconds } from './values.ts';
 
 export interface ManagerEnv {
@@ -41,6 +32,8 @@ export function rdsName(message: HcmMessage): string | undefined {
 /** Everything but the routes; they are joined in `compileManager`, so that a route push compiles no listener again. */
 export function compileManager(name: string, message: HcmMessage, env: ManagerEnv): HttpConnectionManager {
   const filters = new HttpFilters(message.httpFilters, env.registry, env.filterEnv, env.appFilters);
+  const accessLogs = compileAccessLogs(message.accessLog);
+  const metrics = compileMetrics(message.httpFilters);
   return {
     name,
     routes: routesOf(message, filters, env),
@@ -62,8 +55,10 @@ export function compileManager(name: string, message: HcmMessage, env: ManagerEn
     },
     serverName: message.serverName === '' ? 'envoy' : message.serverName,
     streamIdleTimeoutMs: milliseconds(message.streamIdleTimeout, 300_000),
-    tracing: tracingOf(message),
-    accessLogs: message.accessLog.flatMap((log) => accessLogOf(log.configType?.$case === 'typedConfig' ? log.configType.value : undefined)),
+    tracing: compileTracing(message),
+    accessLogs,
+    metrics,
+    keepsTimes: accessLogs.length > 0 || metrics.some(({ tags }) => tags.size > 0),
     upgrades: message.upgradeConfigs.map((upgrade) => upgrade.upgradeType.toLowerCase()),
   };
 }
@@ -105,30 +100,4 @@ const CLIENT_CERT = new Map<number, ForwardClientCert>([
 
 function forwardClientCert(value: HttpConnectionManager_ForwardClientCertDetails): ForwardClientCert {
   return CLIENT_CERT.get(value) ?? 'SANITIZE';
-}
-
-function tracingOf({ tracing }: HcmMessage): TracingConfig | undefined {
-  if (tracing === undefined) return undefined;
-  const tags: Record<string, string> = {};
-  for (const { tag, type } of tracing.customTags) if (type?.$case === 'literal') tags[tag] = type.value.value;
-  return {
-    randomSampling: tracing.randomSampling?.value ?? 100,
-    overallSampling: tracing.overallSampling?.value ?? 100,
-    clientSampling: tracing.clientSampling?.value ?? 100,
-    tags,
-  };
-}
-
-/** File loggers only; other loggers belong to Telemetry providers that this version does not feed. */
-function accessLogOf(any: Parameters<typeof isAny>[1]): AccessLogConfig[] {
-  if (!isAny(FileAccessLog, any)) return [];
-  const { path, accessLogFormat } = unpackAny(FileAccessLog, any);
-  if (accessLogFormat?.$case === 'logFormat') {
-    const format = accessLogFormat.value.format;
-    if (format?.$case === 'textFormatSource' && format.value.specifier?.$case === 'inlineString')
-      return [{ path, format: { kind: 'text', text: format.value.specifier.value } }];
-    if (format?.$case === 'jsonFormat' && format.value !== undefined) return [{ path, format: { kind: 'json', fields: format.value } }];
-  }
-  if (accessLogFormat?.$case === 'format') return [{ path, format: { kind: 'text', text: accessLogFormat.value } }];
-  return [];
 }

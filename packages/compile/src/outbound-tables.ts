@@ -68,6 +68,8 @@ export function passthroughManager(open: boolean, appFilters: readonly AppFilter
     streamIdleTimeoutMs: 0,
     tracing: undefined,
     accessLogs: [],
+    metrics: [],
+    keepsTimes: false,
     upgrades: [],
   };
 }

@@ -31,6 +31,8 @@ export interface RequestHead {
 export interface ResponseHead {
   status: number;
   header(name: string): string | undefined;
+  /** The first of several lines of one name. */
+  firstLine(name: string): string | undefined;
   setHeader(name: string, value: string): void;
   appendHeader(name: string, value: string): void;
   removeHeader(name: string): void;
@@ -117,6 +119,14 @@ export class Exchange {
   details = '';
   /** Envoy's %UPSTREAM_TRANSPORT_FAILURE_REASON%. */
   transportFailure = '';
+  /** What was, or is being, answered, local replies included. */
+  response: ResponseHead | undefined = undefined;
+  /** `Clock.now()` when the request's last byte was there (inbound) or written (outbound); -1 = not yet, or without a body. Kept when `manager.keepsTimes`. */
+  requestEndedAt = -1;
+  /** `Clock.now()` of the head of a response that is not our own; -1 = none. Kept when `manager.keepsTimes`. */
+  respondedAt = -1;
+  /** Own address of the connection to the endpoint; '' = none. Kept when `manager.keepsTimes`. */
+  upstreamLocalAddress = '';
   /** XXH64 of the route's hash policies as an unsigned 64-bit value; undefined = none applies. */
   hash: bigint | undefined = undefined;
   /** The path without query that routes and policies are matched against. */

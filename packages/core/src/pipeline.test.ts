@@ -34,6 +34,8 @@ function adminManager(settings: Pick<HttpConnectionManager, 'normalizePath' | 'm
     streamIdleTimeoutMs: 0,
     tracing: undefined,
     accessLogs: [],
+    metrics: [],
+    keepsTimes: false,
     upgrades: [],
     ...settings,
   };

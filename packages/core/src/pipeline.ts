@@ -96,6 +96,8 @@ export class Pipeline {
 
   /** Response headers are here: from upstream, from the app, or a local reply after a route was found. */
   respond(x: Exchange, head: ResponseHead): void {
+    x.response = head;
+    if (x.manager.keepsTimes && x.details === '') x.respondedAt = this.env.clock.now();
     const filters = x.route?.filters ?? NO_FILTERS;
     for (let index = filters.length - 1; index >= 0; index--) filters[index]!.onResponse?.(x, head);
     x.clusterHeaders?.onResponse(x, head);

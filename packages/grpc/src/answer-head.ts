@@ -21,6 +21,11 @@ export class AnswerHead implements ResponseHead {
     return metadataText(this.metadata, name);
   }
 
+  firstLine(name: string): string | undefined {
+    const [first] = this.metadata.get(name);
+    return first === undefined ? this.header(name) : first.toString();
+  }
+
   setHeader(name: string, value: string): void {
     this.metadata.set(name, metadataValue(name, value));
   }

@@ -9,4 +9,5 @@ export type { Fields, Schema, Support } from './schema/schema.ts';
 export * from './types/core.ts';
 export * from './types/networking.ts';
 export * from './types/security.ts';
+export * from './types/telemetry.ts';
 export { formatPath, objectKey, parseDuration, validateObject } from './validate.ts';

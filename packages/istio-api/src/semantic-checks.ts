@@ -14,6 +14,7 @@ import {
   checkServiceEntrySupport,
   checkWorkloadEntry,
 } from './support-checks.ts';
+import { checkTelemetry } from './telemetry-checks.ts';
 import type { MeshConfigSpec, ServiceSpec } from './types/core.ts';
 import type {
   DestinationRuleSpec,
@@ -24,6 +25,7 @@ import type {
   WorkloadEntrySpec,
 } from './types/networking.ts';
 import type { AuthorizationPolicySpec, RequestAuthenticationSpec, Rule } from './types/security.ts';
+import type { TelemetrySpec } from './types/telemetry.ts';
 import type { Path, Report } from './validate.ts';
 
 /** Rules that a field by itself cannot show; run when the structure is right. */
@@ -58,6 +60,9 @@ export function semanticChecks(object: MeshObject, report: Report): void {
       return;
     case 'RequestAuthentication':
       checkRequestAuthentication(object.spec as RequestAuthenticationSpec, report);
+      return;
+    case 'Telemetry':
+      checkTelemetry(object.spec as TelemetrySpec, report);
       return;
     case 'AuthorizationPolicy':
       checkAuthorizationPolicy(object.spec as AuthorizationPolicySpec, report);

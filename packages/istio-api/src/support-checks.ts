@@ -100,8 +100,23 @@ export function checkService(spec: ServiceSpec, report: Report): void {
 
 export function checkMeshConfig(spec: MeshConfigSpec, report: Report): void {
   checkRetryOn(spec.defaultHttpRetryPolicy?.retryOn, ['spec', 'defaultHttpRetryPolicy', 'retryOn'], report);
-  if (spec.accessLogEncoding === 'JSON')
-    report(UNSUPPORTED, 'warning', ['spec', 'accessLogEncoding'], 'the access log is written as text, in accessLogFormat');
+  const { accessLogEncoding, accessLogFormat = '' } = spec;
+  if (accessLogEncoding === 'JSON' && accessLogFormat !== '' && !isJsonObject(accessLogFormat))
+    report(
+      'RIPSTOP_BAD_VALUE',
+      'warning',
+      ['spec', 'accessLogFormat'],
+      'this is no JSON object, so the default format is used: write {"name": "%OPERATOR%"}',
+    );
+}
+
+function isJsonObject(text: string): boolean {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null && !Array.isArray(value);
+  } catch {
+    return false;
+  }
 }
 
 export function checkWorkloadEntry(spec: WorkloadEntrySpec, path: Path, report: Report): void {

@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream';
 import { type Exchange, isGrpcContentType, type LocalReply, maxDurationReply, ResponseFlag, resetReply, type Timer } from '@ripstop/core';
 import type { InboundConnection } from './inbound-connection.ts';
 import type { ListenerParts } from './listener-parts.ts';
-import { isSending, writeLocalReply } from './local-response.ts';
+import { hasBody, isSending, writeLocalReply } from './local-response.ts';
 import { AppResponseHead } from './response-heads.ts';
 import { closeUnsent, muteResponse, type ResponseWatcher, watchRequestBody, watchResponse } from './response-hooks.ts';
 import { closeSoftlyAtLast } from './soft-close.ts';
@@ -42,6 +42,10 @@ export class InboundExchange implements ResponseWatcher {
     // One that waits behind an earlier response is no socket's yet, and node:http tells nobody when that socket closes.
     if (response.socket === null) this.connection.socket.once('close', () => closeUnsent(response));
     const length = request.headers['content-length'];
+    if (this.x.manager.keepsTimes && hasBody(request)) {
+      watchRequestBody(request, this);
+      return;
+    }
     // A caller that breaks off has not sent what it announced; for small bodies that is not worth a count.
     if (length !== undefined && Number(length) <= UNCOUNTED_BYTES) this.requestBytes = Number(length);
     else if (length !== undefined) watchRequestBody(request, this);
@@ -121,6 +125,7 @@ export class InboundExchange implements ResponseWatcher {
   get watchesHead(): boolean {
     const { route, clusterHeaders } = this.x;
     if (this.local || this.done || route === undefined) return false;
+    if (this.x.manager.keepsTimes) return true;
     if (route.headers !== undefined || clusterHeaders !== undefined) return true;
     const { filters } = route;
     for (let index = 0; index < filters.length; index++) if (filters[index]!.onResponse !== undefined) return true;
@@ -133,6 +138,10 @@ export class InboundExchange implements ResponseWatcher {
 
   onRequestBytes(bytes: number): void {
     this.requestBytes += bytes;
+  }
+
+  onRequestEnd(): void {
+    if (this.x.manager.keepsTimes) this.x.requestEndedAt = this.parts.clock.now();
   }
 
   onResponseClosed(response: ServerResponse): void {

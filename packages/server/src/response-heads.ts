@@ -22,6 +22,11 @@ export class AppResponseHead implements ResponseHead {
     return Array.isArray(value) ? value.join(',') : value?.toString();
   }
 
+  firstLine(name: string): string | undefined {
+    const value = this.response.getHeader(name);
+    return Array.isArray(value) ? value[0] : value?.toString();
+  }
+
   setHeader(name: string, value: string): void {
     this.response.setHeader(name, value);
   }
@@ -51,6 +56,11 @@ export class ReplyHead implements ResponseHead {
       if (this.lines[at] === name) value = value === undefined ? this.lines[at + 1] : `${value},${this.lines[at + 1]}`;
     }
     return value;
+  }
+
+  firstLine(name: string): string | undefined {
+    for (let at = 0; at < this.lines.length; at += 2) if (this.lines[at] === name) return this.lines[at + 1];
+    return undefined;
   }
 
   setHeader(name: string, value: string): void {

@@ -8,6 +8,7 @@ export interface ResponseWatcher {
   onHead(response: ServerResponse): void;
   onResponseBytes(bytes: number): void;
   onRequestBytes(bytes: number): void;
+  onRequestEnd(): void;
   onResponseClosed(response: ServerResponse): void;
 }
 
@@ -30,7 +31,7 @@ export function watchResponse(response: ServerResponse, watcher: ResponseWatcher
   response.on('close', onClose);
 }
 
-/** Counts the bytes of a request body whose length no header tells. */
+/** Counts the bytes of a request body whose length no header tells, and sees its end. */
 export function watchRequestBody(request: IncomingMessage, watcher: ResponseWatcher): void {
   (request as CountedRequest)[WATCHER] = watcher;
   request.push = countedPush as IncomingMessage['push'];
@@ -122,7 +123,8 @@ function end(this: WatchedResponse, chunk?: unknown, encoding?: unknown, callbac
 }
 
 function countedPush(this: CountedRequest, chunk: unknown, encoding?: unknown): boolean {
-  if (chunk !== null && chunk !== undefined) this[WATCHER]!.onRequestBytes(sizeOf(chunk, encoding));
+  if (chunk === null) this[WATCHER]!.onRequestEnd();
+  else if (chunk !== undefined) this[WATCHER]!.onRequestBytes(sizeOf(chunk, encoding));
   return (Object.getPrototypeOf(this) as { push(...all: unknown[]): boolean }).push.call(this, chunk, encoding);
 }
 

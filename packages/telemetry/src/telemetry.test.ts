@@ -53,7 +53,7 @@ class FakeHead implements RequestHead {
   }
 }
 
-const manager = { accessLogs: [], tracing: undefined } as unknown as HttpConnectionManager;
+const manager = { accessLogs: [], metrics: [], tracing: undefined } as unknown as HttpConnectionManager;
 const cluster = {
   name: 'outbound|9080||reviews.default.svc.cluster.local',
   services: [{ host: 'reviews.default.svc.cluster.local', name: 'reviews', namespace: 'default' }],

@@ -82,6 +82,7 @@ export class Telemetry implements TelemetrySink {
   private logAccess(logs: readonly AccessLogConfig[], x: Exchange, outcome: Outcome): void {
     const entry: LogEntry = { x, outcome, startedAtWall: this.clock.wallTime() - (this.clock.now() - x.startedAt) };
     for (const config of logs) {
+      if (config.filter !== undefined && !config.filter(x, outcome)) continue;
       let format = this.formats.get(config);
       if (format === undefined) {
         format = compileAccessLog(config);

@@ -194,6 +194,7 @@ export class AttemptHandler implements AttemptDriver, AttemptOwner, Dispatcher.D
     // The timeout runs from the end of the request; a replay doesn't start it again.
     if (this.#tee !== undefined && !this.#sent) this.#walk.startRouteTimeout(this.#env.clock.now());
     this.#sent = true;
+    if (this.#x.manager.keepsTimes) this.#noteSent(attempt);
     this.#walk.startTry(attempt);
     if (this.#app.onRequestSent !== undefined && this.#x.attempt === 1) this.#app.onRequestSent();
   }
@@ -264,6 +265,12 @@ export class AttemptHandler implements AttemptDriver, AttemptOwner, Dispatcher.D
     if (error instanceof ConnectError) this.#x.transportFailure = error.transportFailure;
     const reason = resetReasonOf(error);
     walk.onReset(attempt, walk.committed ? brokenReasonOf(reason) : reason, error);
+  }
+
+  #noteSent({ localAddress }: Attempt): void {
+    this.#x.upstreamLocalAddress = localAddress;
+    // A replay does not make the request arrive later.
+    if (this.#x.requestEndedAt < 0) this.#x.requestEndedAt = this.#env.clock.now();
   }
 
   // ── endings ──

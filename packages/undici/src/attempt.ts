@@ -54,6 +54,11 @@ export class Attempt implements LiveAttempt, Dispatcher.DispatchHandler, Connect
     this.detach(false);
   }
 
+  /** Of the connection that it runs on; '' without one. */
+  get localAddress(): string {
+    return this.#connection?.localAddress ?? '';
+  }
+
   /** Nothing more is reported. The stream is reset, or, with `drain`, read to its end when that is little. */
   detach(drain: boolean): void {
     this.#owner = undefined;

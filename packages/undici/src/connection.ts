@@ -86,6 +86,13 @@ export class Connection {
     return !this.closing && this.active < this.maxStreams;
   }
 
+  /** `10.0.0.1:40000`. */
+  get localAddress(): string {
+    const { localAddress, localPort } = this.#socket;
+    if (localAddress === undefined) return '';
+    return localAddress.includes(':') ? `[${localAddress}]:${localPort}` : `${localAddress}:${localPort}`;
+  }
+
   /** Starts a stream on it; the caller has checked `hasRoom`. */
   occupy(): void {
     this.active++;

@@ -28,6 +28,11 @@ export class UpstreamHead implements ResponseHead {
     return typeof value === 'string' || value === undefined ? value : value.join(',');
   }
 
+  firstLine(name: string): string | undefined {
+    const value = this.headers[name];
+    return typeof value === 'string' || value === undefined ? value : value[0];
+  }
+
   setHeader(name: string, value: string): void {
     this.headers[name] = value;
     this.changed = true;

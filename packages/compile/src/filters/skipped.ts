@@ -7,7 +7,7 @@ const NO_EFFECT: readonly string[] = [
   typeUrlOf(GrpcStatsFilterConfig.$type),
   typeUrlOf('istio.envoy.config.filter.http.alpn.v2alpha1.FilterConfig'), // its effect is in the TLS connector (ALPN lists per protocol)
   typeUrlOf('io.istio.http.peer_metadata.Config'),
-  typeUrlOf('stats.PluginConfig'), // istio.stats: our telemetry makes these metrics
+  typeUrlOf('stats.PluginConfig'), // istio.stats: our telemetry makes these metrics (see telemetry/metrics.ts)
   typeUrlOf('envoy.extensions.filters.http.set_filter_state.v3.Config'),
   typeUrlOf('envoy.extensions.filters.http.grpc_web.v3.GrpcWeb'), // translates for browsers; an in-process client speaks gRPC itself
   typeUrlOf(DynamicForwardProxyFilterConfig.$type), // dialling the request's own host is what its cluster does here

@@ -42,16 +42,9 @@ export function policiesFor(
   labels: Readonly<Record<string, string>>,
   gateways: () => ReadonlySet<string>,
 ): WorkloadPolicies {
-  const applies = ({ metadata, spec }: MeshObject): boolean => {
-    const { selector, workloadSelector, targetRef, targetRefs = [] } = (spec as Selected | undefined) ?? {};
-    const targets = targetRef === undefined ? targetRefs : [targetRef, ...targetRefs];
-    if (targets.length > 0) return metadata.namespace === namespace && targets.some((target) => isOneOf(target, gateways()));
-    return (
-      (metadata.namespace === rootNamespace || metadata.namespace === namespace) &&
-      selects(selector?.matchLabels, labels) &&
-      selects(workloadSelector?.labels, labels)
-    );
-  };
+  const applies = (object: MeshObject): boolean =>
+    (object.metadata.namespace === rootNamespace || object.metadata.namespace === namespace) &&
+    attaches(object, namespace, labels, gateways);
   const mine = policies.filter(applies);
   const withAction = (action: string): PolicyObject[] => mine.filter(({ spec }) => (spec.action ?? 'ALLOW') === action);
   return {
@@ -62,6 +55,19 @@ export function policiesFor(
     requestAuthentications: requestAuthentications.filter(applies),
     unenforced: unenforced.filter(applies),
   };
+}
+
+/** Whether a document's targetRefs or selector take a workload. Its namespace is the caller's business where it has a selector. */
+export function attaches(
+  { metadata, spec }: MeshObject,
+  namespace: string,
+  labels: Readonly<Record<string, string>>,
+  gateways: () => ReadonlySet<string>,
+): boolean {
+  const { selector, workloadSelector, targetRef, targetRefs = [] } = (spec as Selected | undefined) ?? {};
+  const targets = targetRef === undefined ? targetRefs : [targetRef, ...targetRefs];
+  if (targets.length > 0) return metadata.namespace === namespace && targets.some((target) => isOneOf(target, gateways()));
+  return selects(selector?.matchLabels, labels) && selects(workloadSelector?.labels, labels);
 }
 
 function isOneOf({ group, kind, name }: PolicyTargetReference, gateways: ReadonlySet<string>): boolean {

@@ -6,6 +6,7 @@ import {
   type MeshObject,
   type PeerAuthenticationSpec,
   type RequestAuthenticationSpec,
+  type TelemetrySpec,
   type VirtualServiceSpec,
 } from '@ripstop/istio-api';
 import { bundlesOf } from '../gateway-api/backend-tls-policy.ts';
@@ -26,6 +27,7 @@ import { type MeshService, type MeshServicePort, selects } from './service.ts';
 import { Services } from './services.ts';
 import { Memory, Shared, type SharedResults } from './shared.ts';
 import { type OutboundScope, SidecarScopes, type SidecarSpec } from './sidecar-scope.ts';
+import { Telemetries } from './telemetry.ts';
 import { resolveVirtualServices, type VirtualService } from './virtual-services.ts';
 
 export interface PushInput {
@@ -55,6 +57,7 @@ export class PushContext {
   readonly backendBundles: ReadonlySet<string>;
   /** Keys of token issuers, by source (see jwks/jwks-source.ts). */
   readonly tokenKeys: ReadonlyMap<string, string>;
+  readonly telemetry: Telemetries;
   private readonly security: SecurityObjects;
   private readonly scopes: SidecarScopes;
   private readonly endpointIndex: EndpointIndex;
@@ -117,6 +120,8 @@ export class PushContext {
       requestAuthentications,
       unenforced,
     }));
+    const telemetry = of<TelemetrySpec>('Telemetry');
+    this.telemetry = parts.get('telemetry', [telemetry, this.mesh], () => new Telemetries(telemetry, rootNamespace, this.mesh.telemetry));
     const sidecars = of<SidecarSpec>('Sidecar');
     const { services, virtualServices } = this;
     this.scopes = parts.get(
@@ -168,10 +173,13 @@ export class PushContext {
   }
 
   policiesFor(namespace: string, labels: Readonly<Record<string, string>>): WorkloadPolicies {
+    return policiesFor(this.security, this.mesh.rootNamespace, namespace, labels, this.gatewaysOf(namespace, labels));
+  }
+
+  /** Names of the Gateways that a workload runs, looked up when a document names one. */
+  gatewaysOf(namespace: string, labels: Readonly<Record<string, string>>): () => ReadonlySet<string> {
     let known: ReadonlySet<string> | undefined;
-    const gateways = (): ReadonlySet<string> =>
-      (known ??= kubernetesGateways({ namespace, labels }, this.gateways, this.servicesOfWorkload(namespace, labels)));
-    return policiesFor(this.security, this.mesh.rootNamespace, namespace, labels, gateways);
+    return () => (known ??= kubernetesGateways({ namespace, labels }, this.gateways, this.servicesOfWorkload(namespace, labels)));
   }
 
   /** Some rule looks at the client's own labels to tell near endpoints from far ones. */

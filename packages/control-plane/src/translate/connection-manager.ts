@@ -6,9 +6,8 @@ import {
   packAny,
   UuidRequestIdConfig,
 } from '@ripstop/xds-api';
-import type { ProxyNode } from '../model/proxy-node.ts';
 import type { MeshConfig } from '../push/mesh-config.ts';
-import { accessLogs } from './access-logs.ts';
+import type { ListenerTelemetry } from './listener-telemetry.ts';
 import type { FieldsOf } from './values.ts';
 import { ZERO } from './values.ts';
 
@@ -17,8 +16,8 @@ type ManagerFields = FieldsOf<typeof HttpConnectionManager>;
 /** Parts of a connection manager that differ from place to place. */
 export interface ManagerInput {
   readonly statPrefix: string;
-  readonly node: ProxyNode;
   readonly mesh: MeshConfig;
+  readonly telemetry: ListenerTelemetry;
   readonly httpFilters: NonNullable<ManagerFields['httpFilters']>;
   readonly routes: NonNullable<ManagerFields['routeSpecifier']>;
   readonly position: 'inbound' | 'outbound' | 'gateway';
@@ -28,10 +27,10 @@ export interface ManagerInput {
 
 /** An HTTP connection manager with istiod's settings, as a packed filter. */
 export function connectionManager(input: ManagerInput): Any {
-  const { statPrefix, httpFilters, routes, mesh, node } = input;
+  const { statPrefix, httpFilters, routes, mesh, telemetry } = input;
   const message = HttpConnectionManager.fromPartial({
     statPrefix,
-    httpFilters,
+    httpFilters: withStats(httpFilters, telemetry.stats),
     routeSpecifier: routes,
     proxy100Continue: true,
     streamIdleTimeout: ZERO,
@@ -42,10 +41,13 @@ export function connectionManager(input: ManagerInput): Any {
     ...pathSettings(mesh.pathNormalization),
     ...identitySettings(input.position),
     requestIdExtension: {
-      typedConfig: packAny(UuidRequestIdConfig, UuidRequestIdConfig.fromPartial({ useRequestIdForTraceSampling: true })),
+      typedConfig: packAny(
+        UuidRequestIdConfig,
+        UuidRequestIdConfig.fromPartial({ useRequestIdForTraceSampling: telemetry.requestIdSampling ?? true }),
+      ),
     },
-    tracing: tracing(node, mesh),
-    accessLog: accessLogs(mesh),
+    ...(telemetry.tracing === undefined ? {} : { tracing: telemetry.tracing }),
+    accessLog: [...telemetry.accessLogs],
   });
   return packAny(HttpConnectionManager, message);
 }
@@ -74,18 +76,7 @@ function identitySettings(position: ManagerInput['position']): ManagerFields {
   };
 }
 
-function tracing(node: ProxyNode, mesh: MeshConfig): NonNullable<ManagerFields['tracing']> {
-  const tag = (name: string, value: string) => ({ tag: name, type: { $case: 'literal', value: { value } } }) as const;
-  return {
-    clientSampling: { value: 100 },
-    overallSampling: { value: 100 },
-    randomSampling: { value: mesh.tracingSampling },
-    customTags: [
-      tag('istio.canonical_revision', node.labels['service.istio.io/canonical-revision'] ?? 'latest'),
-      tag('istio.canonical_service', node.labels['service.istio.io/canonical-name'] ?? node.workloadName),
-      tag('istio.cluster_id', node.clusterId),
-      tag('istio.mesh_id', node.meshId),
-      tag('istio.namespace', node.namespace),
-    ],
-  };
+/** Before the router, which is last. */
+function withStats(filters: ManagerInput['httpFilters'], stats: ListenerTelemetry['stats']): ManagerInput['httpFilters'] {
+  return stats.length === 0 ? filters : [...filters.slice(0, -1), ...stats, ...filters.slice(-1)];
 }

@@ -9,6 +9,7 @@ import { boundHosts, type GatewayPortServer, gatewayPorts } from './gateway-serv
 import { clusterOf } from './http-routes.ts';
 import { socketAddress } from './inbound-listener.ts';
 import { listenerSources } from './listener-sources.ts';
+import { type ListenerTelemetry, listenerTelemetry } from './listener-telemetry.ts';
 import { rds } from './outbound-listeners.ts';
 import type { XdsResource } from './resource.ts';
 import { securityFilters, tcpSecurityFilters } from './security-filters.ts';
@@ -46,12 +47,14 @@ export function gatewayListeners(node: ProxyNode, push: PushContext): XdsResourc
 class ChainBuilder {
   private readonly node: ProxyNode;
   private readonly push: PushContext;
+  private readonly telemetry: ListenerTelemetry;
   private readonly httpFilters: HttpFilterFields[];
   private readonly tcpFilters: NetworkFilterFields[];
 
   constructor(node: ProxyNode, push: PushContext) {
     this.node = node;
     this.push = push;
+    this.telemetry = listenerTelemetry(node, push, 'gateway');
     this.httpFilters = inboundFilters(securityFilters(node, push));
     this.tcpFilters = tcpSecurityFilters(node, push);
   }
@@ -67,8 +70,8 @@ class ChainBuilder {
   private http(listener: string, { routeName, serverNames, terminates }: GatewayPortServer): ChainFields {
     const value = connectionManager({
       statPrefix: `outbound_${listener};`,
-      node: this.node,
       mesh: this.push.mesh,
+      telemetry: this.telemetry,
       httpFilters: this.httpFilters,
       routes: rds(routeName),
       position: 'gateway',
@@ -126,8 +129,8 @@ class ChainBuilder {
     }));
     const proxy =
       targets.length === 1
-        ? tcpProxy(targets[0]!.name, this.push.mesh)
-        : tcpProxy(targets, this.push.mesh, { statPrefix: `${name}.${namespace}` });
+        ? tcpProxy(targets[0]!.name, this.telemetry.accessLogs)
+        : tcpProxy(targets, this.telemetry.accessLogs, { statPrefix: `${name}.${namespace}` });
     return { filters: [...this.tcpFilters, proxy], transportSocketConnectTimeout: CONNECT_TIMEOUT };
   }
 }

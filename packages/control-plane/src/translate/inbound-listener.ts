@@ -18,6 +18,7 @@ import { connectionManager } from './connection-manager.ts';
 import { inboundFilters } from './filter-order.ts';
 import { type InboundPort, inboundPorts } from './inbound-ports.ts';
 import { listenerSources } from './listener-sources.ts';
+import { type ListenerTelemetry, listenerTelemetry } from './listener-telemetry.ts';
 import { INBOUND_PASSTHROUGH_CLUSTER, inboundCluster } from './names.ts';
 import type { XdsResource } from './resource.ts';
 import { securityFilters, tcpSecurityFilters } from './security-filters.ts';
@@ -63,7 +64,7 @@ export function inboundListener(node: ProxyNode, push: PushContext): XdsResource
     address: socketAddress('0.0.0.0', INBOUND_PORT),
     trafficDirection: TrafficDirection.INBOUND,
     ...listenerSources(node, push),
-    accessLog: unroutedAccessLogs(push.mesh),
+    accessLog: unroutedAccessLogs(node, push, 'inbound'),
     listenerFilters: listenerFilters(),
     listenerFiltersTimeout: ZERO,
     continueOnListenerFiltersTimeout: true,
@@ -146,12 +147,14 @@ class ChainFactory {
   private readonly node: ProxyNode;
   private readonly push: PushContext;
   private readonly trustDomains: readonly string[];
+  private readonly telemetry: ListenerTelemetry;
   private readonly httpFilters: ReturnType<typeof inboundFilters>;
   private readonly tcpFilters: readonly FilterFields[];
 
   constructor(node: ProxyNode, push: PushContext) {
     this.node = node;
     this.push = push;
+    this.telemetry = listenerTelemetry(node, push, 'inbound');
     this.trustDomains = [push.mesh.trustDomain, ...push.mesh.trustDomainAliases];
     this.httpFilters = inboundFilters(securityFilters(node, push));
     this.tcpFilters = tcpSecurityFilters(node, push);
@@ -162,7 +165,7 @@ class ChainFactory {
     return {
       name,
       filterChainMatch: match,
-      filters: http ? [this.manager(name, cluster, port)] : [...this.tcpFilters, tcpProxy(cluster, this.push.mesh)],
+      filters: http ? [this.manager(name, cluster, port)] : [...this.tcpFilters, tcpProxy(cluster, this.telemetry.accessLogs)],
       ...(tls ? { transportSocket: downstreamSocket(this.trustDomains, !http) } : {}),
     };
   }
@@ -172,15 +175,15 @@ class ChainFactory {
     return {
       name: 'virtualInbound-blackhole',
       filterChainMatch: { destinationPort: INBOUND_PORT },
-      filters: [tcpProxy('BlackHoleCluster', this.push.mesh, { logged: false })],
+      filters: [tcpProxy('BlackHoleCluster', [])],
     };
   }
 
   private manager(name: string, cluster: string, port: InboundPort | undefined): FilterFields {
     const value = connectionManager({
       statPrefix: `inbound_${name};`,
-      node: this.node,
       mesh: this.push.mesh,
+      telemetry: this.telemetry,
       httpFilters: this.httpFilters,
       routes: { $case: 'routeConfig', value: inboundRoutes(this.node, cluster, port) },
       position: 'inbound',

@@ -8,6 +8,7 @@ import { connectionManager } from './connection-manager.ts';
 import { dynamicDnsHttpFilter, dynamicDnsSniFilter } from './dynamic-dns.ts';
 import { type HttpFilterFields, outboundFilters } from './filter-order.ts';
 import { socketAddress } from './inbound-listener.ts';
+import { type ListenerTelemetry, listenerTelemetry } from './listener-telemetry.ts';
 import { BLACK_HOLE_CLUSTER, outboundCluster, PASSTHROUGH_CLUSTER } from './names.ts';
 import type { XdsResource } from './resource.ts';
 import { type NetworkFilterFields, tcpProxy } from './tcp-proxy.ts';
@@ -18,8 +19,16 @@ type FilterChainFields = NonNullable<ListenerFields['filterChains']>[number];
 
 const CONNECT_TIMEOUT = { seconds: 15, nanos: 0 };
 
+/** Whose listeners are made, and what all of them have in common. */
+interface Outbound {
+  readonly node: ProxyNode;
+  readonly push: PushContext;
+  readonly telemetry: ListenerTelemetry;
+}
+
 /** LDS of a sidecar towards the mesh: one listener per HTTP port number, one per address of other services. */
 export function outboundListeners(node: ProxyNode, push: PushContext): XdsResource[] {
+  const side: Outbound = { node, push, telemetry: listenerTelemetry(node, push, 'outbound') };
   const listeners: ListenerFields[] = [];
   const httpPorts = new Map<number, MeshService[]>();
   const shared = new Map<number, FilterChainFields[]>();
@@ -27,17 +36,16 @@ export function outboundListeners(node: ProxyNode, push: PushContext): XdsResour
     for (const port of service.ports) {
       if (isHttp(port.protocol)) append(httpPorts, port.port, [service]);
       else {
-        append(shared, port.port, sharedChains(push, service, port));
+        append(shared, port.port, sharedChains(side, service, port));
         for (const address of addressesOf(service, port, node, push)) {
-          listeners.push(port.protocol === 'Auto' ? sniffed(node, push, service, address, port.port) : tcp(push, service, address, port));
+          listeners.push(port.protocol === 'Auto' ? sniffed(side, service, address, port.port) : tcp(side, service, address, port));
         }
       }
     }
   }
-  for (const [port, services] of httpPorts) listeners.push(http(node, push, port, services));
-  for (const [port, chains] of shared)
-    if (!httpPorts.has(port) && chains.length > 0) listeners.push(sharedListener(node, push, port, chains));
-  listeners.push(virtualOutbound(node, push));
+  for (const [port, services] of httpPorts) listeners.push(http(side, port, services));
+  for (const [port, chains] of shared) if (!httpPorts.has(port) && chains.length > 0) listeners.push(sharedListener(side, port, chains));
+  listeners.push(virtualOutbound(side));
   return listeners.map((fields) => ({ typeUrl: LISTENER_TYPE_URL, name: fields.name!, message: Listener.fromPartial(fields) }));
 }
 
@@ -48,15 +56,15 @@ function append<T>(lists: Map<number, T[]>, key: number, items: readonly T[]): v
 }
 
 /** Chains of a port's common listener: by TLS server name for a service without an address, by address range. */
-function sharedChains(push: PushContext, service: MeshService, port: MeshServicePort): FilterChainFields[] {
+function sharedChains(side: Outbound, service: MeshService, port: MeshServicePort): FilterChainFields[] {
   if (service.addresses.length === 0) {
-    return isTls(port.protocol) ? [streamChain(push, service, port, { serverNames: [service.hostname] })] : [];
+    return isTls(port.protocol) ? [streamChain(side, service, port, { serverNames: [service.hostname] })] : [];
   }
   return service.addresses
     .filter((address) => address.includes('/'))
     .map((range) => {
       const [addressPrefix = '', length] = range.split('/');
-      return streamChain(push, service, port, { prefixRanges: [{ addressPrefix, prefixLen: Number(length) }] });
+      return streamChain(side, service, port, { prefixRanges: [{ addressPrefix, prefixLen: Number(length) }] });
     });
 }
 
@@ -68,7 +76,7 @@ function addressesOf(service: MeshService, port: MeshServicePort, node: ProxyNod
 }
 
 /** Every HTTP service of a port shares one listener; routes tell them apart. What is not HTTP passes through. */
-function http(node: ProxyNode, push: PushContext, port: number, services: readonly MeshService[]): ListenerFields {
+function http(side: Outbound, port: number, services: readonly MeshService[]): ListenerFields {
   const name = `0.0.0.0_${port}`;
   const filters = outboundFilters({
     grpcWeb: services.some(({ ports }) => ports.some((entry) => entry.port === port && entry.protocol === 'GRPCWeb')),
@@ -77,36 +85,36 @@ function http(node: ProxyNode, push: PushContext, port: number, services: readon
   return {
     ...base(name, '0.0.0.0', port),
     listenerFilters: [httpInspector()],
-    filterChains: [httpChain(node, push, name, String(port), filters)],
-    defaultFilterChain: passthroughChain(node, push),
+    filterChains: [httpChain(side, name, String(port), filters)],
+    defaultFilterChain: passthroughChain(side),
   };
 }
 
 /** A port without a known protocol has an address of its own, and is HTTP or TCP by its first bytes. */
-function sniffed(node: ProxyNode, push: PushContext, { hostname }: MeshService, address: string, port: number): ListenerFields {
+function sniffed(side: Outbound, { hostname }: MeshService, address: string, port: number): ListenerFields {
   const name = `${address}_${port}`;
   return {
     ...base(name, address, port),
     listenerFilters: [httpInspector()],
-    filterChains: [httpChain(node, push, name, `${hostname}:${port}`, outboundFilters())],
+    filterChains: [httpChain(side, name, `${hostname}:${port}`, outboundFilters())],
     defaultFilterChain: {
-      filters: [tcpProxy(outboundCluster(hostname, port), push.mesh)],
+      filters: [tcpProxy(outboundCluster(hostname, port), side.telemetry.accessLogs)],
       transportSocketConnectTimeout: CONNECT_TIMEOUT,
     },
   };
 }
 
-function tcp(push: PushContext, service: MeshService, address: string, port: MeshServicePort): ListenerFields {
-  return { ...base(`${address}_${port.port}`, address, port.port), filterChains: [streamChain(push, service, port)] };
+function tcp(side: Outbound, service: MeshService, address: string, port: MeshServicePort): ListenerFields {
+  return { ...base(`${address}_${port.port}`, address, port.port), filterChains: [streamChain(side, service, port)] };
 }
 
-function sharedListener(node: ProxyNode, push: PushContext, port: number, filterChains: FilterChainFields[]): ListenerFields {
-  return { ...base(`0.0.0.0_${port}`, '0.0.0.0', port), filterChains, defaultFilterChain: passthroughChain(node, push) };
+function sharedListener(side: Outbound, port: number, filterChains: FilterChainFields[]): ListenerFields {
+  return { ...base(`0.0.0.0_${port}`, '0.0.0.0', port), filterChains, defaultFilterChain: passthroughChain(side) };
 }
 
 /** A chain of bytes to one service. */
 function streamChain(
-  push: PushContext,
+  side: Outbound,
   { hostname, resolution }: MeshService,
   { port, protocol }: MeshServicePort,
   filterChainMatch?: NonNullable<FilterChainFields['filterChainMatch']>,
@@ -117,7 +125,7 @@ function streamChain(
     filters: [
       ...(resolution === 'DYNAMIC_DNS' ? [dynamicDnsSniFilter(hostname, port)] : []),
       ...(protocol === 'Mongo' ? [mongoProxy(cluster)] : []),
-      tcpProxy(cluster, push.mesh),
+      tcpProxy(cluster, side.telemetry.accessLogs),
     ],
     transportSocketConnectTimeout: CONNECT_TIMEOUT,
   };
@@ -129,22 +137,21 @@ function mongoProxy(statPrefix: string): NetworkFilterFields {
   return { name: 'envoy.filters.network.mongo_proxy', configType: { $case: 'typedConfig', value: packAny(TypedStruct, value) } };
 }
 
-function passthroughChain(node: ProxyNode, push: PushContext): FilterChainFields {
+function passthroughChain({ node, push, telemetry }: Outbound): FilterChainFields {
   const cluster = push.scopeFor(node).allowAny ? PASSTHROUGH_CLUSTER : BLACK_HOLE_CLUSTER;
-  return { name: 'PassthroughFilterChain', filterChainMatch: {}, filters: [tcpProxy(cluster, push.mesh)] };
+  return { name: 'PassthroughFilterChain', filterChainMatch: {}, filters: [tcpProxy(cluster, telemetry.accessLogs)] };
 }
 
 function httpChain(
-  node: ProxyNode,
-  push: PushContext,
+  { push, telemetry }: Outbound,
   name: string,
   routeConfigName: string,
   httpFilters: HttpFilterFields[],
 ): FilterChainFields {
   const value = connectionManager({
     statPrefix: `outbound_${name};`,
-    node,
     mesh: push.mesh,
+    telemetry,
     httpFilters,
     routes: rds(routeConfigName),
     position: 'outbound',
@@ -168,22 +175,25 @@ export function rds(routeConfigName: string): Parameters<typeof connectionManage
 }
 
 /** The capture port of a sidecar with iptables; in process it says what happens to names nobody owns. */
-function virtualOutbound(node: ProxyNode, push: PushContext): ListenerFields {
+function virtualOutbound({ node, push, telemetry }: Outbound): ListenerFields {
   const { allowAny } = push.scopeFor(node);
   return {
     name: 'virtualOutbound',
     address: socketAddress('0.0.0.0', 15_001),
     trafficDirection: TrafficDirection.OUTBOUND,
     useOriginalDst: true,
-    accessLog: unroutedAccessLogs(push.mesh),
+    accessLog: unroutedAccessLogs(node, push, 'outbound'),
     maxConnectionsToAcceptPerSocketEvent: 1,
     filterChains: [
       {
         name: 'virtualOutbound-blackhole',
         filterChainMatch: { destinationPort: 15_001 },
-        filters: [tcpProxy(BLACK_HOLE_CLUSTER, push.mesh, { logged: false })],
+        filters: [tcpProxy(BLACK_HOLE_CLUSTER, [])],
       },
-      { name: 'virtualOutbound-catchall-tcp', filters: [tcpProxy(allowAny ? PASSTHROUGH_CLUSTER : BLACK_HOLE_CLUSTER, push.mesh)] },
+      {
+        name: 'virtualOutbound-catchall-tcp',
+        filters: [tcpProxy(allowAny ? PASSTHROUGH_CLUSTER : BLACK_HOLE_CLUSTER, telemetry.accessLogs)],
+      },
     ],
   };
 }

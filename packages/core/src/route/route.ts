@@ -1,6 +1,7 @@
 import type { Exchange, RequestHead, ResponseHead } from '../exchange.ts';
 import type { Filter } from '../filter.ts';
 import type { LocalReply } from '../local-reply.ts';
+import type { Outcome } from '../outcome.ts';
 import type { RetryPolicy } from '../retry/retry-policy.ts';
 import type { SourceRef } from '../source-ref.ts';
 import type { RouteIndex } from './route-index.ts';
@@ -109,21 +110,47 @@ export interface RouteTable {
   virtualHost(authority: string): VirtualHost | undefined;
 }
 
+/** A condition on a finished exchange. */
+export type ExchangeFilter = (x: Exchange, outcome: Outcome) => boolean;
+
+/** Envoy's json_format: strings are formats, everything else stands for itself. */
+export type JsonFormat = string | number | boolean | null | readonly JsonFormat[] | { readonly [name: string]: JsonFormat };
+
 /** How access is logged, from the listener's configuration. */
 export interface AccessLogConfig {
   /** `/dev/stdout` or a file. */
   readonly path: string;
-  readonly format:
-    | { readonly kind: 'text'; readonly text: string }
-    | { readonly kind: 'json'; readonly fields: Readonly<Record<string, unknown>> };
+  readonly format: { readonly kind: 'text'; readonly text: string } | { readonly kind: 'json'; readonly fields: JsonFormat };
+  /** Nothing instead of `-`; in JSON, no field instead of null. */
+  readonly omitEmpty: boolean;
+  /** Undefined = every exchange. */
+  readonly filter: ExchangeFilter | undefined;
 }
+
+/** Where the value of a span's tag comes from. '' as value = the tag is left out. */
+export type TagSource =
+  | { readonly kind: 'literal'; readonly value: string }
+  | { readonly kind: 'environment'; readonly name: string; readonly defaultValue: string }
+  | { readonly kind: 'header'; readonly name: string; readonly defaultValue: string }
+  | { readonly kind: 'metadata'; readonly filter: string; readonly path: readonly string[]; readonly defaultValue: string };
 
 export interface TracingConfig {
   /** Percent, 0 to 100. */
   readonly randomSampling: number;
   readonly overallSampling: number;
   readonly clientSampling: number;
-  readonly tags: Readonly<Record<string, string>>;
+  readonly tags: ReadonlyMap<string, TagSource>;
+  readonly maxPathTagLength: number;
+}
+
+/** What one standard metric is counted like, otherwise than by default. */
+export interface MetricOverride {
+  /** Without the prefix `istio_`; '' = every metric. */
+  readonly metric: string;
+  readonly drop: boolean;
+  readonly removed: readonly string[];
+  /** Tags that are added or take another value. */
+  readonly tags: ReadonlyMap<string, (x: Exchange, outcome: Outcome) => string>;
 }
 
 export type ForwardClientCert = 'SANITIZE' | 'FORWARD_ONLY' | 'APPEND_FORWARD' | 'SANITIZE_SET' | 'ALWAYS_FORWARD_ONLY';
@@ -156,6 +183,10 @@ export interface HttpConnectionManager {
   readonly accessLogs: readonly AccessLogConfig[];
   /** Documents that say who may call, by `kind namespace/name`; absent when the control plane tells none. */
   readonly sources?: ReadonlyMap<string, SourceRef> | undefined;
+  /** In order, later ones win; empty = the standard metrics as they are. */
+  readonly metrics: readonly MetricOverride[];
+  /** Something looks at the response's head, or at when things happened, after the end: see `Exchange`. */
+  readonly keepsTimes: boolean;
   /** Local replies to OPTIONS/upgrade rules etc. of Envoy that need to know. */
   readonly upgrades: readonly string[];
 }

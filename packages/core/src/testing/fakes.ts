@@ -84,6 +84,10 @@ export class FakeHead implements RequestHead, ResponseHead {
     return this.lines.filter(([other]) => other === name).map(([, value]) => value);
   }
 
+  firstLine(name: string): string | undefined {
+    return this.headerLines(name)[0];
+  }
+
   setHeader(name: string, value: string): void {
     this.removeHeader(name);
     this.lines.push([name, value]);
@@ -113,6 +117,8 @@ export const PLAIN_MANAGER: HttpConnectionManager = {
   streamIdleTimeoutMs: 0,
   tracing: undefined,
   accessLogs: [],
+  metrics: [],
+  keepsTimes: false,
   upgrades: [],
 };
 

@@ -195,6 +195,8 @@ export function managerOf(routes: readonly Route[], changes: Partial<HttpConnect
     streamIdleTimeoutMs: 0,
     tracing: undefined,
     accessLogs: [],
+    metrics: [],
+    keepsTimes: false,
     upgrades: [],
     ...changes,
   };

@@ -26,27 +26,49 @@ const envoyExtAuthzHttp = object({
 
 const envoyExtAuthzGrpc = object({ service, port, timeout, failOpen: bool, clearRouteCache, statusOnError, includeRequestBodyInCheck });
 
+const OUR_OWN_FILES = 'for Envoys; our own processes write access logs to files only';
+const OUR_OWN_SPANS = "for Envoys; our own processes hand spans to the app's OpenTelemetry SDK, which knows where they go";
+const collector = { service: noted(text, 'a host of the mesh, or <namespace>/<host>; without it the provider is left out'), port };
+
+const envoyFileAccessLog = object({
+  path: noted(text, '/dev/stdout by default'),
+  logFormat: object({ text, labels: noted(any, 'JSON: strings are formats, the rest stands for itself') }, [], [['text', 'labels']]),
+  omitEmptyValues: bool,
+});
+const grpcLog = { ...collector, logName: text, filterStateObjectsToLog: texts };
+const headersToLog = {
+  additionalRequestHeadersToLog: texts,
+  additionalResponseHeadersToLog: texts,
+  additionalResponseTrailersToLog: texts,
+};
+const tracer = { ...collector, maxTagLength: count };
+const moreOfOtel = ignoredFields(
+  { http: any, grpc: any, resourceDetectors: any, dynatraceSampler: any, serviceAttributeEnrichment: text },
+  'spans are sent by gRPC, with the sampling of Telemetry',
+);
+
 /** One entry of MeshConfig.extensionProviders: whom policies and Telemetry name. */
 export const extensionProvider: Schema = object({
   name: noted(text, 'lower-case letters, digits and hyphens, where a policy names it'),
   envoyExtAuthzHttp,
   envoyExtAuthzGrpc,
-  ...ignoredFields(
-    {
-      zipkin: any,
-      lightstep: any,
-      datadog: any,
-      stackdriver: any,
-      opencensus: any,
-      skywalking: any,
-      opentelemetry: any,
-      prometheus: any,
-      envoyFileAccessLog: any,
-      envoyHttpAls: any,
-      envoyTcpAls: any,
-      envoyOtelAls: any,
-      sds: any,
-    },
-    'no Telemetry asks for one yet',
+  envoyFileAccessLog,
+  envoyHttpAls: noted(object({ ...grpcLog, ...headersToLog }), OUR_OWN_FILES),
+  envoyTcpAls: noted(object(grpcLog), OUR_OWN_FILES),
+  envoyOtelAls: noted(object({ ...collector, logName: text, logFormat: object({ text, labels: map(text) }) }), OUR_OWN_FILES),
+  opentelemetry: noted(object({ ...tracer, ...moreOfOtel }), OUR_OWN_SPANS),
+  zipkin: noted(
+    object({
+      ...tracer,
+      path: text,
+      enable64bitTraceId: bool,
+      ...ignoredFields({ timeout: duration, headers: any, traceContextOption: text }, 'our messages are older than these settings'),
+    }),
+    OUR_OWN_SPANS,
   ),
+  datadog: noted(object(tracer), OUR_OWN_SPANS),
+  skywalking: noted(object({ ...collector, ...ignoredFields({ accessToken: text }) }), OUR_OWN_SPANS),
+  prometheus: noted(object({}), 'the standard metrics, at /stats/prometheus of every process'),
+  ...ignoredFields({ lightstep: any, stackdriver: any, opencensus: any }, 'Istio has given it up: use opentelemetry'),
+  sds: ignored(any, 'certificates come from the control plane'),
 });

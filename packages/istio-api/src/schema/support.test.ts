@@ -98,6 +98,20 @@ describe('what would be unsafe or something else when it is left out', () => {
       gateway('port: { number: 80, protocol: HTTP }, tls: { mode: SIMPLE, credentialName: c }'),
       'spec.servers[0].tls: a server of protocol HTTP is plaintext',
     ],
+    [
+      'an expression that is none',
+      doc('telemetry.istio.io/v1', 'Telemetry', '{ accessLogging: [{ filter: { expression: "response.code >=" } }] }'),
+      'a.yaml:4 Telemetry default/x spec.accessLogging[0].filter.expression: must be a valid CEL expression, "response.code >=" is not: Unexpected token: EOF',
+    ],
+    [
+      'a tag of an expression that is none',
+      doc(
+        'telemetry.istio.io/v1',
+        'Telemetry',
+        '{ metrics: [{ overrides: [{ tagOverrides: { a: { operation: UPSERT, value: "a b" } } }] }] }',
+      ),
+      'spec.metrics[0].overrides[0].tagOverrides.a.value: must be a valid CEL expression',
+    ],
     ['a server that is bound to one address', gateway('bind: 10.0.0.1, port: { number: 80, protocol: HTTP }'), 'spec.servers[0].bind'],
     ['TLS of a Sidecar', networking('Sidecar', '{ ingress: [{ port: { number: 1 }, tls: { mode: SIMPLE } }] }'), 'spec.ingress[0].tls'],
     ['a Unix socket', networking('WorkloadEntry', '{ address: "unix:///a" }'), 'Unix sockets are not dialled'],
@@ -175,9 +189,9 @@ describe('what is optional', () => {
       'spec.ingress[0].port',
     ],
     [
-      'a Telemetry',
-      doc('telemetry.istio.io/v1', 'Telemetry', '{ metrics: [{ providers: [{ name: p }] }] }'),
-      'Telemetry has no effect in this version',
+      'a tag that our messages do not know',
+      doc('telemetry.istio.io/v1', 'Telemetry', '{ tracing: [{ customTags: { t: { formatter: { value: "%PROTOCOL%" } } } }] }'),
+      'spec.tracing[0].customTags.t.formatter: this field has no effect',
     ],
     [
       'a listener of a Gateway that is not HTTP',
@@ -202,7 +216,9 @@ describe('what is optional', () => {
   });
 
   it('a kind without effect is told once, not field by field', () => {
-    expect(findings(doc('telemetry.istio.io/v1', 'Telemetry', '{ selector: { matchLabels: { a: b } }, metrics: [] }'))).toHaveLength(1);
+    expect(
+      findings(doc('networking.istio.io/v1beta1', 'ProxyConfig', '{ selector: { matchLabels: { a: b } }, concurrency: 2 }')),
+    ).toHaveLength(1);
   });
 
   it('the mesh configuration is looked into', () => {

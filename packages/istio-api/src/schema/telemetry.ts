@@ -5,10 +5,11 @@ import {
   choice,
   duration,
   type Fields,
-  ignoredFields,
+  ignored,
   list,
   map,
   name,
+  noted,
   nullable,
   number,
   object,
@@ -18,12 +19,13 @@ import {
 } from './schema.ts';
 
 const providers = list(object({ name }, ['name']));
+const ATTRIBUTES = "CEL over Envoy's attributes, as far as a process has them (docs/reference/differences.md, Telemetry)";
 const MODE = choice('CLIENT_AND_SERVER', 'CLIENT', 'SERVER');
 const match = object({ mode: MODE });
 
 const tracing: Fields = {
   match,
-  providers,
+  providers: noted(providers, "without a provider nothing is traced, as in Istio; the app's own OpenTelemetry SDK gets the spans"),
   randomSamplingPercentage: nullable({ ...number, min: 0, max: 100 }),
   disableSpanReporting: nullable(bool),
   customTags: map(
@@ -32,19 +34,19 @@ const tracing: Fields = {
         literal: object({ value: name }, ['value']),
         environment: object({ name, defaultValue: text }, ['name']),
         header: object({ name, defaultValue: text }, ['name']),
-        formatter: object({ value: name }, ['value']),
+        formatter: ignored(object({ value: name }, ['value']), 'our messages are older than this kind of tag: use header or literal'),
       },
       [],
       [['literal', 'environment', 'header', 'formatter']],
     ),
   ),
-  useRequestIdForTraceSampling: nullable(bool),
+  useRequestIdForTraceSampling: noted(nullable(bool), 'for Envoys: our own processes never take the decision from a request id'),
   enableIstioTags: nullable(bool),
-  disableContextPropagation: nullable(bool),
+  disableContextPropagation: ignored(nullable(bool), 'our messages are older than this setting'),
 };
 
 const tagOverride = ruled(
-  object({ operation: choice('UPSERT', 'REMOVE'), value: text }),
+  object({ operation: choice('UPSERT', 'REMOVE'), value: noted(text, ATTRIBUTES) }),
   rule(
     'value must be set when operation is UPSERT',
     ({ operation, value }: { readonly operation?: string; readonly value?: string }) => operation !== 'UPSERT' || (value ?? '') !== '',
@@ -59,18 +61,21 @@ const tagOverride = ruled(
 const override = object({
   match: object(
     {
-      metric: choice(
-        'ALL_METRICS',
-        'REQUEST_COUNT',
-        'REQUEST_DURATION',
-        'REQUEST_SIZE',
-        'RESPONSE_SIZE',
-        'TCP_OPENED_CONNECTIONS',
-        'TCP_CLOSED_CONNECTIONS',
-        'TCP_SENT_BYTES',
-        'TCP_RECEIVED_BYTES',
-        'GRPC_REQUEST_MESSAGES',
-        'GRPC_RESPONSE_MESSAGES',
+      metric: noted(
+        choice(
+          'ALL_METRICS',
+          'REQUEST_COUNT',
+          'REQUEST_DURATION',
+          'REQUEST_SIZE',
+          'RESPONSE_SIZE',
+          'TCP_OPENED_CONNECTIONS',
+          'TCP_CLOSED_CONNECTIONS',
+          'TCP_SENT_BYTES',
+          'TCP_RECEIVED_BYTES',
+          'GRPC_REQUEST_MESSAGES',
+          'GRPC_RESPONSE_MESSAGES',
+        ),
+        'our own processes keep the first four',
       ),
       customMetric: name,
       mode: MODE,
@@ -88,14 +93,22 @@ export const telemetry: Kind = {
   versions: ['v1', 'v1alpha1'],
   namespaced: true,
   rest: NOTHING_ELSE,
-  status: 'ignored',
-  note: 'all standard metrics are kept; access logs and sampling are set in mesh.yaml (accessLogFile, defaultConfig.tracing.sampling)',
+  status: 'used',
+  note: "the root namespace's, then the workload's namespace's, then those with a selector or targetRefs; providers stand in MeshConfig",
   spec: ruled(
     object({
-      ...ignoredFields({ selector, targetRef, targetRefs }),
-      tracing: list(object(ignoredFields(tracing))),
-      metrics: list(object(ignoredFields({ providers, overrides: list(override), reportingInterval: duration }))),
-      accessLogging: list(object(ignoredFields({ match, providers, disabled: nullable(bool), filter: object({ expression: text }) }))),
+      selector,
+      targetRef,
+      targetRefs,
+      tracing: list(object(tracing)),
+      metrics: list(
+        object({
+          providers,
+          overrides: list(override),
+          reportingInterval: noted(duration, 'of TCP metrics, which our own processes do not keep'),
+        }),
+      ),
+      accessLogging: list(object({ match, providers, disabled: nullable(bool), filter: object({ expression: noted(text, ATTRIBUTES) }) })),
     }),
     oneTarget,
   ),

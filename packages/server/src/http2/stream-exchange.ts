@@ -111,6 +111,7 @@ export class StreamExchange {
     const { push } = stream;
     stream.push = (chunk: unknown, encoding?: BufferEncoding) => {
       this.requestBytes += sizeOf(chunk, encoding);
+      if (chunk === null && this.requestBytes > 0 && this.x.manager.keepsTimes) this.x.requestEndedAt = this.parts.clock.now();
       return push.call(stream, chunk, encoding);
     };
   }

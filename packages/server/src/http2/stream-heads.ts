@@ -22,6 +22,11 @@ export class StreamResponseHead implements ResponseHead {
     return Array.isArray(value) ? value.join(',') : value?.toString();
   }
 
+  firstLine(name: string): string | undefined {
+    const value = this.headers[name];
+    return Array.isArray(value) ? value[0] : value?.toString();
+  }
+
   setHeader(name: string, value: string): void {
     this.headers[name] = value;
   }

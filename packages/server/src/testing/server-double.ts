@@ -77,6 +77,8 @@ function inboundManager({ filters = [], headers, timeoutMs = 0, matches, manager
     streamIdleTimeoutMs: 0,
     tracing: undefined,
     accessLogs: [],
+    metrics: [],
+    keepsTimes: false,
     upgrades: ['websocket'],
     ...manager,
   };

@@ -1,109 +1,96 @@
-import { type AccessLogConfig, type Exchange, formatResponseFlags, type Outcome } from '@ripstop/core';
+import type { AccessLogConfig, JsonFormat } from '@ripstop/core';
+import { compileOperator, type LogEntry, type Operator } from './operators.ts';
 
-/** Everything that an access-log operator may look at. */
-export interface LogEntry {
-  readonly x: Exchange;
-  readonly outcome: Outcome;
-  /** Milliseconds since the epoch. */
-  readonly startedAtWall: number;
+export type { LogEntry } from './operators.ts';
+
+/** A piece of a format: text as it stands, or an operator with the length to which its value is cut. */
+type Piece = string | { readonly value: Operator; readonly maxLength: number };
+
+/** Compiles an Envoy format string (`%START_TIME%`, `%REQ(NAME?OTHER):10%`, `%%`). What has no value prints `absent`. */
+export function compileFormat(format: string, absent = '-'): (entry: LogEntry) => string {
+  return joined(piecesOf(format), absent);
 }
 
-type Part = (entry: LogEntry) => string;
-
-const orDash = (text: string | undefined): string => (text === undefined || text === '' ? '-' : text);
-
-const OPERATORS: Readonly<Record<string, Part>> = {
-  START_TIME: ({ startedAtWall }) => new Date(startedAtWall).toISOString(),
-  PROTOCOL: ({ x }) => (x.protocol === 'http1' ? 'HTTP/1.1' : 'HTTP/2'),
-  RESPONSE_CODE: ({ outcome }) => String(outcome.status),
-  RESPONSE_FLAGS: ({ x }) => formatResponseFlags(x.flags),
-  RESPONSE_CODE_DETAILS: ({ x, outcome }) =>
-    x.details !== '' ? x.details.replaceAll(' ', '_') : outcome.status === 0 ? '-' : 'via_upstream',
-  CONNECTION_TERMINATION_DETAILS: () => '-',
-  UPSTREAM_TRANSPORT_FAILURE_REASON: ({ x }) => orDash(x.transportFailure),
-  BYTES_RECEIVED: ({ outcome }) => String(outcome.requestBytes),
-  BYTES_SENT: ({ outcome }) => String(outcome.responseBytes),
-  DURATION: ({ x, outcome }) => String(Math.round(outcome.endedAt - x.startedAt)),
-  UPSTREAM_HOST: ({ x }) => orDash(x.direction === 'inbound' && x.route !== undefined ? `127.0.0.1:${x.port}` : x.endpoint?.key),
-  UPSTREAM_CLUSTER: ({ x }) => orDash(clusterOf(x)),
-  UPSTREAM_CLUSTER_RAW: ({ x }) => orDash(clusterOf(x)),
-  UPSTREAM_LOCAL_ADDRESS: () => '-',
-  DOWNSTREAM_LOCAL_ADDRESS: ({ x }) => addressOf(x.peer.localAddress, x.peer.localPort),
-  DOWNSTREAM_REMOTE_ADDRESS: ({ x }) => addressOf(x.peer.address, x.peer.port),
-  REQUESTED_SERVER_NAME: ({ x }) => orDash(x.peer.sni),
-  ROUTE_NAME: ({ x }) => orDash(x.route?.name),
-  REQUEST_DURATION: () => '-',
-  RESPONSE_DURATION: () => '-',
-};
-
-function clusterOf(x: Exchange): string | undefined {
-  if (x.direction === 'inbound') return x.route?.action.kind === 'inbound' ? x.route.action.clusterName : undefined;
-  return x.cluster?.name;
+/** The line of an entry, with its newline. */
+export function compileAccessLog({ format, omitEmpty }: Pick<AccessLogConfig, 'format' | 'omitEmpty'>): (entry: LogEntry) => string {
+  if (format.kind === 'text') return compileFormat(format.text, omitEmpty ? '' : '-');
+  const value = compileJson(format.fields, omitEmpty);
+  return (entry) => `${JSON.stringify(value(entry) ?? {})}\n`;
 }
 
-function addressOf(address: string, port: number): string {
-  if (address === '') return '-';
-  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
-}
-
-/** Compiles an Envoy format string (`%START_TIME%`, `%REQ(NAME?OTHER)%`, `%%`). An operator that Ripstop lacks prints `-`. */
-export function compileFormat(format: string): Part {
-  const parts: Part[] = [];
-  let last = 0;
-  for (const match of format.matchAll(/%(?:([A-Z_]+)(?:\(([^)]*)\))?(?::\d+)?)?%/g)) {
-    if (match.index > last) parts.push(constant(format.slice(last, match.index)));
-    parts.push(operator(match[1], match[2]));
-    last = match.index + match[0].length;
-  }
-  if (last < format.length) parts.push(constant(format.slice(last)));
+function joined(pieces: readonly Piece[], absent: string): (entry: LogEntry) => string {
   return (entry) => {
     let line = '';
-    for (const part of parts) line += part(entry);
+    for (const piece of pieces) line += typeof piece === 'string' ? piece : textOf(piece.value(entry), piece.maxLength, absent);
     return line;
   };
 }
 
-/** The line of an entry, with its newline. */
-export function compileAccessLog(config: AccessLogConfig): Part {
-  if (config.format.kind === 'text') return compileFormat(config.format.text);
-  const fields = Object.entries(config.format.fields).map(
-    ([name, value]) => [name, typeof value === 'string' ? compileFormat(value) : constant(JSON.stringify(value))] as const,
-  );
-  // As Envoy's JSON formatter: a value that is `-` is null, numbers of numeric operators stay numbers.
-  return (entry) => `${JSON.stringify(Object.fromEntries(fields.map(([name, part]) => [name, jsonValue(part(entry))])))}\n`;
+function textOf(value: unknown, maxLength: number, absent: string): string {
+  if (isAbsent(value)) return absent;
+  const text = typeof value === 'string' ? value : typeof value === 'object' ? JSON.stringify(value) : String(value);
+  return text.length > maxLength ? text.slice(0, maxLength) : text;
 }
 
-function jsonValue(text: string): string | number | null {
-  if (text === '-') return null;
-  return /^\d{1,15}$/.test(text) ? Number(text) : text;
+function isAbsent(value: unknown): boolean {
+  return value === undefined || value === null || value === '';
 }
 
-function constant(text: string): Part {
-  return () => text;
-}
-
-function operator(name: string | undefined, argument: string | undefined): Part {
-  if (name === undefined) return constant('%');
-  if (name === 'REQ' && argument !== undefined) {
-    const names = argument.toLowerCase().split('?');
-    return ({ x }) => orDash(names.map((header) => requestHeader(x, header)).find((value) => value !== undefined));
+function piecesOf(format: string): Piece[] {
+  const pieces: Piece[] = [];
+  let last = 0;
+  for (const match of format.matchAll(/%(?:([A-Z_0-9]+)(?:\(([^)]*)\))?(?::(\d+))?)?%/g)) {
+    if (match.index > last) pieces.push(format.slice(last, match.index));
+    const [whole, name, argument, maxLength] = match;
+    pieces.push(
+      name === undefined ? '%' : { value: compileOperator(name, argument), maxLength: Number(maxLength ?? Number.POSITIVE_INFINITY) },
+    );
+    last = match.index + whole.length;
   }
-  return OPERATORS[name] ?? constant('-');
+  if (last < format.length) pieces.push(format.slice(last));
+  return pieces;
 }
 
-function requestHeader(x: Exchange, name: string): string | undefined {
-  switch (name) {
-    case ':method':
-      return x.request.method;
-    case ':path':
-      return x.request.path;
-    case ':authority':
-      return x.request.authority;
-    case ':scheme':
-      return x.request.scheme;
-    case 'x-envoy-original-path':
-      return x.originalPath !== '' && x.originalPath !== x.request.path ? x.originalPath : x.request.header(name);
-    default:
-      return x.request.header(name);
+/** Undefined = the field is left out. */
+type JsonPart = (entry: LogEntry) => unknown;
+
+/** As Envoy's JSON formatter (asked): keys are sorted, a lone operator keeps its type, without value it is null, fractions are strings. */
+function compileJson(format: JsonFormat, omitEmpty: boolean): JsonPart {
+  if (typeof format === 'string') return jsonText(format, omitEmpty);
+  if (typeof format === 'number') return constant(Number.isInteger(format) ? format : String(format));
+  if (typeof format !== 'object' || format === null) return constant(format);
+  if (isList(format)) {
+    const items = format.map((item) => compileJson(item, omitEmpty));
+    return (entry) => items.map((item) => item(entry) ?? null);
   }
+  const fields = Object.keys(format)
+    .sort()
+    .map((name) => [name, compileJson(format[name]!, omitEmpty)] as const);
+  return (entry) => {
+    const json: Record<string, unknown> = {};
+    for (const [name, part] of fields) {
+      const value = part(entry);
+      if (value !== undefined) json[name] = value;
+    }
+    return omitEmpty && Object.keys(json).length === 0 ? undefined : json;
+  };
+}
+
+function jsonText(format: string, omitEmpty: boolean): JsonPart {
+  const pieces = piecesOf(format);
+  const [only] = pieces;
+  if (pieces.length !== 1 || only === undefined || typeof only === 'string') return joined(pieces, omitEmpty ? '' : '-');
+  return (entry) => {
+    const value = only.value(entry);
+    if (isAbsent(value)) return omitEmpty ? undefined : null;
+    return typeof value === 'string' ? textOf(value, only.maxLength, '') : value;
+  };
+}
+
+function constant(value: unknown): JsonPart {
+  return () => value;
+}
+
+function isList(format: JsonFormat & object): format is readonly JsonFormat[] {
+  return Array.isArray(format);
 }

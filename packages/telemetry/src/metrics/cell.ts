@@ -33,7 +33,7 @@ export class Cells {
   }
 
   of(labels: Labels): Cell {
-    const key = Object.values(labels).join('\u0000');
+    const key = Object.entries(labels).flat().join('\u0000');
     let cell = this.byLabels.get(key);
     if (cell === undefined) {
       // A hard cap on series: what comes after it is counted together, visibly.

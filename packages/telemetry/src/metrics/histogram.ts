@@ -8,11 +8,13 @@ export class Histogram {
   /** Per bucket, not cumulative; the last one is +Inf. */
   readonly counts: Float64Array = new Float64Array(BUCKETS.length + 1);
   sum = 0;
+  count = 0;
 
   observe(value: number): void {
     let index = 0;
     while (index < BUCKETS.length && value > BUCKETS[index]!) index++;
     this.counts[index]!++;
     this.sum += value;
+    this.count++;
   }
 }

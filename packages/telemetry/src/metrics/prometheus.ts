@@ -17,7 +17,8 @@ export function renderPrometheus(cells: Iterable<Cell>, gauges: readonly Gauge[]
   const responseSizes: string[] = ['# TYPE istio_response_bytes histogram'];
   for (const cell of cells) {
     const labels = formatLabels(cell.labels);
-    counters.push(`istio_requests_total{${labels}} ${cell.requests}`);
+    // A cell of Telemetry's making may be for one metric alone.
+    if (cell.requests > 0) counters.push(`istio_requests_total{${labels}} ${cell.requests}`);
     renderHistogram(durations, 'istio_request_duration_milliseconds', labels, cell.duration);
     renderHistogram(requestSizes, 'istio_request_bytes', labels, cell.requestBytes);
     renderHistogram(responseSizes, 'istio_response_bytes', labels, cell.responseBytes);
@@ -34,6 +35,7 @@ export function renderPrometheus(cells: Iterable<Cell>, gauges: readonly Gauge[]
 }
 
 function renderHistogram(lines: string[], name: string, labels: string, histogram: Histogram): void {
+  if (histogram.count === 0) return;
   let cumulative = 0;
   for (let index = 0; index < histogram.counts.length; index++) {
     cumulative += histogram.counts[index]!;

@@ -1,69 +1,46 @@
-import type { Exchange, Outcome } from '@ripstop/core';
-import { type Cell, Cells } from './cell.ts';
+import type { Exchange, MetricOverride, Outcome } from '@ripstop/core';
+import { type Cell, Cells, type Labels } from './cell.ts';
+import { ExchangeIndex } from './exchange-index.ts';
 import { LabelMaker, type TelemetryNode } from './labels.ts';
-
-type ByCode = Map<number, Cell>;
-
-/** Hosts without a service of their own (PassthroughCluster, no route) that get series by name; the rest share one. */
-const MAX_FOREIGN_HOSTS = 500;
+import { type MetricPlan, planOf } from './metric-plan.ts';
 
 /**
- * Istio's standard HTTP metrics. Per request: one WeakMap look-up by endpoint (outbound) or connection (inbound), one Map look-up by
- * status and flags, and additions. Label strings are built only when a cell is made.
+ * Istio's standard HTTP metrics. Per request: one look-up of its cell, and additions. Label strings are built only when a cell is made,
+ * but for tags that Telemetry computes from the request.
  */
 export class RequestMetrics {
   readonly cells: Cells = new Cells();
   private readonly labels: LabelMaker;
-  private readonly byObject = new WeakMap<object, ByCode>();
-  private readonly byHost = new Map<string, ByCode>();
+  private readonly plain = new ExchangeIndex<Cell>();
+  /** By the overrides of a listener; a push brings a new list. */
+  private readonly overridden = new WeakMap<readonly MetricOverride[], ExchangeIndex<MetricPlan>>();
 
   constructor(node: TelemetryNode) {
     this.labels = new LabelMaker(node);
   }
 
   record(x: Exchange, outcome: Outcome): void {
-    const codes = this.codesFor(x);
-    // Flags take 25 bits, status 10, gRPC status 5: together still an exact integer.
-    const key = (x.flags * 1024 + outcome.status) * 32 + (outcome.grpcStatus === undefined ? 31 : outcome.grpcStatus & 31);
-    let cell = codes.get(key);
-    if (cell === undefined) {
-      cell = this.cells.of(x.direction === 'inbound' ? this.labels.inbound(x, outcome) : this.labels.outbound(x, outcome));
-      codes.set(key, cell);
+    const { metrics } = x.manager;
+    if (metrics.length > 0) {
+      this.planFor(metrics, x, outcome).record(x, outcome);
+      return;
     }
+    const cell = this.plain.of(x, outcome, this.makeCell);
     cell.add(outcome.endedAt - x.startedAt, outcome.requestBytes, outcome.responseBytes);
   }
 
-  private codesFor(x: Exchange): ByCode {
-    if (x.direction === 'inbound') return this.inboundCodes(x);
-    const object = x.endpoint?.workload === undefined && !x.cluster?.services.length ? undefined : (x.endpoint ?? x.cluster);
-    return object === undefined ? this.hostCodes(x.request.authority) : codesOf(this.byObject, object);
-  }
+  private readonly makeCell = (x: Exchange, outcome: Outcome): Cell => this.cells.of(this.labelsOf(x, outcome));
 
-  /** By connection and authority: one connection may ask for several hosts. */
-  private inboundCodes(x: Exchange): ByCode {
-    const codes = codesOf(this.byObject, x.peer) as ByCode & { authority?: string };
-    if (codes.authority === undefined) codes.authority = x.request.authority;
-    return codes.authority === x.request.authority
-      ? codes
-      : this.hostCodes(`${x.peer.mtls ? x.peer.uriSans[0] : ''} ${x.request.authority}`);
-  }
-
-  private hostCodes(host: string): ByCode {
-    const key = this.byHost.size < MAX_FOREIGN_HOSTS || this.byHost.has(host) ? host : '';
-    let codes = this.byHost.get(key);
-    if (codes === undefined) {
-      codes = new Map();
-      this.byHost.set(key, codes);
+  private planFor(metrics: readonly MetricOverride[], x: Exchange, outcome: Outcome): MetricPlan {
+    let index = this.overridden.get(metrics);
+    if (index === undefined) {
+      index = new ExchangeIndex();
+      this.overridden.set(metrics, index);
     }
-    return codes;
+    return index.of(x, outcome, (...exchange) => planOf(metrics, this.labelsOf(...exchange), this.cells));
   }
-}
 
-function codesOf(map: WeakMap<object, ByCode>, object: object): ByCode {
-  let codes = map.get(object);
-  if (codes === undefined) {
-    codes = new Map();
-    map.set(object, codes);
+  private labelsOf(x: Exchange, outcome: Outcome): Labels {
+    return x.direction === 'inbound' ? this.labels.inbound(x, outcome) : this.labels.outbound(x, outcome);
   }
-  return codes;
 }

@@ -9,7 +9,7 @@ import {
   type Tracer,
   trace,
 } from '@opentelemetry/api';
-import { type Exchange, formatResponseFlags, type Outcome, type Random } from '@ripstop/core';
+import { type Exchange, formatResponseFlags, type Outcome, type Random, type TagSource } from '@ripstop/core';
 import { formatTraceparent, parseTraceparent, type TraceContext } from './trace-context.ts';
 
 /** What an exchange's `telemetry` slot holds when it takes part in a trace. */
@@ -137,14 +137,41 @@ function remoteContext(remote: TraceContext | undefined): Context {
 function requestAttributes(x: Exchange): Record<string, string> {
   return {
     'http.request.method': x.request.method,
-    'url.path': x.request.path,
+    'url.path': x.request.path.slice(0, x.manager.tracing?.maxPathTagLength ?? 256),
     'server.address': x.request.authority,
-    ...x.manager.tracing?.tags,
   };
+}
+
+/** Tags of the listener's configuration; a header is read as it came, what policies noted is known at the end. */
+function addTags(span: Span, x: Exchange): void {
+  const tags = x.manager.tracing?.tags;
+  if (tags === undefined) return;
+  for (const [name, source] of tags) {
+    const value = tagValue(source, x);
+    if (value !== '') span.setAttribute(name, value);
+  }
+}
+
+function tagValue(source: TagSource, x: Exchange): string {
+  switch (source.kind) {
+    case 'literal':
+      return source.value;
+    case 'environment':
+      return process.env[source.name] ?? source.defaultValue;
+    case 'header':
+      return x.request.headerLines(source.name)[0] ?? source.defaultValue;
+    case 'metadata': {
+      let value: unknown = x.metadata?.get(source.filter);
+      for (const key of source.path)
+        value = typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[key] : undefined;
+      return value === undefined ? source.defaultValue : typeof value === 'string' ? value : JSON.stringify(value);
+    }
+  }
 }
 
 function finish(span: Span, x: Exchange, outcome: Outcome): void {
   span.updateName(operation(x));
+  addTags(span, x);
   span.setAttribute('http.response.status_code', outcome.status);
   span.setAttribute('response_flags', formatResponseFlags(x.flags));
   if (x.cluster !== undefined) span.setAttribute('upstream_cluster', x.cluster.name);

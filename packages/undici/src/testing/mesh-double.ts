@@ -197,6 +197,8 @@ const MANAGER: Omit<HttpConnectionManager, 'routes'> = {
   streamIdleTimeoutMs: 0,
   tracing: undefined,
   accessLogs: [],
+  metrics: [],
+  keepsTimes: false,
   upgrades: ['websocket'],
 };
 
