@@ -1,8 +1,7 @@
-import { createHash } from 'node:crypto';
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Clock, ConfigSource, ConfigSubscription, ConfigUpdate, RawResource, Rejection, Timer } from '@ripstop/core';
 import { SECRET_TYPE_URL } from '@ripstop/xds-api';
+import { readCacheFile, writeCacheFile } from './cache-file.ts';
 
 export interface CachedSourceOptions {
   readonly dir: string;
@@ -12,13 +11,10 @@ export interface CachedSourceOptions {
   readonly log?: (line: string) => void;
 }
 
-interface CacheFile {
-  readonly savedAt: number;
-  readonly types: Readonly<Record<string, readonly { readonly name: string; readonly version: string; readonly body: string }[]>>;
-}
-
 const WEEK_MS = 7 * 24 * 3_600_000;
 const SAVE_DELAY_MS = 250;
+/** Clocks are set back; a file from further in the future is not believed. */
+const SKEW_MS = 5 * 60_000;
 
 /**
  * The last-known-good configuration on disk. It is served at once at start; the first live update of a type replaces the cached one
@@ -94,44 +90,23 @@ export class CachedSource implements ConfigSource {
     this.timer = this.options.clock.setTimer(() => this.save(), SAVE_DELAY_MS);
   }
 
-  /** Written beside and renamed over: a crash leaves the old file or the new one. */
   private save(): void {
     this.timer = undefined;
-    const types = Object.fromEntries(
-      [...this.current].map(([typeUrl, resources]) => [
-        typeUrl,
-        [...resources.values()].map(({ name, version, body }) => ({ name, version, body: Buffer.from(body).toString('base64') })),
-      ]),
-    );
-    const content = JSON.stringify({ savedAt: this.options.clock.wallTime(), types } satisfies CacheFile);
+    const types = new Map([...this.current].map(([typeUrl, resources]) => [typeUrl, [...resources.values()]]));
     try {
-      mkdirSync(this.options.dir, { recursive: true, mode: 0o700 });
-      writeFileSync(`${this.file}.tmp`, `${checksum(content)}\n${content}`, { mode: 0o600 });
-      renameSync(`${this.file}.tmp`, this.file);
+      writeCacheFile(this.file, { savedAt: this.options.clock.wallTime(), types });
     } catch (error) {
       this.options.log?.(`the configuration cache ${this.file} cannot be written: ${error instanceof Error ? error.message : error}`);
     }
   }
 
-  private load(): [string, RawResource[]][] {
-    let text: string;
-    try {
-      text = readFileSync(this.file, 'utf8');
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT')
-        this.options.log?.(`the configuration cache ${this.file} cannot be read: ${(error as Error).message}`);
-      return [];
-    }
-    const line = text.indexOf('\n');
-    const content = text.slice(line + 1);
-    if (line === -1 || text.slice(0, line) !== checksum(content)) return this.ignore('it is damaged or was not written to its end');
-    const { savedAt, types } = JSON.parse(content) as CacheFile;
-    const ageMs = this.options.clock.wallTime() - savedAt;
+  private load(): readonly (readonly [string, readonly RawResource[]])[] {
+    const read = readCacheFile(this.file);
+    if ('refused' in read) return read.refused === undefined ? [] : this.ignore(read.refused);
+    const ageMs = this.options.clock.wallTime() - read.savedAt;
     if (ageMs > (this.options.maxAgeMs ?? WEEK_MS)) return this.ignore(`it is ${Math.round(ageMs / 3_600_000)} h old`);
-    return Object.entries(types).map(([typeUrl, resources]) => [
-      typeUrl,
-      resources.map(({ name, version, body }) => ({ name, version, body: Buffer.from(body, 'base64') })),
-    ]);
+    if (ageMs < -SKEW_MS) return this.ignore('it was saved in the future: is the clock right?');
+    return [...read.types];
   }
 
   private ignore(reason: string): [] {
@@ -142,8 +117,4 @@ export class CachedSource implements ConfigSource {
 
 export function createCachedSource(inner: ConfigSource, options: CachedSourceOptions): CachedSource {
   return new CachedSource(inner, options);
-}
-
-function checksum(content: string): string {
-  return createHash('sha256').update(content).digest('hex');
 }
