@@ -174,8 +174,8 @@ export const FINDINGS: readonly ErrorRow[] = [
   { code: 'RIPSTOP_OUT_OF_RANGE', happened: 'A number is too small or too large.', remedy: 'Give one of the range in the message.' },
   {
     code: 'RIPSTOP_UNENFORCEABLE',
-    happened: 'A policy is right and this version cannot enforce it, so what it speaks of is denied.',
-    remedy: 'Remove it, or write it as ALLOW or DENY.',
+    happened: 'A CUSTOM policy names an external authorizer that cannot be asked, so what the policy selects is denied.',
+    remedy: 'Define the provider in `extensionProviders` of the MeshConfig, with a service of the mesh.',
   },
   { code: 'RIPSTOP_UNKNOWN_FIELD', happened: 'A field does not exist.', remedy: 'Write the one that the message suggests, or remove it.' },
   {
@@ -233,8 +233,13 @@ export const FINDINGS: readonly ErrorRow[] = [
 export const DETAILS: readonly ErrorRow[] = [
   {
     code: 'ripstop_unenforceable_filter{…}',
-    happened: '403: the configuration asks for a security filter that this version cannot enforce (external authorization).',
+    happened: '403: the configuration asks for a security filter that this version cannot enforce.',
     remedy: 'Remove the filter at its source, or keep the workload on an Envoy sidecar.',
+  },
+  {
+    code: 'ripstop_body_unreadable{…}',
+    happened: '403: the named filter is to see the body, which this driver does not show (gRPC servers, calls that an app makes).',
+    remedy: 'Leave includeRequestBodyInCheck out for that workload.',
   },
   {
     code: 'ripstop_filter_failed',

@@ -3,6 +3,13 @@ import { allowNothing, denyAll, policies } from './table/authorization.ts';
 import { callerHeaders } from './table/caller-headers.ts';
 import { gatewayCodec, serverCodec } from './table/codec.ts';
 import { destinations } from './table/destinations.ts';
+import {
+  authorizerSeesBodies,
+  badAuthorizer,
+  boundedBodies,
+  externalAuthorization,
+  gatewayAuthorization,
+} from './table/external-authorization.ts';
 import { besideGateway, gateway } from './table/gateway.ts';
 import { load } from './table/load.ts';
 import { localReplies } from './table/local-replies.ts';
@@ -28,6 +35,11 @@ export const tables: readonly Table[] = [
   denyAll,
   allowNothing,
   policies,
+  externalAuthorization,
+  authorizerSeesBodies,
+  boundedBodies,
+  badAuthorizer,
+  gatewayAuthorization,
   permissive,
   strict,
   disabled,

@@ -20,6 +20,8 @@ interface DecodedFilter {
   readonly name: string;
   readonly factory: AnyFilterFactory;
   readonly config: unknown;
+  /** Off, unless a route has a configuration of its own. */
+  readonly disabled: boolean;
 }
 
 /** One place in the order: what the configuration names, or the app's own, which needs no instance. */
@@ -53,9 +55,11 @@ export class HttpFilters {
         continue;
       }
       const { name, factory, config } = place;
-      const override = mostSpecific(overrides, name);
-      if (override === 'disabled') continue;
-      const filter = factory.create(config, override === undefined ? undefined : decodeOverride(factory, override, name), this.env);
+      const found = overridesOf(overrides, name);
+      if (found === 'disabled' || (found.length === 0 && place.disabled)) continue;
+      const decoded = (factory.mergeOverrides === undefined ? found.slice(-1) : found).map((any) => decodeOverride(factory, any, name));
+      const override = decoded.length < 2 ? decoded[0] : decoded.reduce((general, specific) => factory.mergeOverrides!(general, specific));
+      const filter = factory.create(config, override, this.env);
       if (filter !== undefined) made.push(filter);
     }
     return made;
@@ -92,7 +96,7 @@ function innerType(any: Any): string {
 
 function decodeFilter(message: HttpFilter, registry: ReadonlyMap<string, AnyFilterFactory>, direction: Direction): DecodedFilter[] {
   const any = message.configType?.$case === 'typedConfig' ? message.configType.value : undefined;
-  if (any === undefined || message.disabled) return [];
+  if (any === undefined) return [];
   const type = innerType(any);
   if (typeName(type) === Router.$type) return [];
   const factory = registry.get(typeUrlOf(typeName(type)));
@@ -103,22 +107,25 @@ function decodeFilter(message: HttpFilter, registry: ReadonlyMap<string, AnyFilt
   }
   if (!factory.directions.includes(direction)) return [];
   try {
-    return [{ name: message.name, factory, config: factory.decode(any.value) }];
+    return [{ name: message.name, factory, config: factory.decode(any.value), disabled: message.disabled }];
   } catch (error) {
     throw new Error(`http filter ${message.name}: ${error instanceof Error ? error.message : error}`);
   }
 }
 
-function mostSpecific(overrides: FilterOverrides, name: string): Any | 'disabled' | undefined {
-  for (let index = overrides.length - 1; index >= 0; index--) {
-    const any = overrides[index]![name];
+/** Least specific first. What is disabled by the most specific one that says so is off, whatever stands behind it. */
+function overridesOf(overrides: FilterOverrides, name: string): readonly Any[] | 'disabled' {
+  const found: Any[] = [];
+  let disabled = false;
+  for (const level of overrides) {
+    const any = level[name];
     if (any === undefined) continue;
-    if (!isAny(RouteFilterConfig, any)) return any;
-    const wrapped = unpackAny(RouteFilterConfig, any);
-    if (wrapped.disabled) return 'disabled';
-    if (wrapped.config !== undefined) return wrapped.config;
+    const wrapped = isAny(RouteFilterConfig, any) ? unpackAny(RouteFilterConfig, any) : undefined;
+    disabled = wrapped?.disabled ?? false;
+    if (wrapped === undefined) found.push(any);
+    else if (wrapped.config !== undefined && !wrapped.disabled) found.push(wrapped.config);
   }
-  return undefined;
+  return disabled ? 'disabled' : found;
 }
 
 function decodeOverride(factory: AnyFilterFactory, any: Any, name: string): unknown {

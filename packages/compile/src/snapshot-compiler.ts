@@ -15,6 +15,7 @@ import type {
   Random,
   Rejection,
   Snapshot,
+  UpstreamCalls,
 } from '@ripstop/core';
 import {
   CLUSTER_TYPE_URL,
@@ -22,6 +23,7 @@ import {
   Cluster as ClusterMessage,
   Cors,
   ENDPOINT_TYPE_URL,
+  ExtAuthz,
   HTTPFault,
   HttpFilter,
   HttpRbac,
@@ -51,6 +53,10 @@ export interface SnapshotCompilerOptions {
   readonly clusterStates: ClusterStates;
   /** Own address, for consistent hashes of the source address. */
   readonly ownAddress?: string;
+  /** Own SPIFFE id, which authorizers are told. */
+  readonly ownSpiffeId?: () => string;
+  /** Carries the calls of filters that ask somebody. */
+  readonly calls?: UpstreamCalls;
   /** Router nodes serve the listeners that they are sent. */
   readonly router?: boolean;
   readonly log?: (line: string) => void;
@@ -275,11 +281,13 @@ export class SnapshotCompiler {
   }
 
   private filterEnv(direction: Direction): FilterEnv {
-    const { clock, random } = this.options;
+    const { clock, random, calls, ownSpiffeId } = this.options;
     return {
       clock,
       random,
       direction,
+      calls,
+      ownSpiffeId,
       state: <T>(key: string, create: () => T): T => {
         if (!this.states.has(key)) this.states.set(key, create());
         return this.states.get(key) as T;
@@ -292,10 +300,15 @@ function sorted(names: readonly string[]): string[] {
   return [...new Set(names)].sort();
 }
 
+const TRIAL_EXT_AUTHZ = ExtAuthz.fromPartial({
+  services: { $case: 'grpcService', value: { targetSpecifier: { $case: 'envoyGrpc', value: { clusterName: 'trial' } } } },
+});
+
 const TRIAL_FILTERS: readonly HttpFilter[] = [
   ['envoy.filters.http.fault', packAny(HTTPFault, HTTPFault.fromPartial({}))] as const,
   ['envoy.filters.http.cors', packAny(Cors, Cors.fromPartial({}))] as const,
   ['envoy.filters.http.rbac', packAny(HttpRbac, HttpRbac.fromPartial({}))] as const,
+  ['envoy.filters.http.ext_authz', packAny(ExtAuthz, TRIAL_EXT_AUTHZ)] as const,
 ].map(([name, value]) => HttpFilter.fromPartial({ name, configType: { $case: 'typedConfig', value } }));
 
 function gatewayOf({ decoded, chains, defaultChain }: CompiledListener): GatewayListener {

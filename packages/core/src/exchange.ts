@@ -1,5 +1,7 @@
 import type { Cluster, Endpoint } from './cluster/cluster.ts';
 import type { DecisionRecord } from './decision-record.ts';
+import type { Filter } from './filter.ts';
+import type { RequestBody } from './request-body.ts';
 import type { ResponseFlags } from './response-flags.ts';
 import type { HeaderMutations, HttpConnectionManager, Route, VirtualHost } from './route/route.ts';
 import type { Snapshot } from './snapshot.ts';
@@ -90,6 +92,8 @@ export interface ExchangeInit {
   readonly parent?: Exchange | undefined;
 }
 
+const NO_FILTERS: readonly Filter[] = [];
+
 /** One request and its response, with everything that was decided about it. One object per request, no closures. */
 export class Exchange {
   readonly direction: Direction;
@@ -135,6 +139,12 @@ export class Exchange {
   originalPath = '';
   /** Dynamic metadata by filter name (JWT payload, shadow verdicts). */
   metadata: Map<string, Readonly<Record<string, unknown>>> | undefined = undefined;
+  /** Filters that look into bodies find it here; undefined = there is none. */
+  body: RequestBody | undefined = undefined;
+  /** Those that run for this request; they stay the same when the route is chosen again. */
+  filters: readonly Filter[] = NO_FILTERS;
+  /** A filter has changed what routes look at: the route is chosen again behind the filters. */
+  clearRoute = false;
   /** Owned by the telemetry sink. */
   telemetry: unknown = undefined;
   decision: DecisionRecord | undefined = undefined;

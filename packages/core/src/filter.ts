@@ -2,6 +2,7 @@ import type { Direction, Exchange, ResponseHead } from './exchange.ts';
 import type { LocalReply } from './local-reply.ts';
 import type { Outcome } from './outcome.ts';
 import type { Clock, Random } from './ports.ts';
+import type { UpstreamCalls } from './upstream-calls.ts';
 
 /** A compiled filter of one route. Two phases and an end, no onion: see architecture decision 5. */
 export interface Filter {
@@ -24,6 +25,10 @@ export interface FilterEnv {
   /** Run-time state that survives configuration pushes (token buckets, counters), by a key that the filter chooses. */
   state<T>(key: string, create: () => T): T;
   readonly direction: Direction;
+  /** Own SPIFFE id. */
+  readonly ownSpiffeId?: (() => string) | undefined;
+  /** Without, filters that would ask somebody refuse every request. */
+  readonly calls?: UpstreamCalls | undefined;
 }
 
 /** Turns one filter type's configuration into a filter. A registry of these is a value, passed in. */
@@ -35,6 +40,8 @@ export interface FilterFactory<C> {
   /** Throws when the configuration cannot be honoured; the resource is then refused. */
   decode(body: Uint8Array): C;
   decodeOverride?(body: Uint8Array): C;
+  /** Joins the overrides of two levels; without it the most specific one replaces the others whole. */
+  mergeOverrides?(general: C, specific: C): C;
   /** Undefined = nothing to do on this route; costs nothing. */
   create(config: C, override: C | undefined, env: FilterEnv): Filter | undefined;
 }

@@ -56,19 +56,11 @@ export class Pipeline {
     if (rejected !== undefined) return settle(x, rejected);
     if (listener) applyForwardedHeaders(x, this.env.ownSpiffeId?.() ?? '');
     x.originalPath = x.request.path;
-    const question = x.request.path.indexOf('?');
-    x.matchPath = question === -1 ? x.request.path : x.request.path.slice(0, question);
     if (x.manager.stripPort !== undefined || x.manager.stripTrailingHostDot) stripHost(x);
 
-    const host = x.manager.routes.virtualHost(x.request.authority);
-    x.virtualHost = host;
-    // Who must come back by https is asked for no route.
-    x.route =
-      host === undefined || (host.requireTls && clientScheme(x.request) !== 'https')
-        ? undefined
-        : firstMatch(host.index === undefined ? host.routes : host.index.candidates(x.matchPath), x);
-    const filters = x.route?.filters ?? x.manager.defaultFilters;
-    const refused = x.decision === undefined ? runFilters(x, filters, 0) : explainFilters(x, filters, x.decision);
+    chooseRoute(x);
+    x.filters = x.route?.filters ?? x.manager.defaultFilters;
+    const refused = x.decision === undefined ? runFilters(x, x.filters, 0) : explainFilters(x, x.filters, x.decision);
     if (refused === undefined) return settle(x, this.act(x));
     if (refused instanceof Promise) return refused.then((reply) => settle(x, reply ?? this.act(x)));
     return settle(x, refused);
@@ -98,7 +90,7 @@ export class Pipeline {
   respond(x: Exchange, head: ResponseHead): void {
     x.response = head;
     if (x.manager.keepsTimes && x.details === '') x.respondedAt = this.env.clock.now();
-    const filters = x.route?.filters ?? NO_FILTERS;
+    const filters = x.route === undefined ? NO_FILTERS : x.filters;
     for (let index = filters.length - 1; index >= 0; index--) filters[index]!.onResponse?.(x, head);
     x.clusterHeaders?.onResponse(x, head);
     x.route?.headers?.onResponse(x, head);
@@ -107,12 +99,13 @@ export class Pipeline {
   }
 
   end(x: Exchange, outcome: Outcome): void {
-    const filters = x.route?.filters ?? x.manager.defaultFilters;
+    const { filters } = x;
     for (let index = 0; index < filters.length; index++) filters[index]!.onEnd?.(x, outcome);
     x.decision?.close(resultOf(x, outcome));
   }
 
   private act(x: Exchange): LocalReply | undefined {
+    if (x.clearRoute) chooseRoute(x);
     const { route } = x;
     if (x.virtualHost?.requireTls && clientScheme(x.request) !== 'https') {
       const location = `https://${x.request.authority}${x.request.path}`;
@@ -167,6 +160,18 @@ function stripHost({ request, manager, peer }: Exchange): void {
   if (manager.stripTrailingHostDot && host.endsWith('.')) host = host.slice(0, -1);
   if (manager.stripPort === 'any' || (manager.stripPort === 'matching' && host.endsWith(`:${peer.localPort}`))) host = withoutPort(host);
   if (host !== request.authority) request.authority = host;
+}
+
+function chooseRoute(x: Exchange): void {
+  const question = x.request.path.indexOf('?');
+  x.matchPath = question === -1 ? x.request.path : x.request.path.slice(0, question);
+  const host = x.manager.routes.virtualHost(x.request.authority);
+  x.virtualHost = host;
+  // Who must come back by https is asked for no route.
+  x.route =
+    host === undefined || (host.requireTls && clientScheme(x.request) !== 'https')
+      ? undefined
+      : firstMatch(host.index === undefined ? host.routes : host.index.candidates(x.matchPath), x);
 }
 
 function firstMatch(routes: readonly Route[], x: Exchange): Route | undefined {

@@ -8,6 +8,7 @@ import {
   resetReply,
   type Snapshot,
   type Timer,
+  UNREADABLE_BODY,
 } from '@ripstop/core';
 import { AnswerHead } from './answer-head.ts';
 import { CallHead } from './call-head.ts';
@@ -101,6 +102,7 @@ export class InboundCall {
       port: this.#port,
       startedAt: clock.now(),
     });
+    x.body = UNREADABLE_BODY;
     // The caller's grpc-timeout.
     x.deadline = x.startedAt + Number(this.#call.getDeadline()) - clock.wallTime();
     return x;

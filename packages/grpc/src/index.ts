@@ -5,3 +5,4 @@ export { meshCredentials } from './mesh-credentials.ts';
 export { type MeshTarget, meshTarget, parseMeshTarget } from './mesh-target.ts';
 export { meshServerCredentials } from './server-credentials.ts';
 export { meshServerInterceptor, type WorkloadPort } from './server-interceptor.ts';
+export { GrpcUpstreamCalls } from './upstream-calls.ts';

@@ -116,13 +116,6 @@ function checkServiceEntry(spec: ServiceEntrySpec, report: Report): void {
 
 function checkAuthorizationPolicy(spec: AuthorizationPolicySpec, report: Report): void {
   checkTargets(spec, report);
-  if (spec.action === 'CUSTOM')
-    report(
-      'RIPSTOP_UNENFORCEABLE',
-      'error',
-      ['spec', 'action'],
-      'CUSTOM authorization is not honoured by this version; what its rules select is denied rather than let pass without it',
-    );
   for (const [index, rule] of (spec.rules ?? []).entries()) checkRule(rule, ['spec', 'rules', index], report);
 }
 

@@ -9,6 +9,7 @@ import {
   SnapshotRef,
   type TelemetrySink,
 } from '@ripstop/core';
+import { GrpcUpstreamCalls } from '@ripstop/grpc';
 import { createIdentity, Identity } from '@ripstop/identity';
 import { jwtAuthn } from '@ripstop/jwt';
 import { type AdminServer, createAdminServer, createTelemetry, type Telemetry } from '@ripstop/telemetry';
@@ -42,6 +43,7 @@ export class Runtime {
   readonly random: Random;
   readonly environment: MeshEnvironment;
   private readonly filters: readonly MeshFilter[];
+  private readonly grpcCalls: GrpcUpstreamCalls;
   private ads: AdsSource | undefined;
   private loop: ConfigLoop | undefined;
   private admin: AdminServer | undefined;
@@ -93,6 +95,7 @@ export class Runtime {
       open: environment.openSocket,
       log: settings.log,
     });
+    this.grpcCalls = new GrpcUpstreamCalls(this);
   }
 
   /** Starts the admin server and the configuration; resolves when the first is up and the second is asked for. */
@@ -106,6 +109,8 @@ export class Runtime {
       filters: [...standardFilters(), erase(jwtAuthn), ...this.filters.filter(isFactory)],
       appFilters: this.filters.filter((filter): filter is AppFilter => !isFactory(filter)),
       ownAddress: this.node.address,
+      ownSpiffeId: () => this.node.spiffeId,
+      calls: { http: (call) => this.dispatcher.call(call), grpc: (call) => this.grpcCalls.call(call) },
       clusterStates: new ClusterStates({ clock, random, resolveDns, log: this.settings.log }),
       router: this.settings.role === 'router',
       log: this.settings.log,
@@ -159,6 +164,7 @@ export class Runtime {
     this.ads?.close();
     this.identity?.close();
     await this.dispatcher.close();
+    this.grpcCalls.close();
     await this.admin?.close();
     this.signals.close();
   }

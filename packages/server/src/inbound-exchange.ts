@@ -1,6 +1,17 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { type Exchange, isGrpcContentType, type LocalReply, maxDurationReply, ResponseFlag, resetReply, type Timer } from '@ripstop/core';
+import {
+  type BodyStart,
+  type Exchange,
+  isGrpcContentType,
+  type LocalReply,
+  maxDurationReply,
+  type RequestBody,
+  ResponseFlag,
+  resetReply,
+  type Timer,
+} from '@ripstop/core';
+import { readBodyStart } from './body-start.ts';
 import type { InboundConnection } from './inbound-connection.ts';
 import type { ListenerParts } from './listener-parts.ts';
 import { hasBody, isSending, writeLocalReply } from './local-response.ts';
@@ -12,8 +23,10 @@ import { watchStatusLine } from './upgrade-status.ts';
 const UNCOUNTED_BYTES = 65_536;
 
 /** One request that this process answers, from its verdict to the end of the response. */
-export class InboundExchange implements ResponseWatcher {
+export class InboundExchange implements ResponseWatcher, RequestBody {
   readonly x: Exchange;
+  /** 100 Continue was said already: a filter wanted to see the body. */
+  continued = false;
   private readonly parts: ListenerParts;
   private readonly connection: InboundConnection;
   private timer: Timer | undefined = undefined;
@@ -50,6 +63,16 @@ export class InboundExchange implements ResponseWatcher {
     if (length !== undefined && Number(length) <= UNCOUNTED_BYTES) this.requestBytes = Number(length);
     else if (length !== undefined) watchRequestBody(request, this);
     else if (request.headers['transfer-encoding'] !== undefined) watchRequestBody(request, this);
+  }
+
+  /** See RequestBody. */
+  read(bytes: number): Promise<BodyStart> {
+    const response = this.response!;
+    if (!this.continued && response.req.headers.expect?.toLowerCase() === '100-continue') {
+      this.continued = true;
+      response.writeContinue();
+    }
+    return readBodyStart(response.req, bytes);
   }
 
   /** The app answers, in time or not. */

@@ -86,13 +86,13 @@ export class InboundGuard {
     this.begin(connection, request, response, (served) => {
       if (forwarder !== undefined) {
         served.handOver(response);
-        if (event === 'checkContinue') response.writeContinue();
+        if (event === 'checkContinue' && !served.continued) response.writeContinue();
         forwarder.request(served.x, request, response);
         return;
       }
       served.serve();
       if (hasBody(request)) keepContext(request, served.x, telemetry);
-      telemetry.run(served.x, () => this.hand(event, request, response));
+      telemetry.run(served.x, () => this.hand(served.continued ? 'request' : event, request, response));
     });
   }
 
@@ -176,6 +176,7 @@ export class InboundGuard {
     this.gate.lastRequestAt = x.startedAt;
     const served = new InboundExchange(parts, connection, x);
     served.watch(request, response);
+    if (hasBody(request)) x.body = served;
     const verdict = this.judge(x, request, head);
     if (verdict === undefined) proceed(served);
     else if (verdict instanceof Promise) this.settle(verdict, served, response, proceed);

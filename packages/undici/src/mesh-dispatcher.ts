@@ -6,10 +6,14 @@ import {
   type IdentitySource,
   isGrpcContentType,
   NO_PEER,
+  type NoAnswer,
   type Pipeline,
   type Random,
   type SnapshotRef,
   type TelemetrySink,
+  UNREADABLE_BODY,
+  type UpstreamAnswer,
+  type UpstreamHttpCall,
 } from '@ripstop/core';
 import { Dispatcher, Dispatcher1Wrapper, errors } from 'undici';
 import { AttemptHandler } from './attempt-handler.ts';
@@ -21,6 +25,7 @@ import { type Origin, OriginCache } from './origin.ts';
 import { OutboundHead } from './outbound-head.ts';
 import { ProcessHold } from './process-hold.ts';
 import { RequestError } from './request-error.ts';
+import { callUpstream } from './upstream-call.ts';
 
 /** What a {@link MeshDispatcher} is made of. */
 export interface MeshDispatcherOptions {
@@ -121,6 +126,7 @@ export class MeshDispatcher extends Dispatcher {
       startedAt: clock.now(),
       parent: telemetry.current(),
     });
+    if (options.body != null) x.body = UNREADABLE_BODY;
     this.#running++;
     new AttemptHandler(this.#env, x, app, options.body, typeof options.upgrade === 'string' ? options.upgrade : undefined).begin();
     return true;
@@ -130,6 +136,11 @@ export class MeshDispatcher extends Dispatcher {
   forward(x: Exchange, body: Dispatcher.DispatchOptions['body'], handler: Dispatcher.DispatchHandler, upgrade?: string): void {
     this.#running++;
     new AttemptHandler(this.#env, x, handler, body, upgrade).forward();
+  }
+
+  /** A call of a filter's own (see UpstreamCalls), over the same connections. */
+  call(call: UpstreamHttpCall): Promise<UpstreamAnswer | NoAnswer> {
+    return callUpstream(this.#env, call);
   }
 
   /** Refuses new requests, lets the running ones finish (for `closeTimeoutMs`), then closes the connections. */

@@ -11,7 +11,6 @@ import {
   type RbacConfig,
   type RbacRule,
   type RbacRuleSet,
-  type StringTest,
 } from '@ripstop/core';
 import {
   HttpRbac,
@@ -25,6 +24,7 @@ import {
 } from '@ripstop/xds-api';
 import { compileCidr } from '../cidr.ts';
 import { compileHeaderMatcher, compileStringMatcher, compileUriTemplate } from '../matchers.ts';
+import { compileMetadataMatcher } from '../metadata-matcher.ts';
 
 export const rbac: FilterFactory<RbacConfig> = {
   typeUrl: typeUrlOf(HttpRbac.$type),
@@ -105,7 +105,7 @@ function permissionRule(permission: Permission): RbacRule {
       return onPeer((x) => test(x.peer.sni));
     }
     case 'metadata':
-      return metadataRule(rule.value);
+      return onRequest(compileMetadataMatcher(rule.value));
     case 'matcher':
       throw new Error(`permission matcher ${rule.value.name} is not supported`);
   }
@@ -143,7 +143,7 @@ function principalRule(principal: Principal): RbacRule {
     case 'urlPath':
       return pathRule(identifier.value.rule);
     case 'metadata':
-      return metadataRule(identifier.value);
+      return onRequest(compileMetadataMatcher(identifier.value));
     case 'filterState':
       return filterStateRule(identifier.value);
   }
@@ -164,72 +164,6 @@ function pathRule(rule: { readonly $case: 'path'; readonly value: Parameters<typ
   if (rule === undefined) throw new Error('a path matcher without a rule');
   const test = compileStringMatcher(rule.value);
   return onRequest((x) => test(x.matchPath));
-}
-
-/** Dynamic metadata (JWT payload). Missing metadata matches nothing, so that the inverse of it is true (Envoy). */
-function metadataRule(matcher: {
-  readonly filter: string;
-  readonly path: readonly { readonly segment: { readonly $case: 'key'; readonly value: string } | undefined }[];
-  readonly value: unknown;
-  readonly invert: boolean;
-}): RbacRule {
-  const path = matcher.path.map(({ segment }) => segment?.value ?? '');
-  const test = valueTest(matcher.value);
-  return onRequest((x) => {
-    let value: unknown = x.metadata?.get(matcher.filter);
-    for (const key of path)
-      value =
-        typeof value === 'object' && value !== null && Object.hasOwn(value, key) ? (value as Record<string, unknown>)[key] : undefined;
-    return test(value) !== matcher.invert;
-  });
-}
-
-interface ValueMatcherLike {
-  readonly matchPattern: { readonly $case: string; readonly value: unknown } | undefined;
-}
-
-function valueTest(matcher: unknown): (value: unknown) => boolean {
-  const pattern = (matcher as ValueMatcherLike | undefined)?.matchPattern;
-  switch (pattern?.$case) {
-    case 'stringMatch': {
-      const test: StringTest = compileStringMatcher(pattern.value as Parameters<typeof compileStringMatcher>[0]);
-      return (value) => typeof value === 'string' && test(value);
-    }
-    case 'presentMatch':
-      return (value) => pattern.value === true && value !== undefined;
-    case 'nullMatch':
-      return (value) => value === null;
-    case 'doubleMatch':
-      return doubleTest(pattern.value);
-    case 'boolMatch':
-      return (value) => value === pattern.value;
-    case 'listMatch': {
-      const list = pattern.value as { readonly matchPattern: { readonly $case: 'oneOf'; readonly value: unknown } | undefined };
-      const test = valueTest(list.matchPattern?.value);
-      return (value) => Array.isArray(value) && value.some(test);
-    }
-    case 'orMatch': {
-      const tests = (pattern.value as { readonly valueMatchers: readonly unknown[] }).valueMatchers.map(valueTest);
-      return (value) => tests.some((test) => test(value));
-    }
-    default:
-      throw new Error(`metadata value matcher ${pattern?.$case ?? 'without a pattern'} is not supported`);
-  }
-}
-
-interface DoubleMatcherLike {
-  readonly matchPattern:
-    | { readonly $case: 'exact'; readonly value: number }
-    | { readonly $case: 'range'; readonly value: { readonly start: number; readonly end: number } }
-    | undefined;
-}
-
-function doubleTest(matcher: unknown): (value: unknown) => boolean {
-  const pattern = (matcher as DoubleMatcherLike).matchPattern;
-  if (pattern === undefined) throw new Error('a number matcher without a pattern');
-  if (pattern.$case === 'exact') return (value) => value === pattern.value;
-  const { start, end } = pattern.value;
-  return (value) => typeof value === 'number' && value >= start && value < end;
 }
 
 /** Envoy's remote address on a sidecar: the last x-forwarded-for entry when it is an address, else the peer. */

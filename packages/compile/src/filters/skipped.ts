@@ -1,5 +1,5 @@
 import { createRefusal, type FilterFactory } from '@ripstop/core';
-import { DynamicForwardProxyFilterConfig, ExtAuthz, GrpcStatsFilterConfig, JwtAuthentication, typeUrlOf } from '@ripstop/xds-api';
+import { DynamicForwardProxyFilterConfig, GrpcStatsFilterConfig, JwtAuthentication, typeUrlOf } from '@ripstop/xds-api';
 import { type AnyFilterFactory, erase } from './decoded-filter.ts';
 
 /** Filters that change nothing for an in-process client or server; left out knowingly. */
@@ -14,7 +14,7 @@ const NO_EFFECT: readonly string[] = [
 ];
 
 /** Security filters that this version cannot enforce: their routes refuse every request, with the filter's name in the details. */
-const UNENFORCEABLE: readonly string[] = [typeUrlOf(JwtAuthentication.$type), typeUrlOf(ExtAuthz.$type)];
+const UNENFORCEABLE: readonly string[] = [typeUrlOf(JwtAuthentication.$type)];
 
 function noEffect(typeUrl: string): FilterFactory<null> {
   return { typeUrl, directions: ['inbound', 'outbound'], decode: () => null, create: () => undefined };

@@ -2,6 +2,7 @@ import type { Finding, MeshObject, Severity } from '../object.ts';
 import type { DestinationRuleSpec, GatewaySpec, ServiceEntrySpec, VirtualServiceSpec } from '../types/networking.ts';
 import type { AuthorizationPolicySpec } from '../types/security.ts';
 import { formatPath, objectKey } from '../validate.ts';
+import { analyzeAuthorizers } from './authorizers.ts';
 import { analyzeGatewayConflicts } from './gateway-conflicts.ts';
 import { analyzeGatewayCredentials } from './gateway-credentials.ts';
 import type { Say } from './say.ts';
@@ -19,6 +20,7 @@ export function analyze(objects: readonly MeshObject[]): Finding[] {
     if (object.kind === 'DestinationRule') analyzeRule(object as MeshObject<DestinationRuleSpec>, mesh, report);
   }
   analyzeConflicts(mesh, report);
+  analyzeAuthorizers(mesh.policies, objects, (host) => mesh.hosts.has(host), report);
   analyzeGatewayConflicts(objects, report);
   analyzeGatewayCredentials(objects, report);
   return findings;

@@ -144,9 +144,12 @@ export const authorizationPolicy: Kind = {
       targetRefs: noted(targetRefs, TARGET_NOTE),
       action: noted(
         choice('ALLOW', 'DENY', 'AUDIT', 'CUSTOM'),
-        'CUSTOM is and what its rules select is denied: no external authorizer is asked yet; AUDIT denies nothing and is not logged yet',
+        'CUSTOM asks the external authorizer of the provider; AUDIT denies nothing and is not logged yet',
       ),
-      provider: noted(object({ name: text }), 'belongs to CUSTOM'),
+      provider: noted(
+        object({ name: text }),
+        'an envoyExtAuthzHttp or envoyExtAuthzGrpc of MeshConfig.extensionProviders, for CUSTOM; one per workload',
+      ),
       rules: {
         ...list(
           object({
