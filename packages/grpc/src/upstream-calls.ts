@@ -1,10 +1,22 @@
 import grpc from '@grpc/grpc-js';
-import { type Cluster, Exchange, isLease, type Lease, NO_PEER, type NoAnswer, type Timer, type UpstreamGrpcCall } from '@ripstop/core';
-import { type AttemptOwner, CallAttempt } from './call-attempt.ts';
+import {
+  type AttemptOutcome,
+  type Cluster,
+  Exchange,
+  isLease,
+  type Lease,
+  NO_PEER,
+  type NoAnswer,
+  type ResetReason,
+  type Timer,
+  type UpstreamGrpcCall,
+} from '@ripstop/core';
+import { type AttemptOwner, type AttemptStart, CallAttempt } from './call-attempt.ts';
 import { CallHead } from './call-head.ts';
-import type { CallStream } from './call-stream.ts';
 import { type ClientOptions, EndpointChannels } from './endpoint-channels.ts';
 import type { GrpcParts } from './grpc-parts.ts';
+import { RequestMessages } from './request-messages.ts';
+import { originOfStatus } from './status-origin.ts';
 
 type Answer = { readonly message: Uint8Array } | NoAnswer;
 
@@ -43,7 +55,8 @@ export class GrpcUpstreamCalls {
     exchange.cluster = cluster;
     const leased = cluster.acquire(exchange);
     if (!isLease(leased)) return Promise.resolve({ failure: `${leased.status} ${leased.details}` });
-    return new Promise((resolve) => new UnaryCall(this.#parts, this.#channels, exchange, request, leased, call, resolve).start(cluster));
+    const init = { parts: this.#parts, channels: this.#channels, cluster, head: request, lease: leased, call };
+    return new Promise((resolve) => new UnaryCall(init, resolve));
   }
 
   close(): void {
@@ -51,81 +64,82 @@ export class GrpcUpstreamCalls {
   }
 }
 
+interface UnaryCallInit {
+  readonly parts: GrpcParts;
+  readonly channels: EndpointChannels;
+  readonly cluster: Cluster;
+  readonly head: CallHead;
+  readonly lease: Lease;
+  readonly call: UpstreamGrpcCall;
+}
+
 class UnaryCall implements AttemptOwner {
-  readonly #parts: GrpcParts;
-  readonly #channels: EndpointChannels;
-  readonly #exchange: Exchange;
-  readonly #head: CallHead;
-  readonly #lease: Lease;
-  readonly #call: UpstreamGrpcCall;
+  readonly #attempt: CallAttempt;
+  readonly #messages = new RequestMessages();
+  readonly #start: AttemptStart;
+  readonly #timer: Timer | undefined;
   readonly #answer: (answer: Answer) => void;
-  #attempt: CallAttempt | undefined;
-  #stream: CallStream | undefined;
-  #timer: Timer | undefined;
   #message: Buffer | undefined;
   #done = false;
 
-  constructor(
-    parts: GrpcParts,
-    channels: EndpointChannels,
-    exchange: Exchange,
-    head: CallHead,
-    lease: Lease,
-    call: UpstreamGrpcCall,
-    answer: (answer: Answer) => void,
-  ) {
-    this.#parts = parts;
-    this.#channels = channels;
-    this.#exchange = exchange;
-    this.#head = head;
-    this.#lease = lease;
-    this.#call = call;
+  constructor({ parts, channels, cluster, head, lease, call }: UnaryCallInit, answer: (answer: Answer) => void) {
+    const { clock } = parts;
     this.#answer = answer;
+    const channel = channels.of(lease.endpoint, cluster, head.authority, NO_OPTIONS);
+    this.#start = { head, deadline: Number.POSITIVE_INFINITY, credentials: undefined };
+    this.#attempt = new CallAttempt(this, { lease, cluster, channels, channel, messages: this.#messages, clock });
+    this.#messages.push({}, Buffer.from(call.message));
+    this.#messages.halfClose();
+    if (call.timeoutMs > 0) this.#timer = clock.setTimer(() => this.#fail('global-timeout'), call.timeoutMs);
+    this.#attempt.start();
   }
 
-  start(cluster: Cluster): void {
-    const channel = this.#channels.of(this.#lease.endpoint, cluster, this.#head.authority, NO_OPTIONS);
-    const attempt = new CallAttempt(this, this.#lease, cluster, this.#channels, channel, this.#exchange.startedAt);
-    this.#attempt = attempt;
-    if (!attempt.admit()) {
-      this.#finish({ kind: 'reset', reason: 'overflow' }, { failure: 'overflow' });
-      return;
-    }
-    const { timeoutMs, message } = this.#call;
-    if (timeoutMs > 0) {
-      const expire = (): void => this.#finish({ kind: 'reset', reason: 'global-timeout' }, { failure: 'global-timeout' });
-      this.#timer = this.#parts.clock.setTimer(expire, timeoutMs);
-    }
-    const stream = attempt.start({ head: this.#head, deadline: Number.POSITIVE_INFINITY, credentials: undefined });
-    this.#stream = stream;
-    stream.sendMessageWithContext({}, Buffer.from(message));
-    stream.halfClose();
-    stream.startRead();
+  attemptStart(): AttemptStart {
+    return this.#start;
+  }
+
+  onAttemptOpened(attempt: CallAttempt): void {
+    attempt.startRead();
+  }
+
+  onAttemptOverflow(): void {
+    this.#fail('overflow');
   }
 
   onAttemptReady(): void {}
-  onAttemptMetadata(): void {}
 
-  onAttemptMessage(message: Buffer): void {
+  onAttemptConnectTimeout(): void {
+    this.#fail('connect-timeout');
+  }
+
+  onAttemptMetadata(attempt: CallAttempt): void {
+    attempt.lease.answered(200, undefined);
+  }
+
+  onAttemptMessage(attempt: CallAttempt, message: Buffer): void {
     this.#message = message;
-    this.#stream?.startRead();
+    attempt.startRead();
   }
 
-  onAttemptStatus(status: grpc.StatusObject): void {
-    const latencyMs = this.#parts.clock.now() - this.#exchange.startedAt;
+  onAttemptStatus(_attempt: CallAttempt, status: grpc.StatusObject): void {
+    const origin = originOfStatus(status);
     const message = this.#message;
-    const answered = status.code === grpc.status.OK && message !== undefined;
-    this.#finish(
-      { kind: 'response', status: 200, grpcStatus: status.code, latencyMs },
-      answered ? { message } : { failure: `gRPC status ${status.code}: ${status.details}` },
-    );
+    if (status.code === grpc.status.OK && message !== undefined) this.#finish({ kind: 'complete' }, { message });
+    else if (origin.kind === 'reset' && message === undefined) this.#fail(origin.reason);
+    else this.#finish({ kind: 'complete' }, { failure: `gRPC status ${status.code}: ${status.details}` });
   }
 
-  #finish(outcome: Parameters<CallAttempt['end']>[0], answer: Answer): void {
+  #fail(reason: ResetReason): void {
+    this.#finish({ kind: 'reset', reason }, { failure: reason });
+  }
+
+  #finish(outcome: AttemptOutcome, answer: Answer): void {
     if (this.#done) return;
     this.#done = true;
     this.#timer?.cancel();
-    this.#attempt?.end(outcome);
+    this.#messages.close();
+    this.#attempt.lease.release(outcome);
+    this.#attempt.end(outcome.kind === 'reset' ? outcome.reason : undefined);
     this.#answer(answer);
   }
 }

@@ -1,4 +1,5 @@
 import { createServer, type IncomingMessage, type Server, request as send } from 'node:http';
+import { connect as connectHttp2, createServer as createHttp2Server } from 'node:http2';
 import { type AddressInfo, connect } from 'node:net';
 import type { BodyStart } from '@ripstop/core';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -103,3 +104,34 @@ function waitForComplete(request: IncomingMessage, done: () => void): void {
   if (request.complete) done();
   else setImmediate(() => waitForComplete(request, done));
 }
+
+describe('the start of a body of an HTTP/2 stream', () => {
+  it.each([
+    ['is all of a short one', 'hello', true],
+    ['ends above the limit, and the rest still arrives', 'x'.repeat(300_000), false],
+    ['is empty where nothing comes', '', true],
+  ])('%s', async (_what, body, complete) => {
+    const http2 = createHttp2Server();
+    const starts: BodyStart[] = [];
+    http2.on('stream', async (stream) => {
+      starts.push(await readBodyStart(stream, 100), await readBodyStart(stream, 50));
+      let seen = '';
+      for await (const chunk of stream) seen += chunk;
+      stream.respond();
+      stream.end(String(seen.length));
+    });
+    await new Promise<void>((resolve) => http2.listen(0, '127.0.0.1', resolve));
+    const client = connectHttp2(`http://127.0.0.1:${(http2.address() as AddressInfo).port}`);
+    const call = client.request({ ':method': 'POST' });
+    call.end(body);
+    let answer = '';
+    for await (const chunk of call) answer += chunk;
+    client.close();
+    http2.close();
+    expect(answer).toBe(String(body.length));
+    expect(starts[0]!.complete).toBe(complete);
+    expect(starts[1]).toBe(starts[0]);
+    if (complete) expect(new TextDecoder().decode(starts[0]!.bytes)).toBe(body);
+    else expect(starts[0]!.bytes.length).toBeLessThan(200_000);
+  });
+});

@@ -1,56 +1,66 @@
 import type { IncomingMessage } from 'node:http';
+import type { Readable } from 'node:stream';
 import type { BodyStart } from '@ripstop/core';
 
-type Push = IncomingMessage['push'];
+type Push = Readable['push'];
+
+const EMPTY: Buffer = Buffer.alloc(0);
+/** What was read before: a second filter need not wait again. */
+const starts = new WeakMap<Readable, BodyStart>();
 
 /**
  * Reads a request's body until more than `limit` bytes are here, or all of it. Nothing is lost to whoever reads it afterwards: chunks are
  * held back where the parser hands them over, and passed on when the start is known.
  */
-export function readBodyStart(request: IncomingMessage, limit: number): Promise<BodyStart> {
-  const early = takeEarly(request);
-  if (request.complete) {
+export async function readBodyStart(stream: IncomingMessage | Readable, limit: number): Promise<BodyStart> {
+  const known = starts.get(stream);
+  if (known !== undefined && (known.complete || known.bytes.length > limit)) return known;
+  const start = await startOf(stream, limit);
+  starts.set(stream, start);
+  return start;
+}
+
+function startOf(stream: IncomingMessage | Readable, limit: number): BodyStart | Promise<BodyStart> {
+  const early = takeEarly(stream);
+  const complete = 'complete' in stream && stream.complete;
+  if (complete || early.length > limit) {
     // Put back within the same tick: the stream has not told its end yet.
-    if (early.length > 0) request.unshift(early);
-    return Promise.resolve({ bytes: early, complete: true });
+    if (early.length > 0) stream.unshift(early);
+    return { bytes: early, complete };
   }
-  if (early.length > limit) {
-    request.unshift(early);
-    return Promise.resolve({ bytes: early, complete: false });
-  }
-  return new Promise((resolve) => new HeldBody(request, early, limit, resolve));
+  return new Promise((resolve) => new HeldBody(stream, early, limit, resolve));
 }
 
 /** What the stream holds already. */
-function takeEarly(request: IncomingMessage): Buffer {
-  if (request.readableLength === 0) return EMPTY;
-  return (request.read() as Buffer | null) ?? EMPTY;
+function takeEarly(stream: Readable): Buffer {
+  if (stream.readableLength === 0) return EMPTY;
+  return (stream.read() as Buffer | null) ?? EMPTY;
 }
 
-const EMPTY: Buffer = Buffer.alloc(0);
-
 class HeldBody {
-  readonly #request: IncomingMessage;
+  readonly #stream: Readable;
   readonly #push: Push;
   readonly #limit: number;
   readonly #resolve: (start: BodyStart) => void;
   readonly #held: Buffer[] = [];
   #bytes = 0;
 
-  constructor(request: IncomingMessage, early: Buffer, limit: number, resolve: (start: BodyStart) => void) {
-    this.#request = request;
-    this.#push = request.push;
+  constructor(stream: Readable, early: Buffer, limit: number, resolve: (start: BodyStart) => void) {
+    this.#stream = stream;
+    this.#push = stream.push;
     this.#limit = limit;
     this.#resolve = resolve;
     if (early.length > 0) this.#hold(early);
-    request.push = (chunk: Buffer | null) => this.#onChunk(chunk);
-    request.once('close', this.#onClose);
+    stream.push = (chunk: Buffer | null) => this.#onChunk(chunk);
+    stream.once('close', this.#onClose);
+    // An HTTP/2 stream sends nothing before somebody asks.
+    stream.read(0);
   }
 
   #onChunk(chunk: Buffer | null): boolean {
     if (chunk === null) {
       this.#release(true);
-      return this.#push.call(this.#request, null);
+      return this.#push.call(this.#stream, null);
     }
     this.#hold(chunk);
     return this.#bytes > this.#limit ? this.#release(false) : true;
@@ -67,11 +77,11 @@ class HeldBody {
   };
 
   #release(complete: boolean): boolean {
-    const request = this.#request;
-    request.off('close', this.#onClose);
-    request.push = this.#push;
+    const stream = this.#stream;
+    stream.off('close', this.#onClose);
+    stream.push = this.#push;
     let more = true;
-    for (const chunk of this.#held) more = this.#push.call(request, chunk);
+    if (!stream.destroyed) for (const chunk of this.#held) more = this.#push.call(stream, chunk);
     this.#resolve({ bytes: Buffer.concat(this.#held), complete });
     return more;
   }

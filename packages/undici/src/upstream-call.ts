@@ -1,11 +1,20 @@
-import { Exchange, isLease, type Lease, NO_PEER, type NoAnswer, type UpstreamAnswer, type UpstreamHttpCall } from '@ripstop/core';
+import {
+  Exchange,
+  isLease,
+  type Lease,
+  NO_PEER,
+  type NoAnswer,
+  type ResetReason,
+  StepDeadline,
+  type UpstreamAnswer,
+  type UpstreamHttpCall,
+} from '@ripstop/core';
 import type { Dispatcher } from 'undici';
 import { Attempt, type AttemptOwner, type UpgradedSocket } from './attempt.ts';
 import type { MirrorEnvironment } from './mirror.ts';
 import { OutboundHead } from './outbound-head.ts';
 import { resetReasonOf } from './reset-reason.ts';
 import type { ResponseHeaders } from './response-head.ts';
-import { StepDeadline } from './step-deadline.ts';
 
 /** Envoy buffers as much of an answer to a call of its own. */
 const MAX_ANSWER_BYTES = 1_048_576;
@@ -15,7 +24,6 @@ export function callUpstream(env: MirrorEnvironment, call: UpstreamHttpCall): Pr
   const { x } = call;
   const cluster = x.snapshot.clusters.get(call.cluster);
   if (cluster === undefined) return Promise.resolve({ failure: `there is no cluster ${call.cluster}` });
-  const startedAt = env.clock.now();
   const request = new OutboundHead('http', call.authority, call.method, call.path);
   request.lines.push(...call.headers);
   const exchange = new Exchange({
@@ -26,7 +34,7 @@ export function callUpstream(env: MirrorEnvironment, call: UpstreamHttpCall): Pr
     manager: x.manager,
     peer: NO_PEER,
     port: x.port,
-    startedAt,
+    startedAt: env.clock.now(),
   });
   exchange.cluster = cluster;
   const leased = cluster.acquire(exchange);
@@ -34,7 +42,7 @@ export function callUpstream(env: MirrorEnvironment, call: UpstreamHttpCall): Pr
   const pool = env.pools.of(leased.endpoint, cluster, call.authority);
   return new Promise((resolve) => {
     const owner = new HttpCall(env, request, call, leased, resolve);
-    owner.start(new Attempt(owner, leased, pool, cluster, startedAt));
+    owner.start(new Attempt(owner, leased, pool, cluster));
   });
 }
 
@@ -76,8 +84,9 @@ class HttpCall implements AttemptOwner {
     return { path, method, headers: lines, body, blocking: false, ...(method === 'HEAD' ? { reset: false } : {}) };
   }
 
-  onAttemptHead(status: number, headers: ResponseHeaders): void {
+  onAttemptHead(_attempt: Attempt, status: number, headers: ResponseHeaders): void {
     if (status < 200) return;
+    this.#lease.answered(status, undefined);
     this.#status = status;
     this.#headers = headers;
   }
@@ -89,8 +98,7 @@ class HttpCall implements AttemptOwner {
   }
 
   onAttemptEnd(): void {
-    const latencyMs = this.#env.clock.now() - this.#attempt!.startedAt;
-    this.#lease.release({ kind: 'response', status: this.#status, grpcStatus: undefined, latencyMs });
+    this.#lease.release({ kind: 'complete' });
     this.finished({ status: this.#status, headers: linesOf(this.#headers), body: Buffer.concat(this.#chunks) });
   }
 
@@ -98,11 +106,11 @@ class HttpCall implements AttemptOwner {
     this.#fail('overflow');
   }
 
-  onAttemptError(error: Error): void {
+  onAttemptError(_attempt: Attempt, error: Error): void {
     this.#fail(resetReasonOf(error));
   }
 
-  onAttemptUpgrade(_status: number, _headers: unknown, socket: UpgradedSocket): void {
+  onAttemptUpgrade(_attempt: Attempt, _status: number, _headers: unknown, socket: UpgradedSocket): void {
     socket.destroy();
     this.#fail('protocol-error');
   }
@@ -115,7 +123,7 @@ class HttpCall implements AttemptOwner {
     this.#answer(answer);
   }
 
-  #fail(reason: ReturnType<typeof resetReasonOf>): void {
+  #fail(reason: ResetReason): void {
     this.#lease.release({ kind: 'reset', reason });
     this.#attempt?.detach(false);
     this.finished({ failure: reason });

@@ -1,5 +1,15 @@
 import { constants, type OutgoingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
-import { type Exchange, type LocalReply, maxDurationReply, ResponseFlag, resetReply, type Timer } from '@ripstop/core';
+import {
+  type BodyStart,
+  type Exchange,
+  type LocalReply,
+  maxDurationReply,
+  type RequestBody,
+  ResponseFlag,
+  resetReply,
+  type Timer,
+} from '@ripstop/core';
+import { readBodyStart } from '../body-start.ts';
 import type { InboundConnection } from '../inbound-connection.ts';
 import type { ListenerParts } from '../listener-parts.ts';
 import { sizeOf } from '../response-hooks.ts';
@@ -9,7 +19,7 @@ import { replyOnStream } from './stream-reply.ts';
 type Call = (...args: unknown[]) => unknown;
 
 /** One HTTP/2 stream that this process answers, from its verdict to its end. */
-export class StreamExchange {
+export class StreamExchange implements RequestBody {
   readonly x: Exchange;
   readonly stream: ServerHttp2Stream;
   private readonly parts: ListenerParts;
@@ -21,6 +31,8 @@ export class StreamExchange {
   /** The mesh answers: its head has passed the filters before it is written. */
   private local = false;
   private handed = false;
+  /** 100 Continue was said already. */
+  private continued = false;
   private done = false;
 
   constructor(parts: ListenerParts, connection: InboundConnection, x: Exchange, stream: ServerHttp2Stream) {
@@ -32,6 +44,16 @@ export class StreamExchange {
     stream.once('close', () => this.onClosed());
     // Without a listener a caller's reset would end the process.
     stream.on('error', () => {});
+  }
+
+  /** See RequestBody. */
+  read(bytes: number): Promise<BodyStart> {
+    const { stream } = this;
+    if (this.x.request.header('expect')?.toLowerCase() === '100-continue' && !stream.headersSent && !this.continued) {
+      this.continued = true;
+      stream.additionalHeaders({ ':status': 100 });
+    }
+    return readBodyStart(stream, bytes);
   }
 
   /** The app answers, in time or not: its response is seen on its way out. */

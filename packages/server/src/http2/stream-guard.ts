@@ -85,6 +85,7 @@ export class StreamGuard {
     });
     this.gate.lastRequestAt = x.startedAt;
     const served = new StreamExchange(parts, connection, x, stream);
+    if (!stream.endAfterHeaders) x.body = served;
     const passed = (): void => {
       message.handOver(head);
       this.proceed({ served, head, connection, pass });
