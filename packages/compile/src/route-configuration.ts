@@ -34,6 +34,7 @@ import {
   type RouteConfiguration,
   type RouteMatch,
   type Route as RouteMessage,
+  RoutingPriority,
   VirtualHost_TlsRequirementType,
   type VirtualHost as VirtualHostMessage,
 } from '@ripstop/xds-api';
@@ -211,6 +212,7 @@ function forwardAction(
     idleTimeoutMs: milliseconds(action.idleTimeout, 0),
     maxStreamDurationMs: milliseconds(action.maxStreamDuration?.maxStreamDuration, 0),
     retry: compileRetryPolicy(action.retryPolicy ?? host.retryPolicy, milliseconds(action.timeout, 15_000)),
+    highPriority: action.priority === RoutingPriority.HIGH,
     hash: compileHashPolicies(action.hashPolicy, ownAddress),
     mirrors: action.requestMirrorPolicies.map((policy) => mirror(policy, random)),
     clusterNotFoundStatus: notFoundStatus(action.clusterNotFoundResponseCode),

@@ -76,6 +76,14 @@ export const NO_PEER: Peer = Object.freeze({
   alpn: '',
 });
 
+/** An endpoint that a filter wants for the first attempt (session affinity), before the balancer is asked. */
+export interface OverrideHost {
+  /** `ip:port`, as `Endpoint.key`. */
+  readonly key: string;
+  /** 503 UH when it cannot be had; else the balancer chooses. */
+  readonly strict: boolean;
+}
+
 /** What an exchange starts with. */
 export interface ExchangeInit {
   readonly direction: Direction;
@@ -114,6 +122,7 @@ export class Exchange {
   /** Header operations of the weighted cluster that was drawn; they act before the route's. */
   clusterHeaders: HeaderMutations | undefined = undefined;
   endpoint: Endpoint | undefined = undefined;
+  overrideHost: OverrideHost | undefined = undefined;
   /** 1 for the first attempt; 0 while none was made. */
   attempt = 0;
   /** `Clock.now()` at which the whole exchange times out; Infinity for never. */

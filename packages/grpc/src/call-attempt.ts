@@ -130,7 +130,7 @@ export class CallAttempt implements LiveAttempt, grpc.InterceptingListener, Read
 
   #waitForConnection(): boolean {
     const { cluster, channel, clock } = this.#init;
-    if (!cluster.resources.pending.tryTake()) return false;
+    if (!this.lease.resources.pending.tryTake()) return false;
     this.#pending = true;
     channel.awaitReady(this);
     const { connectTimeoutMs } = cluster.connection;
@@ -143,7 +143,7 @@ export class CallAttempt implements LiveAttempt, grpc.InterceptingListener, Read
     this.#pending = false;
     this.#connectTimer?.cancel();
     this.#init.channel.stopWaiting(this);
-    this.#init.cluster.resources.pending.give();
+    this.lease.resources.pending.give();
   }
 }
 

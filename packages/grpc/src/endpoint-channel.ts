@@ -1,5 +1,5 @@
 import grpc from '@grpc/grpc-js';
-import type { Cluster, TransportSocket } from '@ripstop/core';
+import type { Cluster, Resources, TransportSocket } from '@ripstop/core';
 
 /** Told when the connection stands. */
 export interface ReadyWaiter {
@@ -9,6 +9,8 @@ export interface ReadyWaiter {
 /** What an endpoint's channel was made for; another one is made when any of it changes. */
 export interface ChannelKey {
   readonly transport: TransportSocket;
+  /** The breakers that its connection counts for: each routing priority has connections of its own. */
+  readonly resources: Resources;
   /** Host whose name is sent as SNI, for transports that take it from the request. */
   readonly authorityHost: string;
   /** The client's own channel options. */
@@ -39,7 +41,7 @@ export class EndpointChannel {
     this.retireAt = retireAt;
     this.#cluster = cluster;
     // The first connection to a host is always allowed, as in Envoy; it counts while there is room.
-    this.#counted = cluster.resources.connections.tryTake();
+    this.#counted = key.resources.connections.tryTake();
   }
 
   get retired(): boolean {
@@ -85,7 +87,7 @@ export class EndpointChannel {
     this.#retired = true;
     if (this.#closed) return;
     this.#closed = true;
-    if (this.#counted) this.#cluster.resources.connections.give();
+    if (this.#counted) this.key.resources.connections.give();
     this.channel.close();
   }
 

@@ -1,6 +1,6 @@
 import { AsyncResource } from 'node:async_hooks';
 import grpc from '@grpc/grpc-js';
-import { type Cancel, type Cluster, type Endpoint, type Svid, type TransportSocket, withoutPort } from '@ripstop/core';
+import { type Cancel, type Cluster, type Endpoint, type Lease, type Svid, type TransportSocket, withoutPort } from '@ripstop/core';
 import { type ChannelKey, EndpointChannel } from './endpoint-channel.ts';
 import { EndpointCredentials } from './endpoint-credentials.ts';
 import type { GrpcParts } from './grpc-parts.ts';
@@ -43,18 +43,19 @@ export class EndpointChannels {
     return size;
   }
 
-  /** The channel of an endpoint, made and dialled on first use. `authority` matters for transports that take the SNI from the request. */
-  of(endpoint: Endpoint, cluster: Cluster, authority: string, options: ClientOptions): EndpointChannel {
+  /** The channel of a lease's endpoint, made and dialled on first use. `authority` matters for transports that take the SNI from the request. */
+  of({ endpoint, resources }: Lease, cluster: Cluster, authority: string, options: ClientOptions): EndpointChannel {
     const { transport } = endpoint;
     const authorityHost = transport.kind === 'tls' && transport.autoSni && transport.sni === '' ? withoutPort(authority) : '';
     const now = this.#parts.clock.now();
     const known = this.#channels.get(endpoint);
     for (const channel of known ?? []) {
       const { key } = channel;
-      if (key.authorityHost !== authorityHost || key.options !== options.text || !sameTransport(key.transport, transport)) continue;
+      if (key.resources !== resources || key.authorityHost !== authorityHost || key.options !== options.text) continue;
+      if (!sameTransport(key.transport, transport)) continue;
       if (!channel.retired && now < channel.retireAt) return channel;
     }
-    const created = this.#create(endpoint, cluster, { transport, authorityHost, options: options.text }, options.values, now);
+    const created = this.#create(endpoint, cluster, { transport, resources, authorityHost, options: options.text }, options.values, now);
     const kept = known?.filter((channel) => !channel.retired && (now < channel.retireAt || retire(channel))) ?? [];
     this.#channels.set(endpoint, [...kept, created]);
     this.#scheduleSweep();

@@ -150,7 +150,7 @@ export class MeshCall extends AsyncResource implements CallStream, AttemptDriver
     const { channels, walk } = this.#env;
     const { x } = this.#walk!;
     const cluster = x.cluster!;
-    const channel = channels.of(lease.endpoint, cluster, x.request.authority, this.#init.options);
+    const channel = channels.of(lease, cluster, x.request.authority, this.#init.options);
     this.#foreign = undefined;
     this.#attempt = new CallAttempt(this, { lease, cluster, channels, channel, messages: this.#messages, clock: walk.clock });
     return this.#attempt;

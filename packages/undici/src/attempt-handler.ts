@@ -145,7 +145,7 @@ export class AttemptHandler implements AttemptDriver, AttemptOwner, Dispatcher.D
     const cluster = this.#x.cluster!;
     this.#walk.requestBytes = 0;
     this.#walk.grpcStatus = undefined;
-    const pool = this.#env.pools.of(lease.endpoint, cluster, this.#x.request.authority);
+    const pool = this.#env.pools.of(lease, cluster, this.#x.request.authority);
     this.#attempt = new Attempt(this, lease, pool, cluster);
     return this.#attempt;
   }

@@ -21,7 +21,7 @@ export interface PoolEnvironment {
 }
 
 /**
- * Connections to one endpoint with one kind of transport, by Envoy's rules: a stream without a connection occupies a pending
+ * Connections to one endpoint with one kind of transport and for one routing priority, by Envoy's rules: a stream without a connection occupies a pending
  * slot of the cluster until it has one, beyond the limit it overflows at once; no connection is opened above the cluster's limit
  * unless this endpoint has none at all, else its streams could never move.
  */
@@ -29,6 +29,7 @@ export class EndpointPool implements ConnectionOwner {
   readonly endpoint: Endpoint;
   readonly transport: TransportSocket;
   readonly authorityHost: string;
+  readonly resources: Resources;
   readonly #env: PoolEnvironment;
   readonly #connections = new Set<Connection>();
   /** Connections with room; the last used stands last, so that surplus ones fall idle and close. */
@@ -37,11 +38,12 @@ export class EndpointPool implements ConnectionOwner {
   #connecting = 0;
   #cluster: Cluster;
 
-  constructor(endpoint: Endpoint, cluster: Cluster, authorityHost: string, env: PoolEnvironment) {
+  constructor(endpoint: Endpoint, cluster: Cluster, resources: Resources, authorityHost: string, env: PoolEnvironment) {
     this.endpoint = endpoint;
     this.transport = endpoint.transport;
     this.#cluster = cluster;
     this.authorityHost = authorityHost;
+    this.resources = resources;
     this.#env = env;
   }
 
@@ -58,7 +60,7 @@ export class EndpointPool implements ConnectionOwner {
     this.#cluster = cluster;
     const ready = this.#takeReady();
     if (ready !== undefined) return ready;
-    if (!cluster.resources.pending.tryTake()) return 'overflow';
+    if (!this.resources.pending.tryTake()) return 'overflow';
     this.#pending.push(taker);
     this.#connectAsNeeded();
     return 'pending';
@@ -69,7 +71,7 @@ export class EndpointPool implements ConnectionOwner {
     const at = this.#pending.indexOf(taker);
     if (at < 0) return;
     this.#pending.splice(at, 1);
-    this.#resources.pending.give();
+    this.resources.pending.give();
   }
 
   /** A stream has ended; `reusable` is false when the connection's state is unknown. */
@@ -107,10 +109,6 @@ export class EndpointPool implements ConnectionOwner {
   destroy(failure: ConnectError): void {
     this.#fail(failure);
     for (const connection of this.#connections) connection.destroy();
-  }
-
-  get #resources(): Resources {
-    return this.#cluster.resources;
   }
 
   #takeReady(): Connection | undefined {
@@ -152,7 +150,7 @@ export class EndpointPool implements ConnectionOwner {
   #serve(connection: Connection): void {
     while (this.#pending.length > 0 && connection.hasRoom) {
       const taker = this.#pending.shift()!;
-      this.#resources.pending.give();
+      this.resources.pending.give();
       this.#occupy(connection);
       taker.onConnection(connection);
     }
@@ -165,7 +163,7 @@ export class EndpointPool implements ConnectionOwner {
   #connectAsNeeded(): void {
     const streamsEach = this.#cluster.connection.protocol === 'http2' ? this.#cluster.connection.maxConcurrentStreams || 1_024 : 1;
     while (this.#connecting * streamsEach < this.#pending.length) {
-      const { connections } = this.#resources;
+      const { connections } = this.resources;
       const counted = connections.tryTake();
       if (!counted && this.#connections.size + this.#connecting > 0) return;
       this.#connect(counted);
@@ -176,7 +174,7 @@ export class EndpointPool implements ConnectionOwner {
     this.#connecting++;
     const cluster = this.#cluster;
     const { endpoint, transport } = this;
-    const counter = counted ? cluster.resources.connections : undefined;
+    const counter = counted ? this.resources.connections : undefined;
     const usesIdentity = transport.kind === 'tls' && transport.clientCertificate?.kind === 'identity';
     const generation = usesIdentity ? this.#env.generation() : undefined;
     this.#env.connector.connect(
@@ -218,7 +216,7 @@ export class EndpointPool implements ConnectionOwner {
   /** As Envoy: a failed connection attempt fails every stream that waits for this endpoint. */
   #fail(failure: ConnectError): void {
     for (const taker of this.#pending.splice(0)) {
-      this.#resources.pending.give();
+      this.resources.pending.give();
       taker.onConnectionFailure(failure);
     }
   }

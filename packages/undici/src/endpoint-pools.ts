@@ -4,7 +4,9 @@ import {
   type Cluster,
   type Endpoint,
   type IdentitySource,
+  type Lease,
   type Random,
+  type Resources,
   type Svid,
   type TransportSocket,
   withoutPort,
@@ -51,15 +53,16 @@ export class EndpointPools {
     this.#stopWatching = init.identity?.onRotate((next) => this.#rotate(next));
   }
 
-  /** The pool of an endpoint, made on first use. `authority` matters for transports that take the SNI from the request. */
-  of(endpoint: Endpoint, cluster: Cluster, authority: string): EndpointPool {
+  /** The pool of a lease's endpoint, made on first use. `authority` matters for transports that take the SNI from the request. */
+  of({ endpoint, resources }: Lease, cluster: Cluster, authority: string): EndpointPool {
     const { transport } = endpoint;
     const host = transport.kind === 'tls' && transport.autoSni && transport.sni === '' ? withoutPort(authority) : '';
     const known = this.#pools.get(endpoint);
     if (known !== undefined) {
-      for (const pool of known) if (pool.authorityHost === host && sameTransport(pool.transport, transport)) return pool;
+      for (const pool of known)
+        if (pool.resources === resources && pool.authorityHost === host && sameTransport(pool.transport, transport)) return pool;
     }
-    return this.#create(endpoint, cluster, host, known);
+    return this.#create(endpoint, cluster, resources, host, known);
   }
 
   /** Connections now open, for tests and the admin page. */
@@ -83,8 +86,14 @@ export class EndpointPools {
     for (const pools of this.#pools.values()) for (const pool of pools) pool.destroy(failure);
   }
 
-  #create(endpoint: Endpoint, cluster: Cluster, authorityHost: string, known: EndpointPool[] | undefined): EndpointPool {
-    const pool = new EndpointPool(endpoint, cluster, authorityHost, {
+  #create(
+    endpoint: Endpoint,
+    cluster: Cluster,
+    resources: Resources,
+    authorityHost: string,
+    known: EndpointPool[] | undefined,
+  ): EndpointPool {
+    const pool = new EndpointPool(endpoint, cluster, resources, authorityHost, {
       connector: this.#connector,
       clock: this.#init.clock,
       generation: () => this.#svid?.generation ?? 0,

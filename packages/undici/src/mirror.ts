@@ -48,7 +48,7 @@ function sendMirror(env: MirrorEnvironment, x: Exchange, policy: MirrorPolicy, t
   shadow.hash = x.hash;
   const leased = cluster.acquire(shadow);
   if (!isLease(leased)) return;
-  const pool = env.pools.of(leased.endpoint, cluster, authority);
+  const pool = env.pools.of(leased, cluster, authority);
   new ShadowRequest(env, head, leased, body).start((owner) => new Attempt(owner, leased, pool, cluster), timeoutMs);
 }
 

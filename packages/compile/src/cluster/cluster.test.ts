@@ -1,4 +1,4 @@
-import { Cluster, ClusterHttpProtocolOptions, packAny, UpstreamTlsContext } from '@ripstop/xds-api';
+import { Cluster, ClusterHttpProtocolOptions, HealthStatus, packAny, RoutingPriority, UpstreamTlsContext } from '@ripstop/xds-api';
 import { describe, expect, it } from 'vitest';
 import { compileCluster } from './cluster.ts';
 
@@ -29,5 +29,27 @@ describe('a cluster with TLS', () => {
 
   it('takes neither without', () => {
     expect(compileCluster(tlsCluster({}), undefined).transport).toMatchObject({ kind: 'tls', autoSni: false, autoSanValidation: false });
+  });
+});
+
+describe('circuit breakers', () => {
+  it('are read by routing priority, the first of each', () => {
+    const { DEFAULT, HIGH } = RoutingPriority;
+    const thresholds = [
+      { priority: HIGH, maxRequests: 7 },
+      { priority: DEFAULT, maxRequests: 5 },
+      { priority: HIGH, maxRequests: 9 },
+    ];
+    const compiled = compileCluster(Cluster.fromPartial({ name: 'a', circuitBreakers: { thresholds } }), undefined);
+    expect([compiled.thresholds.maxRequests, compiled.highThresholds?.maxRequests]).toEqual([5, 7]);
+  });
+});
+
+describe('override_host_status', () => {
+  it('names the health of hosts that session affinity may choose', () => {
+    const statuses = [HealthStatus.DRAINING, HealthStatus.HEALTHY];
+    const compiled = compileCluster(Cluster.fromPartial({ name: 'a', commonLbConfig: { overrideHostStatus: { statuses } } }), undefined);
+    expect([...compiled.overrideHostStatus!]).toEqual(['DRAINING', 'HEALTHY']);
+    expect(compileCluster(Cluster.fromPartial({ name: 'a' }), undefined).overrideHostStatus).toBeUndefined();
   });
 });

@@ -1,4 +1,4 @@
-import type { ClusterKind, ClusterSpec, ConnectionOptions, ServiceRef, ThresholdsSpec, TransportSocket } from '@ripstop/core';
+import type { ClusterKind, ClusterSpec, ConnectionOptions, HealthStatus, ServiceRef, ThresholdsSpec, TransportSocket } from '@ripstop/core';
 import {
   type Cluster,
   Cluster_DiscoveryType,
@@ -9,7 +9,7 @@ import {
 } from '@ripstop/xds-api';
 import { filterMetadata, milliseconds, percent, sourceOf } from '../values.ts';
 import { balancingOf } from './balancer.ts';
-import { compileEndpoints } from './endpoints.ts';
+import { compileEndpoints, healthOf } from './endpoints.ts';
 import { outlierOf } from './outlier.ts';
 import { compileTransportSocket } from './tls-context.ts';
 
@@ -55,7 +55,9 @@ export function compileCluster(message: Cluster, assignment: ClusterLoadAssignme
     subset: typeof istio.subset === 'string' ? istio.subset : '',
     external: istio.external === true,
     connection: connectionOf(message, options),
-    thresholds: thresholdsOf(message),
+    thresholds: thresholdsOf(message, RoutingPriority.DEFAULT),
+    highThresholds: thresholdsOf(message, RoutingPriority.HIGH),
+    overrideHostStatus: overrideHostStatusOf(message),
     ...balancingOf(message),
     outlier: message.outlierDetection === undefined ? undefined : outlierOf(message.outlierDetection),
     panicThreshold: message.commonLbConfig?.healthyPanicThreshold?.value ?? 50,
@@ -103,8 +105,8 @@ function connectionOf(message: Cluster, options: ClusterHttpProtocolOptions | un
   };
 }
 
-function thresholdsOf(message: Cluster): ThresholdsSpec {
-  const found = message.circuitBreakers?.thresholds.find((entry) => entry.priority === RoutingPriority.DEFAULT);
+function thresholdsOf(message: Cluster, priority: RoutingPriority): ThresholdsSpec {
+  const found = message.circuitBreakers?.thresholds.find((entry) => entry.priority === priority);
   return {
     maxConnections: found?.maxConnections ?? 1024,
     maxPendingRequests: found?.maxPendingRequests ?? 1024,
@@ -118,6 +120,11 @@ function thresholdsOf(message: Cluster): ThresholdsSpec {
             minimumConcurrency: found.retryBudget.minRetryConcurrency ?? 3,
           },
   };
+}
+
+function overrideHostStatusOf(message: Cluster): ReadonlySet<HealthStatus> | undefined {
+  const statuses = message.commonLbConfig?.overrideHostStatus?.statuses;
+  return statuses === undefined ? undefined : new Set(statuses.map(healthOf));
 }
 
 /** Envoy takes one category at most. */

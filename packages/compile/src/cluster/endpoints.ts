@@ -10,6 +10,10 @@ const HEALTH = new Map<number, HealthStatus>([
   [HealthMessage.DEGRADED, 'DEGRADED'],
 ]);
 
+export function healthOf(message: HealthMessage): HealthStatus {
+  return HEALTH.get(message) ?? 'UNKNOWN';
+}
+
 /** The endpoints of an assignment by locality. `transportOf` chooses the transport socket by endpoint metadata (auto-mTLS). */
 export function compileEndpoints(
   message: ClusterLoadAssignment | undefined,
@@ -40,7 +44,7 @@ function compileEndpoint(
       port: value.portSpecifier?.$case === 'portValue' ? value.portSpecifier.value : 0,
       hostname: endpoint?.hostname ?? '',
       weight,
-      health: HEALTH.get(message.healthStatus) ?? 'UNKNOWN',
+      health: healthOf(message.healthStatus),
       transport: transportOf(filterMetadata(message.metadata, 'envoy.transport_socket_match')),
       workload: workloadOf(filterMetadata(message.metadata, 'istio').workload),
       ...(typeof hashKey === 'string' ? { hashKey } : {}),

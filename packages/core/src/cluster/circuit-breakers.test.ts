@@ -158,3 +158,16 @@ describe('drop_overloads of EDS', () => {
     });
   });
 });
+
+describe('routing priority HIGH', () => {
+  it('has breakers of its own', () => {
+    const cluster = states()
+      .adopt([{ ...spec({ maxRequests: 1 }), highThresholds: thresholds({ maxRequests: 2, maxRetries: 7 }) }])
+      .get('reviews')!;
+    const high = exchange();
+    high.route = { action: { kind: 'forward', highPriority: true } } as never;
+    const got = [exchange(), exchange(), high, high, high].map((x) => isLease(cluster.acquire(x)));
+    expect(got).toEqual([true, false, true, true, false]);
+    expect([cluster.resources.requests.used, cluster.highPriority.requests.used, cluster.highPriority.retries.limit]).toEqual([1, 2, 7]);
+  });
+});

@@ -42,6 +42,8 @@ export interface ClusterSpec {
   readonly external: boolean;
   readonly connection: ConnectionOptions;
   readonly thresholds: ThresholdsSpec;
+  /** Of routing priority HIGH; Envoy's defaults without. */
+  readonly highThresholds?: ThresholdsSpec | undefined;
   readonly balancer: BalancerSpec;
   readonly outlier: OutlierSpec | undefined;
   /** Percent; 0 = panic off, as istiod sends it. */
@@ -51,6 +53,8 @@ export interface ClusterSpec {
   /** Percent of requests that EDS wants dropped (drop_overloads). */
   readonly dropOverloadPercent?: number | undefined;
   readonly localityWeighted: boolean;
+  /** Health of hosts that session affinity may still choose (override_host_status); without: UNKNOWN, HEALTHY, DEGRADED. */
+  readonly overrideHostStatus?: ReadonlySet<HealthStatus> | undefined;
   readonly localities: readonly LocalitySpec[];
   /** For DNS kinds: how often names are resolved again. */
   readonly dnsRefreshMs: number;

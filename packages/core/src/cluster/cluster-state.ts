@@ -7,11 +7,22 @@ import { OutlierDetector } from '../outlier/outlier-detector.ts';
 import type { Clock, Random } from '../ports.ts';
 import { withoutPort } from '../route/route-table.ts';
 import type { SourceRef } from '../source-ref.ts';
-import type { AcquireOptions, Cluster, ClusterKind, ConnectionOptions, Endpoint, Lease, ServiceRef } from './cluster.ts';
+import {
+  type AcquireOptions,
+  type Cluster,
+  type ClusterKind,
+  type ConnectionOptions,
+  type Endpoint,
+  type HealthStatus,
+  type Lease,
+  type Resources,
+  resourcesOf,
+  type ServiceRef,
+} from './cluster.ts';
 import type { ClusterSpec, EndpointSpec, LocalitySpec } from './cluster-spec.ts';
 import { EndpointState, endpointKey } from './endpoint-state.ts';
 import { buildPicker, type HostPicker, type TriedPriorities } from './host-picker.ts';
-import { ClusterResources } from './resources.ts';
+import { ClusterResources, DEFAULT_THRESHOLDS } from './resources.ts';
 
 export interface ClusterEnv {
   readonly clock: Clock;
@@ -19,6 +30,7 @@ export interface ClusterEnv {
 }
 
 const ANYWHERE: LocalitySpec = { locality: { region: '', zone: '', subZone: '' }, priority: 0, weight: 1, endpoints: [] };
+const OVERRIDE_HOST_STATUS: ReadonlySet<HealthStatus> = new Set(['UNKNOWN', 'HEALTHY', 'DEGRADED']);
 /** Hosts that an app dialled through a passthrough cluster; the oldest are forgotten beyond this. */
 const MAX_PASSTHROUGH_HOSTS = 1024;
 
@@ -26,6 +38,7 @@ const MAX_PASSTHROUGH_HOSTS = 1024;
 export class ClusterState implements Cluster {
   readonly name: string;
   readonly resources: ClusterResources;
+  readonly highPriority: ClusterResources;
   private spec: ClusterSpec;
   private readonly env: ClusterEnv;
   private readonly hosts = new Map<string, EndpointState>();
@@ -39,6 +52,7 @@ export class ClusterState implements Cluster {
     this.spec = spec;
     this.env = env;
     this.resources = new ClusterResources(spec.thresholds);
+    this.highPriority = new ClusterResources(spec.highThresholds ?? DEFAULT_THRESHOLDS);
     this.update(spec);
   }
 
@@ -68,6 +82,7 @@ export class ClusterState implements Cluster {
   update(spec: ClusterSpec): void {
     this.spec = spec;
     this.resources.limit(spec.thresholds);
+    this.highPriority.limit(spec.highThresholds ?? DEFAULT_THRESHOLDS);
     if (spec.outlier === undefined) {
       this.detector?.close();
       this.detector = undefined;
@@ -115,13 +130,22 @@ export class ClusterState implements Cluster {
     if (drop > 0 && x.attempt <= 1 && this.env.random() * 100 < drop) return dropOverloadReply(drop);
     const host = this.select(x, options);
     if (host === undefined) return noHealthyUpstreamReply();
-    if (!this.resources.requests.tryTake()) return overflowReply(x.attempt);
+    const resources = resourcesOf(this, x);
+    if (!resources.requests.tryTake()) return overflowReply(x.attempt);
     host.activeRequests++;
-    return new ClusterLease(this.resources, host, this.detector);
+    return new ClusterLease(resources, host, this.detector);
   }
 
   private select(x: Exchange, options: AcquireOptions | undefined): EndpointState | undefined {
     if (this.spec.kind === 'original_dst') return this.dialled(x);
+    // Retries go where the balancer says.
+    if (x.overrideHost !== undefined && x.attempt <= 1) {
+      const { key, strict } = x.overrideHost;
+      const wanted = this.hosts.get(key);
+      if (wanted !== undefined && (this.spec.overrideHostStatus ?? OVERRIDE_HOST_STATUS).has(wanted.ejected ? 'UNHEALTHY' : wanted.health))
+        return wanted;
+      if (strict) return undefined;
+    }
     if (this.stale) {
       this.stale = false;
       this.picker = buildPicker(this.spec, this.list, this.env);
@@ -185,12 +209,12 @@ function triedPriorities({ tried, previousPrioritiesFrequency = 0 }: AcquireOpti
 
 class ClusterLease implements Lease {
   readonly endpoint: EndpointState;
-  private readonly resources: ClusterResources;
+  readonly resources: Resources;
   private readonly detector: OutlierDetector | undefined;
   private released = false;
   private hasAnswered = false;
 
-  constructor(resources: ClusterResources, endpoint: EndpointState, detector: OutlierDetector | undefined) {
+  constructor(resources: Resources, endpoint: EndpointState, detector: OutlierDetector | undefined) {
     this.resources = resources;
     this.endpoint = endpoint;
     this.detector = detector;

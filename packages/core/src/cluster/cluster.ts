@@ -86,7 +86,7 @@ export interface ResourceCounter {
   give(): void;
 }
 
-/** Circuit-breaker state of a cluster (default priority). */
+/** Circuit-breaker state of a cluster, for one routing priority. */
 export interface Resources {
   readonly connections: ResourceCounter;
   readonly pending: ResourceCounter;
@@ -116,6 +116,8 @@ export interface ServiceRef {
 /** A taken place on an endpoint. Release it exactly once, at the end of the attempt's stream. */
 export interface Lease {
   readonly endpoint: Endpoint;
+  /** The breakers of the request's routing priority. */
+  readonly resources: Resources;
   /** Response headers have come: outlier detection counts them now, as Envoy does. `grpcStatus` only when it stands in the headers. */
   answered(status: number, grpcStatus: number | undefined): void;
   release(outcome: AttemptOutcome): void;
@@ -142,10 +144,18 @@ export interface Cluster {
   readonly external: boolean;
   readonly connection: ConnectionOptions;
   readonly resources: Resources;
+  /** For requests of routes with priority HIGH. */
+  readonly highPriority: Resources;
   readonly source: SourceRef | undefined;
   readonly endpoints: readonly Endpoint[];
   /** Takes max_requests, picks an endpoint (priority, locality, balancer, ejections). UO, UH as a LocalReply. */
   acquire(x: Exchange, options?: AcquireOptions): Lease | LocalReply;
+}
+
+/** The breakers that count for a request: by its route's priority. */
+export function resourcesOf(cluster: Cluster, x: Exchange): Resources {
+  const action = x.route?.action;
+  return action?.kind === 'forward' && action.highPriority === true ? cluster.highPriority : cluster.resources;
 }
 
 /** Tells a lease from a refusal. */

@@ -196,3 +196,41 @@ describe('previous hosts', () => {
     expect(pick(alone, { avoid: alone.endpoints, maxSelectionAttempts: 5 })).toBe('1');
   });
 });
+
+describe('a host that a filter wants (session affinity)', () => {
+  const hosts = [
+    endpoint(1),
+    endpoint(2),
+    endpoint(3, { health: 'DRAINING' }),
+    endpoint(4, { health: 'DEGRADED' }),
+    endpoint(5, { health: 'UNHEALTHY' }),
+  ];
+  const asked = (port: number, strict: boolean, spec: Partial<ClusterSpec> = {}, attempt = 1): string => {
+    const x = exchange();
+    x.attempt = attempt;
+    x.overrideHost = { key: `10.0.0.1:${port}`, strict };
+    const got = cluster({ localities: [locality(hosts)], balancer: { kind: 'round_robin' }, ...spec }).acquire(x);
+    return isLease(got) ? String(got.endpoint.port) : got.details;
+  };
+
+  it.each<[name: string, port: number, strict: string, lax: RegExp]>([
+    ['healthy', 2, '2', /^2$/],
+    ['degraded', 4, '4', /^4$/],
+    ['draining: not by default', 3, 'no_healthy_upstream', /^[12]$/],
+    ['unhealthy', 5, 'no_healthy_upstream', /^[12]$/],
+    ['not of this cluster', 9, 'no_healthy_upstream', /^[12]$/],
+  ])('%s', (_name, port, strict, lax) => {
+    expect(asked(port, true)).toBe(strict);
+    expect(asked(port, false)).toMatch(lax);
+  });
+
+  it('draining where override_host_status says so', () => {
+    expect(asked(3, true, { overrideHostStatus: new Set(['DRAINING']) })).toBe('3');
+    expect(asked(2, true, { overrideHostStatus: new Set(['DRAINING']) })).toBe('no_healthy_upstream');
+  });
+
+  it('not for a retry', () => {
+    const seen = new Set(Array.from({ length: 40 }, (_none, seed) => asked(4, true, {}, 2 + (seed % 2))));
+    expect(seen.has('4')).toBe(false);
+  });
+});

@@ -6,7 +6,7 @@ export interface RetryBudgetSpec {
   readonly minimumConcurrency: number;
 }
 
-/** Envoy's Thresholds of the default priority. */
+/** Envoy's Thresholds of one routing priority. */
 export interface ThresholdsSpec {
   readonly maxConnections: number;
   readonly maxPendingRequests: number;

@@ -1,4 +1,4 @@
-import type { Cluster } from '../cluster/cluster.ts';
+import { type Cluster, type ResourceCounter, resourcesOf } from '../cluster/cluster.ts';
 import type { Exchange } from '../exchange.ts';
 import type { ResetReason } from '../outcome.ts';
 import type { Clock, Random } from '../ports.ts';
@@ -27,7 +27,7 @@ const GRPC_STATUS: Readonly<Record<string, string>> = {
 export class RetryState {
   private readonly policy: RetryPolicy;
   private readonly x: Exchange;
-  private readonly cluster: Cluster;
+  private readonly breaker: ResourceCounter;
   private readonly random: Random;
   private readonly clock: Pick<Clock, 'wallTime'> | undefined;
   /** False when the policy is only for requests with certain headers, and this one has none of them. */
@@ -42,7 +42,7 @@ export class RetryState {
   constructor(policy: RetryPolicy, x: Exchange, cluster: Cluster, random: Random, clock?: Pick<Clock, 'wallTime'>) {
     this.policy = policy;
     this.x = x;
-    this.cluster = cluster;
+    this.breaker = resourcesOf(cluster, x).retries;
     this.random = random;
     this.clock = clock;
     const needed = policy.retriableRequestHeaders ?? [];
@@ -66,7 +66,7 @@ export class RetryState {
   release(): void {
     if (this.holding) {
       this.holding = false;
-      this.cluster.resources.retries.give();
+      this.breaker.give();
     }
   }
 
@@ -76,7 +76,7 @@ export class RetryState {
       return undefined;
     }
     this.retriesLeft--;
-    if (!this.cluster.resources.retries.tryTake()) {
+    if (!this.breaker.tryTake()) {
       this.x.flags |= ResponseFlag.UpstreamOverflow;
       return undefined;
     }

@@ -35,6 +35,8 @@ export interface ForwardAction {
   readonly idleTimeoutMs: number;
   readonly maxStreamDurationMs: number;
   readonly retry: RetryPolicy | undefined;
+  /** Circuit breakers and connections of priority HIGH. */
+  readonly highPriority?: boolean | undefined;
   /** Sets `x.hash`; undefined without hash policies. */
   readonly hash: ((x: Exchange) => void) | undefined;
   readonly mirrors: readonly MirrorPolicy[];

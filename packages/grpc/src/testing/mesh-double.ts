@@ -110,6 +110,9 @@ export class WatchedCluster implements Cluster {
   get resources(): Cluster['resources'] {
     return this.#cluster.resources;
   }
+  get highPriority(): Cluster['highPriority'] {
+    return this.#cluster.highPriority;
+  }
   get source(): Cluster['source'] {
     return this.#cluster.source;
   }
@@ -125,6 +128,7 @@ export class WatchedCluster implements Cluster {
     let answer: TestOutcome | undefined;
     return {
       endpoint: lease.endpoint,
+      resources: lease.resources,
       answered: (status, grpcStatus) => {
         answer = { kind: 'response', status, grpcStatus };
         lease.answered(status, grpcStatus);

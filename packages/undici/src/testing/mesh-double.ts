@@ -18,6 +18,7 @@ import {
   Pipeline,
   type RequestHead,
   type ResourceCounter,
+  type Resources,
   ResponseFlag,
   type RetryPolicy,
   type Route,
@@ -109,6 +110,7 @@ export class TestCluster implements Cluster {
     requests: new Counter(1_000),
     retries: new Counter(3),
   };
+  readonly highPriority: Resources = this.resources;
   readonly outcomes: TestOutcome[] = [];
   #next = 0;
 
@@ -134,6 +136,7 @@ export class TestCluster implements Cluster {
     let answer: TestOutcome | undefined;
     return {
       endpoint,
+      resources: this.resources,
       answered: (status, grpcStatus) => {
         answer = { kind: 'response', status, grpcStatus };
       },
