@@ -74,6 +74,7 @@ const ROOTS = [
     'load_balancing_policies/random',
     'load_balancing_policies/ring_hash',
     'load_balancing_policies/round_robin',
+    'load_balancing_policies/subset',
     'load_balancing_policies/wrr_locality',
     'network/dns_resolver/cares/v3/cares_dns_resolver.proto',
     'path/match/uri_template/v3/uri_template_match.proto',
@@ -135,6 +136,16 @@ function copyProtos() {
   if (!text.includes('ignore_empty = 26')) {
     writeFileSync(validate, text.replace(/message StringRules \{/, 'message StringRules {\n  optional bool ignore_empty = 26;'));
   }
+}
+
+/** Fields of Envoy 1.40 that the shipped protos are too old for. */
+function addNewerFields() {
+  const file = join(work, 'envoy/config/route/v3/route_components.proto');
+  const text = readFileSync(file, 'utf8');
+  const from = /(oneof random_value_specifier \{[\s\S]*?\];\r?\n)/;
+  if (text.includes('use_hash_policy')) return;
+  if (!from.test(text)) throw new Error('route_components.proto is not of the expected form: see addNewerFields');
+  writeFileSync(file, text.replace(from, '$1    google.protobuf.BoolValue use_hash_policy = 5;\n'));
 }
 
 function run(command, args, cwd) {
@@ -268,6 +279,7 @@ function readDurationText() {
 }
 
 copyProtos();
+addNewerFields();
 generate();
 annotateRegistry();
 readDurationText();

@@ -282,6 +282,18 @@ describe('weights', () => {
     ]);
   });
 
+  it('are chosen by the hash policies where use_hash_policy says so, by chance without a hash', () => {
+    const policies = { hash_policy: [{ header: { header_name: 'x-k' } }] };
+    const action = { ...weighted({ use_hash_policy: true }), ...policies };
+    const found = routes([{ match: { prefix: '/' }, route: action }], {}, seeded(5));
+    const names = (headers: Record<string, string>): Set<unknown> =>
+      new Set(Array.from({ length: 50 }, () => walk(found, '/', headers).to));
+    for (let key = 0; key < 20; key++) expect(names({ 'x-k': `k${key}` }).size).toBe(1);
+    expect(names({}).size).toBeGreaterThan(1);
+    const all = new Set(Array.from({ length: 100 }, (_none, key) => [...names({ 'x-k': `k${key}` })][0]));
+    expect(all.size).toBeGreaterThan(1);
+  });
+
   it('see the same number as runtime fractions: a route for half of the requests uses one half of its weights', () => {
     // Measured on Envoy 1.40: 315 of 600 to the first cluster, 285 to the next route.
     const half = {

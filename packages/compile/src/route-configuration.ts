@@ -6,6 +6,7 @@ import {
   compileRewrite,
   compileWeightedClusters,
   createRouteTable,
+  criteriaOf,
   directResponse,
   type Exchange,
   type ForwardAction,
@@ -13,6 +14,7 @@ import {
   type InboundAction,
   localReply,
   type MirrorPolicy,
+  mergeCriteria,
   type PathMatch,
   type Random,
   type RedirectSpec,
@@ -44,7 +46,7 @@ import { compileHeaderMatcher, compilePathSpecifier, compileQueryMatcher } from 
 import { checkSubstitution, compileRegex } from './regex.ts';
 import { compileRetryPolicy } from './retry-policy.ts';
 import { routeConditions } from './route-conditions.ts';
-import { fraction, milliseconds, percent, sourceOf } from './values.ts';
+import { filterMetadata, fraction, milliseconds, percent, sourceOf } from './values.ts';
 
 /** Body bytes kept for retries and mirrors when the configuration says nothing. */
 const BUFFER_LIMIT_BYTES = 64 * 1024;
@@ -189,7 +191,8 @@ function forwardAction(
   { random, ownAddress }: RouteEnv,
 ): ForwardAction {
   if (action.pathRewritePolicy !== undefined) throw new Error('path_rewrite_policy is not supported');
-  const clusters = clusterChoice(action, random);
+  const hash = compileHashPolicies(action.hashPolicy, ownAddress);
+  const clusters = clusterChoice(action, random, hash);
   const hostRewrite = action.hostRewriteSpecifier;
   const regexRewrite = substitution(action.regexRewrite);
   return {
@@ -213,7 +216,8 @@ function forwardAction(
     maxStreamDurationMs: milliseconds(action.maxStreamDuration?.maxStreamDuration, 0),
     retry: compileRetryPolicy(action.retryPolicy ?? host.retryPolicy, milliseconds(action.timeout, 15_000)),
     highPriority: action.priority === RoutingPriority.HIGH,
-    hash: compileHashPolicies(action.hashPolicy, ownAddress),
+    hash,
+    criteria: criteriaOf(filterMetadata(action.metadataMatch, 'envoy.lb')),
     mirrors: action.requestMirrorPolicies.map((policy) => mirror(policy, random)),
     clusterNotFoundStatus: notFoundStatus(action.clusterNotFoundResponseCode),
     autoHostRewrite: hostRewrite?.$case === 'autoHostRewrite' && (hostRewrite.value ?? false),
@@ -228,7 +232,7 @@ interface ClusterChoice {
   readonly weights?: ForwardAction['weights'];
 }
 
-function clusterChoice(action: RouteAction, random: Random): ClusterChoice {
+function clusterChoice(action: RouteAction, random: Random, hash: ForwardAction['hash']): ClusterChoice {
   const specifier = action.clusterSpecifier;
   switch (specifier?.$case) {
     case 'cluster': {
@@ -240,12 +244,14 @@ function clusterChoice(action: RouteAction, random: Random): ClusterChoice {
       return { choose: (x) => x.request.headerLines(header)[0] || undefined, names: [] };
     }
     case 'weightedClusters': {
+      const own = criteriaOf(filterMetadata(action.metadataMatch, 'envoy.lb'));
       const entries: WeightedCluster[] = specifier.value.clusters.map((entry) => ({
         cluster: entry.name,
         weight: entry.weight ?? 0,
         headers: compileHeaderMutations([operationsOf(entry)]),
+        criteria: mergeCriteria(own, criteriaOf(filterMetadata(entry.metadataMatch, 'envoy.lb'))),
       }));
-      const choose = compileWeightedClusters(entries, random, choosingNumber(specifier.value.randomValueSpecifier));
+      const choose = compileWeightedClusters(entries, random, choosingNumber(specifier.value.randomValueSpecifier, hash));
       const weights = entries.map(({ cluster, weight }) => ({ cluster, weight }));
       return { choose, names: entries.map((entry) => entry.cluster), weights };
     }
@@ -256,9 +262,16 @@ function clusterChoice(action: RouteAction, random: Random): ClusterChoice {
 
 type RandomValueSpecifier = Extract<RouteAction['clusterSpecifier'], { $case: 'weightedClusters' }>['value']['randomValueSpecifier'];
 
-/** What chooses among weighted clusters in the place of chance. (use_hash_policy is not in our protos.) */
-function choosingNumber(specifier: RandomValueSpecifier): ChoosingNumber | undefined {
+/** What chooses among weighted clusters in the place of chance. */
+function choosingNumber(specifier: RandomValueSpecifier, hash: ForwardAction['hash']): ChoosingNumber | undefined {
   if (specifier === undefined) return undefined;
+  if (specifier.$case === 'useHashPolicy') {
+    if (specifier.value !== true || hash === undefined) return undefined;
+    return (x) => {
+      hash(x);
+      return x.hash;
+    };
+  }
   const name = specifier.value.toLowerCase();
   return (x) => {
     const text = x.request.header(name);

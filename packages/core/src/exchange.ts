@@ -1,4 +1,5 @@
 import type { Cluster, Endpoint } from './cluster/cluster.ts';
+import type { MatchCriteria } from './cluster/lb-metadata.ts';
 import type { DecisionRecord } from './decision-record.ts';
 import type { Filter } from './filter.ts';
 import type { RequestBody } from './request-body.ts';
@@ -142,6 +143,8 @@ export class Exchange {
   upstreamLocalAddress = '';
   /** XXH64 of the route's hash policies as an unsigned 64-bit value; undefined = none applies. */
   hash: bigint | undefined = undefined;
+  /** What the route wants of its host (metadata_match). */
+  criteria: MatchCriteria | undefined = undefined;
   /** The path without query that routes and policies are matched against. */
   matchPath = '';
   /** Path before any rewrite. */

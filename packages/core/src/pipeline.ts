@@ -131,6 +131,7 @@ function canonicalize(x: Exchange): LocalReply | undefined {
 }
 
 function forward(x: Exchange, route: Route, action: ForwardAction): LocalReply | undefined {
+  if (action.criteria !== undefined) x.criteria = action.criteria;
   const name = action.chooseCluster(x);
   const cluster = name === undefined ? undefined : x.snapshot.clusters.get(name);
   if (cluster === undefined) return clusterNotFoundReply(action.clusterNotFoundStatus);

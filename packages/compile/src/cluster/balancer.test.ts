@@ -11,6 +11,7 @@ const typed = (policy: string, config: Readonly<Record<string, unknown>> = {}) =
   const type = `type.googleapis.com/envoy.extensions.load_balancing_policies.${policy}`;
   return { policies: [{ typed_extension_config: { name: 'lb', typed_config: { '@type': type, ...config } } }] };
 };
+const subsets = (selector: Readonly<Record<string, unknown>>) => ({ lb_subset_config: { subset_selectors: [selector] } });
 const at = (address: string, more: Readonly<Record<string, unknown>> = {}) => ({
   endpoint: { address: { socket_address: { address, port_value: 80 } } },
   ...more,
@@ -62,10 +63,14 @@ describe('the balancer of a cluster', () => {
     [{ lb_policy: 'MAGLEV', maglev_lb_config: { table_size: 1000 } }, 'table_size is 1000; it must be a prime'],
     [{ load_balancing_policy: typed('nobody.v3.Knows') }, 'is supported'],
     [
-      { lb_policy: 'RING_HASH', common_lb_config: { consistent_hashing_lb_config: { hash_balance_factor: 150 } } },
-      'hash_balance_factor is not supported',
+      { lb_policy: 'RING_HASH', common_lb_config: { consistent_hashing_lb_config: { hash_balance_factor: 99 } } },
+      'hash_balance_factor is 99; it must be at least 100',
     ],
-    [{ lb_subset_config: { subset_selectors: [{ keys: ['v'] }] } }, 'lb_subset_config is not supported'],
+    [subsets({ keys: ['v', 'w'], single_host_per_subset: true }), 'single_host_per_subset needs exactly one key'],
+    [subsets({ keys: ['v', 'w'], fallback_policy: 'KEYS_SUBSET' }), 'fallback_keys_subset is empty'],
+    [subsets({ keys: ['v'], fallback_policy: 'KEYS_SUBSET', fallback_keys_subset: ['x'] }), 'fallback_keys_subset names other keys'],
+    [subsets({ keys: ['v'], fallback_policy: 'KEYS_SUBSET', fallback_keys_subset: ['v'] }), 'must leave a key out'],
+    [{ lb_subset_config: { subset_selectors: [{ keys: ['v'] }], scale_locality_weight: true } }, 'scale_locality_weight is not supported'],
   ])('is refused: %j', (config, why) => {
     expect(() => compile(config)).toThrow(why);
   });

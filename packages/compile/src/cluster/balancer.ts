@@ -1,39 +1,48 @@
-import type { BalancerSpec, RingOptions, SlowStartSpec } from '@ripstop/core';
+import type { BalancerSpec, RingOptions, SlowStartSpec, SubsetSpec } from '@ripstop/core';
 import {
   type Any,
   type Cluster,
   Cluster_LbPolicy,
+  type Cluster_LbSubsetConfig,
   Cluster_RingHashLbConfig_HashFunction,
   type Duration,
   LeastRequest,
   LeastRequest_SelectionMethod,
+  type LoadBalancingPolicy,
   Maglev,
   Random,
   RingHash,
   RingHash_HashFunction,
   RoundRobin,
+  Subset,
   typeName,
   unpackAny,
 } from '@ripstop/xds-api';
 import { milliseconds } from '../values.ts';
+import { subsetsOf } from './subsets.ts';
 
 /** A balancer, and whether localities are chosen by their weights. */
 export interface Balancing {
   readonly balancer: BalancerSpec;
   readonly localityWeighted: boolean;
+  readonly subsets?: SubsetSpec | undefined;
 }
 
 /** Envoy's lb_policy with its configuration, or the first typed policy of load_balancing_policy that is known. */
 export function balancingOf(message: Cluster): Balancing {
   const localityWeighted = message.commonLbConfig?.localityConfigSpecifier?.$case === 'localityWeightedLbConfig';
   const typed = message.loadBalancingPolicy;
-  if (typed === undefined) return { balancer: legacyBalancer(message), localityWeighted };
-  for (const { typedExtensionConfig } of typed.policies) {
+  if (typed === undefined) return { balancer: legacyBalancer(message), localityWeighted, subsets: subsetsOf(message.lbSubsetConfig) };
+  return firstKnown(typed);
+}
+
+function firstKnown({ policies }: LoadBalancingPolicy): Balancing {
+  for (const { typedExtensionConfig } of policies) {
     const any = typedExtensionConfig?.typedConfig;
     const found = any === undefined ? undefined : typedBalancing(any);
     if (found !== undefined) return found;
   }
-  const names = typed.policies.map(({ typedExtensionConfig }) => typeName(typedExtensionConfig?.typedConfig?.typeUrl ?? ''));
+  const names = policies.map(({ typedExtensionConfig }) => typeName(typedExtensionConfig?.typedConfig?.typeUrl ?? ''));
   throw new Error(`load_balancing_policy: none of ${names.join(', ') || 'no policies'} is supported`);
 }
 
@@ -41,8 +50,7 @@ function legacyBalancer(message: Cluster): BalancerSpec {
   const config = message.lbConfig;
   const hashing = message.commonLbConfig?.consistentHashingLbConfig;
   const useHostname = hashing?.useHostnameForHashing ?? false;
-  if (hashing?.hashBalanceFactor !== undefined) throw new Error(BOUNDED_LOADS);
-  if (message.lbSubsetConfig !== undefined) throw new Error('lb_subset_config is not supported');
+  const balanceFactor = balanceFactorOf(hashing?.hashBalanceFactor);
   switch (message.lbPolicy) {
     case Cluster_LbPolicy.LEAST_REQUEST: {
       const least = config?.$case === 'leastRequestLbConfig' ? config.value : undefined;
@@ -58,10 +66,15 @@ function legacyBalancer(message: Cluster): BalancerSpec {
     case Cluster_LbPolicy.RING_HASH: {
       const ring = config?.$case === 'ringHashLbConfig' ? config.value : undefined;
       const murmur = ring?.hashFunction === Cluster_RingHashLbConfig_HashFunction.MURMUR_HASH_2;
-      return { kind: 'ring_hash', useHostname, ...ringOptions(ring?.minimumRingSize, ring?.maximumRingSize, murmur) };
+      return { kind: 'ring_hash', useHostname, balanceFactor, ...ringOptions(ring?.minimumRingSize, ring?.maximumRingSize, murmur) };
     }
     case Cluster_LbPolicy.MAGLEV:
-      return { kind: 'maglev', tableSize: tableSize(config?.$case === 'maglevLbConfig' ? config.value.tableSize : undefined), useHostname };
+      return {
+        kind: 'maglev',
+        tableSize: tableSize(config?.$case === 'maglevLbConfig' ? config.value.tableSize : undefined),
+        useHostname,
+        balanceFactor,
+      };
     default:
       return {
         kind: 'round_robin',
@@ -94,29 +107,39 @@ function typedBalancing(any: Any): Balancing | undefined {
     case RingHash.$type: {
       const ring = unpackAny(RingHash, any);
       const hashing = ring.consistentHashingLbConfig;
-      if ((hashing?.hashBalanceFactor ?? ring.hashBalanceFactor) !== undefined) throw new Error(BOUNDED_LOADS);
+      const balanceFactor = balanceFactorOf(hashing?.hashBalanceFactor ?? ring.hashBalanceFactor);
       const useHostname = hashing?.useHostnameForHashing ?? ring.useHostnameForHashing;
       const murmur = ring.hashFunction === RingHash_HashFunction.MURMUR_HASH_2;
       return {
-        balancer: { kind: 'ring_hash', useHostname, ...ringOptions(ring.minimumRingSize, ring.maximumRingSize, murmur) },
+        balancer: { kind: 'ring_hash', useHostname, balanceFactor, ...ringOptions(ring.minimumRingSize, ring.maximumRingSize, murmur) },
         localityWeighted: ring.localityWeightedLbConfig !== undefined,
       };
     }
     case Maglev.$type: {
       const table = unpackAny(Maglev, any);
       const hashing = table.consistentHashingLbConfig;
-      if (hashing?.hashBalanceFactor !== undefined) throw new Error(BOUNDED_LOADS);
+      const balanceFactor = balanceFactorOf(hashing?.hashBalanceFactor);
+      const useHostname = hashing?.useHostnameForHashing ?? false;
       return {
-        balancer: { kind: 'maglev', tableSize: tableSize(table.tableSize), useHostname: hashing?.useHostnameForHashing ?? false },
+        balancer: { kind: 'maglev', tableSize: tableSize(table.tableSize), useHostname, balanceFactor },
         localityWeighted: table.localityWeightedLbConfig !== undefined,
       };
+    }
+    case Subset.$type: {
+      const subset = unpackAny(Subset, any);
+      if (subset.subsetLbPolicy === undefined) throw new Error('the subset policy names no subset_lb_policy');
+      // The messages differ in their names only.
+      return { ...firstKnown(subset.subsetLbPolicy), subsets: subsetsOf(subset as unknown as Cluster_LbSubsetConfig) };
     }
     default:
       return undefined;
   }
 }
 
-const BOUNDED_LOADS = 'hash_balance_factor is not supported';
+function balanceFactorOf(percent: number | undefined): number | undefined {
+  if (percent !== undefined && percent < 100) throw new Error(`hash_balance_factor is ${percent}; it must be at least 100`);
+  return percent;
+}
 
 function byWeight(config: { readonly localityConfigSpecifier: { readonly $case: string } | undefined } | undefined): boolean {
   return config?.localityConfigSpecifier?.$case === 'localityWeightedLbConfig';

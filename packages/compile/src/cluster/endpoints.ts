@@ -37,7 +37,8 @@ function compileEndpoint(
   const { value } = address;
   const weight = message.loadBalancingWeight ?? 1;
   if (weight === 0) throw new Error(`endpoint ${value.address}: load_balancing_weight is 0; it must be at least 1`);
-  const hashKey = filterMetadata(message.metadata, 'envoy.lb').hash_key;
+  const lbMetadata = filterMetadata(message.metadata, 'envoy.lb');
+  const hashKey = lbMetadata.hash_key;
   return [
     {
       address: value.address,
@@ -47,6 +48,7 @@ function compileEndpoint(
       health: healthOf(message.healthStatus),
       transport: transportOf(filterMetadata(message.metadata, 'envoy.transport_socket_match')),
       workload: workloadOf(filterMetadata(message.metadata, 'istio').workload),
+      ...(Object.keys(lbMetadata).length > 0 ? { lbMetadata } : {}),
       ...(typeof hashKey === 'string' ? { hashKey } : {}),
     },
   ];

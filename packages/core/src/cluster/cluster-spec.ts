@@ -5,13 +5,20 @@ import type { OutlierSpec } from '../outlier/outlier-spec.ts';
 import type { SourceRef } from '../source-ref.ts';
 import type { ClusterKind, ConnectionOptions, HealthStatus, Locality, ServiceRef, TransportSocket, WorkloadLabels } from './cluster.ts';
 import type { ThresholdsSpec } from './resources.ts';
+import type { SubsetSpec } from './subset-spec.ts';
 
 export type BalancerSpec =
   | { readonly kind: 'random' }
   | { readonly kind: 'round_robin'; readonly slowStart?: SlowStartSpec | undefined }
   | ({ readonly kind: 'least_request'; readonly slowStart?: SlowStartSpec | undefined } & LeastRequestOptions)
-  | ({ readonly kind: 'ring_hash'; readonly useHostname?: boolean | undefined } & RingOptions)
-  | { readonly kind: 'maglev'; readonly tableSize: number; readonly useHostname?: boolean | undefined };
+  | ({ readonly kind: 'ring_hash' } & ConsistentHashing & RingOptions)
+  | ({ readonly kind: 'maglev'; readonly tableSize: number } & ConsistentHashing);
+
+export interface ConsistentHashing {
+  readonly useHostname?: boolean | undefined;
+  /** Percent of its even share that a host may be loaded with, at least 100; absent = no bound. */
+  readonly balanceFactor?: number | undefined;
+}
 
 export interface EndpointSpec {
   readonly address: string;
@@ -23,6 +30,8 @@ export interface EndpointSpec {
   readonly workload: WorkloadLabels | undefined;
   /** What hashed balancers hash instead of the address (metadata envoy.lb, hash_key). */
   readonly hashKey?: string | undefined;
+  /** Endpoint metadata `envoy.lb`, which subsets are made of. */
+  readonly lbMetadata?: Readonly<Record<string, unknown>> | undefined;
 }
 
 export interface LocalitySpec {
@@ -53,6 +62,7 @@ export interface ClusterSpec {
   /** Percent of requests that EDS wants dropped (drop_overloads). */
   readonly dropOverloadPercent?: number | undefined;
   readonly localityWeighted: boolean;
+  readonly subsets?: SubsetSpec | undefined;
   /** Health of hosts that session affinity may still choose (override_host_status); without: UNKNOWN, HEALTHY, DEGRADED. */
   readonly overrideHostStatus?: ReadonlySet<HealthStatus> | undefined;
   readonly localities: readonly LocalitySpec[];

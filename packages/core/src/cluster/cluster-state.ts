@@ -21,7 +21,7 @@ import {
 } from './cluster.ts';
 import type { ClusterSpec, EndpointSpec, LocalitySpec } from './cluster-spec.ts';
 import { EndpointState, endpointKey } from './endpoint-state.ts';
-import { buildPicker, type HostPicker, type TriedPriorities } from './host-picker.ts';
+import { buildPicker, type HostPicker, type PickerEnv, type TriedPriorities } from './host-picker.ts';
 import { ClusterResources, DEFAULT_THRESHOLDS } from './resources.ts';
 
 export interface ClusterEnv {
@@ -41,6 +41,7 @@ export class ClusterState implements Cluster {
   readonly highPriority: ClusterResources;
   private spec: ClusterSpec;
   private readonly env: ClusterEnv;
+  private readonly pickerEnv: PickerEnv;
   private readonly hosts = new Map<string, EndpointState>();
   private list: readonly EndpointState[] = [];
   private picker: HostPicker | undefined;
@@ -53,6 +54,8 @@ export class ClusterState implements Cluster {
     this.env = env;
     this.resources = new ClusterResources(spec.thresholds);
     this.highPriority = new ClusterResources(spec.highThresholds ?? DEFAULT_THRESHOLDS);
+    const { clock, random } = env;
+    this.pickerEnv = { clock, random, activeRequests: () => this.resources.requests.used + this.highPriority.requests.used };
     this.update(spec);
   }
 
@@ -148,18 +151,17 @@ export class ClusterState implements Cluster {
     }
     if (this.stale) {
       this.stale = false;
-      this.picker = buildPicker(this.spec, this.list, this.env);
+      this.picker = buildPicker(this.spec, this.list, this.pickerEnv);
     }
     const picker = this.picker!;
-    if (options === undefined) return picker.pick(x.hash, 0);
+    if (options === undefined) return picker.pick(x, 0);
     const tried = triedPriorities(options);
     const { avoid } = options;
-    let host = picker.pick(x.hash, 0, tried);
+    let host = picker.pick(x, 0, tried);
     if (avoid === undefined || avoid.length === 0) return host;
     // Repicks after the first one; the last pick is used anyway (host_selection_retry_max_attempts).
     const most = options.maxSelectionAttempts ?? 1;
-    for (let attempt = 1; attempt <= most && host !== undefined && avoid.includes(host); attempt++)
-      host = picker.pick(x.hash, attempt, tried);
+    for (let attempt = 1; attempt <= most && host !== undefined && avoid.includes(host); attempt++) host = picker.pick(x, attempt, tried);
     return host;
   }
 

@@ -16,6 +16,7 @@ export class EndpointState implements Endpoint {
   transport: TransportSocket = { kind: 'raw' };
   workload: WorkloadLabels | undefined = undefined;
   hashKey = '';
+  lbMetadata: EndpointSpec['lbMetadata'] = undefined;
   activeRequests = 0;
   present = true;
   /** `Clock.now()` at which it came as a healthy host; slow start counts from there. */
@@ -45,6 +46,7 @@ export class EndpointState implements Endpoint {
     this.weight = spec.weight;
     this.hashKey = spec.hashKey ?? (hashByHostname ? spec.hostname : this.key);
     this.health = spec.health;
+    this.lbMetadata = spec.lbMetadata;
     this.transport = spec.transport;
     if (!sameWorkload(this.workload, spec.workload)) this.workload = spec.workload;
     this.present = true;

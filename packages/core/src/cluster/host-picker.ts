@@ -1,4 +1,5 @@
 import type { Balancer, Warmup } from '../balancer/balancer.ts';
+import { boundedLoad } from '../balancer/bounded-load.ts';
 import { EdfScheduler } from '../balancer/edf.ts';
 import { leastRequest } from '../balancer/least-request.ts';
 import { maglev, randomHash, ringHash, type Share } from '../balancer/ring-hash.ts';
@@ -8,8 +9,10 @@ import type { Clock, Random } from '../ports.ts';
 import type { Locality } from './cluster.ts';
 import type { BalancerSpec, ClusterSpec } from './cluster-spec.ts';
 import type { EndpointState } from './endpoint-state.ts';
+import type { MatchCriteria } from './lb-metadata.ts';
 import { loadWithoutTried } from './previous-priorities.ts';
 import { availability, OVERPROVISIONING, type PriorityLoad, priorityLoad } from './priority-load.ts';
+import { SubsetPicker } from './subset-picker.ts';
 
 type Pick = Balancer<EndpointState>;
 type Source = 'all' | 'healthy' | 'degraded';
@@ -21,14 +24,24 @@ export interface TriedPriorities {
   readonly frequency: number;
 }
 
+/** What a pick looks at: an exchange is one. */
+export interface PickRequest {
+  readonly hash: bigint | undefined;
+  /** For clusters with subsets. */
+  readonly criteria?: MatchCriteria | undefined;
+  readonly metadata?: ReadonlyMap<string, Readonly<Record<string, unknown>>> | undefined;
+}
+
 export interface HostPicker {
-  /** Undefined: no host may be picked (UH). */
-  pick(hash: bigint | undefined, attempt: number, tried?: TriedPriorities): EndpointState | undefined;
+  /** Undefined: no host may be picked (UH). `attempt` = reselection index within one pick. */
+  pick(request: PickRequest, attempt: number, tried?: TriedPriorities): EndpointState | undefined;
 }
 
 export interface PickerEnv {
   readonly clock: Clock;
   readonly random: Random;
+  /** In flight to the cluster. */
+  readonly activeRequests: () => number;
 }
 
 /**
@@ -36,6 +49,11 @@ export interface PickerEnv {
  * look-ups. Hashed balancers choose the priority by the hash and have one ring over all localities, so that a key stays where it is.
  */
 export function buildPicker(spec: ClusterSpec, hosts: readonly EndpointState[], env: PickerEnv): HostPicker {
+  const { subsets } = spec;
+  if (subsets !== undefined) {
+    const inside: ClusterSpec = { ...spec, subsets: undefined, localityWeighted: spec.localityWeighted && subsets.localityWeightAware };
+    return new SubsetPicker(subsets, hosts, (some) => buildPicker(inside, some, env));
+  }
   if (hosts.length === 0) return { pick: () => undefined };
   const groups = groupByPriority(hosts).map((group) => new PriorityGroup(spec, group, env));
   const counts = groups.map(({ all, healthy, degraded }) => ({ total: all.length, healthy: healthy.length, degraded: degraded.length }));
@@ -44,11 +62,11 @@ export function buildPicker(spec: ClusterSpec, hosts: readonly EndpointState[], 
   const sourceOf = (priority: number, wanted: Source): Source => (load.panic[priority] ? 'all' : wanted);
   if (groups.length === 1 && load.healthy[0] === 100) {
     const only = groups[0]!.balancer(sourceOf(0, 'healthy'));
-    return { pick: (hash, attempt) => only?.pick(hash, attempt) };
+    return { pick: ({ hash }, attempt) => only?.pick(hash, attempt) };
   }
   const hashed = isHashed(spec.balancer);
   return {
-    pick: (hash, attempt, tried) => {
+    pick: ({ hash }, attempt, tried) => {
       const wanted = hashed ? (hash ?? randomHash(env.random)) : undefined;
       const draw = wanted === undefined ? Math.floor(env.random() * 100) : Number(wanted % 100n);
       const now = tried === undefined ? load : loadWithoutTried(load, availability(counts, overprovisioning), tried.tried, tried.frequency);
@@ -81,8 +99,10 @@ function groupByPriority(hosts: readonly EndpointState[]): EndpointState[][] {
   return groups;
 }
 
-function isHashed({ kind }: BalancerSpec): boolean {
-  return kind === 'ring_hash' || kind === 'maglev';
+type HashedSpec = Extract<BalancerSpec, { readonly kind: 'ring_hash' | 'maglev' }>;
+
+function isHashed(spec: BalancerSpec): spec is HashedSpec {
+  return spec.kind === 'ring_hash' || spec.kind === 'maglev';
 }
 
 /** The hosts of one priority; its balancers are made when they are first needed. */
@@ -158,10 +178,14 @@ function sharesOf(hosts: readonly EndpointState[], of: number): Share<EndpointSt
   return hosts.map((host) => ({ host, share: (host.weight * of) / total }));
 }
 
-function hashedBalancer(spec: BalancerSpec, shares: readonly Share<EndpointState>[], { random }: PickerEnv): Pick | undefined {
+function hashedBalancer(
+  spec: HashedSpec,
+  shares: readonly Share<EndpointState>[],
+  { random, activeRequests }: PickerEnv,
+): Pick | undefined {
   if (shares.length === 0) return undefined;
-  if (spec.kind === 'ring_hash') return ringHash(shares, spec, random);
-  return spec.kind === 'maglev' ? maglev(shares, spec.tableSize, random) : undefined;
+  const hashed = spec.kind === 'ring_hash' ? ringHash(shares, spec, random) : maglev(shares, spec.tableSize, random);
+  return spec.balanceFactor === undefined ? hashed : boundedLoad(hashed, shares, spec.balanceFactor, activeRequests, random);
 }
 
 function drawnBalancer(spec: BalancerSpec, hosts: readonly EndpointState[], { clock, random }: PickerEnv): Pick {

@@ -1,3 +1,4 @@
+import type { MatchCriteria } from '../cluster/lb-metadata.ts';
 import type { Exchange, RequestHead, ResponseHead } from '../exchange.ts';
 import type { Filter } from '../filter.ts';
 import type { LocalReply } from '../local-reply.ts';
@@ -39,6 +40,8 @@ export interface ForwardAction {
   readonly highPriority?: boolean | undefined;
   /** Sets `x.hash`; undefined without hash policies. */
   readonly hash: ((x: Exchange) => void) | undefined;
+  /** metadata_match `envoy.lb`, for clusters with subsets; a weighted cluster's own is merged in when it is chosen. */
+  readonly criteria?: MatchCriteria | undefined;
   readonly mirrors: readonly MirrorPolicy[];
   /** 503 unless the route says otherwise. */
   readonly clusterNotFoundStatus: number;

@@ -1,3 +1,4 @@
+import type { MatchCriteria } from '../cluster/lb-metadata.ts';
 import type { Exchange } from '../exchange.ts';
 import type { Random } from '../ports.ts';
 import type { HeaderMutations } from './route.ts';
@@ -6,6 +7,8 @@ export interface WeightedCluster {
   readonly cluster: string;
   readonly weight: number;
   readonly headers?: HeaderMutations | undefined;
+  /** With the route's own. */
+  readonly criteria?: MatchCriteria | undefined;
 }
 
 /** A number that chooses instead of chance: from a request header (header_name) or the hash policies (use_hash_policy). */
@@ -43,5 +46,6 @@ function drawOf({ randomValue }: Exchange, total: number, random: Random): numbe
 
 function take(entry: WeightedCluster, x: Exchange): string {
   if (entry.headers !== undefined) x.clusterHeaders = entry.headers;
+  if (entry.criteria !== undefined) x.criteria = entry.criteria;
   return entry.cluster;
 }
