@@ -85,7 +85,7 @@ class UnaryCall implements AttemptOwner {
   constructor({ parts, channels, cluster, head, lease, call }: UnaryCallInit, answer: (answer: Answer) => void) {
     const { clock } = parts;
     this.#answer = answer;
-    const channel = channels.of(lease.endpoint, cluster, head.authority, NO_OPTIONS);
+    const channel = channels.of(lease, cluster, head.authority, NO_OPTIONS);
     this.#start = { head, deadline: Number.POSITIVE_INFINITY, credentials: undefined };
     this.#attempt = new CallAttempt(this, { lease, cluster, channels, channel, messages: this.#messages, clock });
     this.#messages.push({}, Buffer.from(call.message));
