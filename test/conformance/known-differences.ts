@@ -11,10 +11,6 @@ export const KNOWN: readonly KnownDifference[] = [
     why: 'ALLOW without rules denies, dry-run is not enforced, aliases are expanded, conditions that gRPC cannot judge deny',
   },
   {
-    where: /^sidecar-scope\/sidecar-web-v1 (clusters inbound|listeners virtualInbound$)/,
-    why: 'ingress ports of a Sidecar are not opened',
-  },
-  {
     where: /^sidecar-scope\/sidecar-batch-v1 (clusters outbound\|80\|\|users|listeners virtualInbound$|routes 80$)/,
     why: 'EnvoyFilter is refused',
   },

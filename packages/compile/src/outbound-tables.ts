@@ -23,30 +23,31 @@ function domainsOf(host: VirtualHost, tableName: string): readonly string[] {
   return [fqdn, `${service}.${namespace}.svc`, `${service}.${namespace}`];
 }
 
-/** For ports without a listener: pass on to where the app dialled (ALLOW_ANY), or refuse with 502 as istiod's block_all does. */
-export function passthroughManager(open: boolean, appFilters: readonly AppFilter[]): HttpConnectionManager {
+/** For ports without a listener: pass on to a cluster (where the app dialled, or an egress proxy), or refuse with 502 as istiod's block_all does. */
+export function passthroughManager(cluster: string | undefined, appFilters: readonly AppFilter[]): HttpConnectionManager {
   const filters = appFilters.filter(({ directions }) => directions === undefined || directions.includes('outbound'));
   const blocked = localReply({ status: 502, details: 'direct_response' });
   const route: Route = {
-    name: open ? 'allow_any' : 'block_all',
+    name: cluster !== undefined ? 'allow_any' : 'block_all',
     matches: () => true,
-    action: open
-      ? {
-          kind: 'forward',
-          chooseCluster: () => 'PassthroughCluster',
-          clusterNames: ['PassthroughCluster'],
-          rewrite: () => {},
-          timeoutMs: 0,
-          idleTimeoutMs: 0,
-          maxStreamDurationMs: 0,
-          retry: undefined,
-          hash: undefined,
-          mirrors: [],
-          clusterNotFoundStatus: 503,
-          autoHostRewrite: false,
-          bufferLimitBytes: 64 * 1024,
-        }
-      : { kind: 'reply', reply: () => blocked },
+    action:
+      cluster !== undefined
+        ? {
+            kind: 'forward',
+            chooseCluster: () => cluster,
+            clusterNames: [cluster],
+            rewrite: () => {},
+            timeoutMs: 0,
+            idleTimeoutMs: 0,
+            maxStreamDurationMs: 0,
+            retry: undefined,
+            hash: undefined,
+            mirrors: [],
+            clusterNotFoundStatus: 503,
+            autoHostRewrite: false,
+            bufferLimitBytes: 64 * 1024,
+          }
+        : { kind: 'reply', reply: () => blocked },
     filters,
     headers: undefined,
     operation: '',

@@ -86,7 +86,7 @@ interface Walked {
 
 function walk(through: RouteTable, path: string, headers: Readonly<Record<string, string | readonly string[]>> = {}): Walked {
   const head = new Head(path, headers);
-  const manager = { ...passthroughManager(false, []), routes: through };
+  const manager = { ...passthroughManager(undefined, []), routes: through };
   const x = new Exchange({
     direction: 'outbound',
     protocol: 'http1',
@@ -537,7 +537,7 @@ describe('the host of a request', () => {
   });
   const ask = (host: string, settings: Partial<HttpConnectionManager>) => {
     const head = new Head('/', { host });
-    const manager = { ...passthroughManager(false, []), routes: named, ...settings };
+    const manager = { ...passthroughManager(undefined, []), routes: named, ...settings };
     const peer = { ...NO_PEER, localPort: 82 };
     const x = new Exchange({ direction: 'outbound', protocol: 'http1', request: head, snapshot, manager, peer, port: 80, startedAt: 0 });
     return ((new Pipeline({ clock, random }).begin(x) as LocalReply | undefined)?.status ?? x.cluster?.name) as string | number;

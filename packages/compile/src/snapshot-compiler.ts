@@ -262,10 +262,12 @@ export class SnapshotCompiler {
     }
     const ports = new Map([...byPort].map(([port, managers]) => [port, joinManagers(managers)]));
     const virtual = listeners.find(({ decoded }) => decoded.kind === 'virtual_outbound')?.decoded;
-    const open = [...(virtual?.chains ?? []), ...(virtual?.defaultChain === undefined ? [] : [virtual.defaultChain])].some(
-      ({ tcpCluster }) => tcpCluster === 'PassthroughCluster',
-    );
-    const catchAll = passthroughManager(open && clusters.has('PassthroughCluster'), this.options.appFilters ?? []);
+    const unknown = [...(virtual?.chains ?? []), ...(virtual?.defaultChain === undefined ? [] : [virtual.defaultChain])]
+      .map(({ tcpCluster }) => tcpCluster)
+      .find((name) => name !== undefined && name !== 'BlackHoleCluster');
+    // An egress proxy that nobody knows must not be gone round: its cluster is missing, and calls get 503.
+    const known = unknown !== 'PassthroughCluster' || clusters.has(unknown);
+    const catchAll = passthroughManager(known ? unknown : undefined, this.options.appFilters ?? []);
     return { forPort: (port) => ports.get(port), catchAll, ports: [...ports.keys()] };
   }
 

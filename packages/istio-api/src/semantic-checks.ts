@@ -4,6 +4,7 @@ import { checkTargets } from './policy-target-checks.ts';
 import { checkRegex } from './regex-check.ts';
 import { checkRequestAuthentication } from './request-authentication-checks.ts';
 import { CONDITION_KEYS } from './schema/security.ts';
+import { checkSidecar, type SidecarFields } from './sidecar-checks.ts';
 import {
   checkClaims,
   checkDestinationRule,
@@ -60,6 +61,9 @@ export function semanticChecks(object: MeshObject, report: Report): void {
       return;
     case 'RequestAuthentication':
       checkRequestAuthentication(object.spec as RequestAuthenticationSpec, report);
+      return;
+    case 'Sidecar':
+      checkSidecar(object.spec as SidecarFields, report);
       return;
     case 'Telemetry':
       checkTelemetry(object.spec as TelemetrySpec, report);

@@ -1,15 +1,27 @@
-import type { MeshObject } from '@ripstop/istio-api';
+import type { ConnectionPoolSettings, Destination, MeshObject } from '@ripstop/istio-api';
 import type { ProxyNode } from '../model/proxy-node.ts';
 import { sameMembers } from './reuse.ts';
 import { hostMatches, isVisible, type MeshService, selects } from './service.ts';
 import { Governing, type VirtualService, visibleVirtualServices } from './virtual-services.ts';
 
-/** A Sidecar, as far as it decides what a workload is told about. */
+/** A port that a Sidecar serves in the place of those of the Services. */
+export interface IngressListener {
+  readonly port: { readonly number: number; readonly protocol?: string; readonly name?: string };
+  readonly bind?: string;
+  readonly defaultEndpoint?: string;
+  readonly connectionPool?: ConnectionPoolSettings;
+}
+
+/** A Sidecar, as far as it decides what a workload is told about and what it serves. */
 export interface SidecarSpec {
   readonly workloadSelector?: { readonly labels?: Readonly<Record<string, string>> };
   readonly egress?: readonly { readonly hosts?: readonly string[]; readonly port?: { readonly number?: number } }[];
-  readonly outboundTrafficPolicy?: { readonly mode?: string };
+  readonly outboundTrafficPolicy?: { readonly mode?: string; readonly egressProxy?: Destination };
+  readonly ingress?: readonly IngressListener[];
+  readonly inboundConnectionPool?: ConnectionPoolSettings;
 }
+
+export type SidecarObject = MeshObject<SidecarSpec>;
 
 /** What calls of one port may reach. */
 export interface PortScope {
@@ -31,8 +43,9 @@ export interface OutboundScope extends PortScope {
   readonly byHost: ReadonlyMap<string, MeshService>;
   /** Some rule asks who the client is (sourceLabels). */
   readonly asksForLabels: boolean;
-  /** Hosts that nobody owns are passed through. */
+  /** Hosts that nobody owns are passed on. */
   readonly allowAny: boolean;
+  readonly sidecar: SidecarObject | undefined;
   /** An egress listener with a port rules that port alone; the others share the rest. */
   at(port: number): PortScope;
 }
@@ -73,7 +86,7 @@ export class SidecarScopes {
       const name = key.slice(bar + 1);
       const sidecar = this.input.sidecars.find(({ metadata }) => `${metadata.namespace}/${metadata.name}` === name);
       if (name !== '' && sidecar === undefined) return undefined;
-      scope = buildScope(key, this.input, key.slice(0, bar), sidecar?.spec, this.before.get(key));
+      scope = buildScope(key, this.input, key.slice(0, bar), sidecar, this.before.get(key));
       this.scopes.set(key, scope);
     }
     return scope;
@@ -118,6 +131,7 @@ interface ScopeParts {
   readonly all: Listed;
   readonly withDestinations: readonly MeshService[];
   readonly allowAny: boolean;
+  readonly sidecar: SidecarObject | undefined;
   readonly listeners: readonly { readonly port: number | undefined; readonly reach: Reach }[];
   readonly shared: Reach;
 }
@@ -128,10 +142,11 @@ class Scope extends Reach implements OutboundScope {
   readonly byHost: ReadonlyMap<string, MeshService>;
   readonly asksForLabels: boolean;
   readonly allowAny: boolean;
+  readonly sidecar: SidecarObject | undefined;
   readonly listeners: ScopeParts['listeners'];
   readonly shared: Reach;
 
-  constructor({ key, all, withDestinations, allowAny, listeners, shared }: ScopeParts, before: Scope | undefined) {
+  constructor({ key, all, withDestinations, allowAny, sidecar, listeners, shared }: ScopeParts, before: Scope | undefined) {
     super(all, before);
     this.key = key;
     this.withDestinations = sameMembers(before?.withDestinations, withDestinations);
@@ -143,6 +158,7 @@ class Scope extends Reach implements OutboundScope {
       http.some(({ route }) => route.match?.some(({ sourceLabels }) => sourceLabels !== undefined) === true),
     );
     this.allowAny = allowAny;
+    this.sidecar = sidecar;
     this.listeners = listeners;
     this.shared = shared;
   }
@@ -152,11 +168,19 @@ class Scope extends Reach implements OutboundScope {
   }
 }
 
-function buildScope(key: string, input: ScopeInput, namespace: string, spec: SidecarSpec | undefined, before: Scope | undefined): Scope {
+function buildScope(
+  key: string,
+  input: ScopeInput,
+  namespace: string,
+  sidecar: SidecarObject | undefined,
+  before: Scope | undefined,
+): Scope {
+  const spec = sidecar?.spec;
   const visible = input.services.filter((service) => isVisible(service.exportTo, service.namespace, namespace));
   const rules = visibleVirtualServices(input.virtualServices, namespace);
-  const mode = spec?.outboundTrafficPolicy?.mode;
-  const allowAny = mode === undefined ? input.allowAny : mode !== 'REGISTRY_ONLY';
+  // A policy without mode is REGISTRY_ONLY, none at all is the mesh's.
+  const policy = spec?.outboundTrafficPolicy;
+  const allowAny = policy === undefined ? input.allowAny : policy.mode === 'ALLOW_ANY';
   const egress = (spec?.egress?.length ?? 0) > 0 ? spec!.egress! : [{ hosts: ['*/*'] }];
   const listed = egress.map(({ hosts = [], port }) => {
     const imports = hosts.map((entry) => parseImport(entry, namespace));
@@ -176,6 +200,7 @@ function buildScope(key: string, input: ScopeInput, namespace: string, spec: Sid
       all,
       withDestinations: unique([...all.services, ...visible.filter(({ hostname }) => named.has(hostname))], namespace),
       allowAny,
+      sidecar,
       listeners: listed.map((listener, at) => ({
         port: listener.port,
         reach: new Reach(listener.listed, before?.listeners[at]?.port === listener.port ? before?.listeners[at]?.reach : undefined),

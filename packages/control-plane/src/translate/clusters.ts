@@ -19,7 +19,8 @@ import {
 } from './cluster-policy.ts';
 import { dynamicDnsCluster } from './dynamic-dns.ts';
 import { loadAssignment, localityOf } from './endpoints.ts';
-import { inboundPorts } from './inbound-ports.ts';
+import { socketAddress } from './inbound-listener.ts';
+import { type InboundPort, inboundPorts } from './inbound-ports.ts';
 import {
   BLACK_HOLE_CLUSTER,
   INBOUND_PASSTHROUGH_CLUSTER,
@@ -237,37 +238,71 @@ const LOOP_GUARD: ClusterFields = {
 };
 
 /** The app behind this node: one cluster per port that its services name. */
-function inbound(port: ReturnType<typeof inboundPorts>[number], push: PushContext, node: ProxyNode): ClusterFields {
+function inbound(port: InboundPort, push: PushContext, node: ProxyNode): ClusterFields {
   const name = inboundCluster(port.targetPort);
-  const service = port.services[0]!;
-  const rule = push.destinationRules.find(service.hostname, service.namespace, node.namespace);
-  const policy = policyFor(rule, undefined, port.port);
+  const [service] = port.services;
+  const rule = service === undefined ? undefined : push.destinationRules.find(service.hostname, service.namespace, node.namespace);
+  const connectionPool = port.connectionPool ?? policyFor(rule, undefined, port.port).connectionPool;
   return {
     name,
     altStatName: `${name};`,
-    clusterDiscoveryType: type(Cluster_DiscoveryType.ORIGINAL_DST),
-    lbPolicy: Cluster_LbPolicy.CLUSTER_PROVIDED,
     commonLbConfig: {},
-    cleanupInterval: { seconds: 9_223_372_035, nanos: 0 },
+    ...inboundEndpoint(name, port),
     ...connectionSettings(
       {
         tcp: {
-          ...(policy.connectionPool?.tcp?.connectTimeout === undefined ? {} : { connectTimeout: policy.connectionPool.tcp.connectTimeout }),
+          ...(connectionPool?.tcp?.connectTimeout === undefined ? {} : { connectTimeout: connectionPool.tcp.connectTimeout }),
         },
       },
       push.mesh.connectTimeout,
     ),
-    ...thresholds(policy.connectionPool),
+    ...thresholds(connectionPool),
     ...httpOptions(port.protocol, undefined, false),
-    ...LOOP_GUARD,
-    metadata: {
-      filterMetadata: {
-        istio: {
-          services: port.services.map(serviceReference),
-          ...(rule?.trafficPolicy === undefined ? {} : { config: configPath(rule.object) }),
+    ...(service === undefined
+      ? {}
+      : {
+          metadata: {
+            filterMetadata: {
+              istio: {
+                services: port.services.map(serviceReference),
+                ...(rule?.trafficPolicy === undefined ? {} : { config: configPath(rule.object) }),
+              },
+            },
+          },
+        }),
+  };
+}
+
+/** Where the connection came to, or where the Sidecar says that the app listens. */
+function inboundEndpoint(name: string, { ingress }: InboundPort): ClusterFields {
+  const endpoint = ingress?.endpoint;
+  if (endpoint === undefined)
+    return {
+      clusterDiscoveryType: type(Cluster_DiscoveryType.ORIGINAL_DST),
+      lbPolicy: Cluster_LbPolicy.CLUSTER_PROVIDED,
+      cleanupInterval: { seconds: 9_223_372_035, nanos: 0 },
+      ...LOOP_GUARD,
+    };
+  const { address, port } = endpoint;
+  const path = address.startsWith('/');
+  return {
+    clusterDiscoveryType: type(Cluster_DiscoveryType.STATIC),
+    loadAssignment: {
+      clusterName: name,
+      endpoints: [
+        {
+          lbEndpoints: [
+            {
+              hostIdentifier: {
+                $case: 'endpoint',
+                value: { address: path ? { address: { $case: 'pipe', value: { path: address } } } : socketAddress(address, port) },
+              },
+            },
+          ],
         },
-      },
+      ],
     },
+    ...(address === '127.0.0.1' || address === '::1' ? {} : LOOP_GUARD),
   };
 }
 

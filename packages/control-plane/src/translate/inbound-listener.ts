@@ -24,7 +24,7 @@ import type { XdsResource } from './resource.ts';
 import { securityFilters, tcpSecurityFilters } from './security-filters.ts';
 import { tcpProxy } from './tcp-proxy.ts';
 import { downstreamSocket } from './tls.ts';
-import { type FieldsOf, sourceMetadata, ZERO } from './values.ts';
+import { configPath, type FieldsOf, sourceMetadata, ZERO } from './values.ts';
 
 type ChainFields = FieldsOf<typeof FilterChain>;
 type ChainMatch = NonNullable<ChainFields['filterChainMatch']>;
@@ -102,8 +102,8 @@ function catchAlls(mode: MtlsMode): Reception[] {
 }
 
 /** Which chains a port gets, by protocol and mode (reference: istio.md 2.5; istiod: filterchain_options.go). */
-function portReceptions({ targetPort, protocol }: InboundPort, mode: MtlsMode): Reception[] {
-  const name = `0.0.0.0_${targetPort}`;
+function portReceptions({ targetPort, protocol, ingress }: InboundPort, mode: MtlsMode): Reception[] {
+  const name = `${ingress?.bind ?? '0.0.0.0'}_${targetPort}`;
   const at = { destinationPort: targetPort };
   const tls = { ...at, transportProtocol: 'tls' };
   const raw = { ...at, transportProtocol: 'raw_buffer' };
@@ -164,6 +164,7 @@ class ChainFactory {
     const cluster = port === undefined ? INBOUND_PASSTHROUGH_CLUSTER : inboundCluster(port.targetPort);
     return {
       name,
+      ...(port?.ingress === undefined ? {} : { metadata: { filterMetadata: { istio: { config: configPath(port.ingress.sidecar) } } } }),
       filterChainMatch: match,
       filters: http ? [this.manager(name, cluster, port)] : [...this.tcpFilters, tcpProxy(cluster, this.telemetry.accessLogs)],
       ...(tls ? { transportSocket: downstreamSocket(this.trustDomains, !http) } : {}),
@@ -195,7 +196,7 @@ class ChainFactory {
 
 /** Everything goes to the app; a connection that broke before the request was sent is tried again, except for gRPC. */
 function inboundRoutes(node: ProxyNode, cluster: string, port: InboundPort | undefined): FieldsOf<typeof RouteConfiguration> {
-  const host = port?.services[0];
+  const object = port?.ingress?.sidecar ?? port?.services[0]?.object;
   const name = port === undefined ? cluster : inboundCluster(port.targetPort);
   const retry = port !== undefined && isGrpc(port.protocol) ? {} : { retryPolicy: { retryOn: 'reset-before-request', numRetries: 2 } };
   return {
@@ -209,8 +210,8 @@ function inboundRoutes(node: ProxyNode, cluster: string, port: InboundPort | und
           {
             name: 'default',
             match: { pathSpecifier: { $case: 'prefix', value: '/' } },
-            decorator: { operation: host === undefined ? ':0/*' : `${host.hostname}:${port!.port}/*` },
-            ...(node.ripstop && host !== undefined ? { metadata: { filterMetadata: { ...sourceMetadata(node, host.object) } } } : {}),
+            decorator: { operation: port === undefined ? ':0/*' : `${hostOf(port)}:${port.port}/*` },
+            ...(node.ripstop && object !== undefined ? { metadata: { filterMetadata: { ...sourceMetadata(node, object) } } } : {}),
             action: {
               $case: 'route',
               value: {
@@ -225,6 +226,12 @@ function inboundRoutes(node: ProxyNode, cluster: string, port: InboundPort | und
       },
     ],
   };
+}
+
+/** A port of the Sidecar goes by the Sidecar's name, whatever Service names it too. */
+function hostOf({ ingress, services }: InboundPort): string {
+  const { name, namespace } = ingress?.sidecar.metadata ?? {};
+  return ingress === undefined ? (services[0]?.hostname ?? '') : `${name}.${namespace}`;
 }
 
 function listenerFilters(): NonNullable<FieldsOf<typeof Listener>['listenerFilters']> {

@@ -9,7 +9,7 @@ import { dynamicDnsHttpFilter, dynamicDnsSniFilter } from './dynamic-dns.ts';
 import { type HttpFilterFields, outboundFilters } from './filter-order.ts';
 import { socketAddress } from './inbound-listener.ts';
 import { type ListenerTelemetry, listenerTelemetry } from './listener-telemetry.ts';
-import { BLACK_HOLE_CLUSTER, outboundCluster, PASSTHROUGH_CLUSTER } from './names.ts';
+import { BLACK_HOLE_CLUSTER, outboundCluster, unknownHostsCluster } from './names.ts';
 import type { XdsResource } from './resource.ts';
 import { type NetworkFilterFields, tcpProxy } from './tcp-proxy.ts';
 import { type FieldsOf, ZERO } from './values.ts';
@@ -138,7 +138,7 @@ function mongoProxy(statPrefix: string): NetworkFilterFields {
 }
 
 function passthroughChain({ node, push, telemetry }: Outbound): FilterChainFields {
-  const cluster = push.scopeFor(node).allowAny ? PASSTHROUGH_CLUSTER : BLACK_HOLE_CLUSTER;
+  const cluster = unknownHostsCluster(push.scopeFor(node));
   return { name: 'PassthroughFilterChain', filterChainMatch: {}, filters: [tcpProxy(cluster, telemetry.accessLogs)] };
 }
 
@@ -176,7 +176,6 @@ export function rds(routeConfigName: string): Parameters<typeof connectionManage
 
 /** The capture port of a sidecar with iptables; in process it says what happens to names nobody owns. */
 function virtualOutbound({ node, push, telemetry }: Outbound): ListenerFields {
-  const { allowAny } = push.scopeFor(node);
   return {
     name: 'virtualOutbound',
     address: socketAddress('0.0.0.0', 15_001),
@@ -192,7 +191,7 @@ function virtualOutbound({ node, push, telemetry }: Outbound): ListenerFields {
       },
       {
         name: 'virtualOutbound-catchall-tcp',
-        filters: [tcpProxy(allowAny ? PASSTHROUGH_CLUSTER : BLACK_HOLE_CLUSTER, telemetry.accessLogs)],
+        filters: [tcpProxy(unknownHostsCluster(push.scopeFor(node)), telemetry.accessLogs)],
       },
     ],
   };

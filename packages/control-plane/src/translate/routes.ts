@@ -7,7 +7,7 @@ import { labelsKey, viewOf } from '../push/shared.ts';
 import type { OutboundScope } from '../push/sidecar-scope.ts';
 import { buildGatewayRoutes } from './gateway-routes.ts';
 import { defaultRoute, type RouteScope, virtualServiceRoutes } from './http-routes.ts';
-import { PASSTHROUGH_CLUSTER } from './names.ts';
+import { unknownHostsCluster } from './names.ts';
 import type { XdsResource } from './resource.ts';
 import { routeConfiguration, type VirtualHostFields, virtualHost } from './route-configuration.ts';
 import { sourceMetadata, ZERO } from './values.ts';
@@ -117,9 +117,9 @@ function shortNames(hostname: string, namespace: string, domain: string): string
 }
 
 /** What nobody owns: passed through, or 502 with outboundTrafficPolicy REGISTRY_ONLY. */
-function catchAll({ allowAny }: OutboundScope): VirtualHostFields {
+function catchAll(scope: OutboundScope): VirtualHostFields {
   const match = { pathSpecifier: { $case: 'prefix', value: '/' } } as const;
-  if (!allowAny) {
+  if (!scope.allowAny) {
     return virtualHost('block_all', ['*'], [{ name: 'block_all', match, action: { $case: 'directResponse', value: { status: 502 } } }]);
   }
   return virtualHost(
@@ -131,7 +131,7 @@ function catchAll({ allowAny }: OutboundScope): VirtualHostFields {
         match,
         action: {
           $case: 'route',
-          value: { clusterSpecifier: { $case: 'cluster', value: PASSTHROUGH_CLUSTER }, timeout: ZERO, maxGrpcTimeout: ZERO },
+          value: { clusterSpecifier: { $case: 'cluster', value: unknownHostsCluster(scope) }, timeout: ZERO, maxGrpcTimeout: ZERO },
         },
       },
     ],

@@ -169,5 +169,8 @@ export const destinationRule: Kind = {
   ),
 };
 
-/** The connection pool of servers (Sidecar): listed, not honoured. */
-export const inboundConnectionPool: Schema = ignored(object(ignoredFields(connectionPoolFields)));
+/** The connection pool of servers (Sidecar). */
+export const inboundConnectionPool: Schema = noted(
+  object(connectionPoolFields),
+  "in front of an Envoy's app; a process's own server has its own limits (maxConnections)",
+);

@@ -4,14 +4,19 @@ import { serverTlsFields, serverTlsRules } from './gateway.ts';
 import { type Kind, NETWORKING } from './kind.ts';
 import { choice, ignored, ignoredFields, list, noted, object, port, refused, ruled, text } from './schema.ts';
 
-const sidecarPort = object(ignoredFields({ number: port, protocol: text, name: text, targetPort: port }));
+const sidecarPort = object({
+  number: noted(port, 'a port that the process serves: mesh.listen(app, number)'),
+  protocol: text,
+  name: text,
+  targetPort: ignored(port, 'Istio ignores it as well'),
+});
 const captureMode = ignored(choice('DEFAULT', 'IPTABLES', 'NONE'), 'nothing is captured: the mesh is in the process');
 
 export const sidecar: Kind = {
   ...NETWORKING,
   kind: 'Sidecar',
   status: 'used',
-  note: 'what a workload is told about, and what happens to hosts that nobody owns; it serves the ports of the Services that select it',
+  note: 'what a workload is told about and what happens to hosts that nobody owns; with ingress it serves those ports, and not those of its Services',
   spec: object({
     workloadSelector,
     egress: list(
@@ -28,10 +33,10 @@ export const sidecar: Kind = {
     ingress: list(
       object(
         {
-          port: ignored(sidecarPort, 'the ports of the Services that select the workload are served'),
-          bind: ignored(text, 'mesh.listen binds to RIPSTOP_BIND'),
+          port: sidecarPort,
+          bind: noted(text, 'for Envoys; mesh.listen binds to RIPSTOP_BIND'),
           captureMode,
-          defaultEndpoint: ignored(text, 'the app in the process is the endpoint'),
+          defaultEndpoint: noted(text, 'for Envoys; in the process the app that listens on the port is the endpoint'),
           tls: refused(ruled(object(ignoredFields(serverTlsFields)), ...serverTlsRules), 'the port would be served without that TLS'),
           connectionPool: inboundConnectionPool,
         },
@@ -41,7 +46,10 @@ export const sidecar: Kind = {
     inboundConnectionPool,
     outboundTrafficPolicy: object({
       mode: choice('REGISTRY_ONLY', 'ALLOW_ANY'),
-      egressProxy: refused(object({ host: text, subset: text, port: portNumber }, ['host']), 'calls would not go through it'),
+      egressProxy: noted(
+        object({ host: text, subset: text, port: portNumber }, ['host']),
+        'with ALLOW_ANY; a full host name, of a service in scope',
+      ),
     }),
   }),
 };

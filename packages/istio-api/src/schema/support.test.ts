@@ -112,6 +112,36 @@ describe('what would be unsafe or something else when it is left out', () => {
       ),
       'spec.metrics[0].overrides[0].tagOverrides.a.value: must be a valid CEL expression',
     ],
+    ...(
+      [
+        ['an empty Sidecar', '{}', 'an empty Sidecar says nothing'],
+        [
+          'an app elsewhere',
+          '{ ingress: [{ port: { number: 1 }, defaultEndpoint: "10.0.0.1:80" }] }',
+          '"10.0.0.1:80" must be 127.0.0.1:<port>',
+        ],
+        [
+          'a port twice',
+          '{ ingress: [{ port: { number: 1 } }, { port: { number: 1 } }] }',
+          'spec.ingress[1].port.number: port 1 stands here twice',
+        ],
+        [
+          'hosts of all ports before others',
+          '{ egress: [{ hosts: ["./*"] }, { port: { number: 80 }, hosts: ["./*"] }] }',
+          'must be the last one',
+        ],
+        [
+          'an egress proxy that nothing goes to',
+          '{ outboundTrafficPolicy: { egressProxy: { host: a.b, port: { number: 1 } } } }',
+          'an egressProxy needs mode ALLOW_ANY',
+        ],
+        [
+          'an egress proxy without port',
+          '{ outboundTrafficPolicy: { mode: ALLOW_ANY, egressProxy: { host: a.b } } }',
+          'port must be given',
+        ],
+      ] as const
+    ).map(([what, spec, expected]): [string, string, string] => [what, networking('Sidecar', spec), expected]),
     ['a server that is bound to one address', gateway('bind: 10.0.0.1, port: { number: 80, protocol: HTTP }'), 'spec.servers[0].bind'],
     ['TLS of a Sidecar', networking('Sidecar', '{ ingress: [{ port: { number: 1 }, tls: { mode: SIMPLE } }] }'), 'spec.ingress[0].tls'],
     ['a Unix socket', networking('WorkloadEntry', '{ address: "unix:///a" }'), 'Unix sockets are not dialled'],
@@ -183,11 +213,6 @@ describe('what is optional', () => {
       'TLS connections for these hosts are refused at port 443',
     ],
     ['a TCP server', gateway('port: { number: 9000, protocol: TCP }'), 'port 9000 is not opened by our gateway'],
-    [
-      'a port that a Sidecar opens',
-      networking('Sidecar', '{ ingress: [{ port: { number: 9443 }, defaultEndpoint: "127.0.0.1:8080" }] }'),
-      'spec.ingress[0].port',
-    ],
     [
       'a tag that our messages do not know',
       doc('telemetry.istio.io/v1', 'Telemetry', '{ tracing: [{ customTags: { t: { formatter: { value: "%PROTOCOL%" } } } }] }'),

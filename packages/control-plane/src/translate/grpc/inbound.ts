@@ -11,7 +11,7 @@ import {
 import type { ProxyNode } from '../../model/proxy-node.ts';
 import type { PushContext } from '../../push/push-context.ts';
 import { socketAddress } from '../inbound-listener.ts';
-import { inboundPorts } from '../inbound-ports.ts';
+import { servicePorts } from '../inbound-ports.ts';
 import type { XdsResource } from '../resource.ts';
 import type { FieldsOf } from '../values.ts';
 import { grpcClientOf } from './client.ts';
@@ -28,7 +28,7 @@ export function grpcInboundListener(
   push: PushContext,
   note: Note,
 ): XdsResource | undefined {
-  if (!inboundPorts(node, push).some(({ targetPort }) => targetPort === port)) return undefined;
+  if (!servicePorts(node, push).some(({ targetPort }) => targetPort === port)) return undefined;
   const mtls = requiresMtls(node, push, port, note);
   const kind = mtls ? 'mtls' : 'plaintext';
   const value = packAny(

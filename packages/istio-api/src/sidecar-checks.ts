@@ -1,0 +1,73 @@
+import type { Path, Report } from './validate.ts';
+
+interface Port {
+  readonly number?: number;
+  readonly targetPort?: number;
+}
+
+/** What of a Sidecar is checked as a whole. */
+export interface SidecarFields {
+  readonly egress?: readonly { readonly port?: Port; readonly hosts?: readonly string[] }[];
+  readonly ingress?: readonly { readonly port?: Port; readonly defaultEndpoint?: string }[];
+  readonly inboundConnectionPool?: object;
+  readonly outboundTrafficPolicy?: {
+    readonly mode?: string;
+    readonly egressProxy?: { readonly host?: string; readonly port?: { readonly number?: number } };
+  };
+}
+
+/** istiod's rules (ValidateSidecar). */
+export function checkSidecar(spec: SidecarFields, report: Report): void {
+  const { egress = [], ingress = [], inboundConnectionPool, outboundTrafficPolicy } = spec;
+  if (egress.length + ingress.length === 0 && inboundConnectionPool === undefined && outboundTrafficPolicy === undefined)
+    report('RIPSTOP_MISSING_FIELD', 'error', ['spec'], 'an empty Sidecar says nothing: give egress, ingress or outboundTrafficPolicy');
+  checkPorts(egress, ['spec', 'egress'], report);
+  checkPorts(ingress, ['spec', 'ingress'], report);
+  for (const [index, { port, hosts = [] }] of egress.entries()) {
+    if (hosts.length === 0) report('RIPSTOP_MISSING_FIELD', 'error', ['spec', 'egress', index, 'hosts'], 'give at least one host');
+    if (port === undefined && index < egress.length - 1)
+      report(
+        'RIPSTOP_BAD_VALUE',
+        'error',
+        ['spec', 'egress', index],
+        'the egress listener without port must be the last one, and the only one',
+      );
+  }
+  for (const [index, { defaultEndpoint = '' }] of ingress.entries()) {
+    if (defaultEndpoint !== '' && !isLocalEndpoint(defaultEndpoint))
+      report(
+        'RIPSTOP_BAD_VALUE',
+        'error',
+        ['spec', 'ingress', index, 'defaultEndpoint'],
+        `${JSON.stringify(defaultEndpoint)} must be 127.0.0.1:<port>, 0.0.0.0:<port>, [::1]:<port>, [::]:<port> or unix://<path>`,
+      );
+  }
+  checkEgressProxy(outboundTrafficPolicy, report);
+}
+
+function checkPorts(listeners: readonly { readonly port?: Port }[], path: Path, report: Report): void {
+  const taken = new Set<number>();
+  for (const [index, { port }] of listeners.entries()) {
+    if ((port?.targetPort ?? 0) > 0)
+      report('RIPSTOP_BAD_VALUE', 'error', [...path, index, 'port', 'targetPort'], 'targetPort has no effect in a Sidecar: remove it');
+    const number = port?.number ?? 0;
+    if (number !== 0 && taken.has(number))
+      report('RIPSTOP_BAD_VALUE', 'error', [...path, index, 'port', 'number'], `port ${number} stands here twice: join the two listeners`);
+    taken.add(number);
+  }
+}
+
+function isLocalEndpoint(text: string): boolean {
+  if (text.startsWith('unix://')) return text.length > 'unix://'.length;
+  const [, port] = /^(?:127\.0\.0\.1|0\.0\.0\.0|\[::1\]|\[::\])?:(\d+)$/.exec(text) ?? [];
+  return port !== undefined && Number(port) >= 1 && Number(port) <= 65_535;
+}
+
+function checkEgressProxy(policy: SidecarFields['outboundTrafficPolicy'], report: Report): void {
+  const proxy = policy?.egressProxy;
+  if (proxy === undefined) return;
+  const path = ['spec', 'outboundTrafficPolicy', 'egressProxy'];
+  if (policy?.mode !== 'ALLOW_ANY') report('RIPSTOP_BAD_VALUE', 'error', path, 'an egressProxy needs mode ALLOW_ANY');
+  if (proxy.port?.number === undefined)
+    report('RIPSTOP_MISSING_FIELD', 'error', path, 'port must be given: the proxy has no port of its own');
+}
