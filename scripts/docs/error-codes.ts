@@ -140,11 +140,6 @@ export const FINDINGS: readonly ErrorRow[] = [
     remedy: 'Give one that the message lists.',
   },
   {
-    code: 'RIPSTOP_DENY_OVER_ALLOW',
-    happened: 'An ALLOW policy can never take effect, because a DENY policy denies everything.',
-    remedy: 'Remove or narrow the DENY that the message names.',
-  },
-  {
     code: 'RIPSTOP_GATEWAY_STATUS',
     happened:
       'A status condition of an object of the Gateway API would not be True: the message says which one, its reason and what follows.',
@@ -154,11 +149,6 @@ export const FINDINGS: readonly ErrorRow[] = [
     code: 'RIPSTOP_DUPLICATE_OBJECT',
     happened: 'The same kind, namespace and name stands in two places; the first is used.',
     remedy: 'Remove one of the two.',
-  },
-  {
-    code: 'RIPSTOP_DUPLICATE_SUBSET',
-    happened: 'A DestinationRule has two subsets of one name; the first is used.',
-    remedy: 'Rename or remove one.',
   },
   {
     code: 'RIPSTOP_LAST_GOOD',
@@ -208,24 +198,6 @@ export const FINDINGS: readonly ErrorRow[] = [
     code: 'RIPSTOP_YAML',
     happened: 'The text is no YAML, or no object with apiVersion, kind and metadata.name.',
     remedy: 'Correct the line that the message names; what the file held before stays in force.',
-  },
-  {
-    code: 'IST0101',
-    happened: 'A host, subset, gateway or Secret is referred to and does not exist, or not where the gateway may look.',
-    remedy: 'Add it or correct the name. A Secret stands in the namespace of the gateway that shows it.',
-  },
-  { code: 'IST0109', happened: 'Two VirtualServices of the mesh name one host; the oldest is used.', remedy: 'Put their routes into one.' },
-  { code: 'IST0130', happened: 'A route stands behind one that takes every request.', remedy: 'Move it up or remove it.' },
-  {
-    code: 'IST0145',
-    happened:
-      'Two servers of Gateways do not fit on one port: one is TLS and the other is not, or both have a TLS host. The older is opened.',
-    remedy: 'Give one of them another port, or other hosts.',
-  },
-  {
-    code: 'IST0161',
-    happened: 'A Secret that a Gateway names holds no certificate and key that belong together; its hosts are refused, others are served.',
-    remedy: 'Put `tls.crt` and `tls.key` in it (for MUTUAL also `ca.crt`), in PEM.',
   },
 ];
 

@@ -30,7 +30,7 @@ ${rows(WARNINGS)}
 
 ## Findings about YAML
 
-Printed as \`file:line Kind namespace/name path: what and how to put it right [CODE]\`. An error means that the document is not used and its last good version stays; a warning that it is used without the part that the finding names. Codes that begin with IST are Istio's own.
+Printed as \`file:line Kind namespace/name path: what and how to put it right [CODE]\`. An error means that the document is not used and its last good version stays; a warning that it is used without the part that the finding names. What documents say about each other has the codes of Istio's analysis: [analysis](analysis.md).
 
 ${rows(FINDINGS)}
 

@@ -1,4 +1,5 @@
 import { createProgram } from '../../packages/cli/src/program.ts';
+import { renderAnalysis } from './analysis.ts';
 import { renderCli } from './cli.ts';
 import { renderErrors } from './errors.ts';
 import { renderMetrics } from './metrics.ts';
@@ -9,6 +10,7 @@ import { renderSupportedFields } from './supported-fields.ts';
 export const PAGES: Readonly<Record<string, () => string>> = {
   'supported-fields.md': renderSupportedFields,
   'errors.md': renderErrors,
+  'analysis.md': renderAnalysis,
   'settings.md': renderSettings,
   'metrics.md': renderMetrics,
   'cli.md': () => renderCli(createProgram()),

@@ -25,7 +25,7 @@ const GROUPS: readonly (readonly [title: string, belongs: (kind: Kind) => boolea
   ['Istio', ({ group }) => group.endsWith('.istio.io')],
   ['Mesh configuration', ({ group }) => group === 'ripstop.dev'],
   ['Kubernetes Gateway API', ({ group }) => group.startsWith('gateway.networking.')],
-  ['Kubernetes', ({ group }) => group === '' || group === 'discovery.k8s.io'],
+  ['Kubernetes', ({ group }) => ['', 'discovery.k8s.io', 'apps', 'batch'].includes(group)],
 ];
 
 /** docs/reference/supported-fields.md. */
@@ -36,7 +36,7 @@ export function renderSupportedFields(): string {
 
 const OTHERS = `## Other kinds
 
-Deployment, StatefulSet, Job and every other kind that is not listed here belong to somebody else and are left alone. A kind that does not exist in a group of Istio or of the Gateway API is an error.`;
+CronJob, Ingress, NetworkPolicy and every other kind that is not listed here belong to somebody else and are left alone. A kind that does not exist in a group of Istio or of the Gateway API is an error.`;
 
 function summary(): string {
   const rows = KINDS.map((kind) => [kindName(kind), kind.group === '' ? 'v1' : kind.group, statusOf(kind)]);
@@ -48,7 +48,12 @@ function kindName({ kind, group }: Kind): string {
 }
 
 function statusOf({ status, closes, note = '' }: Kind): string {
-  if (status === 'used') return note.startsWith('accepted, not looked at') ? 'accepted, not looked at' : 'honoured, by field';
+  if (status === 'used')
+    return note.startsWith('accepted, not looked at')
+      ? 'accepted, not looked at'
+      : note.startsWith('the analysis looks')
+        ? 'looked at by the analysis'
+        : 'honoured, by field';
   if (status === 'ignored') return 'ignored with a warning';
   return closes === undefined ? 'refused' : 'refused; what authenticates or authorizes closes its workloads';
 }

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { MESSAGE_TYPES } from '../../packages/istio-api/src/index.ts';
 import { DETAILS, FINDINGS, MESH_ERRORS, REQUEST_ERRORS, WARNINGS } from '../../scripts/docs/error-codes.ts';
 import { OTHER_VARIABLES, SETTINGS } from '../../scripts/docs/setting-rows.ts';
 import { packageSources } from './sources.ts';
@@ -9,7 +10,7 @@ const variables = new Set([...SETTINGS.flatMap((row) => row.variables), ...OTHER
 
 describe('the page of errors', () => {
   it('has a row for every code of the packages', () => {
-    const known = new Set(rows.map(({ code }) => code));
+    const known = new Set([...rows, ...MESSAGE_TYPES].map(({ code }) => code));
     const found = new Set(sources.match(/\b(?:RIPSTOP_[A-Z][A-Z_]*[A-Z]|IST\d{4})\b/g));
     expect([...found].filter((name) => !known.has(name) && !variables.has(name)).sort()).toEqual([]);
   });

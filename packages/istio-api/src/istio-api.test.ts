@@ -86,7 +86,7 @@ describe('a document', () => {
   });
 
   it('that is broken hides no other, and kinds of others are left alone', () => {
-    const text = `a: b: c\n---\napiVersion: apps/v1\nkind: Deployment\nmetadata: { name: x }\n---\napiVersion: v1\nkind: Service\nmetadata: { name: web }\nspec: { ports: [{ port: 80 }] }`;
+    const text = `a: b: c\n---\napiVersion: apps/v1\nkind: ControllerRevision\nmetadata: { name: x }\n---\napiVersion: v1\nkind: Service\nmetadata: { name: web }\nspec: { ports: [{ port: 80 }] }`;
     const parsed = parseDocuments(text, { file: 'a.yaml' });
     expect(parsed.objects.map(({ kind }) => kind)).toEqual(['Service']);
     expect(parsed.findings).toHaveLength(1);
@@ -178,8 +178,8 @@ describe('analysis', () => {
     const codes = analyze(parseDocuments(text, { file: 'a.yaml' }).objects).map(({ code, path }) => `${code} ${path}`);
     expect(codes).toEqual([
       'IST0101 spec.http[0].route[0].destination.host',
-      'IST0130 spec.http[1]',
       'IST0101 spec.http[1].route[0].destination.subset',
+      'IST0130 spec.http[1]',
     ]);
   });
 });

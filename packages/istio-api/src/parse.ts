@@ -125,6 +125,7 @@ function readObject(
   }
   const version = apiVersion.slice(apiVersion.indexOf('/') + 1);
   const meta = readMeta(metadata, known.namespaced ? (options.defaultNamespace ?? 'default') : '');
+  if (known.keep !== undefined && (meta === undefined || !known.versions.includes(version))) return;
   if (!known.versions.includes(version)) {
     findings.push({
       ...problem(
@@ -140,15 +141,15 @@ function readObject(
     findings.push(problem('RIPSTOP_YAML', locate(['metadata']), `${kind} needs metadata.name`));
     return;
   }
-  const nulls = spec === undefined ? [] : nullPaths(spec, ['spec']);
+  const nulls = spec === undefined || known.keep !== undefined ? [] : nullPaths(spec, ['spec']);
   objects.push({
     apiVersion,
     kind,
     metadata: meta,
     ...(nulls.length === 0 ? {} : { nulls }),
     ...(spec === undefined ? { lacksSpec: true as const } : {}),
-    spec: withoutNulls(spec ?? {}),
-    rest: withoutNulls(rest) as Record<string, unknown>,
+    spec: withoutNulls(known.keep === undefined ? (spec ?? {}) : known.keep(spec)),
+    rest: known.keep === undefined ? (withoutNulls(rest) as Record<string, unknown>) : {},
     source,
     locate,
   });

@@ -89,7 +89,7 @@ metadata: { name: a }
 `,
     );
     const watched = new Watched();
-    expect(watched.states).toEqual(['a']);
+    expect(watched.states).toEqual(['a a']); // The Deployment is known to the analysis.
     expect(watched.state!.findings.map(formatFinding)).toEqual([]);
   });
 

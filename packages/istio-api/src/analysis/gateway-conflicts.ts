@@ -1,54 +1,65 @@
 import type { MeshObject } from '../object.ts';
+import type { Path } from '../path.ts';
 import type { GatewayServer, GatewaySpec } from '../types/networking.ts';
-import { objectKey } from '../validate.ts';
-import type { Say } from './say.ts';
+import { formatSelector } from './labels.ts';
+import { byAge, nameOf } from './mesh-documents.ts';
+import type { Analyzer } from './say.ts';
 
 const PLAIN: ReadonlySet<string> = new Set(['HTTP', 'HTTP2', 'GRPC', 'GRPC-WEB', 'HTTP_PROXY']);
 
+interface Owner {
+  readonly object: MeshObject;
+  readonly path: Path;
+}
 interface Taken {
-  readonly by: MeshObject;
-  readonly kind: string;
-  /** TLS hosts and who has them. */
-  readonly hosts: Map<string, MeshObject>;
+  readonly by: Owner;
+  readonly carries: string;
+  readonly hosts: Map<string, Owner>;
 }
 
 /**
- * Servers that do not get on a port because an older one has it: what a port carries, and each TLS host, is decided by the first (as in
- * istiod, which drops the others without a word). Gateways with one selector are compared; others may meet on a workload unseen.
+ * Servers that meet on one port (Istio: ConflictingGatewayAnalyzer). What a port carries, and each TLS host, is decided by the oldest, and
+ * istiod drops the others without a word; plaintext servers are merged. Gateways with one selector are compared; others may meet on a
+ * workload unseen.
  */
-export function analyzeGatewayConflicts(objects: readonly MeshObject[], say: Say): void {
+export const analyzeGatewayConflicts: Analyzer = (mesh, say) => {
   const ports = new Map<string, Taken>();
-  const gateways = objects.filter(({ kind, apiVersion }) => kind === 'Gateway' && apiVersion.startsWith('networking.istio.io/'));
-  for (const object of (gateways as MeshObject<GatewaySpec>[]).sort(byAge)) {
-    const selector = JSON.stringify(Object.entries(object.spec.selector ?? {}).sort());
+  for (const object of [...mesh.all<GatewaySpec>('networking.istio.io/Gateway')].sort(byAge)) {
+    const selector = formatSelector(object.spec.selector ?? {});
     for (const [index, server] of (object.spec.servers ?? []).entries()) {
-      const key = `${selector} ${server.port.number}`;
-      const kind = carried(server);
-      const taken = ports.get(key) ?? { by: object, kind, hosts: new Map() };
+      const { number } = server.port;
+      const own: Owner = { object, path: ['spec', 'servers', index] };
+      const key = `${selector} ${number} ${server.bind ?? ''}`;
+      const carries = carried(server);
+      const taken = ports.get(key) ?? { by: own, carries, hosts: new Map<string, Owner>() };
       ports.set(key, taken);
-      const conflict = (by: MeshObject, why: string): void =>
-        say(object, 'IST0145', 'error', ['spec', 'servers', index], `Conflict with ${objectKey(by)}: ${why}; this server is not opened`);
-      if (taken.kind !== kind) {
-        conflict(taken.by, `port ${server.port.number} carries ${taken.kind} there and ${kind} here`);
+      const conflict = (other: Owner, why: string, end: string): void =>
+        say(object, 'IST0145', own.path, `Conflict with Gateway ${nameOf(other.object)}: ${why}; ${end}`);
+      if (taken.carries !== carries) {
+        conflict(taken.by, `port ${number} carries ${taken.carries} there and ${carries} here`, 'this server is not opened');
         continue;
       }
-      if (kind !== 'TLS') continue;
-      const names = server.hosts.map((host) => host.slice(host.indexOf('/') + 1));
-      const double = names.find((name) => taken.hosts.has(name));
-      if (double !== undefined) conflict(taken.hosts.get(double)!, `port ${server.port.number} has the TLS host ${double} already`);
-      else for (const name of names) taken.hosts.set(name, object);
+      const names = carries === 'TLS' ? server.hosts.map((host) => host.slice(host.indexOf('/') + 1)) : server.hosts;
+      const double = names.find((name) => taken.hosts.has(name) && (carries === 'TLS' || taken.hosts.get(name)!.object !== object));
+      const first = double === undefined ? undefined : taken.hosts.get(double)!;
+      if (first === undefined) for (const name of names) taken.hosts.set(name, own);
+      else if (carries === 'TLS') conflict(first, `port ${number} has the TLS host ${double} already`, 'this server is not opened');
+      else
+        for (const [one, other] of [
+          [own, first],
+          [first, own],
+        ] as const)
+          say(
+            one.object,
+            'IST0145',
+            one.path,
+            `Conflict with Gateway ${nameOf(other.object)}: port ${number} has the host ${double} in both; the two are served as one: put their servers into one Gateway`,
+          );
     }
   }
-}
+};
 
 function carried({ port, tls }: GatewayServer): string {
   if (PLAIN.has(port.protocol.toUpperCase())) return 'HTTP';
   return tls === undefined ? 'TCP' : 'TLS';
-}
-
-function byAge(a: MeshObject, b: MeshObject): number {
-  const age = a.metadata.creationTimestamp - b.metadata.creationTimestamp;
-  if (age !== 0) return age;
-  const [one, other] = [a, b].map(({ metadata }) => `${metadata.name} ${metadata.namespace}`) as [string, string];
-  return one < other ? -1 : Number(one > other);
 }

@@ -2,29 +2,27 @@ import { CA_SUFFIX, readKeyPair, readTrust, SecretError } from '../certificate-s
 import type { MeshObject } from '../object.ts';
 import type { ServiceSpec } from '../types/core.ts';
 import type { GatewaySpec, ServerTLSSettings } from '../types/networking.ts';
-import type { Say } from './say.ts';
+import { type Labels, selects } from './labels.ts';
+import type { MeshDocuments } from './mesh-documents.ts';
+import type { Analyzer } from './say.ts';
 
 /** Secrets that Gateways name: whether they are there, where the gateway may look, and can be served. No finding holds their content. */
-export function analyzeGatewayCredentials(objects: readonly MeshObject[], say: Say): void {
-  const secrets = new Secrets(objects);
-  for (const object of objects) {
-    if (object.kind !== 'Gateway' || !object.apiVersion.startsWith('networking.istio.io/')) continue;
-    const gateway = object as MeshObject<GatewaySpec>;
-    const namespaces = workloadNamespaces(gateway.spec.selector ?? {}, objects);
+export const analyzeGatewayCredentials: Analyzer = (mesh, say) => {
+  const secrets = new Secrets(mesh.all('Secret'));
+  for (const gateway of mesh.all<GatewaySpec>('networking.istio.io/Gateway')) {
+    const namespaces = workloadNamespaces(gateway.spec.selector ?? {}, mesh);
     for (const [index, { tls }] of (gateway.spec.servers ?? []).entries()) {
       if (tls === undefined) continue;
       for (const credential of credentialsOf(tls)) {
         const problem = secrets.problem(credential, namespaces);
         if (problem === undefined) continue;
         const path = ['spec', 'servers', index, 'tls', ...credential.field];
-        if (problem.missing)
-          say(gateway, 'IST0101', 'error', path, `Referenced credentialName not found: "${credential.name}": ${problem.why}`);
+        if (problem.missing) say(gateway, 'IST0101', path, `Referenced credentialName not found: "${credential.name}": ${problem.why}`);
         else {
           const { name, namespace } = gateway.metadata;
           say(
             gateway,
             'IST0161',
-            'error',
             path,
             `The credential referenced by the Gateway ${name} in namespace ${namespace} is invalid: ${problem.why}; connections for its hosts are refused`,
           );
@@ -32,7 +30,7 @@ export function analyzeGatewayCredentials(objects: readonly MeshObject[], say: S
       }
     }
   }
-}
+};
 
 interface Credential {
   readonly name: string;
@@ -56,17 +54,15 @@ function credentialsOf({ mode, credentialName, credentialNames = [], caCertCrede
 }
 
 /** Namespaces in which workloads run that a Gateway selects, as far as the documents tell; empty: they do not tell. */
-function workloadNamespaces(selector: Readonly<Record<string, string>>, objects: readonly MeshObject[]): ReadonlySet<string> {
-  const wanted = Object.entries(selector);
-  const carries = (labels: Readonly<Record<string, string>>): boolean => wanted.every(([name, value]) => labels[name] === value);
-  if (wanted.length === 0) return new Set();
-  return new Set(
-    objects
-      .filter(({ kind, metadata, spec }) =>
-        kind === 'Pod' ? carries(metadata.labels) : kind === 'Service' && carries((spec as ServiceSpec).selector ?? {}),
-      )
+function workloadNamespaces(selector: Labels, mesh: MeshDocuments): ReadonlySet<string> {
+  if (Object.keys(selector).length === 0) return new Set();
+  return new Set([
+    ...mesh.workloads.anywhere(selector).map(({ namespace }) => namespace),
+    ...mesh
+      .all<ServiceSpec>('Service')
+      .filter(({ spec }) => selects(selector, spec.selector ?? {}))
       .map(({ metadata }) => metadata.namespace),
-  );
+  ]);
 }
 
 class Secrets {
@@ -74,7 +70,6 @@ class Secrets {
 
   constructor(objects: readonly MeshObject[]) {
     for (const object of objects) {
-      if (object.kind !== 'Secret') continue;
       const { name } = object.metadata;
       this.byName.set(name, [...(this.byName.get(name) ?? []), object]);
     }

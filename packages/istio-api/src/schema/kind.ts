@@ -19,6 +19,8 @@ export interface Kind {
   readonly closes?: (spec: unknown) => boolean;
   /** A document without a spec is refused, as the CRD says. */
   readonly requiresSpec?: true;
+  /** Of a kind of others, the part of the spec that is kept; a document without it, or of another version, is left alone. */
+  readonly keep?: (spec: unknown) => unknown;
   /** Undefined = the spec is not looked into. That of a refused kind is validated, and nothing of it is honoured. */
   readonly spec?: Schema;
   /** Fields beside apiVersion, kind, metadata, spec and status. Undefined = whatever stands there is Kubernetes' business. */

@@ -2,7 +2,7 @@ import { destinationRule } from './destination-rule.ts';
 import { envoyFilter } from './envoy-filter.ts';
 import { gateway } from './gateway.ts';
 import type { Kind } from './kind.ts';
-import { gatewayApiKinds, kubernetesKinds } from './kubernetes.ts';
+import { appsKinds, gatewayApiKinds, kubernetesKinds } from './kubernetes.ts';
 import { meshConfig } from './mesh-config.ts';
 import { proxyConfig } from './proxy-config.ts';
 import { authorizationPolicy, peerAuthentication, requestAuthentication } from './security.ts';
@@ -35,6 +35,7 @@ export const KINDS: readonly Kind[] = [
   meshConfig,
   ...gatewayApiKinds,
   ...kubernetesKinds,
+  ...appsKinds,
 ];
 
 /** The entry of a kind; undefined for kinds that belong to others (Deployment, CronJob, …), which are left alone. */

@@ -85,6 +85,29 @@ export const kubernetesKinds: readonly Kind[] = [
   },
 ];
 
+/** Nothing else of a template is held in memory: containers have secrets in their environment. */
+function templateLabels(spec: unknown): unknown {
+  const { template } = (spec ?? {}) as { readonly template?: { readonly metadata?: { readonly labels?: unknown } } };
+  const labels = template?.metadata?.labels;
+  return { template: { metadata: typeof labels === 'object' && labels !== null && !Array.isArray(labels) ? { labels } : {} } };
+}
+
+const apps = (kind: string, group = 'apps'): Kind => ({
+  group,
+  versions: ['v1'],
+  namespaced: true,
+  kind,
+  status: 'used',
+  keep: templateLabels,
+  note: 'the analysis looks at the labels of its template and at the Services that select them; nothing is deployed',
+});
+
+/** Kinds that make workloads. */
+export const appsKinds: readonly Kind[] = [
+  ...['Deployment', 'StatefulSet', 'DaemonSet', 'ReplicaSet'].map((kind) => apps(kind)),
+  apps('Job', 'batch'),
+];
+
 const GATEWAY_API = { group: 'gateway.networking.k8s.io', versions: ['v1', 'v1beta1', 'v1alpha2', 'v1alpha3'], namespaced: true };
 const unhonoured = (kind: string, note: string, spec: Fields): Kind => ({
   ...GATEWAY_API,

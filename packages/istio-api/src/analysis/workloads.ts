@@ -1,0 +1,61 @@
+import type { MeshObject } from '../object.ts';
+import type { ServiceEntrySpec, WorkloadEntrySpec } from '../types/networking.ts';
+import { LabelIndex, type Labels } from './labels.ts';
+
+/** Something that runs, or will when the documents are applied. */
+export interface Workload {
+  readonly object: MeshObject;
+  readonly name: string;
+  readonly namespace: string;
+  readonly labels: Labels;
+}
+
+/** Kinds of `apps` and `batch` that make pods of a template. */
+const TEMPLATED: ReadonlySet<string> = new Set(['Deployment', 'StatefulSet', 'DaemonSet', 'ReplicaSet', 'Job']);
+
+/**
+ * The workloads that the documents tell of: Pods, what makes Pods, WorkloadEntries and endpoints of ServiceEntries. Processes of
+ * Ripstop join while it runs, so documents that tell of none say nothing about who is there.
+ */
+export class Workloads {
+  private readonly byNamespace = new Map<string, LabelIndex<Workload>>();
+  private readonly everywhere = new LabelIndex<Workload>();
+  /** False: the documents do not tell who runs. */
+  readonly areTold: boolean;
+
+  constructor(objects: readonly MeshObject[]) {
+    let count = 0;
+    for (const object of objects)
+      for (const labels of labelsOf(object)) {
+        const { name, namespace } = object.metadata;
+        const workload = { object, name, namespace, labels };
+        this.everywhere.add(workload);
+        const known = this.byNamespace.get(namespace) ?? new LabelIndex<Workload>();
+        this.byNamespace.set(namespace, known);
+        known.add(workload);
+        count += 1;
+      }
+    this.areTold = count > 0;
+  }
+
+  in(namespace: string, selector: Labels): readonly Workload[] {
+    return this.byNamespace.get(namespace)?.matching(selector) ?? [];
+  }
+
+  anywhere(selector: Labels): readonly Workload[] {
+    return this.everywhere.matching(selector);
+  }
+}
+
+function labelsOf({ kind, metadata, spec }: MeshObject): readonly Labels[] {
+  if (kind === 'Pod') return [metadata.labels];
+  if (TEMPLATED.has(kind)) return [templateLabels(spec)];
+  if (kind === 'WorkloadEntry') return [(spec as WorkloadEntrySpec).labels ?? metadata.labels];
+  if (kind === 'ServiceEntry') return ((spec as ServiceEntrySpec).endpoints ?? []).map(({ labels }) => labels ?? {});
+  return [];
+}
+
+function templateLabels(spec: unknown): Labels {
+  const { template } = (spec ?? {}) as { readonly template?: { readonly metadata?: { readonly labels?: Labels } } };
+  return template?.metadata?.labels ?? {};
+}
