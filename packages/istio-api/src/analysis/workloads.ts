@@ -15,16 +15,15 @@ const TEMPLATED: ReadonlySet<string> = new Set(['Deployment', 'StatefulSet', 'Da
 
 /**
  * The workloads that the documents tell of: Pods, what makes Pods, WorkloadEntries and endpoints of ServiceEntries. Processes of
- * Ripstop join while it runs, so documents that tell of none say nothing about who is there.
+ * Ripstop join while it runs, so documents without Pods do not say who is there.
  */
 export class Workloads {
   private readonly byNamespace = new Map<string, LabelIndex<Workload>>();
   private readonly everywhere = new LabelIndex<Workload>();
-  /** False: the documents do not tell who runs. */
+  /** False: the documents do not tell who runs: they have no Pods, and nothing that makes some. */
   readonly areTold: boolean;
 
   constructor(objects: readonly MeshObject[]) {
-    let count = 0;
     for (const object of objects)
       for (const labels of labelsOf(object)) {
         const { name, namespace } = object.metadata;
@@ -33,9 +32,8 @@ export class Workloads {
         const known = this.byNamespace.get(namespace) ?? new LabelIndex<Workload>();
         this.byNamespace.set(namespace, known);
         known.add(workload);
-        count += 1;
       }
-    this.areTold = count > 0;
+    this.areTold = objects.some(({ kind }) => kind === 'Pod' || TEMPLATED.has(kind));
   }
 
   in(namespace: string, selector: Labels): readonly Workload[] {
