@@ -1,3 +1,4 @@
+import { ThreadWork } from './thread-work.ts';
 import type { VirtualClock } from './virtual-clock.ts';
 
 /** Turns of the event loop without a sign of life after which nothing is on its way any more. */
@@ -10,8 +11,8 @@ export interface VirtualTimeOptions {
   /** A number that changes whenever something happens. */
   readonly activity: () => number;
   /**
-   * Real milliseconds without a sign of life before time moves, for work on other threads (WebCrypto, files), which gives none.
-   * Default 0.
+   * Real milliseconds without a sign of life before time moves, for what gives none (real sockets of an app, workers). Crypto, files
+   * and DNS are waited for without it. Default 0.
    */
   readonly patienceMs?: number;
 }
@@ -19,6 +20,7 @@ export interface VirtualTimeOptions {
 /** Moves a clock: whenever everything waits for a timer, the next one is due. */
 export class VirtualTime {
   private readonly options: VirtualTimeOptions;
+  private readonly threads = new ThreadWork();
   private running: Promise<void> | undefined;
   private readonly waitedFor = new Set<Promise<unknown>>();
 
@@ -33,7 +35,9 @@ export class VirtualTime {
       () => void this.waitedFor.delete(settled),
     );
     this.waitedFor.add(settled);
+    this.threads.watch();
     this.running ??= this.run().finally(() => {
+      this.threads.ignore();
       this.running = undefined;
     });
     return Promise.race([work, this.running.then(() => work)]);
@@ -64,7 +68,7 @@ export class VirtualTime {
       await new Promise((resolve) => setImmediate(resolve));
       if (turns === QUIET_TURNS - 1 && patienceMs > 0) await new Promise((resolve) => setTimeout(resolve, patienceMs));
       const now = this.signs();
-      if (now !== seen) turns = -1;
+      if (now !== seen || this.threads.pending) turns = -1;
       seen = now;
     }
   }
