@@ -31,7 +31,7 @@ export function rdsName(message: HcmMessage): string | undefined {
 
 /** Everything but the routes; they are joined in `compileManager`, so that a route push compiles no listener again. */
 export function compileManager(name: string, message: HcmMessage, env: ManagerEnv): HttpConnectionManager {
-  const filters = new HttpFilters(message.httpFilters, env.registry, env.filterEnv, env.appFilters);
+  const filters = new HttpFilters(message.httpFilters, env.registry, { ...env.filterEnv, statPrefix: message.statPrefix }, env.appFilters);
   const accessLogs = compileAccessLogs(message.accessLog);
   const metrics = compileMetrics(message.httpFilters);
   return {

@@ -8,6 +8,7 @@ import type {
   Direction,
   DownstreamTls,
   FilterChain,
+  FilterCounters,
   FilterEnv,
   GatewayListener,
   HttpConnectionManager,
@@ -55,6 +56,7 @@ export interface SnapshotCompilerOptions {
   readonly ownAddress?: string;
   /** Own SPIFFE id, which authorizers are told. */
   readonly ownSpiffeId?: () => string;
+  readonly counters?: FilterCounters;
   /** Carries the calls of filters that ask somebody. */
   readonly calls?: UpstreamCalls;
   /** Router nodes serve the listeners that they are sent. */
@@ -283,13 +285,15 @@ export class SnapshotCompiler {
   }
 
   private filterEnv(direction: Direction): FilterEnv {
-    const { clock, random, calls, ownSpiffeId } = this.options;
+    const { clock, random, calls, ownSpiffeId, counters, log } = this.options;
     return {
       clock,
       random,
       direction,
       calls,
       ownSpiffeId,
+      counters,
+      log,
       state: <T>(key: string, create: () => T): T => {
         if (!this.states.has(key)) this.states.set(key, create());
         return this.states.get(key) as T;

@@ -1,4 +1,5 @@
 import type { Direction, Exchange, ResponseHead } from './exchange.ts';
+import type { FilterCounters } from './filter-counters.ts';
 import type { LocalReply } from './local-reply.ts';
 import type { Outcome } from './outcome.ts';
 import type { Clock, Random } from './ports.ts';
@@ -25,6 +26,12 @@ export interface FilterEnv {
   /** Run-time state that survives configuration pushes (token buckets, counters), by a key that the filter chooses. */
   state<T>(key: string, create: () => T): T;
   readonly direction: Direction;
+  /** Where filters count; without, nobody asks. */
+  readonly counters?: FilterCounters | undefined;
+  /** Of the connection manager: part of the names of what is counted. */
+  readonly statPrefix?: string | undefined;
+  /** Takes what AUDIT policies have matched. */
+  readonly log?: ((line: string) => void) | undefined;
   /** Own SPIFFE id. */
   readonly ownSpiffeId?: (() => string) | undefined;
   /** Without, filters that would ask somebody refuse every request. */

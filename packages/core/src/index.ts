@@ -17,6 +17,7 @@ export * from './explain/explain.ts';
 export * from './explain/explained-head.ts';
 export * from './filter.ts';
 export * from './filter-chain-match.ts';
+export * from './filter-counters.ts';
 export * from './filters/cors.ts';
 export * from './filters/ext-authz/ext-authz.ts';
 export * from './filters/ext-authz/http-authorizer.ts';

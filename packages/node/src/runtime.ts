@@ -4,6 +4,7 @@ import {
   type Clock,
   ClusterStates,
   type ConfigSource,
+  FilterCounters,
   Pipeline,
   type Random,
   SnapshotRef,
@@ -12,7 +13,7 @@ import {
 import { GrpcUpstreamCalls } from '@ripstop/grpc';
 import { createIdentity, Identity } from '@ripstop/identity';
 import { jwtAuthn } from '@ripstop/jwt';
-import { type AdminServer, createAdminServer, createTelemetry, type Telemetry } from '@ripstop/telemetry';
+import { type AdminServer, createAdminServer, createTelemetry, type Gauge, type Telemetry } from '@ripstop/telemetry';
 import { MeshDispatcher } from '@ripstop/undici';
 import { type AdsSource, createAdsSource, createCachedSource } from '@ripstop/xds-client';
 import { isFactory, type MeshFilter } from './app-filter.ts';
@@ -44,6 +45,7 @@ export class Runtime {
   readonly environment: MeshEnvironment;
   private readonly filters: readonly MeshFilter[];
   private readonly grpcCalls: GrpcUpstreamCalls;
+  private readonly counters = new FilterCounters();
   private ads: AdsSource | undefined;
   private loop: ConfigLoop | undefined;
   private admin: AdminServer | undefined;
@@ -96,6 +98,7 @@ export class Runtime {
       log: settings.log,
     });
     this.grpcCalls = new GrpcUpstreamCalls(this);
+    this.signals.addGauges(() => countedByFilters(this.counters));
   }
 
   /** Starts the admin server and the configuration; resolves when the first is up and the second is asked for. */
@@ -110,6 +113,7 @@ export class Runtime {
       appFilters: this.filters.filter((filter): filter is AppFilter => !isFactory(filter)),
       ownAddress: this.node.address,
       ownSpiffeId: () => this.node.spiffeId,
+      counters: this.counters,
       calls: { http: (call) => this.dispatcher.call(call), grpc: (call) => this.grpcCalls.call(call) },
       clusterStates: new ClusterStates({ clock, random, resolveDns, log: this.settings.log }),
       router: this.settings.role === 'router',
@@ -272,4 +276,9 @@ function within<T>(promise: Promise<T>, timeoutMs: number, error: () => Error): 
     const timer = setTimeout(() => reject(error()), timeoutMs);
     promise.then(resolve, reject).finally(() => clearTimeout(timer));
   });
+}
+
+function countedByFilters(counters: FilterCounters): Gauge[] {
+  const byName = Map.groupBy(counters.all(), ({ name }) => name);
+  return [...byName].map(([name, samples]) => ({ name, help: samples[0]!.help, type: 'counter', samples }));
 }

@@ -36,7 +36,7 @@ export const rbac: FilterFactory<RbacConfig> = {
     // A per-route override without rbac switches the filter off there.
     return message === undefined ? { rules: undefined, shadowRules: undefined, shadowPrefix: '' } : decodeRbac(message);
   },
-  create: (config, override) => createRbac(override ?? config),
+  create: (config, override, env) => createRbac(override ?? config, env),
 };
 
 type RuleSetMessage = NonNullable<ReturnType<typeof HttpRbac.decode>['rules']>;

@@ -1,6 +1,7 @@
 import type { DecisionRecord } from '../decision-record.ts';
 import type { Exchange, Peer } from '../exchange.ts';
-import type { Filter } from '../filter.ts';
+import type { Filter, FilterEnv } from '../filter.ts';
+import type { FilterCounter } from '../filter-counters.ts';
 import { localReply } from '../local-reply.ts';
 import type { SourceRef } from '../source-ref.ts';
 
@@ -30,23 +31,44 @@ export interface RbacConfig {
 
 const FILTER_NAME = 'envoy.filters.http.rbac';
 
+type RbacEnv = Pick<FilterEnv, 'counters' | 'statPrefix' | 'log'>;
+
 /** Envoy's RBAC filter. Policies whose principals the connection cannot satisfy are dropped once per connection, not per request. */
-export function createRbac(config: RbacConfig): Filter | undefined {
+export function createRbac(config: RbacConfig, env: RbacEnv = {}): Filter | undefined {
   const { rules, shadowRules, shadowPrefix } = config;
   if (rules === undefined && shadowRules === undefined) return undefined;
-  const enforced = rules === undefined || rules.action === 'LOG' ? undefined : new RuleSet(rules);
-  const shadow = shadowRules === undefined ? undefined : new RuleSet(shadowRules);
+  const ruleSet = rules === undefined ? undefined : new RuleSet(rules);
+  const shadow = shadowRules === undefined ? undefined : new Shadow(shadowRules, shadowPrefix, env);
   return {
     name: FILTER_NAME,
     onRequest: (x: Exchange) => {
-      if (shadow !== undefined) recordShadow(x, shadow, shadowPrefix);
-      if (enforced === undefined) return undefined;
-      const matched = enforced.match(x);
-      const denied = (matched !== undefined) === (enforced.action === 'DENY');
-      if (x.decision !== undefined) recordVerdict(x, x.decision, enforced.action, matched, denied);
+      shadow?.judge(x);
+      if (ruleSet === undefined) return undefined;
+      const matched = ruleSet.match(x);
+      if (ruleSet.action === 'LOG') {
+        if (matched !== undefined) audit(x, matched, env);
+        return undefined;
+      }
+      const denied = (matched !== undefined) === (ruleSet.action === 'DENY');
+      if (x.decision !== undefined) recordVerdict(x, x.decision, ruleSet.action, matched, denied);
       return denied ? denial(matched ?? 'none') : undefined;
     },
   };
+}
+
+/** What an AUDIT policy matches goes on; the log and the metadata say so. The query stays out: it may hold secrets. */
+function audit(x: Exchange, policy: string, { log }: RbacEnv): void {
+  setMetadata(x, 'envoy.common', { access_log_hint: true });
+  setMetadata(x, FILTER_NAME, { enforced_effective_policy_id: policy, enforced_engine_result: 'allowed' });
+  if (x.decision?.dryRun) return;
+  const { request, peer } = x;
+  const caller = peer.uriSans[0] ?? peer.address;
+  log?.(`audit: ${policy}: ${request.method} ${JSON.stringify(request.authority + x.matchPath)} by ${caller}`);
+}
+
+function setMetadata(x: Exchange, filter: string, values: Readonly<Record<string, unknown>>): void {
+  x.metadata ??= new Map();
+  x.metadata.set(filter, { ...x.metadata.get(filter), ...values });
 }
 
 /** istiod's policy names tell which rule of which object spoke. */
@@ -70,16 +92,45 @@ function denial(policy: string): ReturnType<typeof localReply> {
   return localReply({ status: 403, details: `rbac_access_denied_matched_policy[${policy}]`, body: 'RBAC: access denied' });
 }
 
-/** A shadow verdict changes nothing; it is dynamic metadata for logs, traces and dry-run metrics. */
-function recordShadow(x: Exchange, rules: RuleSet, prefix: string): void {
-  const matched = rules.match(x);
-  const denied = (matched !== undefined) === (rules.action === 'DENY');
-  x.metadata ??= new Map();
-  x.metadata.set(FILTER_NAME, {
-    ...x.metadata.get(FILTER_NAME),
-    [`${prefix}shadow_effective_policy_id`]: matched ?? '',
-    [`${prefix}shadow_engine_result`]: denied ? 'denied' : 'allowed',
-  });
+/** Rules that decide nothing: their verdict is dynamic metadata for logs, traces and other filters; dry runs are counted. */
+class Shadow {
+  private readonly rules: RuleSet;
+  private readonly prefix: string;
+  private readonly allowed: FilterCounter | undefined;
+  private readonly denied: FilterCounter | undefined;
+
+  constructor(rules: RbacRuleSet, prefix: string, env: RbacEnv) {
+    this.rules = new RuleSet(rules);
+    this.prefix = prefix;
+    const dryRun = /^istio_dry_run_(allow|deny)_$/.exec(prefix)?.[1];
+    const counter = (result: string): FilterCounter | undefined =>
+      dryRun === undefined ? undefined : env.counters?.counter(dryRunMetric(env.statPrefix), DRY_RUN_HELP, labels(dryRun, result));
+    this.allowed = counter('allowed');
+    this.denied = counter('denied');
+  }
+
+  judge(x: Exchange): void {
+    const { rules, prefix } = this;
+    const matched = rules.match(x);
+    const denied = (matched !== undefined) === (rules.action === 'DENY');
+    setMetadata(x, FILTER_NAME, {
+      ...(matched === undefined ? {} : { [`${prefix}shadow_effective_policy_id`]: matched }),
+      [`${prefix}shadow_engine_result`]: denied ? 'denied' : 'allowed',
+    });
+    const counter = denied ? this.denied : this.allowed;
+    if (counter !== undefined && !x.decision?.dryRun) counter.value++;
+  }
+}
+
+const DRY_RUN_HELP = 'Requests judged by policies with the annotation istio.io/dry-run';
+
+/** Istio's name: `envoy_http_inbound_0_0_0_0_8000_rbac`. */
+function dryRunMetric(statPrefix = ''): string {
+  return `envoy_http_${statPrefix.replace(/;$/, '').replace(/[^a-zA-Z0-9_]/g, '_')}_rbac`;
+}
+
+function labels(action: string, result: string): Readonly<Record<string, string>> {
+  return { authz_dry_run_action: action, authz_dry_run_result: result };
 }
 
 class RuleSet {

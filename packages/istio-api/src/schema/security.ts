@@ -136,7 +136,7 @@ export const authorizationPolicy: Kind = {
   ...SECURITY,
   kind: 'AuthorizationPolicy',
   status: 'used',
-  note: 'with the annotation `istio.io/dry-run: "true"` it is judged and not enforced',
+  note: 'with the annotation `istio.io/dry-run: "true"` it is judged and not enforced: the verdict is counted (`envoy_http_inbound_0_0_0_0_<port>_rbac{authz_dry_run_action,authz_dry_run_result}`) and in the dynamic metadata of `envoy.filters.http.rbac`; a CUSTOM policy with it denies what it selects, as istiod has it',
   spec: ruled(
     object({
       selector,
@@ -144,7 +144,7 @@ export const authorizationPolicy: Kind = {
       targetRefs: noted(targetRefs, TARGET_NOTE),
       action: noted(
         choice('ALLOW', 'DENY', 'AUDIT', 'CUSTOM'),
-        'CUSTOM asks the external authorizer of the provider; AUDIT denies nothing and is not logged yet',
+        'CUSTOM asks the external authorizer of the provider; AUDIT denies nothing: what it matches is a line of the log (RIPSTOP_LOG) and `access_log_hint` of `envoy.common` in the dynamic metadata',
       ),
       provider: noted(
         object({ name: text }),
