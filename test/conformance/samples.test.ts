@@ -50,4 +50,28 @@ describe.skipIf(!present)("Istio's samples, unchanged", () => {
       expect.arrayContaining(['v1', 'v2', 'v3', ''].map((subset) => `outbound|9080|${subset}|reviews.default.svc.cluster.local`)),
     );
   });
+
+  it("findings of all of them together are those of istioctl's analyzers", () => {
+    const findings = new ObjectStore()
+      .update(files)!
+      .findings.filter(({ code, path }) => code.startsWith('IST') && !/backendRefs/.test(path));
+    const rows = findings.map(({ code, object, path }) => `${code} ${object} ${path}`);
+    // Reasoned from istio/istio pkg/config/analysis/analyzers at the commit of the data: documents that are in two files count once, and
+    // Deployments as the pods that they make.
+    expect(rows.sort()).toEqual([
+      'IST0101 VirtualService istio-system/cert-manager spec.http[0].route[0].destination.host',
+      'IST0129 DestinationRule default/originate-tls-for-googleapis spec.trafficPolicy.portLevelSettings[0].tls',
+      'IST0130 VirtualService default/details spec.http[1]',
+      'IST0140 VirtualService default/bookinfo spec.http[0].route[0].destination.host',
+      'IST0145 Gateway default/helloworld-gateway spec.servers[0]',
+      'IST0145 Gateway default/httpbin-gateway spec.servers[0]',
+      'IST0145 Gateway istio-system/cert-manager-gateway spec.servers[0]',
+      'IST0145 Gateway istio-system/cert-manager-gateway spec.servers[0]',
+      'IST0162 Gateway default/bookinfo-gateway spec.servers[0].port.number',
+      'IST0173 DestinationRule default/details spec.subsets[1]',
+      'IST0173 DestinationRule default/ratings spec.subsets[1]',
+      'IST0173 DestinationRule default/ratings spec.subsets[2]',
+      'IST0173 DestinationRule default/ratings spec.subsets[3]',
+    ]);
+  });
 });

@@ -35,6 +35,7 @@ describe('findings as text', () => {
     expect(second.level).toBe('Warning');
     expect(first).toEqual({
       code: 'IST0101',
+      name: 'ReferencedResourceNotFound',
       documentationUrl: 'https://istio.io/latest/docs/reference/config/analysis/ist0101/',
       level: 'Error',
       message: 'Referenced host not found: "rewiews"',
@@ -55,6 +56,12 @@ describe('findings as text', () => {
     expect(lines).toHaveLength(3);
     expect(new Set(lines.map((line) => line.search(/WHERE|mesh\//)))).toEqual(new Set([lines[0]!.indexOf('WHERE')]));
     expect(lines[2]).toMatch(/^info .*spec\.http\[0\]: two lines$/);
+  });
+
+  it('has a line for each in the form of istioctl', () => {
+    expect(renderFindings([finding('error')], 'log')).toBe(
+      'Error [IST0101] (VirtualService default/reviews mesh/reviews.yaml:9) spec.http[0]: Referenced host not found: "rewiews"',
+    );
   });
 
   it('prints no empty table', () => {

@@ -1,10 +1,10 @@
-import type { Finding, Severity } from '@ripstop/istio-api';
+import { type Finding, MESSAGE_TYPES, type Severity } from '@ripstop/istio-api';
 
 /** How findings are printed. */
-export type FindingsFormat = 'table' | 'json' | 'yaml';
+export type FindingsFormat = 'table' | 'log' | 'json' | 'yaml';
 
 /** Exit codes of `istioctl analyze`: some file could not be read as objects; something was found. */
-const EXIT_UNREADABLE = 65;
+export const EXIT_UNREADABLE = 65;
 const EXIT_FOUND = 79;
 
 const RANK: Readonly<Record<Severity, number>> = { error: 3, warning: 2, info: 1 };
@@ -26,17 +26,32 @@ export function renderFindings(findings: readonly Finding[], format: FindingsFor
   const ordered = [...findings].sort((a, b) => RANK[b.severity] - RANK[a.severity]);
   if (format === 'json') return JSON.stringify(ordered.map(record), undefined, 2);
   if (format === 'yaml') return ordered.length === 0 ? '[]' : ordered.map((finding) => yamlItem(record(finding))).join('\n');
+  if (format === 'log') return ordered.map(logLine).join('\n');
   return table(ordered);
 }
 
-/** Field names and form of istioctl's output; `column` and `path` are additions. */
+/** `Error [IST0101] (VirtualService default/reviews reviews.yaml:9) …`. */
+function logLine({ code, severity, object, position, path, message }: Finding): string {
+  const where = [object, `${position.file}:${position.line}`].filter((part) => part !== '').join(' ');
+  const text = [path, message].filter((part) => part !== '').join(': ');
+  return `${levelOf(severity)} [${code}] (${where}) ${text.replace(/\s*\n\s*/g, ' ')}`;
+}
+
+function levelOf(severity: Severity): string {
+  return severity.charAt(0).toUpperCase() + severity.slice(1);
+}
+
+const NAMES: ReadonlyMap<string, string> = new Map(MESSAGE_TYPES.flatMap(({ code, name }) => (name === '' ? [] : [[code, name] as const])));
+
+/** Field names and form of istioctl's output; `name`, `column` and `path` are additions. */
 function record({ code, severity, object, position, path, message }: Finding): Record<string, string | number> {
   return {
     code,
+    ...(NAMES.has(code) ? { name: NAMES.get(code)! } : {}),
     ...(code.startsWith('IST')
       ? { documentationUrl: `https://istio.io/latest/docs/reference/config/analysis/${code.toLowerCase()}/` }
       : {}),
-    level: severity.charAt(0).toUpperCase() + severity.slice(1),
+    level: levelOf(severity),
     message,
     origin: object,
     reference: `${position.file}:${position.line}`,

@@ -1,45 +1,77 @@
+import { readFileSync } from 'node:fs';
+import type { SourceFile } from '@ripstop/control-plane';
 import type { Severity } from '@ripstop/istio-api';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { exitCodeOf, type FindingsFormat, reaches, renderFindings } from '../findings.ts';
+import { EXIT_UNREADABLE, exitCodeOf, type FindingsFormat, reaches, renderFindings } from '../findings.ts';
 import { parseName } from '../option-values.ts';
 import { readSources } from '../read-sources.ts';
+import { collectSuppression, isSuppressed, type Suppression, unknownCodes } from '../suppressions.ts';
 
 interface AnalyzeOptions {
   readonly output: FindingsFormat;
   readonly namespace: string;
   readonly failureThreshold: Severity;
   readonly outputThreshold: Severity;
+  readonly suppress: readonly Suppression[];
+  readonly ignoreUnknown: boolean;
+  readonly meshConfigFile?: string;
 }
 
 const LEVELS: readonly Severity[] = ['info', 'warning', 'error'];
 
-/** `ripstop analyze mesh/`: what is wrong with YAML, without a mesh. */
+/** `ripstop analyze mesh/`: what is wrong with YAML, without a mesh. Options as those of istioctl. */
 export function addAnalyzeCommand(program: Command): void {
   program
     .command('analyze')
     .description('validate YAML and print what is wrong with it, with file, line and fix')
     .argument('<path...>', 'folders, read recursively, and files; - is standard input')
-    .addOption(new Option('-o, --output <format>', 'form of the findings').choices(['table', 'json', 'yaml']).default('table'))
+    .addOption(
+      new Option('-o, --output <format>', "form of the findings; log is istioctl's")
+        .choices(['table', 'log', 'json', 'yaml'])
+        .default('table'),
+    )
     .option('-n, --namespace <namespace>', 'namespace of documents that name none', parseName, 'default')
     .addOption(new Option('--failure-threshold <level>', 'level that makes the exit code 79').argParser(parseLevel).default('error'))
     .addOption(new Option('--output-threshold <level>', 'lowest level that is printed').argParser(parseLevel).default('info'))
+    .option(
+      '-S, --suppress <code=object>',
+      'leave findings out, for example "IST0118=Service *.default"; may be given several times',
+      collectSuppression,
+      [],
+    )
+    .option('--ignore-unknown', 'text that is no YAML of Kubernetes is no reason for exit code 65', false)
+    .option('--meshConfigFile <file>', 'the mesh configuration, in place of a mesh.yaml among the paths')
+    .addOption(new Option('-A, --all-namespaces', 'all namespaces are looked at in any case'))
+    .addOption(new Option('--use-kube <value>', 'files only: false is the one value').choices(['false']))
     .addHelpText(
       'after',
-      '\nExit code: 0 nothing at the failure threshold, 79 findings there, 65 only text that is no YAML, 1 anything else.',
+      '\nExit code: 0 nothing at the failure threshold, 79 findings there (in every output format), 65 only text that is no YAML, 1 anything else.',
     )
-    .action(async (paths: readonly string[], { output, namespace, failureThreshold, outputThreshold }: AnalyzeOptions) => {
-      const { ObjectStore } = await import('@ripstop/control-plane');
-      const files = await readSources(paths);
-      if (files.length === 0) throw new Error(`there is no .yaml, .yml or .json file in ${paths.join(', ')}`);
-      const findings = new ObjectStore(namespace).update(files)?.findings ?? [];
-      const text = renderFindings(
-        findings.filter((finding) => reaches(finding, outputThreshold)),
-        output,
-      );
-      if (text !== '') process.stdout.write(`${text}\n`);
-      if (findings.length === 0) process.stderr.write(`✔ No validation issues found when analyzing ${paths.join(', ')}.\n`);
-      process.exitCode = exitCodeOf(findings, failureThreshold);
-    });
+    .action(analyze);
+}
+
+async function analyze(paths: readonly string[], options: AnalyzeOptions): Promise<void> {
+  const { output, namespace, failureThreshold, outputThreshold, suppress, ignoreUnknown, meshConfigFile } = options;
+  const { ObjectStore } = await import('@ripstop/control-plane');
+  const files = await readSources(paths);
+  if (files.length === 0) throw new Error(`there is no .yaml, .yml or .json file in ${paths.join(', ')}`);
+  for (const code of unknownCodes(suppress))
+    process.stderr.write(`ripstop: no finding has the code ${code}: suppressing it has no effect\n`);
+  const sources = meshConfigFile === undefined ? files : withMeshConfig(files, meshConfigFile);
+  const findings = (new ObjectStore(namespace).update(sources)?.findings ?? []).filter((finding) => !isSuppressed(finding, suppress));
+  const text = renderFindings(
+    findings.filter((finding) => reaches(finding, outputThreshold)),
+    output,
+  );
+  if (text !== '') process.stdout.write(`${text}\n`);
+  if (findings.length === 0) process.stderr.write(`✔ No validation issues found when analyzing ${paths.join(', ')}.\n`);
+  const code = exitCodeOf(findings, failureThreshold);
+  process.exitCode = ignoreUnknown && code === EXIT_UNREADABLE ? 0 : code;
+}
+
+/** The file counts as mesh.yaml, whatever it is called; one among the paths does not. */
+function withMeshConfig(files: readonly SourceFile[], file: string): SourceFile[] {
+  return [...files.filter(({ name }) => !/(^|\/)mesh\.ya?ml$/.test(name)), { name: `${file}/mesh.yaml`, text: readFileSync(file, 'utf8') }];
 }
 
 /** Levels as istioctl takes them, in any case. */
