@@ -215,6 +215,7 @@ function forwardAction(
     idleTimeoutMs: milliseconds(action.idleTimeout, 0),
     maxStreamDurationMs: milliseconds(action.maxStreamDuration?.maxStreamDuration, 0),
     retry: compileRetryPolicy(action.retryPolicy ?? host.retryPolicy, milliseconds(action.timeout, 15_000)),
+    hedgeOnPerTryTimeout: (action.hedgePolicy ?? host.hedgePolicy)?.hedgeOnPerTryTimeout ?? false,
     highPriority: action.priority === RoutingPriority.HIGH,
     hash,
     criteria: criteriaOf(filterMetadata(action.metadataMatch, 'envoy.lb')),

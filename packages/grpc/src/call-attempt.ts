@@ -44,6 +44,8 @@ export interface AttemptInit {
  */
 export class CallAttempt implements LiveAttempt, grpc.InterceptingListener, ReadyWaiter {
   readonly lease: Lease;
+  /** Headers of something that is not gRPC; its status decides what they were. */
+  foreign: grpc.Metadata | undefined;
   readonly #init: AttemptInit;
   #owner: AttemptOwner | undefined;
   #call: CallStream | undefined;

@@ -47,8 +47,6 @@ export class MeshCall extends AsyncResource implements CallStream, AttemptDriver
   #readWanted = false;
   #done = false;
   #earlyStatus: grpc.StatusObject | undefined;
-  /** Headers of something that is not gRPC; its status decides what they were. */
-  #foreign: grpc.Metadata | undefined;
 
   constructor(env: CallEnvironment, init: CallInit) {
     super('RipstopGrpcCall');
@@ -151,7 +149,6 @@ export class MeshCall extends AsyncResource implements CallStream, AttemptDriver
     const { x } = this.#walk!;
     const cluster = x.cluster!;
     const channel = channels.of(lease, cluster, x.request.authority, this.#init.options);
-    this.#foreign = undefined;
     this.#attempt = new CallAttempt(this, { lease, cluster, channels, channel, messages: this.#messages, clock: walk.clock });
     return this.#attempt;
   }
@@ -201,7 +198,7 @@ export class MeshCall extends AsyncResource implements CallStream, AttemptDriver
   onAttemptMetadata(attempt: CallAttempt, metadata: grpc.Metadata): void {
     const contentType = metadata.get('content-type')[0];
     if (typeof contentType === 'string' && !contentType.startsWith('application/grpc')) {
-      this.#foreign = metadata;
+      attempt.foreign = metadata;
       attempt.startRead();
       return;
     }
@@ -210,12 +207,13 @@ export class MeshCall extends AsyncResource implements CallStream, AttemptDriver
       attempt.end();
       return;
     }
+    this.#attempt = attempt;
     this.#messages.commit();
     this.runInAsyncScope(this.#listener!.onReceiveMetadata, this.#listener, metadata);
   }
 
   onAttemptMessage(attempt: CallAttempt, message: Buffer): void {
-    if (this.#foreign !== undefined) {
+    if (attempt.foreign !== undefined) {
       attempt.startRead();
       return;
     }
@@ -237,7 +235,7 @@ export class MeshCall extends AsyncResource implements CallStream, AttemptDriver
   #onAnswer(attempt: CallAttempt, httpStatus: number, status: grpc.StatusObject, isGrpc: boolean): void {
     const walk = this.#walk!;
     if (!walk.committed) {
-      if (this.#foreign !== undefined) status.metadata.merge(this.#foreign);
+      if (attempt.foreign !== undefined) status.metadata.merge(attempt.foreign);
       // Envoy looks for grpc-status in headers only: trailers after a response are neither retried nor held against the endpoint.
       const grpcStatus = isGrpc ? status.code : undefined;
       if (!walk.onHead(attempt, new AnswerHead(httpStatus, status.metadata, grpcStatus), grpcStatus)) {

@@ -205,6 +205,36 @@ describe('retries', () => {
     expect(internal.double.cluster('greeter').leased).toBe(1);
   });
 
+  it('hedges a slow try where the route says so: whichever answers first', async () => {
+    let answer: (() => void) | undefined;
+    const slow = await serve({
+      greet: (_call, callback) => {
+        answer = () => callback(null, { text: 'slow' });
+      },
+    });
+    const hedged = { hedgeOnPerTryTimeout: true, timeoutMs: 5000, retry: retryOn('internal', { perTryTimeoutMs: 30 }) };
+    const { double, client } = mesh({
+      clusters: [clusterSpec('greeter', [endpointSpec(slow), endpointSpec(await named('quick'))], { balancer: { kind: 'round_robin' } })],
+      routes: [routeOf(forwardTo('greeter', hedged))],
+    });
+    const answers = [await client.greet('1'), await client.greet('2')];
+    expect(answers).toEqual([{ text: 'quick' }, { text: 'quick' }]);
+    expect(double.cluster('greeter').outcomes).toContainEqual({ kind: 'cancelled' });
+    expectIdle(double);
+
+    const alone = mesh({
+      clusters: [clusterSpec('greeter', [endpointSpec(slow)])],
+      routes: [routeOf(forwardTo('greeter', { ...hedged, retry: retryOn('internal', { perTryTimeoutMs: 30, numRetries: 0 }) }))],
+    });
+    answer = undefined;
+    const late = alone.client.greet('3');
+    await expect.poll(() => answer).toBeDefined();
+    await new Promise((resolve) => setTimeout(resolve, 60));
+    answer!();
+    expect(await late).toEqual({ text: 'slow' });
+    expectIdle(alone.double);
+  });
+
   it('dials another endpoint when one refuses the connection', async () => {
     const closed = await startGreeter({});
     closed.close();

@@ -215,6 +215,7 @@ export class AttemptHandler implements AttemptDriver, AttemptOwner, Dispatcher.D
       return;
     }
     walk.grpcStatus = grpcStatus;
+    this.#attempt = attempt;
     this.#head = head;
     if (this.#paused) attempt.controller!.pause();
     this.#app.onResponseStart?.(this, head.status, head.headers as never, statusText);

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { createServer as createHttp2Server } from 'node:http2';
 import { createServer as createTcpServer } from 'node:net';
 import { Readable } from 'node:stream';
+import { text } from 'node:stream/consumers';
 import { formatResponseFlags, localReply } from '@ripstop/core';
 import { Agent, type Dispatcher, request, fetch as undiciFetch } from 'undici';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -170,6 +171,32 @@ describe('mesh dispatcher', () => {
     const retried = await request('http://reviews/', { dispatcher: mesh.dispatcher });
     expect([retried.statusCode, await retried.body.text(), mesh.finished.at(-1)!.x.attempt]).toEqual([200, 'third', 2]);
     expect(cluster.outcomes).toMatchObject([{ reason: 'global-timeout' }, { reason: 'per-try-timeout' }, { status: 200 }]);
+  });
+
+  it('hedges a slow try where the route says so: whichever answers first, with the same body', async () => {
+    const held: (() => void)[] = [];
+    const slow = await serve(async (req, res) => {
+      const body = await text(req);
+      held.push(() => res.end(`slow ${body}`));
+    });
+    const quick = await serve(async (req, res) => res.end(`quick ${await text(req)}`));
+    const cluster = new TestCluster('c', [testEndpoint(slow), testEndpoint(quick)]);
+    const hedged = { hedgeOnPerTryTimeout: true, timeoutMs: 5_000, retry: retryOn('retriable-4xx', { perTryTimeoutMs: 30 }) };
+    const mesh = meshOf([cluster], forwardTo(cluster, hedged));
+    const post = (body: string) => request('http://reviews/', { dispatcher: mesh.dispatcher, method: 'POST', body: Readable.from([body]) });
+    const second = await post('one');
+    expect([await second.body.text(), cluster.lateCount]).toEqual(['quick one', 1]);
+    expect(cluster.outcomes).toMatchObject([{ kind: 'cancelled' }, { status: 200 }]);
+    expect(mesh.finished.at(-1)!.x.endpoint?.port).toBe(quick);
+
+    const both = new TestCluster('c', [testEndpoint(slow), testEndpoint(slow)]);
+    const waiting = meshOf([both], forwardTo(both, hedged));
+    const reply = request('http://reviews/', { dispatcher: waiting.dispatcher, method: 'POST', body: 'two' });
+    await expect.poll(() => held.length).toBe(3);
+    held[1]!();
+    expect(await (await reply).body.text()).toBe('slow two');
+    expect(both.outcomes).toMatchObject([{ kind: 'cancelled' }, { status: 200 }]);
+    expect(both.endpoints.map(({ activeRequests }) => activeRequests)).toEqual([0, 0]);
   });
 
   it('resets a try on which nothing happens, and retries it', async () => {

@@ -108,6 +108,46 @@ describe('the walk of an exchange', () => {
     },
   );
 
+  describe('hedging', () => {
+    const hedged = {
+      retry: policy('5xx', { numRetries: 2, perTryTimeoutMs: 10, backOffBaseMs: 1, backOffMaxMs: 1 }),
+      hedgeOnPerTryTimeout: true,
+      timeoutMs: 100,
+    };
+    const slow = (s: WalkScene): WalkScene => s.sent().after(10).after(1);
+
+    it.each<[what: string, happens: (s: WalkScene) => unknown, got: string, flags: string, endpoint: number]>([
+      ['the first one may still win', (s) => slow(s).answers(1, 200), '200', '-', 1],
+      ['so may the second', (s) => slow(s).answers(2, 201), '201', '-', 2],
+      ['while the second waits for its back-off too', (s) => s.sent().after(10).answers(1, 200), '200', '-', 1],
+      ['a bad answer is left out while another one may come', (s) => slow(s).answers(1, 503).answers(2, 200), '200', '-', 2],
+      ['of the newest it is tried again', (s) => slow(s).answers(2, 503).after(1).answers(3, 202), '202', '-', 3],
+      ['the last bad answer is told', (s) => slow(slow(s)).answers(1, 503).answers(2, 502).answers(3, 500), '500', 'URX', 3],
+      ['also when it is not of the newest', (s) => slow(slow(s)).answers(3, 503).answers(2, 502).answers(1, 500), '500', 'URX', 1],
+      ['a reset is left out', (s) => slow(s).breaks(1, 'remote-reset').answers(2, 200), '200', '-', 2],
+      ['retries are used up: the last one is waited for', (s) => slow(slow(s)).sent().after(10).answers(3, 200), '200', 'URX', 3],
+      ['all of them take too long', (s) => slow(slow(s)).sent().after(100), '504 upstream request timeout', 'UT,URX', 3],
+    ])('%s', (_what, happens, got, flags, endpoint) => {
+      const scene = new WalkScene(hedged);
+      happens(scene);
+      const host = scene.attempts[endpoint - 1]!.lease.endpoint.key;
+      expect([scene.got, scene.flags, scene.x.endpoint?.key]).toEqual([got, flags, host]);
+      expectNothingLeft(scene);
+    });
+
+    it('needs no condition of the policy, but retries', () => {
+      const scene = new WalkScene({
+        ...hedged,
+        retry: policy('retriable-4xx', { perTryTimeoutMs: 10, backOffBaseMs: 1, backOffMaxMs: 1 }),
+      });
+      expect(slow(scene).running).toEqual([1, 2]);
+      const none = new WalkScene({ ...hedged, retry: policy('5xx', { numRetries: 0, perTryTimeoutMs: 10 }) });
+      expect(slow(none).running).toEqual([1]);
+      none.answers(1, 200);
+      expect([none.got, none.flags]).toEqual(['200', 'URX']);
+    });
+  });
+
   it('an app that goes away ends the attempt, or the wait for the next one', () => {
     for (const before of [() => undefined, (scene: WalkScene) => scene.answers(1, 503)]) {
       const scene = new WalkScene({ retry });

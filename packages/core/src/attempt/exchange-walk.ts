@@ -8,19 +8,17 @@ import { ResponseFlag } from '../response-flags.ts';
 import { RetryState, wantsRetryOf } from '../retry/retry-state.ts';
 import type { ForwardAction } from '../route/route.ts';
 import type { AttemptDriver, LiveAttempt, WalkEnvironment } from './attempt-driver.ts';
-import { Deadline } from './deadline-queue.ts';
 import { recordEndpoint, reselectionOf } from './reselection.ts';
 import { decideRoute, type RouteDecisionOwner } from './route-decision.ts';
+import { RunningAttempts } from './running-attempts.ts';
 import { type WalkTimeout, WalkTimers, type WalkTimersOwner } from './walk-timers.ts';
 
 /**
  * One exchange from its route to its end: acquire → attempt → retry or commit → outcome. It decides, its driver moves the bytes; the
  * same walk serves HTTP and gRPC. It is itself the entry of the route timeout, so that a request without retries needs no other object.
  */
-export class ExchangeWalk extends Deadline implements RouteDecisionOwner, WalkTimersOwner {
+export class ExchangeWalk extends RunningAttempts implements RouteDecisionOwner, WalkTimersOwner {
   readonly x: Exchange;
-  /** The one that runs. */
-  attempt: LiveAttempt | undefined = undefined;
   /** Response headers have gone to the app: no other attempt. */
   committed = false;
   done = false;
@@ -102,6 +100,7 @@ export class ExchangeWalk extends Deadline implements RouteDecisionOwner, WalkTi
   onOverflow(attempt: LiveAttempt): void {
     attempt.lease.release(OVERFLOW);
     this.attempt = undefined;
+    if (this.late !== undefined) return;
     this.x.endpoint = undefined;
     this.reply(resetReply('overflow', this.x.attempt, ''));
   }
@@ -114,6 +113,7 @@ export class ExchangeWalk extends Deadline implements RouteDecisionOwner, WalkTi
       return false;
     }
     this.committed = true;
+    if (this.late !== undefined || this.backoff !== undefined) this.win(attempt);
     this.timers?.onResponse();
     this.env.pipeline.respond(this.x, head);
     return true;
@@ -144,10 +144,10 @@ export class ExchangeWalk extends Deadline implements RouteDecisionOwner, WalkTi
       this.driver.onBreak(undefined, cause);
       return;
     }
-    this.attempt = undefined;
-    const delayMs = this.action.retry !== undefined && this.driver.replayable ? this.retryState.onReset(reason) : undefined;
+    const newest = this.forget(attempt);
+    const delayMs = newest && this.action.retry !== undefined && this.driver.replayable ? this.retryState.onReset(reason) : undefined;
     if (delayMs !== undefined) this.retryAfter(attempt, delayMs);
-    else this.reply(resetReply(reason, x.attempt, x.transportFailure));
+    else if (!this.othersAnswer(attempt)) this.reply(resetReply(reason, x.attempt, x.transportFailure));
   }
 
   // ── endings ──
@@ -167,15 +167,6 @@ export class ExchangeWalk extends Deadline implements RouteDecisionOwner, WalkTi
     this.x.flags |= ResponseFlag.DownstreamConnectionTermination;
     this.x.details = 'downstream_remote_disconnect';
     this.drop(CANCELLED);
-  }
-
-  /** Ends the attempt that runs. */
-  drop(outcome: AttemptOutcome): void {
-    const { attempt } = this;
-    if (attempt === undefined) return;
-    this.attempt = undefined;
-    attempt.lease.release(outcome);
-    attempt.reset();
   }
 
   /** The exchange is over; called once. */
@@ -202,7 +193,9 @@ export class ExchangeWalk extends Deadline implements RouteDecisionOwner, WalkTi
     if (timeout === 'max-duration') this.expire(LOCAL_RESET, maxDurationReply());
     else if (timeout === 'idle') this.expire(LOCAL_RESET, streamIdleReply(this.driver.requestComplete));
     else if (this.committed) this.expire({ kind: 'reset', reason: timeout }, resetReply(timeout, this.x.attempt, ''));
-    else if (this.attempt !== undefined) this.onReset(this.attempt, timeout);
+    else if (this.attempt === undefined) return;
+    else if (timeout === 'per-try-timeout' && this.action.hedgeOnPerTryTimeout === true) this.hedge(this.attempt);
+    else this.onReset(this.attempt, timeout);
   }
 
   private expire(outcome: AttemptOutcome, reply: LocalReply): void {
@@ -231,7 +224,8 @@ export class ExchangeWalk extends Deadline implements RouteDecisionOwner, WalkTi
     x.transportFailure = '';
     const leased = cluster.acquire(x, reselectionOf(this.action.retry, this.tried));
     if (!isLease(leased)) {
-      this.reply(leased);
+      // A breaker refuses this attempt only; without any host Envoy gives the others up too.
+      if (this.late === undefined || (leased.flags & ResponseFlag.UpstreamOverflow) === 0) this.reply(leased);
       return;
     }
     const { endpoint } = leased;
@@ -247,9 +241,12 @@ export class ExchangeWalk extends Deadline implements RouteDecisionOwner, WalkTi
     const policy = this.action.retry;
     if (policy === undefined) return false;
     if (this.retry === undefined && !wantsRetryOf(policy, head)) return false;
-    const delayMs = this.driver.replayable ? this.retryState.onResponse(head) : undefined;
-    if (delayMs === undefined) return false;
-    this.retryAfter(attempt, delayMs);
+    // Hedged already, or no other may follow: it is left out only while another one may still do better.
+    const newest = this.late === undefined || this.attempt === attempt;
+    const delayMs = newest && this.driver.replayable ? this.retryState.onResponse(head) : undefined;
+    if (delayMs !== undefined) this.retryAfter(attempt, delayMs);
+    else if (this.othersAnswer(attempt) && wantsRetryOf(policy, head)) this.forget(attempt);
+    else return false;
     return true;
   }
 
@@ -274,6 +271,31 @@ export class ExchangeWalk extends Deadline implements RouteDecisionOwner, WalkTi
       this.endBackoff();
       this.try();
     }, delayMs);
+  }
+
+  // ── hedging ──
+
+  /** The attempt goes on; another one follows while there are retries, whatever the policy's conditions (as Envoy). */
+  private hedge(attempt: LiveAttempt): void {
+    attempt.lease.late();
+    const delayMs = this.action.retry !== undefined && this.driver.replayable ? this.retryState.onSlow() : undefined;
+    if (delayMs === undefined) return;
+    this.keepBeside(attempt);
+    this.retryAfter(attempt, delayMs);
+  }
+
+  /** Another attempt runs or is about to. */
+  private othersAnswer(attempt: LiveAttempt): boolean {
+    return this.backoff !== undefined || this.runsBeside(attempt);
+  }
+
+  /** Its response is the app's: everything else ends. */
+  private win(attempt: LiveAttempt): void {
+    this.forget(attempt);
+    this.drop(CANCELLED);
+    this.endBackoff();
+    this.attempt = attempt;
+    this.x.endpoint = attempt.lease.endpoint;
   }
 
   private endBackoff(): void {

@@ -214,7 +214,7 @@ class ClusterLease implements Lease {
   readonly resources: Resources;
   private readonly detector: OutlierDetector | undefined;
   private released = false;
-  private hasAnswered = false;
+  private hasCounted = false;
 
   constructor(resources: Resources, endpoint: EndpointState, detector: OutlierDetector | undefined) {
     this.resources = resources;
@@ -223,8 +223,13 @@ class ClusterLease implements Lease {
   }
 
   answered(status: number, grpcStatus: number | undefined): void {
-    this.hasAnswered = true;
+    this.hasCounted = true;
     this.detector?.onResponse(this.endpoint.outlier, status, grpcStatus);
+  }
+
+  late(): void {
+    this.hasCounted = true;
+    this.detector?.onReset(this.endpoint.outlier, 'per-try-timeout', false);
   }
 
   release(outcome: AttemptOutcome): void {
@@ -232,6 +237,6 @@ class ClusterLease implements Lease {
     this.released = true;
     this.resources.requests.give();
     this.endpoint.activeRequests--;
-    if (outcome.kind === 'reset') this.detector?.onReset(this.endpoint.outlier, outcome.reason, this.hasAnswered);
+    if (outcome.kind === 'reset') this.detector?.onReset(this.endpoint.outlier, outcome.reason, this.hasCounted);
   }
 }

@@ -120,6 +120,8 @@ export interface Lease {
   readonly resources: Resources;
   /** Response headers have come: outlier detection counts them now, as Envoy does. `grpcStatus` only when it stands in the headers. */
   answered(status: number, grpcStatus: number | undefined): void;
+  /** The per-try timeout has passed, and the attempt goes on (hedging): it counts as failed. */
+  late(): void;
   release(outcome: AttemptOutcome): void;
 }
 

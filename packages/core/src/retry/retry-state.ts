@@ -62,6 +62,12 @@ export class RetryState {
     return this.applies && wantsRetryAfter(this.policy, reason) ? this.next(undefined) : undefined;
   }
 
+  /** The per-try timeout has passed and the route hedges: another attempt beside this one, whatever the policy's conditions. */
+  onSlow(): number | undefined {
+    this.release();
+    return this.applies ? this.next(undefined) : undefined;
+  }
+
   /** Gives back the retry breaker's slot; call at the end of the exchange. */
   release(): void {
     if (this.holding) {

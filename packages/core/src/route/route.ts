@@ -36,6 +36,8 @@ export interface ForwardAction {
   readonly idleTimeoutMs: number;
   readonly maxStreamDurationMs: number;
   readonly retry: RetryPolicy | undefined;
+  /** A try that takes too long goes on beside the next one (hedge_policy). */
+  readonly hedgeOnPerTryTimeout?: boolean | undefined;
   /** Circuit breakers and connections of priority HIGH. */
   readonly highPriority?: boolean | undefined;
   /** Sets `x.hash`; undefined without hash policies. */

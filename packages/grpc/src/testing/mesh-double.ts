@@ -133,6 +133,7 @@ export class WatchedCluster implements Cluster {
         answer = { kind: 'response', status, grpcStatus };
         lease.answered(status, grpcStatus);
       },
+      late: () => lease.late(),
       release: (outcome) => {
         if (released) throw new Error('a lease was released twice');
         released = true;

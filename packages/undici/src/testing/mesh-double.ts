@@ -112,6 +112,8 @@ export class TestCluster implements Cluster {
   };
   readonly highPriority: Resources = this.resources;
   readonly outcomes: TestOutcome[] = [];
+  /** Attempts that went on after their per-try timeout. */
+  lateCount = 0;
   #next = 0;
 
   constructor(name: string, endpoints: TestEndpoint[]) {
@@ -140,6 +142,7 @@ export class TestCluster implements Cluster {
       answered: (status, grpcStatus) => {
         answer = { kind: 'response', status, grpcStatus };
       },
+      late: () => this.lateCount++,
       release: (outcome) => {
         if (released) throw new Error('a lease was released twice');
         released = true;
