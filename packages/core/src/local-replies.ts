@@ -64,6 +64,8 @@ interface ResetText {
   readonly flag: number;
   /** As in the body. */
   readonly reason: string;
+  /** Of timeouts. */
+  readonly body?: string;
   /** As in the details. */
   readonly detail: string;
 }
@@ -105,6 +107,13 @@ const RESETS: Readonly<Record<ResetReason, ResetText>> = {
   'local-reset': { status: 503, flag: ResponseFlag.LocalReset, reason: 'local reset', detail: 'local_reset' },
   'per-try-timeout': { status: 504, flag: ResponseFlag.UpstreamRequestTimeout, reason: '', detail: 'upstream_per_try_timeout' },
   'per-try-idle-timeout': { status: 504, flag: ResponseFlag.UpstreamRequestTimeout, reason: '', detail: 'upstream_per_try_idle_timeout' },
+  'max-stream-duration': {
+    status: 504,
+    flag: ResponseFlag.UpstreamMaxStreamDurationReached,
+    reason: '',
+    body: 'upstream max stream duration reached',
+    detail: 'upstream_max_stream_duration_reached',
+  },
   'global-timeout': { status: 504, flag: ResponseFlag.UpstreamRequestTimeout, reason: '', detail: 'response_timeout' },
 };
 
@@ -113,7 +122,7 @@ export function resetReply(reason: ResetReason, attempts: number, transportFailu
   if (reason === 'overflow') return overflowReply(attempts);
   const text = RESETS[reason];
   if (text.reason === '')
-    return localReply({ status: text.status, flags: text.flag, details: text.detail, body: 'upstream request timeout' });
+    return localReply({ status: text.status, flags: text.flag, details: text.detail, body: text.body ?? 'upstream request timeout' });
   const retried = attempts > 1 ? 'retried and the latest reset reason' : 'reset reason';
   const why = transportFailure === '' ? '' : `|${transportFailure.replaceAll(' ', '_')}`;
   return localReply({

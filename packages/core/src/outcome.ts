@@ -22,6 +22,8 @@ export type ResetReason =
   | 'per-try-timeout'
   | 'per-try-idle-timeout'
   | 'global-timeout'
+  /** The cluster's max_stream_duration is over. */
+  | 'max-stream-duration'
   /** Own circuit breaker (UO); never retried. */
   | 'overflow'
   | 'local-reset';

@@ -178,11 +178,12 @@ export class MeshCall extends AsyncResource implements CallStream, AttemptDriver
   }
 
   onAttemptOpened(attempt: CallAttempt): void {
-    if (!attempt.connecting && this.#messages.complete) this.#walk!.startTry(attempt);
+    if (!attempt.connecting) this.onAttemptReady(attempt);
     if (this.#readWanted) attempt.startRead();
   }
 
   onAttemptReady(attempt: CallAttempt): void {
+    this.#walk!.startStream(attempt);
     if (this.#messages.complete) this.#walk!.startTry(attempt);
   }
 

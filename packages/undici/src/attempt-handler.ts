@@ -180,7 +180,8 @@ export class AttemptHandler implements AttemptDriver, AttemptOwner, Dispatcher.D
 
   // ── what the attempt reports ──
 
-  attemptOptions(): StreamOptions {
+  attemptOptions(attempt: Attempt): StreamOptions {
+    this.#walk.startStream(attempt);
     return streamOptions(this.#x.request, this.#tee === undefined ? this.#body : this.#tee.read(), this.#upgrade);
   }
 

@@ -11,7 +11,7 @@ const DRAIN_LIMIT_BYTES = 16_384;
 /** What an attempt reports to the exchange that it belongs to. */
 export interface AttemptOwner {
   /** The request may be written now. */
-  attemptOptions(): Dispatcher.DispatchOptions;
+  attemptOptions(attempt: Attempt): Dispatcher.DispatchOptions;
   onAttemptSent(attempt: Attempt): void;
   onAttemptBodyChunk(chunk: Buffer): void;
   onAttemptHead(attempt: Attempt, status: number, headers: ResponseHeaders, statusText: string | undefined): void;
@@ -81,7 +81,7 @@ export class Attempt implements LiveAttempt, Dispatcher.DispatchHandler, Connect
     this.#connection = connection;
     const owner = this.#owner;
     if (owner === undefined) this.#free(true);
-    else connection.dispatch(owner.attemptOptions(), this);
+    else connection.dispatch(owner.attemptOptions(this), this);
   }
 
   onConnectionFailure(failure: ConnectError): void {

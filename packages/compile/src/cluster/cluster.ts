@@ -102,6 +102,7 @@ function connectionOf(message: Cluster, options: ClusterHttpProtocolOptions | un
     maxConnectionDurationMs: milliseconds(common?.maxConnectionDuration, 0),
     keepAliveTimeMs: (message.upstreamConnectionOptions?.tcpKeepalive?.keepaliveTime ?? 0) * 1000,
     maxConcurrentStreams: 0,
+    maxStreamDurationMs: milliseconds(common?.maxStreamDuration, 0),
   };
 }
 

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { ResetReason } from '../outcome.ts';
 import type { RetryPolicy } from '../retry/retry-policy.ts';
 import { WalkScene } from '../testing/fake-driver.ts';
+import { clusterSpec } from '../testing/fakes.ts';
 
 function policy(retryOn: string, changes: Partial<RetryPolicy> = {}): RetryPolicy {
   return {
@@ -107,6 +108,18 @@ describe('the walk of an exchange', () => {
       expectNothingLeft(scene);
     },
   );
+
+  it('the cluster’s max_stream_duration ends each attempt, and is retried as a reset', () => {
+    const connection = { ...clusterSpec().connection, maxStreamDurationMs: 10 };
+    const scene = new WalkScene({ retry: policy('reset') }, { connection });
+    scene.opened().after(10).after(25).opened().after(10);
+    expect([scene.got, scene.flags, scene.x.details]).toEqual([
+      '504 upstream max stream duration reached',
+      'URX,UMSDR',
+      'upstream_max_stream_duration_reached',
+    ]);
+    expectNothingLeft(scene);
+  });
 
   describe('hedging', () => {
     const hedged = {

@@ -53,7 +53,9 @@ export class ExchangeWalk extends RunningAttempts implements RouteDecisionOwner,
     if (action.retry?.retriableRequestHeaders?.length) this.retry = this.createRetry();
     if (complete) this.startRouteTimeout(now);
     const idleMs = action.idleTimeoutMs > 0 ? action.idleTimeoutMs : x.manager.streamIdleTimeoutMs;
-    if (WalkTimers.wanted(action, idleMs)) this.timers = new WalkTimers(env.deadlines, env.clock, action, idleMs, this);
+    const maxStreamMs = x.cluster?.connection.maxStreamDurationMs ?? 0;
+    if (WalkTimers.wanted(action, maxStreamMs, idleMs))
+      this.timers = new WalkTimers(env.deadlines, env.clock, action, maxStreamMs, idleMs, this);
     this.try();
   }
 
@@ -84,6 +86,11 @@ export class ExchangeWalk extends RunningAttempts implements RouteDecisionOwner,
     if (timeoutMs <= 0) return;
     this.x.deadline = Math.min(this.x.deadline, now + timeoutMs);
     this.env.deadlines.start(this, timeoutMs, now);
+  }
+
+  /** This attempt's connection stands. */
+  startStream(attempt: LiveAttempt): void {
+    if (this.timers !== undefined && attempt === this.attempt) this.timers.startStream();
   }
 
   /** This attempt's connection stands and the request is complete: per-try timers run from here (of a stream that stays open: never). */

@@ -6,7 +6,7 @@ import { IdleDeadline } from './idle-deadline.ts';
 import { StepDeadline } from './step-deadline.ts';
 
 /** Which of an exchange's timers ran out; the route timeout is kept by the walk itself. */
-export type WalkTimeout = 'per-try-timeout' | 'per-try-idle-timeout' | 'idle' | 'max-duration';
+export type WalkTimeout = 'max-stream-duration' | 'per-try-timeout' | 'per-try-idle-timeout' | 'idle' | 'max-duration';
 
 export interface WalkTimersOwner {
   onTimeout(timeout: WalkTimeout): void;
@@ -21,15 +21,18 @@ export class WalkTimers {
   private readonly owner: WalkTimersOwner;
   private readonly maxDuration: StepDeadline | undefined;
   private readonly idle: IdleDeadline | undefined;
+  private readonly maxStreamMs: number;
+  private maxStream: StepDeadline | undefined;
   private perTry: StepDeadline | undefined;
   private perTryIdle: IdleDeadline | undefined;
 
-  constructor(queues: DeadlineQueues, clock: Clock, action: ForwardAction, idleMs: number, owner: WalkTimersOwner) {
+  constructor(queues: DeadlineQueues, clock: Clock, action: ForwardAction, maxStreamMs: number, idleMs: number, owner: WalkTimersOwner) {
     this.queues = queues;
     this.clock = clock;
     this.routeTimeoutMs = action.timeoutMs;
     this.retry = action.retry;
     this.owner = owner;
+    this.maxStreamMs = maxStreamMs;
     if (action.maxStreamDurationMs > 0) {
       this.maxDuration = new StepDeadline(() => owner.onTimeout('max-duration'));
       queues.start(this.maxDuration, action.maxStreamDurationMs, clock.now());
@@ -37,19 +40,30 @@ export class WalkTimers {
     if (idleMs > 0) this.idle = new IdleDeadline(queues, clock, idleMs, () => owner.onTimeout('idle'));
   }
 
-  /** True when a route or its listener configures one of these timers. */
-  static wanted(action: ForwardAction, idleMs: number): boolean {
+  /** True when a route, its listener or its cluster configures one of these timers. */
+  static wanted(action: ForwardAction, maxStreamMs: number, idleMs: number): boolean {
     const { retry } = action;
     return (
-      action.maxStreamDurationMs > 0 || idleMs > 0 || (retry !== undefined && (retry.perTryTimeoutMs > 0 || retry.perTryIdleTimeoutMs > 0))
+      maxStreamMs > 0 ||
+      action.maxStreamDurationMs > 0 ||
+      idleMs > 0 ||
+      (retry !== undefined && (retry.perTryTimeoutMs > 0 || retry.perTryIdleTimeoutMs > 0))
     );
+  }
+
+  /** A try has its connection. */
+  startStream(): void {
+    if (this.maxStreamMs <= 0) return;
+    this.maxStream ??= new StepDeadline(() => this.owner.onTimeout('max-stream-duration'));
+    this.queues.cancel(this.maxStream);
+    this.queues.start(this.maxStream, this.maxStreamMs, this.clock.now());
   }
 
   /** A try has its connection and the request is complete. */
   startTry(): void {
     const policy = this.retry;
     if (policy === undefined) return;
-    this.endTry();
+    this.endSteps();
     if (policy.perTryIdleTimeoutMs > 0) {
       this.perTryIdle = new IdleDeadline(this.queues, this.clock, policy.perTryIdleTimeoutMs, () =>
         this.owner.onTimeout('per-try-idle-timeout'),
@@ -74,14 +88,19 @@ export class WalkTimers {
   }
 
   endTry(): void {
-    if (this.perTry !== undefined) this.queues.cancel(this.perTry);
-    this.perTryIdle?.stop();
-    this.idle?.touch();
+    if (this.maxStream !== undefined) this.queues.cancel(this.maxStream);
+    this.endSteps();
   }
 
   stop(): void {
     this.endTry();
     this.idle?.stop();
     if (this.maxDuration !== undefined) this.queues.cancel(this.maxDuration);
+  }
+
+  private endSteps(): void {
+    if (this.perTry !== undefined) this.queues.cancel(this.perTry);
+    this.perTryIdle?.stop();
+    this.idle?.touch();
   }
 }

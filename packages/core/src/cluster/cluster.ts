@@ -104,6 +104,8 @@ export interface ConnectionOptions {
   readonly maxConnectionDurationMs: number;
   readonly keepAliveTimeMs: number;
   readonly maxConcurrentStreams: number;
+  /** Of each attempt, from its connection on. */
+  readonly maxStreamDurationMs?: number | undefined;
 }
 
 /** A service that a cluster stands for (istio filter metadata). */

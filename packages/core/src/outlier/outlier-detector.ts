@@ -52,7 +52,7 @@ export class OutlierDetector {
   /** An attempt broke off; `answered` = after its response headers, which have counted. */
   onReset(host: HostHealth, reason: ResetReason, answered: boolean): void {
     // Our own breaker, and streams that we ended for our own reasons, say nothing about the host.
-    if (reason === 'overflow' || reason === 'local-reset') return;
+    if (reason === 'overflow' || reason === 'local-reset' || reason === 'max-stream-duration') return;
     // Of a response that has begun the route timeout says nothing more.
     if (answered && reason === 'global-timeout') return;
     this.start();

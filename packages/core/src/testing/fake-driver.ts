@@ -76,6 +76,12 @@ export class WalkScene implements AttemptDriver {
     return this;
   }
 
+  /** The newest attempt's connection stands. */
+  opened(): this {
+    this.walk.startStream(this.attempts.at(-1)!);
+    return this;
+  }
+
   /** The newest attempt's connection stands and the request is sent. */
   sent(): this {
     this.walk.startTry(this.attempts.at(-1)!);
