@@ -3,12 +3,13 @@ import { constants } from 'node:os';
 import { relative } from 'node:path';
 import type { ControlPlane, ControlPlaneAddresses } from '@ripstop/control-plane';
 import { type Command, Option } from 'commander';
+import { type AttestorOptions, addAttestorOptions, createAttestors } from './attestors.ts';
 import { EventLog } from './event-log.ts';
 import { parseAddress } from './option-values.ts';
 import { prepareStateDir, writeNotes } from './state-dir.ts';
 
 /** Options of the commands that run a control plane. */
-export interface ControlPlaneProcessOptions {
+export interface ControlPlaneProcessOptions extends AttestorOptions {
   readonly stateDir: string;
   readonly xds: string;
   readonly xdsTls: string;
@@ -18,7 +19,7 @@ export interface ControlPlaneProcessOptions {
 
 /** Adds what `serve` and `dev` have in common. Everything is on loopback unless told otherwise. */
 export function addControlPlaneOptions(command: Command): Command {
-  return command
+  return addAttestorOptions(command)
     .option('--state-dir <dir>', 'directory of the root certificate, its key and the token key; made with mode 0700', '.ripstop')
     .addOption(new Option('--xds <host:port>', 'plaintext xDS').argParser(parseAddress).default('127.0.0.1:15010'))
     .addOption(new Option('--xds-tls <host:port>', 'xDS over TLS, and the CA').argParser(parseAddress).default('127.0.0.1:15012'))
@@ -39,7 +40,8 @@ export async function runControlPlane(
   if (complaint !== '') log.say('warning', complaint);
   process.env.GRPC_VERBOSITY ??= 'NONE'; // Read at import: what it would log, a port that is taken, is said here in one line.
   const { createControlPlane } = await import('@ripstop/control-plane');
-  const plane = createControlPlane({ ...options, source, onEvent: log.onEvent });
+  const attestors = await createAttestors(options, process.env);
+  const plane = createControlPlane({ ...options, attestors, source, onEvent: log.onEvent });
   const addresses = await start(plane, options);
   writeNotes(options.stateDir, { xdsTls: addresses.xdsTls, trustDomain: options.trustDomain, http: addresses.http });
   onStarted(addresses, (topic, text) => log.say(topic, text));

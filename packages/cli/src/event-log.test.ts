@@ -56,6 +56,8 @@ describe('the event log of a control plane', () => {
       spiffeId: 'spiffe://cluster.local/ns/default/sa/reviews',
       serialNumber: '0A',
       notAfterMs: Date.UTC(2026, 0, 2),
+      by: 'join token',
+      from: '127.0.0.1:4711',
     });
     log.onEvent({ type: 'problem', message: 'cannot read mesh' });
     expect(lines.map((line) => line.slice(10))).toEqual([
@@ -64,7 +66,7 @@ describe('the event log of a control plane', () => {
       'registered    reviews-v1-1.default 9080→127.0.0.1:4711',
       'withdrawn     reviews-v1-1.default: draining',
       'refused       NACK of RouteConfiguration by reviews-v1-1.default: bad route',
-      'issued        spiffe://cluster.local/ns/default/sa/reviews serial 0A until 2026-01-02T00:00:00.000Z',
+      'issued        spiffe://cluster.local/ns/default/sa/reviews serial 0A until 2026-01-02T00:00:00.000Z, by join token',
       'problem       cannot read mesh',
     ]);
   });

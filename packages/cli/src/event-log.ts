@@ -52,7 +52,7 @@ function describe(event: Exclude<ControlPlaneEvent, ConfigurationEvent>): string
     case 'refused':
       return `NACK of ${event.typeUrl.slice(event.typeUrl.lastIndexOf('.') + 1)} by ${shortName(event.node)}: ${event.reason}`;
     case 'issued':
-      return `${event.spiffeId} serial ${event.serialNumber} until ${new Date(event.notAfterMs).toISOString()}`;
+      return `${event.spiffeId} serial ${event.serialNumber} until ${new Date(event.notAfterMs).toISOString()}, by ${event.by}`;
     case 'problem':
       return event.message;
   }

@@ -44,10 +44,10 @@ export function readStateDir(stateDir: string): ControlPlaneNotes & { readonly r
 }
 
 /** A join token for a workload. Secret: only its workload may see it. Throws when no control plane has run in the directory. */
-export async function issueToken(stateDir: string, account: WorkloadAccount, ttlSeconds: number): Promise<string> {
+export async function issueToken(stateDir: string, account: WorkloadAccount, ttlSeconds: number, singleUse = false): Promise<string> {
   readStateDir(stateDir); // Else a new key would be made, in the wrong place.
   const { createTokenIssuer } = await import('@ripstop/control-plane');
-  return createTokenIssuer({ stateDir: resolve(stateDir) }).issue({ ...account, ttlSeconds });
+  return createTokenIssuer({ stateDir: resolve(stateDir) }).issue({ ...account, ttlSeconds, singleUse });
 }
 
 function notesIn(file: string): ControlPlaneNotes {

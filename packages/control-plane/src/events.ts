@@ -1,4 +1,5 @@
 import type { Finding } from '@ripstop/istio-api';
+import type { Issuance } from './ca/ca-service.ts';
 
 /** What a control plane has to say while it runs. The CLI prints it; tests collect it. */
 export type ControlPlaneEvent =
@@ -7,5 +8,5 @@ export type ControlPlaneEvent =
   | { readonly type: 'registered'; readonly workload: string; readonly addresses: readonly string[] }
   | { readonly type: 'withdrawn'; readonly workload: string; readonly reason: string }
   | { readonly type: 'refused'; readonly node: string; readonly typeUrl: string; readonly reason: string }
-  | { readonly type: 'issued'; readonly spiffeId: string; readonly serialNumber: string; readonly notAfterMs: number }
+  | ({ readonly type: 'issued' } & Issuance)
   | { readonly type: 'problem'; readonly message: string };

@@ -1,5 +1,13 @@
 export { type WireResource, wireResourcesOf } from './ads/node-wire.ts';
-export { type CertificateAuthority, createCertificateAuthority, type IssuedCertificate } from './ca/certificate-authority.ts';
+export type { TokenAttestor } from './ca/attest/attestation.ts';
+export { KubernetesAttestor, type KubernetesAttestorOptions } from './ca/attest/kubernetes-attestor.ts';
+export { OidcAttestor, type OidcAttestorOptions } from './ca/attest/oidc-attestor.ts';
+export {
+  type CertificateAuthority,
+  type CertificateSigner,
+  createCertificateAuthority,
+  type IssuedCertificate,
+} from './ca/certificate-authority.ts';
 export { createTokenIssuer, type TokenIssuer, type WorkloadAccount } from './ca/token-issuer.ts';
 export type { ControlPlaneEvent } from './events.ts';
 export { type GatewayApi, translateGatewayApi } from './gateway-api/gateway-api.ts';

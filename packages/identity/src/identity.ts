@@ -159,5 +159,8 @@ export class Identity implements IdentitySource {
 /** An identity from Istio's certificate service: Ripstop's control plane or a real istiod. */
 export function createIdentity(options: CreateIdentityOptions): Identity {
   const { caAddress: address, rootCertificatePem, token } = options;
-  return new Identity(options, (csr, ttlSeconds) => requestCertificate({ address, rootCertificatePem, token }, csr, ttlSeconds));
+  const ca = { address, rootCertificatePem, token, certificate: () => identity?.current() };
+  let identity: Identity | undefined;
+  identity = new Identity(options, (csr, ttlSeconds) => requestCertificate(ca, csr, ttlSeconds));
+  return identity;
 }

@@ -201,8 +201,10 @@ export class Runtime {
       throw new MeshError('RIPSTOP_NOT_CONFIGURED', 'nowhere to get configuration from: set RIPSTOP_XDS or RIPSTOP_CONFIG');
     this.ads = createAdsSource({
       address: formatAddress(settings.xds),
-      ...(settings.xds.tls ? { tls: { rootCertificatePem: settings.rootCertificatePem ?? '' } } : {}),
-      ...(settings.token === undefined ? {} : { token: settings.token }),
+      ...(settings.xds.tls
+        ? { tls: { rootCertificatePem: settings.rootCertificatePem ?? '', certificate: () => this.identity?.current() } }
+        : {}),
+      ...(settings.token === undefined ? {} : { token: streamToken(settings.token, this.identity) }),
       node: () => this.node.describe(),
       clock,
       random,
@@ -257,6 +259,35 @@ function createWorkloadIdentity(settings: Settings, spiffeId: string, { clock, r
     ...(settings.certificateTtlSeconds === undefined ? {} : { ttlSeconds: settings.certificateTtlSeconds }),
     log: settings.log,
   });
+}
+
+/**
+ * The token of the ADS stream. One that is good for a single certificate is spent on that; the stream comes with the certificate. The
+ * same when a token cannot be read any more.
+ */
+function streamToken(token: () => string, identity: Identity | undefined): () => string | Promise<string> {
+  return async () => {
+    let text: string;
+    try {
+      text = token();
+    } catch (error) {
+      if (identity?.current() === undefined) throw error;
+      return '';
+    }
+    if (identity === undefined || !isSingleUse(text)) return text;
+    await identity.ready();
+    return '';
+  };
+}
+
+/** `use: once` in the payload of a join token (ripstop token --single-use). */
+function isSingleUse(token: string): boolean {
+  try {
+    const payload: unknown = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString());
+    return (payload as { readonly use?: unknown } | null)?.use === 'once';
+  } catch {
+    return false; // Another issuer's token, or none; the control plane says what is wrong with it.
+  }
 }
 
 /** The translator is a large import that only RIPSTOP_CONFIG needs. */

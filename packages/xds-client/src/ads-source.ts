@@ -15,13 +15,24 @@ export interface AdsSourceOptions {
   /** `host:port`. */
   readonly address: string;
   /** Undefined = plaintext. */
-  readonly tls?: { readonly rootCertificatePem: string };
+  readonly tls?: {
+    readonly rootCertificatePem: string;
+    /** Proves who connects, beside a token or in its place; asked at each connection. */
+    readonly certificate?: () => ClientCertificate | undefined;
+  };
+  /** '' = none. */
   readonly token?: () => string | Promise<string>;
   /** Asked whenever a node is sent, so that it may change. */
   readonly node: () => NodeDescription;
   readonly clock: Clock;
   readonly random: Random;
   readonly log?: (line: string) => void;
+}
+
+/** PEM. */
+export interface ClientCertificate {
+  readonly certificateChainPem: string;
+  readonly privateKeyPem: string;
 }
 
 /** Whether this workload serves its ports (Istio's HealthInformation). */
@@ -48,6 +59,8 @@ export class AdsSource implements ConfigSource {
   private readonly backoff: Backoff;
   private readonly subscriptions = new DeltaSubscriptions();
   private client: grpc.Client | undefined;
+  /** What `client` shows. */
+  private certificate: ClientCertificate | undefined;
   private stream: Stream | undefined;
   private apply: ((update: ConfigUpdate) => readonly Rejection[]) | undefined;
   private health: WorkloadHealth | undefined;
@@ -103,7 +116,8 @@ export class AdsSource implements ConfigSource {
     try {
       const metadata = new grpc.Metadata();
       const { token } = this.options;
-      if (token !== undefined) metadata.set('authorization', `Bearer ${await token()}`);
+      const bearer = token === undefined ? '' : await token();
+      if (bearer !== '') metadata.set('authorization', `Bearer ${bearer}`);
       if (this.closed) return;
       this.open(metadata);
     } catch (error) {
@@ -112,8 +126,8 @@ export class AdsSource implements ConfigSource {
   }
 
   private open(metadata: grpc.Metadata): void {
-    this.client ??= this.createClient();
-    const stream: Stream = this.client.makeBidiStreamRequest(
+    const client = this.currentClient();
+    const stream: Stream = client.makeBidiStreamRequest(
       METHOD,
       (message: DeltaDiscoveryRequest) => Buffer.from(DeltaDiscoveryRequest.encode(message).finish()),
       (bytes: Buffer) => DeltaDiscoveryResponse.decode(bytes),
@@ -135,12 +149,22 @@ export class AdsSource implements ConfigSource {
     this.sendHealth();
   }
 
+  /** A channel shows one certificate for its life: after a rotation the next stream has a channel of its own. */
+  private currentClient(): grpc.Client {
+    const certificate = this.options.tls?.certificate?.();
+    if (this.client !== undefined && certificate === this.certificate) return this.client;
+    this.client?.close();
+    this.certificate = certificate;
+    this.client = this.createClient();
+    return this.client;
+  }
+
   private createClient(): grpc.Client {
     const { address, tls } = this.options;
     const host = address.slice(0, address.lastIndexOf(':')).replace(/^\[|\]$/g, '');
     return new grpc.Client(
       address,
-      tls === undefined ? grpc.credentials.createInsecure() : grpc.credentials.createSsl(Buffer.from(tls.rootCertificatePem)),
+      tls === undefined ? grpc.credentials.createInsecure() : sslOf(tls.rootCertificatePem, this.certificate),
       {
         'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
         'grpc.keepalive_time_ms': 30_000,
@@ -196,6 +220,15 @@ export class AdsSource implements ConfigSource {
     this.responses = 0;
     this.timer = this.options.clock.setTimer(() => void this.connect(), delayMs);
   }
+}
+
+function sslOf(rootCertificatePem: string, certificate: ClientCertificate | undefined): grpc.ChannelCredentials {
+  const own = (pem: string | undefined): Buffer | null => (pem === undefined ? null : Buffer.from(pem));
+  return grpc.credentials.createSsl(
+    Buffer.from(rootCertificatePem),
+    own(certificate?.privateKeyPem),
+    own(certificate?.certificateChainPem),
+  );
 }
 
 export function createAdsSource(options: AdsSourceOptions): AdsSource {

@@ -7,6 +7,7 @@ interface TokenOptions {
   readonly serviceAccount?: string;
   readonly namespace: string;
   readonly ttl: number;
+  readonly singleUse: boolean;
   readonly stateDir: string;
 }
 
@@ -19,9 +20,10 @@ export function addTokenCommand(program: Command): void {
     .option('--service-account <name>', 'service account, when it is not the service name', parseName)
     .option('--namespace <namespace>', 'namespace', parseName, 'default')
     .addOption(new Option('--ttl <time>', 'how long it is good for: 30d, 12h, 15m, 90s').argParser(parseTtl).default(86_400, '24h'))
+    .option('--single-use', 'good for one certificate; the workload proves itself by that from then on', false)
     .option('--state-dir <dir>', 'state directory of the control plane', '.ripstop')
-    .action(async ({ service, serviceAccount = service, namespace, ttl, stateDir }: TokenOptions) => {
+    .action(async ({ service, serviceAccount = service, namespace, ttl, singleUse, stateDir }: TokenOptions) => {
       if (serviceAccount === undefined) throw new Error('whose token? Give --service <name> or --service-account <name>');
-      process.stdout.write(`${await issueToken(stateDir, { namespace, serviceAccount }, ttl)}\n`);
+      process.stdout.write(`${await issueToken(stateDir, { namespace, serviceAccount }, ttl, singleUse)}\n`);
     });
 }

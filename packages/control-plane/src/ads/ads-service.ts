@@ -1,7 +1,7 @@
 import grpc from '@grpc/grpc-js';
 import { DeltaDiscoveryRequest, DeltaDiscoveryResponse, DiscoveryRequest, DiscoveryResponse } from '@ripstop/xds-api';
-import { authenticate } from '../ca/ca-service.ts';
-import type { TokenIssuer, WorkloadAccount } from '../ca/token-issuer.ts';
+import type { Attestation, AttestedCall } from '../ca/attest/attestation.ts';
+import type { WorkloadAccount } from '../ca/token-issuer.ts';
 import type { PushContext } from '../push/push-context.ts';
 import { AdsStream, type AdsStreamOptions, type WireRequest } from './ads-stream.ts';
 import type { Codec } from './codec.ts';
@@ -52,14 +52,14 @@ export class AdsService {
     return [...this.streams].flatMap(({ session }) => session ?? []);
   }
 
-  /** With `tokens` only callers with a join token are served, and only as what the token says. */
-  addTo(server: grpc.Server, tokens: TokenIssuer | undefined): void {
+  /** With `attestation` only callers that prove who they are are served, and only as that. */
+  addTo(server: grpc.Server, attestation: Attestation | undefined): void {
     server.addService(METHODS, {
       StreamAggregatedResources: (call: grpc.ServerDuplexStream<DiscoveryRequest, DiscoveryResponse>) => {
-        this.open(call, tokens, new SotwCodec((message) => call.write(message)));
+        void this.open(call, attestation, new SotwCodec((message) => call.write(message)));
       },
       DeltaAggregatedResources: (call: grpc.ServerDuplexStream<DeltaDiscoveryRequest, DeltaDiscoveryResponse>) => {
-        this.open(call, tokens, new DeltaCodec((message) => call.write(message)));
+        void this.open(call, attestation, new DeltaCodec((message) => call.write(message)));
       },
     });
   }
@@ -68,18 +68,26 @@ export class AdsService {
     for (const { session } of this.streams) session?.update(push);
   }
 
-  private open<Request extends WireRequest>(call: Call<Request>, tokens: TokenIssuer | undefined, codec: Codec<Request>): void {
+  private async open<Request extends WireRequest>(
+    call: Call<Request>,
+    attestation: Attestation | undefined,
+    codec: Codec<Request>,
+  ): Promise<void> {
     const fail = (code: grpc.status, details: string): void => {
       call.emit('error', { code, details, message: details });
     };
     let account: WorkloadAccount | undefined;
     try {
-      account = tokens === undefined ? undefined : authenticate(call.metadata, tokens);
+      account = attestation === undefined ? undefined : await accountOf(call, attestation);
     } catch (error) {
       fail(grpc.status.UNAUTHENTICATED, error instanceof Error ? error.message : String(error));
       return;
     }
-    const stream = new AdsStream(this.options, account, codec, fail);
+    if (call.cancelled) return;
+    this.serve(call, new AdsStream(this.options, account, codec, fail));
+  }
+
+  private serve<Request extends WireRequest>(call: Call<Request>, stream: AdsStream<Request>): void {
     this.streams.add(stream);
     const end = (clean: boolean, reason: string): void => {
       this.streams.delete(stream);
@@ -96,4 +104,11 @@ export class AdsService {
     call.on('cancelled', () => end(false, 'connection lost'));
     call.on('error', (error: Error) => end(false, error.message));
   }
+}
+
+async function accountOf(call: AttestedCall, attestation: Attestation): Promise<WorkloadAccount> {
+  const { account, singleUse } = await attestation.identify(call);
+  if (singleUse !== undefined)
+    throw new Error('the join token is good for one certificate and nothing else: get that first, and come with it');
+  return account;
 }

@@ -1,14 +1,30 @@
 import grpc from '@grpc/grpc-js';
-import { formatSpiffeId } from '@ripstop/pki';
+import { formatSpiffeId, verifyCsr } from '@ripstop/pki';
 import { IstioCertificateRequest, IstioCertificateResponse } from '@ripstop/xds-api';
-import type { CertificateAuthority } from './certificate-authority.ts';
-import type { TokenIssuer, WorkloadAccount } from './token-issuer.ts';
+import type { Attestation, Caller } from './attest/attestation.ts';
+import type { CertificateAuthority, CertificateSigner } from './certificate-authority.ts';
+import type { TokenIssuer } from './token-issuer.ts';
 
 export interface CaServiceOptions {
   readonly ca: CertificateAuthority;
   readonly tokens: TokenIssuer;
+  readonly attestation: Attestation;
+  /** Signs in the CA's place. */
+  readonly signer?: CertificateSigner | undefined;
   /** Issuance log: who got what, never keys or tokens. */
-  readonly onIssued?: (entry: { readonly spiffeId: string; readonly serialNumber: string; readonly notAfterMs: number }) => void;
+  readonly onIssued?: (entry: Issuance) => void;
+  readonly onRefused?: (entry: { readonly from: string; readonly reason: string; readonly cause: unknown }) => void;
+}
+
+/** One certificate that was issued. */
+export interface Issuance {
+  readonly spiffeId: string;
+  readonly serialNumber: string;
+  readonly notAfterMs: number;
+  /** How the caller proved who it is. */
+  readonly by: string;
+  /** Address of the caller. */
+  readonly from: string;
 }
 
 const METHODS: grpc.ServiceDefinition = {
@@ -23,38 +39,60 @@ const METHODS: grpc.ServiceDefinition = {
   },
 };
 
-/** Adds Istio's certificate service to a gRPC server that serves TLS. The identity is the token's, never what the CSR asks for. */
-export function addCaService(server: grpc.Server, { ca, tokens, onIssued }: CaServiceOptions): void {
+/** Adds Istio's certificate service to a gRPC server that serves TLS. The identity is the caller's proof's, never what the CSR asks for. */
+export function addCaService(server: grpc.Server, options: CaServiceOptions): void {
   server.addService(METHODS, {
     CreateCertificate: (
       call: grpc.ServerUnaryCall<IstioCertificateRequest, IstioCertificateResponse>,
       respond: grpc.sendUnaryData<IstioCertificateResponse>,
     ) => {
-      let account: WorkloadAccount;
-      try {
-        account = authenticate(call.metadata, tokens);
-      } catch (error) {
-        respond({ code: grpc.status.UNAUTHENTICATED, details: reasonOf(error) });
-        return;
-      }
-      try {
-        const spiffeId = formatSpiffeId({ trustDomain: ca.trustDomain, ...account });
-        const issued = ca.issue(call.request.csr, spiffeId, call.request.validityDuration);
-        onIssued?.({ spiffeId, serialNumber: issued.serialNumber, notAfterMs: issued.notAfterMs });
-        respond(null, { certChain: [...issued.chain] });
-      } catch (error) {
-        respond({ code: grpc.status.INVALID_ARGUMENT, details: reasonOf(error) });
-      }
+      create(call, options).then(
+        (certChain) => respond(null, { certChain: [...certChain] }),
+        (error: CaError) => respond({ code: error.code, details: error.message }),
+      );
     },
   });
 }
 
-/** The account behind `authorization: Bearer …`. Throws with a reason that may be told to the caller. */
-export function authenticate(metadata: grpc.Metadata, tokens: TokenIssuer): WorkloadAccount {
-  const [header] = metadata.get('authorization');
-  if (typeof header !== 'string' || !/^bearer /i.test(header))
-    throw new Error('no join token: send authorization: Bearer <token> (ripstop token makes one)');
-  return tokens.verify(header.slice('bearer '.length).trim());
+class CaError extends Error {
+  readonly code: grpc.status;
+
+  constructor(code: grpc.status, cause: unknown) {
+    super(reasonOf(cause), { cause });
+    this.code = code;
+  }
+}
+
+async function create(
+  call: grpc.ServerUnaryCall<IstioCertificateRequest, IstioCertificateResponse>,
+  { ca, tokens, attestation, signer, onIssued, onRefused }: CaServiceOptions,
+): Promise<readonly string[]> {
+  const from = call.getPeer();
+  const refuse = (code: grpc.status, cause: unknown): CaError => {
+    onRefused?.({ from, reason: reasonOf(cause), cause });
+    return new CaError(code, cause);
+  };
+  let caller: Caller;
+  try {
+    caller = await attestation.identify(call);
+    if (caller.singleUse !== undefined) tokens.redeem(caller.singleUse);
+  } catch (error) {
+    throw refuse(grpc.status.UNAUTHENTICATED, error);
+  }
+  const spiffeId = formatSpiffeId({ trustDomain: ca.trustDomain, ...caller.account });
+  const { csr, validityDuration } = call.request;
+  try {
+    verifyCsr(csr);
+  } catch (error) {
+    throw refuse(grpc.status.INVALID_ARGUMENT, error);
+  }
+  try {
+    const issued = await (signer ?? ca).issue(csr, spiffeId, validityDuration);
+    onIssued?.({ spiffeId, serialNumber: issued.serialNumber, notAfterMs: issued.notAfterMs, by: caller.by, from });
+    return issued.chain;
+  } catch (error) {
+    throw refuse(signer === undefined ? grpc.status.INVALID_ARGUMENT : grpc.status.UNAVAILABLE, error);
+  }
 }
 
 function reasonOf(error: unknown): string {

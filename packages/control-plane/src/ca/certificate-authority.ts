@@ -35,7 +35,13 @@ export interface IssuedCertificate {
   readonly notAfterMs: number;
 }
 
-export interface CertificateAuthority {
+/** Somebody who signs leaves: this CA, or another one behind a port of its own (Vault, a cloud's CA). */
+export interface CertificateSigner {
+  /** A leaf for this SPIFFE id and the CSR's key, root last in the chain; names inside the CSR are ignored. Rejects on a bad CSR. */
+  issue(csrPem: string, spiffeId: string, ttlSeconds: number): IssuedCertificate | Promise<IssuedCertificate>;
+}
+
+export interface CertificateAuthority extends CertificateSigner {
   readonly trustDomain: string;
   readonly rootCertificatePem: string;
   /** A leaf for this SPIFFE id and the CSR's key; names inside the CSR are ignored. Throws on a bad CSR. */

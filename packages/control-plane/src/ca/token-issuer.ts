@@ -1,6 +1,8 @@
 import { createHmac, randomBytes, randomUUID, timingSafeEqual } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { parseServiceAccount } from './attest/service-account.ts';
+import { SpentTokens } from './spent-tokens.ts';
 
 /** Istio's audience for tokens that a CA takes. */
 const AUDIENCE = 'istio-ca';
@@ -15,9 +17,18 @@ export interface WorkloadAccount {
 
 export interface TokenIssuer {
   /** A join token (JWT, HS256). Secret: hand it to the workload only. */
-  issue(options: WorkloadAccount & { readonly ttlSeconds: number }): string;
+  issue(options: WorkloadAccount & { readonly ttlSeconds: number; readonly singleUse?: boolean }): string;
+  /** Whether a token says that it is of this kind; nothing is verified. */
+  isOwn(token: string): boolean;
   /** Throws, saying why, for anything but a token of this issuer that is still valid. */
-  verify(token: string): WorkloadAccount;
+  verify(token: string): VerifiedToken;
+  /** Spends a single-use token. Throws when it was spent before: two who show one token are one too many. */
+  redeem(singleUse: string): void;
+}
+
+export interface VerifiedToken extends WorkloadAccount {
+  /** Set for a token that is good for one certificate; hand it to `redeem`. */
+  readonly singleUse: string | undefined;
 }
 
 interface Claims {
@@ -25,14 +36,17 @@ interface Claims {
   readonly sub?: unknown;
   readonly aud?: unknown;
   readonly exp?: unknown;
+  readonly jti?: unknown;
+  readonly use?: unknown;
 }
 
 /** Join tokens for self-registered workloads. The key stays beside the CA's, so that tokens outlive a restart of the control plane. */
 export function createTokenIssuer({ stateDir, now = Date.now }: { readonly stateDir?: string; readonly now?: () => number }): TokenIssuer {
   const key = loadKey(stateDir);
+  const spent = new SpentTokens(stateDir, now);
   const signature = (text: string): Buffer => createHmac('sha256', key).update(text).digest();
   return {
-    issue: ({ namespace, serviceAccount, ttlSeconds }) => {
+    issue: ({ namespace, serviceAccount, ttlSeconds, singleUse = false }) => {
       const seconds = Math.floor(now() / 1000);
       const claims = {
         iss: ISSUER,
@@ -41,6 +55,7 @@ export function createTokenIssuer({ stateDir, now = Date.now }: { readonly state
         iat: seconds,
         exp: seconds + ttlSeconds,
         jti: randomUUID(),
+        ...(singleUse ? { use: 'once' } : {}),
       };
       const text = `${encode({ alg: 'HS256', typ: 'JWT' })}.${encode(claims)}`;
       return `${text}.${signature(text).toString('base64url')}`;
@@ -55,16 +70,30 @@ export function createTokenIssuer({ stateDir, now = Date.now }: { readonly state
         throw new Error('the token was not made by this control plane');
       return accountOf(decode(payload), now());
     },
+    isOwn: (token) => {
+      const [, payload] = token.split('.');
+      if (!payload) return true; // No JWT: `verify` says so.
+      try {
+        return decode(payload).iss === ISSUER;
+      } catch {
+        return true;
+      }
+    },
+    redeem: (singleUse) => {
+      const at = singleUse.lastIndexOf(' ');
+      if (!spent.take(singleUse.slice(0, at), Number(singleUse.slice(at + 1)) * 1000))
+        throw new Error('the join token was used before, and is good for one certificate: ask for another, and find out who used this one');
+    },
   };
 }
 
-function accountOf(claims: Claims, nowMs: number): WorkloadAccount {
+function accountOf(claims: Claims, nowMs: number): VerifiedToken {
   if (claims.iss !== ISSUER || !Array.isArray(claims.aud) || !claims.aud.includes(AUDIENCE))
     throw new Error('the token is for somebody else');
   if (typeof claims.exp !== 'number' || claims.exp * 1000 <= nowMs) throw new Error('the token has expired');
-  const match = typeof claims.sub === 'string' ? /^system:serviceaccount:([^:]+):([^:]+)$/.exec(claims.sub) : null;
-  if (match === null) throw new Error('the token names no service account');
-  return { namespace: match[1]!, serviceAccount: match[2]! };
+  const account = parseServiceAccount(claims.sub);
+  if (account === undefined) throw new Error('the token names no service account');
+  return { ...account, singleUse: claims.use === 'once' ? `${claims.jti} ${claims.exp}` : undefined };
 }
 
 function loadKey(stateDir: string | undefined): Buffer {

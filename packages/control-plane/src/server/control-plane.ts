@@ -2,8 +2,10 @@ import { join } from 'node:path';
 import grpc from '@grpc/grpc-js';
 import type { Finding, MeshObject } from '@ripstop/istio-api';
 import { AdsService } from '../ads/ads-service.ts';
-import { addCaService } from '../ca/ca-service.ts';
-import { type CertificateAuthority, createCertificateAuthority } from '../ca/certificate-authority.ts';
+import { Attestation, type TokenAttestor } from '../ca/attest/attestation.ts';
+import { addCaService, type Issuance } from '../ca/ca-service.ts';
+import { type CertificateAuthority, type CertificateSigner, createCertificateAuthority } from '../ca/certificate-authority.ts';
+import { IssuanceLog } from '../ca/issuance-log.ts';
 import { createTokenIssuer, type TokenIssuer } from '../ca/token-issuer.ts';
 import type { ControlPlaneEvent } from '../events.ts';
 import { Scraper, type ScrapeTarget } from '../graph/scraper.ts';
@@ -23,6 +25,7 @@ import { HttpServer } from './http-server.ts';
 import { type LiveState, liveState, type SyncRow } from './live-state.ts';
 import { PushMetrics } from './push-metrics.ts';
 import { systemScheduler as scheduler } from './system-scheduler.ts';
+import { TlsServerCredentials } from './tls-credentials.ts';
 
 export interface ControlPlaneOptions {
   /** A folder of YAML, read recursively and watched, or one file. */
@@ -36,6 +39,10 @@ export interface ControlPlaneOptions {
   readonly trustDomain?: string;
   /** Address ranges that a jwksUri may not lead to, beside link-local ones, which it never may: `10.0.0.0/8`. */
   readonly blockedJwksCidrs?: readonly string[];
+  /** Who else is believed beside join tokens and certificates of this CA, asked in this order: Kubernetes, OpenID Connect issuers. */
+  readonly attestors?: readonly TokenAttestor[];
+  /** Signs workload certificates in the place of the own CA. */
+  readonly signer?: CertificateSigner;
   readonly onEvent?: (event: ControlPlaneEvent) => void;
 }
 
@@ -70,6 +77,7 @@ export class ControlPlane implements AsyncDisposable {
   private http: HttpServer | undefined;
   private quiet: { cancel(): void } | undefined;
   private closed = false;
+  private readonly issuances: IssuanceLog | undefined;
   /** Undefined without a state directory. */
   private readonly savedWorkloads: SavedWorkloads | undefined;
   private bound: ControlPlaneAddresses = { xds: '', xdsTls: '', http: '' };
@@ -80,6 +88,7 @@ export class ControlPlane implements AsyncDisposable {
     const stateDir = options.stateDir === undefined ? {} : { stateDir: options.stateDir };
     this.ca = createCertificateAuthority({ ...stateDir, trustDomain: this.trustDomain, now: Date.now });
     this.tokens = createTokenIssuer(stateDir);
+    this.issuances = options.stateDir === undefined ? undefined : new IssuanceLog(options.stateDir, Date.now);
     this.push_ = new PushContext({ objects: [], workloads: [], trustDomain: this.trustDomain });
     this.registry = new WorkloadRegistry(scheduler, {
       onRegistered: ({ key, ports }) => {
@@ -282,9 +291,19 @@ export class ControlPlane implements AsyncDisposable {
     const server = new grpc.Server({ 'grpc.max_receive_message_length': 16 * 1024 * 1024, 'grpc.keepalive_time_ms': 30_000 });
     this.servers.push(server);
     // Without TLS a token would travel in the clear: the plaintext port asks for none and issues no certificates, like istiod's.
-    this.ads.addTo(server, credentials === undefined ? undefined : this.tokens);
+    const { attestors = [], signer } = this.options;
+    const attestation = new Attestation({ trustDomain: this.trustDomain, tokens: this.tokens, attestors });
+    this.ads.addTo(server, credentials === undefined ? undefined : attestation);
     if (credentials !== undefined) {
-      addCaService(server, { ca: this.ca, tokens: this.tokens, onIssued: (entry) => this.tell({ type: 'issued', ...entry }) });
+      addCaService(server, {
+        ca: this.ca,
+        tokens: this.tokens,
+        attestation,
+        signer,
+        onIssued: (entry) => this.issued(entry),
+        onRefused: ({ from, reason, cause }) =>
+          this.tell({ type: 'problem', message: `no certificate for ${from}: ${reason}${causeOf(cause)}` }),
+      });
     }
     return bindGrpc(server, address, credentials ?? grpc.ServerCredentials.createInsecure());
   }
@@ -296,8 +315,17 @@ export class ControlPlane implements AsyncDisposable {
       dns: ['localhost', 'istiod.istio-system.svc', ...(isAddress ? [] : [host])],
       ips: [...new Set(['127.0.0.1', '::1', ...(isAddress ? [host] : [])])],
     });
-    const pair = { cert_chain: Buffer.from(certificatePem), private_key: Buffer.from(privateKeyPem) };
-    return grpc.ServerCredentials.createSsl(null, [pair], false);
+    return new TlsServerCredentials({ certificatePem, privateKeyPem, clientRootsPem: this.ca.rootCertificatePem });
+  }
+
+  /** A line that cannot be written is said, and refuses nobody. */
+  private issued(entry: Issuance): void {
+    this.tell({ type: 'issued', ...entry });
+    try {
+      this.issuances?.add(entry);
+    } catch (error) {
+      this.tell({ type: 'problem', message: `the issuance log cannot be written: ${reasonOf(error)}` });
+    }
   }
 
   private async serveHttp(address: string): Promise<string> {
@@ -312,6 +340,11 @@ export class ControlPlane implements AsyncDisposable {
 
 function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
+}
+
+/** What a caller is not told. */
+function causeOf(error: unknown): string {
+  return error instanceof Error && error.cause instanceof Error ? ` (${error.cause.message})` : '';
 }
 
 /** Where `ripstop run` finds the root certificate of a control plane. */

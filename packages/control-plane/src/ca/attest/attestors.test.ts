@@ -1,0 +1,136 @@
+import { once } from 'node:events';
+import { createServer as createHttp, type Server } from 'node:http';
+import { createServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { exportJWK, generateKeyPair, SignJWT } from 'jose';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { createCertificateAuthority } from '../certificate-authority.ts';
+import { KubernetesAttestor } from './kubernetes-attestor.ts';
+import { OidcAttestor } from './oidc-attestor.ts';
+
+describe('tokens of Kubernetes', () => {
+  const ca = createCertificateAuthority({ trustDomain: 'cluster.local', now: Date.now });
+  const { certificatePem, privateKeyPem } = ca.serverCertificate({ ips: ['127.0.0.1'] });
+  const asked: { authorization: string | undefined; body: unknown }[] = [];
+  let answer: { status: number; body: string };
+  const api = createServer({ cert: certificatePem, key: privateKeyPem }, async (request, response) => {
+    let text = '';
+    for await (const chunk of request) text += chunk;
+    asked.push({ authorization: request.headers.authorization, body: JSON.parse(text) });
+    response.writeHead(answer.status).end(answer.body);
+  });
+  let attestor: KubernetesAttestor;
+
+  beforeAll(async () => {
+    await once(api.listen(0, '127.0.0.1'), 'listening');
+    const { port } = api.address() as AddressInfo;
+    attestor = new KubernetesAttestor({ apiServer: `https://127.0.0.1:${port}`, caPem: ca.rootCertificatePem, token: () => 'own' });
+  });
+  afterAll(() => void api.close());
+  const reviewed = (status: object): void => {
+    answer = { status: 201, body: JSON.stringify({ kind: 'TokenReview', status }) };
+  };
+  const user = { username: 'system:serviceaccount:shop:web' };
+
+  it('are reviewed by the API server, for our audience, and name the account', async () => {
+    reviewed({ authenticated: true, audiences: ['istio-ca'], user });
+    expect(await attestor.attest('theirs')).toEqual({ namespace: 'shop', serviceAccount: 'web' });
+    expect(asked.at(-1)).toMatchObject({ authorization: 'Bearer own', body: { spec: { token: 'theirs', audiences: ['istio-ca'] } } });
+  });
+
+  it.each([
+    ['it refuses', { authenticated: false, error: 'token expired' }, /does not accept the token: token expired/],
+    ['are of another audience', { authenticated: true, audiences: ['vault'], user }, /another audience/],
+    ['were reviewed without audience', { authenticated: true, user }, /another audience/],
+    ["are a person's", { authenticated: true, audiences: ['istio-ca'], user: { username: 'admin' } }, /no service account's/],
+  ])('that %s are refused', async (_what, status, reason) => {
+    reviewed(status);
+    await expect(attestor.attest('t')).rejects.toThrow(reason);
+  });
+
+  it('cannot be reviewed when the account may not, or the answer is none; the caller learns no more than that', async () => {
+    answer = { status: 403, body: 'forbidden' };
+    const failed = expect(attestor.attest('t')).rejects;
+    await failed.toThrow(/^the token cannot be reviewed now: try again$/);
+    await failed.toMatchObject({ cause: { message: expect.stringContaining('answers 403') } });
+    answer = { status: 201, body: '<html>' };
+    await expect(attestor.attest('t')).rejects.toThrow(/cannot be reviewed now/);
+    const stranger = new KubernetesAttestor({
+      apiServer: `https://127.0.0.1:${(api.address() as AddressInfo).port}`,
+      caPem: createCertificateAuthority({ trustDomain: 'x', now: Date.now }).rootCertificatePem,
+      token: () => 'own',
+    });
+    await expect(stranger.attest('t')).rejects.toThrow(/cannot be reviewed now/);
+  });
+});
+
+describe('tokens of an OpenID Connect issuer', () => {
+  let server: Server;
+  let issuer: string;
+  let down = false;
+  const keys = generateKeyPair('ES256');
+  beforeAll(async () => {
+    const jwk = { ...(await exportJWK((await keys).publicKey)), kid: 'k', alg: 'ES256' };
+    server = createHttp((request, response) => {
+      if (down) response.writeHead(503).end();
+      else if (request.url === '/keys') response.end(JSON.stringify({ keys: [jwk] }));
+      else response.end(JSON.stringify({ issuer, jwks_uri: `${issuer}/keys` }));
+    });
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  });
+  afterAll(() => void server.close());
+  let attestor: OidcAttestor;
+  beforeEach(() => {
+    attestor = new OidcAttestor({ issuer });
+  });
+
+  async function token(
+    changes: { sub?: string; aud?: string; iss?: string; exp?: number; key?: Awaited<typeof keys>['privateKey'] } = {},
+  ): Promise<string> {
+    const { sub = 'system:serviceaccount:shop:web', aud = 'istio-ca', iss = issuer, exp = 3600 } = changes;
+    return new SignJWT({})
+      .setProtectedHeader({ alg: 'ES256', kid: 'k' })
+      .setSubject(sub)
+      .setAudience(aud)
+      .setIssuer(iss)
+      .setExpirationTime(Math.floor(Date.now() / 1000) + exp)
+      .sign(changes.key ?? (await keys).privateKey);
+  }
+
+  it('name the account, with the keys where the issuer says they are', async () => {
+    expect(await attestor.attest(await token())).toEqual({ namespace: 'shop', serviceAccount: 'web' });
+    expect(await attestor.attest(await token({ exp: -30 }))).toBeDefined(); // clocks differ by up to a minute
+  });
+
+  it('of another issuer, and what is no JWT, are left to others', async () => {
+    expect(await attestor.attest(await token({ iss: 'https://other' }))).toBeUndefined();
+    expect(await attestor.attest('opaque')).toBeUndefined();
+  });
+
+  it.each([
+    ['that have expired', { exp: -120 }, /exp/],
+    ['for another audience', { aud: 'vault' }, /aud/],
+    ['whose subject is no service account', { sub: 'jane' }, /no service account/],
+    ['signed by another key', { key: generateKeyPair('ES256') }, /signature verification failed/],
+  ])('%s are refused', async (_what, changes, reason) => {
+    const key = 'key' in changes ? { key: (await changes.key).privateKey } : {};
+    await expect(attestor.attest(await token({ ...(changes as { exp?: number; aud?: string; sub?: string }), ...key }))).rejects.toThrow(
+      reason,
+    );
+  });
+
+  it('without a signature, or signed with the public key as a secret, are refused', async () => {
+    const [, payload] = (await token()).split('.');
+    const head = (alg: string): string => Buffer.from(JSON.stringify({ alg, kid: 'k' })).toString('base64url');
+    await expect(attestor.attest(`${head('none')}.${payload}.`)).rejects.toThrow();
+    await expect(attestor.attest(`${head('HS256')}.${payload}.AAAA`)).rejects.toThrow();
+  });
+
+  it('are taken again once the issuer is back', async () => {
+    down = true;
+    await expect(attestor.attest(await token())).rejects.toThrow(/cannot be had now: try again/);
+    down = false;
+    expect(await attestor.attest(await token())).toBeDefined();
+  });
+});
