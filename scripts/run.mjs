@@ -26,6 +26,7 @@ const TASKS = {
   pack: { build: true, run: [['node', 'scripts/check-packages.mjs']] },
   bench: { build: true, run: [['node', 'test/bench/main.mjs']] },
   'bench:control-plane': { build: true, run: [['node', 'test/bench/control-plane/main.mjs']] },
+  'gate:security': { build: true, run: [['node', '--conditions=development', 'test/security/gate.ts']] },
   ripstop: { build: true, inPlace: true, run: [['node', join(root, 'packages/cli/dist/main.mjs')]] },
   install: { run: [] },
 };

@@ -214,6 +214,11 @@ export const DETAILS: readonly ErrorRow[] = [
     remedy: 'Leave includeRequestBodyInCheck out for that workload.',
   },
   {
+    code: 'ripstop_grpc_method',
+    happened: 'UNIMPLEMENTED: a call came by another HTTP method than POST.',
+    remedy: 'Call gRPC methods by a gRPC client.',
+  },
+  {
     code: 'ripstop_filter_failed',
     happened: '500: a filter threw; the log names it.',
     remedy: 'Correct the filter, which is one that the app passed to createMesh.',

@@ -90,6 +90,20 @@ export const SETTINGS: readonly SettingRow[] = [
   },
   { option: 'role', variables: [], meaning: '`router` for gateways', fallback: '`sidecar`' },
   {
+    option: 'pathBinding',
+    variables: ['RIPSTOP_PATH_BINDING'],
+    meaning:
+      '`router`: where a policy denies by path, it denies every spelling that the router of the app takes for that path; `istio`: paths are normalised text ([differences](differences.md))',
+    fallback: '`router`',
+  },
+  {
+    option: 'headerMatch',
+    variables: ['RIPSTOP_HEADER_MATCH'],
+    meaning:
+      '`strict`: policies read repeated headers, hosts, addresses and identities so that more is denied; `envoy`: as in a sidecar ([differences](differences.md))',
+    fallback: '`strict`',
+  },
+  {
     option: 'decisions',
     variables: ['RIPSTOP_DECISIONS', 'RIPSTOP_DECISION_ASKERS'],
     meaning:
@@ -132,6 +146,13 @@ export const OTHER_OPTIONS: readonly {
     option: 'bindPort',
     meaning: 'port to bind',
     fallback: 'the workload port, or a free one with `ports: auto`',
+  },
+  {
+    of: 'mesh.listen',
+    type: 'ListenOptions',
+    option: 'router',
+    meaning: 'how the router of the app reads paths: `{ ignoreCase, ignoreTrailingSlash, mergeSlashes, semicolons }`',
+    fallback: 'known for Express and Fastify; otherwise paths are as they are',
   },
   { of: 'mesh.close', type: 'CloseOptions', option: 'drainMs', meaning: 'time for requests in flight, ms', fallback: '5,000' },
 ];

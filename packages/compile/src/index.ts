@@ -2,6 +2,7 @@ export { compileCluster, edsName } from './cluster/cluster.ts';
 export { compileDownstreamTls, compileTransportSocket } from './cluster/tls-context.ts';
 export type { AnyFilterFactory } from './filters/decoded-filter.ts';
 export { erase } from './filters/decoded-filter.ts';
+export type { HeaderMatch, PathBindingMode, RbacSettings } from './filters/rbac.ts';
 export { compileRegex } from './regex.ts';
 export { standardFilters } from './registry.ts';
 export { SnapshotCompiler, type SnapshotCompilerOptions } from './snapshot-compiler.ts';

@@ -5,6 +5,7 @@ import {
   type HeaderTest,
   type PathMatch,
   type QueryTest,
+  type Reading,
   type StringTest,
 } from '@ripstop/core';
 import { type HeaderMatcher, type QueryParameterMatcher, type RouteMatch, UriTemplateMatchConfig, unpackAny } from '@ripstop/xds-api';
@@ -28,10 +29,10 @@ export function compileStringMatcher(matcher: StringMatcherLike): StringTest {
   return compileStringMatch({ kind: pattern.$case, value: pattern.value, ignoreCase: matcher.ignoreCase });
 }
 
-export function compileHeaderMatcher(matcher: HeaderMatcher): HeaderTest {
+export function compileHeaderMatcher(matcher: HeaderMatcher, reading: Reading = 'envoy'): HeaderTest {
   const specifier = matcher.headerMatchSpecifier;
   const name = matcher.name.toLowerCase();
-  const rest = { name, invert: matcher.invertMatch, treatMissingAsEmpty: matcher.treatMissingHeaderAsEmpty };
+  const rest = { name, invert: matcher.invertMatch, treatMissingAsEmpty: matcher.treatMissingHeaderAsEmpty, reading };
   if (specifier === undefined) return compileHeaderMatch({ ...rest, match: { kind: 'present', present: true } });
   switch (specifier.$case) {
     case 'presentMatch':
@@ -102,7 +103,7 @@ const MAX_VARIABLES = 5;
  * Envoy's URI template: `*` is one non-empty segment, `**` the rest (`/t/**` takes `/t/` but not `/t`), `{name}` names a segment and
  * `{name=pattern}` whatever the pattern takes.
  */
-export function compileUriTemplate(template: string): StringTest {
+export function compileUriTemplate(template: string, ignoreCase = false): StringTest {
   const wrong = (why: string): Error => new Error(`path template ${JSON.stringify(template)}: ${why}`);
   if (!template.startsWith('/')) throw wrong('it must begin with /');
   const names = new Set<string>();
@@ -120,6 +121,6 @@ export function compileUriTemplate(template: string): StringTest {
     if (/[*{}]/.test(segment)) throw wrong(`${JSON.stringify(segment)} mixes text and wildcards`);
     return segment.replace(/[.+?()|[\]^$\\]/g, '\\$&');
   });
-  const compiled = compileRegex(`/${regex.join('/')}`);
+  const compiled = compileRegex(`${ignoreCase ? '(?i)' : ''}/${regex.join('/')}`);
   return (path) => compiled.fullMatch(path);
 }

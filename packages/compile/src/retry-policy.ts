@@ -51,8 +51,8 @@ export function compileRetryPolicy(message: RetryPolicyMessage | undefined, time
     avoidPreviousHosts: message.retryHostPredicate.some((predicate) => isNamed(predicate, 'previous_hosts')),
     previousPrioritiesFrequency: previousPriorities(message.retryPriority),
     hostSelectionMaxAttempts: message.hostSelectionRetryMaxAttempts || 1,
-    retriableHeaders: message.retriableHeaders.map(compileHeaderMatcher),
-    retriableRequestHeaders: message.retriableRequestHeaders.map(compileHeaderMatcher),
+    retriableHeaders: message.retriableHeaders.map((matcher) => compileHeaderMatcher(matcher)),
+    retriableRequestHeaders: message.retriableRequestHeaders.map((matcher) => compileHeaderMatcher(matcher)),
     rateLimitedBackOff: rateLimitedBackOff(message.rateLimitedRetryBackOff),
   };
 }

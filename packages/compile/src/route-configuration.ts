@@ -128,7 +128,7 @@ function compileMatch(match: RouteMatch, path: PathMatch, caseSensitive: boolean
   if (match.dynamicMetadata.length > 0 || match.tlsContext !== undefined)
     throw new Error('matching on dynamic metadata or TLS context is not supported');
   const pathTest = compilePathMatch(path, caseSensitive);
-  const headers = match.headers.map(compileHeaderMatcher);
+  const headers = match.headers.map((matcher) => compileHeaderMatcher(matcher));
   const queries = match.queryParameters.map(compileQueryMatcher);
   const share = match.runtimeFraction === undefined ? undefined : fraction(match.runtimeFraction.defaultValue);
   const grpcOnly = match.grpc !== undefined;

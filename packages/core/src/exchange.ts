@@ -2,6 +2,7 @@ import type { Cluster, Endpoint } from './cluster/cluster.ts';
 import type { MatchCriteria } from './cluster/lb-metadata.ts';
 import type { DecisionRecord } from './decision-record.ts';
 import type { Filter } from './filter.ts';
+import type { PathBinding } from './path-binding.ts';
 import type { RequestBody } from './request-body.ts';
 import type { ResponseFlags } from './response-flags.ts';
 import type { HeaderMutations, HttpConnectionManager, Route, VirtualHost } from './route/route.ts';
@@ -99,6 +100,8 @@ export interface ExchangeInit {
   /** `Clock.now()`. */
   readonly startedAt: number;
   readonly parent?: Exchange | undefined;
+  /** Inbound: how the app's router reads paths; absent = as they are. */
+  readonly binding?: PathBinding | undefined;
 }
 
 const NO_FILTERS: readonly Filter[] = [];
@@ -116,6 +119,8 @@ export class Exchange {
   readonly startedAt: number;
   /** Inbound exchange whose handler makes this outbound call. */
   readonly parent: Exchange | undefined;
+  /** See {@link ExchangeInit}. */
+  readonly binding: PathBinding | undefined;
 
   virtualHost: VirtualHost | undefined = undefined;
   route: Route | undefined = undefined;
@@ -173,5 +178,6 @@ export class Exchange {
     this.port = init.port;
     this.startedAt = init.startedAt;
     this.parent = init.parent;
+    this.binding = init.binding;
   }
 }

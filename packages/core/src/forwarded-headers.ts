@@ -127,8 +127,18 @@ function describePeer(peer: Peer, clientCertDetails: CertDetails, ownSpiffeId: s
   const by = peer.shownUriSan ?? ownSpiffeId;
   const parts = [...(by === '' ? [] : [`By=${by}`]), `Hash=${peer.certificateHash}`];
   if (clientCertDetails.cert && peer.certificatePem !== undefined) parts.push(`Cert="${encodeURIComponent(peer.certificatePem)}"`);
-  if (clientCertDetails.subject) parts.push(`Subject="${peer.subject.replaceAll('"', '\\"')}"`);
-  if (clientCertDetails.uri) parts.push(...peer.uriSans.map((uri) => `URI=${uri}`));
-  if (clientCertDetails.dns) parts.push(...peer.dnsSans.map((dns) => `DNS=${dns}`));
+  if (clientCertDetails.subject) parts.push(`Subject="${printable(peer.subject.replaceAll('"', '\\"'))}"`);
+  if (clientCertDetails.uri) parts.push(...peer.uriSans.map((uri) => `URI=${alone(uri)}`));
+  if (clientCertDetails.dns) parts.push(...peer.dnsSans.map((dns) => `DNS=${alone(dns)}`));
   return parts.join(';');
+}
+
+/** What no header can carry as UTF-8 escapes: a certificate may hold anything. */
+function printable(text: string): string {
+  return text.replace(/[^\x20-\x7e]/g, encodeURIComponent);
+}
+
+/** A name that could be read as several: a comma begins another element, a semicolon another name of this one. */
+function alone(name: string): string {
+  return printable(name).replace(/[",;]/g, encodeURIComponent);
 }

@@ -32,6 +32,7 @@ export * from './local-replies.ts';
 export * from './local-reply.ts';
 export * from './outcome.ts';
 export * from './outlier/outlier-spec.ts';
+export * from './path-binding.ts';
 export * from './path-normalization.ts';
 export * from './pipeline.ts';
 export * from './ports.ts';

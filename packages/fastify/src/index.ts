@@ -1,5 +1,5 @@
 import type { Server } from 'node:net';
-import { isAppServer, type Mesh, peerOf, mesh as sharedMesh } from '@ripstop/node';
+import { isAppServer, type Mesh, peerOf, routerTraits, mesh as sharedMesh } from '@ripstop/node';
 import type { FastifyPluginAsync } from 'fastify';
 import plugin from 'fastify-plugin';
 
@@ -38,7 +38,7 @@ const meshPluginAsync: FastifyPluginAsync<MeshPluginOptions> = async (app, { mes
   // Armed before the app listens: no request can come before the guard stands.
   if (!isAppServer(app.server))
     throw new TypeError("this Fastify instance has a server with TLS of its own; TLS is the mesh's: leave https out");
-  mesh.protect(app.server, port);
+  mesh.protect(app.server, port, routerTraits(app));
   bindOneAddress(app.server);
   app.addHook('onListen', async () => {
     const address = app.server.address();

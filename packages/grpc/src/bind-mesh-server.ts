@@ -148,5 +148,6 @@ class GrpcListener {
       });
     }
     this.#injector.destroy();
+    this.#guard.close();
   }
 }

@@ -12,6 +12,7 @@ import {
 } from '@ripstop/core';
 import { AnswerHead } from './answer-head.ts';
 import { CallHead } from './call-head.ts';
+import { takeMethod } from './call-method.ts';
 import type { GrpcParts } from './grpc-parts.ts';
 import type { HttpChain, InboundConnection } from './inbound-connection.ts';
 import { localStatus } from './local-status.ts';
@@ -20,6 +21,7 @@ type Next<T> = (value: T) => void;
 /** As handlers give it: metadata may be missing. */
 type PartialStatus = Parameters<grpc.ServerInterceptingCallInterface['sendStatus']>[0];
 
+const NO_CALL = localReply({ status: 405, grpcStatus: 12, details: 'ripstop_grpc_method', body: 'gRPC calls are made by POST' });
 const NOT_ACCEPTED = 'connection refused by the mesh: its policy for this port has changed';
 
 /**
@@ -95,7 +97,7 @@ export class InboundCall {
     const x = new Exchange({
       direction: 'inbound',
       protocol: 'grpc',
-      request: new CallHead(this.#connection.facts.tls ? 'https' : 'http', this.#call.getHost(), this.#path, metadata),
+      request: this.#head(metadata),
       snapshot,
       manager: chain.http,
       peer: this.#connection.peer,
@@ -108,7 +110,17 @@ export class InboundCall {
     return x;
   }
 
+  #head(metadata: grpc.Metadata): CallHead {
+    const head = new CallHead(this.#connection.facts.tls ? 'https' : 'http', this.#call.getHost(), this.#path, metadata);
+    head.method = takeMethod(metadata);
+    return head;
+  }
+
   #serve(metadata: grpc.Metadata, next: Next<grpc.Metadata>): void {
+    if (this.#x!.request.method !== 'POST') {
+      this.#refuse(NO_CALL);
+      return;
+    }
     const action = this.#x!.route?.action;
     if (action?.kind === 'inbound' && action.maxStreamDurationMs > 0) this.#limit(action.maxStreamDurationMs, maxDurationReply());
     this.#run(() => next(metadata));

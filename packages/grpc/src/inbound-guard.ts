@@ -1,5 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type grpc from '@grpc/grpc-js';
+import type { Cancel } from '@ripstop/core';
+import { keepMethods } from './call-method.ts';
 import type { GrpcParts } from './grpc-parts.ts';
 import { InboundCall } from './inbound-call.ts';
 import { InboundConnection } from './inbound-connection.ts';
@@ -18,6 +20,7 @@ export class InboundGuard {
    */
   readonly #connections = new AsyncLocalStorage<InboundConnection>();
   readonly #onRefused: (connection: InboundConnection) => void;
+  #stopWatching: Cancel | undefined;
 
   constructor(parts: GrpcParts, workloadPort: number, onRefused: (connection: InboundConnection) => void = () => {}) {
     this.parts = parts;
@@ -32,7 +35,13 @@ export class InboundGuard {
 
   /** Runs what hands a connection to grpc-js. */
   enter(connection: InboundConnection, hand: () => void): void {
+    this.#stopWatching ??= keepMethods(() => this.#connections.getStore() !== undefined);
     this.#connections.run(connection, hand);
+  }
+
+  close(): void {
+    this.#stopWatching?.();
+    this.#stopWatching = undefined;
   }
 
   #connectionOf(call: grpc.ServerInterceptingCallInterface): InboundConnection {

@@ -6,6 +6,8 @@ import { parseSubjectAltNames } from './subject-alt-names.ts';
 
 const SPIFFE_ID = /^spiffe:\/\/[a-z0-9._-]{1,255}(?:\/[A-Za-z0-9._-]+)*$/;
 
+const MAX_SPIFFE_ID_BYTES = 2048;
+
 type Names = Pick<Peer, 'mtls' | 'uriSans' | 'dnsSans' | 'subject' | 'certificateHash'>;
 
 /** The caller's names, from a certificate that was verified against the trust bundle. */
@@ -22,11 +24,12 @@ export function namesOfCertificate(certificate: X509Certificate): Names {
 }
 
 /** Why a certificate that chains to the trust bundle is refused all the same (the SPIFFE X.509-SVID rules); undefined = it may speak. */
-export function refusalOf(certificate: X509Certificate, { uriSans }: Names): string | undefined {
+export function refusalOf(certificate: X509Certificate, { uriSans, dnsSans }: Names): string | undefined {
   if (certificate.ca) return 'a CA certificate as a leaf';
   if (uriSans.length > 1) return 'more than one URI SAN';
   const id = uriSans[0];
-  return id !== undefined && !SPIFFE_ID.test(id) ? 'a URI SAN that is no SPIFFE id' : undefined;
+  if (id !== undefined && (id.length > MAX_SPIFFE_ID_BYTES || !SPIFFE_ID.test(id))) return 'a URI SAN that is no SPIFFE id';
+  return dnsSans.some((name) => /\p{Cc}/u.test(name)) ? 'a control character in a DNS SAN' : undefined;
 }
 
 /** Over plaintext, or without a client certificate, `names` is undefined. */

@@ -85,11 +85,11 @@ export class MeshTlsServer {
     return server;
   }
 
-  /** Undefined ends the handshake: no chain takes such a caller. */
-  #chooseProtocol(servername: string, protocols: readonly string[]): string | undefined {
+  /** Undefined ends the handshake: no chain takes such a caller. Node's types do not say it, but without SNI the name is false. */
+  #chooseProtocol(servername: string | false | undefined, protocols: readonly string[]): string | undefined {
     const handshake = this.#handshakes.getStore();
     if (handshake !== undefined) handshake.offered = protocols;
-    const chain = chooseHttpChain(this.#parts.snapshots.current, this.#facts(servername, protocols));
+    const chain = chooseHttpChain(this.#parts.snapshots.current, this.#facts(servername || '', protocols));
     if (typeof chain === 'string') return undefined;
     const served = chain.tls!.alpn.filter((name) => HTTP2_PROTOCOLS.includes(name));
     return (served.length === 0 ? HTTP2_PROTOCOLS : served).find((name) => protocols.includes(name));

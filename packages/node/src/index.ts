@@ -11,6 +11,7 @@ export {
   type LocalReply,
   localReply,
   type ResponseHead,
+  type RouterTraits,
   type Verdict,
 } from '@ripstop/core';
 export { peerOf } from '@ripstop/server';
@@ -23,6 +24,7 @@ export { type Guarded, type GuardOptions, guard } from './guard.ts';
 export { type CloseOptions, type CreateMeshOptions, createMesh, decisionOf, type ListenOptions, Mesh, type MeshHealth } from './mesh.ts';
 export type { GrpcListenOptions, MeshGrpc, MeshServing } from './mesh-grpc.ts';
 export { OfflineMesh, type OfflineResource, type OfflineWorkload } from './offline.ts';
+export { routerTraits } from './router-traits.ts';
 export type { ConfigOrigin, Runtime } from './runtime.ts';
 export type { MeshOptions } from './settings.ts';
 

@@ -1,5 +1,5 @@
 import type { AddressInfo } from 'node:net';
-import { DECISION_HEADER, type DecisionRecord, type Explanation, type Svid } from '@ripstop/core';
+import { DECISION_HEADER, type DecisionRecord, type Explanation, PathBinding, type RouterTraits, type Svid } from '@ripstop/core';
 import { type AppServer, MeshListener } from '@ripstop/server';
 import { createMeshFetch, createMeshInterceptor, type MeshDispatcher } from '@ripstop/undici';
 import type { Dispatcher } from 'undici';
@@ -10,6 +10,7 @@ import { MeshError } from './errors.ts';
 import { type ExplainQuestion, explain } from './explain.ts';
 import { onTermination } from './lifecycle.ts';
 import { MeshGrpc, type MeshServing } from './mesh-grpc.ts';
+import { routerTraits } from './router-traits.ts';
 import { type ConfigOrigin, Runtime } from './runtime.ts';
 import { type MeshOptions, resolveSettings } from './settings.ts';
 
@@ -23,6 +24,8 @@ export interface ListenOptions {
   readonly name?: string;
   /** Port to bind; default: the workload port, or any free one with RIPSTOP_PORTS=auto. */
   readonly bindPort?: number;
+  /** How the app's router reads paths. Default: known for Express and Fastify; otherwise as they are. */
+  readonly router?: RouterTraits;
 }
 
 export interface CloseOptions {
@@ -109,10 +112,15 @@ export class Mesh implements AsyncDisposable {
     await this.readyToServe();
     if (this.listeners.has(workloadPort)) throw new MeshError('RIPSTOP_PORT_SERVED', `workload port ${workloadPort} is served already`);
     const { settings } = this.runtime;
-    const listener = this.createListener(await serverOf(app), workloadPort, {
-      host: settings.bind,
-      port: options.bindPort ?? (settings.ports === 'auto' ? 0 : workloadPort),
-    });
+    const listener = this.createListener(
+      await serverOf(app),
+      workloadPort,
+      {
+        host: settings.bind,
+        port: options.bindPort ?? (settings.ports === 'auto' ? 0 : workloadPort),
+      },
+      options.router ?? routerTraits(app),
+    );
     this.listeners.set(workloadPort, listener);
     let address: AddressInfo;
     try {
@@ -137,9 +145,9 @@ export class Mesh implements AsyncDisposable {
   }
 
   /** Puts the mesh in front of a server that the app itself listens. For adapters; see @ripstop/fastify. */
-  protect(server: AppServer, workloadPort: number): void {
+  protect(server: AppServer, workloadPort: number, router: RouterTraits | undefined = routerTraits(server)): void {
     if (this.listeners.has(workloadPort)) throw new MeshError('RIPSTOP_PORT_SERVED', `workload port ${workloadPort} is served already`);
-    const listener = this.createListener(server, workloadPort, { host: this.runtime.settings.bind, port: 0 });
+    const listener = this.createListener(server, workloadPort, { host: this.runtime.settings.bind, port: 0 }, router);
     listener.attach();
     this.listeners.set(workloadPort, listener);
   }
@@ -215,7 +223,12 @@ export class Mesh implements AsyncDisposable {
     if (this.closed !== undefined) throw new MeshError('RIPSTOP_CLOSED', 'this mesh is closed');
   }
 
-  private createListener(app: AppServer, workloadPort: number, bind: { host: string; port: number }): MeshListener {
+  private createListener(
+    app: AppServer,
+    workloadPort: number,
+    bind: { host: string; port: number },
+    router: RouterTraits | undefined,
+  ): MeshListener {
     const { snapshots, pipeline, identity, telemetry, clock, settings, environment } = this.runtime;
     return new MeshListener({
       workloadPort,
@@ -228,6 +241,7 @@ export class Mesh implements AsyncDisposable {
       clock,
       log: settings.log,
       app,
+      ...(router === undefined ? {} : { binding: new PathBinding(router) }),
     });
   }
 

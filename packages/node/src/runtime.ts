@@ -109,7 +109,7 @@ export class Runtime {
     const compiler = new SnapshotCompiler({
       clock,
       random,
-      filters: [...standardFilters(), erase(jwtAuthn), ...this.filters.filter(isFactory)],
+      filters: [...standardFilters(this.settings), erase(jwtAuthn), ...this.filters.filter(isFactory)],
       appFilters: this.filters.filter((filter): filter is AppFilter => !isFactory(filter)),
       ownAddress: this.node.address,
       ownSpiffeId: () => this.node.spiffeId,
@@ -136,6 +136,10 @@ export class Runtime {
       const reason = this.identity?.state().lastError ?? 'no answer';
       return new MeshError('RIPSTOP_NO_CERTIFICATE', `no workload certificate within ${timeoutMs} ms: ${reason}`);
     });
+  }
+
+  get log(): (line: string) => void {
+    return this.settings.log;
   }
 
   get configOrigin(): ConfigOrigin {

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { HeaderMatch, PathBindingMode } from '@ripstop/compile';
 import type { DecisionOptions } from './decisions.ts';
 import { MeshError } from './errors.ts';
 
@@ -37,6 +38,16 @@ export interface MeshOptions {
   readonly certificateTtlSeconds?: number;
   /** `router` for gateways. */
   readonly role?: 'sidecar' | 'router';
+  /**
+   * `router` (default): where a policy denies by path, it denies every spelling that the app's router (Express, Fastify) takes for that
+   * path. `istio`: paths are compared as normalised text, as in a sidecar.
+   */
+  readonly pathBinding?: PathBindingMode;
+  /**
+   * `strict` (default): a policy that denies by a header hits any element of any line, one that admits needs every line; a host that is
+   * denied is denied with port and trailing dot, too. `envoy`: as in a sidecar.
+   */
+  readonly headerMatch?: HeaderMatch;
   /** Which requests keep a decision record: why they went where they went. */
   readonly decisions?: DecisionOptions;
   readonly log?: (line: string) => void;
@@ -62,6 +73,8 @@ export interface Settings {
   readonly bootTimeoutMs: number;
   readonly certificateTtlSeconds: number | undefined;
   readonly role: 'sidecar' | 'router';
+  readonly pathBinding: PathBindingMode;
+  readonly headerMatch: HeaderMatch;
   readonly decisions: DecisionOptions | undefined;
   readonly log: (line: string) => void;
 }
@@ -113,6 +126,8 @@ export function resolveSettings(options: MeshOptions, env: Env): Settings {
     certificateTtlSeconds:
       options.certificateTtlSeconds ?? (env.RIPSTOP_CERT_TTL ? parseSeconds(env.RIPSTOP_CERT_TTL, 'RIPSTOP_CERT_TTL') / 1000 : undefined),
     role: options.role ?? 'sidecar',
+    pathBinding: oneOf(pick(options.pathBinding, 'RIPSTOP_PATH_BINDING') ?? 'router', ['router', 'istio'], 'RIPSTOP_PATH_BINDING'),
+    headerMatch: oneOf(pick(options.headerMatch, 'RIPSTOP_HEADER_MATCH') ?? 'strict', ['strict', 'envoy'], 'RIPSTOP_HEADER_MATCH'),
     decisions: options.decisions ?? parseDecisions(env),
     log: options.log ?? (env.RIPSTOP_LOG ? (line) => void process.stderr.write(`ripstop ${line}\n`) : () => {}),
   };

@@ -172,6 +172,7 @@ export class InboundGuard {
       peer: connection.peer,
       port: parts.workloadPort,
       startedAt: parts.clock.now(),
+      binding: parts.binding,
     });
     this.gate.lastRequestAt = x.startedAt;
     const served = new InboundExchange(parts, connection, x);

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Clock, Exchange, IdentitySource, Pipeline, SnapshotRef, TelemetrySink } from '@ripstop/core';
+import type { Clock, Exchange, IdentitySource, PathBinding, Pipeline, SnapshotRef, TelemetrySink } from '@ripstop/core';
 import type { FindChains } from './inbound-connection.ts';
 
 /** Where exchanges go that the pipeline lets pass, when it is not the app of this process: a gateway's forwarder. It ends them, too. */
@@ -22,5 +22,7 @@ export interface ListenerParts {
   readonly workloadPort: number;
   /** Default: the chains of virtualInbound. */
   readonly find?: FindChains | undefined;
+  /** How the app's router reads paths; default: as they are. */
+  readonly binding?: PathBinding | undefined;
   readonly forwarder?: Forwarder | undefined;
 }

@@ -49,10 +49,11 @@ const SPIFFE_ID = /^spiffe:\/\/[a-z0-9._-]+(?:\/[A-Za-z0-9._-]+)*$/;
 const MAX_SPIFFE_ID_BYTES = 2048;
 
 /** Why a certificate that chains to the trust bundle is refused all the same; undefined = it may speak. The SPIFFE X.509-SVID rules. */
-export function refusalOf(certificate: X509Certificate, { uriSans }: PeerNames): string | undefined {
+export function refusalOf(certificate: X509Certificate, { uriSans, dnsSans }: PeerNames): string | undefined {
   if (certificate.ca) return 'a CA certificate as a leaf';
   if (uriSans.length > 1) return 'more than one URI SAN';
   const id = uriSans[0];
   if (id !== undefined && (id.length > MAX_SPIFFE_ID_BYTES || !SPIFFE_ID.test(id))) return 'a URI SAN that is no SPIFFE id';
+  if (dnsSans.some((name) => /\p{Cc}/u.test(name))) return 'a control character in a DNS SAN';
   return undefined;
 }

@@ -1,16 +1,14 @@
 import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http';
+import { createServer as createHttp2Server } from 'node:http2';
 import { createRequire } from 'node:module';
 import type { Socket } from 'node:net';
 import type { MeshApp } from '@ripstop/node';
-import fastify from 'fastify';
+import fastify, { type FastifyServerOptions } from 'fastify';
 
 type Handler = (request: IncomingMessage, response: ServerResponse & { send(body: string): void }) => void;
+type ExpressApp = RequestListener & { all(path: string, run: Handler): void; use(run: Handler): void };
 
-/** As much of Express as is used here; its types belong to @ripstop/express. */
-const express = createRequire(import.meta.url)('express') as () => RequestListener & {
-  all(path: string, run: Handler): void;
-  use(run: Handler): void;
-};
+const load = createRequire(import.meta.url);
 
 /** What an app saw of a request. */
 export interface Seen {
@@ -19,38 +17,53 @@ export interface Seen {
   readonly headers: Readonly<Record<string, unknown>>;
 }
 
-export type Framework = 'node:http' | 'Express 5' | 'Fastify 5';
+export const FRAMEWORKS = ['node:http', 'Express 4', 'Express 5', 'Fastify 5', 'Fastify 5 lenient', 'http2', 'http2 streams'] as const;
+export type Framework = (typeof FRAMEWORKS)[number];
 
-/** An app that tells of everything that reaches it, by whichever event. */
+/** An app that tells of everything that reaches it, by whichever event. Its route is `/admin`. */
 export async function createApp(framework: Framework, reached: (seen: Seen) => void): Promise<MeshApp> {
-  const note = (request: IncomingMessage): void =>
-    reached({ path: request.url ?? '', host: request.headers.host, headers: request.headers });
-  const onUpgrade = (request: IncomingMessage, socket: Socket): void => {
-    note(request);
-    socket.end('HTTP/1.1 101 Switching Protocols\r\n\r\n');
+  const note = (request: IncomingMessage): void => {
+    const { headers } = request;
+    reached({ path: request.url ?? '', host: headers.host ?? (headers[':authority'] as string | undefined), headers });
   };
-  if (framework === 'Fastify 5') {
-    const app = fastify({
-      // It cannot decode `/admin%` and would answer by itself.
-      frameworkErrors: (_error, request, reply) => {
-        note(request.raw);
-        reply.hijack();
-        reply.raw.end('ok');
-      },
-    });
-    app.addContentTypeParser('*', (_request, _body, done) => done(null));
-    app.all('/admin', async (request) => {
-      note(request.raw);
-      return 'admin';
-    });
-    app.setNotFoundHandler(async (request, reply) => {
-      note(request.raw);
-      return reply.code(200).send('ok');
-    });
-    app.server.on('upgrade', onUpgrade);
-    return app;
+  switch (framework) {
+    case 'Fastify 5':
+      return createFastify(note, {});
+    case 'Fastify 5 lenient':
+      return createFastify(note, LENIENT);
+    case 'http2':
+      return createHttp2Server((request, response) => {
+        note(request as unknown as IncomingMessage);
+        response.end('ok');
+      });
+    case 'http2 streams':
+      return createHttp2Server().on('stream', (stream, headers) => {
+        reached({ path: headers[':path'] ?? '', host: headers[':authority'], headers });
+        stream.respond({ ':status': 200 });
+        stream.end('ok');
+      });
+    default: {
+      const app = framework === 'node:http' ? plainHandler(note) : createExpress(framework === 'Express 4' ? 'express4' : 'express', note);
+      const server = createServer(app);
+      server.on('upgrade', (request, socket) => answerUpgrade(note, request, socket as Socket));
+      server.on('connect', (request, socket) => answerUpgrade(note, request, socket as Socket));
+      return server;
+    }
   }
-  const app = express();
+}
+
+/** A router that takes the most for the same path. */
+const LENIENT = { caseSensitive: false, ignoreTrailingSlash: true, ignoreDuplicateSlashes: true, useSemicolonDelimiter: true };
+
+function plainHandler(note: (request: IncomingMessage) => void): RequestListener {
+  return (request, response) => {
+    note(request);
+    response.end('ok');
+  };
+}
+
+function createExpress(name: string, note: (request: IncomingMessage) => void): RequestListener {
+  const app = (load(name) as () => ExpressApp)();
   app.all('/admin', (request, response) => {
     note(request);
     response.send('admin');
@@ -59,15 +72,36 @@ export async function createApp(framework: Framework, reached: (seen: Seen) => v
     note(request);
     response.send('ok');
   });
-  const server = createServer(
-    framework === 'Express 5'
-      ? app
-      : (request, response) => {
-          note(request);
-          response.end('ok');
-        },
-  );
-  server.on('upgrade', onUpgrade);
-  server.on('connect', onUpgrade);
-  return server;
+  return app;
+}
+
+async function createFastify(
+  note: (request: IncomingMessage) => void,
+  routerOptions: FastifyServerOptions['routerOptions'],
+): Promise<MeshApp> {
+  const app = fastify({
+    routerOptions: routerOptions ?? {},
+    // It cannot decode `/admin%` and would answer by itself.
+    frameworkErrors: (_error, request, reply) => {
+      note(request.raw);
+      reply.hijack();
+      reply.raw.end('ok');
+    },
+  });
+  app.addContentTypeParser('*', (_request, _body, done) => done(null));
+  app.all('/admin', async (request) => {
+    note(request.raw);
+    return 'admin';
+  });
+  app.setNotFoundHandler(async (request, reply) => {
+    note(request.raw);
+    return reply.code(200).send('ok');
+  });
+  app.server.on('upgrade', (request, socket) => answerUpgrade(note, request, socket as Socket));
+  return app;
+}
+
+function answerUpgrade(note: (request: IncomingMessage) => void, request: IncomingMessage, socket: Socket): void {
+  note(request);
+  socket.end('HTTP/1.1 101 Switching Protocols\r\n\r\n');
 }

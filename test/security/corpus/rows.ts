@@ -1,9 +1,6 @@
-import { type Expected, get, head, type Mode, type Row } from './row.ts';
+import { type Expected, type Fields, fields, fieldsOf, get, head, type Mode, type Row } from './row.ts';
 
-/*
- * Rows of reference/security-and-faults.md §2a that node:http can meet. Where decision D1 (policies bind to the route that the app
- * matches) will deny more, the row says what Envoy and Ripstop do today: S03 under BASE, S07 `%41`, S11 `;`, S12.
- */
+/* Rows of reference/security-and-faults.md §2a that an HTTP server can meet. */
 
 /** The policy that the rows speak of; each rule has its own prey. */
 export const POLICY = `apiVersion: security.istio.io/v1
@@ -12,11 +9,12 @@ metadata: { name: deny }
 spec:
   action: DENY
   rules:
-  - to: [{ operation: { paths: [/admin] } }]
+  - to: [{ operation: { paths: [/admin, "/a^b"] } }]
   - to: [{ operation: { paths: ["/prefix/*", "*/suffix"] } }]
   - to: [{ operation: { hosts: [secret.com] } }]
   - to: [{ operation: { methods: [DELETE] } }]
   - when: [{ key: "request.headers[x-role]", values: [admin] }]
+  - when: [{ key: "request.headers[cookie]", values: ["a=1; role=admin"] }]
   - to: [{ operation: { paths: [/mesh-only] } }]
     from: [{ source: { notPrincipals: ["*"] } }]
   - from: [{ source: { principals: ["cluster.local/ns/default/sa/evil"] } }]
@@ -26,8 +24,16 @@ const target = (id: string, path: string, expected: Expected, mode?: Mode): Row 
   id,
   name: path,
   bytes: get(path),
+  // The absolute form is HTTP/1's; in HTTP/2 a path begins with a slash, or the caller does not speak it.
+  fields: fields(path),
+  ...(path.startsWith('/') ? {} : { stream: 'reset' as const }),
   expected,
   ...(mode === undefined ? {} : { mode }),
+});
+/** A path that the policy does not name, which a router may take for `/admin` all the same. */
+const spelled = (id: string, path: string, as: string, by: 'express' | 'lenient', mode?: Mode): Row => ({
+  ...target(id, path, { path: as }, mode),
+  bound: by === 'express' ? { express: 'D', lenient: 'D' } : { lenient: 'D' },
 });
 const BASE = 'BASE';
 const DECODE = 'DECODE_AND_MERGE_SLASHES';
@@ -40,13 +46,13 @@ const PATHS: readonly Row[] = [
   target('S02', '/admin#?x', 'D'),
   target('S03', '//admin', 'D', DECODE),
   target('S03', '///admin', 'D', DECODE),
-  target('S03', '//admin', { path: '//admin' }, BASE),
+  spelled('S03', '//admin', '//admin', 'lenient', BASE),
   target('S03', '/\\admin', 'D', DECODE),
   target('S04', '/%2fadmin', 'D', DECODE),
   target('S04', '/x%2f..%2fadmin', 'D', DECODE),
   target('S04', '/prefix%2Fx', 'D', DECODE),
   target('S04', '/x%2fsuffix', 'D', DECODE),
-  target('S04', '/admin%2F', { path: '/admin/' }, DECODE),
+  spelled('S04', '/admin%2F', '/admin/', 'express', DECODE),
   target('S04', '/x%2fadmin', { path: '/x%2fadmin' }, BASE),
   target('S05', '/%5cadmin', 'D', DECODE),
   target('S05', '/x/..%5cadmin', 'D', DECODE),
@@ -61,7 +67,7 @@ const PATHS: readonly Row[] = [
   target('S06', '/prefix/../public', { path: '/public' }),
   target('S07', '/%61dmin', 'D'),
   target('S07', '/%61%64%6d%69%6e', 'D'),
-  target('S07', '/%41dmin', { path: '/Admin' }),
+  spelled('S07', '/%41dmin', '/Admin', 'express'),
   target('S08', '/admin%00', 400),
   target('S08', '/%00/admin', 400),
   target('S10', '/%252e%252e/admin', { path: '/%252e%252e/admin' }),
@@ -72,9 +78,14 @@ const PATHS: readonly Row[] = [
   target('S11', '/..;/admin', 'D'),
   target('S11', '/.;/admin', 'D'),
   target('S11', '/x/..;a=b/admin', 'D'),
-  target('S11', '/admin;a=b', { path: '/admin;a=b' }),
-  target('S12', '/Admin', { path: '/Admin' }),
-  target('S12', '/admin/', { path: '/admin/' }),
+  spelled('S11', '/admin;a=b', '/admin;a=b', 'lenient'),
+  spelled('S11', '/admin;', '/admin;', 'lenient'),
+  target('S11', '/x/%2e%2e;/admin', 'D'),
+  target('S123', '/a^b', 'D'),
+  spelled('S12', '/Admin', '/Admin', 'express'),
+  spelled('S12', '/ADMIN?x', '/ADMIN?x', 'express'),
+  spelled('S12', '/admin/', '/admin/', 'express'),
+  spelled('S12', '/aDmin/', '/aDmin/', 'express'),
   target('S13', 'http://evil/admin', 'D'),
   target('S13', 'HTTP://evil/admin', 'D'),
   target('S13', 'http://u:p@evil/admin', 'D'),
@@ -90,31 +101,61 @@ const PATHS: readonly Row[] = [
   target('S15', '//evil/admin', { path: '/evil/admin' }, DECODE),
 ];
 
-const onHost = (id: string, value: string, expected: Expected): Row => ({
+const onHost = (id: string, value: string, expected: Expected, stream?: Expected): Row => ({
   id,
   name: `Host ${value}`,
   bytes: head('GET / HTTP/1.1', [`Host: ${value}`]),
+  ...(value.includes('\r') ? {} : { fields: fields('/', [':authority', value]) }),
+  ...(stream === undefined ? {} : { stream }),
   expected,
 });
 
 const HOSTS: readonly Row[] = [
   onHost('S18', 'secret.com', 'D'),
   onHost('S18', 'SeCret.COM', 'D'),
-  ...['a@secret.com', 'secret.com:', 'a:x', 'a:99999', ':80', 'secret.com%00', 'a,b', 'a b', 'a/b'].map((host) => onHost('S20', host, 400)),
+  ...['secret.com:80', 'secret.com:8443', 'Secret.com.', 'secret.com.:80'].map((host) => onHost('S19', host, 'D')),
+  onHost('S19', 'xsecret.com', { host: 'xsecret.com' }),
+  ...['secret.com:', 'a:x', 'a:99999', ':80', 'secret.com%00', 'a,b'].map((host) => onHost('S20', host, 400)),
+  ...['a@secret.com', 'a b', 'a/b', 'a?b', 'a\\b', 'a"b', 'a<b>'].map((host) => onHost('S20', host, 400, 'reset')),
+  onHost('S20', 'xn--bcher-kva.example', { host: 'xn--bcher-kva.example' }),
   onHost('S20', '[::1]', { host: '[::1]' }),
-  onHost('S20', '', { host: '' }),
+  onHost('S20', '', { host: '' }, 'reset'),
   onHost('S21', 'a\r\nHost: secret.com', 400),
   onHost('S21', 'secret.com\r\nHost: a', 400),
-  { id: 'S23', name: 'no Host', bytes: head('GET / HTTP/1.1', []), expected: 400 },
+  {
+    id: 'S23',
+    name: 'no Host',
+    bytes: head('GET / HTTP/1.1', []),
+    fields: fields('/').filter(([name]) => name !== ':authority'),
+    expected: 400,
+    stream: 'reset',
+  },
+  { id: 'S22', name: 'another host beside :authority', fields: fields('/', ['host', 'secret.com']), expected: { host: 'a' } },
+  {
+    id: 'S22',
+    name: 'another host beside a denied :authority',
+    fields: fields('/', [':authority', 'secret.com'], ['host', 'a']),
+    expected: 'D',
+  },
+  {
+    id: 'S21',
+    name: 'two :authority',
+    fields: [...fields('/').slice(0, 3), [':authority', 'secret.com'], [':path', '/']],
+    expected: 'reset',
+  },
   { id: 'S24', name: 'HTTP/1.0 without Host', bytes: head('GET /admin HTTP/1.0', []), expected: 426 },
   { id: 'S25', name: 'HTTP/0.9', bytes: 'GET /admin\r\n\r\n', expected: 426 },
   ...['1.2', '2.0'].map((version) => ({ id: 'S25', name: `HTTP/${version}`, bytes: head(`GET /admin HTTP/${version}`), expected: 426 })),
 ];
 
+/** Hop-by-hop headers, and bytes that HTTP/2 has rows of its own for. */
+const H1_ONLY = /^connection:|^x role|[\r\0\x7f]/im;
+
 const withHeaders = (id: string, name: string, headers: readonly string[], expected: Expected, mutual?: Expected): Row => ({
   id,
   name,
   bytes: get('/', ...headers),
+  ...(H1_ONLY.test(headers.join('\n')) ? {} : { fields: fieldsOf('/', headers) }),
   expected,
   ...(mutual === undefined ? {} : { mutual }),
 });
@@ -128,6 +169,8 @@ const HEADERS: readonly Row[] = [
   withHeaders('S26', 'two x-role lines', ['x-role: user', 'x-role: admin'], 'D'),
   withHeaders('S26', 'two x-role lines, turned', ['x-role: admin', 'x-role: user'], 'D'),
   withHeaders('S26', 'X-ROLE', ['X-ROLE: admin'], 'D'),
+  ...['user,admin', 'admin,user', 'a, admin ,b'].map((value) => withHeaders('S26', `one line ${value}`, [`x-role: ${value}`], 'D')),
+  withHeaders('S26', 'another role', ['x-role: administrator, user'], { headers: { 'x-role': 'administrator, user' } }),
   withHeaders('S29', 'two Authorization lines', ['Authorization: Basic x', 'Authorization: Bearer t'], 400),
   withHeaders('S30', 'blanks around a value', ['x-role: \t admin \t '], 'D'),
   withHeaders('S31', 'NUL in a value', ['x-role: adm\0in'], 400),
@@ -157,7 +200,13 @@ const HEADERS: readonly Row[] = [
     'x-envoy-ip-tags',
   ),
   ...fromMeshOnly('S34', 'x-envoy-original-host', 'x-envoy-attempt-count', 'x-envoy-fault-abort-request', 'x-envoy-peer-metadata'),
-  { id: 'S35', name: 'x-envoy-original-path', bytes: get('/admin', 'x-envoy-original-path: /public'), expected: 'D' },
+  {
+    id: 'S35',
+    name: 'x-envoy-original-path',
+    bytes: get('/admin', 'x-envoy-original-path: /public'),
+    fields: fields('/admin', ['x-envoy-original-path', '/public']),
+    expected: 'D',
+  },
   ...fromMeshOnly('S36', 'x-istio-attributes'),
   withHeaders('S37', 'x-forwarded-client-cert', ['X-Forwarded-Client-Cert: URI=spiffe://cluster.local/ns/default/sa/admin'], {
     // Over mTLS the mesh appends what it knows itself; nobody reads identities from it.
@@ -167,6 +216,7 @@ const HEADERS: readonly Row[] = [
     id: 'S37',
     name: 'identity by XFCC',
     bytes: get('/mesh-only', 'x-forwarded-client-cert: By=a;URI=spiffe://cluster.local/ns/default/sa/b'),
+    fields: fields('/mesh-only', ['x-forwarded-client-cert', 'By=a;URI=spiffe://cluster.local/ns/default/sa/b']),
     expected: 'D',
     mutual: {},
   },
@@ -176,7 +226,13 @@ const HEADERS: readonly Row[] = [
   ),
   withHeaders('S34', 'x-role hidden by Connection', ['Connection: x-other', 'x-other: 1', 'x-role: admin'], 'D'),
   withHeaders('S51', '__proto__', ['__proto__: x', 'constructor: y'], { headers: { polluted: undefined } }),
-  { id: 'S51', name: '?__proto__', bytes: get('/?__proto__[polluted]=1'), expected: { headers: { polluted: undefined } } },
+  {
+    id: 'S51',
+    name: '?__proto__',
+    bytes: get('/?__proto__[polluted]=1'),
+    fields: fields('/?__proto__[polluted]=1'),
+    expected: { headers: { polluted: undefined } },
+  },
 ];
 
 const line = (id: string, request: string, expected: Expected, ...headers: string[]): Row => ({
@@ -186,10 +242,21 @@ const line = (id: string, request: string, expected: Expected, ...headers: strin
   expected,
 });
 
+const stream = (id: string, name: string, sent: Fields, expected: Expected, body?: string): Row => ({
+  id,
+  name,
+  fields: sent,
+  expected,
+  ...(body === undefined ? {} : { body }),
+});
+
 const FRAMING: readonly Row[] = [
   ...['get', 'GEt', 'FOO', 'M-SEARCH'].map((method) => line('S41', `${method} /admin HTTP/1.1`, 400)),
+  ...['get', 'GEt', 'dELETE'].map((method) => stream('S41', method, fields('/', [':method', method]), 400)),
   line('S41', 'DELETE / HTTP/1.1', 'D'),
+  stream('S41', 'DELETE', fields('/', [':method', 'DELETE']), 'D'),
   line('S41', 'QUERY / HTTP/1.1', 400),
+  stream('S41', 'QUERY', fields('/', [':method', 'QUERY']), 400),
   {
     id: 'S43',
     name: 'a length and chunks',
@@ -237,7 +304,7 @@ const FRAMING: readonly Row[] = [
   line('S49', 'POST /admin HTTP/1.1', 'D', 'Expect: 100-continue', 'Content-Length: 4'),
   line('S49', 'GET /admin HTTP/1.1', 'D', 'Expect: miracles'),
   { id: 'S49', name: 'CONNECT', bytes: head('CONNECT evil:443 HTTP/1.1'), expected: 404 },
-  { id: 'S49', name: 'CONNECT to a denied host', bytes: head('CONNECT secret.com:443 HTTP/1.1'), expected: 404 },
+  { id: 'S49', name: 'CONNECT to a denied host', bytes: head('CONNECT secret.com:443 HTTP/1.1'), expected: 'D' },
   { id: 'S52', name: '101 headers', bytes: get('/', ...Array.from({ length: 100 }, (_, index) => `x-${index}: 1`)), expected: 431 },
   {
     id: 'S52',
@@ -255,4 +322,63 @@ const FRAMING: readonly Row[] = [
   { id: 'S52', name: 'a target of 64 KiB', bytes: get(`/${'y'.repeat(65_536)}`), expected: 431 },
 ];
 
-export const ROWS: readonly Row[] = [...PATHS, ...HOSTS, ...HEADERS, ...FRAMING];
+const many = (count: number): (readonly [string, string])[] => Array.from({ length: count }, (_, index) => [`x-${index}`, '1'] as const);
+
+/** What only HTTP/2 can say. */
+const STREAMS: readonly Row[] = [
+  ...['admin', '', 'http://x/admin', 'x'].map((path) => stream('S14', `:path ${path}`, fields(path), 'reset')),
+  ...['x', 'ftp', 'htTp'].map((scheme) => stream('S39', `:scheme ${scheme}`, fields('/admin', [':scheme', scheme]), 'D')),
+  ...['x', 'htTp', 'HTTPS'].map((scheme) => stream('S39', `:scheme ${scheme}`, fields('/', [':scheme', scheme]), {})),
+  ...['', 'a b', '1x'].map((scheme) => stream('S39', `:scheme ${JSON.stringify(scheme)}`, fields('/', [':scheme', scheme]), 'reset')),
+  stream('S14', ':path without a slash under a scheme of its own', fields('admin', [':scheme', 'x']), 'reset'),
+  stream('S40', 'a method with a blank', fields('/', [':method', 'GE T']), 'reset'),
+  stream('S40', 'a path with a blank', fields('/ad min'), 'reset'),
+  stream('S40', 'a path with a control character', fields('/admin\x01'), 'reset'),
+  ...['connection', 'keep-alive', 'proxy-connection', 'transfer-encoding', 'upgrade'].map((name) =>
+    stream('S40', name, fields('/', [name, 'x']), 'reset'),
+  ),
+  stream('S40', 'te: gzip', fields('/', ['te', 'gzip']), 'reset'),
+  stream('S40', 'te: trailers', fields('/', ['te', 'trailers']), {}),
+  stream('S40', 'a name in capitals', fields('/', ['X-Role', 'admin']), 'reset'),
+  stream('S40', 'two :path', [...fields('/public'), [':path', '/admin']], 'reset'),
+  stream('S40', 'a pseudo header behind others', [...fields('/').slice(0, 3), ['x', '1'], [':path', '/admin']], 'reset'),
+  stream('S40', 'an unknown pseudo header', fields('/', [':x', '1']), 'reset'),
+  stream('S40', ':protocol', fields('/admin', [':method', 'CONNECT'], [':protocol', 'websocket']), 'reset'),
+  // nghttp2 drops such a field; neither policy nor app sees it.
+  stream('S31', 'NUL in a value', fields('/', ['x-role', 'adm\0in']), { headers: { 'x-role': undefined } }),
+  stream('S31', 'LF in a value', fields('/', ['x', 'a\nx-role: admin']), { headers: { x: undefined, 'x-role': undefined } }),
+  stream('S30', 'blanks around a value', fields('/', ['x-role', ' admin ']), { headers: { 'x-role': undefined } }),
+  stream('S43', 'a length that is not the body', fields('/', [':method', 'POST'], ['content-length', '9']), 'broken', 'aa'),
+  stream('S43', 'two lengths', fields('/', [':method', 'POST'], ['content-length', '1'], ['content-length', '2']), 'reset', 'a'),
+  stream('S43', 'a length that hides a request', fields('/public', [':method', 'POST']), { path: '/public' }, get('/admin')),
+  stream(
+    'S49',
+    'CONNECT',
+    [
+      [':method', 'CONNECT'],
+      [':authority', 'evil:443'],
+    ],
+    404,
+  ),
+  stream(
+    'S49',
+    'CONNECT without a port',
+    [
+      [':method', 'CONNECT'],
+      [':authority', 'evil'],
+    ],
+    'reset',
+  ),
+  stream('S49', 'Expect', fields('/admin', [':method', 'POST'], ['expect', '100-continue']), 'D', 'a'),
+  stream('S49', 'Expect of something else', fields('/admin', ['expect', 'miracles']), 'D'),
+  stream('S52', '101 fields', fields('/', ...many(97)), 'reset'),
+  stream('S52', '100 fields, the last of them denied', fields('/', ...many(95), ['x-role', 'admin']), 'D'),
+  stream('S52', '2,100 fields, the last of them denied', fields('/', ...many(2_095), ['x-role', 'admin']), 'reset'),
+  stream('S52', 'a field of 64 KiB', fields('/', ['x', 'y'.repeat(65_536)]), 'reset'),
+  stream('S52', 'a path of 64 KiB', fields(`/${'y'.repeat(65_536)}`), 'reset'),
+  stream('S53', 'cookie crumbs', fields('/', ['cookie', 'a=1'], ['cookie', 'b=2']), { headers: { cookie: 'a=1; b=2' } }),
+  stream('S53', 'cookie crumbs that make a denied cookie', fields('/', ['cookie', 'a=1'], ['cookie', 'role=admin']), 'D'),
+  stream('S55', 'grpc-timeout', fields('/', ['grpc-timeout', '99999999H']), {}),
+];
+
+export const ROWS: readonly Row[] = [...PATHS, ...HOSTS, ...HEADERS, ...FRAMING, ...STREAMS];

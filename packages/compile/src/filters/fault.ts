@@ -21,7 +21,7 @@ function decodeFault(body: Uint8Array): FaultConfig {
   return {
     delay: delayOf(message.delay),
     abort: abortOf(message.abort),
-    headers: message.headers.map(compileHeaderMatcher),
+    headers: message.headers.map((matcher) => compileHeaderMatcher(matcher)),
     maxActiveFaults: message.maxActiveFaults,
   };
 }

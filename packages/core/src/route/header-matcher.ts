@@ -9,7 +9,15 @@ export interface HeaderMatchSpec {
     | { readonly kind: 'range'; readonly start: number; readonly end: number };
   readonly invert: boolean;
   readonly treatMissingAsEmpty: boolean;
+  /** Default: Envoy's. */
+  readonly reading?: Reading;
 }
+
+/**
+ * How a value is read that could be read in several ways. `envoy`: Envoy's reading alone. `denies`: a match keeps a request out, so any
+ * reading is enough. `admits`: a match lets it in, so all of them must match.
+ */
+export type Reading = 'envoy' | 'denies' | 'admits';
 
 /** A head of a request or a response, as far as matchers read it. */
 export interface MatchableHead {
@@ -63,12 +71,53 @@ export function compileHeaderMatch(spec: HeaderMatchSpec): HeaderTest {
   }
   const test = match.kind === 'string' ? match.test : rangeTest(match.start, match.end);
   const single = name.startsWith(':') || JOINED.has(name);
+  if (spec.reading === 'denies' || spec.reading === 'admits') {
+    // Inverted, a match of the value does the opposite.
+    const denies = (spec.reading === 'denies') !== invert;
+    const all = denies ? anyReading(name, test) : everyReading(name, test);
+    return (head) => {
+      const value = readHeader(head, name);
+      if (value === undefined) return treatMissingAsEmpty && test('') !== invert;
+      return all(head, value) !== invert;
+    };
+  }
   return (head) => {
     const value = readHeader(head, name);
     if (value === undefined) return treatMissingAsEmpty && test('') !== invert;
     if (single || head.headerLines === undefined || !value.includes(',')) return test(value) !== invert;
     return head.headerLines(name).some(test) !== invert;
   };
+}
+
+type ReadingTest = (head: MatchableHead, value: string) => boolean;
+
+/** Every line, every element of a line, and the joined value; a host also without its port or its last dot. */
+function anyReading(name: string, test: StringTest): ReadingTest {
+  if (name === ':authority' || name === 'host') return (_head, value) => test(value) || hostReadings(value).some(test);
+  if (name.startsWith(':')) return (_head, value) => test(value);
+  return (head, value) => {
+    if (test(value)) return true;
+    if (!value.includes(',')) return false;
+    return (head.headerLines?.(name) ?? [value]).some((line) => test(line) || line.split(',').some((element) => test(element.trim())));
+  };
+}
+
+/** All lines must match; of headers that Envoy joins, the joined value as well. */
+function everyReading(name: string, test: StringTest): ReadingTest {
+  if (name.startsWith(':') || name === 'host') return (_head, value) => test(value);
+  const joined = JOINED.has(name);
+  return (head, value) => {
+    if (!value.includes(',')) return test(value);
+    return (!joined || test(value)) && (head.headerLines?.(name) ?? [value]).every(test);
+  };
+}
+
+/** What else names the same host: without its port, without the dot at its end. */
+function hostReadings(host: string): readonly string[] {
+  const bare = host.replace(/:\d*$/, '');
+  const readings = bare === host ? [] : [bare];
+  for (const text of [host, bare]) if (text.endsWith('.')) readings.push(text.slice(0, -1));
+  return readings;
 }
 
 function rangeTest(start: number, end: number): StringTest {

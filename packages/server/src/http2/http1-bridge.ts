@@ -1,8 +1,9 @@
-import { type IncomingMessage, request } from 'node:http';
+import { type ClientRequest, type IncomingMessage, request } from 'node:http';
 import { constants } from 'node:http2';
 import { type Duplex, duplexPair } from 'node:stream';
 import type { InboundHead } from '../inbound-head.ts';
 import { type InboundPeer, introduce } from '../peer.ts';
+import { CODEC_ERROR } from '../request-target.ts';
 import type { StreamExchange } from './stream-exchange.ts';
 import type { JudgedStream } from './stream-guard.ts';
 import { headersOf } from './stream-heads.ts';
@@ -37,18 +38,12 @@ export class Http1Bridge {
   serve({ served, head, connection }: JudgedStream): void {
     const { stream } = served;
     const [near, far] = duplexPair();
+    const upstream = this.open(near, served, head);
+    if (upstream === undefined) return;
     this.carried.set(far, served);
     introduce(far, connection.peer);
     lookLikeSocket(far, connection.peer, connection.facts.tls);
     for (const side of [near, far]) side.on('error', () => {});
-    const upstream = request({
-      createConnection: () => near as never,
-      method: head.method,
-      path: head.path,
-      headers: ['host', head.authority, ...head.pairs(), ...framing(stream.endAfterHeaders, head)],
-      setHost: false,
-      maxHeaderSize: MAX_RESPONSE_HEADER_BYTES,
-    });
     const close: Close = (code) => {
       if (!stream.destroyed && !stream.closed) stream.close(code);
       upstream.destroy();
@@ -64,6 +59,23 @@ export class Http1Bridge {
     if (stream.endAfterHeaders) upstream.end();
     else stream.pipe(upstream);
     this.connect(far);
+  }
+
+  /** Undefined = this head cannot be said in HTTP/1.1, and was refused. */
+  private open(near: Duplex, served: StreamExchange, head: InboundHead): ClientRequest | undefined {
+    try {
+      return request({
+        createConnection: () => near as never,
+        method: head.method,
+        path: head.path,
+        headers: ['host', head.authority, ...head.pairs(), ...framing(served.stream.endAfterHeaders, head)],
+        setHost: false,
+        maxHeaderSize: MAX_RESPONSE_HEADER_BYTES,
+      });
+    } catch {
+      served.reply(CODEC_ERROR);
+      return undefined;
+    }
   }
 }
 

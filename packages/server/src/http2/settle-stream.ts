@@ -19,6 +19,8 @@ import type { StreamMessage } from './stream-message.ts';
 export type StreamRefusal = LocalReply | number;
 
 const { NGHTTP2_INTERNAL_ERROR, NGHTTP2_PROTOCOL_ERROR } = constants;
+/** Envoy's max_request_headers_kb. */
+const MAX_HEADER_BYTES = 60 * 1024;
 const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 const SCHEME = /^[a-z][a-z0-9+.-]*$/i;
 const NODE_METHODS: ReadonlySet<string> = new Set(METHODS);
@@ -28,7 +30,7 @@ const NODE_METHODS: ReadonlySet<string> = new Set(METHODS);
  * `http1App`: the app's server reads HTTP/1, so the method must be one that node:http knows.
  */
 export function settleStream(message: StreamMessage, head: InboundHead, http1App: boolean): StreamRefusal | undefined {
-  if (message.fields > MAX_HEADER_LINES) return NGHTTP2_INTERNAL_ERROR;
+  if (message.fields > MAX_HEADER_LINES || message.bytes > MAX_HEADER_BYTES) return NGHTTP2_INTERNAL_ERROR;
   const { method, url } = message;
   if (!TOKEN.test(method)) return NGHTTP2_PROTOCOL_ERROR;
   // Envoy passes any token on, and `methods: [GET]` would miss `get` (docs/reference/differences.md).

@@ -42,8 +42,6 @@ export class StreamExchange implements RequestBody {
     this.stream = stream;
     connection.active++;
     stream.once('close', () => this.onClosed());
-    // Without a listener a caller's reset would end the process.
-    stream.on('error', () => {});
   }
 
   /** See RequestBody. */

@@ -61,12 +61,15 @@ export class StreamGuard {
     lines: string[],
     pass: () => void,
   ): void {
+    // An error event without a listener would end the process, and any caller can provoke one.
+    stream.on('error', () => {});
+    // nghttp2 found a fault in what came behind the head: there is nobody to answer, and an app's answer would throw.
+    if (stream.destroyed || stream.closed) return;
     const { parts } = this;
     const snapshot = parts.snapshots.current;
     const manager = snapshot === undefined ? undefined : connection.manager(snapshot);
     if (snapshot === undefined || manager === undefined) {
       // Its chain is gone: as a connection that is refused at the door, save that responses which are due go out first.
-      stream.on('error', () => {});
       stream.close(constants.NGHTTP2_REFUSED_STREAM);
       connection.retire();
       return;
@@ -82,6 +85,7 @@ export class StreamGuard {
       peer: connection.peer,
       port: parts.workloadPort,
       startedAt: parts.clock.now(),
+      binding: parts.binding,
     });
     this.gate.lastRequestAt = x.startedAt;
     const served = new StreamExchange(parts, connection, x, stream);
@@ -115,7 +119,7 @@ export class StreamGuard {
       .then((reply) => {
         if (reply !== undefined) served.reply(reply);
         else if (served.x.request.method === 'CONNECT') served.reply(noRouteReply());
-        else if (!served.stream.destroyed) passed();
+        else if (!served.stream.destroyed && !served.stream.closed) passed();
       });
   }
 

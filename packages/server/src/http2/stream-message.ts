@@ -15,6 +15,8 @@ export class StreamMessage implements HeadMessage {
   readonly scheme: string;
   /** Header fields, pseudo headers included. */
   readonly fields: number;
+  /** Of all names and values. */
+  readonly bytes: number;
   private readonly appHeaders: StreamHeaders;
   private readonly appLines: string[];
 
@@ -35,8 +37,10 @@ export class StreamMessage implements HeadMessage {
     }
     this.headers = known;
     let cookie = -1;
+    let bytes = 0;
     for (let at = 0; at < lines.length; at += 2) {
       const name = lines[at]!;
+      bytes += name.length + lines[at + 1]!.length;
       if (isPseudo(name) || name === 'host') continue; // `:authority` wins over `host`.
       if (name === 'cookie' && cookie !== -1) {
         this.rawHeaders[cookie] += `; ${lines[at + 1]}`;
@@ -45,6 +49,7 @@ export class StreamMessage implements HeadMessage {
       this.rawHeaders.push(name, lines[at + 1]!);
       if (name === 'cookie') cookie = this.rawHeaders.length - 1;
     }
+    this.bytes = bytes;
   }
 
   /** What was authorised becomes what the app sees. */

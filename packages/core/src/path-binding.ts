@@ -1,0 +1,75 @@
+/** How the router of an app reads the paths that it serves. */
+export interface RouterTraits {
+  /** `/Admin` is `/admin`. */
+  readonly ignoreCase?: boolean;
+  /** `/admin/` is `/admin`. */
+  readonly ignoreTrailingSlash?: boolean;
+  /** `//admin` is `/admin`. */
+  readonly mergeSlashes?: boolean;
+  /** `/admin;a=b` is `/admin`. */
+  readonly semicolons?: boolean;
+}
+
+/**
+ * Binds policies to the routes of an app: decides which paths are one and the same to its router. Where a match denies, a policy is
+ * compared with all of them, so that no spelling passes by a rule that names another.
+ */
+export class PathBinding {
+  private readonly traits: RouterTraits;
+
+  constructor(traits: RouterTraits) {
+    this.traits = traits;
+  }
+
+  /** What the router certainly looks at, whatever routes there are: semicolons cut, slashes merged. */
+  read(path: string): string {
+    const { semicolons = false, mergeSlashes = false } = this.traits;
+    let read = path;
+    if (semicolons && read.includes(';')) read = read.slice(0, read.indexOf(';'));
+    return mergeSlashes && read.includes('//') ? read.replace(/\/{2,}/g, '/') : read;
+  }
+
+  /** One text for all paths that may reach the same route; escapes are decoded, as routers do. */
+  fold(path: string): string {
+    const { ignoreCase = false } = this.traits;
+    let folded = decode(this.read(path));
+    if (ignoreCase) folded = folded.toLowerCase();
+    return this.withoutTrailingSlash(folded);
+  }
+
+  /** {@link fold} for the fixed part of a pattern, where a slash at the end is part of the meaning. */
+  foldPart(text: string): string {
+    const folded = decode(text);
+    return this.traits.ignoreCase === true ? folded.toLowerCase() : folded;
+  }
+
+  /** The texts that patterns are compared with: the folded path, and with a slash at its end where the router does not mind. */
+  readings(path: string): readonly string[] {
+    const folded = this.fold(path);
+    return this.traits.ignoreTrailingSlash === true ? [folded, `${folded}/`] : [folded];
+  }
+
+  get ignoresCase(): boolean {
+    return this.traits.ignoreCase === true;
+  }
+
+  private withoutTrailingSlash(path: string): string {
+    if (this.traits.ignoreTrailingSlash !== true || !path.endsWith('/')) return path;
+    let end = path.length;
+    while (end > 1 && path.charCodeAt(end - 1) === 47) end--;
+    return path.slice(0, end);
+  }
+}
+
+/** As routers decode: what is reserved stays escaped, and what is no escape stays as it is. */
+function decode(path: string): string {
+  if (!path.includes('%')) return path;
+  try {
+    return decodeURI(path);
+  } catch {
+    return path.replace(/%[0-9a-f]{2}/gi, (triplet) => {
+      const code = Number.parseInt(triplet.slice(1), 16);
+      return code < 0x80 ? decodeURI(triplet) : triplet;
+    });
+  }
+}
