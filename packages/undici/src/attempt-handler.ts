@@ -145,7 +145,7 @@ export class AttemptHandler implements AttemptDriver, AttemptOwner, Dispatcher.D
     const cluster = this.#x.cluster!;
     this.#walk.requestBytes = 0;
     this.#walk.grpcStatus = undefined;
-    const pool = this.#env.pools.of(lease, cluster, this.#x.request.authority);
+    const pool = this.#env.pools.of(lease, cluster, this.#x.request.authority, cameByHttp2(this.#x));
     this.#attempt = new Attempt(this, lease, pool, cluster);
     return this.#attempt;
   }
@@ -266,7 +266,7 @@ export class AttemptHandler implements AttemptDriver, AttemptOwner, Dispatcher.D
     }
     if (error instanceof ConnectError) this.#x.transportFailure = error.transportFailure;
     const reason = resetReasonOf(error);
-    walk.onReset(attempt, walk.committed ? brokenReasonOf(reason) : reason, error);
+    walk.onReset(attempt, walk.committed ? brokenReasonOf(reason, attempt.http2) : reason, error);
   }
 
   #noteSent({ localAddress }: Attempt): void {
@@ -305,6 +305,11 @@ export class AttemptHandler implements AttemptDriver, AttemptOwner, Dispatcher.D
     this.#walk.finish(status);
     this.#env.onFinished();
   }
+}
+
+/** A listener took it from an HTTP/2 stream (gateway); gRPC comes no other way. */
+function cameByHttp2({ protocol, peer }: Exchange): boolean {
+  return protocol === 'http2' || (protocol === 'grpc' && peer.address !== '');
 }
 
 const ENDED: Dispatcher.DispatchHandler = {};

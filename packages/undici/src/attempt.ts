@@ -35,6 +35,7 @@ export class Attempt implements LiveAttempt, Dispatcher.DispatchHandler, Connect
   #connection: Connection | undefined = undefined;
   #waiting = false;
   #drainedBytes = 0;
+  #http2 = false;
 
   constructor(owner: AttemptOwner, lease: Lease, pool: EndpointPool, cluster: Cluster) {
     this.#owner = owner;
@@ -59,6 +60,11 @@ export class Attempt implements LiveAttempt, Dispatcher.DispatchHandler, Connect
     return this.#connection?.localAddress ?? '';
   }
 
+  /** Its stream is one of HTTP/2. */
+  get http2(): boolean {
+    return this.#http2;
+  }
+
   /** Nothing more is reported. The stream is reset, or, with `drain`, read to its end when that is little. */
   detach(drain: boolean): void {
     this.#owner = undefined;
@@ -79,6 +85,7 @@ export class Attempt implements LiveAttempt, Dispatcher.DispatchHandler, Connect
   onConnection(connection: Connection): void {
     this.#waiting = false;
     this.#connection = connection;
+    this.#http2 = connection.http2;
     const owner = this.#owner;
     if (owner === undefined) this.#free(true);
     else connection.dispatch(owner.attemptOptions(this), this);

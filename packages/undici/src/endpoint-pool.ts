@@ -1,6 +1,6 @@
-import type { Clock, Cluster, Endpoint, Resources, TransportSocket } from '@ripstop/core';
+import type { Clock, Cluster, Endpoint, Lease, Resources, TransportSocket } from '@ripstop/core';
 import { Connection, type ConnectionOwner } from './connection.ts';
-import type { MtlsConnector } from './mtls-connector.ts';
+import type { MtlsConnector, UpstreamProtocol } from './mtls-connector.ts';
 import type { ConnectError } from './reset-reason.ts';
 
 /** A stream that wants a connection. */
@@ -30,6 +30,7 @@ export class EndpointPool implements ConnectionOwner {
   readonly transport: TransportSocket;
   readonly authorityHost: string;
   readonly resources: Resources;
+  readonly protocol: UpstreamProtocol;
   readonly #env: PoolEnvironment;
   readonly #connections = new Set<Connection>();
   /** Connections with room; the last used stands last, so that surplus ones fall idle and close. */
@@ -38,12 +39,13 @@ export class EndpointPool implements ConnectionOwner {
   #connecting = 0;
   #cluster: Cluster;
 
-  constructor(endpoint: Endpoint, cluster: Cluster, resources: Resources, authorityHost: string, env: PoolEnvironment) {
+  constructor({ endpoint, resources }: Lease, cluster: Cluster, protocol: UpstreamProtocol, authorityHost: string, env: PoolEnvironment) {
     this.endpoint = endpoint;
     this.transport = endpoint.transport;
     this.#cluster = cluster;
     this.authorityHost = authorityHost;
     this.resources = resources;
+    this.protocol = protocol;
     this.#env = env;
   }
 
@@ -161,7 +163,7 @@ export class EndpointPool implements ConnectionOwner {
   }
 
   #connectAsNeeded(): void {
-    const streamsEach = this.#cluster.connection.protocol === 'http2' ? this.#cluster.connection.maxConcurrentStreams || 1_024 : 1;
+    const streamsEach = this.protocol === 'http2' ? this.#cluster.connection.maxConcurrentStreams || 1_024 : 1;
     while (this.#connecting * streamsEach < this.#pending.length) {
       const { connections } = this.resources;
       const counted = connections.tryTake();
@@ -178,7 +180,14 @@ export class EndpointPool implements ConnectionOwner {
     const usesIdentity = transport.kind === 'tls' && transport.clientCertificate?.kind === 'identity';
     const generation = usesIdentity ? this.#env.generation() : undefined;
     this.#env.connector.connect(
-      { address: endpoint.address, port: endpoint.port, transport, connection: cluster.connection, authorityHost: this.authorityHost },
+      {
+        address: endpoint.address,
+        port: endpoint.port,
+        transport,
+        connection: cluster.connection,
+        protocol: this.protocol,
+        authorityHost: this.authorityHost,
+      },
       (failure, socket, http2) => {
         this.#connecting--;
         if (failure !== undefined) {

@@ -6,13 +6,12 @@ import {
   type IdentitySource,
   type Lease,
   type Random,
-  type Resources,
   type Svid,
   type TransportSocket,
   withoutPort,
 } from '@ripstop/core';
 import { EndpointPool } from './endpoint-pool.ts';
-import { MtlsConnector, type OpenSocket } from './mtls-connector.ts';
+import { MtlsConnector, type OpenSocket, type UpstreamProtocol } from './mtls-connector.ts';
 import { ConnectError } from './reset-reason.ts';
 import { TlsContexts } from './tls-contexts.ts';
 
@@ -53,16 +52,24 @@ export class EndpointPools {
     this.#stopWatching = init.identity?.onRotate((next) => this.#rotate(next));
   }
 
-  /** The pool of a lease's endpoint, made on first use. `authority` matters for transports that take the SNI from the request. */
-  of({ endpoint, resources }: Lease, cluster: Cluster, authority: string): EndpointPool {
+  /**
+   * The pool of a lease's endpoint, made on first use. `authority` matters for transports that take the SNI from the request; `fromHttp2`: the
+   * request came by HTTP/2, for clusters that speak as the caller does.
+   */
+  of(lease: Lease, cluster: Cluster, authority: string, fromHttp2 = false): EndpointPool {
+    const { endpoint, resources } = lease;
     const { transport } = endpoint;
+    const spoken = cluster.connection.protocol;
+    const protocol = spoken === 'downstream' ? (fromHttp2 ? 'http2' : 'http1') : spoken;
     const host = transport.kind === 'tls' && transport.autoSni && transport.sni === '' ? withoutPort(authority) : '';
     const known = this.#pools.get(endpoint);
     if (known !== undefined) {
-      for (const pool of known)
-        if (pool.resources === resources && pool.authorityHost === host && sameTransport(pool.transport, transport)) return pool;
+      for (const pool of known) {
+        if (pool.resources !== resources || pool.protocol !== protocol || pool.authorityHost !== host) continue;
+        if (sameTransport(pool.transport, transport)) return pool;
+      }
     }
-    return this.#create(endpoint, cluster, resources, host, known);
+    return this.#create(lease, cluster, protocol, host, known);
   }
 
   /** Connections now open, for tests and the admin page. */
@@ -87,20 +94,20 @@ export class EndpointPools {
   }
 
   #create(
-    endpoint: Endpoint,
+    lease: Lease,
     cluster: Cluster,
-    resources: Resources,
+    protocol: UpstreamProtocol,
     authorityHost: string,
     known: EndpointPool[] | undefined,
   ): EndpointPool {
-    const pool = new EndpointPool(endpoint, cluster, resources, authorityHost, {
+    const pool = new EndpointPool(lease, cluster, protocol, authorityHost, {
       connector: this.#connector,
       clock: this.#init.clock,
       generation: () => this.#svid?.generation ?? 0,
       staleUntil: () => this.#staleUntil(),
       onError: this.#init.onError,
     });
-    if (known === undefined) this.#pools.set(endpoint, [pool]);
+    if (known === undefined) this.#pools.set(lease.endpoint, [pool]);
     else known.push(pool);
     this.#scheduleSweep();
     return pool;

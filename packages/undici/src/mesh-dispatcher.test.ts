@@ -449,6 +449,40 @@ describe('mesh dispatcher', () => {
     expect([replies[0]!.headers['x-authority'], mesh.dispatcher.connections]).toEqual(['reviews:9080', 1]);
   });
 
+  it('speaks as the caller does when the cluster says so: a gateway forwards HTTP/2 as HTTP/2', async () => {
+    const server = createHttp2Server((req, res) => res.end(`HTTP/${req.httpVersion}`)).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    cleanups.push(() => server.close());
+    const cluster = new TestCluster('c', [testEndpoint((server.address() as { port: number }).port)]);
+    cluster.connection = { ...cluster.connection, protocol: 'downstream' };
+    const mesh = meshOf([cluster], forwardTo(cluster));
+    expect(await mesh.forward('reviews', '/', [], 'http2')).toBe('HTTP/2.0');
+  });
+
+  it('a stream that an HTTP/2 upstream breaks off within the response: UR; one whose connection ends: UC', async () => {
+    const server = createHttp2Server().listen(0, '127.0.0.1');
+    server.on('stream', (stream, headers) => {
+      stream.on('error', () => {});
+      stream.respond({ ':status': 200 });
+      stream.write('begun');
+      setTimeout(() => (headers[':path'] === '/reset' ? stream.destroy(new Error('broken')) : stream.session!.socket.destroy()), 20);
+    });
+    await once(server, 'listening');
+    cleanups.push(() => server.close());
+    const cluster = new TestCluster('c', [testEndpoint((server.address() as { port: number }).port)]);
+    cluster.connection = { ...cluster.connection, protocol: 'http2' };
+    const mesh = meshOf([cluster], forwardTo(cluster));
+    for (const [path, flags, detail] of [
+      ['/reset', 'UR', 'remote_reset'],
+      ['/gone', 'UC', 'connection_termination'],
+    ] as const) {
+      const reply = await request(`http://reviews${path}`, { dispatcher: mesh.dispatcher });
+      await expect(reply.body.text()).rejects.toThrow();
+      const { x } = mesh.finished.at(-1)!;
+      expect([formatResponseFlags(x.flags), x.details]).toEqual([flags, `upstream_reset_after_response_started{${detail}}`]);
+    }
+  });
+
   it("forwards an exchange that a listener has begun, without the other connection's headers", async () => {
     const port = await serve((req, res) => res.end(JSON.stringify(req.headers)));
     const cluster = new TestCluster('c', [testEndpoint(port)]);

@@ -8,12 +8,16 @@ import type { TlsContexts } from './tls-contexts.ts';
 const ISTIO_ALPN_HTTP1 = ['istio-http/1.1', 'istio', 'http/1.1'];
 const ISTIO_ALPN_HTTP2 = ['istio-h2', 'istio', 'h2'];
 
+/** What is spoken on a connection; `auto`: as the TLS handshake says. */
+export type UpstreamProtocol = 'http1' | 'http2' | 'auto';
+
 /** One connection to make. */
 export interface ConnectTarget {
   readonly address: string;
   readonly port: number;
   readonly transport: TransportSocket;
   readonly connection: ConnectionOptions;
+  readonly protocol: UpstreamProtocol;
   /** SNI of transports with autoSni: the request's host. */
   readonly authorityHost: string;
 }
@@ -83,7 +87,7 @@ export class MtlsConnector {
     return tlsConnect({
       ...(this.#open === undefined ? { host: target.address, port: target.port } : { socket: this.#plain(target) }),
       servername: serverName(transport, target.authorityHost),
-      ALPNProtocols: alpnOf(transport, target.connection),
+      ALPNProtocols: alpnOf(transport, target.protocol),
       secureContext: this.#contexts.get(transport),
       // Undefined trust = nothing is verified, as Envoy without trusted_ca.
       rejectUnauthorized: transport.trust !== undefined,
@@ -98,16 +102,17 @@ export function serverName(transport: TlsTransport, authorityHost: string): stri
   return isIP(name) === 0 ? name : '';
 }
 
-function alpnOf(transport: TlsTransport, connection: ConnectionOptions): string[] {
-  if (transport.alpnOverride) return connection.protocol === 'http2' ? ISTIO_ALPN_HTTP2 : ISTIO_ALPN_HTTP1;
+function alpnOf(transport: TlsTransport, protocol: UpstreamProtocol): string[] {
+  if (transport.alpnOverride && protocol !== 'auto') return protocol === 'http2' ? ISTIO_ALPN_HTTP2 : ISTIO_ALPN_HTTP1;
   const own = transport.alpn.filter((name) => !name.startsWith('istio'));
   if (own.length > 0) return own;
-  return connection.protocol === 'http2' ? ['h2'] : ['http/1.1'];
+  if (protocol === 'auto') return ['h2', 'http/1.1'];
+  return protocol === 'http2' ? ['h2'] : ['http/1.1'];
 }
 
 /** The cluster says the protocol (Envoy's explicit_http_config); ALPN can only take HTTP/2 back to HTTP/1.1. */
 function isHttp2(socket: Socket, target: ConnectTarget): boolean {
-  if (target.connection.protocol !== 'http2') return (socket as TLSSocket).alpnProtocol === 'h2';
+  if (target.protocol !== 'http2') return (socket as TLSSocket).alpnProtocol === 'h2';
   const alpn = (socket as TLSSocket).alpnProtocol;
   return alpn !== 'http/1.1' && alpn !== 'istio-http/1.1';
 }

@@ -45,9 +45,9 @@ export function resetReasonOf(error: Error): ResetReason {
 }
 
 /** The same for a response that had begun: Envoy's HTTP/1 codec sees a body cut short as a protocol error. */
-export function brokenReasonOf(reason: ResetReason): ResetReason {
+export function brokenReasonOf(reason: ResetReason, http2: boolean): ResetReason {
   if (reason === 'refused-stream') return 'remote-reset';
-  return reason === 'remote-reset' ? reason : 'protocol-error';
+  return http2 || reason === 'remote-reset' ? reason : 'protocol-error';
 }
 
 function codeOf(error: Error): string {

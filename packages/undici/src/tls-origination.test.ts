@@ -1,4 +1,5 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createSecureServer } from 'node:http2';
 import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -63,5 +64,34 @@ describe('TLS to a host that only the URL names', () => {
     await reply.body.dump();
     expect(reply.statusCode).toBe(status);
     expect(formatResponseFlags(mesh.finished[0]!.x.flags)).toBe(flags);
+  });
+});
+
+describe('the protocol of a TLS connection', () => {
+  async function serverWith(alpn: 'h2' | 'http/1.1'): Promise<number> {
+    const keys = createKeyPair();
+    const issuer = { certificatePem: root.certificatePem, privateKey: root.keyPair.privateKey };
+    const cert = issueCertificate(issuer, { publicKey: keys.publicKey, names: { dns: ['api.example.com'] }, ...validity });
+    const options = { cert, key: privateKeyPem(keys.privateKey) };
+    const answer = (req: { readonly httpVersion: string }, res: { end(text: string): unknown }): unknown => res.end(req.httpVersion);
+    const server = alpn === 'h2' ? createSecureServer({ ...options, allowHTTP1: true }, answer) : createServer(options, answer);
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    cleanups.push(() => new Promise((resolve) => server.close(resolve)));
+    return (server.address() as AddressInfo).port;
+  }
+
+  it.each([
+    ['auto', 'h2', '2.0'],
+    ['auto', 'http/1.1', '1.1'],
+    ['http2', 'h2', '2.0'],
+    ['http1', 'h2', '1.1'],
+    ['downstream', 'h2', '1.1'],
+  ] as const)('%s, with a server of %s: HTTP/%s', async (protocol, alpn, version) => {
+    const cluster = new TestCluster('c', [testEndpoint(await serverWith(alpn), simple)]);
+    cluster.connection = { ...cluster.connection, protocol };
+    const mesh = new MeshDouble([cluster], forwardTo(cluster));
+    cleanups.push(() => mesh.dispatcher.destroy());
+    const replies = [1, 2, 3].map(() => request('http://api.example.com:9080/', { dispatcher: mesh.dispatcher }));
+    for (const reply of await Promise.all(replies)) expect([reply.statusCode, await reply.body.text()]).toEqual([200, version]);
   });
 });

@@ -1,4 +1,12 @@
-import { Cluster, ClusterHttpProtocolOptions, HealthStatus, packAny, RoutingPriority, UpstreamTlsContext } from '@ripstop/xds-api';
+import {
+  Cluster,
+  ClusterHttpProtocolOptions,
+  fromProtoJson,
+  HealthStatus,
+  packAny,
+  RoutingPriority,
+  UpstreamTlsContext,
+} from '@ripstop/xds-api';
 import { describe, expect, it } from 'vitest';
 import { compileCluster } from './cluster.ts';
 
@@ -51,5 +59,20 @@ describe('override_host_status', () => {
     const compiled = compileCluster(Cluster.fromPartial({ name: 'a', commonLbConfig: { overrideHostStatus: { statuses } } }), undefined);
     expect([...compiled.overrideHostStatus!]).toEqual(['DRAINING', 'HEALTHY']);
     expect(compileCluster(Cluster.fromPartial({ name: 'a' }), undefined).overrideHostStatus).toBeUndefined();
+  });
+});
+
+describe('the protocol of a cluster', () => {
+  it.each([
+    [{}, 'http1'],
+    [{ explicit_http_config: { http_protocol_options: {} } }, 'http1'],
+    [{ explicit_http_config: { http2_protocol_options: {} } }, 'http2'],
+    [{ use_downstream_protocol_config: { http_protocol_options: {}, http2_protocol_options: {} } }, 'downstream'],
+    [{ auto_config: { http2_protocol_options: {} } }, 'auto'],
+  ])('%j: %s', (options, protocol) => {
+    const http = { '@type': 'type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions', ...options };
+    const typed_extension_protocol_options = { 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': http };
+    const { connection } = compileCluster(fromProtoJson(Cluster, { name: 'a', typed_extension_protocol_options }), undefined);
+    expect(connection.protocol).toBe(protocol);
   });
 });

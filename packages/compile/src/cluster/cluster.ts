@@ -92,11 +92,10 @@ function httpOptionsOf(message: Cluster): ClusterHttpProtocolOptions | undefined
 
 function connectionOf(message: Cluster, options: ClusterHttpProtocolOptions | undefined): ConnectionOptions {
   const upstream = options?.upstreamProtocolOptions;
-  const http2 = upstream?.$case === 'explicitHttpConfig' && upstream.value.protocolConfig?.$case === 'http2ProtocolOptions';
   const common = options?.commonHttpProtocolOptions;
   return {
     connectTimeoutMs: milliseconds(message.connectTimeout, 5000),
-    protocol: http2 ? 'http2' : upstream?.$case === 'useDownstreamProtocolConfig' ? 'downstream' : 'http1',
+    protocol: protocolOf(upstream),
     maxRequestsPerConnection: common?.maxRequestsPerConnection ?? message.maxRequestsPerConnection ?? 0,
     idleTimeoutMs: milliseconds(common?.idleTimeout, 3_600_000),
     maxConnectionDurationMs: milliseconds(common?.maxConnectionDuration, 0),
@@ -104,6 +103,19 @@ function connectionOf(message: Cluster, options: ClusterHttpProtocolOptions | un
     maxConcurrentStreams: 0,
     maxStreamDurationMs: milliseconds(common?.maxStreamDuration, 0),
   };
+}
+
+function protocolOf(options: ClusterHttpProtocolOptions['upstreamProtocolOptions']): ConnectionOptions['protocol'] {
+  switch (options?.$case) {
+    case 'explicitHttpConfig':
+      return options.value.protocolConfig?.$case === 'http2ProtocolOptions' ? 'http2' : 'http1';
+    case 'useDownstreamProtocolConfig':
+      return 'downstream';
+    case 'autoConfig':
+      return 'auto';
+    default:
+      return 'http1';
+  }
 }
 
 function thresholdsOf(message: Cluster, priority: RoutingPriority): ThresholdsSpec {

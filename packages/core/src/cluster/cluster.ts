@@ -97,8 +97,8 @@ export interface Resources {
 /** How connections of a cluster are made and kept. Times in milliseconds, 0 = no limit. */
 export interface ConnectionOptions {
   readonly connectTimeoutMs: number;
-  /** `http1`, `http2` (explicit), or `downstream` (as the caller). */
-  readonly protocol: 'http1' | 'http2' | 'downstream';
+  /** `http1` or `http2` (explicit), `auto` (the TLS handshake decides; plaintext: HTTP/1.1), or `downstream` (as the caller). */
+  readonly protocol: 'http1' | 'http2' | 'auto' | 'downstream';
   readonly maxRequestsPerConnection: number;
   readonly idleTimeoutMs: number;
   readonly maxConnectionDurationMs: number;

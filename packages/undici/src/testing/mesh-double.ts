@@ -250,7 +250,7 @@ export class MeshDouble {
   }
 
   /** Sends a request on as a gateway does; answers the body. */
-  async forward(authority: string, path: string, rawHeaders: string[]): Promise<string> {
+  async forward(authority: string, path: string, rawHeaders: string[], protocol: Exchange['protocol'] = 'http1'): Promise<string> {
     const snapshot = this.#snapshot();
     const manager = snapshot.outbound.catchAll;
     const request = new OutboundHead('http', authority, 'GET', path, rawHeaders);
@@ -269,7 +269,7 @@ export class MeshDouble {
     } satisfies RequestHead;
     const x = new Exchange({
       direction: 'outbound',
-      protocol: 'http1',
+      protocol,
       request: foreign,
       snapshot,
       manager,
