@@ -21,5 +21,7 @@ export interface Scenario {
   /** Proto JSON of the cluster, without name, type and endpoints. */
   readonly cluster: Readonly<Record<string, unknown>>;
   readonly hosts: readonly ScenarioHost[];
+  /** An aggregate of clusters with so many of the hosts each, in order. */
+  readonly aggregates?: readonly number[];
   readonly calls: readonly (readonly [call: ScenarioCall, hosts: string])[];
 }

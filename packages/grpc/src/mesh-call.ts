@@ -147,7 +147,7 @@ export class MeshCall extends AsyncResource implements CallStream, AttemptDriver
   createAttempt(lease: Lease): LiveAttempt {
     const { channels, walk } = this.#env;
     const { x } = this.#walk!;
-    const cluster = x.cluster!;
+    const { cluster } = lease;
     const channel = channels.of(lease, cluster, x.request.authority, this.#init.options);
     this.#attempt = new CallAttempt(this, { lease, cluster, channels, channel, messages: this.#messages, clock: walk.clock });
     return this.#attempt;

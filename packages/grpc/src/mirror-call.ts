@@ -86,7 +86,7 @@ export class MirrorCall implements AttemptOwner {
 
   constructor(env: MirrorEnvironment, shadow: Exchange, head: CallHead, lease: Lease, timeoutMs: number, options: ClientOptions) {
     const { clock } = env.parts;
-    const cluster = shadow.cluster!;
+    const { cluster } = lease;
     const channel = env.channels.of(lease, cluster, head.authority, options);
     this.#start = { head, deadline: Number.POSITIVE_INFINITY, credentials: undefined };
     this.#attempt = new CallAttempt(this, { lease, cluster, channels: env.channels, channel, messages: this.#messages, clock });

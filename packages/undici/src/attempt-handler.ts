@@ -142,7 +142,7 @@ export class AttemptHandler implements AttemptDriver, AttemptOwner, Dispatcher.D
   }
 
   createAttempt(lease: Lease): LiveAttempt {
-    const cluster = this.#x.cluster!;
+    const { cluster } = lease;
     this.#walk.requestBytes = 0;
     this.#walk.grpcStatus = undefined;
     const pool = this.#env.pools.of(lease, cluster, this.#x.request.authority, cameByHttp2(this.#x));

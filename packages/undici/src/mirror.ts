@@ -48,8 +48,8 @@ function sendMirror(env: MirrorEnvironment, x: Exchange, policy: MirrorPolicy, t
   shadow.hash = x.hash;
   const leased = cluster.acquire(shadow);
   if (!isLease(leased)) return;
-  const pool = env.pools.of(leased, cluster, authority);
-  new ShadowRequest(env, head, leased, body).start((owner) => new Attempt(owner, leased, pool, cluster), timeoutMs);
+  const pool = env.pools.of(leased, leased.cluster, authority);
+  new ShadowRequest(env, head, leased, body).start((owner) => new Attempt(owner, leased, pool, leased.cluster), timeoutMs);
 }
 
 /** `reviews:9080` → `reviews-shadow:9080`. */

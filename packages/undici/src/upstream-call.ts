@@ -39,10 +39,10 @@ export function callUpstream(env: MirrorEnvironment, call: UpstreamHttpCall): Pr
   exchange.cluster = cluster;
   const leased = cluster.acquire(exchange);
   if (!isLease(leased)) return Promise.resolve({ failure: `${leased.status} ${leased.details}` });
-  const pool = env.pools.of(leased, cluster, call.authority);
+  const pool = env.pools.of(leased, leased.cluster, call.authority);
   return new Promise((resolve) => {
     const owner = new HttpCall(env, request, call, leased, resolve);
-    owner.start(new Attempt(owner, leased, pool, cluster));
+    owner.start(new Attempt(owner, leased, pool, leased.cluster));
   });
 }
 

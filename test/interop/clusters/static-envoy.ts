@@ -1,4 +1,4 @@
-import { clusterJson } from '../../clusters/cluster-json.ts';
+import { clustersJson } from '../../clusters/cluster-json.ts';
 import type { Scenario } from '../../clusters/scenario.ts';
 import { EnvoyProcess } from '../envoy/envoy-process.ts';
 
@@ -28,7 +28,7 @@ export function startStaticEnvoy(
   return EnvoyProcess.start(binary, folder, {
     admin: { address },
     static_resources: {
-      clusters: scenarios.map((scenario, index) => clusterJson(scenario, `c${index}`, ports)),
+      clusters: scenarios.flatMap((scenario, index) => clustersJson(scenario, `c${index}`, ports)),
       listeners: [{ name: 'in', address, filter_chains: [{ filters: [{ name: 'hcm', typed_config: manager }] }] }],
     },
   });

@@ -1,10 +1,12 @@
 import type { ClusterKind, ClusterSpec, ConnectionOptions, HealthStatus, ServiceRef, ThresholdsSpec, TransportSocket } from '@ripstop/core';
 import {
+  ClusterConfig as AggregateConfig,
   type Cluster,
   Cluster_DiscoveryType,
   ClusterHttpProtocolOptions,
   type ClusterLoadAssignment,
   RoutingPriority,
+  typeName,
   unpackAny,
 } from '@ripstop/xds-api';
 import { filterMetadata, milliseconds, percent, sourceOf } from '../values.ts';
@@ -38,8 +40,8 @@ export function compileCluster(message: Cluster, assignment: ClusterLoadAssignme
     autoSni: options?.upstreamHttpProtocolOptions?.autoSni ?? false,
     autoSanValidation: options?.upstreamHttpProtocolOptions?.autoSanValidation ?? false,
   };
-  const type = message.clusterDiscoveryType;
-  const kind: ClusterKind = type?.$case === 'clusterType' ? 'original_dst' : (KINDS.get(type?.value ?? 0) ?? 'static');
+  const children = childrenOf(message);
+  const kind = children === undefined ? kindOf(message) : 'aggregate';
   const transports = message.transportSocketMatches.map((entry) => ({
     match: entry.match ?? {},
     transport: compileTransportSocket(entry.transportSocket, alpnOverride, fromHost),
@@ -64,10 +66,24 @@ export function compileCluster(message: Cluster, assignment: ClusterLoadAssignme
     overprovisioningFactor: load?.policy?.overprovisioningFactor,
     dropOverloadPercent: dropOverload(load),
     localities: compileEndpoints(load, transportOf),
+    children,
     dnsRefreshMs: milliseconds(message.dnsRefreshRate, 5000),
     transport: fallback,
     source: sourceOf(message.metadata),
   };
+}
+
+/** Clusters of a type of their own, but for aggregates, dial what the request names (dynamic forward proxy). */
+function kindOf({ clusterDiscoveryType: type }: Cluster): ClusterKind {
+  return type?.$case === 'clusterType' ? 'original_dst' : (KINDS.get(type?.value ?? 0) ?? 'static');
+}
+
+function childrenOf({ clusterDiscoveryType: type }: Cluster): readonly string[] | undefined {
+  const any = type?.$case === 'clusterType' ? type.value.typedConfig : undefined;
+  if (any === undefined || typeName(any.typeUrl) !== AggregateConfig.$type) return undefined;
+  const { clusters } = unpackAny(AggregateConfig, any);
+  if (clusters.length === 0) throw new Error('an aggregate cluster must name clusters');
+  return clusters;
 }
 
 /** Throws on endpoints that no cluster could honour, so that they are refused alone and not with everything else. */

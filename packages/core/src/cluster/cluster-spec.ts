@@ -66,6 +66,8 @@ export interface ClusterSpec {
   /** Health of hosts that session affinity may still choose (override_host_status); without: UNKNOWN, HEALTHY, DEGRADED. */
   readonly overrideHostStatus?: ReadonlySet<HealthStatus> | undefined;
   readonly localities: readonly LocalitySpec[];
+  /** Of an aggregate cluster: the names of its clusters, the preferred first. */
+  readonly children?: readonly string[] | undefined;
   /** For DNS kinds: how often names are resolved again. */
   readonly dnsRefreshMs: number;
   /** For endpoints that the cluster makes itself (passthrough, DNS). */

@@ -21,7 +21,8 @@ import {
 } from './cluster.ts';
 import type { ClusterSpec, EndpointSpec, LocalitySpec } from './cluster-spec.ts';
 import { EndpointState, endpointKey } from './endpoint-state.ts';
-import { buildPicker, type HostPicker, type PickerEnv, type TriedPriorities } from './host-picker.ts';
+import { buildPicker, countHosts, type HostPicker, type Level, type PickerEnv, type TriedPriorities } from './host-picker.ts';
+import type { PriorityHosts } from './priority-load.ts';
 import { ClusterResources, DEFAULT_THRESHOLDS } from './resources.ts';
 
 export interface ClusterEnv {
@@ -45,6 +46,7 @@ export class ClusterState implements Cluster {
   private readonly hosts = new Map<string, EndpointState>();
   private list: readonly EndpointState[] = [];
   private picker: HostPicker | undefined;
+  private hostCounts: readonly PriorityHosts[] = [];
   private stale = true;
   private detector: OutlierDetector | undefined;
 
@@ -127,19 +129,26 @@ export class ClusterState implements Cluster {
     this.list = [];
   }
 
-  acquire(x: Exchange, options?: AcquireOptions): Lease | LocalReply {
+  /** Hosts by priority, for aggregates. */
+  get counts(): readonly PriorityHosts[] {
+    this.rebuild();
+    return this.hostCounts;
+  }
+
+  /** `level`: the priority that an aggregate has chosen. */
+  acquire(x: Exchange, options?: AcquireOptions, level?: Level): Lease | LocalReply {
     const drop = this.spec.dropOverloadPercent ?? 0;
     // Asked once per request, not per attempt.
     if (drop > 0 && x.attempt <= 1 && this.env.random() * 100 < drop) return dropOverloadReply(drop);
-    const host = this.select(x, options);
+    const host = this.select(x, options, level);
     if (host === undefined) return noHealthyUpstreamReply();
     const resources = resourcesOf(this, x);
     if (!resources.requests.tryTake()) return overflowReply(x.attempt);
     host.activeRequests++;
-    return new ClusterLease(resources, host, this.detector);
+    return new ClusterLease(this, resources, host, this.detector);
   }
 
-  private select(x: Exchange, options: AcquireOptions | undefined): EndpointState | undefined {
+  private select(x: Exchange, options: AcquireOptions | undefined, level: Level | undefined): EndpointState | undefined {
     if (this.spec.kind === 'original_dst') return this.dialled(x);
     // Retries go where the balancer says.
     if (x.overrideHost !== undefined && x.attempt <= 1) {
@@ -149,20 +158,26 @@ export class ClusterState implements Cluster {
         return wanted;
       if (strict) return undefined;
     }
-    if (this.stale) {
-      this.stale = false;
-      this.picker = buildPicker(this.spec, this.list, this.pickerEnv);
-    }
-    const picker = this.picker!;
-    if (options === undefined) return picker.pick(x, 0);
+    const picker = this.rebuild();
+    if (options === undefined) return picker.pick(x, 0, undefined, level);
     const tried = triedPriorities(options);
     const { avoid } = options;
-    let host = picker.pick(x, 0, tried);
+    let host = picker.pick(x, 0, tried, level);
     if (avoid === undefined || avoid.length === 0) return host;
     // Repicks after the first one; the last pick is used anyway (host_selection_retry_max_attempts).
     const most = options.maxSelectionAttempts ?? 1;
-    for (let attempt = 1; attempt <= most && host !== undefined && avoid.includes(host); attempt++) host = picker.pick(x, attempt, tried);
+    for (let attempt = 1; attempt <= most && host !== undefined && avoid.includes(host); attempt++)
+      host = picker.pick(x, attempt, tried, level);
     return host;
+  }
+
+  private rebuild(): HostPicker {
+    if (this.stale || this.picker === undefined) {
+      this.stale = false;
+      this.picker = buildPicker(this.spec, this.list, this.pickerEnv);
+      this.hostCounts = countHosts(this.list);
+    }
+    return this.picker;
   }
 
   /** Passthrough: the host that the app named. For a headless service, the pod of that address. */
@@ -210,13 +225,15 @@ function triedPriorities({ tried, previousPrioritiesFrequency = 0 }: AcquireOpti
 }
 
 class ClusterLease implements Lease {
+  readonly cluster: Cluster;
   readonly endpoint: EndpointState;
   readonly resources: Resources;
   private readonly detector: OutlierDetector | undefined;
   private released = false;
   private hasCounted = false;
 
-  constructor(resources: Resources, endpoint: EndpointState, detector: OutlierDetector | undefined) {
+  constructor(cluster: Cluster, resources: Resources, endpoint: EndpointState, detector: OutlierDetector | undefined) {
+    this.cluster = cluster;
     this.resources = resources;
     this.endpoint = endpoint;
     this.detector = detector;

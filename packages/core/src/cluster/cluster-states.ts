@@ -1,4 +1,5 @@
 import type { Clock, Random, Timer } from '../ports.ts';
+import { AggregateCluster } from './aggregate-cluster.ts';
 import type { Cluster } from './cluster.ts';
 import type { ClusterSpec, EndpointSpec } from './cluster-spec.ts';
 import { ClusterState } from './cluster-state.ts';
@@ -14,7 +15,7 @@ export interface ClusterStatesEnv {
 /** The run-time state of all clusters, keyed by name: a push adopts it, so that loads, ejections and counters survive. */
 export class ClusterStates {
   private readonly env: ClusterStatesEnv;
-  private states = new Map<string, ClusterState>();
+  private states = new Map<string, ClusterState | AggregateCluster>();
   private specs = new Map<string, ClusterSpec>();
   private readonly resolving = new Map<string, DnsCluster>();
 
@@ -24,15 +25,17 @@ export class ClusterStates {
 
   /** The live clusters of these specs. A spec that is the same object as before costs nothing. */
   adopt(specs: Iterable<ClusterSpec>): ReadonlyMap<string, Cluster> {
-    const states = new Map<string, ClusterState>();
+    const states = new Map<string, ClusterState | AggregateCluster>();
     const next = new Map<string, ClusterSpec>();
     for (const spec of specs) {
       let state = this.states.get(spec.name);
-      if (state === undefined) state = new ClusterState(spec, this.env);
-      else if (this.specs.get(spec.name) !== spec) state.update(spec);
+      if (state === undefined || (state.kind === 'aggregate') !== (spec.kind === 'aggregate')) {
+        state?.close();
+        state = this.create(spec);
+      } else if (this.specs.get(spec.name) !== spec) state.update(spec);
       states.set(spec.name, state);
       next.set(spec.name, spec);
-      this.resolve(spec, state);
+      if (!(state instanceof AggregateCluster)) this.resolve(spec, state);
     }
     for (const [name, state] of this.states) {
       if (states.has(name)) continue;
@@ -48,6 +51,11 @@ export class ClusterStates {
   close(): void {
     for (const dns of this.resolving.values()) dns.close();
     for (const state of this.states.values()) state.close();
+  }
+
+  private create(spec: ClusterSpec): ClusterState | AggregateCluster {
+    if (spec.kind !== 'aggregate') return new ClusterState(spec, this.env);
+    return new AggregateCluster(spec, this.env.random, (name) => this.states.get(name));
   }
 
   private resolve(spec: ClusterSpec, state: ClusterState): void {

@@ -118,6 +118,8 @@ export interface ServiceRef {
 /** A taken place on an endpoint. Release it exactly once, at the end of the attempt's stream. */
 export interface Lease {
   readonly endpoint: Endpoint;
+  /** The endpoint's own, which of an aggregate is one of several. */
+  readonly cluster: Cluster;
   /** The breakers of the request's routing priority. */
   readonly resources: Resources;
   /** Response headers have come: outlier detection counts them now, as Envoy does. `grpcStatus` only when it stands in the headers. */
@@ -137,7 +139,7 @@ export interface AcquireOptions {
   readonly previousPrioritiesFrequency?: number | undefined;
 }
 
-export type ClusterKind = 'eds' | 'static' | 'strict_dns' | 'logical_dns' | 'original_dst' | 'blackhole';
+export type ClusterKind = 'eds' | 'static' | 'strict_dns' | 'logical_dns' | 'original_dst' | 'aggregate' | 'blackhole';
 
 /** Configuration of a cluster joined with its run-time state. */
 export interface Cluster {

@@ -11,11 +11,18 @@ import type { BalancerSpec, ClusterSpec } from './cluster-spec.ts';
 import type { EndpointState } from './endpoint-state.ts';
 import type { MatchCriteria } from './lb-metadata.ts';
 import { loadWithoutTried } from './previous-priorities.ts';
-import { availability, OVERPROVISIONING, type PriorityLoad, priorityLoad } from './priority-load.ts';
+import { availability, OVERPROVISIONING, type PriorityHosts, type PriorityLoad, priorityLoad } from './priority-load.ts';
 import { SubsetPicker } from './subset-picker.ts';
 
 type Pick = Balancer<EndpointState>;
 type Source = 'all' | 'healthy' | 'degraded';
+
+/** A priority that was chosen outside (aggregate clusters). */
+export interface Level {
+  readonly priority: number;
+  readonly source: Source;
+}
+
 type Load = Omit<PriorityLoad, 'panic'>;
 
 /** What a retry wants of the choice of a priority (previous_priorities). */
@@ -34,7 +41,16 @@ export interface PickRequest {
 
 export interface HostPicker {
   /** Undefined: no host may be picked (UH). `attempt` = reselection index within one pick. */
-  pick(request: PickRequest, attempt: number, tried?: TriedPriorities): EndpointState | undefined;
+  pick(request: PickRequest, attempt: number, tried?: TriedPriorities, level?: Level): EndpointState | undefined;
+}
+
+/** How many hosts there are of each priority, and how they are. */
+export function countHosts(hosts: readonly EndpointState[]): readonly PriorityHosts[] {
+  return groupByPriority(hosts).map((group) => ({
+    total: group.length,
+    healthy: group.filter((host) => host.usable).length,
+    degraded: group.filter(isDegraded).length,
+  }));
 }
 
 export interface PickerEnv {
@@ -60,13 +76,18 @@ export function buildPicker(spec: ClusterSpec, hosts: readonly EndpointState[], 
   const overprovisioning = spec.overprovisioningFactor ?? OVERPROVISIONING;
   const load = priorityLoad(counts, spec.panicThreshold, overprovisioning);
   const sourceOf = (priority: number, wanted: Source): Source => (load.panic[priority] ? 'all' : wanted);
+  const pickAt = (hash: bigint | undefined, attempt: number, { priority, source }: Level): EndpointState | undefined =>
+    groups[priority]?.balancer(sourceOf(priority, source))?.pick(hash, attempt);
   if (groups.length === 1 && load.healthy[0] === 100) {
     const only = groups[0]!.balancer(sourceOf(0, 'healthy'));
-    return { pick: ({ hash }, attempt) => only?.pick(hash, attempt) };
+    return {
+      pick: ({ hash }, attempt, _tried, level) => (level === undefined ? only?.pick(hash, attempt) : pickAt(hash, attempt, level)),
+    };
   }
   const hashed = isHashed(spec.balancer);
   return {
-    pick: ({ hash }, attempt, tried) => {
+    pick: ({ hash }, attempt, tried, level) => {
+      if (level !== undefined) return pickAt(hash, attempt, level);
       const wanted = hashed ? (hash ?? randomHash(env.random)) : undefined;
       const draw = wanted === undefined ? Math.floor(env.random() * 100) : Number(wanted % 100n);
       const now = tried === undefined ? load : loadWithoutTried(load, availability(counts, overprovisioning), tried.tried, tried.frequency);
@@ -77,7 +98,7 @@ export function buildPicker(spec: ClusterSpec, hosts: readonly EndpointState[], 
 }
 
 /** `percentile` 1 to 100 over the healthy shares, then the degraded ones; they add up to 100. */
-function choosePriority({ healthy, degraded }: Load, percentile: number): readonly [number, Source] {
+export function choosePriority({ healthy, degraded }: Load, percentile: number): readonly [number, Source] {
   let reached = 0;
   for (let priority = 0; priority < healthy.length; priority++) {
     reached += healthy[priority]!;
@@ -97,6 +118,10 @@ function groupByPriority(hosts: readonly EndpointState[]): EndpointState[][] {
     groups[host.priority]!.push(host);
   }
   return groups;
+}
+
+function isDegraded(host: EndpointState): boolean {
+  return host.health === 'DEGRADED' && !host.ejected;
 }
 
 type HashedSpec = Extract<BalancerSpec, { readonly kind: 'ring_hash' | 'maglev' }>;
@@ -119,7 +144,7 @@ class PriorityGroup {
     this.env = env;
     this.all = all;
     this.healthy = all.filter((host) => host.usable);
-    this.degraded = all.filter((host) => host.health === 'DEGRADED' && !host.ejected);
+    this.degraded = all.filter(isDegraded);
   }
 
   balancer(source: Source): Pick | undefined {

@@ -1,5 +1,5 @@
 import type { EndpointState } from './endpoint-state.ts';
-import type { HostPicker, PickRequest, TriedPriorities } from './host-picker.ts';
+import type { HostPicker, Level, PickRequest, TriedPriorities } from './host-picker.ts';
 import { canonical, criteriaOf, type MatchCriteria, mergeCriteria } from './lb-metadata.ts';
 import type { SubsetFallback, SubsetSelector, SubsetSpec } from './subset-spec.ts';
 
@@ -30,8 +30,8 @@ export class SubsetPicker implements HostPicker {
     for (const selector of this.selectors.values()) this.divide(selector);
   }
 
-  pick(request: PickRequest, attempt: number, tried?: TriedPriorities): EndpointState | undefined {
-    const pickFrom: PickFrom = (picker) => picker?.pick(request, attempt, tried);
+  pick(request: PickRequest, attempt: number, tried?: TriedPriorities, level?: Level): EndpointState | undefined {
+    const pickFrom: PickFrom = (picker) => picker?.pick(request, attempt, tried, level);
     const wanted = request.metadata?.get('envoy.lb');
     const criteria = wanted === undefined ? request.criteria : mergeCriteria(request.criteria, criteriaOf(wanted));
     for (const alternative of this.alternatives(criteria)) {

@@ -128,6 +128,7 @@ export class WatchedCluster implements Cluster {
     let answer: TestOutcome | undefined;
     return {
       endpoint: lease.endpoint,
+      cluster: lease.cluster,
       resources: lease.resources,
       answered: (status, grpcStatus) => {
         answer = { kind: 'response', status, grpcStatus };

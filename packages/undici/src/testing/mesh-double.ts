@@ -138,6 +138,7 @@ export class TestCluster implements Cluster {
     let answer: TestOutcome | undefined;
     return {
       endpoint,
+      cluster: this,
       resources: this.resources,
       answered: (status, grpcStatus) => {
         answer = { kind: 'response', status, grpcStatus };
