@@ -1,3 +1,4 @@
+import { BinaryWriter } from '@bufbuild/protobuf/wire';
 import type { Any } from './generated/google/protobuf/any.ts';
 import { messageTypeRegistry } from './generated/typeRegistry.ts';
 import { typeName, typeUrlOf } from './type-urls.ts';
@@ -5,13 +6,26 @@ import { typeName, typeUrlOf } from './type-urls.ts';
 /** What every generated message object offers and this package needs. */
 export interface MessageCodec<T> {
   readonly $type: string;
-  encode(message: T): { finish(): Uint8Array };
+  encode(message: T, writer?: BinaryWriter): { finish(): Uint8Array };
   decode(bytes: Uint8Array): T;
+}
+
+/** Its buffer grows to the largest message and is used again: a writer of its own for each message costs more than the writing. */
+const writer = new BinaryWriter();
+
+/** The bytes of a message, in a buffer of just their size. */
+export function encodeMessage<T>(codec: MessageCodec<T>, message: T): Uint8Array {
+  try {
+    return codec.encode(message, writer).finish();
+  } catch (error) {
+    writer.finish(); // Forgets what was written of it.
+    throw error;
+  }
 }
 
 /** Packs a message: `packAny(Cluster, cluster)`. */
 export function packAny<T>(codec: MessageCodec<T>, message: T): Any {
-  return { typeUrl: typeUrlOf(codec.$type), value: codec.encode(message).finish() as Any['value'] };
+  return { typeUrl: typeUrlOf(codec.$type), value: encodeMessage(codec, message) as Any['value'] };
 }
 
 /** Unpacks a message of a known type. Throws when the Any holds another type or does not parse. */

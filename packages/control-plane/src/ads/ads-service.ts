@@ -1,51 +1,52 @@
 import grpc from '@grpc/grpc-js';
-import { DeltaDiscoveryRequest, DeltaDiscoveryResponse, DiscoveryRequest, DiscoveryResponse } from '@ripstop/xds-api';
+import { DeltaDiscoveryRequest, DiscoveryRequest } from '@ripstop/xds-api';
 import type { Attestation, AttestedCall } from '../ca/attest/attestation.ts';
 import type { WorkloadAccount } from '../ca/token-issuer.ts';
 import type { PushContext } from '../push/push-context.ts';
 import { AdsStream, type AdsStreamOptions, type WireRequest } from './ads-stream.ts';
-import type { Codec } from './codec.ts';
+import { BytePool } from './byte-pool.ts';
+import type { Codec, Out } from './codec.ts';
 import { DeltaCodec } from './delta.ts';
 import { SotwCodec } from './sotw.ts';
+import { Turn, Turns } from './turns.ts';
 import type { XdsSession } from './xds-session.ts';
 
 const PREFIX = '/envoy.service.discovery.v3.AggregatedDiscoveryService/';
 
-interface WireCodec<T> {
+interface Decoder<T> {
   decode(bytes: Uint8Array): T;
   encode(message: T): { finish(): Uint8Array };
 }
 
-function method<Request, Response>(
-  name: string,
-  request: WireCodec<Request>,
-  response: WireCodec<Response>,
-): grpc.MethodDefinition<Request, Response> {
+/** Responses are encoded before: what clients have in common is put in as it is (wire.ts). */
+function method<Request>(name: string, request: Decoder<Request>): grpc.MethodDefinition<Request, Buffer> {
   return {
     path: PREFIX + name,
     requestStream: true,
     responseStream: true,
     requestSerialize: (message) => Buffer.from(request.encode(message).finish()),
     requestDeserialize: (bytes) => request.decode(bytes),
-    responseSerialize: (message) => Buffer.from(response.encode(message).finish()),
-    responseDeserialize: (bytes) => response.decode(bytes),
+    responseSerialize: (bytes) => bytes,
+    responseDeserialize: (bytes) => bytes,
   };
 }
 
 const METHODS = {
-  StreamAggregatedResources: method('StreamAggregatedResources', DiscoveryRequest, DiscoveryResponse),
-  DeltaAggregatedResources: method('DeltaAggregatedResources', DeltaDiscoveryRequest, DeltaDiscoveryResponse),
+  StreamAggregatedResources: method('StreamAggregatedResources', DiscoveryRequest),
+  DeltaAggregatedResources: method('DeltaAggregatedResources', DeltaDiscoveryRequest),
 };
-
-type Call<Request> = grpc.ServerDuplexStream<Request, DiscoveryResponse> | grpc.ServerDuplexStream<Request, DeltaDiscoveryResponse>;
 
 /** ADS on gRPC, delta and state of the world, for any number of servers (plaintext and TLS). */
 export class AdsService {
   private readonly options: AdsStreamOptions;
   private readonly streams = new Set<{ readonly session: XdsSession | undefined }>();
 
+  private readonly turns: Turns;
+  private readonly pool = new BytePool();
+
   constructor(options: AdsStreamOptions) {
     this.options = options;
+    this.turns = new Turns(options.scheduler);
   }
 
   get sessions(): XdsSession[] {
@@ -55,11 +56,11 @@ export class AdsService {
   /** With `attestation` only callers that prove who they are are served, and only as that. */
   addTo(server: grpc.Server, attestation: Attestation | undefined): void {
     server.addService(METHODS, {
-      StreamAggregatedResources: (call: grpc.ServerDuplexStream<DiscoveryRequest, DiscoveryResponse>) => {
-        void this.open(call, attestation, new SotwCodec((message) => call.write(message)));
+      StreamAggregatedResources: (call: grpc.ServerDuplexStream<DiscoveryRequest, Buffer>) => {
+        void this.open(call, attestation, (out) => new SotwCodec(out));
       },
-      DeltaAggregatedResources: (call: grpc.ServerDuplexStream<DeltaDiscoveryRequest, DeltaDiscoveryResponse>) => {
-        void this.open(call, attestation, new DeltaCodec((message) => call.write(message)));
+      DeltaAggregatedResources: (call: grpc.ServerDuplexStream<DeltaDiscoveryRequest, Buffer>) => {
+        void this.open(call, attestation, (out) => new DeltaCodec(out));
       },
     });
   }
@@ -68,10 +69,14 @@ export class AdsService {
     for (const { session } of this.streams) session?.update(push);
   }
 
+  close(): void {
+    this.turns.close();
+  }
+
   private async open<Request extends WireRequest>(
-    call: Call<Request>,
+    call: grpc.ServerDuplexStream<Request, Buffer>,
     attestation: Attestation | undefined,
-    codec: Codec<Request>,
+    codecOf: (out: Out) => Codec<Request>,
   ): Promise<void> {
     const fail = (code: grpc.status, details: string): void => {
       call.emit('error', { code, details, message: details });
@@ -84,13 +89,30 @@ export class AdsService {
       return;
     }
     if (call.cancelled) return;
-    this.serve(call, new AdsStream(this.options, account, codec, fail));
+    const turn = new Turn(this.turns);
+    const codec = codecOf(this.outOf(call, turn));
+    this.serve(call, turn, new AdsStream(this.options, { account, codec, fail, whenItIsMyTurn: (work) => turn.take(work) }));
   }
 
-  private serve<Request extends WireRequest>(call: Call<Request>, stream: AdsStream<Request>): void {
+  private outOf(call: grpc.ServerDuplexStream<unknown, Buffer>, turn: Turn): Out {
+    return {
+      take: (length) => this.pool.take(length),
+      write: (bytes) => {
+        turn.wrote(bytes.length);
+        // grpc-js has copied it when it was flushed.
+        call.write(bytes, () => {
+          turn.read(bytes.length);
+          this.pool.give(bytes);
+        });
+      },
+    };
+  }
+
+  private serve<Request extends WireRequest>(call: grpc.ServerDuplexStream<Request, Buffer>, turn: Turn, stream: AdsStream<Request>): void {
     this.streams.add(stream);
     const end = (clean: boolean, reason: string): void => {
       this.streams.delete(stream);
+      turn.end();
       stream.end(clean, reason);
     };
     call.on('data', (request: Request) => stream.receive(request));

@@ -29,7 +29,16 @@ export interface WireRequest {
 }
 
 /** Ends the stream with this status. */
-export type Fail = (code: grpc.status, details: string) => void;
+type Fail = (code: grpc.status, details: string) => void;
+
+/** What belongs to one connection. */
+export interface Wire<Request> {
+  /** Who the token speaks for; undefined on the plaintext port, where everybody is believed. */
+  readonly account: WorkloadAccount | undefined;
+  readonly codec: Codec<Request>;
+  readonly fail: Fail;
+  readonly whenItIsMyTurn: (work: () => void) => void;
+}
 
 /** A request that ends its stream. */
 class Refused extends Error {
@@ -45,17 +54,12 @@ class Refused extends Error {
 export class AdsStream<Request extends WireRequest> {
   session: XdsSession | undefined;
   private readonly options: AdsStreamOptions;
-  /** Who the token speaks for; undefined on the plaintext port, where everybody is believed. */
-  private readonly account: WorkloadAccount | undefined;
-  private readonly codec: Codec<Request>;
-  private readonly fail: Fail;
+  private readonly wire: Wire<Request>;
   private ended = false;
 
-  constructor(options: AdsStreamOptions, account: WorkloadAccount | undefined, codec: Codec<Request>, fail: Fail) {
+  constructor(options: AdsStreamOptions, wire: Wire<Request>) {
     this.options = options;
-    this.account = account;
-    this.codec = codec;
-    this.fail = fail;
+    this.wire = wire;
   }
 
   receive(request: Request): void {
@@ -67,7 +71,7 @@ export class AdsStream<Request extends WireRequest> {
       else this.request(this.session, request);
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
-      this.fail(error.code, error.message);
+      this.wire.fail(error.code, error.message);
     }
   }
 
@@ -88,9 +92,10 @@ export class AdsStream<Request extends WireRequest> {
       node,
       push: current(),
       scheduler,
-      stateOfTheWorld: this.codec.stateOfTheWorld,
+      whenItIsMyTurn: this.wire.whenItIsMyTurn,
+      stateOfTheWorld: this.wire.codec.stateOfTheWorld,
       send: (response) => {
-        if (!this.ended) this.codec.respond(response);
+        if (!this.ended) this.wire.codec.respond(response);
       },
       onRefused: (typeUrl, reason) => onRefused(node, typeUrl, reason),
       onProblem: (typeUrl, error) => onProblem(node, typeUrl, error),
@@ -100,7 +105,7 @@ export class AdsStream<Request extends WireRequest> {
   }
 
   private request(session: XdsSession, request: Request): void {
-    const read = this.codec.read(request, session.lastNonce(request.typeUrl));
+    const read = this.wire.codec.read(request, session.lastNonce(request.typeUrl));
     if (read !== undefined) session.request(read);
     else session.answer(request.typeUrl, request.responseNonce, errorOf(request.errorDetail));
   }
@@ -109,7 +114,7 @@ export class AdsStream<Request extends WireRequest> {
   private health(node: ProxyNode | undefined, error: string | undefined): void {
     const { registry } = this.options;
     const current = node ?? this.session!.node;
-    const problem = registry.health({ owner: this, node: current, verified: this.account !== undefined, error });
+    const problem = registry.health({ owner: this, node: current, verified: this.wire.account !== undefined, error });
     if (problem !== undefined) throw new Refused(grpc.status.PERMISSION_DENIED, problem);
   }
 
@@ -126,7 +131,7 @@ export class AdsStream<Request extends WireRequest> {
 
   /** A node that names no account is taken for its token's. */
   private identified(node: ProxyNode): ProxyNode {
-    const { account } = this;
+    const { account } = this.wire;
     if (account === undefined) return node;
     const claimed = node.serviceAccount === '' ? account.serviceAccount : node.serviceAccount;
     if (account.namespace !== node.namespace || account.serviceAccount !== claimed) {

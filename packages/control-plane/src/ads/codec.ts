@@ -1,5 +1,12 @@
 import type { Status } from '@ripstop/xds-api';
 import type { SessionRequest, SessionResponse } from './session-messages.ts';
+import type { Take } from './wire.ts';
+
+/** Where responses go. */
+export interface Out {
+  readonly take: Take;
+  readonly write: (bytes: Buffer) => void;
+}
 
 /** How one protocol variant is read and written. */
 export interface Codec<Request> {

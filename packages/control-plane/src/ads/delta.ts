@@ -1,17 +1,17 @@
 import type { DeltaDiscoveryRequest } from '@ripstop/xds-api';
-import { DeltaDiscoveryResponse } from '@ripstop/xds-api';
 import { NAMED_TYPES } from '../translate/translate.ts';
-import { type Codec, errorOf } from './codec.ts';
+import { type Codec, errorOf, type Out } from './codec.ts';
 import type { SessionRequest, SessionResponse } from './session-messages.ts';
+import { deltaBytes } from './wire.ts';
 
 /** Incremental xDS: requests carry changes of the subscription, responses what changed and what is gone. */
 export class DeltaCodec implements Codec<DeltaDiscoveryRequest> {
   readonly stateOfTheWorld = false;
   private readonly seen = new Set<string>();
-  private readonly write: (message: DeltaDiscoveryResponse) => void;
+  private readonly out: Out;
 
-  constructor(write: (message: DeltaDiscoveryResponse) => void) {
-    this.write = write;
+  constructor(out: Out) {
+    this.out = out;
   }
 
   read(request: DeltaDiscoveryRequest): SessionRequest {
@@ -30,15 +30,7 @@ export class DeltaCodec implements Codec<DeltaDiscoveryRequest> {
     };
   }
 
-  respond({ typeUrl, nonce, version, changed, removed }: SessionResponse): void {
-    this.write(
-      DeltaDiscoveryResponse.fromPartial({
-        typeUrl,
-        nonce,
-        systemVersionInfo: version,
-        resources: changed.map((resource) => ({ name: resource.name, version: resource.version, resource: resource.any })),
-        removedResources: [...removed],
-      }),
-    );
+  respond(response: SessionResponse): void {
+    this.out.write(deltaBytes(response, this.out.take));
   }
 }

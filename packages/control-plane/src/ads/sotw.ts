@@ -1,8 +1,8 @@
 import type { DiscoveryRequest } from '@ripstop/xds-api';
-import { DiscoveryResponse } from '@ripstop/xds-api';
 import { NAMED_TYPES } from '../translate/translate.ts';
-import { type Codec, errorOf } from './codec.ts';
+import { type Codec, errorOf, type Out } from './codec.ts';
 import type { SessionRequest, SessionResponse } from './session-messages.ts';
+import { sotwBytes } from './wire.ts';
 
 /**
  * State of the world: requests carry all names each time; CDS and LDS responses carry everything, EDS and RDS what changed. A client
@@ -11,10 +11,10 @@ import type { SessionRequest, SessionResponse } from './session-messages.ts';
 export class SotwCodec implements Codec<DiscoveryRequest> {
   readonly stateOfTheWorld = true;
   private readonly names = new Map<string, ReadonlySet<string>>();
-  private readonly write: (message: DiscoveryResponse) => void;
+  private readonly out: Out;
 
-  constructor(write: (message: DiscoveryResponse) => void) {
-    this.write = write;
+  constructor(out: Out) {
+    this.out = out;
   }
 
   /** Undefined for a request that answers an older response than the last: the client has not seen that one yet. */
@@ -39,9 +39,9 @@ export class SotwCodec implements Codec<DiscoveryRequest> {
     };
   }
 
-  respond({ typeUrl, nonce, version, changed, all }: SessionResponse): void {
-    const resources = NAMED_TYPES.has(typeUrl) ? changed : all;
-    this.write(DiscoveryResponse.fromPartial({ typeUrl, nonce, versionInfo: version, resources: resources.map(({ any }) => any) }));
+  respond(response: SessionResponse): void {
+    const resources = NAMED_TYPES.has(response.typeUrl) ? response.changed : response.all;
+    this.out.write(sotwBytes(response, resources, this.out.take));
   }
 
   /** Types of which the client has named something. */

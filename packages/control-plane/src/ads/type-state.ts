@@ -1,8 +1,12 @@
-import { contentVersion, type EncodedResource } from './encoded-resource.ts';
+import { Digest, shareOf } from '../translate/digest.ts';
+import type { EncodedResource } from './encoded-resource.ts';
 import type { Refusal, SessionRequest, TypeStatus } from './session-messages.ts';
 
-/** A response that the client has not answered: the resources in it and their versions ('' = removed). */
-type Unanswered = ReadonlyMap<string, string>;
+/** A response that the client has not answered. */
+interface Unanswered {
+  readonly changed: readonly EncodedResource[];
+  readonly removed: readonly string[];
+}
 
 /** A client that never answers must not fill the memory. */
 const MAX_UNANSWERED = 64;
@@ -25,10 +29,14 @@ export class TypeState {
   private sentNonce = '';
   private answeredNonce = '';
   private version = '';
+  private readonly digest = new Digest();
+  /** What the last response of a type that is sent whole was made of. */
+  list: readonly EncodedResource[] = [];
 
   constructor(typeUrl: string, initialVersions: Readonly<Record<string, string>>) {
     this.typeUrl = typeUrl;
     this.versions = new Map(Object.entries(initialVersions));
+    for (const [name, version] of this.versions) this.digest.add(shareOf(name, version));
   }
 
   /** Nonce of the last response; '' before the first. */
@@ -75,7 +83,7 @@ export class TypeState {
       else if (this.names.delete(name) && this.wildcard) names.add(name); // Still asked for by "*": the client must hear of it again.
     }
     if (!this.wildcard && (unsubscribe.length > 0 || this.sentNonce === '')) {
-      for (const name of this.versions.keys()) if (!this.names.has(name)) this.versions.delete(name);
+      for (const name of this.versions.keys()) if (!this.names.has(name)) this.drop(name);
       for (const name of this.refused.keys()) if (!this.names.has(name)) this.refused.delete(name);
     }
     return { names, all };
@@ -87,13 +95,16 @@ export class TypeState {
 
   /** Takes down what goes out under this nonce; answers the version of the type as a whole. */
   record(nonce: string, changed: readonly EncodedResource[], removed: readonly string[]): string {
-    for (const { name, version } of changed) this.versions.set(name, version);
-    for (const name of removed) this.versions.delete(name);
+    for (const { name, version, share } of changed) {
+      this.drop(name);
+      this.versions.set(name, version);
+      this.digest.add(share);
+    }
+    for (const name of removed) this.drop(name);
     this.sentNonce = nonce;
-    this.unanswered.set(nonce, new Map([...changed.map(({ name, version }) => [name, version] as const), ...removed.map(gone)]));
+    this.unanswered.set(nonce, { changed, removed });
     if (this.unanswered.size > MAX_UNANSWERED) this.unanswered.delete(this.unanswered.keys().next().value!);
-    const lines = [...this.versions].map(([name, version]) => `${name} ${version}`);
-    this.version = contentVersion(lines.sort().join('\n'));
+    this.version = this.digest.toString();
     return this.version;
   }
 
@@ -106,19 +117,28 @@ export class TypeState {
       if (older === nonce) break;
     }
     this.answeredNonce = nonce;
-    for (const name of response.keys()) this.refused.delete(name);
+    if (this.refused.size > 0) for (const name of namesOf(response)) this.refused.delete(name);
     if (error !== undefined) this.refuse(response, error);
     return true;
   }
 
   /** A NACK is about a whole response; its text mostly says which resources it means. */
   private refuse(response: Unanswered, reason: string): void {
-    const meant = [...response.keys()].filter((name) => reason.includes(name));
-    const names = meant.length > 0 ? meant : [...response.keys()];
-    for (const name of names.length > 0 ? names : ['']) this.refused.set(name, { name, version: response.get(name) ?? '', reason });
+    const names = namesOf(response);
+    const meant = names.filter((name) => reason.includes(name));
+    const versions = new Map(response.changed.map(({ name, version }) => [name, version]));
+    for (const name of meant.length > 0 ? meant : names.length > 0 ? names : [''])
+      this.refused.set(name, { name, version: versions.get(name) ?? '', reason });
+  }
+
+  private drop(name: string): void {
+    const version = this.versions.get(name);
+    if (version === undefined) return;
+    this.versions.delete(name);
+    this.digest.remove(shareOf(name, version));
   }
 }
 
-function gone(name: string): [string, string] {
-  return [name, ''];
+function namesOf({ changed, removed }: Unanswered): string[] {
+  return [...changed.map(({ name }) => name), ...removed];
 }

@@ -4,8 +4,8 @@ import type { PushContext } from '../push/push-context.ts';
 import type { Scheduler } from '../registry/workload-registry.ts';
 import type { GrpcNote } from '../translate/grpc/notes.ts';
 import { grpcNotes } from '../translate/grpc/translate-grpc.ts';
-import { NAMED_TYPES } from '../translate/translate.ts';
-import { type EncodedResource, encodeResources } from './encoded-resource.ts';
+import type { EncodedResource } from './encoded-resource.ts';
+import { NodeResults } from './node-results.ts';
 import type { SessionRequest, SessionResponse, TypeStatus } from './session-messages.ts';
 import { TypeState } from './type-state.ts';
 
@@ -16,15 +16,24 @@ export interface SessionOptions {
   /** State of the world: a CDS or LDS response says everything that exists, so what it leaves out is gone. */
   readonly stateOfTheWorld: boolean;
   readonly send: (response: SessionResponse) => void;
+  /** Runs work when it is this client's turn: others must be served too, and this one must have read what it was sent. Default: now. */
+  readonly whenItIsMyTurn?: (work: () => void) => void;
   readonly onRefused: (typeUrl: string, reason: string) => void;
   /** A type that cannot be translated; what the client has of it stays. */
   readonly onProblem: (typeUrl: string, error: unknown) => void;
 }
 
-/** How one type is answered. */
-interface Scope {
-  /** Only these names are looked at. */
-  readonly only?: ReadonlySet<string>;
+/** What there is of a type, as far as it was looked at. */
+interface Found {
+  readonly resources: readonly EncodedResource[];
+  /** What was looked at; undefined: everything. */
+  readonly names: ReadonlySet<string> | undefined;
+  /** What there was of a type that is sent whole. */
+  readonly before: readonly EncodedResource[];
+}
+
+/** How it is sent. */
+interface Manner {
   /** Sent even if the client has that version. */
   readonly force?: ReadonlySet<string>;
   /** Said to be gone if they do not exist, though the client was never given them. */
@@ -35,11 +44,10 @@ interface Scope {
   readonly keep?: boolean;
 }
 
-/** What a response was made of. */
-interface Answered {
-  /** All that exists; undefined when it could not be translated. */
-  readonly all: readonly EncodedResource[] | undefined;
+interface Sent {
   readonly changed: readonly EncodedResource[];
+  /** Those of them that the client did not have. */
+  readonly added: readonly EncodedResource[];
 }
 
 /** How long a push waits for a client to take new clusters before it sends the routes that use them. */
@@ -56,9 +64,9 @@ export class XdsSession {
   readonly node: ProxyNode;
   private readonly options: SessionOptions;
   private readonly types = new Map<string, TypeState>();
+  private readonly results: NodeResults;
   /** What requests are answered from; `next` follows when it has been sent in order. */
   private push: PushContext;
-  private previous: PushContext;
   private next: PushContext;
   private pushing = false;
   private nonces = 0;
@@ -68,8 +76,8 @@ export class XdsSession {
   constructor(options: SessionOptions) {
     this.options = options;
     this.node = options.node;
+    this.results = new NodeResults(options.node);
     this.push = options.push;
-    this.previous = options.push;
     this.next = options.push;
   }
 
@@ -112,16 +120,17 @@ export class XdsSession {
     }
     const { names, all } = state.subscribe(request);
     // On the first request of a type the client says what it holds: that is not sent again.
-    const force = first ? NOTHING : names;
-    if (all) this.respond(typeUrl, state, { force, asked: names, always: true });
-    else if (names.size > 0) this.respond(typeUrl, state, { only: names, force, always: true });
+    const manner = { force: first ? NOTHING : names, asked: names, always: true };
+    if (all || names.size > 0) this.inTurn(() => this.reply(typeUrl, state, all ? undefined : names, manner));
     this.wake?.();
   }
 
   /** New configuration: sends what differs, in order. Pushes that come while one is under way become one. */
   update(push: PushContext): void {
     this.next = push;
-    if (!this.pushing) void this.run();
+    if (this.pushing) return;
+    this.pushing = true;
+    this.inTurn(() => void this.run());
   }
 
   close(): void {
@@ -129,50 +138,81 @@ export class XdsSession {
     this.wake?.();
   }
 
-  /** Sends what there is to say about one type; answers what there is, and what was sent of it. */
-  private respond(typeUrl: string, state: TypeState, scope: Scope): Answered {
-    const { only, force = NOTHING, asked = NOTHING, always = false, keep = false } = scope;
-    const all = this.encode(typeUrl, this.push, only !== undefined && NAMED_TYPES.has(typeUrl) ? only : state.names, state);
-    if (all === undefined || this.closed) return { all: undefined, changed: [] };
-    const changed = all.filter(
-      ({ name, version }) => (only === undefined || only.has(name)) && (force.has(name) || state.versions.get(name) !== version),
-    );
-    const present = new Set(all.map(({ name }) => name));
-    const gone = [...(only ?? new Set([...state.versions.keys(), ...asked]))].filter((name) => !present.has(name));
-    const removed = keep ? [] : gone;
-    if (changed.length === 0 && removed.length === 0 && !always) return { all, changed };
-    const nonce = `${++this.nonces}`;
-    const version = state.record(nonce, changed, removed);
-    const kept = keep && this.options.stateOfTheWorld && gone.length > 0 ? this.stillThere(typeUrl, state, gone) : [];
-    this.options.send({ typeUrl, nonce, version, changed, all: [...all, ...kept], removed });
-    return { all, changed };
+  private inTurn(work: () => void): void {
+    const { whenItIsMyTurn } = this.options;
+    if (whenItIsMyTurn === undefined) work();
+    else whenItIsMyTurn(work);
   }
 
-  private encode(typeUrl: string, push: PushContext, names: Iterable<string>, state: TypeState): EncodedResource[] | undefined {
+  private reply(typeUrl: string, state: TypeState, names: ReadonlySet<string> | undefined, manner: Manner): void {
+    const found = this.find(typeUrl, state, names);
+    if (found !== undefined) this.respond(typeUrl, state, found, manner);
+  }
+
+  /** Undefined when a type cannot be translated. */
+  private find(typeUrl: string, state: TypeState, names: ReadonlySet<string> | undefined): Found | undefined {
     try {
-      const found = encodeResources(typeUrl, this.node, push, [...names]);
-      return NAMED_TYPES.has(typeUrl) || state.wildcard ? found : found.filter(({ name }) => state.wants(name));
+      const before = state.list;
+      if (!this.results.isWhole(typeUrl))
+        return { resources: this.results.named(typeUrl, this.push, names ?? state.names), names: names ?? state.names, before };
+      const list = this.results.whole(typeUrl, this.push, [...state.names]);
+      const everything = state.wildcard || this.node.dialect === 'grpc';
+      state.list = everything ? list : list.filter(({ name }) => state.wants(name));
+      return { resources: state.list, names, before };
     } catch (error) {
       this.options.onProblem(typeUrl, error);
       return undefined;
     }
   }
 
-  /** Resources of the push before this one that the client must not lose yet. */
-  private stillThere(typeUrl: string, state: TypeState, gone: readonly string[]): EncodedResource[] {
-    const names = new Set(gone);
-    return (this.encode(typeUrl, this.previous, state.names, state) ?? []).filter(({ name }) => names.has(name));
+  /** What a push may have to say about a type; undefined when it has nothing. `more`: names to look at in any case. */
+  private news(typeUrl: string, since: PushContext, more: readonly string[] = []): Found | undefined {
+    const state = this.types.get(typeUrl);
+    if (state === undefined) return undefined;
+    if (this.results.isWhole(typeUrl)) {
+      const found = this.find(typeUrl, state, undefined);
+      return found?.resources === found?.before && state.versions.size === found?.resources.length ? undefined : found;
+    }
+    const changed = this.results.changed(typeUrl, this.push, since);
+    if (changed === undefined) return this.find(typeUrl, state, undefined);
+    const names = both(changed, state.names);
+    for (const name of more) names.add(name);
+    return names.size === 0 ? undefined : this.find(typeUrl, state, names);
+  }
+
+  private respond(typeUrl: string, state: TypeState, { resources, names, before }: Found, manner: Manner): Sent {
+    const { force = NOTHING, asked = NOTHING, always = false, keep = false } = manner;
+    if (this.closed) return NOTHING_SENT;
+    const changed: EncodedResource[] = [];
+    const added: EncodedResource[] = [];
+    let held = 0;
+    for (const resource of resources) {
+      const { name, version } = resource;
+      const known = state.versions.get(name);
+      if (known !== undefined) held++;
+      if ((names !== undefined && !names.has(name)) || (known === version && !force.has(name))) continue;
+      changed.push(resource);
+      if (known === undefined) added.push(resource);
+    }
+    const whole = names === undefined && asked.size === 0;
+    const gone = whole && held === state.versions.size ? [] : missing(state, resources, names, asked);
+    const removed = keep ? [] : gone;
+    if (changed.length === 0 && removed.length === 0 && !always) return NOTHING_SENT;
+    const nonce = `${++this.nonces}`;
+    const version = state.record(nonce, changed, removed);
+    this.options.send({ typeUrl, nonce, version, changed, all: keep ? [...resources, ...these(gone, before)] : resources, removed });
+    return { changed, added };
   }
 
   private async run(): Promise<void> {
-    this.pushing = true;
     try {
       while (this.push !== this.next && !this.closed) {
         // A slow client gets what is newest when it is ready, instead of everything that it has missed.
         if (!this.settled) await this.until(() => this.settled, ANSWER_MS);
-        this.previous = this.push;
+        const since = this.push;
         this.push = this.next;
-        await this.pushTypes();
+        await this.pushTypes(since);
+        if (this.push !== this.next) await new Promise<void>((resolve) => this.inTurn(resolve));
       }
     } finally {
       this.pushing = false;
@@ -183,37 +223,36 @@ export class XdsSession {
     return [...this.types.values()].every(({ settled }) => settled);
   }
 
-  private async pushTypes(): Promise<void> {
-    const clusters = this.types.get(CLUSTER_TYPE_URL);
-    const endpoints = this.types.get(ENDPOINT_TYPE_URL);
-    if (clusters !== undefined) {
-      const known = new Set(clusters.versions.keys());
-      const { all, changed } = this.respond(CLUSTER_TYPE_URL, clusters, { keep: true });
-      const present = all === undefined ? known : new Set(all.map(({ name }) => name));
-      const leaving = new Set([...known].filter((name) => !present.has(name)));
-      const fresh = changed.map(({ endpointsName }) => endpointsName).filter((name) => endpoints?.names.has(name) === true);
-      // A cluster that leaves keeps its endpoints: routes still point to it.
-      if (endpoints !== undefined) {
-        const only = new Set([...endpoints.names].filter((name) => !leaving.has(name)));
-        this.respond(ENDPOINT_TYPE_URL, endpoints, { force: new Set(fresh), ...(leaving.size === 0 ? {} : { only }) });
-      }
-      const added = changed.filter(({ name }) => !known.has(name));
-      if (added.length > 0) await this.until(() => clusters.settled && this.hasEndpoints(added));
-    }
-    for (const typeUrl of clusters === undefined ? [ENDPOINT_TYPE_URL, ...LAST_TYPES] : LAST_TYPES) {
-      const state = this.types.get(typeUrl);
-      if (state !== undefined) this.respond(typeUrl, state, {});
-    }
+  private async pushTypes(since: PushContext): Promise<void> {
+    // Looked up before anything is waited for: later, other clients may be a push further, and what they share with them.
+    const clusters = this.news(CLUSTER_TYPE_URL, since);
+    const last = LAST_TYPES.map((typeUrl) => ({ typeUrl, found: this.news(typeUrl, since) }));
+    const leaving = clusters === undefined ? [] : missing(this.types.get(CLUSTER_TYPE_URL)!, clusters.resources, undefined, NOTHING);
+    const sent = this.send(CLUSTER_TYPE_URL, clusters, { keep: true });
+    // A client warms a changed cluster until its endpoints come, though they are the same.
+    const wanted = this.types.get(ENDPOINT_TYPE_URL)?.names ?? NOTHING;
+    const fresh = new Set(sent.changed.map(({ endpointsName }) => endpointsName).filter((name) => wanted.has(name)));
+    const endpoints = this.news(ENDPOINT_TYPE_URL, since, [...fresh]);
+    // A cluster that leaves keeps its endpoints: routes still point to it.
+    this.send(ENDPOINT_TYPE_URL, endpoints && without(endpoints, leaving), { force: fresh });
+    if (sent.added.length > 0) await this.until(() => this.isWarm(sent.added));
+    for (const { typeUrl, found } of last) this.send(typeUrl, found, {});
     // Clusters that nothing points to any more.
-    if (clusters !== undefined) this.respond(CLUSTER_TYPE_URL, clusters, {});
+    this.send(CLUSTER_TYPE_URL, clusters, {});
   }
 
-  /** The client has asked for the endpoints of new clusters, and has got them. */
-  private hasEndpoints(added: readonly EncodedResource[]): boolean {
+  private send(typeUrl: string, found: Found | undefined, manner: Manner): Sent {
+    const state = this.types.get(typeUrl);
+    return state === undefined || found === undefined ? NOTHING_SENT : this.respond(typeUrl, state, found, manner);
+  }
+
+  /** The client has taken new clusters, has asked for their endpoints, and has taken those. */
+  private isWarm(added: readonly EncodedResource[]): boolean {
+    if (this.types.get(CLUSTER_TYPE_URL)?.settled !== true) return false;
     const needed = added.filter(({ endpointsName }) => endpointsName !== '');
     if (needed.length === 0) return true;
     const endpoints = this.types.get(ENDPOINT_TYPE_URL);
-    return endpoints?.settled === true && needed.every(({ endpointsName }) => endpoints.names.has(endpointsName));
+    return endpoints?.settled === true && needed.every(({ endpointsName }) => endpoints.versions.has(endpointsName));
   }
 
   /** A client that never asks (it does not use the cluster, or it cannot) must not hold up the rest. */
@@ -234,4 +273,34 @@ export class XdsSession {
 }
 
 const NOTHING: ReadonlySet<string> = new Set();
+const NOTHING_SENT: Sent = { changed: [], added: [] };
 const LAST_TYPES = [LISTENER_TYPE_URL, ROUTE_TYPE_URL, SECRET_TYPE_URL];
+
+/** Names that the client has, or asked for just now, and that do not exist. */
+function missing(
+  { versions }: TypeState,
+  resources: readonly EncodedResource[],
+  names: ReadonlySet<string> | undefined,
+  asked: ReadonlySet<string>,
+): string[] {
+  const present = new Set(resources.map(({ name }) => name));
+  const candidates = names ?? new Set([...versions.keys(), ...asked]);
+  return [...candidates].filter((name) => !present.has(name) && (versions.has(name) || asked.has(name)));
+}
+
+function these(names: readonly string[], resources: readonly EncodedResource[]): EncodedResource[] {
+  if (names.length === 0) return [];
+  const wanted = new Set(names);
+  return resources.filter(({ name }) => wanted.has(name));
+}
+
+function without(found: Found, names: readonly string[]): Found {
+  if (names.length === 0) return found;
+  const leaving = new Set(names);
+  return { ...found, names: new Set([...(found.names ?? [])].filter((name) => !leaving.has(name))) };
+}
+
+function both(a: ReadonlySet<string>, b: ReadonlySet<string>): Set<string> {
+  const [few, many] = a.size < b.size ? [a, b] : [b, a];
+  return new Set([...few].filter((name) => many.has(name)));
+}

@@ -22,6 +22,7 @@ export class EndpointIndex {
   readonly sources: EndpointSources;
   private readonly services: readonly MeshService[];
   private readonly known = new Map<MeshServicePort, Known>();
+  private readonly touched: (service: MeshService) => boolean;
   private readonly stale: ReadonlyMap<MeshServicePort, Known>;
   /** The last that were worked out, of whichever push: they say what they were made of. */
   private readonly identities: WeakMap<MeshService, Identities>;
@@ -31,8 +32,9 @@ export class EndpointIndex {
     this.services = services;
     this.identities = before?.identities ?? new WeakMap();
     const stale = new Map<MeshServicePort, Known>();
+    const touched = before === undefined ? () => true : touchedBy(before.sources, sources);
+    this.touched = touched;
     if (before !== undefined) {
-      const touched = touchedBy(before.sources, sources);
       const live = services === before.services ? undefined : new Set(services.flatMap(({ ports }) => ports));
       for (const [port, entry] of before.known) {
         if (live?.has(port) === false) continue;
@@ -40,6 +42,11 @@ export class EndpointIndex {
       }
     }
     this.stale = stale;
+  }
+
+  /** A service whose endpoints are as they were. */
+  keeps(service: MeshService): boolean {
+    return !this.touched(service);
   }
 
   of(service: MeshService, port: MeshServicePort): readonly ServiceEndpoint[] {

@@ -5,7 +5,7 @@ import type { ProxyNode } from '../model/proxy-node.ts';
 import { proxyNodeOf } from '../model/proxy-node-of.ts';
 import { grpcNode } from '../testing/grpc-node.ts';
 import { sidecar } from '../testing/mesh.ts';
-import { type Draw, RandomMesh } from '../testing/random-mesh.ts';
+import { drawing, RandomMesh } from '../testing/random-mesh.ts';
 import { resourcesOfNode } from '../translate/node-resources.ts';
 import { PushContext } from './push-context.ts';
 
@@ -34,17 +34,6 @@ function namesOf(node: ProxyNode, push: PushContext): Map<string, string[]> {
       .filter(([first]) => first !== undefined)
       .map((list) => [list[0]!.typeUrl, list.map(({ name }) => name)]),
   );
-}
-
-/** Repeatable: the same seed draws the same. */
-function drawing(seed: number): Draw {
-  let state = seed;
-  return (below) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) % below;
-  };
 }
 
 describe('a push made of the one before', () => {

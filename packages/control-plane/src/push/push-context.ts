@@ -22,6 +22,7 @@ import type { ServiceEndpoint } from './endpoints.ts';
 import { type MeshConfig, meshConfigOf } from './mesh-config.ts';
 import { byAge, ObjectsByKind } from './objects-by-kind.ts';
 import { PeerAuthentications } from './peer-authentication.ts';
+import type { Changes } from './read-log.ts';
 import { Parts } from './reuse.ts';
 import { type MeshService, type MeshServicePort, selects } from './service.ts';
 import { Services } from './services.ts';
@@ -65,8 +66,8 @@ export class PushContext {
   readonly shared: SharedResults = new Shared();
   /** Counts the pushes of a lineage. */
   readonly generation: number;
-  /** Fields that are not the same as in the push before; undefined when there was none. */
-  readonly changedParts: ReadonlySet<string> | undefined;
+  /** What is not the same as in the push before; undefined when there was none. */
+  readonly changes: Changes | undefined;
   /** What the lineage remembers of earlier pushes. */
   readonly memory: Memory;
   private readonly parts: Parts;
@@ -111,7 +112,7 @@ export class PushContext {
     ]);
     this.backendBundles = parts.get('backendBundles', [gatewayApi], () => bundlesOf(gatewayApi.destinationRules));
     this.certificates = parts.get('certificates', [of('Secret'), of('ConfigMap')], () => byName([...of('Secret'), ...of('ConfigMap')]));
-    this.tokenKeys = tokenKeys;
+    this.tokenKeys = parts.get('tokenKeys', [...tokenKeys].flat(), () => tokenKeys);
     const policies = of<AuthorizationPolicySpec>('AuthorizationPolicy');
     const requestAuthentications = of<RequestAuthenticationSpec>('RequestAuthentication');
     const unenforced = parts.list('unenforced', objects.filter(closesWorkloads).sort(byAge));
@@ -134,7 +135,8 @@ export class PushContext {
     parts.finish();
     this.memory = before?.memory ?? new Memory();
     this.generation = before === undefined ? 0 : before.generation + 1;
-    this.changedParts = before === undefined ? undefined : changedFields(before, this);
+    const { endpointIndex } = this;
+    this.changes = before && this.memory.changes(changedFields(before, this), (service) => endpointIndex.keeps(service));
   }
 
   /** What a node is told about: services, rules, and what happens to other hosts. */
@@ -212,7 +214,7 @@ function byName(objects: readonly MeshObject[]): Map<string, MeshObject> {
   return new Map(objects.map((object) => [`${object.kind} ${object.metadata.namespace}/${object.metadata.name}`, object]));
 }
 
-function changedFields(before: PushContext, after: PushContext): Set<string> {
+function changedFields(before: PushContext, after: PushContext): string[] {
   const [old, now] = [before, after] as unknown as [Record<string, unknown>, Record<string, unknown>];
-  return new Set(Object.keys(now).filter((name) => old[name] !== now[name]));
+  return Object.keys(now).filter((name) => old[name] !== now[name]);
 }

@@ -1,13 +1,14 @@
 import type { PushContext } from './push-context.ts';
 import { isSame } from './reuse.ts';
+import type { MeshService } from './service.ts';
 
 /** Where something was looked up: found again in any push, undefined when it is not there any more. */
 export type Place = (push: PushContext) => unknown;
 
 /** One thing that a result was made of: a field, or what a lookup answered. */
 interface Read {
-  /** The fields of the push that it came from: while those are the same objects, so is what was read. */
-  readonly parts: readonly string[];
+  /** The fields of the push that it came from, a bit each: while those are the same objects, so is what was read. */
+  readonly parts: number;
   readonly place: Place;
   readonly name: string;
   /** Undefined for a field. */
@@ -23,8 +24,17 @@ interface InnerRead {
 /** What was read while one result was made. */
 export interface Recorded {
   readonly reads: readonly Read[];
-  readonly parts: ReadonlySet<string>;
+  readonly parts: number;
   readonly inner: readonly InnerRead[];
+}
+
+/** What is not the same as in the push before. */
+export interface Changes {
+  /** Fields of the push, a bit each. */
+  readonly parts: number;
+  readonly endpointPart: number;
+  /** A service whose endpoints were not touched. */
+  keepsEndpoints(service: MeshService): boolean;
 }
 
 /** A result, and everything that it was made of. */
@@ -49,10 +59,10 @@ export class Made<T = unknown> {
   /** Whether making it again in this push would give the same. */
   holds(push: PushContext): boolean {
     if (this.heldIn === push.generation) return true;
-    const changed = this.heldIn === push.generation - 1 ? push.changedParts : undefined;
+    const changed = this.heldIn === push.generation - 1 ? push.changes : undefined;
     const { reads, parts, inner } = this.recorded;
-    if (changed === undefined || meet(parts, changed))
-      for (const read of reads) if ((changed === undefined || meet(read.parts, changed)) && !isStill(read, push)) return false;
+    if (changed === undefined || (parts & changed.parts) !== 0)
+      for (const read of reads) if (mayDiffer(read, changed) && !isStill(read, push)) return false;
     for (const { made, value } of inner) if (!made.holds(push) || made.value !== value) return false;
     this.heldIn = push.generation;
     return true;
@@ -67,9 +77,14 @@ export class Made<T = unknown> {
   }
 }
 
-function meet(parts: Iterable<string>, changed: ReadonlySet<string>): boolean {
-  for (const part of parts) if (changed.has(part)) return true;
-  return false;
+/** Lookups that answer about the service of their first argument, and nothing else. */
+const ENDPOINT_LOOKUPS: ReadonlySet<string> = new Set(['endpoints', 'identitiesOf']);
+
+function mayDiffer({ parts, name, args }: Read, changed: Changes | undefined): boolean {
+  if (changed === undefined) return true;
+  const touched = parts & changed.parts;
+  if (touched !== changed.endpointPart || !ENDPOINT_LOOKUPS.has(name)) return touched !== 0;
+  return touched !== 0 && !changed.keepsEndpoints(args![0] as MeshService);
 }
 
 function isStill({ place, name, args, value }: Read, push: PushContext): boolean {
@@ -80,7 +95,7 @@ function isStill({ place, name, args, value }: Read, push: PushContext): boolean
 
 interface Frame extends Recorded {
   readonly reads: Read[];
-  readonly parts: Set<string>;
+  parts: number;
   readonly inner: InnerRead[];
   /** Fields that are among `reads` already. */
   readonly fields: Map<Place, Set<string>>;
@@ -94,12 +109,23 @@ interface Frame extends Recorded {
  */
 export class ReadLog {
   private frame: Frame | undefined;
+  private readonly bits = new Map<string, number>();
+
+  /** The bit of a field of the push. Fields beyond the 31st share bits, which costs looking twice. */
+  bit(field: string): number {
+    let bit = this.bits.get(field);
+    if (bit === undefined) {
+      bit = 1 << (this.bits.size % 31);
+      this.bits.set(field, bit);
+    }
+    return bit;
+  }
 
   get scope(): string | undefined {
     return this.frame?.scope;
   }
 
-  field(parts: readonly string[], place: Place, name: string, value: unknown): void {
+  field(parts: number, place: Place, name: string, value: unknown): void {
     const { frame } = this;
     if (frame === undefined) return;
     const known = frame.fields.get(place);
@@ -109,7 +135,7 @@ export class ReadLog {
     this.add(frame, { parts, place, name, args: undefined, value });
   }
 
-  lookup(parts: readonly string[], place: Place, name: string, args: readonly unknown[], value: unknown): void {
+  lookup(parts: number, place: Place, name: string, args: readonly unknown[], value: unknown): void {
     if (this.frame !== undefined) this.add(this.frame, { parts, place, name, args, value });
   }
 
@@ -121,7 +147,7 @@ export class ReadLog {
   /** Runs `make` and answers what it read. */
   during<T>(make: () => T, scope: string | undefined = this.frame?.scope): { readonly value: T; readonly recorded: Recorded } {
     const outer = this.frame;
-    const frame: Frame = { reads: [], parts: new Set(), inner: [], fields: new Map(), scope };
+    const frame: Frame = { reads: [], parts: 0, inner: [], fields: new Map(), scope };
     this.frame = frame;
     try {
       const value = make();
@@ -133,6 +159,6 @@ export class ReadLog {
 
   private add(frame: Frame, read: Read): void {
     frame.reads.push(read);
-    for (const part of read.parts) frame.parts.add(part);
+    frame.parts |= read.parts;
   }
 }

@@ -1,6 +1,6 @@
 import type { ProxyNode } from '../model/proxy-node.ts';
 import type { PushContext } from './push-context.ts';
-import { Made, ReadLog } from './read-log.ts';
+import { type Changes, Made, ReadLog } from './read-log.ts';
 import type { OutboundScope } from './sidecar-scope.ts';
 import { trackedPush } from './tracked-push.ts';
 
@@ -37,6 +37,7 @@ interface Making<T> {
 
 /** Results by name that are made one by one, and of which a change is asked for all together. */
 export class ResultGroup {
+  readonly memory: Memory;
   /** The push from which on every change was seen. */
   readonly since: number;
   private readonly made = new Map<string, Made>();
@@ -44,7 +45,8 @@ export class ResultGroup {
   /** The last push that somebody asked about. */
   usedIn: number;
 
-  constructor(push: PushContext) {
+  constructor(push: PushContext, memory: Memory) {
+    this.memory = memory;
     this.since = push.generation;
     this.usedIn = push.generation;
   }
@@ -67,8 +69,9 @@ export class ResultGroup {
     return made.value as T;
   }
 
-  /** Names whose result is, or may be, another than in the push before this one. */
-  changed(push: PushContext): ReadonlySet<string> {
+  /** Names whose result is, or may be, another than in the push before this one; undefined when that is not known any more. */
+  changed(push: PushContext): ReadonlySet<string> | undefined {
+    if (!this.memory.isNewest(push)) return undefined;
     this.usedIn = push.generation;
     if (this.swept?.generation === push.generation) return this.swept.names;
     const names = new Set<string>();
@@ -88,6 +91,8 @@ export class Memory {
   private readonly log = new ReadLog();
   private readonly groups = new Map<string, ResultGroup>();
   private newest = 0;
+  /** Asked for again and again, name by name. */
+  private last: { readonly generation: number; readonly scopeKey: string; readonly view: string; readonly group: ResultGroup } | undefined;
 
   /** The push as translation must see it. */
   view(push: PushContext): PushContext {
@@ -98,24 +103,46 @@ export class Memory {
     return trackedPush(push, this.log, shared);
   }
 
+  changes(fields: readonly string[], keepsEndpoints: Changes['keepsEndpoints']): Changes {
+    const parts = fields.reduce((bits, field) => bits | this.log.bit(field), 0);
+    return { parts, endpointPart: this.log.bit('endpointIndex'), keepsEndpoints };
+  }
+
   /** What clients of one scope share. */
   shared(scopeKey: string, view: string, push: PushContext): ResultGroup {
+    const { last } = this;
+    if (last?.generation === push.generation && last.scopeKey === scopeKey && last.view === view) return last.group;
+    const group = this.groupOf(`${scopeKey} ${view}`, push);
+    this.last = { generation: push.generation, scopeKey, view, group };
+    return group;
+  }
+
+  private groupOf(key: string, push: PushContext): ResultGroup {
     this.forget(push);
-    const key = `${scopeKey} ${view}`;
     let group = this.groups.get(key);
     if (group === undefined || group.size > MAX_NAMES) {
-      group = new ResultGroup(push);
+      group = new ResultGroup(push, this);
       this.groups.set(key, group);
     }
     return group;
   }
 
+  /** A group of results that nobody shares. */
+  ownGroup(push: PushContext): ResultGroup {
+    return new ResultGroup(push, this);
+  }
+
   /** A result of a group; made if it is not known or does not hold any more. */
   within<T>(group: ResultGroup, name: string, push: PushContext, making: Making<T>): T {
-    this.forget(push);
     // A client that is behind must not put old results in the place of new ones.
-    if (push.generation < this.newest) return this.log.during(making.make, making.scope).value;
+    if (!this.isNewest(push)) return this.log.during(making.make, making.scope).value;
     return group.get(name, push, this.log, making);
+  }
+
+  /** Whether no later push was looked at. */
+  isNewest(push: PushContext): boolean {
+    this.forget(push);
+    return push.generation >= this.newest;
   }
 
   private forget({ generation }: PushContext): void {

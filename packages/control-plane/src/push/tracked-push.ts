@@ -31,12 +31,13 @@ const ROOT: Place = (push) => push;
 export function trackedPush(push: PushContext, log: ReadLog, shared: SharedResults): PushContext {
   const fields = new Map<string, unknown>();
   const scopes = new Map<string, OutboundScope>();
+  const scopeBit = log.bit('scopes');
   const scopeFor = (node: Pick<ProxyNode, 'dialect' | 'namespace' | 'labels'>): OutboundScope => {
     const key = push.scopeKeyOf(node);
-    if (log.scope !== key) log.lookup(['scopes'], ROOT, 'scopeKeyOf', [node], key);
+    if (log.scope !== key) log.lookup(scopeBit, ROOT, 'scopeKeyOf', [node], key);
     let scope = scopes.get(key);
     if (scope === undefined) {
-      scope = looked(push.scope(key)!, SCOPE, ['scopes'], placeOf(ROOT, 'scope', [key]), log);
+      scope = looked(push.scope(key)!, SCOPE, scopeBit, placeOf(ROOT, 'scope', [key]), log);
       scopes.set(key, scope);
     }
     return scope;
@@ -50,18 +51,18 @@ export function trackedPush(push: PushContext, log: ReadLog, shared: SharedResul
       if (typeof value === 'function') return LOOKUPS.has(key) ? lookup(value as Method, key) : value;
       const shape = FIELDS[key];
       if (shape !== undefined) {
-        if (!fields.has(key)) fields.set(key, looked(value as object, shape, [key], placeOf(ROOT, key), log));
+        if (!fields.has(key)) fields.set(key, looked(value as object, shape, log.bit(key), placeOf(ROOT, key), log));
         return fields.get(key);
       }
       // What a getter answers from it has read through this same view.
-      if (Object.hasOwn(target, key)) log.field([key], ROOT, key, value);
+      if (Object.hasOwn(target, key)) log.field(log.bit(key), ROOT, key, value);
       return value;
     },
   });
   const lookup = (method: Method, name: string): Method => {
     return (...args) => {
       const { value, recorded } = log.during(() => method.apply(view, args));
-      log.lookup([...recorded.parts], ROOT, name, args, value);
+      log.lookup(recorded.parts, ROOT, name, args, value);
       return value;
     };
   };
@@ -74,7 +75,7 @@ function placeOf(outer: Place, name: string, args?: readonly unknown[]): Place {
 }
 
 /** An object of a push, looked into: its fields and what its lookups answer are taken down, not the object as a whole. */
-function looked<T extends object>(target: T, shape: Shape, parts: readonly string[], place: Place, log: ReadLog): T {
+function looked<T extends object>(target: T, shape: Shape, parts: number, place: Place, log: ReadLog): T {
   const { lookups, inner = {} } = shape;
   const known = new Map<unknown, unknown>();
   const deeper = (key: unknown, name: string, value: object, at: Place): unknown => {
@@ -104,7 +105,7 @@ function looked<T extends object>(target: T, shape: Shape, parts: readonly strin
 }
 
 /** A loop over a map looks at all of it. */
-function whole(object: object, value: unknown, place: Place, parts: readonly string[], log: ReadLog): unknown {
+function whole(object: object, value: unknown, place: Place, parts: number, log: ReadLog): unknown {
   log.field(parts, wholeOf(place), 'whole', object);
   return typeof value === 'function' ? value.bind(object) : value;
 }

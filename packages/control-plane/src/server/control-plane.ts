@@ -212,6 +212,7 @@ export class ControlPlane implements AsyncDisposable {
     this.quiet?.cancel();
     this.tokenKeys.close();
     for (const server of this.servers) server.forceShutdown();
+    this.ads.close();
     this.registry.close();
     await this.http?.close();
   }
@@ -273,12 +274,15 @@ export class ControlPlane implements AsyncDisposable {
   private rebuild(): void {
     const started = performance.now();
     try {
-      this.push_ = new PushContext({
-        objects: this.applied,
-        workloads: this.registry.instances,
-        trustDomain: this.trustDomain,
-        tokenKeys: this.tokenKeys.current,
-      });
+      this.push_ = new PushContext(
+        {
+          objects: this.applied,
+          workloads: this.registry.instances,
+          trustDomain: this.trustDomain,
+          tokenKeys: this.tokenKeys.current,
+        },
+        this.push_,
+      );
     } catch (error) {
       this.tell({ type: 'problem', message: `the configuration cannot be put together (${reasonOf(error)}); the last one stays` });
       return;

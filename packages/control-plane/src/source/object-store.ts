@@ -1,6 +1,7 @@
 import { analyze, type Finding, type MeshObject, objectKey, parseDocuments, validateObject } from '@ripstop/istio-api';
 import { gatewayApiFindings } from '../gateway-api/findings.ts';
 import type { SourceFile } from './folder.ts';
+import { unchangedObjects } from './unchanged-objects.ts';
 
 interface FileState {
   readonly text: string;
@@ -67,7 +68,8 @@ export class ObjectStore {
     const findings: Finding[] = [...parsed.findings];
     const good: MeshObject[] = [];
     const bad = new Set<string>();
-    for (const object of parsed.objects) {
+    const objects = before === undefined ? parsed.objects : unchangedObjects(parsed.objects, text, before);
+    for (const object of objects) {
       const own = validateObject(object);
       findings.push(...own);
       if (own.some(({ severity, code }) => severity === 'error' && !KEPT_CODES.has(code))) bad.add(objectKey(object));

@@ -6,6 +6,17 @@ import { instance } from './mesh.ts';
 /** Draws a whole number below `below`. */
 export type Draw = (below: number) => number;
 
+/** Repeatable: the same seed draws the same. */
+export function drawing(seed: number): Draw {
+  let state = seed;
+  return (below) => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) % below;
+  };
+}
+
 const NAMESPACES = ['default', 'shop', 'istio-system'];
 const NAMES = ['a', 'b', 'c', 'd'];
 

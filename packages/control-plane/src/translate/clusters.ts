@@ -29,7 +29,7 @@ import {
   outboundSni,
   PASSTHROUGH_CLUSTER,
 } from './names.ts';
-import type { XdsResource } from './resource.ts';
+import { packed, type XdsResource } from './resource.ts';
 import { istioMutualSocket, originationSocket, rawSocket } from './tls.ts';
 import { configPath, duration, milliseconds, sourceMetadata } from './values.ts';
 
@@ -51,9 +51,15 @@ function outboundClusters(node: ProxyNode, push: PushContext, view: string): Xds
   const scope = push.scopeFor(node);
   return [
     ...scope.withDestinations.flatMap((service) =>
-      push.shared.get(scope, view, service.hostname, () => clustersOf(service, node, push).map(resource), service),
+      push.shared.get(
+        scope,
+        view,
+        service.hostname,
+        () => clustersOf(service, node, push).map((fields) => packed(resource(fields))),
+        service,
+      ),
     ),
-    ...push.shared.get(scope, view, 'special', () => specialClusters(node, push).map(resource)),
+    ...push.shared.get(scope, view, 'special', () => specialClusters(node, push).map((fields) => packed(resource(fields)))),
   ];
 }
 

@@ -8,7 +8,7 @@ import type { PushContext } from '../push/push-context.ts';
 import { type MeshService, type MeshServicePort, selects } from '../push/service.ts';
 import { labelsKey, viewOf } from '../push/shared.ts';
 import { localityGroups } from './locality.ts';
-import type { XdsResource } from './resource.ts';
+import { packed, type XdsResource } from './resource.ts';
 import type { FieldsOf } from './values.ts';
 
 const CLUSTER_NAME = /^outbound\|(\d+)\|([^|]*)\|(.+)$/;
@@ -17,7 +17,7 @@ const CLUSTER_NAME = /^outbound\|(\d+)\|([^|]*)\|(.+)$/;
 export function buildEndpoints(node: ProxyNode, push: PushContext, names: readonly string[]): XdsResource[] {
   const scope = push.scopeFor(node);
   const view = endpointsView(node, push);
-  return names.map((name) => push.shared.get(scope, view, name, () => assignmentOf(name, node, push)));
+  return names.map((name) => push.shared.get(scope, view, name, () => packed(assignmentOf(name, node, push))));
 }
 
 /** Who has the same endpoints. */

@@ -3,6 +3,7 @@ import type { ProxyNode } from '../model/proxy-node.ts';
 import { isHttp, isTls } from '../push/protocol.ts';
 import type { PushContext } from '../push/push-context.ts';
 import type { MeshService, MeshServicePort } from '../push/service.ts';
+import { labelsKey, viewOf } from '../push/shared.ts';
 import { unroutedAccessLogs } from './access-logs.ts';
 import { connectionManager } from './connection-manager.ts';
 import { dynamicDnsHttpFilter, dynamicDnsSniFilter } from './dynamic-dns.ts';
@@ -10,7 +11,7 @@ import { type HttpFilterFields, outboundFilters } from './filter-order.ts';
 import { socketAddress } from './inbound-listener.ts';
 import { type ListenerTelemetry, listenerTelemetry } from './listener-telemetry.ts';
 import { BLACK_HOLE_CLUSTER, outboundCluster, unknownHostsCluster } from './names.ts';
-import type { XdsResource } from './resource.ts';
+import { packed, type XdsResource } from './resource.ts';
 import { type NetworkFilterFields, tcpProxy } from './tcp-proxy.ts';
 import { type FieldsOf, ZERO } from './values.ts';
 
@@ -28,6 +29,19 @@ interface Outbound {
 
 /** LDS of a sidecar towards the mesh: one listener per HTTP port number, one per address of other services. */
 export function outboundListeners(node: ProxyNode, push: PushContext): XdsResource[] {
+  const scope = push.scopeFor(node);
+  return push.shared.get(scope, `LDS ${viewOf(node)}`, listenersKey(node, scope.services), () => madeListeners(node, push).map(packed));
+}
+
+/** Everything of the node that its listeners say: replicas of a workload share them, but for what is at their own addresses. */
+function listenersKey(node: ProxyNode, services: readonly MeshService[]): string {
+  const { workloadName, clusterId, meshId, ipAddresses, metadata } = node;
+  const { NAME: _, INSTANCE_IPS: __, RIPSTOP_PORTS: ___, RIPSTOP_ADMIN: ____, LABELS: _____, ...rest } = metadata;
+  const addresses = services.some(({ headless }) => headless) ? ipAddresses : [];
+  return JSON.stringify([labelsKey(node), workloadName, clusterId, meshId, addresses, rest]);
+}
+
+function madeListeners(node: ProxyNode, push: PushContext): XdsResource[] {
   const side: Outbound = { node, push, telemetry: listenerTelemetry(node, push, 'outbound') };
   const listeners: ListenerFields[] = [];
   const httpPorts = new Map<number, MeshService[]>();

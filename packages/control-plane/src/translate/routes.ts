@@ -8,7 +8,7 @@ import type { OutboundScope } from '../push/sidecar-scope.ts';
 import { buildGatewayRoutes } from './gateway-routes.ts';
 import { defaultRoute, type RouteScope, virtualServiceRoutes } from './http-routes.ts';
 import { unknownHostsCluster } from './names.ts';
-import type { XdsResource } from './resource.ts';
+import { packed, type XdsResource } from './resource.ts';
 import { routeConfiguration, type VirtualHostFields, virtualHost } from './route-configuration.ts';
 import { sourceMetadata, ZERO } from './values.ts';
 
@@ -17,7 +17,7 @@ export function buildRoutes(node: ProxyNode, push: PushContext, names: readonly 
   if (node.dialect === 'router') return buildGatewayRoutes(node, push, names);
   const scope = push.scopeFor(node);
   const view = routesView(node, push);
-  return names.map((name) => push.shared.get(scope, view, name, () => resource(name, virtualHosts(node, push, name))));
+  return names.map((name) => push.shared.get(scope, view, name, () => packed(resource(name, virtualHosts(node, push, name)))));
 }
 
 /** Which sidecars have the same routes. */

@@ -15,7 +15,9 @@ export function grpcEndpoints(node: ProxyNode, push: PushContext, names: readonl
     const message = resource.message as ClusterLoadAssignment;
     const destination = destinationOf(resource.name, node, push);
     const endpoints = destination !== undefined && originatesTls(destination) ? [] : callable(message.endpoints);
-    return endpoints === message.endpoints ? resource : { ...resource, message: { ...message, endpoints } };
+    return endpoints === message.endpoints
+      ? resource
+      : { typeUrl: resource.typeUrl, name: resource.name, message: { ...message, endpoints } };
   });
 }
 

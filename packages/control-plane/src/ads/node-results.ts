@@ -1,0 +1,61 @@
+import { ENDPOINT_TYPE_URL, ROUTE_TYPE_URL } from '@ripstop/xds-api';
+import type { ProxyNode } from '../model/proxy-node.ts';
+import type { PushContext } from '../push/push-context.ts';
+import type { ResultGroup } from '../push/shared.ts';
+import { endpointsView } from '../translate/endpoints.ts';
+import { routesView } from '../translate/routes.ts';
+import { NAMED_TYPES } from '../translate/translate.ts';
+import { type EncodedResource, encodeResources } from './encoded-resource.ts';
+
+/**
+ * The resources of one node, push after push. What still holds is not made again (push/shared.ts): a type of which nothing changed is
+ * answered with the very same list.
+ */
+export class NodeResults {
+  private readonly node: ProxyNode;
+  private own: ResultGroup | undefined;
+
+  constructor(node: ProxyNode) {
+    this.node = node;
+  }
+
+  /** Whether a type is sent whole, or by names. A gRPC client names what it asks for of every type, and has little of each. */
+  isWhole(typeUrl: string): boolean {
+    return this.node.dialect === 'grpc' || !NAMED_TYPES.has(typeUrl);
+  }
+
+  /** Everything of a type that is sent whole. */
+  whole(typeUrl: string, push: PushContext, names: readonly string[]): readonly EncodedResource[] {
+    return this.remembered(this.node.dialect === 'grpc' ? `${typeUrl} ${names.join(' ')}` : typeUrl, typeUrl, push, names);
+  }
+
+  /** Those of the names that exist. */
+  named(typeUrl: string, push: PushContext, names: Iterable<string>): EncodedResource[] {
+    if (this.groupOf(typeUrl, push) !== undefined) return encodeResources(typeUrl, this.node, push.tracked, [...names]);
+    return [...names].flatMap((name) => this.remembered(`${typeUrl} ${name}`, typeUrl, push, [name]));
+  }
+
+  /** Names of which something may be new since the push before; undefined when that is not known. */
+  changed(typeUrl: string, push: PushContext, since: PushContext): ReadonlySet<string> | undefined {
+    if (since.memory !== push.memory || since.generation !== push.generation - 1) return undefined;
+    const group = this.groupOf(typeUrl, push);
+    // A client that is told otherwise than before (its Sidecar changed) is in another group.
+    if (group === undefined || group !== this.groupOf(typeUrl, since) || group.since > since.generation) return undefined;
+    return group.changed(push);
+  }
+
+  private remembered(key: string, typeUrl: string, push: PushContext, names: readonly string[]): readonly EncodedResource[] {
+    if (this.own === undefined || this.own.memory !== push.memory || this.own.size > MAX_OWN) this.own = push.memory.ownGroup(push);
+    return push.memory.within(this.own, key, push, { make: () => encodeResources(typeUrl, this.node, push.tracked, names) });
+  }
+
+  private groupOf(typeUrl: string, push: PushContext): ResultGroup | undefined {
+    const { node } = this;
+    const routes = typeUrl === ROUTE_TYPE_URL && node.dialect === 'sidecar';
+    if (!routes && (typeUrl !== ENDPOINT_TYPE_URL || node.dialect === 'grpc')) return undefined;
+    return push.memory.shared(push.scopeKeyOf(node), routes ? routesView(node, push) : endpointsView(node, push), push);
+  }
+}
+
+/** Names come and go on a long-lived stream. */
+const MAX_OWN = 1000;

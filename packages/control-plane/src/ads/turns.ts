@@ -1,0 +1,113 @@
+import type { Scheduler } from '../registry/workload-registry.ts';
+
+/** How much may be on its way to all clients together before others wait: a cold start must not fill the memory. */
+const MAX_UNREAD_BYTES = 32 * 1024 * 1024;
+/** A client with more than this unread gets nothing new. */
+const CLIENT_UNREAD_BYTES = 128 * 1024;
+/** Work of so long, and then the event loop looks after everything else. */
+const SLICE_MS = 8;
+/** Whoever reads nothing for so long does not hold up others any more. */
+const STALLED_MS = 1000;
+
+/** The work that waits for one client, in order, and what it has not read yet. */
+export class Turn {
+  readonly work: (() => void)[] = [];
+  unreadBytes = 0;
+  /** Part of `unreadBytes` that others wait for. */
+  countedBytes = 0;
+  private readonly turns: Turns;
+
+  constructor(turns: Turns) {
+    this.turns = turns;
+  }
+
+  /** Runs work when this client has read what it was sent, and others have had their turn. */
+  take(work: () => void): void {
+    this.work.push(work);
+    this.turns.queue(this);
+  }
+
+  wrote(bytes: number): void {
+    this.unreadBytes += bytes;
+    this.turns.count(this, bytes);
+  }
+
+  read(bytes: number): void {
+    this.unreadBytes -= bytes;
+    this.turns.count(this, -Math.min(bytes, this.countedBytes));
+    this.turns.queue(this);
+  }
+
+  /** The client is gone, and what it has not read with it. */
+  end(): void {
+    this.work.length = 0;
+    this.unreadBytes = 0;
+    this.turns.count(this, -this.countedBytes);
+    this.turns.queue(this);
+  }
+}
+
+/**
+ * Clients take turns: one piece of work each, in slices that leave the event loop free in between, and only while what is on its way
+ * is bounded (HTTP/2 flow control holds back what a client does not read).
+ */
+export class Turns {
+  private readonly scheduler: Scheduler;
+  private unreadBytes = 0;
+  private readonly unread = new Set<Turn>();
+  private readonly waiting = new Set<Turn>();
+  private scheduled = false;
+  private stall: { cancel(): void } | undefined;
+
+  constructor(scheduler: Scheduler) {
+    this.scheduler = scheduler;
+  }
+
+  queue(turn: Turn): void {
+    if (turn.work.length > 0) this.waiting.add(turn);
+    if (this.scheduled || this.waiting.size === 0) return;
+    this.scheduled = true;
+    setImmediate(() => this.run());
+  }
+
+  count(turn: Turn, bytes: number): void {
+    turn.countedBytes += bytes;
+    this.unreadBytes += bytes;
+    if (turn.countedBytes > 0) this.unread.add(turn);
+    else this.unread.delete(turn);
+  }
+
+  close(): void {
+    this.stall?.cancel();
+  }
+
+  private run(): void {
+    this.scheduled = false;
+    const endMs = performance.now() + SLICE_MS;
+    for (const turn of this.waiting) {
+      if (this.unreadBytes > MAX_UNREAD_BYTES) {
+        this.watchStall();
+        return; // Goes on when somebody has read.
+      }
+      this.waiting.delete(turn);
+      if (turn.unreadBytes > CLIENT_UNREAD_BYTES) continue; // It comes back when it has read.
+      turn.work.shift()?.();
+      if (turn.work.length > 0) this.waiting.add(turn);
+      if (performance.now() >= endMs) break;
+    }
+    const [next] = this.waiting;
+    if (next !== undefined) this.queue(next);
+  }
+
+  /** Clients that stopped reading must not hold up the rest: after a while what they have not read counts no more. */
+  private watchStall(): void {
+    if (this.stall !== undefined) return;
+    const before = new Map([...this.unread].map((turn) => [turn, turn.countedBytes]));
+    this.stall = this.scheduler.setTimer(() => {
+      this.stall = undefined;
+      for (const [turn, bytes] of before) if (turn.countedBytes >= bytes) this.count(turn, -turn.countedBytes);
+      const [next] = this.waiting;
+      if (next !== undefined) this.queue(next);
+    }, STALLED_MS);
+  }
+}
