@@ -38,6 +38,7 @@ const ROOTS = [
     'access_loggers/open_telemetry/v3/logs_service.proto',
     'clusters/aggregate/v3/cluster.proto',
     'clusters/dynamic_forward_proxy/v3/cluster.proto',
+    'formatter/req_without_query',
     'filters/http/buffer',
     'filters/http/compressor',
     'filters/http/cors',

@@ -153,6 +153,24 @@ function readObject(
     source,
     locate,
   });
+  readMeshOf(objects.at(-1)!, objects, findings);
+}
+
+/** Istio's own place for the mesh configuration: the ConfigMap `istio`, key `mesh`. Its lines are lines of the ConfigMap's file. */
+function readMeshOf({ kind, metadata, rest, locate }: MeshObject, objects: MeshObject[], findings: Finding[]): void {
+  if (kind !== 'ConfigMap' || metadata.name !== 'istio' || metadata.namespace !== 'istio-system') return;
+  const { mesh } = (rest.data ?? {}) as { readonly mesh?: unknown };
+  if (typeof mesh !== 'string') return;
+  const key = locate(['data', 'mesh']);
+  // The text of a block scalar begins on the line behind its key.
+  const within = ({ line, column }: SourcePosition): SourcePosition => ({
+    file: key.file,
+    line: key.line + line,
+    column: key.column + column,
+  });
+  const parsed = parseDocuments(mesh, { file: 'mesh.yaml' });
+  for (const object of parsed.objects) objects.push({ ...object, source: key, locate: (path) => within(object.locate(path)) });
+  for (const finding of parsed.findings) findings.push({ ...finding, position: within(finding.position) });
 }
 
 /** A field that is null counts as absent, as the Kubernetes API takes it. Null list items stay, and are refused by validation. */

@@ -1,7 +1,7 @@
 import type { DestinationRuleSpec, MeshObject, PortTrafficPolicy, Subset, TrafficPolicy } from '@ripstop/istio-api';
 import type { PolicyRule } from '../gateway-api/backend-tls-policy.ts';
 import { isSame } from './reuse.ts';
-import { hostMatches, isVisible, resolveHost } from './service.ts';
+import { hostMatches, isVisible, namedOr, resolveHost } from './service.ts';
 
 /** The rules of one host that stand in one namespace, as one. */
 export interface MergedDestinationRule {
@@ -32,6 +32,8 @@ interface NamespaceRules {
 export class DestinationRules {
   private readonly byNamespace = new Map<string, NamespaceRules>();
   private readonly rootNamespace: string;
+  /** Of rules that name nobody. */
+  private readonly exportTo: readonly string[];
   /** Some rule has a failoverPriority. */
   readonly compareLabels: boolean;
 
@@ -44,9 +46,11 @@ export class DestinationRules {
     domain: string,
     rootNamespace: string,
     policies: readonly PolicyRule[] = [],
+    exportTo: readonly string[] = ['*'],
     before?: DestinationRules,
   ) {
     this.rootNamespace = rootNamespace;
+    this.exportTo = exportTo;
     this.compareLabels = objects.some(({ spec }) => JSON.stringify(spec).includes('"failoverPriority"'));
     const written = Map.groupBy(objects, ({ spec, metadata }) =>
       key(metadata.namespace, resolveHost(spec.host, metadata.namespace, domain)),
@@ -85,7 +89,8 @@ export class DestinationRules {
     }
     const sources = [...written, ...made];
     const known = before?.byNamespace.get(namespace)?.byHost.get(host);
-    const merged = known !== undefined && isSame(known.sources, sources, 1) ? known : { sources, rule: mergeAll(host, written, made) };
+    const reusable = known !== undefined && isSame(before?.exportTo, this.exportTo) && isSame(known.sources, sources, 1);
+    const merged = reusable ? known : { sources, rule: mergeAll(host, this.exportTo, written, made) };
     rules.byHost.set(host, merged);
     if (host.startsWith('*')) rules.wildcards.push(merged);
   }
@@ -96,21 +101,26 @@ function key(namespace: string, host: string): string {
   return `${namespace}/${host}`;
 }
 
-function mergeAll(host: string, written: readonly MeshObject<DestinationRuleSpec>[], made: readonly PolicyRule[]): MergedDestinationRule {
+function mergeAll(
+  host: string,
+  exportTo: readonly string[],
+  written: readonly MeshObject<DestinationRuleSpec>[],
+  made: readonly PolicyRule[],
+): MergedDestinationRule {
   const [first] = written;
-  let rule = first === undefined ? { ...single(made[0]!.rule, host), source: made[0]!.source } : single(first, host);
+  let rule = first === undefined ? { ...single(made[0]!.rule, host, exportTo), source: made[0]!.source } : single(first, host, exportTo);
   for (const { spec } of written.slice(1)) rule = merge(rule, spec);
   for (const { rule: object } of first === undefined ? made.slice(1) : made)
     rule = { ...rule, trafficPolicy: filled(rule.trafficPolicy, object.spec.trafficPolicy) };
   return rule;
 }
 
-function single(object: MeshObject<DestinationRuleSpec>, host: string): MergedDestinationRule {
+function single(object: MeshObject<DestinationRuleSpec>, host: string, exportTo: readonly string[]): MergedDestinationRule {
   const { spec, metadata } = object;
   return {
     host,
     namespace: metadata.namespace,
-    exportTo: spec.exportTo ?? ['*'],
+    exportTo: namedOr(spec.exportTo, exportTo),
     trafficPolicy: spec.trafficPolicy,
     subsets: spec.subsets ?? [],
     object,
@@ -135,29 +145,38 @@ function filled(written: TrafficPolicy | undefined, policy: TrafficPolicy = {}):
 }
 
 /** What governs the calls of one port. */
-export type Policy = Omit<PortTrafficPolicy, 'port'>;
+export type Policy = Omit<PortTrafficPolicy, 'port'> & Pick<TrafficPolicy, 'retryBudget'>;
+
+/** Blocks that MeshConfig sets for rules that leave them out. */
+export type DefaultPolicy = Pick<Policy, 'connectionPool' | 'outlierDetection'>;
+
+const BLOCKS = ['loadBalancer', 'connectionPool', 'outlierDetection', 'tls'] as const;
 
 /**
  * The policy for one port of a subset. A subset's block replaces the rule's block; a port's entry replaces all blocks, and one that
- * it leaves out is at its default, not inherited (Istio: MergeTrafficPolicy, MergeSubsetTrafficPolicy).
+ * it leaves out is at its default, not inherited (Istio: MergeTrafficPolicy, MergeSubsetTrafficPolicy). A retry budget has no port.
  */
-export function policyFor(rule: MergedDestinationRule | undefined, subset: Subset | undefined, port: number): Policy {
-  if (rule === undefined) return {};
-  const base = portPolicy(rule.trafficPolicy, port);
-  const own = portPolicy(subset?.trafficPolicy, port);
+export function policyFor(
+  rule: MergedDestinationRule | undefined,
+  subset: Subset | undefined,
+  port: number,
+  defaults: DefaultPolicy = {},
+): Policy {
+  const base = { ...defaults, ...blocks(entryOf(rule?.trafficPolicy, port) ?? rule?.trafficPolicy) };
+  const own = entryOf(subset?.trafficPolicy, port);
+  const retryBudget =
+    subset?.trafficPolicy?.retryBudget ?? (entryOf(rule?.trafficPolicy, port) === undefined ? rule?.trafficPolicy?.retryBudget : undefined);
   return {
-    ...pick('loadBalancer', own, base),
-    ...pick('connectionPool', own, base),
-    ...pick('outlierDetection', own, base),
-    ...pick('tls', own, base),
+    ...(own === undefined ? { ...base, ...blocks(subset?.trafficPolicy) } : blocks(own)),
+    ...(retryBudget === undefined ? {} : { retryBudget }),
   };
 }
 
-function pick<K extends keyof Policy>(key: K, own: Policy, base: Policy): Pick<Policy, K> {
-  const value = own[key] ?? base[key];
-  return (value === undefined ? {} : { [key]: value }) as Pick<Policy, K>;
+function entryOf(policy: TrafficPolicy | undefined, port: number): PortTrafficPolicy | undefined {
+  return policy?.portLevelSettings?.find((entry) => entry.port?.number === port);
 }
 
-function portPolicy(policy: TrafficPolicy | undefined, port: number): Policy {
-  return policy?.portLevelSettings?.find((entry) => entry.port?.number === port) ?? policy ?? {};
+/** The blocks that a policy sets. */
+function blocks(policy: Policy = {}): Policy {
+  return Object.fromEntries(BLOCKS.flatMap((name) => (policy[name] === undefined ? [] : [[name, policy[name]]])));
 }

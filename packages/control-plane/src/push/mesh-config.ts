@@ -1,5 +1,8 @@
 import type { ExtensionProvider, HTTPRetry, MeshConfigSpec, MeshObject, TelemetryCustomTag, TelemetryProvider } from '@ripstop/istio-api';
+import type { DefaultPolicy } from './destination-rules.ts';
+import type { LabelSelector } from './discovery.ts';
 import type { LocalityBalancing } from './locality-policy.ts';
+import type { MeshTls, TlsSettings } from './mesh-tls.ts';
 import type { TelemetryDefaults } from './telemetry.ts';
 
 /** MeshConfig with Istio's defaults filled in. */
@@ -17,6 +20,19 @@ export interface MeshConfig {
   readonly accessLogFormat: string;
   readonly accessLogEncoding: string;
   readonly defaultRetry: HTTPRetry | undefined;
+  readonly exportTo: DefaultExports;
+  /** Empty = every namespace. */
+  readonly discoverySelectors: readonly LabelSelector[];
+  readonly tls: MeshTls;
+  /** Of every connection that is made; a DestinationRule changes it field by field. */
+  readonly tcpKeepalive: TcpKeepalive | undefined;
+  /** HTTP ports are called by HTTP/2, where a DestinationRule does not say otherwise. */
+  readonly upgradesToHttp2: boolean;
+  readonly dnsRefreshRate: string;
+  /** What a DestinationRule leaves out. */
+  readonly defaultPolicy: DefaultPolicy;
+  /** Of gateways: `SANITIZE_SET` … */
+  readonly forwardClientCertDetails: string;
   /** Of Telemetry; `accessLog` and `tracing` hold where it says nothing. */
   readonly telemetry: TelemetryDefaults;
   readonly tracing: MeshTracing;
@@ -24,6 +40,13 @@ export interface MeshConfig {
   /** Proxies in front of gateways whose x-forwarded-for is believed. */
   readonly numTrustedProxies: number;
   readonly extensionProviders: readonly ExtensionProvider[];
+}
+
+/** Of documents that do not say who may see them. */
+export interface DefaultExports {
+  readonly services: readonly string[];
+  readonly virtualServices: readonly string[];
+  readonly destinationRules: readonly string[];
 }
 
 /** enableTracing and defaultConfig.tracing. */
@@ -55,9 +78,25 @@ interface TelemetryFields {
   };
 }
 
+export interface TcpKeepalive {
+  readonly time?: string;
+  readonly interval?: string;
+  readonly probes?: number;
+}
+
 interface MoreFields extends LocalityBalancing, TelemetryFields {
   readonly connectTimeout?: string;
   readonly defaultHttpRetryPolicy?: HTTPRetry;
+  readonly defaultServiceExportTo?: readonly string[];
+  readonly defaultVirtualServiceExportTo?: readonly string[];
+  readonly defaultDestinationRuleExportTo?: readonly string[];
+  readonly discoverySelectors?: readonly LabelSelector[];
+  readonly meshMTLS?: TlsSettings;
+  readonly tlsDefaults?: TlsSettings;
+  readonly tcpKeepalive?: TcpKeepalive;
+  readonly h2UpgradePolicy?: string;
+  readonly dnsRefreshRate?: string;
+  readonly defaultTrafficPolicy?: DefaultPolicy;
 }
 
 /** The mesh configuration in force: the MeshConfig document, else defaults. */
@@ -82,11 +121,29 @@ export function meshConfigOf(objects: readonly MeshObject[], trustDomain: string
       ...(spec.localityLbSetting === undefined ? {} : { localityLbSetting: spec.localityLbSetting }),
       ...(spec.zoneAwareLbSetting === undefined ? {} : { zoneAwareLbSetting: spec.zoneAwareLbSetting }),
     },
+    exportTo: {
+      services: exportTo(spec.defaultServiceExportTo),
+      virtualServices: exportTo(spec.defaultVirtualServiceExportTo),
+      destinationRules: exportTo(spec.defaultDestinationRuleExportTo),
+    },
+    discoverySelectors: spec.discoverySelectors ?? [],
+    tls: { mutual: spec.meshMTLS ?? {}, defaults: spec.tlsDefaults ?? {} },
+    tcpKeepalive: spec.tcpKeepalive,
+    upgradesToHttp2: spec.h2UpgradePolicy === 'UPGRADE',
+    dnsRefreshRate: spec.dnsRefreshRate ?? '60s',
+    defaultPolicy: spec.defaultTrafficPolicy ?? {},
+    forwardClientCertDetails: spec.defaultConfig?.gatewayTopology?.forwardClientCertDetails ?? 'UNDEFINED',
     telemetry: telemetryDefaults(spec),
     tracing: meshTracing(spec),
     numTrustedProxies: spec.defaultConfig?.gatewayTopology?.numTrustedProxies ?? 0,
     extensionProviders: spec.extensionProviders ?? [],
   };
+}
+
+const EVERYBODY: readonly string[] = ['*'];
+
+function exportTo(names: readonly string[] = []): readonly string[] {
+  return names.length === 0 ? EVERYBODY : names;
 }
 
 /** Providers that every Istio mesh has; one of the same name in MeshConfig takes their place. */

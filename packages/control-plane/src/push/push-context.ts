@@ -16,6 +16,7 @@ import type { ProxyNode } from '../model/proxy-node.ts';
 import type { WorkloadInstance } from '../model/workload.ts';
 import { policiesFor, type SecurityObjects, type WorkloadPolicies } from './authorization.ts';
 import { DestinationRules } from './destination-rules.ts';
+import { discovered } from './discovery.ts';
 import { EndpointIndex } from './endpoint-index.ts';
 import { endpointSources, INSTANCE_KINDS } from './endpoint-sources.ts';
 import type { ServiceEndpoint } from './endpoints.ts';
@@ -75,33 +76,38 @@ export class PushContext {
   private view: PushContext | undefined;
 
   /** With the push before, what did not change is taken over; the content is the same as without. */
-  constructor({ objects, workloads, trustDomain = 'cluster.local', tokenKeys = NO_KEYS }: PushInput, before?: PushContext) {
+  constructor({ objects: given, workloads, trustDomain = 'cluster.local', tokenKeys = NO_KEYS }: PushInput, before?: PushContext) {
     const parts = new Parts(before?.parts);
     this.parts = parts;
+    const settings = given.filter(({ kind }) => kind === 'MeshConfig').sort(byAge);
+    this.mesh = parts.get('mesh', [parts.list('settings', settings), trustDomain], () => meshConfigOf(settings, trustDomain));
+    const objects = discovered(given, this.mesh.discoverySelectors);
     this.kinds = new ObjectsByKind(objects, before?.kinds);
     const of = <S>(kind: string): readonly MeshObject<S>[] => this.kinds.of<S>(kind);
-    this.mesh = parts.get('mesh', [of('MeshConfig'), trustDomain], () => meshConfigOf(of('MeshConfig'), trustDomain));
-    const { domain, rootNamespace, allowAny } = this.mesh;
+    const { domain, rootNamespace, allowAny, exportTo } = this.mesh;
     this.services = parts.list(
       'services',
       parts.get(
         'serviceObjects',
-        [of('Service'), of('ServiceEntry'), of('Namespace'), domain],
-        (known: Services | undefined) => new Services(this.kinds, domain, known),
+        [of('Service'), of('ServiceEntry'), of('Namespace'), this.mesh],
+        (known: Services | undefined) => new Services(this.kinds, { domain, exportTo: exportTo.services }, known),
       ).all,
     );
     const gatewayApi = parts.get('gatewayApi', [parts.list('gatewayApiInput', this.kinds.except(INSTANCE_KINDS)), domain], () =>
       translateGatewayApi({ objects, domain }),
     );
     const rules = of<VirtualServiceSpec>('VirtualService');
-    this.virtualServices = parts.get('virtualServices', [rules, gatewayApi, domain], (known) =>
-      [...resolveVirtualServices(rules, domain, known), ...gatewayApi.virtualServices].sort((a, b) => byAge(a.object, b.object)),
+    this.virtualServices = parts.get('virtualServices', [rules, gatewayApi, this.mesh], (known) =>
+      [...resolveVirtualServices(rules, domain, exportTo.virtualServices, known), ...gatewayApi.virtualServices].sort((a, b) =>
+        byAge(a.object, b.object),
+      ),
     );
     const destinationRules = of<DestinationRuleSpec>('DestinationRule');
     this.destinationRules = parts.get(
       'destinationRules',
-      [destinationRules, domain, rootNamespace, gatewayApi.destinationRules],
-      (known) => new DestinationRules(destinationRules, domain, rootNamespace, gatewayApi.destinationRules, known),
+      [destinationRules, this.mesh, gatewayApi.destinationRules],
+      (known) =>
+        new DestinationRules(destinationRules, domain, rootNamespace, gatewayApi.destinationRules, exportTo.destinationRules, known),
     );
     const peers = of<PeerAuthenticationSpec>('PeerAuthentication');
     this.peerAuthentications = parts.get('peers', [peers, rootNamespace], () => new PeerAuthentications(peers, rootNamespace));

@@ -44,6 +44,7 @@ export interface MeshService {
 
 export interface ServiceScope {
   readonly domain: string;
+  readonly exportTo: readonly string[];
   /** trafficDistribution of a namespace, from its annotation. */
   readonly distributionOf: (namespace: string) => string | undefined;
 }
@@ -52,7 +53,10 @@ export interface ServiceScope {
 export const DISTRIBUTION = 'networking.istio.io/traffic-distribution';
 
 /** The service of a Kubernetes Service; undefined for ExternalName, which names no endpoints of its own. */
-export function serviceOf(object: MeshObject<ServiceSpec>, { domain, distributionOf }: ServiceScope): MeshService | undefined {
+export function serviceOf(
+  object: MeshObject<ServiceSpec>,
+  { domain, exportTo: defaultExportTo, distributionOf }: ServiceScope,
+): MeshService | undefined {
   const { spec, metadata } = object;
   if (spec.type === 'ExternalName') return undefined;
   const namespaceDistribution = distributionOf(metadata.namespace);
@@ -75,7 +79,7 @@ export function serviceOf(object: MeshObject<ServiceSpec>, { domain, distributio
     registry: 'Kubernetes',
     resolution: spec.clusterIP === 'None' ? 'NONE' : 'EDS',
     meshExternal: false,
-    exportTo: exportTo === undefined ? ['*'] : exportTo.split(',').map((name) => name.trim()),
+    exportTo: exportTo === undefined ? defaultExportTo : exportTo.split(',').map((name) => name.trim()),
     selector: spec.selector,
     subjectAltNames: [],
     aliases: [],
@@ -96,7 +100,7 @@ const RESOLUTIONS: Readonly<Record<string, Resolution>> = {
 };
 
 /** The services of a ServiceEntry, one per host. */
-export function servicesOfEntry(object: MeshObject<ServiceEntrySpec>): MeshService[] {
+export function servicesOfEntry(object: MeshObject<ServiceEntrySpec>, exportTo: readonly string[]): MeshService[] {
   const { spec, metadata } = object;
   return spec.hosts.map((hostname) => ({
     hostname,
@@ -113,7 +117,7 @@ export function servicesOfEntry(object: MeshObject<ServiceEntrySpec>): MeshServi
     registry: 'External',
     resolution: RESOLUTIONS[spec.resolution ?? 'NONE'] ?? 'NONE',
     meshExternal: spec.location !== 'MESH_INTERNAL',
-    exportTo: spec.exportTo ?? ['*'],
+    exportTo: namedOr(spec.exportTo, exportTo),
     selector: spec.workloadSelector?.labels,
     subjectAltNames: spec.subjectAltNames ?? [],
     aliases: [],
@@ -149,6 +153,11 @@ export function withAliases(
     const own = (aliases.get(service.hostname) ?? []).filter((alias) => !taken.has(alias));
     return own.length === 0 || service.registry === 'External' ? service : { ...service, aliases: own.sort() };
   });
+}
+
+/** A list that is empty is as good as none. */
+export function namedOr(exportTo: readonly string[] | undefined, otherwise: readonly string[]): readonly string[] {
+  return exportTo === undefined || exportTo.length === 0 ? otherwise : exportTo;
 }
 
 /** exportTo as Istio reads it: `*` everybody, `.` the own namespace, `~` nobody, else namespaces. */

@@ -3,6 +3,13 @@ import type { ObjectsByKind } from './objects-by-kind.ts';
 import { isSame } from './reuse.ts';
 import { DISTRIBUTION, type MeshService, serviceOf, servicesOfEntry, withAliases } from './service.ts';
 
+/** What services have in common. */
+export interface ServiceDefaults {
+  readonly domain: string;
+  /** Of services that name nobody. */
+  readonly exportTo: readonly string[];
+}
+
 interface Known {
   readonly distribution: string | undefined;
   readonly service: MeshService | undefined;
@@ -11,14 +18,15 @@ interface Known {
 /** The services of a mesh. One whose documents say the same as before is the same object, so that what was made of it still holds. */
 export class Services {
   readonly all: readonly MeshService[];
-  private readonly domain: string;
+  private readonly defaults: ServiceDefaults;
   private readonly kubernetes = new Map<MeshObject, Known>();
   private readonly aliased = new Map<MeshService, MeshService>();
   private readonly entries = new Map<MeshObject, readonly MeshService[]>();
 
-  constructor(kinds: ObjectsByKind, domain: string, before?: Services) {
-    this.domain = domain;
-    const last = before?.domain === domain ? before : undefined;
+  constructor(kinds: ObjectsByKind, defaults: ServiceDefaults, before?: Services) {
+    this.defaults = defaults;
+    const { domain } = defaults;
+    const last = before !== undefined && isSame(before.defaults, defaults) ? before : undefined;
     const distributions = new Map(kinds.of('Namespace').map(({ metadata }) => [metadata.name, metadata.annotations[DISTRIBUTION]]));
     const objects = kinds.of<ServiceSpec>('Service');
     const plain = objects.flatMap((object) => this.service(object, distributions.get(object.metadata.namespace), last) ?? []);
@@ -31,7 +39,7 @@ export class Services {
     const known =
       before !== undefined && before.distribution === distribution
         ? before
-        : { distribution, service: serviceOf(object, { domain: this.domain, distributionOf: () => distribution }) };
+        : { distribution, service: serviceOf(object, { ...this.defaults, distributionOf: () => distribution }) };
     this.kubernetes.set(object, known);
     return known.service;
   }
@@ -45,7 +53,7 @@ export class Services {
   }
 
   private entry(object: MeshObject<ServiceEntrySpec>, last: Services | undefined): readonly MeshService[] {
-    const services = last?.entries.get(object) ?? servicesOfEntry(object);
+    const services = last?.entries.get(object) ?? servicesOfEntry(object, this.defaults.exportTo);
     this.entries.set(object, services);
     return services;
   }

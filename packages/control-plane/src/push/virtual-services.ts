@@ -1,6 +1,7 @@
 import type { HTTPMatchRequest, HTTPRoute, MeshObject, VirtualServiceSpec } from '@ripstop/istio-api';
 import { mergeDelegate } from './delegates.ts';
-import { hostMatches, isVisible, resolveHost } from './service.ts';
+import { isSame } from './reuse.ts';
+import { hostMatches, isVisible, namedOr, resolveHost } from './service.ts';
 
 /** A VirtualService with its short names resolved and its delegates merged in. */
 export interface VirtualService {
@@ -36,6 +37,7 @@ export interface SourcedRoute {
 export function resolveVirtualServices(
   objects: readonly MeshObject<VirtualServiceSpec>[],
   domain: string,
+  exportTo: readonly string[] = ['*'],
   before: readonly VirtualService[] = [],
 ): VirtualService[] {
   const delegates = new Map<string, MeshObject<VirtualServiceSpec>>();
@@ -46,7 +48,9 @@ export function resolveVirtualServices(
     if ((object.spec.hosts ?? []).length === 0) continue;
     // What a delegate makes of a route depends on another document.
     const alone = !(object.spec.http ?? []).some(({ delegate }) => delegate !== undefined);
-    resolved.push((alone ? known.get(object) : undefined) ?? resolveVirtualService(object, delegates, domain));
+    const before = alone ? known.get(object) : undefined;
+    const same = before !== undefined && (object.spec.exportTo !== undefined || isSame(before.exportTo, exportTo));
+    resolved.push(same ? before : resolveVirtualService(object, delegates, domain, exportTo));
   }
   return resolved;
 }
@@ -55,6 +59,7 @@ function resolveVirtualService(
   object: MeshObject<VirtualServiceSpec>,
   delegates: ReadonlyMap<string, MeshObject<VirtualServiceSpec>>,
   domain: string,
+  exportTo: readonly string[],
 ): VirtualService {
   const { spec, metadata } = object;
   return {
@@ -64,8 +69,10 @@ function resolveVirtualService(
     namespace: metadata.namespace,
     hosts: spec.hosts!.map((host) => resolveHost(host, metadata.namespace, domain)),
     gateways: (spec.gateways ?? ['mesh']).map((gateway) => gatewayKey(gateway, metadata.namespace)),
-    http: (spec.http ?? []).flatMap((route, index) => expand({ route, object, path: ['spec', 'http', index] }, delegates, domain)),
-    exportTo: spec.exportTo ?? ['*'],
+    http: (spec.http ?? []).flatMap((route, index) =>
+      expand({ route, object, path: ['spec', 'http', index] }, delegates, domain, exportTo),
+    ),
+    exportTo: namedOr(spec.exportTo, exportTo),
     gatewayApi: false,
     port: undefined,
   };
@@ -75,13 +82,18 @@ function gatewayKey(gateway: string, namespace: string): string {
   return gateway === 'mesh' || gateway.includes('/') ? gateway : `${namespace}/${gateway}`;
 }
 
-function expand(root: SourcedRoute, delegates: ReadonlyMap<string, MeshObject<VirtualServiceSpec>>, domain: string): SourcedRoute[] {
+function expand(
+  root: SourcedRoute,
+  delegates: ReadonlyMap<string, MeshObject<VirtualServiceSpec>>,
+  domain: string,
+  exportTo: readonly string[],
+): SourcedRoute[] {
   const { delegate } = root.route;
   if (delegate === undefined) return [resolveRoute(root, domain)];
   const { namespace } = root.object.metadata;
   const target = delegates.get(`${delegate.namespace ?? namespace}/${delegate.name ?? ''}`);
   if (target === undefined || (target.spec.hosts ?? []).length > 0) return [];
-  if (!isVisible(target.spec.exportTo ?? ['*'], target.metadata.namespace, namespace)) return [];
+  if (!isVisible(namedOr(target.spec.exportTo, exportTo), target.metadata.namespace, namespace)) return [];
   const leaves = (target.spec.http ?? []).map((route, index) => ({ route, object: target, path: ['spec', 'http', index] }));
   return leaves.flatMap((leaf) => {
     const merged = mergeDelegate(root.route, leaf.route);

@@ -1,4 +1,4 @@
-import { type SubstitutionFormatString, type TypedExtensionConfig, typeUrlOf } from '@ripstop/xds-api';
+import { packAny, ReqWithoutQuery, type SubstitutionFormatString, type TypedExtensionConfig } from '@ripstop/xds-api';
 import type { FieldsOf } from './values.ts';
 
 type FormatFields = FieldsOf<typeof SubstitutionFormatString>;
@@ -76,11 +76,10 @@ function jsonFormat(labels: Readonly<Record<string, unknown>>, omitEmptyValues: 
 
 const WITHOUT_QUERY = '%REQ_WITHOUT_QUERY';
 
-/** Envoy knows this operator only by its extension, which has no settings. */
+/** The operator is an extension, which has no settings. */
 function formatters(needed: boolean): { readonly formatters?: FieldsOf<typeof TypedExtensionConfig>[] } {
   if (!needed) return {};
-  const typeUrl = typeUrlOf('envoy.extensions.formatter.req_without_query.v3.ReqWithoutQuery');
-  return { formatters: [{ name: 'envoy.formatter.req_without_query', typedConfig: { typeUrl, value: new Uint8Array() } }] };
+  return { formatters: [{ name: 'envoy.formatter.req_without_query', typedConfig: packAny(ReqWithoutQuery, {}) }] };
 }
 
 function objectOf(text: string): Record<string, unknown> | undefined {

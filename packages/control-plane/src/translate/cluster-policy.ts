@@ -1,8 +1,9 @@
-import type { ConnectionPoolSettings, LoadBalancerSettings, OutlierDetection as OutlierSpec } from '@ripstop/istio-api';
+import type { ConnectionPoolSettings, LoadBalancerSettings, OutlierDetection as OutlierSpec, RetryBudget } from '@ripstop/istio-api';
 import { type Cluster, Cluster_LbPolicy, ClusterHttpProtocolOptions, HealthStatus, OutlierDetection, packAny } from '@ripstop/xds-api';
 import type { Policy } from '../push/destination-rules.ts';
 import type { LocalityPolicy } from '../push/locality-policy.ts';
-import { isHttp2, type Protocol } from '../push/protocol.ts';
+import type { MeshConfig } from '../push/mesh-config.ts';
+import { isHttp, isHttp2, type Protocol } from '../push/protocol.ts';
 import { duration, type FieldsOf } from './values.ts';
 
 export type ClusterFields = FieldsOf<typeof Cluster>;
@@ -10,8 +11,22 @@ export type ClusterFields = FieldsOf<typeof Cluster>;
 const UNLIMITED = 2 ** 32 - 1;
 const HTTP_OPTIONS = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
 
+/** A policy with what MeshConfig says about connections, where the policy itself does not: keepalive field by field, HTTP/2. */
+export function withMeshDefaults<P extends Pick<Policy, 'connectionPool'>>(policy: P, mesh: MeshConfig, protocol: Protocol): P {
+  const { tcpKeepalive, upgradesToHttp2 } = mesh;
+  const pool = policy.connectionPool;
+  const upgrades = upgradesToHttp2 && isHttp(protocol) && (pool?.http?.h2UpgradePolicy ?? 'DEFAULT') === 'DEFAULT';
+  if (tcpKeepalive === undefined && !upgrades) return policy;
+  const connectionPool: ConnectionPoolSettings = {
+    ...pool,
+    ...(tcpKeepalive === undefined ? {} : { tcp: { ...pool?.tcp, tcpKeepalive: { ...tcpKeepalive, ...pool?.tcp?.tcpKeepalive } } }),
+    ...(upgrades ? { http: { ...pool?.http, h2UpgradePolicy: 'UPGRADE' } } : {}),
+  };
+  return { ...policy, connectionPool };
+}
+
 /** Circuit breakers. Istio's defaults are no limits, not Envoy's 1024 and 3. */
-export function thresholds(pool: ConnectionPoolSettings | undefined): ClusterFields {
+export function thresholds(pool: ConnectionPoolSettings | undefined, budget?: RetryBudget): ClusterFields {
   const limit = (value: number | undefined): number => (value === undefined || value === 0 ? UNLIMITED : value);
   return {
     circuitBreakers: {
@@ -21,6 +36,14 @@ export function thresholds(pool: ConnectionPoolSettings | undefined): ClusterFie
           maxPendingRequests: limit(pool?.http?.http1MaxPendingRequests),
           maxRequests: limit(pool?.http?.http2MaxRequests),
           maxRetries: limit(pool?.http?.maxRetries),
+          ...(budget === undefined
+            ? {}
+            : {
+                retryBudget: {
+                  budgetPercent: { value: budget.percent ?? 20 },
+                  minRetryConcurrency: (budget.minRetryConcurrency ?? 0) > 0 ? budget.minRetryConcurrency! : 3,
+                },
+              }),
         },
       ],
     },

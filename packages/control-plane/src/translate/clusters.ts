@@ -1,7 +1,7 @@
 import type { ClientTLSSettings, Subset } from '@ripstop/istio-api';
 import { CLUSTER_TYPE_URL, Cluster, Cluster_DiscoveryType, Cluster_DnsLookupFamily, Cluster_LbPolicy } from '@ripstop/xds-api';
 import type { ProxyNode } from '../model/proxy-node.ts';
-import { type MergedDestinationRule, policyFor } from '../push/destination-rules.ts';
+import { type MergedDestinationRule, type Policy, policyFor } from '../push/destination-rules.ts';
 import type { PushContext } from '../push/push-context.ts';
 import type { MeshService, MeshServicePort } from '../push/service.ts';
 import { labelsKey, viewOf } from '../push/shared.ts';
@@ -16,6 +16,7 @@ import {
   outlierDetection,
   passthroughOptions,
   thresholds,
+  withMeshDefaults,
 } from './cluster-policy.ts';
 import { dynamicDnsCluster } from './dynamic-dns.ts';
 import { loadAssignment, localityOf } from './endpoints.ts';
@@ -92,7 +93,7 @@ interface OutboundInput {
 function outbound(input: OutboundInput): ClusterFields {
   if (input.service.resolution === 'DYNAMIC_DNS') return dynamicDns(input);
   const { node, push, service, port, rule, subset } = input;
-  const policy = policyFor(rule, subset, port.port);
+  const policy = policyOf(input);
   const name = outboundCluster(service.hostname, port.port, subset?.name);
   const passthroughHosts = service.resolution === 'NONE' || policy.loadBalancer?.simple === 'PASSTHROUGH';
   const tls = policy.tls;
@@ -101,7 +102,7 @@ function outbound(input: OutboundInput): ClusterFields {
     name,
     altStatName: `${name};`,
     ...connectionSettings(policy.connectionPool, push.mesh.connectTimeout),
-    ...thresholds(policy.connectionPool),
+    ...thresholds(policy.connectionPool, policy.retryBudget),
     ...outlierDetection(policy.outlierDetection),
     commonLbConfig: commonLbConfig(policy, passthroughHosts ? undefined : localityOf(push, service, policy), service.persistentSession),
     ...(passthroughHosts ? { lbPolicy: Cluster_LbPolicy.CLUSTER_PROVIDED } : loadBalancer(policy.loadBalancer)),
@@ -113,21 +114,28 @@ function outbound(input: OutboundInput): ClusterFields {
 }
 
 /** Its hosts are not known before they are called, so there is little to say about them. */
-function dynamicDns({ push, service, port, rule, subset }: OutboundInput): ClusterFields {
+function dynamicDns(input: OutboundInput): ClusterFields {
+  const { push, service, port, subset } = input;
   const name = outboundCluster(service.hostname, port.port, subset?.name);
-  const { connectionPool } = policyFor(rule, subset, port.port);
+  const { connectionPool, retryBudget } = policyOf(input);
   return {
     name,
     altStatName: `${name};`,
     clusterDiscoveryType: dynamicDnsCluster(service.hostname),
     lbPolicy: Cluster_LbPolicy.CLUSTER_PROVIDED,
     ...connectionSettings(connectionPool, push.mesh.connectTimeout),
-    ...thresholds(connectionPool),
+    ...thresholds(connectionPool, retryBudget),
     metadata: { filterMetadata: { istio: { external: true } } },
   };
 }
 
-function discovery({ node, push, service, port, subset, rule }: OutboundInput, name: string, passthroughHosts: boolean): ClusterFields {
+/** What governs the calls of a cluster, MeshConfig's defaults included. */
+function policyOf({ push, port, rule, subset }: OutboundInput): Policy {
+  return withMeshDefaults(policyFor(rule, subset, port.port, push.mesh.defaultPolicy), push.mesh, port.protocol);
+}
+
+function discovery(input: OutboundInput, name: string, passthroughHosts: boolean): ClusterFields {
+  const { node, push, service, port, subset } = input;
   if (passthroughHosts) {
     const moved = service.registry === 'External' && service.resolution === 'NONE' && port.targetPort !== port.port;
     return {
@@ -147,16 +155,16 @@ function discovery({ node, push, service, port, subset, rule }: OutboundInput, n
   return {
     clusterDiscoveryType: type(service.resolution === 'DNS' ? Cluster_DiscoveryType.STRICT_DNS : Cluster_DiscoveryType.LOGICAL_DNS),
     dnsLookupFamily: Cluster_DnsLookupFamily.V4_ONLY,
-    dnsRefreshRate: milliseconds(60_000),
+    dnsRefreshRate: duration(push.mesh.dnsRefreshRate)!,
     respectDnsTtl: true,
-    loadAssignment: loadAssignment({ name, node, push, service, port, subset, policy: policyFor(rule, subset, port.port) }),
+    loadAssignment: loadAssignment({ name, node, push, service, port, subset, policy: policyOf(input) }),
   };
 }
 
 /** A tls mode of the DestinationRule decides alone; else auto-mTLS decides endpoint by endpoint. */
 function transport(input: OutboundInput, tls: ClientTLSSettings | undefined, passthroughHosts: boolean): ClusterFields {
   const { push, service, port } = input;
-  const http = policyFor(input.rule, input.subset, port.port).connectionPool?.http;
+  const { http } = policyOf(input).connectionPool ?? {};
   const http2 = offersHttp2(port.protocol, http);
   switch (tls?.mode) {
     case 'DISABLE':
@@ -169,6 +177,7 @@ function transport(input: OutboundInput, tls: ClientTLSSettings | undefined, pas
           subjectAltNames: tls.subjectAltNames ?? service.subjectAltNames,
           caCertificates: tls.caCertificates ?? '',
           trust: backendTrust(tls, input.node, push),
+          defaults: push.mesh.tls.defaults,
           ...(tls.mode === 'MUTUAL' ? { clientCertificate: tls.clientCertificate ?? '', privateKey: tls.privateKey ?? '' } : {}),
           http2,
         }),
@@ -225,14 +234,19 @@ function serviceReference({ hostname, name, namespace, registry }: MeshService):
   return { host: hostname, name: registry === 'External' ? hostname : name, namespace };
 }
 
-function passthrough(name: string, push: PushContext): ClusterFields {
+function passthrough(name: string, { mesh }: PushContext): ClusterFields {
+  const { connectionPool } = withMeshDefaults<Pick<Policy, 'connectionPool'>>(
+    mesh.defaultPolicy.connectionPool === undefined ? {} : { connectionPool: mesh.defaultPolicy.connectionPool },
+    mesh,
+    'TCP',
+  );
   return {
     name,
     altStatName: 'PassthroughCluster;',
     clusterDiscoveryType: type(Cluster_DiscoveryType.ORIGINAL_DST),
     lbPolicy: Cluster_LbPolicy.CLUSTER_PROVIDED,
-    connectTimeout: duration(push.mesh.connectTimeout)!,
-    ...thresholds(undefined),
+    ...connectionSettings(connectionPool, mesh.connectTimeout),
+    ...thresholds(connectionPool),
     ...passthroughOptions(),
     ...(name === INBOUND_PASSTHROUGH_CLUSTER ? LOOP_GUARD : {}),
   };
@@ -248,7 +262,8 @@ function inbound(port: InboundPort, push: PushContext, node: ProxyNode): Cluster
   const name = inboundCluster(port.targetPort);
   const [service] = port.services;
   const rule = service === undefined ? undefined : push.destinationRules.find(service.hostname, service.namespace, node.namespace);
-  const connectionPool = port.connectionPool ?? policyFor(rule, undefined, port.port).connectionPool;
+  const written = policyFor(rule, undefined, port.port, push.mesh.defaultPolicy);
+  const { connectionPool } = withMeshDefaults({ connectionPool: port.connectionPool ?? written.connectionPool }, push.mesh, 'TCP');
   return {
     name,
     altStatName: `${name};`,
@@ -258,6 +273,7 @@ function inbound(port: InboundPort, push: PushContext, node: ProxyNode): Cluster
       {
         tcp: {
           ...(connectionPool?.tcp?.connectTimeout === undefined ? {} : { connectTimeout: connectionPool.tcp.connectTimeout }),
+          ...(connectionPool?.tcp?.tcpKeepalive === undefined ? {} : { tcpKeepalive: connectionPool.tcp.tcpKeepalive }),
         },
       },
       push.mesh.connectTimeout,

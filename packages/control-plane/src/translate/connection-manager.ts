@@ -39,7 +39,7 @@ export function connectionManager(input: ManagerInput): Any {
     useRemoteAddress: input.position === 'gateway',
     xffNumTrustedHops: input.position === 'gateway' ? mesh.numTrustedProxies : 0,
     ...pathSettings(mesh.pathNormalization),
-    ...identitySettings(input.position),
+    ...identitySettings(input.position, mesh),
     requestIdExtension: {
       typedConfig: packAny(
         UuidRequestIdConfig,
@@ -62,16 +62,25 @@ function pathSettings(mode: string): ManagerFields {
   };
 }
 
-/** Who writes x-forwarded-client-cert: a server appends what it saw, a gateway replaces what strangers claim. */
-function identitySettings(position: ManagerInput['position']): ManagerFields {
+const FORWARDING: Readonly<Record<string, HttpConnectionManager_ForwardClientCertDetails>> = {
+  SANITIZE: HttpConnectionManager_ForwardClientCertDetails.SANITIZE,
+  FORWARD_ONLY: HttpConnectionManager_ForwardClientCertDetails.FORWARD_ONLY,
+  APPEND_FORWARD: HttpConnectionManager_ForwardClientCertDetails.APPEND_FORWARD,
+  SANITIZE_SET: HttpConnectionManager_ForwardClientCertDetails.SANITIZE_SET,
+  ALWAYS_FORWARD_ONLY: HttpConnectionManager_ForwardClientCertDetails.ALWAYS_FORWARD_ONLY,
+};
+
+/** Who writes x-forwarded-client-cert: a server appends what it saw, a gateway does what gatewayTopology says, or replaces what strangers claim. */
+function identitySettings(position: ManagerInput['position'], { forwardClientCertDetails }: MeshConfig): ManagerFields {
   if (position === 'outbound') return {};
+  const { APPEND_FORWARD, SANITIZE_SET } = HttpConnectionManager_ForwardClientCertDetails;
   const gateway = position === 'gateway';
+  const forwarding = gateway ? (FORWARDING[forwardClientCertDetails] ?? SANITIZE_SET) : APPEND_FORWARD;
+  const sets = forwarding === APPEND_FORWARD || forwarding === SANITIZE_SET;
   return {
     serverName: 'istio-envoy',
-    forwardClientCertDetails: gateway
-      ? HttpConnectionManager_ForwardClientCertDetails.SANITIZE_SET
-      : HttpConnectionManager_ForwardClientCertDetails.APPEND_FORWARD,
-    setCurrentClientCertDetails: { subject: true, dns: true, uri: true, ...(gateway ? { cert: true } : {}) },
+    forwardClientCertDetails: forwarding,
+    ...(sets ? { setCurrentClientCertDetails: { subject: true, dns: true, uri: true, ...(gateway ? { cert: true } : {}) } } : {}),
     ...(gateway ? { httpProtocolOptions: {} } : {}),
   };
 }

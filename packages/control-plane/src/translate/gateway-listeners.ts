@@ -3,6 +3,7 @@ import type { ProxyNode } from '../model/proxy-node.ts';
 import type { PushContext } from '../push/push-context.ts';
 import { resolveHost } from '../push/service.ts';
 import type { VirtualService } from '../push/virtual-services.ts';
+import { unroutedAccessLogs } from './access-logs.ts';
 import { connectionManager } from './connection-manager.ts';
 import { type HttpFilterFields, inboundFilters } from './filter-order.ts';
 import { boundHosts, type GatewayPortServer, gatewayPorts } from './gateway-servers.ts';
@@ -37,6 +38,7 @@ export function gatewayListeners(node: ProxyNode, push: PushContext): XdsResourc
       ...listenerSources(node, push),
       maxConnectionsToAcceptPerSocketEvent: 1,
       ...(filterChains.some(({ filterChainMatch }) => filterChainMatch !== undefined) ? { listenerFilters: [tlsInspector()] } : {}),
+      accessLog: unroutedAccessLogs(node, push, 'gateway'),
       filterChains,
     });
     return [{ typeUrl: LISTENER_TYPE_URL, name, message }];
@@ -79,7 +81,7 @@ class ChainBuilder {
     return {
       ...(serverNames.length === 0 ? {} : { filterChainMatch: { serverNames: [...serverNames] } }),
       filters: [{ name: 'envoy.filters.network.http_connection_manager', configType: { $case: 'typedConfig', value } }],
-      ...(terminates === undefined ? {} : { transportSocket: gatewaySocket(terminates) }),
+      ...(terminates === undefined ? {} : { transportSocket: gatewaySocket(terminates, this.push.mesh.tls) }),
       transportSocketConnectTimeout: CONNECT_TIMEOUT,
     };
   }
@@ -117,7 +119,7 @@ class ChainBuilder {
     return {
       ...(serverNames.length === 0 ? {} : { filterChainMatch: { serverNames: [...serverNames] } }),
       ...this.stream(entry, service, route),
-      ...(terminates === undefined ? {} : { transportSocket: gatewaySocket(terminates) }),
+      ...(terminates === undefined ? {} : { transportSocket: gatewaySocket(terminates, this.push.mesh.tls) }),
     };
   }
 

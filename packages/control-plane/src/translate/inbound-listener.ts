@@ -167,7 +167,7 @@ class ChainFactory {
       ...(port?.ingress === undefined ? {} : { metadata: { filterMetadata: { istio: { config: configPath(port.ingress.sidecar) } } } }),
       filterChainMatch: match,
       filters: http ? [this.manager(name, cluster, port)] : [...this.tcpFilters, tcpProxy(cluster, this.telemetry.accessLogs)],
-      ...(tls ? { transportSocket: downstreamSocket(this.trustDomains, !http) } : {}),
+      ...(tls ? { transportSocket: downstreamSocket(this.trustDomains, !http, this.push.mesh.tls) } : {}),
     };
   }
 

@@ -11,11 +11,14 @@ import {
   TransportSocket,
   UpstreamTlsContext,
 } from '@ripstop/xds-api';
+import type { MeshTls, TlsSettings } from '../push/mesh-tls.ts';
 import type { BackendTrust } from './backend-trust.ts';
 import { credentialResource } from './credential-name.ts';
 import { type FieldsOf, ZERO } from './values.ts';
 
 type CommonTlsFields = NonNullable<FieldsOf<typeof DownstreamTlsContext>['commonTlsContext']>;
+
+type TlsParameterFields = NonNullable<CommonTlsFields['tlsParams']>;
 
 /** What a client expects of its peer. */
 export interface UpstreamIdentity {
@@ -72,6 +75,7 @@ export interface OriginationSettings {
   /** Of a BackendTLSPolicy; stands in for `caCertificates`. */
   readonly trust?: BackendTrust | undefined;
   readonly http2: boolean;
+  readonly defaults: TlsSettings;
 }
 
 /** TLS origination (DestinationRule tls SIMPLE and MUTUAL): certificates are files of the client's machine, or what a BackendTLSPolicy names. */
@@ -82,7 +86,8 @@ export function originationSocket(settings: OriginationSettings): TransportSocke
     UpstreamTlsContext.fromPartial({
       sni,
       commonTlsContext: {
-        tlsParams: VERSIONS,
+        // istiod: the least version is for servers alone.
+        tlsParams: { ...VERSIONS, ...namedSuites(settings.defaults) },
         ...(settings.http2 ? { alpnProtocols: ['h2'] } : {}),
         ...(mutual ? { tlsCertificateSdsSecretConfigs: [fileSecret(`file-cert:${clientCertificate}~${privateKey}`)] } : {}),
         validationContextType: serverValidation(settings),
@@ -109,11 +114,16 @@ function serverValidation({ subjectAltNames, caCertificates, trust }: Originatio
 }
 
 /** A workload's mTLS port: a client certificate of this trust domain, or of one of its aliases, is required. */
-export function downstreamSocket(trustDomains: readonly string[], tcp: boolean): TransportSocket {
+export function downstreamSocket(trustDomains: readonly string[], tcp: boolean, { mutual }: MeshTls): TransportSocket {
+  const { minProtocolVersion, cipherSuites = [] } = mutual;
   const context = DownstreamTlsContext.fromPartial({
     requireClientCertificate: true,
     commonTlsContext: {
-      tlsParams: { ...VERSIONS, cipherSuites: SERVER_CIPHERS },
+      tlsParams: {
+        tlsMinimumProtocolVersion: leastVersion(minProtocolVersion),
+        tlsMaximumProtocolVersion: VERSIONS.tlsMaximumProtocolVersion,
+        cipherSuites: cipherSuites.length === 0 ? SERVER_CIPHERS : [...cipherSuites],
+      },
       alpnProtocols: tcp ? ['istio-peer-exchange', 'h2', 'http/1.1'] : ['h2', 'http/1.1'],
       tlsCertificateSdsSecretConfigs: [workloadSecret('default')],
       validationContextType: {
@@ -141,13 +151,13 @@ const GATEWAY_VERSIONS: Readonly<Record<string, TlsParameters_TlsProtocol>> = {
  * TLS of a Gateway's server (Istio: BuildListenerTLSContext). The certificate comes from a Secret over the same stream
  * (`kubernetes://…`), from files of the gateway's machine (`file-cert:…`), or is the one that the mesh has issued (ISTIO_MUTUAL).
  */
-export function gatewaySocket(tls: ServerTLSSettings): TransportSocket {
+export function gatewaySocket(tls: ServerTLSSettings, { defaults }: MeshTls): TransportSocket {
   const mutual = tls.mode === 'MUTUAL' || tls.mode === 'ISTIO_MUTUAL';
   const asks = mutual || tls.mode === 'OPTIONAL_MUTUAL';
   const context = DownstreamTlsContext.fromPartial({
     requireClientCertificate: mutual,
     commonTlsContext: {
-      ...gatewayParameters(tls),
+      ...gatewayParameters(tls, defaults),
       alpnProtocols: ['h2', 'http/1.1'],
       tlsCertificateSdsSecretConfigs: gatewayCertificates(tls),
       ...(asks ? { validationContextType: callers(tls) } : {}),
@@ -156,17 +166,34 @@ export function gatewaySocket(tls: ServerTLSSettings): TransportSocket {
   return { name: 'envoy.transport_sockets.tls', configType: { $case: 'typedConfig', value: packAny(DownstreamTlsContext, context) } };
 }
 
-function gatewayParameters({ mode, minProtocolVersion, maxProtocolVersion, cipherSuites = [] }: ServerTLSSettings): CommonTlsFields {
-  const minimum = GATEWAY_VERSIONS[minProtocolVersion ?? ''];
-  const maximum = GATEWAY_VERSIONS[maxProtocolVersion ?? ''];
-  if (mode === 'ISTIO_MUTUAL' || (minimum === undefined && maximum === undefined && cipherSuites.length === 0)) return {};
+/** istiod knows no other least version for the mesh's own settings. */
+function leastVersion(name: string | undefined): TlsParameters_TlsProtocol {
+  return name === 'TLSV1_3' ? TlsParameters_TlsProtocol.TLSv1_3 : TlsParameters_TlsProtocol.TLSv1_2;
+}
+
+function namedSuites({ cipherSuites = [], ecdhCurves = [] }: TlsSettings): TlsParameterFields {
   return {
-    tlsParams: {
-      ...(minimum === undefined ? {} : { tlsMinimumProtocolVersion: minimum }),
-      ...(maximum === undefined ? {} : { tlsMaximumProtocolVersion: maximum }),
-      cipherSuites: [...cipherSuites],
-    },
+    ...(cipherSuites.length === 0 ? {} : { cipherSuites: [...cipherSuites] }),
+    ...(ecdhCurves.length === 0 ? {} : { ecdhCurves: [...ecdhCurves] }),
   };
+}
+
+/** What a server says itself comes before tlsDefaults of MeshConfig; neither is for ISTIO_MUTUAL (istiod: isSimpleOrMutual). */
+function gatewayParameters(
+  { mode, minProtocolVersion, maxProtocolVersion, cipherSuites = [] }: ServerTLSSettings,
+  defaults: TlsSettings,
+): CommonTlsFields {
+  if (mode === 'ISTIO_MUTUAL') return {};
+  const given = (defaults.minProtocolVersion ?? 'TLS_AUTO') === 'TLS_AUTO' ? undefined : leastVersion(defaults.minProtocolVersion);
+  const minimum = GATEWAY_VERSIONS[minProtocolVersion ?? ''] ?? given;
+  const maximum = GATEWAY_VERSIONS[maxProtocolVersion ?? ''];
+  const tlsParams: TlsParameterFields = {
+    ...namedSuites(defaults),
+    ...(minimum === undefined ? {} : { tlsMinimumProtocolVersion: minimum }),
+    ...(maximum === undefined ? {} : { tlsMaximumProtocolVersion: maximum }),
+    ...(cipherSuites.length === 0 ? {} : { cipherSuites: [...cipherSuites] }),
+  };
+  return Object.keys(tlsParams).length === 0 ? {} : { tlsParams };
 }
 
 function gatewayCertificates(tls: ServerTLSSettings): SdsSecretConfig[] {

@@ -79,7 +79,7 @@ const loadBalancer = object(
   [['simple', 'consistentHash']],
 );
 
-const keepAlive = object({
+export const keepAlive: Schema = object({
   time: duration,
   interval: ignored(duration, "the operating system's value is used: Node sets the time only"),
   probes: ignored(count, "the operating system's value is used: Node sets the time only"),
@@ -108,9 +108,9 @@ const connectionPoolFields: Fields = {
   }),
   http: object(http),
 };
-const connectionPool = object(connectionPoolFields);
+export const connectionPool: Schema = object(connectionPoolFields);
 
-const outlierDetection = object({
+export const outlierDetection: Schema = object({
   splitExternalLocalOriginErrors: bool,
   consecutiveLocalOriginFailures: nullable(count),
   consecutiveGatewayErrors: nullable(count),
@@ -147,10 +147,11 @@ const trafficPolicy: Schema = object({
     'the connection would go past the tunnel',
   ),
   proxyProtocol: refused(object({ version: choice('V1', 'V2') }), 'the server would wait for the header'),
-  retryBudget: ignored(
-    object({ percent: nullable(percentNumber), minRetryConcurrency: count, budgetInterval: duration }),
-    'use connectionPool.http.maxRetries',
-  ),
+  retryBudget: object({
+    percent: noted(nullable(percentNumber), '20 by default'),
+    minRetryConcurrency: noted(count, '3 by default'),
+    budgetInterval: ignored(duration, 'our messages are older than this setting: the budget is of the requests of the moment'),
+  }),
 });
 
 export const destinationRule: Kind = {

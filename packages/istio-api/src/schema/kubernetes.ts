@@ -81,7 +81,7 @@ export const kubernetesKinds: readonly Kind[] = [
     ...CORE,
     kind: 'ConfigMap',
     status: 'used',
-    note: 'CA certificates (`ca.crt`) that Gateways and BackendTLSPolicies name; the mesh configuration is mesh.yaml',
+    note: 'CA certificates (`ca.crt`) that Gateways and BackendTLSPolicies name; the key `mesh` of `istio` in istio-system is the mesh configuration',
   },
 ];
 

@@ -1,4 +1,5 @@
-import { anyList, selector, texts } from './common.ts';
+import { anyList, labels, selector, texts } from './common.ts';
+import { connectionPool, keepAlive, outlierDetection } from './destination-rule.ts';
 import { extensionProvider } from './extension-provider.ts';
 import { type Kind, NOTHING_ELSE } from './kind.ts';
 import {
@@ -51,7 +52,10 @@ const defaultConfig: Schema = object({
   }),
   gatewayTopology: object({
     numTrustedProxies: noted(count, 'at gateways, as in Istio'),
-    forwardClientCertDetails: ignored(text, 'gateways replace x-forwarded-client-cert (SANITIZE_SET)'),
+    forwardClientCertDetails: noted(
+      choice('UNDEFINED', 'SANITIZE', 'FORWARD_ONLY', 'APPEND_FORWARD', 'SANITIZE_SET', 'ALWAYS_FORWARD_ONLY'),
+      'of gateways; SANITIZE_SET by default',
+    ),
     proxyProtocol: ignored(any),
   }),
   ...ignoredFields(
@@ -104,6 +108,8 @@ const defaultConfig: Schema = object({
   ),
 });
 
+const minProtocolVersion = choice('TLS_AUTO', 'TLSV1_2', 'TLSV1_3');
+
 const fields: Fields = {
   trustDomain: noted(text, 'give the control plane the same --trust-domain: it issues certificates in that one'),
   trustDomainAliases: texts,
@@ -124,22 +130,42 @@ const fields: Fields = {
   enableTracing: noted(bool, "true by default; the app's own OpenTelemetry SDK gets the spans"),
   extensionProviders: list(extensionProvider),
   defaultProviders: object({ metrics: noted(texts, '`prometheus` by default'), tracing: texts, accessLogging: texts }),
-  ...ignoredFields(
-    { defaultServiceExportTo: texts, defaultVirtualServiceExportTo: texts, defaultDestinationRuleExportTo: texts },
-    'a document without exportTo is seen by every namespace: write exportTo into it',
+  defaultServiceExportTo: texts,
+  defaultVirtualServiceExportTo: texts,
+  defaultDestinationRuleExportTo: texts,
+  defaultTrafficPolicy: noted(
+    object({ connectionPool, outlierDetection }),
+    'of services whose DestinationRule leaves the block out, and at servers',
   ),
-  defaultTrafficPolicy: ignored(any, 'write a DestinationRule'),
   localityLbSetting: noted(any, 'failover needs outlierDetection of the DestinationRule, `distribute` does not'),
   zoneAwareLbSetting: any,
-  meshMTLS: ignored(any, 'TLS 1.2 is the least that is spoken, with the AES-GCM suites of istiod'),
-  tlsDefaults: ignored(any, 'TLS 1.2 is the least that is spoken'),
+  meshMTLS: noted(
+    object({ minProtocolVersion, cipherSuites: texts, ecdhCurves: ignored(texts, 'istiod takes them from tlsDefaults only') }),
+    'of the servers of the mesh; by default TLS 1.2 with the AES-GCM suites of istiod',
+  ),
+  tlsDefaults: noted(
+    object({
+      minProtocolVersion: noted(minProtocolVersion, 'of gateways, as in istiod'),
+      cipherSuites: noted(texts, "of gateways; in a DestinationRule's tls SIMPLE and MUTUAL for Envoys"),
+      ecdhCurves: noted(texts, 'for Envoys; our own processes offer the curves of Node'),
+    }),
+    'of gateways and of TLS origination; not of mTLS in the mesh',
+  ),
   caCertificates: ignored(anyList, "the mesh's own CA is the only one that is trusted"),
-  verifyCertificateAtClient: ignored(bool, "without caCertificates the system's roots are used"),
-  dnsRefreshRate: ignored(duration, 'names are resolved again every 60 s'),
-  tcpKeepalive: ignored(any, 'write it in a DestinationRule'),
-  h2UpgradePolicy: ignored(text, 'write it in a DestinationRule'),
+  verifyCertificateAtClient: noted(bool, "always: without caCertificates the system's roots are used, as in istiod"),
+  dnsRefreshRate: noted(duration, '60 s by default'),
+  tcpKeepalive: noted(keepAlive, 'of every connection that is made; a DestinationRule changes it field by field'),
+  h2UpgradePolicy: noted(choice('DO_NOT_UPGRADE', 'UPGRADE'), 'of HTTP ports, as in a DestinationRule'),
   defaultInboundHttpRetryPolicy: ignored(any, 'the app is in the process: nothing is retried towards it'),
-  discoverySelectors: ignored(list(any), 'every document of the folder counts'),
+  discoverySelectors: noted(
+    list(
+      object({
+        matchLabels: labels,
+        matchExpressions: list(object({ key: text, operator: choice('In', 'NotIn', 'Exists', 'DoesNotExist'), values: texts })),
+      }),
+    ),
+    'labels of Namespaces; the documents of other namespaces, policies included, do not count. A namespace without a document has its name as `kubernetes.io/metadata.name`',
+  ),
   serviceSettings: ignored(anyList),
   serviceScopeConfigs: ignored(anyList),
   serviceEntryVisibility: ignored(any),
@@ -175,6 +201,6 @@ export const meshConfig: Kind = {
   namespaced: false,
   rest: NOTHING_ELSE,
   status: 'used',
-  note: "a file `mesh.yaml` with Istio's MeshConfig, without apiVersion and kind; the ConfigMap `istio` is not read",
+  note: "a file `mesh.yaml` with Istio's MeshConfig, without apiVersion and kind, or the key `mesh` of the ConfigMap `istio` in istio-system",
   spec: object(fields),
 };

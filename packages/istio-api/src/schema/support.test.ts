@@ -247,11 +247,21 @@ describe('what is optional', () => {
   });
 
   it('the mesh configuration is looked into', () => {
-    const found = findings('trustDomain: a\nmeshMTLS: { minProtocolVersion: TLSV1_3 }\ntrustDomian: b\n', 'mesh.yaml').map(formatFinding);
+    const found = findings('trustDomain: a\nhboneIdleTimeout: 5s\ntrustDomian: b\n', 'mesh.yaml').map(formatFinding);
     expect(found).toEqual([
-      'mesh.yaml:2 MeshConfig mesh spec.meshMTLS: this field has no effect in this version: TLS 1.2 is the least that is spoken, with the AES-GCM suites of istiod [RIPSTOP_UNSUPPORTED_FIELD]',
+      'mesh.yaml:2 MeshConfig mesh spec.hboneIdleTimeout: this field has no effect in this version: there is no proxy process and nothing is captured [RIPSTOP_UNSUPPORTED_FIELD]',
       'mesh.yaml:3 MeshConfig mesh spec.trustDomian: unknown field "trustDomian"; did you mean "trustDomain"? [RIPSTOP_UNKNOWN_FIELD]',
     ]);
+  });
+
+  it('the mesh configuration may stand in the ConfigMap of Istio, and is found at its lines', () => {
+    const text =
+      'apiVersion: v1\nkind: ConfigMap\nmetadata: { name: istio, namespace: istio-system }\ndata:\n  mesh: |\n    trustDomain: a\n    trustDomian: b\n';
+    expect(parseDocuments(text, { file: 'a.yaml' }).objects.map(({ kind }) => kind)).toEqual(['ConfigMap', 'MeshConfig']);
+    expect(findings(text).map(formatFinding)).toEqual([
+      'a.yaml:7 MeshConfig mesh spec.trustDomian: unknown field "trustDomian"; did you mean "trustDomain"? [RIPSTOP_UNKNOWN_FIELD]',
+    ]);
+    expect(parseDocuments(text.replace('name: istio,', 'name: other,'), { file: 'a.yaml' }).objects).toHaveLength(1);
   });
 
   it('what Kubernetes writes for its own controllers is no mistake', () => {

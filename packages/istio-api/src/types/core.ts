@@ -86,6 +86,6 @@ export interface MeshConfigSpec {
   readonly pathNormalization?: { readonly normalization?: string };
   readonly defaultConfig?: {
     readonly tracing?: { readonly sampling?: number };
-    readonly gatewayTopology?: { readonly numTrustedProxies?: number };
+    readonly gatewayTopology?: { readonly numTrustedProxies?: number; readonly forwardClientCertDetails?: string };
   };
 }

@@ -186,8 +186,15 @@ export interface PortTrafficPolicy {
   readonly outlierDetection?: OutlierDetection;
   readonly tls?: ClientTLSSettings;
 }
+/** How many retries there may be at a time, in percent of the requests. */
+export interface RetryBudget {
+  readonly percent?: number;
+  readonly minRetryConcurrency?: number;
+  readonly budgetInterval?: string;
+}
 export interface TrafficPolicy extends Omit<PortTrafficPolicy, 'port'> {
   readonly portLevelSettings?: readonly PortTrafficPolicy[];
+  readonly retryBudget?: RetryBudget;
 }
 export interface Subset {
   readonly name: string;

@@ -1,0 +1,129 @@
+import { CLUSTER_TYPE_URL, type Cluster, HttpConnectionManager, LISTENER_TYPE_URL, type Listener, unpackAny } from '@ripstop/xds-api';
+import { describe, expect, it } from 'vitest';
+import { pushOf, service, sidecar } from '../testing/mesh.ts';
+import { translate } from '../translate/translate.ts';
+
+const namespace = (name: string, labels = '{}'): string =>
+  `---\napiVersion: v1\nkind: Namespace\nmetadata: { name: ${name}, labels: ${labels} }\n`;
+const rule = (policy: string): string =>
+  `---\napiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: { name: web }\nspec: { host: web, trafficPolicy: ${policy} }\n`;
+
+function cluster(yaml: string, mesh: object, name = 'outbound|80||web.default.svc.cluster.local'): Cluster {
+  const clusters = translate(CLUSTER_TYPE_URL, sidecar(), pushOf(service('web') + yaml, [], mesh), []);
+  return clusters.find((resource) => resource.name === name)!.message as Cluster;
+}
+
+describe('who sees a document that does not say it', () => {
+  const seen = (yaml: string, mesh: object): string[] =>
+    pushOf(yaml, [], mesh)
+      .scopeFor(sidecar('a', 'shop'))
+      .services.map(({ name }) => name);
+
+  it('is everybody, or whom MeshConfig names', () => {
+    const yaml = service('web') + service('pay', { namespace: 'shop' });
+    expect(seen(yaml, {})).toEqual(['pay', 'web']);
+    expect(seen(yaml, { defaultServiceExportTo: ['.'] })).toEqual(['pay']);
+    expect(seen(yaml, { defaultServiceExportTo: ['shop'] })).toEqual(['pay', 'web']);
+  });
+
+  it('is decided anew when MeshConfig changes', () => {
+    const yaml = `${service('web')}---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: { name: web }
+spec: { hosts: [web], http: [{ route: [{ destination: { host: web } }] }] }
+${rule('{ tls: { mode: DISABLE } }')}`;
+    const before = pushOf(yaml);
+    const after = pushOf(yaml, [], { defaultVirtualServiceExportTo: ['.'], defaultDestinationRuleExportTo: ['.'] });
+    for (const [push, rules] of [
+      [before, 1],
+      [after, 0],
+    ] as const) {
+      expect(push.scopeFor(sidecar('a', 'shop')).virtualServices).toHaveLength(rules);
+      expect(push.destinationRules.find('web.default.svc.cluster.local', 'default', 'shop') === undefined).toBe(rules === 0);
+    }
+  });
+});
+
+describe('discoverySelectors', () => {
+  const found = (selectors: readonly object[]): string[] =>
+    pushOf(
+      namespace('default', '{ mesh: "yes", tier: gold }') +
+        namespace('shop', '{ tier: iron }') +
+        service('web') +
+        service('pay', { namespace: 'shop' }) +
+        service('log', { namespace: 'lib' }),
+      [],
+      { discoverySelectors: selectors },
+    ).services.map(({ name }) => name);
+
+  it.each([
+    [[], ['log', 'pay', 'web']],
+    [[{ matchLabels: { mesh: 'yes' } }], ['web']],
+    [
+      [{ matchLabels: { mesh: 'yes' } }, { matchLabels: { tier: 'iron' } }],
+      ['web', 'pay'],
+    ],
+    [[{ matchExpressions: [{ key: 'tier', operator: 'In', values: ['iron', 'wood'] }] }], ['pay']],
+    [[{ matchExpressions: [{ key: 'tier', operator: 'NotIn', values: ['iron'] }] }], ['log', 'web']],
+    [[{ matchExpressions: [{ key: 'tier', operator: 'Exists' }] }], ['pay', 'web']],
+    [[{ matchExpressions: [{ key: 'tier', operator: 'DoesNotExist' }] }], ['log']],
+    [[{ matchLabels: { 'kubernetes.io/metadata.name': 'lib' } }], ['log']],
+  ])('%j', (selectors, expected) => {
+    expect(found(selectors)).toEqual(expected);
+  });
+});
+
+describe('what MeshConfig says about connections', () => {
+  it('holds where a DestinationRule does not say otherwise, keepalive field by field', () => {
+    const mesh = { tcpKeepalive: { time: '20s', probes: 4 } };
+    const keepalive = (yaml: string) => cluster(yaml, mesh).upstreamConnectionOptions?.tcpKeepalive;
+    expect(keepalive('')).toMatchObject({ keepaliveTime: 20, keepaliveProbes: 4 });
+    expect(keepalive(rule('{ connectionPool: { tcp: { tcpKeepalive: { time: 5s } } } }'))).toMatchObject({
+      keepaliveTime: 5,
+      keepaliveProbes: 4,
+    });
+    expect(cluster('', mesh, 'PassthroughCluster').upstreamConnectionOptions?.tcpKeepalive).toMatchObject({ keepaliveTime: 20 });
+  });
+
+  it('is a policy of its own for services without one, block by block', () => {
+    const mesh = {
+      defaultTrafficPolicy: { connectionPool: { http: { http2MaxRequests: 9 } }, outlierDetection: { consecutive5xxErrors: 7 } },
+    };
+    const found = (yaml: string): unknown => {
+      const { circuitBreakers, outlierDetection } = cluster(yaml, mesh);
+      return [circuitBreakers?.thresholds[0]?.maxRequests, outlierDetection?.consecutive5xx];
+    };
+    expect(found('')).toEqual([9, 7]);
+    expect(found(rule('{ connectionPool: { http: { http2MaxRequests: 3 } } }'))).toEqual([3, 7]);
+    expect(found(rule('{ outlierDetection: { consecutive5xxErrors: 2 } }'))).toEqual([9, 2]);
+  });
+
+  it('gives a retry budget to every subset, and none to ports with settings of their own', () => {
+    const budget = (policy: string) => cluster(rule(policy), {}).circuitBreakers?.thresholds[0]?.retryBudget;
+    expect(budget('{ retryBudget: { percent: 25.5 } }')).toEqual({ budgetPercent: { value: 25.5 }, minRetryConcurrency: 3 });
+    expect(budget('{ retryBudget: {}, portLevelSettings: [{ port: { number: 80 } }] }')).toBeUndefined();
+  });
+});
+
+describe('x-forwarded-client-cert at a gateway', () => {
+  it.each([
+    [undefined, 'SANITIZE_SET', true],
+    ['FORWARD_ONLY', 'FORWARD_ONLY', false],
+    ['APPEND_FORWARD', 'APPEND_FORWARD', true],
+  ])('%s', (forwardClientCertDetails, expected, sets) => {
+    const yaml = `---
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: { name: edge }
+spec: { selector: { istio: edge }, servers: [{ port: { number: 80, name: http, protocol: HTTP }, hosts: ["*"] }] }
+`;
+    const push = pushOf(yaml, [], { defaultConfig: { gatewayTopology: { forwardClientCertDetails } } });
+    const node = { ...sidecar('a', 'default', { LABELS: { istio: 'edge' } }), dialect: 'router' as const };
+    const [listener] = translate(LISTENER_TYPE_URL, node, push, []).map(({ message }) => message as Listener);
+    const config = listener?.filterChains[0]?.filters[0]?.configType;
+    const json = HttpConnectionManager.toJSON(unpackAny(HttpConnectionManager, config!.value as never)) as Record<string, unknown>;
+    expect(json.forwardClientCertDetails ?? 'SANITIZE').toBe(expected);
+    expect(json.setCurrentClientCertDetails !== undefined).toBe(sets);
+  });
+});
