@@ -26,6 +26,8 @@ const TASKS = {
   pack: { build: true, run: [['node', 'scripts/check-packages.mjs']] },
   bench: { build: true, run: [['node', 'test/bench/main.mjs']] },
   'bench:control-plane': { build: true, run: [['node', 'test/bench/control-plane/main.mjs']] },
+  'check:deps': { run: [['node', 'scripts/check-deps.mjs']] },
+  'gate:router': { build: true, run: [['node', '--conditions=development', 'test/security/router-gate.ts']] },
   'gate:security': { build: true, run: [['node', '--conditions=development', 'test/security/gate.ts']] },
   ripstop: { build: true, inPlace: true, run: [['node', join(root, 'packages/cli/dist/main.mjs')]] },
   install: { run: [] },

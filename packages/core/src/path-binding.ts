@@ -21,20 +21,20 @@ export class PathBinding {
     this.traits = traits;
   }
 
-  /** What the router certainly looks at, whatever routes there are: semicolons cut, slashes merged. */
+  /** The plainest path that the router takes for this one, case aside: semicolons cut, slashes merged, none at the end. */
   read(path: string): string {
     const { semicolons = false, mergeSlashes = false } = this.traits;
     let read = path;
     if (semicolons && read.includes(';')) read = read.slice(0, read.indexOf(';'));
-    return mergeSlashes && read.includes('//') ? read.replace(/\/{2,}/g, '/') : read;
+    if (mergeSlashes && read.includes('//')) read = read.replace(/\/{2,}/g, '/');
+    return this.withoutTrailingSlash(read);
   }
 
   /** One text for all paths that may reach the same route; escapes are decoded, as routers do. */
   fold(path: string): string {
     const { ignoreCase = false } = this.traits;
-    let folded = decode(this.read(path));
-    if (ignoreCase) folded = folded.toLowerCase();
-    return this.withoutTrailingSlash(folded);
+    const folded = decode(this.read(path));
+    return ignoreCase ? folded.toLowerCase() : folded;
   }
 
   /** {@link fold} for the fixed part of a pattern, where a slash at the end is part of the meaning. */

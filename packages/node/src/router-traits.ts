@@ -1,7 +1,10 @@
 import type { RouterTraits } from '@ripstop/core';
 
-/** Express and the routers mounted in it ignore both unless told otherwise, each router by itself. */
-const EXPRESS: RouterTraits = { ignoreCase: true, ignoreTrailingSlash: true };
+/**
+ * Express and the routers mounted in it ignore case and trailing slash unless told otherwise, each router by itself; behind a mount
+ * point `//secret` is `/secret`.
+ */
+const EXPRESS: RouterTraits = { ignoreCase: true, ignoreTrailingSlash: true, mergeSlashes: true };
 
 interface ExpressLike {
   readonly handle: unknown;

@@ -62,7 +62,8 @@ export function boundPathRule(test: StringTest, compileBound: (binding: PathBind
       peerOnly: false,
       test: (x) => {
         if (!test(x.matchPath)) return false;
-        const read = x.binding?.read(x.matchPath) ?? x.matchPath;
+        if (x.binding === undefined) return true;
+        const read = x.binding.read(x.matchPath);
         return read === x.matchPath || test(read);
       },
     };

@@ -1,0 +1,16 @@
+import { describe, expect, it } from 'vitest';
+import { createRouters, tryAgreement } from './agreement/agreement.ts';
+import { seeded } from './agreement/seeded.ts';
+
+describe('policies and the routers of apps', () => {
+  it('agree: no app serves what its policy forbids, however the path is spelled', async () => {
+    const { served, disagreements } = await tryAgreement(6_000, seeded(1), await createRouters());
+    expect(disagreements).toEqual([]);
+    expect(served).toBeGreaterThan(1_000);
+  });
+
+  it("do not agree where policies are read as Istio's, so that the test could fail", async () => {
+    const { disagreements } = await tryAgreement(6_000, seeded(1), await createRouters(), { pathBinding: 'istio' });
+    expect(disagreements.length).toBeGreaterThan(20);
+  });
+});

@@ -1,0 +1,93 @@
+import { IncomingMessage, ServerResponse } from 'node:http';
+import { createRequire } from 'node:module';
+import { PathBinding, type RouterTraits } from '@ripstop/core';
+import { routerTraits } from '@ripstop/node';
+import fastify, { type FastifyServerOptions } from 'fastify';
+
+const load = createRequire(import.meta.url);
+
+/** The routes of every app here; `:id` is a parameter. */
+export const ROUTES: readonly string[] = [
+  '/admin',
+  '/public',
+  '/',
+  '/users/:id',
+  '/api/v1/items',
+  '/Reports/Q1',
+  '/mount/secret',
+  '/a/b/c',
+];
+
+/** A router of an app: which route serves a path, with its parameters in place; undefined = none does. */
+export interface AppRouter {
+  readonly name: string;
+  readonly binding: PathBinding | undefined;
+  served(path: string): Promise<string | undefined>;
+}
+
+type Next = () => void;
+type Request = { readonly params?: Readonly<Record<string, string>> };
+interface ExpressRouter {
+  get(path: string, run: (request: Request, response: object, next: Next) => void): void;
+  use(path: string, router: ExpressRouter): void;
+}
+type ExpressApp = ExpressRouter & { handle(request: object, response: object, done: Next): void };
+type Express = (() => ExpressApp) & { Router(): ExpressRouter };
+
+export function expressRouter(name: 'express' | 'express4'): AppRouter {
+  const express = load(name) as Express;
+  const app = express();
+  let found: string | undefined;
+  const note =
+    (route: string) =>
+    ({ params }: Request): void => {
+      found = withParams(route, params);
+    };
+  for (const route of ROUTES) {
+    if (!route.startsWith('/mount/')) app.get(route, note(route));
+  }
+  const mounted = express.Router();
+  mounted.get('/secret', note('/mount/secret'));
+  app.use('/mount', mounted);
+  return {
+    name,
+    binding: bindingOf(app),
+    served: async (path) => {
+      found = undefined;
+      app.handle({ method: 'GET', url: path, headers: {} }, { setHeader() {}, getHeader() {} }, () => {});
+      return found;
+    },
+  };
+}
+
+export async function fastifyRouter(name: string, routerOptions: NonNullable<FastifyServerOptions['routerOptions']>): Promise<AppRouter> {
+  const app = fastify({ routerOptions });
+  let found: string | undefined;
+  app.addHook('onRequest', async (request, reply) => {
+    const { url } = request.routeOptions;
+    if (url !== undefined) found = withParams(url, request.params as Record<string, string>);
+    reply.hijack();
+  });
+  for (const route of ROUTES) app.get(route, async () => route);
+  await app.ready();
+  return {
+    name,
+    binding: bindingOf(app),
+    served: async (path) => {
+      found = undefined;
+      const request = Object.assign(new IncomingMessage(null as never), { method: 'GET', url: path });
+      app.routing(request, new ServerResponse(request));
+      await undefined; // Hooks run behind a promise.
+      return found;
+    },
+  };
+}
+
+function bindingOf(app: unknown): PathBinding | undefined {
+  const traits: RouterTraits | undefined = routerTraits(app);
+  return traits === undefined ? undefined : new PathBinding(traits);
+}
+
+function withParams(route: string, params: Readonly<Record<string, string>> = {}): string {
+  return route.replace(/:(\w+)/g, (_whole, name: string) => encodeURIComponent(params[name] ?? ''));
+}
