@@ -9,3 +9,30 @@ export function compileCidr(prefix: string, length: number): (address: string) =
   list.addSubnet(prefix, length, family);
   return (address) => isIP(address) === version && list.check(address, family);
 }
+
+/** `1.2.3.0/24`: the range that an address belongs to. */
+export function maskedAddress(address: string, length: number): string {
+  if (isIP(address) === 4) return `${maskedGroups(address.split('.').map(Number), 8, length).join('.')}/${length}`;
+  const groups = maskedGroups(ipv6Groups(address), 16, length).map((group) => group.toString(16));
+  return `${canonicalIpv6(groups.join(':'))}/${length}`;
+}
+
+function maskedGroups(groups: readonly number[], bits: number, length: number): number[] {
+  return groups.map((group, index) => {
+    const kept = Math.max(0, Math.min(bits, length - index * bits));
+    return group & ~(2 ** (bits - kept) - 1) & (2 ** bits - 1);
+  });
+}
+
+function ipv6Groups(address: string): number[] {
+  const [head = '', tail] = canonicalIpv6(address).split('::');
+  const left = head === '' ? [] : head.split(':');
+  const right = tail === undefined || tail === '' ? [] : tail.split(':');
+  const middle = Array.from({ length: tail === undefined ? 0 : 8 - left.length - right.length }, () => '0');
+  return [...left, ...middle, ...right].map((group) => Number.parseInt(group, 16));
+}
+
+/** As URLs write it: the longest row of zeros is `::`. */
+function canonicalIpv6(address: string): string {
+  return new URL(`http://[${address}]`).hostname.slice(1, -1);
+}

@@ -1,4 +1,4 @@
-import type { AppFilter, Direction, Filter, FilterEnv } from '@ripstop/core';
+import type { AppFilter, Direction, Filter, FilterEnv, RouteRateLimits } from '@ripstop/core';
 import {
   type Any,
   type HttpFilter,
@@ -15,6 +15,9 @@ import type { AnyFilterFactory } from './filters/decoded-filter.ts';
 
 /** typed_per_filter_config of a route, its virtual host and its table, least specific first. */
 export type FilterOverrides = readonly { readonly [filter: string]: Any }[];
+
+/** Of a route's levels, as in {@link FilterOverrides}. */
+export type LevelNames = readonly string[];
 
 interface DecodedFilter {
   readonly name: string;
@@ -46,8 +49,12 @@ export class HttpFilters {
     );
   }
 
-  /** The filters of a route; those with nothing to do are left out. */
-  create(overrides: FilterOverrides): readonly Filter[] {
+  get ownCluster(): string {
+    return this.env.ownCluster ?? '';
+  }
+
+  /** The filters of a route; those with nothing to do are left out. Without a route: those of requests that have none. */
+  create(overrides: FilterOverrides, names: LevelNames = [], rateLimits: RouteRateLimits = NO_RATE_LIMITS): readonly Filter[] {
     const made: Filter[] = [];
     for (const place of this.places) {
       if (!('factory' in place)) {
@@ -59,11 +66,20 @@ export class HttpFilters {
       if (found === 'disabled' || (found.length === 0 && place.disabled)) continue;
       const decoded = (factory.mergeOverrides === undefined ? found.slice(-1) : found).map((any) => decodeOverride(factory, any, name));
       const override = decoded.length < 2 ? decoded[0] : decoded.reduce((general, specific) => factory.mergeOverrides!(general, specific));
-      const filter = factory.create(config, override, this.env);
+      const scope = scopeOf(overrides, name, names);
+      const filter = factory.create(config, override, { ...this.env, place: { scope, rateLimits } });
       if (filter !== undefined) made.push(filter);
     }
     return made;
   }
+}
+
+const NO_RATE_LIMITS: RouteRateLimits = { route: [], host: [], includeHost: false };
+
+/** The names down to the most specific level that says something about a filter. */
+function scopeOf(overrides: FilterOverrides, filter: string, names: LevelNames): string {
+  const level = overrides.findLastIndex((override) => override[filter] !== undefined);
+  return names.slice(0, level + 1).join('/');
 }
 
 /** Several filters may have one name (rbac): `before` means the first of them, `after` the last. */

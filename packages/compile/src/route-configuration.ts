@@ -1,5 +1,4 @@
 import {
-  type AppendAction,
   type ChoosingNumber,
   compileHeaderMutations,
   compilePathMatch,
@@ -10,7 +9,6 @@ import {
   directResponse,
   type Exchange,
   type ForwardAction,
-  type HeaderOperations,
   type InboundAction,
   localReply,
   type MirrorPolicy,
@@ -20,6 +18,7 @@ import {
   type RedirectSpec,
   type ReplyAction,
   type Route,
+  type RouteRateLimits,
   type RouteTable,
   randomValue,
   redirectLocation,
@@ -27,8 +26,6 @@ import {
   type WeightedCluster,
 } from '@ripstop/core';
 import {
-  type HeaderValueOption,
-  HeaderValueOption_HeaderAppendAction,
   type RedirectAction,
   RedirectAction_RedirectResponseCode,
   type RouteAction,
@@ -41,8 +38,10 @@ import {
   type VirtualHost as VirtualHostMessage,
 } from '@ripstop/xds-api';
 import { compileHashPolicies } from './hash-policy.ts';
-import type { HttpFilters } from './http-filters.ts';
+import { operationsOf } from './header-operations.ts';
+import type { HttpFilters, LevelNames } from './http-filters.ts';
 import { compileHeaderMatcher, compilePathSpecifier, compileQueryMatcher } from './matchers.ts';
+import { compileRateLimits } from './rate-limits.ts';
 import { checkSubstitution, compileRegex } from './regex.ts';
 import { compileRetryPolicy } from './retry-policy.ts';
 import { routeConditions } from './route-conditions.ts';
@@ -85,7 +84,7 @@ function checkDomains(message: RouteConfiguration): void {
 function compileVirtualHost(host: VirtualHostMessage, table: RouteConfiguration, env: RouteEnv): VirtualHost {
   const routes = host.routes.map((route, index) => {
     try {
-      return compileRoute(route, host, table, env);
+      return compileRoute(route, host, table, [table.name, host.name, route.name === '' ? String(index) : route.name], env);
     } catch (error) {
       throw new Error(
         `virtual host ${host.name}, route ${route.name === '' ? index : `${index} (${route.name})`}: ${error instanceof Error ? error.message : error}`,
@@ -102,7 +101,7 @@ function compileVirtualHost(host: VirtualHostMessage, table: RouteConfiguration,
   };
 }
 
-function compileRoute(route: RouteMessage, host: VirtualHostMessage, table: RouteConfiguration, env: RouteEnv): Route {
+function compileRoute(route: RouteMessage, host: VirtualHostMessage, table: RouteConfiguration, names: LevelNames, env: RouteEnv): Route {
   const { match } = route;
   if (match === undefined) throw new Error('no match');
   const path = compilePathSpecifier(match);
@@ -117,10 +116,19 @@ function compileRoute(route: RouteMessage, host: VirtualHostMessage, table: Rout
     conditions: () => routeConditions(match, path, caseSensitive),
     literal: caseSensitive && 'value' in path ? path.value : undefined,
     action: compileAction(route, host, path, env),
-    filters: env.filters.create(overrides),
+    filters: env.filters.create(overrides, names, rateLimitsOf(route, host, env)),
     headers: compileHeaderMutations(levels),
     operation: route.decorator?.operation ?? '',
     source: sourceOf(route.metadata) ?? sourceOf(host.metadata),
+  };
+}
+
+function rateLimitsOf({ action }: RouteMessage, host: VirtualHostMessage, { filters }: RouteEnv): RouteRateLimits {
+  const own = action?.$case === 'route' ? action.value : undefined;
+  return {
+    route: compileRateLimits(own?.rateLimits ?? [], filters.ownCluster),
+    host: compileRateLimits(host.rateLimits, filters.ownCluster),
+    includeHost: own?.includeVhRateLimits ?? false,
   };
 }
 
@@ -325,43 +333,4 @@ function substitution(message: RouteAction['regexRewrite']): { regex: ReturnType
   const regex = compileRegex(message.pattern.regex);
   checkSubstitution(message.pattern.regex, message.substitution);
   return { regex, substitution: message.substitution };
-}
-
-interface WithHeaderOperations {
-  readonly requestHeadersToAdd: readonly HeaderValueOption[];
-  readonly requestHeadersToRemove: readonly string[];
-  readonly responseHeadersToAdd: readonly HeaderValueOption[];
-  readonly responseHeadersToRemove: readonly string[];
-}
-
-function operationsOf(message: WithHeaderOperations): HeaderOperations {
-  return {
-    requestAdd: message.requestHeadersToAdd.map(addition),
-    requestRemove: message.requestHeadersToRemove.map(removal),
-    responseAdd: message.responseHeadersToAdd.map(addition),
-    responseRemove: message.responseHeadersToRemove.map(removal),
-  };
-}
-
-const ACTIONS = new Map<number, AppendAction>([
-  [HeaderValueOption_HeaderAppendAction.ADD_IF_ABSENT, 'ADD_IF_ABSENT'],
-  [HeaderValueOption_HeaderAppendAction.OVERWRITE_IF_EXISTS_OR_ADD, 'OVERWRITE_IF_EXISTS_OR_ADD'],
-  [HeaderValueOption_HeaderAppendAction.OVERWRITE_IF_EXISTS, 'OVERWRITE_IF_EXISTS'],
-]);
-
-function removal(name: string): string {
-  checkModifiable(name);
-  return name;
-}
-
-function checkModifiable(name: string): void {
-  if (name.startsWith(':') || name.toLowerCase() === 'host')
-    throw new Error(`header ${name} may be neither added nor removed; a host rewrite changes the host`);
-}
-
-function addition(option: HeaderValueOption): HeaderOperations['requestAdd'][number] {
-  if (option.header === undefined) throw new Error('a header to add without a name');
-  checkModifiable(option.header.key);
-  const action = option.append === false ? 'OVERWRITE_IF_EXISTS_OR_ADD' : (ACTIONS.get(option.appendAction) ?? 'APPEND_IF_EXISTS_OR_ADD');
-  return { name: option.header.key, value: option.header.value, action, keepEmpty: option.keepEmptyValue };
 }

@@ -30,6 +30,7 @@ import {
   HttpRbac,
   LISTENER_TYPE_URL,
   Listener,
+  LocalRateLimit,
   packAny,
   ROUTE_TYPE_URL,
   RouteConfiguration,
@@ -56,6 +57,8 @@ export interface SnapshotCompilerOptions {
   readonly ownAddress?: string;
   /** Own SPIFFE id, which authorizers are told. */
   readonly ownSpiffeId?: () => string;
+  /** `<app>.<namespace>`, which rate limit services are told. */
+  readonly ownCluster?: string;
   readonly counters?: FilterCounters;
   /** Carries the calls of filters that ask somebody. */
   readonly calls?: UpstreamCalls;
@@ -285,13 +288,14 @@ export class SnapshotCompiler {
   }
 
   private filterEnv(direction: Direction): FilterEnv {
-    const { clock, random, calls, ownSpiffeId, counters, log } = this.options;
+    const { clock, random, calls, ownSpiffeId, ownCluster, counters, log } = this.options;
     return {
       clock,
       random,
       direction,
       calls,
       ownSpiffeId,
+      ownCluster,
       counters,
       log,
       state: <T>(key: string, create: () => T): T => {
@@ -315,6 +319,7 @@ const TRIAL_FILTERS: readonly HttpFilter[] = [
   ['envoy.filters.http.cors', packAny(Cors, Cors.fromPartial({}))] as const,
   ['envoy.filters.http.rbac', packAny(HttpRbac, HttpRbac.fromPartial({}))] as const,
   ['envoy.filters.http.ext_authz', packAny(ExtAuthz, TRIAL_EXT_AUTHZ)] as const,
+  ['envoy.filters.http.local_ratelimit', packAny(LocalRateLimit, LocalRateLimit.fromPartial({ statPrefix: 'trial' }))] as const,
 ].map(([name, value]) => HttpFilter.fromPartial({ name, configType: { $case: 'typedConfig', value } }));
 
 function gatewayOf({ decoded, chains, defaultChain }: CompiledListener): GatewayListener {

@@ -125,6 +125,8 @@ export class Exchange {
   virtualHost: VirtualHost | undefined = undefined;
   route: Route | undefined = undefined;
   cluster: Cluster | undefined = undefined;
+  /** Drawn before its time, for a filter that asks where the request goes. */
+  clusterName: string | undefined = undefined;
   /** Header operations of the weighted cluster that was drawn; they act before the route's. */
   clusterHeaders: HeaderMutations | undefined = undefined;
   endpoint: Endpoint | undefined = undefined;

@@ -1,5 +1,6 @@
 import type { Direction, Exchange, ResponseHead } from './exchange.ts';
 import type { FilterCounters } from './filter-counters.ts';
+import type { RouteRateLimits } from './filters/rate-limit-descriptors.ts';
 import type { LocalReply } from './local-reply.ts';
 import type { Outcome } from './outcome.ts';
 import type { Clock, Random } from './ports.ts';
@@ -19,6 +20,13 @@ export interface Filter {
   onEnd?(x: Exchange, outcome: Outcome): void;
 }
 
+/** Where on the configuration a filter is instantiated. */
+export interface FilterPlace {
+  /** Of the level that the filter's configuration stands at: '' = the connection manager's, else names of table, host and route. */
+  readonly scope: string;
+  readonly rateLimits: RouteRateLimits;
+}
+
 /** What filters may use of the world. */
 export interface FilterEnv {
   readonly clock: Clock;
@@ -30,8 +38,12 @@ export interface FilterEnv {
   readonly counters?: FilterCounters | undefined;
   /** Of the connection manager: part of the names of what is counted. */
   readonly statPrefix?: string | undefined;
+  /** Undefined: for requests without a route. */
+  readonly place?: FilterPlace | undefined;
   /** Takes what AUDIT policies have matched. */
   readonly log?: ((line: string) => void) | undefined;
+  /** `<app>.<namespace>`. */
+  readonly ownCluster?: string | undefined;
   /** Own SPIFFE id. */
   readonly ownSpiffeId?: (() => string) | undefined;
   /** Without, filters that would ask somebody refuse every request. */

@@ -105,7 +105,7 @@ export class Pipeline {
   }
 
   private act(x: Exchange): LocalReply | undefined {
-    if (x.clearRoute) chooseRoute(x);
+    if (x.clearRoute) rechooseRoute(x);
     const { route } = x;
     if (x.virtualHost?.requireTls && clientScheme(x.request) !== 'https') {
       const location = `https://${x.request.authority}${x.request.path}`;
@@ -132,7 +132,7 @@ function canonicalize(x: Exchange): LocalReply | undefined {
 
 function forward(x: Exchange, route: Route, action: ForwardAction): LocalReply | undefined {
   if (action.criteria !== undefined) x.criteria = action.criteria;
-  const name = action.chooseCluster(x);
+  const name = x.clusterName ?? action.chooseCluster(x);
   const cluster = name === undefined ? undefined : x.snapshot.clusters.get(name);
   if (cluster === undefined) return clusterNotFoundReply(action.clusterNotFoundStatus);
   x.cluster = cluster;
@@ -173,6 +173,12 @@ function chooseRoute(x: Exchange): void {
     host === undefined || (host.requireTls && clientScheme(x.request) !== 'https')
       ? undefined
       : firstMatch(host.index === undefined ? host.routes : host.index.candidates(x.matchPath), x);
+}
+
+function rechooseRoute(x: Exchange): void {
+  x.clusterName = undefined;
+  x.clusterHeaders = undefined;
+  chooseRoute(x);
 }
 
 function firstMatch(routes: readonly Route[], x: Exchange): Route | undefined {

@@ -113,6 +113,7 @@ export class Runtime {
       appFilters: this.filters.filter((filter): filter is AppFilter => !isFactory(filter)),
       ownAddress: this.node.address,
       ownSpiffeId: () => this.node.spiffeId,
+      ownCluster: `${this.settings.service}.${this.settings.namespace}`,
       counters: this.counters,
       calls: { http: (call) => this.dispatcher.call(call), grpc: (call) => this.grpcCalls.call(call) },
       clusterStates: new ClusterStates({ clock, random, resolveDns, log: this.settings.log }),

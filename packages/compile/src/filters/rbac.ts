@@ -1,4 +1,3 @@
-import { isIP } from 'node:net';
 import {
   ANY_RULE,
   andRules,
@@ -25,6 +24,7 @@ import {
 import { compileCidr } from '../cidr.ts';
 import { compileHeaderMatcher, compileStringMatcher, compileUriTemplate, type StringMatcherLike } from '../matchers.ts';
 import { compileMetadataMatcher } from '../metadata-matcher.ts';
+import { remoteAddress } from '../remote-address.ts';
 import {
   addressTest,
   boundPathRule,
@@ -200,14 +200,4 @@ function pathRule(rule: { readonly $case: 'path'; readonly value: StringMatcherL
   const escaped = at.match === 'denies' && at.bound ? escapedPattern(matcher) : undefined;
   const test = escaped === undefined ? written : either(written, escaped);
   return boundPathRule(test, (binding) => compileBoundPattern(matcher, binding), at);
-}
-
-/** Envoy's remote address on a sidecar: the last x-forwarded-for entry when it is an address, else the peer. */
-function remoteAddress(x: Exchange): string {
-  const forwarded = x.request.header('x-forwarded-for');
-  if (forwarded === undefined) return x.peer.address;
-  const entries = forwarded.split(',');
-  // With use_remote_address the peer is the last entry by now.
-  const entry = entries[entries.length - x.manager.xffTrustedHops - 1]?.trim() ?? '';
-  return isIP(entry) === 0 ? x.peer.address : entry;
 }
