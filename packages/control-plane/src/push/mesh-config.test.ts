@@ -62,7 +62,7 @@ describe('discoverySelectors', () => {
     [[{ matchLabels: { mesh: 'yes' } }], ['web']],
     [
       [{ matchLabels: { mesh: 'yes' } }, { matchLabels: { tier: 'iron' } }],
-      ['web', 'pay'],
+      ['pay', 'web'],
     ],
     [[{ matchExpressions: [{ key: 'tier', operator: 'In', values: ['iron', 'wood'] }] }], ['pay']],
     [[{ matchExpressions: [{ key: 'tier', operator: 'NotIn', values: ['iron'] }] }], ['log', 'web']],
