@@ -29,6 +29,7 @@ const TASKS = {
   'check:deps': { run: [['node', 'scripts/check-deps.mjs']] },
   'gate:router': { build: true, run: [['node', '--conditions=development', 'test/security/router-gate.ts']] },
   'gate:security': { build: true, run: [['node', '--conditions=development', 'test/security/gate.ts']] },
+  'gate:fuzz': { run: [['node', '--conditions=development', 'test/fuzz/gate.ts']] },
   ripstop: { build: true, inPlace: true, run: [['node', join(root, 'packages/cli/dist/main.mjs')]] },
   install: { run: [] },
 };

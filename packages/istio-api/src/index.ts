@@ -1,6 +1,7 @@
 export { analyze } from './analysis/analyze.ts';
 export type { MessageType } from './analysis/message-type.ts';
 export { MESSAGE_TYPES } from './analysis/message-types.ts';
+export { keyPairProblem, trustProblem } from './certificate-problems.ts';
 export { CA_SUFFIX, type KeyPairPem, readKeyPair, readTrust, SecretError, type TrustPem } from './certificate-secrets.ts';
 export { type PublicJwk, publicKeysOf } from './jwks.ts';
 export * from './object.ts';

@@ -37,6 +37,8 @@ export function parseDocuments(text: string, options: ParseOptions): Parsed {
     prettyErrors: false,
     merge: true,
     customTags: goTags,
+    // Its warnings quote the text, and go past every log.
+    logLevel: 'error',
   }) as Iterable<Document.Parsed>) {
     const at = (offset: number): SourcePosition => {
       const { line, col } = lines.linePos(offset);
@@ -201,8 +203,15 @@ function readMeta(metadata: unknown, defaultNamespace: string): ObjectMeta | und
     creationTimestamp: timestamp(meta.creationTimestamp),
     ...(typeof meta.uid === 'string' ? { uid: meta.uid } : {}),
     ...(typeof meta.generateName === 'string' ? { generateName: meta.generateName } : {}),
-    ...(Array.isArray(meta.ownerReferences) ? { ownerReferences: meta.ownerReferences } : {}),
+    ...(Array.isArray(meta.ownerReferences) ? { ownerReferences: meta.ownerReferences.filter(isOwner) } : {}),
   };
+}
+
+type Owner = NonNullable<ObjectMeta['ownerReferences']>[number];
+
+function isOwner(value: unknown): value is Owner {
+  const { apiVersion, kind, name } = (typeof value === 'object' && value !== null ? value : {}) as Partial<Record<keyof Owner, unknown>>;
+  return typeof apiVersion === 'string' && typeof kind === 'string' && typeof name === 'string';
 }
 
 function timestamp(value: unknown): number {

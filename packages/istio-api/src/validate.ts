@@ -38,7 +38,8 @@ export function validateObject(object: MeshObject): Finding[] {
           code === 'RIPSTOP_UNSUPPORTED_FIELD' && (severity === 'warning' || kind.status === 'refused')
             ? undefined
             : report(code, severity, ...where);
-  if (kind.spec !== undefined && object.lacksSpec !== true) right = checkStructure(object.spec, kind.spec, ['spec'], reportField) && right;
+  if (kind.spec !== undefined && !(object.lacksSpec === true && kind.requiresSpec === true))
+    right = checkStructure(object.spec, kind.spec, ['spec'], reportField) && right;
   if (right && kind.status !== 'refused') semanticChecks(object, report);
   return findings;
 }

@@ -1,9 +1,10 @@
-import { CA_SUFFIX, readKeyPair, readTrust, SecretError } from '../certificate-secrets.ts';
+import { keyPairProblem, trustProblem } from '../certificate-problems.ts';
+import { CA_SUFFIX } from '../certificate-secrets.ts';
 import type { MeshObject } from '../object.ts';
 import type { ServiceSpec } from '../types/core.ts';
 import type { GatewaySpec, ServerTLSSettings } from '../types/networking.ts';
 import { type Labels, selects } from './labels.ts';
-import type { MeshDocuments } from './mesh-documents.ts';
+import { type MeshDocuments, nameOf } from './mesh-documents.ts';
 import type { Analyzer } from './say.ts';
 
 /** Secrets that Gateways name: whether they are there, where the gateway may look, and can be served. No finding holds their content. */
@@ -92,13 +93,8 @@ class Secrets {
       return { missing: true, why };
     }
     for (const object of reachable) {
-      try {
-        if (isBundle) readTrust(object);
-        else readKeyPair(object);
-      } catch (error) {
-        if (!(error instanceof SecretError)) throw error;
-        return { missing: false, why: `Secret ${object.metadata.namespace}/${object.metadata.name}: ${error.message}` };
-      }
+      const why = isBundle ? trustProblem(object) : keyPairProblem(object);
+      if (why !== undefined) return { missing: false, why: `Secret ${nameOf(object)}: ${why}` };
     }
     return undefined;
   }

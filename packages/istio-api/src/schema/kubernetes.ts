@@ -2,14 +2,23 @@ import { labels, texts } from './common.ts';
 import { backendTlsPolicySpec, gatewayClassSpec, kubernetesGatewaySpec, referenceGrantSpec } from './gateway-api.ts';
 import { grpcRouteSpec, httpRouteSpec } from './gateway-api-route.ts';
 import type { Kind } from './kind.ts';
-import { any, bool, type Fields, ignored, list, noted, number, openObject, type Schema, text } from './schema.ts';
+import { any, bool, type Fields, ignored, list, noted, openObject, port, rule, ruled, type Schema, text } from './schema.ts';
 
 const CORE = { group: '', versions: ['v1'], namespaced: true };
 
+const portOrName = ruled(
+  any,
+  rule('must be the number or the name of a port', (value: unknown) => typeof value === 'string' || isPortNumber(value)),
+);
+
+function isPortNumber(value: unknown): boolean {
+  return Number.isInteger(value) && (value as number) >= 0 && (value as number) <= 65_535;
+}
+
 const servicePort = openObject({
   name: noted(text, 'its first part up to `-` names the protocol'),
-  port: number,
-  targetPort: noted(any, 'number or name'),
+  port,
+  targetPort: noted(portOrName, 'number or name'),
   protocol: noted(text, 'UDP ports are left out'),
   appProtocol: noted(text, 'before the name'),
 });
@@ -36,7 +45,7 @@ const endpoint = openObject({
   targetRef: openObject({ kind: text, name: text, namespace: text }),
   zone: noted(text, 'of endpoints without a Pod; the Node of a Pod comes first'),
 });
-const slice = openObject({ endpoints: list(endpoint), ports: list(openObject({ name: text, port: number })) });
+const slice = openObject({ endpoints: list(endpoint), ports: list(openObject({ name: text, port })) });
 
 const unread = (kind: string, note: string): Kind => ({ ...CORE, kind, status: 'used', note: `accepted, not looked at: ${note}` });
 
@@ -65,7 +74,7 @@ export const kubernetesKinds: readonly Kind[] = [
     spec: openObject({
       serviceAccountName: text,
       nodeName: text,
-      containers: list(openObject({ ports: list(openObject({ containerPort: number, name: text })) })),
+      containers: list(openObject({ ports: list(openObject({ containerPort: port, name: text })) })),
     }),
   },
   { ...CORE, kind: 'Node', namespaced: false, status: 'used', note: 'its labels `topology.kubernetes.io/region` and `zone` are read' },
