@@ -59,4 +59,5 @@ export * from './route/weighted-clusters.ts';
 export * from './snapshot.ts';
 export * from './snapshot-ref.ts';
 export * from './source-ref.ts';
+export * from './trust-bundle.ts';
 export * from './upstream-calls.ts';

@@ -1,5 +1,7 @@
 import { type AddressInfo, createServer, type Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
 import grpc from '@grpc/grpc-js';
+import { type Cancel, endsIn, readBundle } from '@ripstop/core';
 import type { GrpcParts } from './grpc-parts.ts';
 import { chooseHttpChain, InboundConnection } from './inbound-connection.ts';
 import { InboundGuard } from './inbound-guard.ts';
@@ -27,6 +29,8 @@ export interface MeshServerBinding {
 /** Envoy's default listener_filters_timeout: a silent caller does not hold a socket for ever. */
 const PEEK_TIMEOUT_MS = 15_000;
 const DEFAULT_DRAIN_MS = 5_000;
+/** For calls that run on a connection whose root is gone. */
+const ROOT_GONE_MS = 5_000;
 const TLS_HANDSHAKE = 0x16;
 /** First byte of HTTP/2's connection preface, `PRI * HTTP/2.0`. */
 const PREFACE = 0x50;
@@ -56,6 +60,9 @@ class GrpcListener {
   readonly #tls: MeshTlsServer;
   readonly #entered = new Map<Socket, Entered>();
   readonly #listener = createServer({ noDelay: true, keepAlive: true }, (socket) => this.#enter(socket));
+  readonly #stopWatching: Cancel | undefined;
+  /** PEM of the roots that accepted connections were verified against. */
+  #trusted: string;
   #whenEmpty: (() => void) | undefined;
 
   constructor(server: grpc.Server, parts: GrpcParts, options: BindOptions) {
@@ -67,6 +74,8 @@ class GrpcListener {
     ]);
     // Node does TLS in front of it: grpc-js can have one or none on a port, not both.
     this.#injector = server.createConnectionInjector(credentials);
+    this.#trusted = parts.identity?.current()?.trustBundlePem ?? '';
+    this.#stopWatching = parts.identity?.onRotate(({ trustBundlePem }) => this.#trust(trustBundlePem));
     this.#tls = new MeshTlsServer(parts, options.workloadPort, ({ raw, socket, facts, names }) => {
       const alpn = typeof socket.alpnProtocol === 'string' ? socket.alpnProtocol : '';
       this.#hand(raw, socket, new InboundConnection(facts, peerOfSocket(socket, names, facts.sni, alpn)));
@@ -128,12 +137,31 @@ class GrpcListener {
     });
   }
 
+  /** Callers whose root was taken out of the bundle are strangers now: no further call of theirs is heard. */
+  #trust(bundle: string): void {
+    if (bundle === this.#trusted) return;
+    this.#trusted = bundle;
+    const roots = readBundle(bundle);
+    for (const { socket, connection } of this.#entered.values()) {
+      const certificate = connection?.peer.mtls === true ? (socket as TLSSocket).getPeerX509Certificate() : undefined;
+      if (certificate !== undefined && !endsIn(certificate, roots)) this.#distrust(socket, connection!);
+    }
+  }
+
+  #distrust(socket: Socket, connection: InboundConnection): void {
+    connection.distrusted = true;
+    this.#end(connection);
+    const timer = this.#parts.clock.setTimer(() => socket.destroy(), ROOT_GONE_MS);
+    socket.once('close', () => timer.cancel());
+  }
+
   #forget(raw: Socket): void {
     this.#entered.delete(raw);
     if (this.#entered.size === 0) this.#whenEmpty?.();
   }
 
   async #close(drainMs: number): Promise<void> {
+    this.#stopWatching?.();
     this.#listener.close();
     this.#tls.close();
     this.#injector.drain(drainMs);

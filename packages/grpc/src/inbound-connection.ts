@@ -24,6 +24,8 @@ export function chooseHttpChain(snapshot: Snapshot | undefined, facts: Connectio
 export class InboundConnection {
   readonly facts: ConnectionFacts;
   readonly peer: Peer;
+  /** Its root was taken out of the trust bundle. */
+  distrusted = false;
   #snapshot: Snapshot | undefined;
   #chain: HttpChain | undefined;
 
@@ -34,6 +36,7 @@ export class InboundConnection {
 
   /** Undefined = this connection would not be accepted any more. */
   chain(snapshot: Snapshot): HttpChain | undefined {
+    if (this.distrusted) return undefined;
     if (snapshot === this.#snapshot) return this.#chain;
     const chain = chooseHttpChain(snapshot, this.facts);
     this.#snapshot = snapshot;

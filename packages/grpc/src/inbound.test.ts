@@ -1,4 +1,7 @@
+import { once } from 'node:events';
+import { connect as connectHttp2, type IncomingHttpHeaders } from 'node:http2';
 import { connect } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 import grpc from '@grpc/grpc-js';
 import {
   ANY_RULE,
@@ -166,6 +169,42 @@ describe('a gRPC server in the mesh', () => {
     identities.server.rotate(SERVER);
     await client.greet('two');
     expect(server.finished.map(({ x }) => x.peer.uriSans[0])).toEqual([CLIENT, 'spiffe://cluster.local/ns/default/sa/renamed']);
+  });
+
+  it('hears no caller any more whose root was taken out of the trust bundle, not on an open connection either', async () => {
+    const authority = new TestAuthority();
+    const identity = new TestIdentity(authority, SERVER);
+    const server = new MeshDouble({ inbound: [mutualChain([])], identity });
+    const { port } = await serve(server);
+    const { client } = call(port, istioMutual(SERVER), new TestIdentity(authority, CLIENT));
+    await client.greet('before');
+    const other = new TestAuthority().certificatePem;
+    identity.rotate(SERVER, authority.certificatePem + other);
+    await client.greet('while both are trusted');
+    identity.rotate(SERVER, other);
+    expect((await failure(client.greet('after'))).code).toBe(grpc.status.UNAVAILABLE);
+    expect(server.finished.map(({ outcome }) => outcome.grpcStatus)).toEqual([0, 0]);
+  });
+
+  it('judges callers that say no server name, and calls by another method than POST as what they are', async () => {
+    const authority = new TestAuthority();
+    const { certificatePem: cert, keyPem: key } = authority.issue(CLIENT);
+    const server = new MeshDouble({ inbound: [mutualChain([])], identity: new TestIdentity(authority, SERVER) });
+    const { port } = await serve(server);
+    const secure = () => connectTls({ port, host: '127.0.0.1', cert, key, rejectUnauthorized: false, ALPNProtocols: ['istio', 'h2'] });
+    const session = connectHttp2(`http://127.0.0.1:${port}`, { createConnection: secure });
+    cleanups.push(() => session.destroy());
+    const stream = session.request({
+      ':method': 'PUT',
+      ':path': '/test.Greeter/Greet',
+      'content-type': 'application/grpc',
+      te: 'trailers',
+    });
+    const [headers] = (await once(stream, 'response')) as [IncomingHttpHeaders];
+    stream.close();
+    expect([headers['grpc-status'], decodeURIComponent(String(headers['grpc-message']))]).toEqual(['12', 'gRPC calls are made by POST']);
+    const { x } = server.finished[0]!;
+    expect([x.request.method, x.peer.uriSans, x.details]).toEqual(['PUT', [CLIENT], 'ripstop_grpc_method']);
   });
 
   it("tells a handler the caller's deadline, and reports calls that are cancelled or late", async () => {

@@ -1,13 +1,21 @@
 import type { X509Certificate } from 'node:crypto';
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
-import type { Cancel, Clock, ConnectionFacts, IdentitySource, Snapshot, SnapshotRef } from '@ripstop/core';
+import {
+  type Cancel,
+  type Clock,
+  type ConnectionFacts,
+  endsIn,
+  type IdentitySource,
+  readBundle,
+  type Snapshot,
+  type SnapshotRef,
+} from '@ripstop/core';
 import type { FirstBytes } from './client-hello.ts';
 import { peekConnection } from './connection-peek.ts';
 import { chooseHttpChain, type FindChains, type HttpChain, InboundConnection } from './inbound-connection.ts';
 import { createPeer, introduce } from './peer.ts';
 import { TlsAcceptor } from './tls-acceptor.ts';
-import { endsIn, readBundle } from './trust.ts';
 
 export interface ConnectionGateOptions {
   /** Destination port of the filter chain match: the workload port, whatever port is bound. */

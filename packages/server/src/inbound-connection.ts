@@ -4,14 +4,15 @@ import {
   type ConnectionFacts,
   chooseFilterChain,
   type DownstreamTls,
+  endsIn,
   type FilterChain,
   type HttpConnectionManager,
+  readBundle,
   type Snapshot,
 } from '@ripstop/core';
 import type { InboundExchange } from './inbound-exchange.ts';
 import type { InboundPeer } from './peer.ts';
 import { isPinned } from './peer-certificate.ts';
-import { endsIn, readBundle } from './trust.ts';
 
 /** The filter chains that a port's connections choose from. */
 export interface ListenerChains {

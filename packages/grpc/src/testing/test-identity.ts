@@ -27,14 +27,15 @@ export class TestIdentity implements IdentitySource {
     return () => this.#watchers.delete(run);
   }
 
-  rotate(spiffeId: string): void {
+  /** `trust`: PEM of the roots; by default the authority's own. */
+  rotate(spiffeId: string, trust: string = this.#authority.certificatePem): void {
     const { certificatePem, keyPem } = this.#authority.issue(spiffeId);
     this.#svid = {
       spiffeId,
       generation: ++this.#generation,
       certificateChainPem: certificatePem,
       privateKeyPem: keyPem,
-      trustBundlePem: this.#authority.certificatePem,
+      trustBundlePem: trust,
       serialNumber: String(this.#generation),
       notBeforeMs: 0,
       notAfterMs: 0,
