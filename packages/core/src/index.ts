@@ -32,6 +32,8 @@ export * from './filters/refuse.ts';
 export * from './forwarded-headers.ts';
 export * from './grpc-text.ts';
 export * from './hash/xxh64.ts';
+export * from './health/health-check-spec.ts';
+export * from './health/health-probe.ts';
 export * from './local-replies.ts';
 export * from './local-reply.ts';
 export * from './outcome.ts';

@@ -48,6 +48,7 @@ export class Runtime {
   private readonly counters = new FilterCounters();
   private ads: AdsSource | undefined;
   private loop: ConfigLoop | undefined;
+  private clusters: ClusterStates | undefined;
   private admin: AdminServer | undefined;
   private origin: () => ConfigOrigin = () => 'none';
   private closing = false;
@@ -106,6 +107,7 @@ export class Runtime {
     await this.startAdmin();
     const { clock, random, resolveDns } = this.environment;
     const source = await this.createSource();
+    this.clusters = new ClusterStates({ clock, random, resolveDns, probe: this.dispatcher.healthProbe, log: this.settings.log });
     const compiler = new SnapshotCompiler({
       clock,
       random,
@@ -116,7 +118,7 @@ export class Runtime {
       ownCluster: `${this.settings.service}.${this.settings.namespace}`,
       counters: this.counters,
       calls: { http: (call) => this.dispatcher.call(call), grpc: (call) => this.grpcCalls.call(call) },
-      clusterStates: new ClusterStates({ clock, random, resolveDns, log: this.settings.log }),
+      clusterStates: this.clusters,
       router: this.settings.role === 'router',
       log: this.settings.log,
     });
@@ -173,6 +175,7 @@ export class Runtime {
     this.ads?.close();
     this.identity?.close();
     await this.dispatcher.close();
+    this.clusters?.close();
     this.grpcCalls.close();
     await this.admin?.close();
     this.signals.close();

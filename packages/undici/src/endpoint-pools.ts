@@ -11,7 +11,7 @@ import {
   withoutPort,
 } from '@ripstop/core';
 import { EndpointPool } from './endpoint-pool.ts';
-import { MtlsConnector, type OpenSocket, type UpstreamProtocol } from './mtls-connector.ts';
+import { type Connected, type ConnectTarget, MtlsConnector, type OpenSocket, type UpstreamProtocol } from './mtls-connector.ts';
 import { ConnectError } from './reset-reason.ts';
 import { TlsContexts } from './tls-contexts.ts';
 
@@ -70,6 +70,11 @@ export class EndpointPools {
       }
     }
     return this.#create(lease, cluster, protocol, host, known);
+  }
+
+  /** A connection of nobody's: it is in no pool and counts for no limit. */
+  connect(target: ConnectTarget, done: Connected): void {
+    this.#connector.connect(target, done);
   }
 
   /** Connections now open, for tests and the admin page. */

@@ -3,6 +3,7 @@ import {
   type Clock,
   DeadlineQueues,
   Exchange,
+  type HealthProbe,
   type IdentitySource,
   isGrpcContentType,
   NO_PEER,
@@ -20,6 +21,7 @@ import { AttemptHandler } from './attempt-handler.ts';
 import { DirectDispatch } from './direct-dispatch.ts';
 import { EndpointPools } from './endpoint-pools.ts';
 import type { ForwardEnvironment } from './forward-environment.ts';
+import { createHealthProbe } from './health/health-probe.ts';
 import type { OpenSocket } from './mtls-connector.ts';
 import { type Origin, OriginCache } from './origin.ts';
 import { OutboundHead } from './outbound-head.ts';
@@ -85,6 +87,11 @@ export class MeshDispatcher extends Dispatcher {
       onFinished,
     };
     this.#direct = new DirectDispatch(options.direct);
+  }
+
+  /** Carries out the active health checks of clusters; for `ClusterStates`. */
+  get healthProbe(): HealthProbe {
+    return createHealthProbe((target, done) => this.#pools.connect(target, done), this.#env.onError);
   }
 
   /** Connections now open to endpoints. */

@@ -109,6 +109,7 @@ describe('thresholds, outlier detection and load of a cluster', () => {
       maxEjectionJitterMs: 0,
       maxEjectionPercent: 10,
       alwaysEjectOneHost: false,
+      uneject: true,
       enforcing5xxPercent: 100,
       enforcingGatewayPercent: 0,
       enforcingLocalOriginPercent: 100,

@@ -12,6 +12,7 @@ import {
 import { filterMetadata, milliseconds, percent, sourceOf } from '../values.ts';
 import { balancingOf } from './balancer.ts';
 import { compileEndpoints, healthOf } from './endpoints.ts';
+import { healthCheckOf } from './health-check.ts';
 import { outlierOf } from './outlier.ts';
 import { compileTransportSocket } from './tls-context.ts';
 
@@ -62,6 +63,8 @@ export function compileCluster(message: Cluster, assignment: ClusterLoadAssignme
     overrideHostStatus: overrideHostStatusOf(message),
     ...balancingOf(message),
     outlier: message.outlierDetection === undefined ? undefined : outlierOf(message.outlierDetection),
+    healthCheck: healthCheckOf(message.healthChecks),
+    dropWhenRemoved: message.ignoreHealthOnHostRemoval,
     panicThreshold: message.commonLbConfig?.healthyPanicThreshold?.value ?? 50,
     overprovisioningFactor: load?.policy?.overprovisioningFactor,
     dropOverloadPercent: dropOverload(load),

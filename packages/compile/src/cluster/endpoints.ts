@@ -1,5 +1,10 @@
 import type { EndpointSpec, HealthStatus, LocalitySpec, TransportSocket, WorkloadLabels } from '@ripstop/core';
-import { type ClusterLoadAssignment, HealthStatus as HealthMessage, type LbEndpoint } from '@ripstop/xds-api';
+import {
+  type ClusterLoadAssignment,
+  type Endpoint_HealthCheckConfig,
+  HealthStatus as HealthMessage,
+  type LbEndpoint,
+} from '@ripstop/xds-api';
 import { filterMetadata } from '../values.ts';
 
 const HEALTH = new Map<number, HealthStatus>([
@@ -48,10 +53,16 @@ function compileEndpoint(
       health: healthOf(message.healthStatus),
       transport: transportOf(filterMetadata(message.metadata, 'envoy.transport_socket_match')),
       workload: workloadOf(filterMetadata(message.metadata, 'istio').workload),
+      ...(endpoint?.healthCheckConfig === undefined ? {} : { check: checkOf(endpoint.healthCheckConfig) }),
       ...(Object.keys(lbMetadata).length > 0 ? { lbMetadata } : {}),
       ...(typeof hashKey === 'string' ? { hashKey } : {}),
     },
   ];
+}
+
+function checkOf({ disableActiveHealthCheck, portValue, hostname, address }: Endpoint_HealthCheckConfig): EndpointSpec['check'] {
+  if (address !== undefined) throw new Error('health_check_config: an address of its own is not supported; a port is');
+  return { disabled: disableActiveHealthCheck, port: portValue, hostname };
 }
 
 /** istiod's `workload;namespace;canonical service;canonical revision;cluster`. */

@@ -15,6 +15,7 @@ export function outlierOf(message: OutlierDetection): OutlierSpec {
     maxEjectionMs: milliseconds(message.maxEjectionTime, Math.max(300_000, baseEjectionMs)),
     maxEjectionJitterMs: milliseconds(message.maxEjectionTimeJitter, 0),
     maxEjectionPercent: message.maxEjectionPercent ?? 10,
+    uneject: message.successfulActiveHealthCheckUnejectHost ?? true,
     alwaysEjectOneHost: message.alwaysEjectOneHost ?? false,
     enforcing5xxPercent: message.enforcingConsecutive5xx ?? 100,
     enforcingGatewayPercent: message.enforcingConsecutiveGatewayFailure ?? 0,

@@ -1,6 +1,7 @@
 import type { LeastRequestOptions } from '../balancer/least-request.ts';
 import type { RingOptions } from '../balancer/ring-hash.ts';
 import type { SlowStartSpec } from '../balancer/slow-start.ts';
+import type { HealthCheckSpec } from '../health/health-check-spec.ts';
 import type { OutlierSpec } from '../outlier/outlier-spec.ts';
 import type { SourceRef } from '../source-ref.ts';
 import type { ClusterKind, ConnectionOptions, HealthStatus, Locality, ServiceRef, TransportSocket, WorkloadLabels } from './cluster.ts';
@@ -30,6 +31,8 @@ export interface EndpointSpec {
   readonly workload: WorkloadLabels | undefined;
   /** What hashed balancers hash instead of the address (metadata envoy.lb, hash_key). */
   readonly hashKey?: string | undefined;
+  /** How active health checks treat it. */
+  readonly check?: { readonly disabled: boolean; readonly port: number; readonly hostname: string } | undefined;
   /** Endpoint metadata `envoy.lb`, which subsets are made of. */
   readonly lbMetadata?: Readonly<Record<string, unknown>> | undefined;
 }
@@ -55,6 +58,9 @@ export interface ClusterSpec {
   readonly highThresholds?: ThresholdsSpec | undefined;
   readonly balancer: BalancerSpec;
   readonly outlier: OutlierSpec | undefined;
+  readonly healthCheck?: HealthCheckSpec | undefined;
+  /** A host that EDS drops goes at once; else it stays while its health checks pass. */
+  readonly dropWhenRemoved?: boolean | undefined;
   /** Percent; 0 = panic off, as istiod sends it. */
   readonly panicThreshold: number;
   /** Percent; 140 by default. */

@@ -1,4 +1,7 @@
 import type { Exchange } from '../exchange.ts';
+import type { HealthCheckSpec } from '../health/health-check-spec.ts';
+import { HealthChecker } from '../health/health-checker.ts';
+import type { HealthProbe } from '../health/health-probe.ts';
 import { dropOverloadReply, noHealthyUpstreamReply, overflowReply } from '../local-replies.ts';
 import type { LocalReply } from '../local-reply.ts';
 import type { AttemptOutcome } from '../outcome.ts';
@@ -28,6 +31,9 @@ import { ClusterResources, DEFAULT_THRESHOLDS } from './resources.ts';
 export interface ClusterEnv {
   readonly clock: Clock;
   readonly random: Random;
+  /** Needed by clusters with active health checks. */
+  readonly probe?: HealthProbe | undefined;
+  readonly log?: ((line: string) => void) | undefined;
 }
 
 const ANYWHERE: LocalitySpec = { locality: { region: '', zone: '', subZone: '' }, priority: 0, weight: 1, endpoints: [] };
@@ -45,10 +51,13 @@ export class ClusterState implements Cluster {
   private readonly pickerEnv: PickerEnv;
   private readonly hosts = new Map<string, EndpointState>();
   private list: readonly EndpointState[] = [];
+  private localities: readonly LocalitySpec[] = [];
   private picker: HostPicker | undefined;
   private hostCounts: readonly PriorityHosts[] = [];
   private stale = true;
   private detector: OutlierDetector | undefined;
+  private checker: HealthChecker | undefined;
+  private used = false;
 
   constructor(spec: ClusterSpec, env: ClusterEnv) {
     this.name = spec.name;
@@ -97,12 +106,14 @@ export class ClusterState implements Cluster {
         onChange: () => this.invalidate(),
       });
     } else this.detector.update(spec.outlier);
+    this.checkBy(spec.healthCheck);
     if (spec.kind === 'eds' || spec.kind === 'static') this.setHosts(spec.localities);
     this.invalidate();
   }
 
   /** Replaces the hosts; for DNS clusters the resolver's caller does it. */
   setHosts(localities: readonly LocalitySpec[]): void {
+    this.localities = localities;
     const list: EndpointState[] = [];
     const seen = new Set<string>();
     for (const locality of localities) {
@@ -115,15 +126,21 @@ export class ClusterState implements Cluster {
     }
     for (const [key, host] of this.hosts) {
       if (seen.has(key)) continue;
+      if (this.stays(host)) {
+        list.push(host);
+        continue;
+      }
       host.present = false;
       this.hosts.delete(key);
     }
     this.list = list;
+    this.checker?.update(list);
     this.invalidate();
   }
 
   close(): void {
     this.detector?.close();
+    this.checker?.close();
     for (const host of this.hosts.values()) host.present = false;
     this.hosts.clear();
     this.list = [];
@@ -145,6 +162,7 @@ export class ClusterState implements Cluster {
     const resources = resourcesOf(this, x);
     if (!resources.requests.tryTake()) return overflowReply(x.attempt);
     host.activeRequests++;
+    this.used = true;
     return new ClusterLease(this, resources, host, this.detector);
   }
 
@@ -154,8 +172,7 @@ export class ClusterState implements Cluster {
     if (x.overrideHost !== undefined && x.attempt <= 1) {
       const { key, strict } = x.overrideHost;
       const wanted = this.hosts.get(key);
-      if (wanted !== undefined && (this.spec.overrideHostStatus ?? OVERRIDE_HOST_STATUS).has(wanted.ejected ? 'UNHEALTHY' : wanted.health))
-        return wanted;
+      if (wanted !== undefined && (this.spec.overrideHostStatus ?? OVERRIDE_HOST_STATUS).has(wanted.status)) return wanted;
       if (strict) return undefined;
     }
     const picker = this.rebuild();
@@ -207,11 +224,49 @@ export class ClusterState implements Cluster {
     let host = this.hosts.get(key);
     if (host === undefined) {
       host = new EndpointState(spec, new HostHealth(), this.env.clock.now());
+      // Hosts that come later wait for their first check; those that came with the cluster are used meanwhile (Envoy warms the cluster).
+      host.checkFailed = this.checker !== undefined && this.list.length > 0;
       this.hosts.set(key, host);
     }
     const { balancer } = this.spec;
     host.update(spec, locality, 'useHostname' in balancer && balancer.useHostname === true);
     return host;
+  }
+
+  private checkBy(spec: HealthCheckSpec | undefined): void {
+    if (this.checker?.spec === spec) return;
+    this.checker?.close();
+    this.checker = undefined;
+    for (const host of this.hosts.values()) {
+      host.checkFailed = false;
+      host.checkDegraded = false;
+    }
+    if (spec === undefined) return;
+    const { clock, random, probe, log } = this.env;
+    if (probe === undefined) {
+      log?.(`${this.name} has health checks, and nobody carries them out: its hosts count as EDS says`);
+      return;
+    }
+    this.checker = new HealthChecker(spec, this, {
+      clock,
+      random,
+      probe,
+      hasTraffic: () => this.used,
+      onChange: (host) => this.onChecked(host),
+      onPass: (host) => this.detector?.onHealthCheckPassed(host.outlier),
+    });
+  }
+
+  private onChecked(host: EndpointState): void {
+    // EDS dropped it, and it stayed only as long as its checks passed.
+    if (host.leaving && host.checkFailed) this.setHosts(this.localities);
+    this.invalidate();
+  }
+
+  /** EDS dropped it; its health checks may keep it. */
+  private stays(host: EndpointState): boolean {
+    host.leaving = this.checker !== undefined && this.spec.dropWhenRemoved !== true && !host.checkFailed && !host.notChecked;
+    return host.leaving;
   }
 
   private invalidate(): void {

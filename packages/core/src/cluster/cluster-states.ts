@@ -1,3 +1,4 @@
+import type { HealthProbe } from '../health/health-probe.ts';
 import type { Clock, Random, Timer } from '../ports.ts';
 import { AggregateCluster } from './aggregate-cluster.ts';
 import type { Cluster } from './cluster.ts';
@@ -8,6 +9,8 @@ export interface ClusterStatesEnv {
   readonly clock: Clock;
   readonly random: Random;
   /** Addresses of a name; needed for DNS clusters. Rejects when the name cannot be resolved. */
+  /** Carries active health checks out. */
+  readonly probe?: HealthProbe;
   readonly resolveDns?: (hostname: string) => Promise<readonly string[]>;
   readonly log?: (line: string) => void;
 }

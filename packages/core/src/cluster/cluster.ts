@@ -75,6 +75,11 @@ export interface Endpoint {
   /** False once EDS dropped it: drivers close its pools when idle. */
   readonly present: boolean;
   readonly ejected: boolean;
+  /** Active health checks say that it is out. */
+  readonly checkFailed?: boolean;
+  /** Where it is checked, when not at its own port (0) or by its own name (''). */
+  readonly checkPort?: number;
+  readonly checkHostname?: string;
 }
 
 /** A counter with a limit, shared by every request of a cluster. */

@@ -18,9 +18,19 @@ export class EndpointState implements Endpoint {
   hashKey = '';
   lbMetadata: EndpointSpec['lbMetadata'] = undefined;
   activeRequests = 0;
+  /** Active health checks say that it is out; kept by them. */
+  checkFailed = false;
+  checkDegraded = false;
+  /** Active health checks leave it alone (disable_active_health_check). */
+  notChecked = false;
+  /** EDS dropped it; its health checks pass, so it stays. */
+  leaving = false;
+  /** Where it is checked, when not at its own port or by its own name. */
+  checkPort = 0;
+  checkHostname = '';
   present = true;
   /** `Clock.now()` at which it came as a healthy host; slow start counts from there. */
-  readonly addedAt: number;
+  addedAt: number;
 
   constructor(spec: EndpointSpec, outlier: HostHealth, now: number) {
     this.addedAt = isHealthy(spec.health) ? now : Number.NEGATIVE_INFINITY;
@@ -36,7 +46,25 @@ export class EndpointState implements Endpoint {
 
   /** DEGRADED is used only when healthy hosts do not suffice; that is the cluster's business. */
   get usable(): boolean {
-    return !this.outlier.ejected && isHealthy(this.health);
+    return !this.outlier.ejected && !this.checkFailed && !this.checkDegraded && isHealthy(this.health);
+  }
+
+  /** It counts as degraded: used only when healthy hosts do not suffice. */
+  get degraded(): boolean {
+    if (this.outlier.ejected || this.checkFailed) return false;
+    return this.health === 'DEGRADED' || (this.checkDegraded && isHealthy(this.health));
+  }
+
+  /** What the host's health comes to, for session affinity. */
+  get status(): HealthStatus {
+    if (this.checkFailed || this.outlier.ejected) return 'UNHEALTHY';
+    return this.checkDegraded && isHealthy(this.health) ? 'DEGRADED' : this.health;
+  }
+
+  /** Health checks take it back: it warms up anew. */
+  recover(now: number): void {
+    this.checkFailed = false;
+    this.addedAt = now;
   }
 
   update(spec: EndpointSpec, { locality, priority }: LocalitySpec, hashByHostname: boolean): void {
@@ -46,10 +74,15 @@ export class EndpointState implements Endpoint {
     this.weight = spec.weight;
     this.hashKey = spec.hashKey ?? (hashByHostname ? spec.hostname : this.key);
     this.health = spec.health;
+    this.notChecked = spec.check?.disabled ?? false;
+    this.checkPort = spec.check?.port ?? 0;
+    this.checkHostname = spec.check?.hostname ?? '';
+    if (this.notChecked) this.checkFailed = false;
     this.lbMetadata = spec.lbMetadata;
     this.transport = spec.transport;
     if (!sameWorkload(this.workload, spec.workload)) this.workload = spec.workload;
     this.present = true;
+    this.leaving = false;
   }
 }
 

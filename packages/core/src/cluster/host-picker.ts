@@ -49,7 +49,7 @@ export function countHosts(hosts: readonly EndpointState[]): readonly PriorityHo
   return groupByPriority(hosts).map((group) => ({
     total: group.length,
     healthy: group.filter((host) => host.usable).length,
-    degraded: group.filter(isDegraded).length,
+    degraded: group.filter((host) => host.degraded).length,
   }));
 }
 
@@ -120,10 +120,6 @@ function groupByPriority(hosts: readonly EndpointState[]): EndpointState[][] {
   return groups;
 }
 
-function isDegraded(host: EndpointState): boolean {
-  return host.health === 'DEGRADED' && !host.ejected;
-}
-
 type HashedSpec = Extract<BalancerSpec, { readonly kind: 'ring_hash' | 'maglev' }>;
 
 function isHashed(spec: BalancerSpec): spec is HashedSpec {
@@ -144,7 +140,7 @@ class PriorityGroup {
     this.env = env;
     this.all = all;
     this.healthy = all.filter((host) => host.usable);
-    this.degraded = all.filter(isDegraded);
+    this.degraded = all.filter((host) => host.degraded);
   }
 
   balancer(source: Source): Pick | undefined {

@@ -18,7 +18,8 @@ export function recordEndpoints(cluster: Cluster, record: DecisionRecord): void 
 }
 
 /** Why an endpoint is passed over while others are well; '' = it may be picked. */
-export function reasonAgainst({ ejected, health }: Endpoint): string {
+export function reasonAgainst({ ejected, checkFailed, health }: Endpoint): string {
+  if (checkFailed === true) return 'its health check failed';
   if (ejected) return 'ejected by outlier detection';
   if (health === 'UNHEALTHY' || health === 'TIMEOUT' || health === 'DRAINING') return `health ${health}`;
   return '';

@@ -63,6 +63,13 @@ export class OutlierDetector {
     else this.recordStatus(host, 503);
   }
 
+  /** An active health check of the host has passed. */
+  onHealthCheckPassed(host: HostHealth): void {
+    if (!host.ejected || this.spec.uneject === false) return;
+    this.takeBack(host);
+    this.events.onChange();
+  }
+
   private recordStatus(host: HostHealth, status: number): void {
     const { spec } = this;
     host.external.add(status < 500);
@@ -141,12 +148,16 @@ export class OutlierDetector {
   private unejectWhenDue(host: HostHealth, now: number): boolean {
     const { baseEjectionMs, maxEjectionMs } = this.spec;
     if (!host.ejected || now - host.ejectedAt < Math.min(baseEjectionMs * host.multiplier, maxEjectionMs) + host.jitterMs) return false;
+    this.takeBack(host);
+    return true;
+  }
+
+  private takeBack(host: HostHealth): void {
     host.ejected = false;
-    host.unejectedAt = now;
+    host.unejectedAt = this.clock.now();
     host.consecutive5xx = 0;
     host.consecutiveGateway = 0;
     host.consecutiveLocalOrigin = 0;
-    return true;
   }
 
   private ejectBad(hosts: readonly HostHealth[], kind: 'external' | 'localOrigin'): void {

@@ -10,6 +10,8 @@ export interface OutlierSpec {
   readonly maxEjectionPercent: number;
   /** One host may be ejected whatever `maxEjectionPercent` says. */
   readonly alwaysEjectOneHost?: boolean | undefined;
+  /** A host whose active health check passes is taken back (default true). */
+  readonly uneject?: boolean | undefined;
   /** Up to so much is added to each ejection, by chance. */
   readonly maxEjectionJitterMs?: number | undefined;
   readonly enforcing5xxPercent: number;
