@@ -4,6 +4,7 @@ import type { WorkloadAccount } from '../ca/token-issuer.ts';
 import type { ProxyNode } from '../model/proxy-node.ts';
 import { proxyNodeOf } from '../model/proxy-node-of.ts';
 import type { PushContext } from '../push/push-context.ts';
+import { type GroupMember, groupNameOf, memberOf } from '../registry/workload-groups.ts';
 import type { Scheduler, WorkloadRegistry } from '../registry/workload-registry.ts';
 import { type Codec, errorOf } from './codec.ts';
 import { XdsSession } from './xds-session.ts';
@@ -85,9 +86,10 @@ export class AdsStream<Request extends WireRequest> {
     this.options.onDisconnected(this.session.node, reason);
   }
 
-  private open(node: ProxyNode | undefined): XdsSession {
-    if (node === undefined) throw new Refused(grpc.status.INVALID_ARGUMENT, 'the first request of a stream must carry the node');
+  private open(given: ProxyNode | undefined): XdsSession {
+    if (given === undefined) throw new Refused(grpc.status.INVALID_ARGUMENT, 'the first request of a stream must carry the node');
     const { current, scheduler, onConnected, onRefused, onProblem } = this.options;
+    const node = this.join(given);
     const session = new XdsSession({
       node,
       push: current(),
@@ -104,6 +106,32 @@ export class AdsStream<Request extends WireRequest> {
     return session;
   }
 
+  /** A client that names a WorkloadGroup is registered by connecting, unless it says by itself which ports it serves (our SDK does). */
+  private join(node: ProxyNode): ProxyNode {
+    const member = this.memberOf(node);
+    if (member === undefined) return node;
+    const account = member.entry.serviceAccount ?? '';
+    if (this.wire.account !== undefined && account !== '' && account !== node.serviceAccount)
+      throw new Refused(grpc.status.PERMISSION_DENIED, `members of the group are ${account}, the token is for ${node.serviceAccount}`);
+    if (node.metadata.RIPSTOP_PORTS === undefined && !node.ripstop) {
+      const problem = this.options.registry.join({ owner: this, verified: this.wire.account !== undefined, member });
+      if (problem !== undefined) throw new Refused(grpc.status.PERMISSION_DENIED, problem);
+    }
+    return member.node;
+  }
+
+  private memberOf(node: ProxyNode): GroupMember | undefined {
+    const name = groupNameOf(node);
+    if (name === '') return undefined;
+    const group = this.options.current().workloadGroup(node.namespace, name);
+    if (group === undefined)
+      throw new Refused(
+        grpc.status.FAILED_PRECONDITION,
+        `${node.id} cannot be registered: there is no WorkloadGroup ${node.namespace}/${name}`,
+      );
+    return memberOf(node, group);
+  }
+
   private request(session: XdsSession, request: Request): void {
     const read = this.wire.codec.read(request, session.lastNonce(request.typeUrl));
     if (read !== undefined) session.request(read);
@@ -113,7 +141,7 @@ export class AdsStream<Request extends WireRequest> {
   /** `node` as it is now: its ports come and go. */
   private health(node: ProxyNode | undefined, error: string | undefined): void {
     const { registry } = this.options;
-    const current = node ?? this.session!.node;
+    const current = node === undefined ? this.session!.node : (this.memberOf(node)?.node ?? node);
     const problem = registry.health({ owner: this, node: current, verified: this.wire.account !== undefined, error });
     if (problem !== undefined) throw new Refused(grpc.status.PERMISSION_DENIED, problem);
   }

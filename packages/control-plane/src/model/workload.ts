@@ -1,3 +1,5 @@
+import type { WorkloadEntrySpec } from '@ripstop/istio-api';
+
 /** One port that a workload serves. On Kubernetes `port` = `workloadPort`; on a laptop the process may be bound elsewhere. */
 export interface WorkloadPort {
   /** What a Service's targetPort refers to, by number or name. */
@@ -28,4 +30,6 @@ export interface WorkloadInstance {
   readonly nodeName: string;
   /** Self-registered instances only: where `/stats/prometheus` is, e.g. `127.0.0.1:15020`; '' = none. */
   readonly adminAddress: string;
+  /** Of a member of a WorkloadGroup that does not say which ports it serves: the WorkloadEntry that stands for it. */
+  readonly entry?: { readonly name: string; readonly spec: WorkloadEntrySpec } | undefined;
 }

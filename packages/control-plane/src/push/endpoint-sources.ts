@@ -15,10 +15,13 @@ export function endpointSources(kinds: ObjectsByKind, parts: Parts, workloads: r
     kinds.of('EndpointSlice'),
     kinds.of<WorkloadEntrySpec>('WorkloadEntry'),
   ];
-  const registered = parts.list('registered', [...workloads].sort(byKey));
+  const registered = parts.list('registered', workloads.filter(({ entry }) => entry === undefined).sort(byKey));
+  const members = parts.list('members', workloads.filter(({ entry }) => entry !== undefined).sort(byKey));
   const podsByKey = parts.get('pods', [pods, nodes], () => podsOf(pods, nodes));
   const byService = parts.get('slices', [slices], () => slicesOf(slices));
-  const entriesIn = parts.get('entries', [entries], () => Map.groupBy(entries, ({ metadata }) => metadata.namespace));
+  const entriesIn = parts.get('entries', [entries, members], () =>
+    Map.groupBy([...entries, ...members.flatMap(entryOf)], ({ metadata }) => metadata.namespace),
+  );
   return parts.get('sources', [podsByKey, byService, entriesIn, registered], () => ({
     pods: podsByKey,
     registered: new Map(registered.map((instance) => [instance.key, instance])),
@@ -26,6 +29,24 @@ export function endpointSources(kinds: ObjectsByKind, parts: Parts, workloads: r
     slices: byService,
     entriesIn,
   }));
+}
+
+/** The WorkloadEntry of a member of a group; none while it is unhealthy, as in istiod. */
+function entryOf({ entry, namespace, health }: WorkloadInstance): MeshObject<WorkloadEntrySpec>[] {
+  if (entry === undefined || health !== 'HEALTHY') return [];
+  const { name, spec } = entry;
+  const source = { file: '', line: 0, column: 0 };
+  return [
+    {
+      apiVersion: 'networking.istio.io/v1',
+      kind: 'WorkloadEntry',
+      metadata: { name, namespace, labels: spec.labels ?? {}, annotations: {}, creationTimestamp: 0 },
+      spec,
+      rest: {},
+      source,
+      locate: () => source,
+    },
+  ];
 }
 
 function byKey(a: WorkloadInstance, b: WorkloadInstance): number {

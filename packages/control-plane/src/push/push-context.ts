@@ -14,6 +14,7 @@ import { kubernetesGateways } from '../gateway-api/binding.ts';
 import { translateGatewayApi } from '../gateway-api/gateway-api.ts';
 import type { ProxyNode } from '../model/proxy-node.ts';
 import type { WorkloadInstance } from '../model/workload.ts';
+import type { WorkloadGroupSpec } from '../registry/workload-groups.ts';
 import { policiesFor, type SecurityObjects, type WorkloadPolicies } from './authorization.ts';
 import { DestinationRules } from './destination-rules.ts';
 import { discovered } from './discovery.ts';
@@ -60,6 +61,7 @@ export class PushContext {
   /** Keys of token issuers, by source (see jwks/jwks-source.ts). */
   readonly tokenKeys: ReadonlyMap<string, string>;
   readonly telemetry: Telemetries;
+  private readonly workloadGroups: ReadonlyMap<string, MeshObject>;
   private readonly security: SecurityObjects;
   private readonly scopes: SidecarScopes;
   private readonly endpointIndex: EndpointIndex;
@@ -138,6 +140,8 @@ export class PushContext {
     );
     const sources = endpointSources(this.kinds, parts, workloads);
     this.endpointIndex = parts.get('endpointIndex', [sources, services], (known) => new EndpointIndex(sources, services, known));
+    const groups = of<WorkloadGroupSpec>('WorkloadGroup');
+    this.workloadGroups = parts.get('workloadGroups', [groups], () => byName(groups));
     parts.finish();
     this.memory = before?.memory ?? new Memory();
     this.generation = before === undefined ? 0 : before.generation + 1;
@@ -167,6 +171,10 @@ export class PushContext {
   /** The SPIFFE ids of all endpoints of a service, sorted. */
   identitiesOf(service: MeshService): readonly string[] {
     return this.endpointIndex.identitiesOf(service, this.mesh);
+  }
+
+  workloadGroup(namespace: string, name: string): MeshObject<WorkloadGroupSpec> | undefined {
+    return this.workloadGroups.get(`WorkloadGroup ${namespace}/${name}`) as MeshObject<WorkloadGroupSpec> | undefined;
   }
 
   /** The Kubernetes Services (and ServiceEntries) whose selector takes a workload. */

@@ -1,6 +1,7 @@
 import type { ProxyNode } from '../model/proxy-node.ts';
 import type { WorkloadInstance, WorkloadPort } from '../model/workload.ts';
 import type { SavedWorkload } from './saved-workloads.ts';
+import type { GroupMember } from './workload-groups.ts';
 
 /** Timers as the registry needs them. */
 export interface Scheduler {
@@ -80,15 +81,44 @@ export class WorkloadRegistry {
       if (serviceAccount !== node.serviceAccount || (before.verified && !verified))
         return `workload ${key} is registered by service account ${serviceAccount || '(none)'}; another one needs another name`;
     }
-    if (error !== undefined) {
-      this.remove(key, error);
-      return undefined;
-    }
-    before?.grace?.cancel();
-    const instance = registeredInstance(node);
-    this.entries.set(key, { instance, owner, verified, grace: undefined });
-    if (before === undefined || JSON.stringify(before.instance) !== JSON.stringify(instance)) this.events.onRegistered(instance);
+    const member = before?.instance.entry;
+    // A member of a group stays known while its app is unhealthy.
+    if (error !== undefined && member === undefined) this.remove(key, error);
+    else if (member !== undefined)
+      this.put({ ...before!.instance, health: error === undefined ? 'HEALTHY' : 'UNHEALTHY' }, { owner, verified });
+    else this.put(registeredInstance(node), { owner, verified });
     return undefined;
+  }
+
+  /**
+   * A client has connected that names a WorkloadGroup. It serves at once, or when it has said that it is healthy. Answers why it is not
+   * taken, as {@link health}.
+   */
+  join({
+    owner,
+    verified,
+    member,
+  }: {
+    readonly owner: object;
+    readonly verified: boolean;
+    readonly member: GroupMember;
+  }): string | undefined {
+    const { node, name, entry, probed } = member;
+    const instance = registeredInstance(node);
+    const before = this.entries.get(instance.key);
+    if (before !== undefined && (before.instance.serviceAccount !== node.serviceAccount || (before.verified && !verified)))
+      return `workload ${instance.key} is registered by service account ${before.instance.serviceAccount || '(none)'}; another one needs another name`;
+    // One that comes back is as healthy as it was.
+    const health = before?.instance.entry === undefined ? (probed ? 'UNHEALTHY' : 'HEALTHY') : before.instance.health;
+    this.put({ ...instance, health, entry: { name, spec: entry } }, { owner, verified });
+    return undefined;
+  }
+
+  private put(instance: WorkloadInstance, { owner, verified }: { readonly owner: object; readonly verified: boolean }): void {
+    const before = this.entries.get(instance.key);
+    before?.grace?.cancel();
+    this.entries.set(instance.key, { instance, owner, verified, grace: undefined });
+    if (before === undefined || JSON.stringify(before.instance) !== JSON.stringify(instance)) this.events.onRegistered(instance);
   }
 
   /** The stream is gone. */

@@ -151,14 +151,17 @@ const PROBE_TIMES: Fields = {
 export const workloadGroup: Kind = {
   ...NETWORKING,
   kind: 'WorkloadGroup',
-  status: 'ignored',
+  status: 'used',
   requiresSpec: true,
-  note: 'workloads register themselves with their own labels; see docs/concepts/config-walk.md',
+  note: 'a client that connects with ISTIO_META_AUTO_REGISTER_GROUP joins it, and is withdrawn 10 s after it is gone',
   spec: object(
     {
-      metadata: object(ignoredFields({ labels, annotations: labels })),
-      template: ruled(object(ignoredFields(workloadEntryFields)), noPortsOfSocket),
-      probe: ignored(
+      metadata: object({ labels: noted(labels, 'before those of the template, behind those of the client'), annotations: ignored(labels) }),
+      template: noted(
+        ruled(object(workloadEntryFields), noPortsOfSocket),
+        'our SDK says its own ports; of the template it takes the labels',
+      ),
+      probe: noted(
         object(
           {
             ...PROBE_TIMES,
@@ -182,7 +185,7 @@ export const workloadGroup: Kind = {
           [],
           [['httpGet', 'tcpSocket', 'exec', 'grpc']],
         ),
-        'a workload says by itself that it serves: mesh.listen registers it, closing withdraws it',
+        "Istio's agent probes and reports; a member serves when it has said that it is healthy. Our SDK says by itself that it serves",
       ),
     },
     ['template'],
