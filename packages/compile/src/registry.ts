@@ -3,10 +3,19 @@ import { type AnyFilterFactory, erase } from './filters/decoded-filter.ts';
 import { extAuthz } from './filters/ext-authz/ext-authz.ts';
 import { fault } from './filters/fault.ts';
 import { localRateLimit } from './filters/local-rate-limit.ts';
+import { rateLimit } from './filters/rate-limit.ts';
 import { type RbacSettings, rbacFilter } from './filters/rbac.ts';
 import { skippedFilters } from './filters/skipped.ts';
 
 /** The filters that Ripstop knows, as a value: each mesh has its own registry, and users add theirs to it. */
 export function standardFilters(settings: RbacSettings = {}): readonly AnyFilterFactory[] {
-  return [erase(fault), erase(cors), erase(rbacFilter(settings)), erase(extAuthz), erase(localRateLimit), ...skippedFilters];
+  return [
+    erase(fault),
+    erase(cors),
+    erase(rbacFilter(settings)),
+    erase(extAuthz),
+    erase(localRateLimit),
+    erase(rateLimit),
+    ...skippedFilters,
+  ];
 }

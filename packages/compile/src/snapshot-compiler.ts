@@ -27,6 +27,7 @@ import {
   ExtAuthz,
   HTTPFault,
   HttpFilter,
+  HttpRateLimit,
   HttpRbac,
   LISTENER_TYPE_URL,
   Listener,
@@ -310,17 +311,18 @@ function sorted(names: readonly string[]): string[] {
   return [...new Set(names)].sort();
 }
 
-const TRIAL_EXT_AUTHZ = ExtAuthz.fromPartial({
-  services: { $case: 'grpcService', value: { targetSpecifier: { $case: 'envoyGrpc', value: { clusterName: 'trial' } } } },
-});
+const TRIAL_SERVICE = { targetSpecifier: { $case: 'envoyGrpc', value: { clusterName: 'trial' } } } as const;
+const TRIAL_EXT_AUTHZ = ExtAuthz.fromPartial({ services: { $case: 'grpcService', value: TRIAL_SERVICE } });
+const TRIAL_RATE_LIMIT = HttpRateLimit.fromPartial({ domain: 'trial', rateLimitService: { grpcService: TRIAL_SERVICE } });
 
 const TRIAL_FILTERS: readonly HttpFilter[] = [
-  ['envoy.filters.http.fault', packAny(HTTPFault, HTTPFault.fromPartial({}))] as const,
-  ['envoy.filters.http.cors', packAny(Cors, Cors.fromPartial({}))] as const,
-  ['envoy.filters.http.rbac', packAny(HttpRbac, HttpRbac.fromPartial({}))] as const,
-  ['envoy.filters.http.ext_authz', packAny(ExtAuthz, TRIAL_EXT_AUTHZ)] as const,
-  ['envoy.filters.http.local_ratelimit', packAny(LocalRateLimit, LocalRateLimit.fromPartial({ statPrefix: 'trial' }))] as const,
-].map(([name, value]) => HttpFilter.fromPartial({ name, configType: { $case: 'typedConfig', value } }));
+  ['fault', packAny(HTTPFault, HTTPFault.fromPartial({}))] as const,
+  ['cors', packAny(Cors, Cors.fromPartial({}))] as const,
+  ['rbac', packAny(HttpRbac, HttpRbac.fromPartial({}))] as const,
+  ['ext_authz', packAny(ExtAuthz, TRIAL_EXT_AUTHZ)] as const,
+  ['local_ratelimit', packAny(LocalRateLimit, LocalRateLimit.fromPartial({ statPrefix: 'trial' }))] as const,
+  ['ratelimit', packAny(HttpRateLimit, TRIAL_RATE_LIMIT)] as const,
+].map(([name, value]) => HttpFilter.fromPartial({ name: `envoy.filters.http.${name}`, configType: { $case: 'typedConfig', value } }));
 
 function gatewayOf({ decoded, chains, defaultChain }: CompiledListener): GatewayListener {
   return { name: decoded.name, address: decoded.address, port: decoded.port, filterChains: chains, defaultFilterChain: defaultChain };

@@ -26,6 +26,7 @@ export * from './filters/fault.ts';
 export * from './filters/local-rate-limit/limiter.ts';
 export * from './filters/local-rate-limit/local-rate-limit.ts';
 export * from './filters/local-rate-limit/token-bucket.ts';
+export * from './filters/rate-limit.ts';
 export * from './filters/rate-limit-descriptors.ts';
 export * from './filters/rbac.ts';
 export * from './filters/refuse.ts';
