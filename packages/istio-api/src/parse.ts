@@ -31,6 +31,16 @@ export function parseDocuments(text: string, options: ParseOptions): Parsed {
       : error instanceof Error
         ? error.message
         : String(error);
+  const tooDeep = deepNesting(text);
+  if (tooDeep !== undefined) {
+    const { line, col: column } = lineAt(text, tooDeep);
+    return {
+      objects,
+      findings: [
+        problem('RIPSTOP_YAML', { file: options.file, line, column }, `brackets are nested deeper than ${MAX_DEPTH}; the text is not used`),
+      ],
+    };
+  }
   for (const document of parseAllDocuments(text, {
     version: '1.1',
     lineCounter: lines,
@@ -57,6 +67,26 @@ export function parseDocuments(text: string, options: ParseOptions): Parsed {
     }
   }
   return { objects, findings };
+}
+
+/** Deeper brackets cost the reader seconds, and no object has them. */
+const MAX_DEPTH = 1000;
+
+/** Where brackets are open that deep; undefined: nowhere. Text in quotes counts too: there is none with so many. */
+function deepNesting(text: string): number | undefined {
+  let depth = 0;
+  for (let index = 0; index < text.length; index++) {
+    const code = text.charCodeAt(index);
+    if (code === 0x5b || code === 0x7b) depth += 1;
+    else if ((code === 0x5d || code === 0x7d) && depth > 0) depth -= 1;
+    if (depth > MAX_DEPTH) return index;
+  }
+  return undefined;
+}
+
+function lineAt(text: string, offset: number): { readonly line: number; readonly col: number } {
+  const before = text.slice(0, offset).split('\n');
+  return { line: before.length, col: before.at(-1)!.length + 1 };
 }
 
 function readDocument(

@@ -22,6 +22,8 @@ export interface Scan {
 }
 
 const EXTENSIONS = ['.yaml', '.yml', '.json'];
+/** Nobody writes such a file by hand, and it would hold up everything else while it is read. */
+const MAX_BYTES = 64 * 1024 * 1024;
 
 /** Every configuration file under a folder, sorted by name. `path` may also be one file. */
 export function readFolder(path: string): SourceFile[] {
@@ -81,6 +83,10 @@ function read(file: string, name: string, { ino, size, mtimeMs, ctimeMs }: Stats
   const before = known.get(name);
   if (before?.stamp === stamp) {
     scan.files.push(before);
+    return;
+  }
+  if (size > MAX_BYTES) {
+    scan.unreadable.set(name, `it is larger than ${MAX_BYTES / 1024 / 1024} MiB: split it`);
     return;
   }
   try {

@@ -9,6 +9,8 @@ interface FileState {
   readonly goodText: string | undefined;
   readonly objects: readonly MeshObject[];
   readonly findings: readonly Finding[];
+  /** Objects with a mistake, of which this file has no version to fall back on. */
+  readonly lost: ReadonlySet<string>;
 }
 
 export interface StoreState {
@@ -21,11 +23,14 @@ export interface StoreState {
 const KEPT_CODES: ReadonlySet<string> = new Set(['RIPSTOP_UNSUPPORTED_KIND', 'RIPSTOP_UNENFORCEABLE']);
 
 /**
- * The documents in force. A document with an error is not used; the last good version of that object stays, and when the text cannot
- * be told apart into objects, everything that the file held stays.
+ * The documents in force. A document with an error is not used; the last good version of that object stays, wherever it stood, and when
+ * the text cannot be told apart into objects, everything that the file held stays. An object that vanishes from a file while a new one
+ * of its kind is wrong there has been renamed, and stays until the mistake is corrected.
  */
 export class ObjectStore {
   private files = new Map<string, FileState>();
+  /** Last good versions of objects that were moved to another file and are wrong there. */
+  private moved: readonly MeshObject[] = [];
   private readonly defaultNamespace: string;
   private readonly remembered: ReadonlyMap<string, string>;
 
@@ -53,13 +58,15 @@ export class ObjectStore {
       }
     }
     if (!changed) return undefined;
+    const before = [...this.files.values()].flatMap((file) => file.objects);
+    this.moved = stillLost([...next.values()], [...before, ...this.moved]);
     this.files = next;
     return this.state();
   }
 
   state(): StoreState {
-    const { objects, duplicates } = unique([...this.files.values()].flatMap((file) => file.objects));
-    const own = [...this.files.values()].flatMap((file) => file.findings);
+    const { objects, duplicates } = unique([...[...this.files.values()].flatMap((file) => file.objects), ...this.moved]);
+    const own = [...[...this.files.values()].flatMap((file) => file.findings), ...this.moved.map(lastGood)];
     return { objects, findings: [...own, ...duplicates, ...analyze(objects), ...gatewayApiFindings(objects)], files: this.files.size };
   }
 
@@ -72,14 +79,16 @@ export class ObjectStore {
     for (const object of objects) {
       const own = validateObject(object);
       findings.push(...own);
-      if (own.some(({ severity, code }) => severity === 'error' && !KEPT_CODES.has(code))) bad.add(objectKey(object));
+      if (own.some(({ severity, code }) => severity === 'error' && !KEPT_CODES.has(code))) bad.add(keyOf(object));
       else good.push(object);
     }
     const unreadable = parsed.findings.some(({ severity }) => severity === 'error');
-    const present = new Set(good.map(objectKey));
+    const present = new Set(good.map(keyOf));
+    const known = new Set(before?.objects.map(keyOf));
+    const renamed = new Set(objects.filter((object) => bad.has(keyOf(object)) && !known.has(keyOf(object))).map(kindOf));
     const kept = (before?.objects ?? []).filter((object) => {
-      const key = objectKey(object);
-      return !present.has(key) && (bad.has(key) || unreadable);
+      const key = keyOf(object);
+      return !present.has(key) && (bad.has(key) || unreadable || renamed.has(kindOf(object)));
     });
     const goodText = !unreadable && bad.size === 0 ? text : before?.goodText;
     return {
@@ -87,6 +96,7 @@ export class ObjectStore {
       goodText: good.some(({ kind }) => kind === 'Secret') ? undefined : goodText,
       objects: [...good, ...kept],
       findings: [...findings, ...kept.map(lastGood)],
+      lost: new Set([...bad].filter((key) => !present.has(key) && !known.has(key))),
     };
   }
 
@@ -94,6 +104,22 @@ export class ObjectStore {
     const text = this.remembered.get(file);
     return text === undefined ? undefined : this.read(file, text, undefined);
   }
+}
+
+/** Of objects that are wrong where they stand now, the versions that were good in another file, unless another file still has them. */
+function stillLost(files: readonly FileState[], before: readonly MeshObject[]): MeshObject[] {
+  const lost = new Set(files.flatMap((file) => [...file.lost]));
+  if (lost.size === 0) return [];
+  for (const { objects } of files) for (const object of objects) lost.delete(keyOf(object));
+  return before.filter((object) => lost.delete(keyOf(object)));
+}
+
+function keyOf(object: MeshObject): string {
+  return `${object.apiVersion.split('/')[0]} ${objectKey(object)}`;
+}
+
+function kindOf({ apiVersion, kind }: MeshObject): string {
+  return `${apiVersion.split('/')[0]} ${kind}`;
 }
 
 function lastGood(object: MeshObject): Finding {
@@ -112,7 +138,7 @@ function unique(objects: readonly MeshObject[]): { objects: MeshObject[]; duplic
   const byKey = new Map<string, MeshObject>();
   const duplicates: Finding[] = [];
   for (const object of objects) {
-    const key = `${object.apiVersion.split('/')[0]} ${objectKey(object)}`;
+    const key = keyOf(object);
     const first = byKey.get(key);
     if (first === undefined) {
       byKey.set(key, object);
