@@ -147,6 +147,10 @@ function addNewerFields() {
   if (text.includes('use_hash_policy')) return;
   if (!from.test(text)) throw new Error('route_components.proto is not of the expected form: see addNewerFields');
   writeFileSync(file, text.replace(from, '$1    google.protobuf.BoolValue use_hash_policy = 5;\n'));
+  const policy = join(work, EXT, 'load_balancing_policies/client_side_weighted_round_robin/v3/client_side_weighted_round_robin.proto');
+  const weighted = readFileSync(policy, 'utf8');
+  const names = '  repeated string metric_names_for_computing_utilization = 7;\n}';
+  writeFileSync(policy, weighted.replace(/\}\s*$/, `${names}\n`));
 }
 
 function run(command, args, cwd) {

@@ -37,6 +37,7 @@ export * from './health/health-check-spec.ts';
 export * from './health/health-probe.ts';
 export * from './local-replies.ts';
 export * from './local-reply.ts';
+export type { LoadWeightsSpec } from './orca/host-load.ts';
 export * from './outcome.ts';
 export * from './outlier/outlier-spec.ts';
 export * from './path-binding.ts';

@@ -17,6 +17,7 @@ import { type CallEnvironment, type CallInit, callExchange } from './call-enviro
 import type { CallHead } from './call-head.ts';
 import type { CallStream, MessageContext } from './call-stream.ts';
 import { localStatus } from './local-status.ts';
+import { metadataText } from './metadata-text.ts';
 import { type MirrorCall, startMirrors } from './mirror-call.ts';
 import { RequestMessages } from './request-messages.ts';
 import { originOfStatus, originOfTrailers } from './status-origin.ts';
@@ -244,6 +245,7 @@ export class MeshCall extends AsyncResource implements CallStream, AttemptDriver
         return;
       }
     }
+    if (attempt.lease.wantsLoad) attempt.lease.reportLoad((name) => metadataText(status.metadata, name));
     walk.onEnd(attempt);
     attempt.end();
     this.#finish(httpStatus, status.code);

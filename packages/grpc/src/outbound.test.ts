@@ -177,6 +177,32 @@ describe('faults and refusals', () => {
   });
 });
 
+describe('load reports', () => {
+  it('of trailers weigh endpoints', async () => {
+    const reporting = (name: string, utilization: number): Promise<number> =>
+      serve({
+        greet: (_call, callback) => {
+          const trailers = new grpc.Metadata();
+          trailers.set('endpoint-load-metrics', `TEXT rps_fractional=100,application_utilization=${utilization}`);
+          callback(null, { text: name }, trailers);
+        },
+      });
+    const balancer = { kind: 'load_weighted', blackoutMs: 0, expirationMs: 60_000, updateMs: 100, errorPenalty: 1, metrics: [] } as const;
+    const endpoints = [endpointSpec(await reporting('idle', 0.05)), endpointSpec(await reporting('busy', 0.95))];
+    const { double, client } = mesh({
+      clusters: [clusterSpec('greeter', endpoints, { balancer })],
+      routes: [routeOf(forwardTo('greeter'))],
+    });
+    const idleOfTwenty = async (): Promise<number> => {
+      const answers = await Promise.all(Array.from({ length: 20 }, () => client.greet('hello')));
+      return answers.filter(({ text }) => text === 'idle').length;
+    };
+    expect(await idleOfTwenty()).toBe(10);
+    await expect.poll(idleOfTwenty, { timeout: 5000 }).toBe(19);
+    expectIdle(double);
+  });
+});
+
 describe('retries', () => {
   it('masks a flaky endpoint: trailers-only UNAVAILABLE is tried elsewhere', async () => {
     const [bad, good] = [await failing(grpc.status.UNAVAILABLE), await named('good')];

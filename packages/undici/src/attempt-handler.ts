@@ -17,7 +17,7 @@ import { sendMirrors } from './mirror.ts';
 import { BodyTee, isReplayable } from './request-body.ts';
 import { RequestError } from './request-error.ts';
 import { brokenReasonOf, ConnectError, isAppError, resetReasonOf } from './reset-reason.ts';
-import { grpcStatusOf, type ResponseHeaders, UpstreamHead } from './response-head.ts';
+import { grpcStatusOf, lineOf, type ResponseHeaders, UpstreamHead } from './response-head.ts';
 import { type StreamOptions, streamOptions } from './stream-options.ts';
 
 /** Retried responses up to this length are read to their end, so that the connection stays usable. */
@@ -229,6 +229,7 @@ export class AttemptHandler implements AttemptDriver, AttemptOwner, Dispatcher.D
   }
 
   onAttemptEnd(attempt: Attempt, trailers: ResponseHeaders): void {
+    if (attempt.lease.wantsLoad) attempt.lease.reportLoad((name) => lineOf(trailers, name));
     this.#walk.onEnd(attempt);
     if (trailers['grpc-status'] !== undefined) this.#walk.grpcStatus = grpcStatusOf(trailers);
     this.#finish(this.#head!.status);

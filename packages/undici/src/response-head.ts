@@ -24,8 +24,7 @@ export class UpstreamHead implements ResponseHead {
   }
 
   header(name: string): string | undefined {
-    const value = this.headers[name];
-    return typeof value === 'string' || value === undefined ? value : value.join(',');
+    return lineOf(this.headers, name);
   }
 
   firstLine(name: string): string | undefined {
@@ -60,6 +59,12 @@ export class UpstreamHead implements ResponseHead {
     }
     return lines;
   }
+}
+
+/** One value of headers or trailers, several lines joined as Envoy joins them. */
+export function lineOf(headers: ResponseHeaders, name: string): string | undefined {
+  const value = headers[name];
+  return typeof value === 'string' || value === undefined ? value : value.join(',');
 }
 
 /** Of headers or trailers; undefined without a usable one. */

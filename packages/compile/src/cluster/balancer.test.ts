@@ -42,6 +42,20 @@ describe('the balancer of a cluster', () => {
     [{ load_balancing_policy: typed('round_robin.v3.RoundRobin', { slow_start_config }) }, { kind: 'round_robin', slowStart }],
     [{ load_balancing_policy: typed('random.v3.Random') }, { kind: 'random' }],
     [
+      { load_balancing_policy: typed('client_side_weighted_round_robin.v3.ClientSideWeightedRoundRobin') },
+      { kind: 'load_weighted', blackoutMs: 10_000, expirationMs: 180_000, updateMs: 1000, errorPenalty: 1, metrics: [] },
+    ],
+    [
+      {
+        load_balancing_policy: typed('client_side_weighted_round_robin.v3.ClientSideWeightedRoundRobin', {
+          weight_update_period: '0.01s',
+          error_utilization_penalty: 0,
+          metric_names_for_computing_utilization: ['named_metrics.q'],
+        }),
+      },
+      { updateMs: 100, errorPenalty: 0, metrics: ['named_metrics.q'] },
+    ],
+    [
       { load_balancing_policy: typed('least_request.v3.LeastRequest', { selection_method: 'FULL_SCAN' }) },
       { kind: 'least_request', fullScan: true },
     ],
@@ -62,6 +76,12 @@ describe('the balancer of a cluster', () => {
     ],
     [{ lb_policy: 'MAGLEV', maglev_lb_config: { table_size: 1000 } }, 'table_size is 1000; it must be a prime'],
     [{ load_balancing_policy: typed('nobody.v3.Knows') }, 'is supported'],
+    [
+      {
+        load_balancing_policy: typed('client_side_weighted_round_robin.v3.ClientSideWeightedRoundRobin', { enable_oob_load_report: true }),
+      },
+      'enable_oob_load_report is not supported',
+    ],
     [
       { lb_policy: 'RING_HASH', common_lb_config: { consistent_hashing_lb_config: { hash_balance_factor: 99 } } },
       'hash_balance_factor is 99; it must be at least 100',

@@ -1,6 +1,7 @@
 import type { BalancerSpec, RingOptions, SlowStartSpec, SubsetSpec } from '@ripstop/core';
 import {
   type Any,
+  ClientSideWeightedRoundRobin,
   type Cluster,
   Cluster_LbPolicy,
   type Cluster_LbSubsetConfig,
@@ -89,6 +90,8 @@ function typedBalancing(any: Any): Balancing | undefined {
       const { slowStartConfig, localityLbConfig } = unpackAny(RoundRobin, any);
       return { balancer: { kind: 'round_robin', slowStart: slowStartOf(slowStartConfig) }, localityWeighted: byWeight(localityLbConfig) };
     }
+    case ClientSideWeightedRoundRobin.$type:
+      return { balancer: loadWeights(unpackAny(ClientSideWeightedRoundRobin, any)), localityWeighted: false };
     case Random.$type:
       return { balancer: { kind: 'random' }, localityWeighted: byWeight(unpackAny(Random, any).localityLbConfig) };
     case LeastRequest.$type: {
@@ -134,6 +137,18 @@ function typedBalancing(any: Any): Balancing | undefined {
     default:
       return undefined;
   }
+}
+
+function loadWeights(message: ClientSideWeightedRoundRobin): BalancerSpec {
+  if (message.enableOobLoadReport === true) throw new Error('enable_oob_load_report is not supported; reports of responses are');
+  return {
+    kind: 'load_weighted',
+    blackoutMs: milliseconds(message.blackoutPeriod, 10_000),
+    expirationMs: milliseconds(message.weightExpirationPeriod, 180_000),
+    updateMs: Math.max(100, milliseconds(message.weightUpdatePeriod, 1000)),
+    errorPenalty: message.errorUtilizationPenalty ?? 1,
+    metrics: message.metricNamesForComputingUtilization,
+  };
 }
 
 function balanceFactorOf(percent: number | undefined): number | undefined {

@@ -115,6 +115,7 @@ export class ExchangeWalk extends RunningAttempts implements RouteDecisionOwner,
   /** Response headers. False: another attempt takes the place of this one, whose lease is given back; the driver ends its stream. */
   onHead(attempt: LiveAttempt, head: ResponseHead, grpcStatus: number | undefined): boolean {
     attempt.lease.answered(head.status, grpcStatus);
+    if (attempt.lease.wantsLoad) attempt.lease.reportLoad((name) => head.header(name));
     if (this.givesWay(attempt, head)) {
       attempt.lease.release(COMPLETE);
       return false;

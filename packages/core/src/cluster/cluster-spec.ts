@@ -2,6 +2,7 @@ import type { LeastRequestOptions } from '../balancer/least-request.ts';
 import type { RingOptions } from '../balancer/ring-hash.ts';
 import type { SlowStartSpec } from '../balancer/slow-start.ts';
 import type { HealthCheckSpec } from '../health/health-check-spec.ts';
+import type { LoadWeightsSpec } from '../orca/host-load.ts';
 import type { OutlierSpec } from '../outlier/outlier-spec.ts';
 import type { SourceRef } from '../source-ref.ts';
 import type { ClusterKind, ConnectionOptions, HealthStatus, Locality, ServiceRef, TransportSocket, WorkloadLabels } from './cluster.ts';
@@ -10,6 +11,7 @@ import type { SubsetSpec } from './subset-spec.ts';
 
 export type BalancerSpec =
   | { readonly kind: 'random' }
+  | ({ readonly kind: 'load_weighted' } & LoadWeightsSpec)
   | { readonly kind: 'round_robin'; readonly slowStart?: SlowStartSpec | undefined }
   | ({ readonly kind: 'least_request'; readonly slowStart?: SlowStartSpec | undefined } & LeastRequestOptions)
   | ({ readonly kind: 'ring_hash' } & ConsistentHashing & RingOptions)

@@ -4,6 +4,8 @@ import { HealthChecker } from '../health/health-checker.ts';
 import type { HealthProbe } from '../health/health-probe.ts';
 import { dropOverloadReply, noHealthyUpstreamReply, overflowReply } from '../local-replies.ts';
 import type { LocalReply } from '../local-reply.ts';
+import type { LoadWeightsSpec } from '../orca/host-load.ts';
+import { loadReportOf } from '../orca/load-report.ts';
 import type { AttemptOutcome } from '../outcome.ts';
 import { HostHealth } from '../outlier/host-health.ts';
 import { OutlierDetector } from '../outlier/outlier-detector.ts';
@@ -58,6 +60,7 @@ export class ClusterState implements Cluster {
   private detector: OutlierDetector | undefined;
   private checker: HealthChecker | undefined;
   private used = false;
+  private loadReports: LoadReports | undefined;
 
   constructor(spec: ClusterSpec, env: ClusterEnv) {
     this.name = spec.name;
@@ -106,6 +109,7 @@ export class ClusterState implements Cluster {
         onChange: () => this.invalidate(),
       });
     } else this.detector.update(spec.outlier);
+    this.loadReports = spec.balancer.kind === 'load_weighted' ? { spec: spec.balancer, clock: this.env.clock } : undefined;
     this.checkBy(spec.healthCheck);
     if (spec.kind === 'eds' || spec.kind === 'static') this.setHosts(spec.localities);
     this.invalidate();
@@ -163,7 +167,7 @@ export class ClusterState implements Cluster {
     if (!resources.requests.tryTake()) return overflowReply(x.attempt);
     host.activeRequests++;
     this.used = true;
-    return new ClusterLease(this, resources, host, this.detector);
+    return new ClusterLease(this, resources, host, this.detector, this.loadReports);
   }
 
   private select(x: Exchange, options: AcquireOptions | undefined, level: Level | undefined): EndpointState | undefined {
@@ -279,19 +283,45 @@ function triedPriorities({ tried, previousPrioritiesFrequency = 0 }: AcquireOpti
   return { tried: tried.map(({ priority }) => priority), frequency: previousPrioritiesFrequency };
 }
 
+interface LoadReports {
+  readonly spec: LoadWeightsSpec;
+  readonly clock: Clock;
+}
+
 class ClusterLease implements Lease {
   readonly cluster: Cluster;
   readonly endpoint: EndpointState;
   readonly resources: Resources;
   private readonly detector: OutlierDetector | undefined;
+  private readonly loads: LoadReports | undefined;
   private released = false;
   private hasCounted = false;
+  private hasReported = false;
 
-  constructor(cluster: Cluster, resources: Resources, endpoint: EndpointState, detector: OutlierDetector | undefined) {
+  constructor(
+    cluster: Cluster,
+    resources: Resources,
+    endpoint: EndpointState,
+    detector: OutlierDetector | undefined,
+    loads: LoadReports | undefined,
+  ) {
     this.cluster = cluster;
     this.resources = resources;
     this.endpoint = endpoint;
     this.detector = detector;
+    this.loads = loads;
+  }
+
+  get wantsLoad(): boolean {
+    return this.loads !== undefined && !this.hasReported;
+  }
+
+  /** The first report counts: of headers, or of trailers. */
+  reportLoad(header: (name: string) => string | undefined): void {
+    const report = this.wantsLoad ? loadReportOf(header) : undefined;
+    if (report === undefined) return;
+    this.hasReported = true;
+    this.endpoint.load.report(report, this.loads!.spec, this.loads!.clock.now());
   }
 
   answered(status: number, grpcStatus: number | undefined): void {

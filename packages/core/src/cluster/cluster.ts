@@ -129,6 +129,9 @@ export interface Lease {
   readonly resources: Resources;
   /** Response headers have come: outlier detection counts them now, as Envoy does. `grpcStatus` only when it stands in the headers. */
   answered(status: number, grpcStatus: number | undefined): void;
+  /** Its cluster weighs hosts by their load reports: `reportLoad` wants headers and trailers. */
+  readonly wantsLoad: boolean;
+  reportLoad(header: (name: string) => string | undefined): void;
   /** The per-try timeout has passed, and the attempt goes on (hedging): it counts as failed. */
   late(): void;
   release(outcome: AttemptOutcome): void;

@@ -1,3 +1,4 @@
+import { HostLoad } from '../orca/host-load.ts';
 import type { HostHealth } from '../outlier/host-health.ts';
 import type { Endpoint, HealthStatus, Locality, TransportSocket, WorkloadLabels } from './cluster.ts';
 import type { EndpointSpec, LocalitySpec } from './cluster-spec.ts';
@@ -8,6 +9,8 @@ export class EndpointState implements Endpoint {
   readonly address: string;
   readonly port: number;
   readonly outlier: HostHealth;
+  /** What its load reports say. */
+  readonly load: HostLoad = new HostLoad();
   hostname = '';
   locality: Locality = { region: '', zone: '', subZone: '' };
   priority = 0;

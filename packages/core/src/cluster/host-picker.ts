@@ -2,6 +2,7 @@ import type { Balancer, Warmup } from '../balancer/balancer.ts';
 import { boundedLoad } from '../balancer/bounded-load.ts';
 import { EdfScheduler } from '../balancer/edf.ts';
 import { leastRequest } from '../balancer/least-request.ts';
+import { loadWeighted } from '../balancer/load-weighted.ts';
 import { maglev, randomHash, ringHash, type Share } from '../balancer/ring-hash.ts';
 import { headStart, randomBalancer, roundRobin } from '../balancer/round-robin.ts';
 import { slowStart } from '../balancer/slow-start.ts';
@@ -213,6 +214,8 @@ function drawnBalancer(spec: BalancerSpec, hosts: readonly EndpointState[], { cl
   switch (spec.kind) {
     case 'least_request':
       return leastRequest(hosts, spec, random, warmupOf(spec, clock));
+    case 'load_weighted':
+      return loadWeighted(hosts, spec, clock, random);
     case 'round_robin':
       return roundRobin(hosts, random, warmupOf(spec, clock));
     default:

@@ -130,6 +130,8 @@ export class WatchedCluster implements Cluster {
       endpoint: lease.endpoint,
       cluster: lease.cluster,
       resources: lease.resources,
+      wantsLoad: lease.wantsLoad,
+      reportLoad: (header) => lease.reportLoad(header),
       answered: (status, grpcStatus) => {
         answer = { kind: 'response', status, grpcStatus };
         lease.answered(status, grpcStatus);

@@ -140,6 +140,8 @@ export class TestCluster implements Cluster {
       endpoint,
       cluster: this,
       resources: this.resources,
+      wantsLoad: false,
+      reportLoad: () => {},
       answered: (status, grpcStatus) => {
         answer = { kind: 'response', status, grpcStatus };
       },
