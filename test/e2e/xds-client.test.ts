@@ -49,7 +49,7 @@ class Client {
     const { address = plane.addresses.xds, token, serviceAccount = 'web' } = options;
     this.source = createAdsSource({
       address,
-      ...(token === undefined ? {} : { token: () => token, tls: { rootCertificatePem: plane.ca.rootCertificatePem } }),
+      ...(token === undefined ? {} : { token: () => token, tls: { rootCertificatePem: () => plane.ca.rootCertificatePem } }),
       node: () => ({
         id: 'sidecar~127.0.0.1~web-1.default~default.svc.cluster.local',
         cluster: 'web.default',

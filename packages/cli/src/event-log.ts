@@ -53,6 +53,8 @@ function describe(event: Exclude<ControlPlaneEvent, ConfigurationEvent>): string
       return `NACK of ${event.typeUrl.slice(event.typeUrl.lastIndexOf('.') + 1)} by ${shortName(event.node)}: ${event.reason}`;
     case 'issued':
       return `${event.spiffeId} serial ${event.serialNumber} until ${new Date(event.notAfterMs).toISOString()}, by ${event.by}`;
+    case 'roots':
+      return `trusted: ${event.fingerprints.map((print) => print.slice(0, 23)).join(', ')} (the first signs)`;
     case 'problem':
       return event.message;
   }

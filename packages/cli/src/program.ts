@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { addAnalyzeCommand } from './commands/analyze.ts';
+import { addCaCommand } from './commands/ca.ts';
 import { addDevCommand } from './commands/dev.ts';
 import { addExplainCommand } from './commands/explain.ts';
 import { addGatewayCommand } from './commands/gateway.ts';
@@ -24,6 +25,7 @@ export function createProgram(): Command {
   addGatewayCommand(program);
   addServeCommand(program);
   addTokenCommand(program);
+  addCaCommand(program);
   addAnalyzeCommand(program);
   addTranslateCommand(program);
   addExplainCommand(program);

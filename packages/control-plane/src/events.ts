@@ -9,4 +9,6 @@ export type ControlPlaneEvent =
   | { readonly type: 'withdrawn'; readonly workload: string; readonly reason: string }
   | { readonly type: 'refused'; readonly node: string; readonly typeUrl: string; readonly reason: string }
   | ({ readonly type: 'issued' } & Issuance)
+  /** The CA's roots changed; SHA-256 fingerprints, the signing one first. */
+  | { readonly type: 'roots'; readonly fingerprints: readonly string[] }
   | { readonly type: 'problem'; readonly message: string };

@@ -8,6 +8,7 @@ export {
   createCertificateAuthority,
   type IssuedCertificate,
 } from './ca/certificate-authority.ts';
+export { type CaMaterial, RootFiles, type RootFilesOptions, type RotationStep } from './ca/root-files.ts';
 export { createTokenIssuer, type TokenIssuer, type WorkloadAccount } from './ca/token-issuer.ts';
 export type { ControlPlaneEvent } from './events.ts';
 export { type GatewayApi, translateGatewayApi } from './gateway-api/gateway-api.ts';

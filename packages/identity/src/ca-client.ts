@@ -4,8 +4,8 @@ import { IstioCertificateRequest, IstioCertificateResponse } from '@ripstop/xds-
 export interface CaClientOptions {
   /** `host:port`. */
   readonly address: string;
-  /** The root that signed the CA's own TLS certificate. */
-  readonly rootCertificatePem: string;
+  /** Roots of the CA's own TLS certificate. */
+  readonly rootCertificatePem: () => string;
   readonly token: () => string | Promise<string>;
   /** What this workload has from the CA already: it proves who asks, also when the token has run out. */
   readonly certificate?: () => ClientCertificate | undefined;
@@ -32,7 +32,7 @@ export async function requestCertificate(
   if (bearer !== '') metadata.set('authorization', `Bearer ${bearer}`);
   metadata.set('clusterid', 'Kubernetes');
   const credentials = grpc.credentials.createSsl(
-    Buffer.from(rootCertificatePem),
+    Buffer.from(rootCertificatePem()),
     own === undefined ? null : Buffer.from(own.privateKeyPem),
     own === undefined ? null : Buffer.from(own.certificateChainPem),
   );

@@ -1,6 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 import type { Cancel, Clock, IdentitySource, Random, Svid, Timer } from '@ripstop/core';
-import { createCsr, createKeyPair, formatSpiffeId, privateKeyPem } from '@ripstop/pki';
+import { createCsr, createKeyPair, formatSpiffeId, fromPem, privateKeyPem } from '@ripstop/pki';
 import { requestCertificate } from './ca-client.ts';
 
 /** Asks a CA to sign a CSR; answers the chain, leaf first, root bundle last. */
@@ -32,6 +32,7 @@ export interface IdentityState {
 const DAY_SECONDS = 24 * 3600;
 const RETRY_BASE_MS = 500;
 const RETRY_MAX_MS = 30_000;
+const RENEWAL_SPREAD_MS = 5_000;
 
 /**
  * The workload's certificate. Key and certificate live in memory only; a new key with every rotation, at half life ± 1 %. While the CA
@@ -88,6 +89,18 @@ export class Identity implements IdentitySource {
     return this.rotate();
   }
 
+  /**
+   * The roots of the mesh have changed: believed from now on, and a certificate of the CA as it is now follows within seconds (spread, so
+   * that a mesh does not come at once). Throws when the text holds no certificate; then nothing changes.
+   */
+  trust(bundlePem: string): void {
+    const { svid } = this;
+    if (svid === undefined || this.closed || sameCertificates(svid.trustBundlePem, bundlePem)) return;
+    this.adopt({ ...svid, generation: ++this.generation, trustBundlePem: bundlePem });
+    this.timer?.cancel();
+    this.schedule(this.options.random() * RENEWAL_SPREAD_MS);
+  }
+
   state(): IdentityState {
     return { serialNumber: this.svid?.serialNumber ?? '', notAfterMs: this.svid?.notAfterMs ?? 0, lastError: this.lastError };
   }
@@ -112,9 +125,8 @@ export class Identity implements IdentitySource {
       const next = this.accept(chain, privateKeyPem(keys.privateKey));
       this.failures = 0;
       this.lastError = '';
-      this.svid = next;
+      this.adopt(next);
       this.schedule(this.rotationDelay(next));
-      for (const run of [...this.listeners]) run(next);
       return next;
     } catch (error) {
       this.lastError = error instanceof Error ? error.message : String(error);
@@ -123,6 +135,11 @@ export class Identity implements IdentitySource {
       this.schedule(ceiling / 2 + (this.options.random() * ceiling) / 2);
       throw error;
     }
+  }
+
+  private adopt(next: Svid): void {
+    this.svid = next;
+    for (const run of [...this.listeners]) run(next);
   }
 
   /** A certificate for another name than ours, or without a root, is refused. */
@@ -156,10 +173,27 @@ export class Identity implements IdentitySource {
   }
 }
 
+/** Order matters: the root that signs comes first. Throws when the new text holds none. */
+function sameCertificates(before: string, next: string): boolean {
+  const prints = (pem: string): string =>
+    fromPem(pem, 'CERTIFICATE')
+      .map((der) => new X509Certificate(der).fingerprint256)
+      .join();
+  const wanted = prints(next);
+  if (wanted === '') throw new Error('the bundle of roots holds no certificate in PEM');
+  return prints(before) === wanted;
+}
+
 /** An identity from Istio's certificate service: Ripstop's control plane or a real istiod. */
 export function createIdentity(options: CreateIdentityOptions): Identity {
   const { caAddress: address, rootCertificatePem, token } = options;
-  const ca = { address, rootCertificatePem, token, certificate: () => identity?.current() };
+  // Once there is an identity, its roots are the truth: the one that the process began with may be gone.
+  const ca = {
+    address,
+    rootCertificatePem: () => identity?.current()?.trustBundlePem ?? rootCertificatePem,
+    token,
+    certificate: () => identity?.current(),
+  };
   let identity: Identity | undefined;
   identity = new Identity(options, (csr, ttlSeconds) => requestCertificate(ca, csr, ttlSeconds));
   return identity;

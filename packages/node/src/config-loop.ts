@@ -1,13 +1,17 @@
 import type { SnapshotCompiler } from '@ripstop/compile';
 import type { Clock, ConfigSource, ConfigSubscription, ConfigUpdate, Rejection, SnapshotRef, Timer } from '@ripstop/core';
-import { CLUSTER_TYPE_URL, ENDPOINT_TYPE_URL, LISTENER_TYPE_URL, ROUTE_TYPE_URL, SECRET_TYPE_URL } from '@ripstop/xds-api';
+import { CLUSTER_TYPE_URL, ENDPOINT_TYPE_URL, LISTENER_TYPE_URL, ROUTE_TYPE_URL, SECRET_TYPE_URL, Secret } from '@ripstop/xds-api';
 
 /** Called with each new snapshot's sequence number, and with what was refused. */
 export interface ConfigLoopEvents {
   onSnapshot?(): void;
   onRejections?(rejections: readonly Rejection[]): void;
+  /** The roots of the mesh as the control plane has them now, PEM. With it they are asked for. */
+  onTrustBundle?(pem: string): void;
 }
 
+/** SDS name of the mesh's roots. */
+const ROOT_CA = 'ROOTCA';
 /** How long a start waits for certificates. Without an answer (the control plane is away) the rest is served without them. */
 const SECRETS_WAIT_MS = 2_000;
 
@@ -51,6 +55,7 @@ export class ConfigLoop {
 
   private apply(update: ConfigUpdate): readonly Rejection[] {
     const rejections = this.compiler.apply(update);
+    if (update.typeUrl === SECRET_TYPE_URL && this.events.onTrustBundle !== undefined) this.trust(update, this.events.onTrustBundle);
     if (rejections.length > 0) this.events.onRejections?.(rejections);
     if (!this.buildQueued) {
       this.buildQueued = true;
@@ -59,13 +64,21 @@ export class ConfigLoop {
     return rejections;
   }
 
+  private trust({ resources }: ConfigUpdate, onTrustBundle: (pem: string) => void): void {
+    const root = resources.find(({ name }) => name === ROOT_CA);
+    if (root === undefined) return;
+    const { type } = Secret.decode(root.body);
+    const specifier = type?.$case === 'validationContext' ? type.value.trustedCa?.specifier : undefined;
+    if (specifier?.$case === 'inlineBytes') onTrustBundle(Buffer.from(specifier.value).toString());
+  }
+
   private build(): void {
     this.buildQueued = false;
     if (this.closed) return;
     const wanted = this.compiler.wanted();
     this.subscription.want(ENDPOINT_TYPE_URL, wanted.endpoints);
     this.subscription.want(ROUTE_TYPE_URL, wanted.routes);
-    this.subscription.want(SECRET_TYPE_URL, wanted.secrets);
+    this.subscription.want(SECRET_TYPE_URL, this.events.onTrustBundle === undefined ? wanted.secrets : [...wanted.secrets, ROOT_CA]);
     if (this.waitsForSecrets()) return;
     const snapshot = this.compiler.build();
     if (snapshot === undefined) return;

@@ -126,6 +126,7 @@ export class Runtime {
       onRejections: (rejections) => {
         for (const { name, reason } of rejections) this.settings.log(`refused ${name}: ${reason}; the last good version stays`);
       },
+      ...(this.identity === undefined || !this.settings.xds?.tls ? {} : { onTrustBundle: (pem) => this.trust(this.identity!, pem) }),
     });
   }
 
@@ -181,6 +182,15 @@ export class Runtime {
     this.signals.close();
   }
 
+  /** Only over TLS from a server that our roots vouch for: who may change the roots is who signs. */
+  private trust(identity: Identity, bundlePem: string): void {
+    try {
+      identity.trust(bundlePem);
+    } catch (error) {
+      this.settings.log(`the roots of the mesh stay as they are: ${error instanceof Error ? error.message : error}`);
+    }
+  }
+
   private async startAdmin(): Promise<void> {
     const { admin, log } = this.settings;
     if (admin === undefined) return;
@@ -210,7 +220,12 @@ export class Runtime {
     this.ads = createAdsSource({
       address: formatAddress(settings.xds),
       ...(settings.xds.tls
-        ? { tls: { rootCertificatePem: settings.rootCertificatePem ?? '', certificate: () => this.identity?.current() } }
+        ? {
+            tls: {
+              rootCertificatePem: () => this.identity?.current()?.trustBundlePem ?? settings.rootCertificatePem ?? '',
+              certificate: () => this.identity?.current(),
+            },
+          }
         : {}),
       ...(settings.token === undefined ? {} : { token: streamToken(settings.token, this.identity) }),
       node: () => this.node.describe(),

@@ -16,7 +16,8 @@ export interface AdsSourceOptions {
   readonly address: string;
   /** Undefined = plaintext. */
   readonly tls?: {
-    readonly rootCertificatePem: string;
+    /** Roots of the server's certificate; asked at each connection. */
+    readonly rootCertificatePem: () => string;
     /** Proves who connects, beside a token or in its place; asked at each connection. */
     readonly certificate?: () => ClientCertificate | undefined;
   };
@@ -164,7 +165,7 @@ export class AdsSource implements ConfigSource {
     const host = address.slice(0, address.lastIndexOf(':')).replace(/^\[|\]$/g, '');
     return new grpc.Client(
       address,
-      tls === undefined ? grpc.credentials.createInsecure() : sslOf(tls.rootCertificatePem, this.certificate),
+      tls === undefined ? grpc.credentials.createInsecure() : sslOf(tls.rootCertificatePem(), this.certificate),
       {
         'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
         'grpc.keepalive_time_ms': 30_000,

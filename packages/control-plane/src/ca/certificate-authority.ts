@@ -1,24 +1,12 @@
 import { X509Certificate } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import {
-  createKeyPair,
-  createSelfSignedRoot,
-  type Issuer,
-  issueCertificate,
-  privateKeyPem,
-  readPrivateKey,
-  type SubjectAltNames,
-  verifyCsr,
-} from '@ripstop/pki';
+import { createKeyPair, createSelfSignedRoot, issueCertificate, privateKeyPem, type SubjectAltNames, verifyCsr } from '@ripstop/pki';
+import { BACKDATE_MS, type CaMaterial, RootFiles } from './root-files.ts';
 
 const HOUR_MS = 3_600_000;
 /** Lifetimes as istiod has them. */
 const DEFAULT_TTL_MS = 24 * HOUR_MS;
 const MAX_TTL_MS = 90 * 24 * HOUR_MS;
-const ROOT_TTL_MS = 10 * 365 * 24 * HOUR_MS;
-/** Clocks differ: a fresh certificate is valid a little before it was made. */
-const BACKDATE_MS = 2 * 60_000;
+const MEMORY_ROOT_TTL_MS = 365 * 24 * HOUR_MS;
 
 export interface CertificateAuthorityOptions {
   /** Directory of the root and its key, made with mode 0700; without one the root lives in memory. */
@@ -29,7 +17,7 @@ export interface CertificateAuthorityOptions {
 }
 
 export interface IssuedCertificate {
-  /** PEM: leaf, intermediates, root last. */
+  /** PEM: leaf, intermediates, and last the roots, which may be several in one text. */
   readonly chain: readonly string[];
   readonly serialNumber: string;
   readonly notAfterMs: number;
@@ -37,101 +25,74 @@ export interface IssuedCertificate {
 
 /** Somebody who signs leaves: this CA, or another one behind a port of its own (Vault, a cloud's CA). */
 export interface CertificateSigner {
-  /** A leaf for this SPIFFE id and the CSR's key, root last in the chain; names inside the CSR are ignored. Rejects on a bad CSR. */
+  /** A leaf for this SPIFFE id and the CSR's key, roots last in the chain; names inside the CSR are ignored. Rejects on a bad CSR. */
   issue(csrPem: string, spiffeId: string, ttlSeconds: number): IssuedCertificate | Promise<IssuedCertificate>;
 }
 
-export interface CertificateAuthority extends CertificateSigner {
-  readonly trustDomain: string;
-  readonly rootCertificatePem: string;
-  /** A leaf for this SPIFFE id and the CSR's key; names inside the CSR are ignored. Throws on a bad CSR. */
-  issue(csrPem: string, spiffeId: string, ttlSeconds: number): IssuedCertificate;
-  /** The control plane's own TLS certificate. */
-  serverCertificate(names: SubjectAltNames): { readonly certificatePem: string; readonly privateKeyPem: string };
-}
-
 /** A CA with its own root, or with Istio's files (`ca-cert.pem`, `ca-key.pem`, `root-cert.pem`, `cert-chain.pem`) found in the directory. */
+export class CertificateAuthority implements CertificateSigner {
+  readonly trustDomain: string;
+  private readonly now: () => number;
+  private readonly files: RootFiles | undefined;
+  private material: CaMaterial;
+
+  constructor({ stateDir, trustDomain, now }: CertificateAuthorityOptions) {
+    this.trustDomain = trustDomain;
+    this.now = now;
+    this.files = stateDir === undefined ? undefined : new RootFiles({ stateDir, trustDomain, now });
+    this.material = this.files?.load() ?? inMemory(trustDomain, now());
+  }
+
+  /** Whom everybody trusts: one root, or several while it is rotated; the one that signs comes first. */
+  get rootCertificatePem(): string {
+    return this.material.trustBundlePem;
+  }
+
+  /** Takes the files as they are now; true when they differ. Throws when they do not fit together; what was loaded stays. */
+  reload(): boolean {
+    if (this.files === undefined) return false;
+    const next = this.files.load();
+    const before = this.material;
+    const same = next.trustBundlePem === before.trustBundlePem && next.issuer.certificatePem === before.issuer.certificatePem;
+    if (!same) this.material = next;
+    return !same;
+  }
+
+  issue(csrPem: string, spiffeId: string, ttlSeconds: number): IssuedCertificate {
+    const publicKey = verifyCsr(csrPem);
+    const now = this.now();
+    const ttlMs = ttlSeconds > 0 ? Math.min(ttlSeconds * 1000, MAX_TTL_MS) : DEFAULT_TTL_MS;
+    const { issuer, intermediates, trustBundlePem } = this.material;
+    const names = { uris: [spiffeId] };
+    const leaf = issueCertificate(issuer, { publicKey, names, notBeforeMs: now - BACKDATE_MS, notAfterMs: now + ttlMs });
+    return {
+      chain: [leaf, ...intermediates, trustBundlePem],
+      serialNumber: new X509Certificate(leaf).serialNumber,
+      notAfterMs: now + ttlMs,
+    };
+  }
+
+  /** The control plane's own TLS certificate. */
+  serverCertificate(names: SubjectAltNames): { readonly certificatePem: string; readonly privateKeyPem: string } {
+    const keys = createKeyPair();
+    const now = this.now();
+    const { issuer, intermediates } = this.material;
+    const leaf = issueCertificate(issuer, {
+      publicKey: keys.publicKey,
+      names,
+      notBeforeMs: now - BACKDATE_MS,
+      notAfterMs: now + 365 * 24 * HOUR_MS,
+    });
+    return { certificatePem: [leaf, ...intermediates].join(''), privateKeyPem: privateKeyPem(keys.privateKey) };
+  }
+}
+
 export function createCertificateAuthority(options: CertificateAuthorityOptions): CertificateAuthority {
-  const { issuer, rootCertificatePem, intermediates } = load(options);
-  const authority: CertificateAuthority = {
-    trustDomain: options.trustDomain,
-    rootCertificatePem,
-    issue: (csrPem, spiffeId, ttlSeconds) => {
-      const publicKey = verifyCsr(csrPem);
-      const now = options.now();
-      const ttlMs = ttlSeconds > 0 ? Math.min(ttlSeconds * 1000, MAX_TTL_MS) : DEFAULT_TTL_MS;
-      const leaf = issueCertificate(issuer, {
-        publicKey,
-        names: { uris: [spiffeId] },
-        notBeforeMs: now - BACKDATE_MS,
-        notAfterMs: now + ttlMs,
-      });
-      return {
-        chain: [leaf, ...intermediates, rootCertificatePem],
-        serialNumber: new X509Certificate(leaf).serialNumber,
-        notAfterMs: now + ttlMs,
-      };
-    },
-    serverCertificate: (names) => {
-      const keys = createKeyPair();
-      const now = options.now();
-      const leaf = issueCertificate(issuer, {
-        publicKey: keys.publicKey,
-        names,
-        notBeforeMs: now - BACKDATE_MS,
-        notAfterMs: now + 365 * 24 * HOUR_MS,
-      });
-      return { certificatePem: [leaf, ...intermediates].join(''), privateKeyPem: privateKeyPem(keys.privateKey) };
-    },
-  };
-  return authority;
+  return new CertificateAuthority(options);
 }
 
-interface Loaded {
-  readonly issuer: Issuer;
-  readonly rootCertificatePem: string;
-  readonly intermediates: readonly string[];
-}
-
-function load(options: CertificateAuthorityOptions): Loaded {
-  const { stateDir } = options;
-  if (stateDir === undefined) return create(options).loaded;
-  mkdirSync(stateDir, { recursive: true, mode: 0o700 });
-  const file = (name: string): string => join(stateDir, name);
-  if (!existsSync(file('ca-cert.pem'))) {
-    const { loaded, keyPem } = create(options);
-    writeFileSync(file('ca-key.pem'), keyPem, { mode: 0o600 });
-    writeFileSync(file('ca-cert.pem'), loaded.issuer.certificatePem, { mode: 0o644 });
-    writeFileSync(file('root-cert.pem'), loaded.rootCertificatePem, { mode: 0o644 });
-    return loaded;
-  }
-  const certificatePem = read(file('ca-cert.pem'));
-  const rootCertificatePem = read(file('root-cert.pem'));
-  const issuer: Issuer = { certificatePem, privateKey: readPrivateKey(read(file('ca-key.pem'))) };
-  const certificate = new X509Certificate(certificatePem);
-  if (!certificate.ca) throw new Error(`${file('ca-cert.pem')} is no CA certificate`);
-  if (!certificate.checkPrivateKey(issuer.privateKey)) throw new Error(`${file('ca-key.pem')} is not the key of ca-cert.pem`);
-  const selfSigned = certificate.fingerprint256 === new X509Certificate(rootCertificatePem).fingerprint256;
-  return {
-    issuer,
-    rootCertificatePem,
-    intermediates: selfSigned ? [] : [existsSync(file('cert-chain.pem')) ? read(file('cert-chain.pem')) : certificatePem],
-  };
-}
-
-function create({ trustDomain, now }: CertificateAuthorityOptions): { loaded: Loaded; keyPem: string } {
-  const root = createSelfSignedRoot({ organization: trustDomain, notBeforeMs: now() - BACKDATE_MS, notAfterMs: now() + ROOT_TTL_MS });
+function inMemory(trustDomain: string, now: number): CaMaterial {
+  const root = createSelfSignedRoot({ organization: trustDomain, notBeforeMs: now - BACKDATE_MS, notAfterMs: now + MEMORY_ROOT_TTL_MS });
   const { certificatePem } = root;
-  return {
-    loaded: { issuer: { certificatePem, privateKey: root.keyPair.privateKey }, rootCertificatePem: certificatePem, intermediates: [] },
-    keyPem: privateKeyPem(root.keyPair.privateKey),
-  };
-}
-
-function read(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (cause) {
-    throw new Error(`the certificate authority needs ${path}`, { cause });
-  }
+  return { issuer: { certificatePem, privateKey: root.keyPair.privateKey }, trustBundlePem: certificatePem, intermediates: [] };
 }

@@ -42,6 +42,8 @@ export interface PushInput {
   readonly trustDomain?: string;
   /** Fetched keys of token issuers, by source. */
   readonly tokenKeys?: ReadonlyMap<string, string>;
+  /** Roots of the mesh, PEM, the one that signs first; '' = this control plane has no CA. */
+  readonly trustBundlePem?: string;
 }
 
 /** Everything that translation looks up, frozen for one push. Pure function of its input; lookups are cached. */
@@ -60,6 +62,7 @@ export class PushContext {
   readonly backendBundles: ReadonlySet<string>;
   /** Keys of token issuers, by source (see jwks/jwks-source.ts). */
   readonly tokenKeys: ReadonlyMap<string, string>;
+  readonly trustBundlePem: string;
   readonly telemetry: Telemetries;
   private readonly workloadGroups: ReadonlyMap<string, MeshObject>;
   private readonly security: SecurityObjects;
@@ -78,7 +81,10 @@ export class PushContext {
   private view: PushContext | undefined;
 
   /** With the push before, what did not change is taken over; the content is the same as without. */
-  constructor({ objects: given, workloads, trustDomain = 'cluster.local', tokenKeys = NO_KEYS }: PushInput, before?: PushContext) {
+  constructor(
+    { objects: given, workloads, trustDomain = 'cluster.local', tokenKeys = NO_KEYS, trustBundlePem = '' }: PushInput,
+    before?: PushContext,
+  ) {
     const parts = new Parts(before?.parts);
     this.parts = parts;
     const settings = given.filter(({ kind }) => kind === 'MeshConfig').sort(byAge);
@@ -121,6 +127,7 @@ export class PushContext {
     this.backendBundles = parts.get('backendBundles', [gatewayApi], () => bundlesOf(gatewayApi.destinationRules));
     this.certificates = parts.get('certificates', [of('Secret'), of('ConfigMap')], () => byName([...of('Secret'), ...of('ConfigMap')]));
     this.tokenKeys = parts.get('tokenKeys', [...tokenKeys].flat(), () => tokenKeys);
+    this.trustBundlePem = trustBundlePem;
     const policies = of<AuthorizationPolicySpec>('AuthorizationPolicy');
     const requestAuthentications = of<RequestAuthenticationSpec>('RequestAuthentication');
     const unenforced = parts.list('unenforced', objects.filter(closesWorkloads).sort(byAge));

@@ -1,6 +1,8 @@
+import { X509Certificate } from 'node:crypto';
 import { join } from 'node:path';
 import grpc from '@grpc/grpc-js';
 import type { Finding, MeshObject } from '@ripstop/istio-api';
+import { fromPem } from '@ripstop/pki';
 import { AdsService } from '../ads/ads-service.ts';
 import { Attestation, type TokenAttestor } from '../ca/attest/attestation.ts';
 import { addCaService, type Issuance } from '../ca/ca-service.ts';
@@ -24,8 +26,9 @@ import type { DebugState } from './debug-endpoints.ts';
 import { HttpServer } from './http-server.ts';
 import { type LiveState, liveState, type SyncRow } from './live-state.ts';
 import { PushMetrics } from './push-metrics.ts';
+import { ServedIdentity } from './served-identity.ts';
 import { systemScheduler as scheduler } from './system-scheduler.ts';
-import { TlsServerCredentials } from './tls-credentials.ts';
+import type { TlsServerCredentials } from './tls-credentials.ts';
 
 export interface ControlPlaneOptions {
   /** A folder of YAML, read recursively and watched, or one file. */
@@ -77,6 +80,7 @@ export class ControlPlane implements AsyncDisposable {
   private http: HttpServer | undefined;
   private quiet: { cancel(): void } | undefined;
   private closed = false;
+  private identity: ServedIdentity | undefined;
   private readonly issuances: IssuanceLog | undefined;
   /** Undefined without a state directory. */
   private readonly savedWorkloads: SavedWorkloads | undefined;
@@ -142,7 +146,7 @@ export class ControlPlane implements AsyncDisposable {
     try {
       this.bound = {
         xds: xds === '' ? '' : await this.serveXds(xds, undefined),
-        xdsTls: xdsTls === '' ? '' : await this.serveXds(xdsTls, this.serverCredentials(xdsTls)),
+        xdsTls: xdsTls === '' ? '' : await this.serveXds(xdsTls, this.serveIdentity(xdsTls)),
         http: http === '' ? '' : await this.serveHttp(http),
       };
     } catch (error) {
@@ -210,6 +214,7 @@ export class ControlPlane implements AsyncDisposable {
     this.source?.close();
     this.scraper?.close();
     this.quiet?.cancel();
+    this.identity?.close();
     this.tokenKeys.close();
     for (const server of this.servers) server.forceShutdown();
     this.ads.close();
@@ -280,6 +285,7 @@ export class ControlPlane implements AsyncDisposable {
           workloads: this.registry.instances,
           trustDomain: this.trustDomain,
           tokenKeys: this.tokenKeys.current,
+          trustBundlePem: this.ca.rootCertificatePem,
         },
         this.push_,
       );
@@ -312,14 +318,18 @@ export class ControlPlane implements AsyncDisposable {
     return bindGrpc(server, address, credentials ?? grpc.ServerCredentials.createInsecure());
   }
 
-  private serverCredentials(address: string): grpc.ServerCredentials {
-    const host = address.slice(0, address.lastIndexOf(':')).replace(/^\[|\]$/g, '');
-    const isAddress = /^[\d.]+$/.test(host) || host.includes(':');
-    const { certificatePem, privateKeyPem } = this.ca.serverCertificate({
-      dns: ['localhost', 'istiod.istio-system.svc', ...(isAddress ? [] : [host])],
-      ips: [...new Set(['127.0.0.1', '::1', ...(isAddress ? [host] : [])])],
+  private serveIdentity(address: string): TlsServerCredentials {
+    this.identity = new ServedIdentity({
+      ca: this.ca,
+      address,
+      scheduler,
+      onChange: () => {
+        this.tell({ type: 'roots', fingerprints: fingerprintsOf(this.ca.rootCertificatePem) });
+        this.rebuild();
+      },
+      onProblem: (message) => this.tell({ type: 'problem', message }),
     });
-    return new TlsServerCredentials({ certificatePem, privateKeyPem, clientRootsPem: this.ca.rootCertificatePem });
+    return this.identity.credentials;
   }
 
   /** A line that cannot be written is said, and refuses nobody. */
@@ -344,6 +354,11 @@ export class ControlPlane implements AsyncDisposable {
 
 function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
+}
+
+/** SHA-256 of each root, the signing one first. */
+function fingerprintsOf(bundlePem: string): string[] {
+  return fromPem(bundlePem, 'CERTIFICATE').map((der) => new X509Certificate(der).fingerprint256);
 }
 
 /** What a caller is not told. */

@@ -7,6 +7,9 @@ import { gatewayPorts } from './gateway-servers.ts';
 import type { XdsResource } from './resource.ts';
 import type { FieldsOf } from './values.ts';
 
+/** Istio's SDS name of the mesh's roots. */
+const ROOT_CA = 'ROOTCA';
+
 type SecretFields = NonNullable<FieldsOf<typeof Secret>['type']>;
 
 /**
@@ -17,11 +20,21 @@ type SecretFields = NonNullable<FieldsOf<typeof Secret>['type']>;
 export function buildSecrets(node: ProxyNode, push: PushContext, names: readonly string[]): XdsResource[] {
   if (!node.verified) return [];
   return names.flatMap((name) => {
+    if (name === ROOT_CA) return push.trustBundlePem === '' ? [] : [secretOf(name, trustIn(push.trustBundlePem))];
     const credential = parseCredential(name);
     if (credential === undefined || !mayHave(node, push, name, credential)) return [];
     const type = contentOf(credential, node, push);
-    return type === undefined ? [] : [{ typeUrl: SECRET_TYPE_URL, name, message: Secret.fromPartial({ name, type }) }];
+    return type === undefined ? [] : [secretOf(name, type)];
   });
+}
+
+function secretOf(name: string, type: SecretFields): XdsResource {
+  return { typeUrl: SECRET_TYPE_URL, name, message: Secret.fromPartial({ name, type }) };
+}
+
+/** The roots that workloads believe now. istiod's agent serves it to its Envoy; here it reaches workloads the moment it changes. */
+function trustIn(pem: string): SecretFields {
+  return { $case: 'validationContext', value: { trustedCa: inline(pem) } };
 }
 
 function mayHave(node: ProxyNode, push: PushContext, resource: string, { scheme, namespace }: Credential): boolean {

@@ -1,0 +1,13 @@
+import { parseArgs } from 'node:util';
+import { runRotation } from './run.ts';
+
+const { values } = parseArgs({ options: { json: { type: 'boolean' }, short: { type: 'boolean' } } });
+const figures = await runRotation({
+  leafRotations: values.short ? 100 : 1_000,
+  requests: values.short ? 3_000 : 25_000,
+  callers: 16,
+  say: (text) => process.stderr.write(`${text}\n`),
+});
+const passed = figures.failed === 0 && figures.liveRefusedAfterMs <= 2_000 && figures.newRefusedAfterMs <= 2_000;
+process.stdout.write(`${JSON.stringify({ ...figures, passed }, undefined, values.json ? 0 : 2)}\n`);
+process.exitCode = passed ? 0 : 1;
