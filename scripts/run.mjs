@@ -21,7 +21,7 @@ const TASKS = {
   lint: { run: [['biome', 'check', '.']] },
   format: { run: [['biome', 'check', '--write', '.']] },
   deps: { run: [['node', 'scripts/check-dag.mjs']] },
-  'gate:rotation': { run: [['node', '--conditions=development', 'test/security/rotation/main.ts']] },
+  'gate:rotation': { run: [['node', '--conditions=development', 'test/security/rotation-gate.ts']] },
   docs: { run: [['node', '--conditions=development', 'scripts/generate-docs.mjs']] },
   knip: { run: [['knip']] },
   pack: { build: true, run: [['node', 'scripts/check-packages.mjs']] },

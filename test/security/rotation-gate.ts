@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { runRotation } from './run.ts';
+import { runRotation } from './rotation/run.ts';
 
 const { values } = parseArgs({ options: { json: { type: 'boolean' }, short: { type: 'boolean' } } });
 const figures = await runRotation({
