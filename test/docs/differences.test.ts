@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { EXPLAINED } from '../interop/differential/explained.ts';
 import { root } from './sources.ts';
 
 const read = (file: string): string => readFileSync(join(root, file), 'utf8');
@@ -18,6 +19,10 @@ describe('the page of differences', () => {
     const headers = wordsOf(read('test/simulation/compare.ts'), 'LEFT_OUT').filter((word) => !['response', 'upstream'].includes(word));
     expect(headers.length).toBeGreaterThan(0);
     expect(headers.filter((header) => !page.includes(`\`${header}\``))).toEqual([]);
+  });
+
+  it('names every difference that the differential explains', () => {
+    expect(EXPLAINED.map(({ page: line }) => line).filter((line) => !page.includes(line))).toEqual([]);
   });
 
   it('names every filter that the comparison with istiod leaves out', () => {

@@ -26,6 +26,7 @@ export function compileStringMatcher(matcher: StringMatcherLike): StringTest {
   if (pattern === undefined) throw new Error('a string matcher without a pattern');
   if (pattern.$case === 'custom') throw new Error('custom string matchers are not supported');
   if (pattern.$case === 'safeRegex') return compileStringMatch({ kind: 'regex', regex: compileRegex(pattern.value.regex) });
+  if (pattern.$case !== 'exact' && pattern.value === '') throw new Error(`a string matcher with an empty ${pattern.$case}`);
   return compileStringMatch({ kind: pattern.$case, value: pattern.value, ignoreCase: matcher.ignoreCase });
 }
 

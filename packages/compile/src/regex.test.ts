@@ -39,10 +39,10 @@ describe('a regular expression', () => {
       expect([source, compileRegex(source).replaceAll(found, substitution)]).toEqual([source, replaced]);
   });
 
-  it('is refused when it is not RE2, and a substitution when it names no group', () => {
+  it('is refused when it is not RE2, and a substitution when it is malformed', () => {
     for (const source of ['(?=a)', '(?<!a)b', '(a)\\1', '(', 'a**']) expect(() => compileRegex(source)).toThrow('RE2 syntax');
-    for (const substitution of ['\\2', '\\x', 'a\\']) expect(() => checkSubstitution('(a)', substitution)).toThrow('is no group of it');
-    for (const substitution of ['\\0', '\\1', '\\\\', '$9', '']) expect(() => checkSubstitution('(a)', substitution)).not.toThrow();
+    for (const substitution of ['\\x', 'a\\']) expect(() => checkSubstitution('(a)', substitution)).toThrow('is no group');
+    for (const substitution of ['\\0', '\\1', '\\9', '\\\\', '$9', '']) expect(() => checkSubstitution('(a)', substitution)).not.toThrow();
   });
 
   it('takes linear time where V8 would not come back', () => {

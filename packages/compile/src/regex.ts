@@ -6,6 +6,7 @@ import { RE2JS } from 're2js';
  * operations; everything else runs on re2js, in linear time. V8's engine, which backtracks, never sees a configured pattern.
  */
 export function compileRegex(pattern: string): Regex {
+  if (pattern === '') throw new Error('an empty regular expression');
   let compiled: RE2JS;
   try {
     compiled = RE2JS.compile(pattern);
@@ -19,17 +20,20 @@ export function compileRegex(pattern: string): Regex {
   };
 }
 
-/** Throws when a substitution names a group that its pattern lacks, or ends in a lone backslash. */
+/** Throws when a substitution has a backslash before what is neither a digit nor a backslash. */
 export function checkSubstitution(pattern: string, substitution: string): void {
-  const groups = RE2JS.compile(pattern).groupCount();
   for (const [whole, after = ''] of substitution.matchAll(/\\(.?)/gs)) {
-    if (after !== '\\' && !(/^\d$/.test(after) && Number(after) <= groups))
-      throw new Error(`regular expression ${JSON.stringify(pattern)}: ${JSON.stringify(whole)} is no group of it (\\0 to \\${groups})`);
+    if (!/^[\d\\]$/.test(after))
+      throw new Error(
+        `regular expression ${JSON.stringify(pattern)}: ${JSON.stringify(whole)} is no group (\\0 to \\9, \\\\ for a backslash)`,
+      );
   }
 }
 
 /** RE2's GlobalReplace: no empty match right behind the match before it; `\0` to `\9` are groups, `\\` is a backslash. */
 function replaceAll(pattern: RE2JS, text: string, substitution: string): string {
+  // RE2's GlobalReplace replaces nothing then.
+  for (const [, group] of substitution.matchAll(/\\(\d|\\)/g)) if (Number(group) > pattern.groupCount()) return text;
   const matcher = pattern.matcher(text);
   let replaced = '';
   let last = 0;

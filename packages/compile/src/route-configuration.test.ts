@@ -215,8 +215,8 @@ describe('refused', () => {
   };
   it.each<[why: string, compile: () => unknown]>([
     [
-      '"\\\\2" is no group of it',
-      one({ match: { prefix: '/' }, ...to('a', { regex_rewrite: { pattern: { regex: '(a)' }, substitution: '\\2' } }) }),
+      '"\\\\x" is no group',
+      one({ match: { prefix: '/' }, ...to('a', { regex_rewrite: { pattern: { regex: '(a)' }, substitution: '\\x' } }) }),
     ],
     ['the domain A.com stands already in virtual host v0', two('a.com', 'A.com')],
     ['the domain * stands already in virtual host v0', two('*', '*')],

@@ -199,6 +199,7 @@ function forwardAction(
   { random, ownAddress }: RouteEnv,
 ): ForwardAction {
   if (action.pathRewritePolicy !== undefined) throw new Error('path_rewrite_policy is not supported');
+  if (action.prefixRewrite !== '' && path.kind === 'template') throw new Error('prefix_rewrite on a route that matches by a path template');
   const hash = compileHashPolicies(action.hashPolicy, ownAddress);
   const clusters = clusterChoice(action, random, hash);
   const hostRewrite = action.hostRewriteSpecifier;
@@ -311,6 +312,8 @@ function redirectAction(message: RedirectAction, path: PathMatch): ReplyAction {
   ]);
   const scheme = message.schemeRewriteSpecifier;
   const rewrite = message.pathRewriteSpecifier;
+  if (rewrite?.$case === 'prefixRewrite' && path.kind === 'template')
+    throw new Error('prefix_rewrite on a route that matches by a path template');
   const spec: RedirectSpec = {
     status: statuses.get(message.responseCode) ?? 301,
     httpsRedirect: scheme?.$case === 'httpsRedirect' && scheme.value,

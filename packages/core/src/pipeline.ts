@@ -38,6 +38,9 @@ export interface PipelineEnv {
 
 const NO_FILTERS: readonly Filter[] = [];
 const PATH_REJECTED = localReply({ status: 400, details: 'path_normalization_failed', headers: [['connection', 'close']] });
+const SLASH = 47;
+/** A regex rewrite may leave anything. Envoy sends it, and an HTTP server refuses it (docs/reference/differences.md). */
+const UNSENDABLE_PATH = localReply({ status: 400, details: 'rewritten_path_invalid' });
 const HTTPS_REQUIRED_DETAILS = 'direct_response';
 
 /** Runs exchanges; stateless but for its environment. */
@@ -62,8 +65,9 @@ export class Pipeline {
     x.filters = x.route?.filters ?? x.manager.defaultFilters;
     const refused = x.decision === undefined ? runFilters(x, x.filters, 0) : explainFilters(x, x.filters, x.decision);
     if (refused === undefined) return settle(x, this.act(x));
-    if (refused instanceof Promise) return refused.then((reply) => settle(x, reply ?? this.act(x)));
-    return settle(x, refused);
+    if (refused instanceof Promise)
+      return refused.then((reply) => (reply === undefined ? settle(x, this.act(x)) : settleRefused(x, reply)));
+    return settleRefused(x, refused);
   }
 
   /** Starts the route's timeout; call when the request is complete, or at once for one without a body. */
@@ -80,8 +84,7 @@ export class Pipeline {
     }
     if (action?.kind !== 'forward') return;
     if (action.autoHostRewrite && x.endpoint !== undefined && x.endpoint.hostname !== '') {
-      if (x.attempt <= 1) replaceAuthority(x, x.endpoint.hostname, action.appendXForwardedHost ?? false);
-      else x.request.authority = x.endpoint.hostname;
+      replaceAuthority(x, x.endpoint.hostname, action.appendXForwardedHost ?? false);
     }
     if (x.attempt > 1 && x.deadline !== Number.POSITIVE_INFINITY) tellTimeout(x, action, Math.max(1, x.deadline - this.env.clock.now()));
   }
@@ -92,8 +95,10 @@ export class Pipeline {
     if (x.manager.keepsTimes && x.details === '') x.respondedAt = this.env.clock.now();
     const filters = x.route === undefined ? NO_FILTERS : x.filters;
     for (let index = filters.length - 1; index >= 0; index--) filters[index]!.onResponse?.(x, head);
-    x.clusterHeaders?.onResponse(x, head);
-    x.route?.headers?.onResponse(x, head);
+    if (hasRouteHeaders(x)) {
+      x.clusterHeaders?.onResponse(x, head);
+      x.route?.headers?.onResponse(x, head);
+    }
     if (x.virtualHost?.includeAttemptCountInResponse && x.attempt > 0) head.setHeader('x-envoy-attempt-count', String(x.attempt));
     if (x.decision?.announced) head.appendHeader(DECISION_HEADER, x.decision.id);
   }
@@ -120,10 +125,17 @@ export class Pipeline {
   }
 }
 
+/** What a direct response says in headers is of that response, not of a filter's on its route; the answer to a preflight has none. */
+function hasRouteHeaders({ route, details }: Exchange): boolean {
+  return details !== 'cors_response' && (route?.action.kind !== 'reply' || details === 'direct_response');
+}
+
 /** As the connection manager says, on both sides: a caller's route must not depend on how it spells a path. */
 function canonicalize(x: Exchange): LocalReply | undefined {
   const normal = normalizePath(x.request.path, x.manager);
   if (normal.kind === 'reject') return PATH_REJECTED;
+  // gRPC knows no redirects.
+  if (normal.kind === 'redirect' && x.protocol === 'grpc') return PATH_REJECTED;
   if (normal.kind === 'redirect')
     return localReply({ status: 307, details: 'path_normalization_failed', headers: [['location', normal.path]] });
   if (normal.path !== x.request.path) x.request.path = normal.path;
@@ -140,6 +152,7 @@ function forward(x: Exchange, route: Route, action: ForwardAction): LocalReply |
   x.clusterHeaders?.onRequest(x, x.request);
   route.headers?.onRequest(x, x.request);
   action.rewrite(x);
+  if (x.request.path.charCodeAt(0) !== SLASH && x.request.path !== '*') return UNSENDABLE_PATH;
   action.hash?.(x);
   tellTimeout(x, action, action.timeoutMs);
   if (x.decision !== undefined) {
@@ -215,6 +228,13 @@ async function explainFilters(x: Exchange, filters: readonly Filter[], record: D
 function resultOf({ details, flags }: Exchange, { status, grpcStatus, requestBytes, responseBytes }: Outcome): string {
   const grpc = grpcStatus === undefined ? '' : `, gRPC status ${grpcStatus}`;
   return `${status}${grpc}, flags ${formatResponseFlags(flags)}, ${details === '' ? 'via_upstream' : details}, ${requestBytes} bytes in, ${responseBytes} bytes out`;
+}
+
+/** To Envoy the cluster is known with the route, whoever answers. */
+function settleRefused(x: Exchange, reply: LocalReply): LocalReply | undefined {
+  const action = x.route?.action;
+  if (action?.kind === 'forward') x.cluster ??= x.snapshot.clusters.get(action.chooseCluster(x) ?? '');
+  return settle(x, reply);
 }
 
 function settle(x: Exchange, reply: LocalReply | undefined): LocalReply | undefined {

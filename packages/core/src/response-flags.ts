@@ -30,9 +30,20 @@ export const ResponseFlag = {
 /** A set of {@link ResponseFlag} bits. */
 export type ResponseFlags = number;
 
-/** In the order in which Envoy prints them in %RESPONSE_FLAGS%. */
+/** Envoy prints them in the order in which they came: filters, the decision to retry, what became of the upstream, the caller. */
 const SHORT: readonly (readonly [number, string])[] = [
   [ResponseFlag.FailedLocalHealthCheck, 'LH'],
+  [ResponseFlag.DelayInjected, 'DI'],
+  [ResponseFlag.FaultInjected, 'FI'],
+  [ResponseFlag.RateLimited, 'RL'],
+  [ResponseFlag.UnauthorizedExternalService, 'UAEX'],
+  [ResponseFlag.RateLimitServiceError, 'RLSE'],
+  [ResponseFlag.InvalidEnvoyRequestHeaders, 'IH'],
+  [ResponseFlag.NoRouteFound, 'NR'],
+  [ResponseFlag.NoClusterFound, 'NC'],
+  [ResponseFlag.DropOverload, 'DO'],
+  [ResponseFlag.UnconditionalDropOverload, 'UDO'],
+  [ResponseFlag.UpstreamRetryLimitExceeded, 'URX'],
   [ResponseFlag.NoHealthyUpstream, 'UH'],
   [ResponseFlag.UpstreamRequestTimeout, 'UT'],
   [ResponseFlag.LocalReset, 'LR'],
@@ -40,23 +51,12 @@ const SHORT: readonly (readonly [number, string])[] = [
   [ResponseFlag.UpstreamConnectionFailure, 'UF'],
   [ResponseFlag.UpstreamConnectionTermination, 'UC'],
   [ResponseFlag.UpstreamOverflow, 'UO'],
-  [ResponseFlag.NoRouteFound, 'NR'],
-  [ResponseFlag.DelayInjected, 'DI'],
-  [ResponseFlag.FaultInjected, 'FI'],
-  [ResponseFlag.RateLimited, 'RL'],
-  [ResponseFlag.UnauthorizedExternalService, 'UAEX'],
-  [ResponseFlag.RateLimitServiceError, 'RLSE'],
-  [ResponseFlag.DownstreamConnectionTermination, 'DC'],
-  [ResponseFlag.UpstreamRetryLimitExceeded, 'URX'],
-  [ResponseFlag.StreamIdleTimeout, 'SI'],
-  [ResponseFlag.InvalidEnvoyRequestHeaders, 'IH'],
-  [ResponseFlag.DownstreamProtocolError, 'DPE'],
-  [ResponseFlag.UpstreamMaxStreamDurationReached, 'UMSDR'],
-  [ResponseFlag.NoClusterFound, 'NC'],
-  [ResponseFlag.OverloadManager, 'OM'],
   [ResponseFlag.UpstreamProtocolError, 'UPE'],
-  [ResponseFlag.DropOverload, 'DO'],
-  [ResponseFlag.UnconditionalDropOverload, 'UDO'],
+  [ResponseFlag.UpstreamMaxStreamDurationReached, 'UMSDR'],
+  [ResponseFlag.StreamIdleTimeout, 'SI'],
+  [ResponseFlag.OverloadManager, 'OM'],
+  [ResponseFlag.DownstreamProtocolError, 'DPE'],
+  [ResponseFlag.DownstreamConnectionTermination, 'DC'],
 ];
 
 /** `-` for none, else the short codes joined by commas, as Envoy's %RESPONSE_FLAGS%. */

@@ -339,7 +339,7 @@ describe('time', () => {
       { retry: retryOn('reset', { perTryTimeoutMs: 40, numRetries: 1 }) },
       14,
       'upstream request timeout',
-      'UT,URX',
+      'URX,UT',
       'upstream_per_try_timeout',
     ],
   ] as const)("ends a call by %s with Envoy's reply", async (_name, action, code, details, flags, why) => {

@@ -17,7 +17,7 @@ export {
 export { peerOf } from '@ripstop/server';
 export { type FastifyLike, isAppServer, type MeshApp } from './app.ts';
 export type { DecisionOptions } from './decisions.ts';
-export type { MeshEnvironment } from './environment.ts';
+export { type MeshEnvironment, systemEnvironment } from './environment.ts';
 export { MeshError } from './errors.ts';
 export type { ExplainQuestion } from './explain.ts';
 export { type Guarded, type GuardOptions, guard } from './guard.ts';

@@ -9,16 +9,20 @@ export function writeLocalReply(x: Exchange, reply: LocalReply, pipeline: Pipeli
   const lines: string[] = [];
   const closes = reply.headers.some(([name]) => name === 'connection');
   for (const [name, value] of reply.headers) if (name !== 'connection') lines.push(name.toLowerCase(), value);
-  if (grpc) addGrpcStatus(lines, reply);
-  else if (body !== undefined) {
-    lines.push('content-length', String(body.byteLength));
-    if (!lines.includes('content-type')) lines.push('content-type', 'text/plain');
-  }
-  lines.push('date', new Date(wallTimeMs).toUTCString());
-  if (x.manager.serverName !== '') lines.push('server', x.manager.serverName);
-  if (body === undefined && reply.status !== 204 && x.request.method !== 'HEAD') lines.push('content-length', '0');
-  const head = new ReplyHead(grpc ? 200 : reply.status, lines);
+  // In Envoy's order: the reply's own headers, then what the route does to responses, then what the body demands.
+  const head = new ReplyHead(reply.status, lines);
   pipeline.respond(x, head);
+  head.removeHeader('content-length');
+  if (grpc) addGrpcStatus(head, reply, x.request.method);
+  else if (body === undefined) head.removeHeader('content-type');
+  else {
+    head.appendHeader('content-length', String(body.byteLength));
+    if (head.header('content-type') === undefined) head.appendHeader('content-type', 'text/plain');
+  }
+  head.appendHeader('date', new Date(wallTimeMs).toUTCString());
+  if (x.manager.serverName !== '') head.setHeader('server', x.manager.serverName);
+  // An empty answer to HEAD has no length: it would speak of the body that GET had.
+  if (body === undefined && head.status !== 204 && x.request.method !== 'HEAD') head.appendHeader('content-length', '0');
   // A caller that is still sending its body would wait for somebody to read it: Envoy closes then.
   if (closes || isSending(response.req)) response.shouldKeepAlive = false;
   // node:http would write `Connection: keep-alive` and `Keep-Alive`, which Envoy does not.
@@ -27,7 +31,7 @@ export function writeLocalReply(x: Exchange, reply: LocalReply, pipeline: Pipeli
   for (const name of response.getHeaderNames()) response.removeHeader(name);
   if (!response.shouldKeepAlive) head.lines.push('connection', 'close');
   response.writeHead(head.status, STATUS_CODES[head.status] ?? '', head.lines);
-  response.end(response.req.method === 'HEAD' || reply.status === 204 ? undefined : body);
+  response.end(response.req.method === 'HEAD' || head.status === 204 ? undefined : body);
 }
 
 /** Whether a caller still sends its body. node:http calls a request complete only after its handler has run, also one without a body. */
@@ -41,7 +45,9 @@ export function hasBody({ headers }: IncomingMessage): boolean {
   return headers['transfer-encoding'] !== undefined || (length !== undefined && length !== '0');
 }
 
-function addGrpcStatus(lines: string[], reply: LocalReply): void {
-  lines.push('content-type', 'application/grpc', 'grpc-status', String(reply.grpcStatus ?? grpcStatusOfHttp(reply.status)));
-  if (reply.body !== '') lines.push('grpc-message', encodeGrpcMessage(reply.body));
+function addGrpcStatus(head: ReplyHead, reply: LocalReply, method: string): void {
+  head.status = 200;
+  head.setHeader('content-type', 'application/grpc');
+  head.setHeader('grpc-status', String(reply.grpcStatus ?? grpcStatusOfHttp(reply.status)));
+  if (reply.body !== '' && method !== 'HEAD') head.setHeader('grpc-message', encodeGrpcMessage(reply.body));
 }

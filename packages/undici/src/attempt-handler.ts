@@ -153,14 +153,11 @@ export class AttemptHandler implements AttemptDriver, AttemptOwner, Dispatcher.D
   onReply(reply: LocalReply): void {
     const x = this.#x;
     this.#attempt = undefined;
-    const { status, headers, body } = localResponse(x, reply, this.#env.clock.wallTime());
-    const head = new UpstreamHead(status, headers);
-    head.changed = true;
-    this.#env.pipeline.respond(x, head);
+    const { head, body } = localResponse(x, reply, this.#env.clock.wallTime(), (drawn) => this.#env.pipeline.respond(x, drawn));
     this.#head = head;
     this.#local = new LocalDelivery(this.#app, this, head, body, (bodyBytes) => {
       this.#walk.responseBytes = bodyBytes;
-      this.#finish(status);
+      this.#finish(head.status);
     });
     if (reply.grpcStatus !== undefined) this.#walk.grpcStatus = reply.grpcStatus;
     // Not within the app's own dispatch(): a handler that calls again at once would recurse.

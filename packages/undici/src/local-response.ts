@@ -1,42 +1,49 @@
-import { type Exchange, encodeGrpcMessage, grpcStatusOfHttp, isGrpcContentType, type LocalReply } from '@ripstop/core';
-import type { ResponseHeaders } from './response-head.ts';
+import { type Exchange, encodeGrpcMessage, grpcStatusOfHttp, type LocalReply } from '@ripstop/core';
+import { type ResponseHeaders, UpstreamHead } from './response-head.ts';
 
 /** A local reply in its wire form. */
 export interface LocalResponse {
-  readonly status: number;
-  readonly headers: ResponseHeaders;
+  readonly head: UpstreamHead;
   readonly body: Buffer | undefined;
 }
 
-/** Turns a {@link LocalReply} into the response that Envoy would send: the one place on the client side that does. */
-export function localResponse(x: Exchange, reply: LocalReply, wallTimeMs: number): LocalResponse {
-  if (x.protocol === 'grpc' || isGrpcContentType(x.request.header('content-type'))) return grpcResponse(x, reply, wallTimeMs);
+/**
+ * Turns a {@link LocalReply} into the response that Envoy would send: the one place on the client side that does. In Envoy's order: the
+ * reply's own headers, then what the route does to responses (`respond`), then what the body demands, then date and server.
+ */
+export function localResponse(x: Exchange, reply: LocalReply, wallTimeMs: number, respond: (head: UpstreamHead) => void): LocalResponse {
   const headers: ResponseHeaders = {};
   for (const [name, value] of reply.headers) append(headers, name.toLowerCase(), value);
-  const body = reply.body === '' ? undefined : Buffer.from(reply.body);
-  // An empty answer to HEAD has none: it would speak of the body that GET had.
-  if (reply.status !== 204 && (body !== undefined || x.request.method !== 'HEAD'))
-    headers['content-length'] = String(body?.byteLength ?? 0);
-  if (body !== undefined) headers['content-type'] ??= 'text/plain';
-  stamp(x, headers, wallTimeMs);
-  return { status: reply.status, headers, body: x.request.method === 'HEAD' || reply.status === 204 ? undefined : body };
-}
-
-function grpcResponse(x: Exchange, reply: LocalReply, wallTimeMs: number): LocalResponse {
-  const headers: ResponseHeaders = {
-    'content-type': 'application/grpc',
-    'grpc-status': String(reply.grpcStatus ?? grpcStatusOfHttp(reply.status)),
-  };
-  if (reply.body !== '') headers['grpc-message'] = encodeGrpcMessage(reply.body);
-  for (const [name, value] of reply.headers) append(headers, name.toLowerCase(), value);
-  headers['content-length'] = '0';
-  stamp(x, headers, wallTimeMs);
-  return { status: 200, headers, body: undefined };
-}
-
-function stamp(x: Exchange, headers: ResponseHeaders, wallTimeMs: number): void {
+  const head = new UpstreamHead(reply.status, headers);
+  respond(head);
+  const body = x.protocol === 'grpc' ? grpc(head, reply, x.request.method) : plain(head, reply);
+  // An empty answer to HEAD has no length: it would speak of the body that GET had.
+  const isHead = x.request.method === 'HEAD';
+  if (body === undefined && head.status !== 204 && !isHead) headers['content-length'] = '0';
   headers.date = new Date(wallTimeMs).toUTCString();
   if (x.manager.serverName !== '') headers.server = x.manager.serverName;
+  head.changed = true;
+  return { head, body: isHead || head.status === 204 ? undefined : body };
+}
+
+function plain({ headers }: UpstreamHead, { body: text }: LocalReply): Buffer | undefined {
+  if (text === '') {
+    delete headers['content-length'];
+    delete headers['content-type'];
+    return undefined;
+  }
+  const body = Buffer.from(text);
+  headers['content-length'] = String(body.byteLength);
+  headers['content-type'] ??= 'text/plain';
+  return body;
+}
+
+function grpc(head: UpstreamHead, reply: LocalReply, method: string): undefined {
+  const { headers } = head;
+  head.status = 200;
+  headers['content-type'] = 'application/grpc';
+  headers['grpc-status'] = String(reply.grpcStatus ?? grpcStatusOfHttp(reply.status));
+  if (reply.body !== '' && method !== 'HEAD') headers['grpc-message'] = encodeGrpcMessage(reply.body);
 }
 
 function append(headers: ResponseHeaders, name: string, value: string): void {

@@ -20,10 +20,10 @@ export class EnvoyProcess implements AsyncDisposable {
   private exit: string | undefined;
 
   /** Starts it and waits until the admin port answers. */
-  static async start(binary: string, folder: string, config: object): Promise<EnvoyProcess> {
+  static async start(binary: string, folder: string, config: object, flags: readonly string[] = []): Promise<EnvoyProcess> {
     const file = join(folder, 'bootstrap.json');
     writeFileSync(file, JSON.stringify(config));
-    const envoy = new EnvoyProcess(binary, file, join(folder, 'admin-address'));
+    const envoy = new EnvoyProcess(binary, file, join(folder, 'admin-address'), flags);
     try {
       await until('the admin port of Envoy', async () => {
         if (envoy.exit !== undefined) throw new Error(`Envoy ended: ${envoy.exit}`);
@@ -36,9 +36,9 @@ export class EnvoyProcess implements AsyncDisposable {
     }
   }
 
-  private constructor(binary: string, config: string, adminFile: string) {
+  private constructor(binary: string, config: string, adminFile: string, more: readonly string[]) {
     this.adminFile = adminFile;
-    const flags = ['--concurrency', '1', '--disable-hot-restart', '--log-level', 'warning', '--admin-address-path', adminFile];
+    const flags = ['--concurrency', '1', '--disable-hot-restart', '--log-level', 'warning', '--admin-address-path', adminFile, ...more];
     this.child = spawn(binary, ['-c', config, ...flags], { stdio: ['ignore', 'ignore', 'pipe'] });
     this.child.stderr!.on('data', (text) => {
       this.log = (this.log + text).slice(-20_000);

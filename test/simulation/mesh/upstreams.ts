@@ -104,7 +104,7 @@ export class Upstreams implements AsyncDisposable {
     const text = answer.body ?? `${workload}\n`;
     response.writeHead(answer.status ?? 200, {
       'content-type': 'text/plain',
-      'content-length': Buffer.byteLength(text),
+      ...(answer.status === 204 && text !== '' ? {} : { 'content-length': Buffer.byteLength(text) }), // a 204 has none
       ...answer.headers,
     });
     response.end(text);

@@ -57,7 +57,7 @@ describe('the walk of an exchange', () => {
       { retry },
       (s) => s.breaks(1, 'connect-failure').after(25).breaks(2, 'remote-reset').after(50).breaks(3, 'connection-termination'),
       '503 upstream connect error or disconnect/reset before headers. retried and the latest reset reason: connection termination',
-      'UC,URX',
+      'URX,UC',
     ],
     [
       'the route timeout ends all of it',
@@ -85,7 +85,7 @@ describe('the walk of an exchange', () => {
       { retry: policy('5xx', { perTryTimeoutMs: 10 }), timeoutMs: 100 },
       (s) => s.sent().after(10).after(25).sent().after(10),
       '504 upstream request timeout',
-      'UT,URX',
+      'URX,UT',
     ],
     ['the longest duration', { maxStreamDurationMs: 10 }, (s) => s.after(10), '504 downstream duration timeout', '-'],
     ['silence', { idleTimeoutMs: 10 }, (s) => s.after(10), '504 stream timeout', 'SI'],
@@ -139,7 +139,7 @@ describe('the walk of an exchange', () => {
       ['also when it is not of the newest', (s) => slow(slow(s)).answers(3, 503).answers(2, 502).answers(1, 500), '500', 'URX', 1],
       ['a reset is left out', (s) => slow(s).breaks(1, 'remote-reset').answers(2, 200), '200', '-', 2],
       ['retries are used up: the last one is waited for', (s) => slow(slow(s)).sent().after(10).answers(3, 200), '200', 'URX', 3],
-      ['all of them take too long', (s) => slow(slow(s)).sent().after(100), '504 upstream request timeout', 'UT,URX', 3],
+      ['all of them take too long', (s) => slow(slow(s)).sent().after(100), '504 upstream request timeout', 'URX,UT', 3],
     ])('%s', (_what, happens, got, flags, endpoint) => {
       const scene = new WalkScene(hedged);
       happens(scene);

@@ -30,8 +30,12 @@ interface Head {
 
 /** Levels in the order in which they act (Envoy: weighted cluster, route, virtual host, route table). Undefined when none does anything. */
 export function compileHeaderMutations(levels: readonly HeaderOperations[]): HeaderMutations | undefined {
-  const request = levels.map((level) => compileLevel(level.requestAdd, level.requestRemove)).filter((apply) => apply !== undefined);
-  const response = levels.map((level) => compileLevel(level.responseAdd, level.responseRemove)).filter((apply) => apply !== undefined);
+  const request = levels
+    .map((level) => compileLevel(level.requestAdd, level.requestRemove, isJoinedHeader))
+    .filter((apply) => apply !== undefined);
+  const response = levels
+    .map((level) => compileLevel(level.responseAdd, level.responseRemove, isJoinedInResponses))
+    .filter((apply) => apply !== undefined);
   if (request.length === 0 && response.length === 0) return undefined;
   return {
     onRequest: (x: Exchange, head: RequestHead) => {
@@ -44,7 +48,11 @@ export function compileHeaderMutations(levels: readonly HeaderOperations[]): Hea
 }
 
 /** Per level: removals, then all values are computed, then additions; a value sees removals but no addition of its own level. */
-function compileLevel(additions: readonly HeaderAddition[], removals: readonly string[]): ((x: Exchange, head: Head) => void) | undefined {
+function compileLevel(
+  additions: readonly HeaderAddition[],
+  removals: readonly string[],
+  isJoined: (name: string) => boolean,
+): ((x: Exchange, head: Head) => void) | undefined {
   if (additions.length === 0 && removals.length === 0) return undefined;
   const compiled = additions.map((addition) => ({
     ...addition,
@@ -54,30 +62,38 @@ function compileLevel(additions: readonly HeaderAddition[], removals: readonly s
   const removed = removals.map((name) => name.toLowerCase());
   return (x, head) => {
     for (const name of removed) head.removeHeader(name);
-    const values = compiled.map((addition) => addition.render(x, head));
-    for (const [index, { name, action, keepEmpty }] of compiled.entries()) {
-      const value = values[index]!;
-      if (value === '' && !keepEmpty) continue;
-      add(head, name, value, action);
-    }
+    const changes = compiled.map((addition) => change(addition, addition.render(x, head), head));
+    // Envoy overwrites first and adds then, whatever order they stand in.
+    for (const [index, { name }] of compiled.entries()) if (changes[index]?.overwrites) head.setHeader(name, changes[index].value);
+    for (const [index, { name }] of compiled.entries())
+      if (changes[index]?.overwrites === false) add(head, name, changes[index].value, isJoined(name));
   };
 }
 
-function add(head: Head, name: string, value: string, action: AppendAction): void {
+interface HeaderChange {
+  readonly value: string;
+  readonly overwrites: boolean;
+}
+
+/** What becomes of an addition, by the head as it was before any of its level; undefined = nothing. */
+function change({ name, action, keepEmpty }: HeaderAddition, value: string, head: Head): HeaderChange | undefined {
+  if (value === '' && !keepEmpty) return undefined;
+  if (action === 'OVERWRITE_IF_EXISTS_OR_ADD') return { value, overwrites: true };
+  if (action === 'APPEND_IF_EXISTS_OR_ADD') return { value, overwrites: false };
   const exists = head.header(name) !== undefined;
-  switch (action) {
-    case 'APPEND_IF_EXISTS_OR_ADD':
-      if (!exists) head.setHeader(name, value);
-      else if (isJoinedHeader(name)) head.setHeader(name, `${head.header(name)},${value}`);
-      else head.appendHeader(name, value);
-      return;
-    case 'ADD_IF_ABSENT':
-      if (!exists) head.setHeader(name, value);
-      return;
-    case 'OVERWRITE_IF_EXISTS_OR_ADD':
-      head.setHeader(name, value);
-      return;
-    case 'OVERWRITE_IF_EXISTS':
-      if (exists) head.setHeader(name, value);
-  }
+  if (action === 'ADD_IF_ABSENT') return exists ? undefined : { value, overwrites: false };
+  return exists ? { value, overwrites: true } : undefined;
+}
+
+/** Headers that Envoy keeps as one value are joined, without what is empty. */
+function add(head: Head, name: string, value: string, joined: boolean): void {
+  const before = head.header(name);
+  if (before === undefined) head.setHeader(name, value);
+  else if (!joined) head.appendHeader(name, value);
+  else if (value !== '') head.setHeader(name, before === '' ? value : `${before},${value}`);
+}
+
+/** Of the headers that Envoy keeps as one value most are known to it in requests only. */
+function isJoinedInResponses(name: string): boolean {
+  return name === 'content-type' || name === 'cache-control' || name === 'via' || name === 'x-request-id';
 }

@@ -1,6 +1,6 @@
 import type { Exchange } from '../exchange.ts';
 import { formatResponseFlags } from '../response-flags.ts';
-import { readHeader } from './header-matcher.ts';
+import { isJoinedHeader, readHeader } from './header-matcher.ts';
 
 /** What is being changed: for %RESP()% the response's head. */
 interface ChangingHead {
@@ -65,7 +65,7 @@ function operator(name: string | undefined, argument: string | undefined, format
   if (plain !== undefined) return plain;
   if (name === 'REQ' && argument) {
     const names = argument.toLowerCase().split('?');
-    return (x) => names.map((header) => readHeader(x.request, header)).find((value) => value !== undefined) ?? '';
+    return (x) => names.map((header) => firstLine(x, header)).find((value) => value !== undefined) ?? '';
   }
   if (name === 'RESP' && argument) {
     const names = argument.toLowerCase().split('?');
@@ -73,6 +73,11 @@ function operator(name: string | undefined, argument: string | undefined, format
   }
   if (name === 'DYNAMIC_METADATA' && argument) return metadata(argument.split(':'));
   throw new Error(`header value "${format}": the operator %${name}% is not supported`);
+}
+
+/** Of several lines the first, but for headers that Envoy keeps as one. */
+function firstLine({ request }: Exchange, name: string): string | undefined {
+  return isJoinedHeader(name) || name.startsWith(':') ? readHeader(request, name) : request.headerLines(name)[0];
 }
 
 /** `%DYNAMIC_METADATA(filter:key:key)%`: text as it is, anything else as JSON. */

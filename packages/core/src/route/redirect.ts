@@ -1,7 +1,7 @@
 import type { Exchange, RequestHead } from '../exchange.ts';
 import { type LocalReply, localReply } from '../local-reply.ts';
 import type { PathMatch } from './path-matcher.ts';
-import { type RegexRewrite, replacePrefix, splitQuery } from './rewrite.ts';
+import { type RegexRewrite, replacePrefix, rewritePath, splitQuery } from './rewrite.ts';
 import { withoutPort } from './route-table.ts';
 
 /** A redirect (Envoy RedirectAction). */
@@ -17,12 +17,14 @@ export interface RedirectSpec {
   readonly stripQuery: boolean;
 }
 
-/** The `location` of a redirect for this request. */
+/** The `location` of a redirect for this request. As in Envoy the request's own path is rewritten, too, which response headers may show. */
 export function redirectLocation(x: Exchange, spec: RedirectSpec, match: PathMatch): string {
   const { request } = x;
   const before = clientScheme(request);
   const scheme = spec.httpsRedirect ? 'https' : spec.scheme !== '' ? spec.scheme : before;
-  return `${scheme}://${redirectHost(request.authority, before, scheme, spec)}${redirectPath(request.path, spec, match)}`;
+  const location = `${scheme}://${redirectHost(request.authority, before, scheme, spec)}${redirectPath(request.path, spec, match)}`;
+  if (spec.prefixRewrite !== '' || spec.regexRewrite !== undefined) rewritePath(x, spec, match);
+  return location;
 }
 
 /** The scheme that the caller used: what the first proxy said of it, else that of the connection. */
@@ -45,8 +47,13 @@ function redirectPath(path: string, spec: RedirectSpec, match: PathMatch): strin
   // A query of the redirect's own takes the place of the request's.
   if (spec.path !== undefined && spec.path !== '') return spec.path.includes('?') ? spec.path : spec.path + query;
   if (spec.prefixRewrite !== '') return replacePrefix(bare, spec.prefixRewrite, match) + query;
-  if (spec.regexRewrite !== undefined) return spec.regexRewrite.regex.replaceAll(bare, spec.regexRewrite.substitution) + query;
+  if (spec.regexRewrite !== undefined)
+    return rooted(spec.regexRewrite.regex.replaceAll(bare, spec.regexRewrite.substitution) || bare) + query;
   return bare + query;
+}
+
+function rooted(path: string): string {
+  return path.startsWith('/') ? path : `/${path}`;
 }
 
 /** A direct response. Envoy gives 201 and every 3xx of them a `location`: the request's own URL. */

@@ -189,7 +189,7 @@ describe('compared with a slow reference', () => {
   });
 
   it('header operations', () => {
-    const name = fc.constantFrom('x-a', 'x-b', 'via');
+    const name = fc.constantFrom('x-a' as const, 'x-b' as const, 'via' as const);
     const action = fc.constantFrom<AppendAction>(
       'APPEND_IF_EXISTS_OR_ADD',
       'ADD_IF_ABSENT',
@@ -212,31 +212,26 @@ describe('compared with a slow reference', () => {
         let slow = before.map(([header, text]): [string, string] => [header, text]);
         for (const { requestAdd, requestRemove } of levels) {
           slow = slow.filter(([header]) => !requestRemove.some((removed) => removed === header));
-          const seen = (header: string): string =>
-            slow
-              .filter(([other]) => other === header)
-              .map(([, text]) => text)
-              .join(',');
+          const there = (header: string): string[] => slow.filter(([other]) => other === header).map(([, text]) => text);
+          const seen = (header: string): string => there(header)[0] ?? '';
           const rendered = requestAdd.map(({ value: format }) =>
             format.replace('%REQ(x-a)%', seen('x-a')).replace('%REQ(x-b)%', seen('x-b')).replace('%%', '%'),
           );
-          requestAdd.forEach((add, index) => {
-            const text = rendered[index]!;
-            if (text === '' && !add.keepEmpty) return;
-            const there = slow.filter(([header]) => header === add.name);
-            const overwrite = (): void => {
-              slow = [...slow.filter(([header]) => header !== add.name), [add.name, text]];
-            };
-            if (add.action === 'OVERWRITE_IF_EXISTS_OR_ADD' || (add.action === 'OVERWRITE_IF_EXISTS' && there.length > 0)) overwrite();
-            else if (add.action === 'ADD_IF_ABSENT' && there.length === 0) overwrite();
-            else if (add.action === 'APPEND_IF_EXISTS_OR_ADD') slow = [...slow, [add.name, text]];
-          });
+          const known = { 'x-a': there('x-a').length > 0, 'x-b': there('x-b').length > 0, via: there('via').length > 0 };
+          const wanted = requestAdd.map((add, index) => ({ ...add, text: rendered[index]!, there: known[add.name as 'via'] }));
+          const kept = wanted.filter(({ text, keepEmpty }) => text !== '' || keepEmpty);
+          for (const { name: header, action: how, text, there: existed } of kept)
+            if (how === 'OVERWRITE_IF_EXISTS_OR_ADD' || (how === 'OVERWRITE_IF_EXISTS' && existed))
+              slow = [...slow.filter(([other]) => other !== header), [header, text]];
+          for (const { name: header, action: how, text, there: existed } of kept)
+            if (how === 'APPEND_IF_EXISTS_OR_ADD' || (how === 'ADD_IF_ABSENT' && !existed)) slow = [...slow, [header, text]];
         }
         const operations = levels.map((one) => ({ ...one, responseAdd: [], responseRemove: [] }));
         compileHeaderMutations(operations)?.onRequest(x, head);
         for (const header of ['x-a', 'x-b', 'via']) {
           const wanted = slow.filter(([other]) => other === header).map(([, text]) => text);
-          if (header === 'via') expect(head.header('via') ?? '').toBe(wanted.join(','));
+          if (header === 'via')
+            expect((head.header('via') ?? '').replace(/^,+|,+$|,+(?=,)/g, '')).toBe(wanted.filter((text) => text !== '').join(','));
           else expect(head.headerLines(header)).toEqual(wanted);
         }
       }),

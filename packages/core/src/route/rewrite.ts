@@ -29,7 +29,8 @@ export function compileRewrite(spec: RewriteSpec, match: PathMatch): (x: Exchang
   };
 }
 
-function rewritePath(x: Exchange, spec: RewriteSpec, match: PathMatch): void {
+/** Rewrites the path; the one before is noted down. */
+export function rewritePath(x: Exchange, spec: Pick<RewriteSpec, 'prefixRewrite' | 'regexRewrite'>, match: PathMatch): void {
   const before = x.request.path;
   const [path, query] = splitQuery(before);
   const after =
@@ -62,8 +63,8 @@ function newHost(x: Exchange, spec: RewriteSpec): string | undefined {
   if (spec.hostLiteral !== '') return spec.hostLiteral;
   // Without the header, or with an empty one, the host stays.
   if (spec.hostHeader !== '') return (x.request.headerLines(spec.hostHeader)[0] ?? readHeader(x.request, spec.hostHeader)) || undefined;
-  // A path that the pattern does not match becomes the host as it is.
-  return spec.hostRegex?.regex.replaceAll(x.matchPath, spec.hostRegex.substitution);
+  // A path that the pattern does not match becomes the host as it is; an empty one leaves the host.
+  return spec.hostRegex?.regex.replaceAll(x.matchPath, spec.hostRegex.substitution) || undefined;
 }
 
 /** Envoy's updateAuthority: also a host that stays the same is noted down; x-forwarded-host does not repeat its last entry. */

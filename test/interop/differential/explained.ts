@@ -1,0 +1,22 @@
+/** Differences that are meant. Each is a line of docs/reference/differences.md, which holds `page`. */
+export interface ExplainedDifference {
+  readonly page: string;
+  /** The lines of a comparison that it does not explain. */
+  readonly without: (lines: string[]) => string[];
+}
+
+export const EXPLAINED: readonly ExplainedDifference[] = [
+  {
+    // Envoy rewrites it when a connection stands, and its value shows in response headers made of %REQ(:authority)%.
+    page: '`%REQ(:authority)%` in the response to a call whose connection failed',
+    without: (lines) => lines.filter((line) => !/^response header .*SDK ".*(nobody|up-\d)\.host/.test(line)),
+  },
+  {
+    page: 'a rewrite that leaves a path without `/` at its start',
+    without: (lines) => (lines.some((line) => line.endsWith('SDK rewritten_path_invalid')) ? [] : lines),
+  },
+  {
+    page: '`%PROTOCOL%` of a call with a gRPC content type',
+    without: (lines) => lines.filter((line) => !/Envoy ".*HTTP\/1\.1.*", SDK ".*HTTP\/2/.test(line)),
+  },
+];
