@@ -209,6 +209,7 @@ function virtualService({ name, namespace, host, gateway, port, exportTo, routes
     gateways: [gateway],
     http: [...routes].sort((a, b) => compareMatches(a.route.match?.[0], b.route.match?.[0])),
     exportTo,
+    streams: [],
     gatewayApi: true,
     port,
   };

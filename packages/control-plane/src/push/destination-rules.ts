@@ -180,3 +180,15 @@ function entryOf(policy: TrafficPolicy | undefined, port: number): PortTrafficPo
 function blocks(policy: Policy = {}): Policy {
   return Object.fromEntries(BLOCKS.flatMap((name) => (policy[name] === undefined ? [] : [[name, policy[name]]])));
 }
+
+/**
+ * The tls mode that endpoints are marked by. Other than for the cluster itself, a port's entry without one leaves the rule's in force
+ * (Istio: tlsModeForDestinationRule).
+ */
+export function endpointTlsMode(rule: MergedDestinationRule | undefined, subset: Subset | undefined, port: number): string | undefined {
+  const modeOf = (policy: TrafficPolicy | undefined): string | undefined => {
+    const tls = entryOf(policy, port)?.tls ?? policy?.tls;
+    return tls === undefined ? undefined : (tls.mode ?? 'DISABLE');
+  };
+  return modeOf(subset?.trafficPolicy) ?? modeOf(rule?.trafficPolicy);
+}

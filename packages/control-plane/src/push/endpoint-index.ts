@@ -87,7 +87,9 @@ function touchedBy(before: EndpointSources, after: EndpointSources): (service: M
   if (before.pods !== after.pods) return () => true;
   const slices = changedKeys(before.slices, after.slices);
   const namespaces = new Set([...changedKeys(before.registeredIn, after.registeredIn), ...changedKeys(before.entriesIn, after.entriesIn)]);
-  return ({ namespace, name }) => namespaces.has(namespace) || slices.has(`${namespace}/${name}`);
+  const hosts = changedKeys(before.sharedHosts, after.sharedHosts);
+  return ({ namespace, name, hostname }) =>
+    namespaces.has(namespace) || slices.has(`${namespace}/${name}`) || hosts.has(`${namespace}/${hostname}`);
 }
 
 function changedKeys(before: ReadonlyMap<string, readonly unknown[]>, after: ReadonlyMap<string, readonly unknown[]>): Set<string> {

@@ -3,12 +3,18 @@ import type { WorkloadInstance } from '../model/workload.ts';
 import { type EndpointSources, nodeLocalities, podInstance } from './endpoints.ts';
 import type { ObjectsByKind } from './objects-by-kind.ts';
 import type { Parts } from './reuse.ts';
+import type { MeshService } from './service.ts';
 
 /** Kinds that say where services run, and nothing about what is sent to them. */
 export const INSTANCE_KINDS: ReadonlySet<string> = new Set(['Pod', 'Node', 'EndpointSlice', 'WorkloadEntry']);
 
 /** Where endpoints are found: the same object as in the push before while nothing of it changed. */
-export function endpointSources(kinds: ObjectsByKind, parts: Parts, workloads: readonly WorkloadInstance[]): EndpointSources {
+export function endpointSources(
+  kinds: ObjectsByKind,
+  parts: Parts,
+  workloads: readonly WorkloadInstance[],
+  services: readonly MeshService[],
+): EndpointSources {
   const [pods, nodes, slices, entries] = [
     kinds.of<PodSpec>('Pod'),
     kinds.of('Node'),
@@ -22,7 +28,9 @@ export function endpointSources(kinds: ObjectsByKind, parts: Parts, workloads: r
   const entriesIn = parts.get('entries', [entries, members], () =>
     Map.groupBy([...entries, ...members.flatMap(entryOf)], ({ metadata }) => metadata.namespace),
   );
-  return parts.get('sources', [podsByKey, byService, entriesIn, registered], () => ({
+  const sharedHosts = parts.get('sharedHosts', [services], () => sharedHostsOf(services));
+  return parts.get('sources', [podsByKey, byService, entriesIn, registered, sharedHosts], () => ({
+    sharedHosts,
     pods: podsByKey,
     registered: new Map(registered.map((instance) => [instance.key, instance])),
     registeredIn: Map.groupBy(registered, ({ namespace }) => namespace),
@@ -74,4 +82,9 @@ function slicesOf(slices: readonly MeshObject[]): Map<string, MeshObject[]> {
     else known.push(slice);
   }
   return byService;
+}
+
+function sharedHostsOf(services: readonly MeshService[]): Map<string, MeshService[]> {
+  const external = services.filter(({ registry }) => registry === 'External');
+  return Map.groupBy(external, ({ namespace, hostname }) => `${namespace}/${hostname}`);
 }

@@ -17,7 +17,8 @@ export interface ServiceEndpoint {
   readonly workloadName: string;
   readonly clusterId: string;
   readonly locality: EndpointLocality;
-  readonly health: WorkloadInstance['health'] | 'UNKNOWN';
+  /** TERMINATING: still has its identity, and is not called. */
+  readonly health: WorkloadInstance['health'] | 'UNKNOWN' | 'TERMINATING';
   readonly weight: number;
   /** The Kubernetes node; '' when it is not known. */
   readonly nodeName: string;
@@ -48,7 +49,7 @@ export function podInstance(object: MeshObject<PodSpec>, nodes: ReadonlyMap<stri
         port: port.containerPort,
       })),
     ),
-    health: 'HEALTHY',
+    health: status.conditions?.some(({ type, status: state }) => type === 'Ready' && state === 'False') === true ? 'UNHEALTHY' : 'HEALTHY',
     mtls: metadata.labels[TLS_MODE_LABEL] === 'istio',
     workloadName: deploymentName(object),
     clusterId: 'Kubernetes',
@@ -91,6 +92,8 @@ export interface EndpointSources {
   readonly slices: ReadonlyMap<string, readonly MeshObject[]>;
   /** By namespace. */
   readonly entriesIn: ReadonlyMap<string, readonly MeshObject<WorkloadEntrySpec>[]>;
+  /** Services of ServiceEntries by `<namespace>/<host>`, oldest first. */
+  readonly sharedHosts: ReadonlyMap<string, readonly MeshService[]>;
 }
 
 /** The endpoints of one service port, in a stable order. */
@@ -123,7 +126,6 @@ function sliceEndpoints(service: MeshService, port: MeshServicePort, { slices, p
     if (target === undefined) continue;
     for (const { addresses, conditions, targetRef, zone } of body.endpoints ?? []) {
       const health = healthOf(service, conditions ?? {});
-      if (health === undefined) continue;
       const pod = targetRef?.kind === 'Pod' ? pods.get(`${targetRef.name}.${targetRef.namespace ?? service.namespace}`) : undefined;
       for (const address of addresses ?? []) {
         found.push(
@@ -145,12 +147,12 @@ interface Conditions {
 
 /**
  * Istio: endpointHealthStatus. Not ready is sent as unhealthy; terminating is not sent, or as draining where sessions must end in
- * peace. Undefined = not sent.
+ * peace. TERMINATING is not sent.
  */
-function healthOf(service: MeshService, { ready, serving, terminating }: Conditions): ServiceEndpoint['health'] | undefined {
+function healthOf(service: MeshService, { ready, serving, terminating }: Conditions): ServiceEndpoint['health'] {
   if (ready !== false || service.notReadyIsReady) return 'HEALTHY';
-  if (terminating !== true) return 'UNHEALTHY';
-  return service.persistentSession && serving !== false ? 'DRAINING' : undefined;
+  if (terminating === false) return 'UNHEALTHY';
+  return service.persistentSession && serving !== false ? 'DRAINING' : 'TERMINATING';
 }
 
 function instanceEndpoint(instance: WorkloadInstance, { targetPort }: MeshServicePort): ServiceEndpoint[] {
@@ -180,7 +182,23 @@ function endpoint(instance: WorkloadInstance, address: string, port: number, wor
   };
 }
 
-function entryEndpoints(service: MeshService, port: MeshServicePort, sources: EndpointSources): ServiceEndpoint[] {
+/** Entries of one host in one namespace share their endpoints, port by port; a DNS_ROUND_ROBIN one has a single place (Istio). */
+function entryEndpoints(
+  { hostname, namespace }: MeshService,
+  { port: number }: MeshServicePort,
+  sources: EndpointSources,
+): ServiceEndpoint[] {
+  const found: ServiceEndpoint[] = [];
+  for (const service of sources.sharedHosts.get(`${namespace}/${hostname}`) ?? []) {
+    const port = service.ports.find((entry) => entry.port === number);
+    if (port === undefined || (service.resolution === 'DNS_ROUND_ROBIN' && found.length > 0)) continue;
+    const own = ownEndpoints(service, port, sources);
+    found.push(...(service.resolution === 'DNS_ROUND_ROBIN' ? own.slice(0, 1) : own));
+  }
+  return found;
+}
+
+function ownEndpoints(service: MeshService, port: MeshServicePort, sources: EndpointSources): ServiceEndpoint[] {
   const spec = service.object.spec as ServiceEntrySpec;
   const found = (spec.endpoints ?? []).map((entry, index) =>
     workloadEntryEndpoint(entry, entry.labels ?? {}, service, port, `${service.name}-${index}`),
@@ -191,14 +209,19 @@ function entryEndpoints(service: MeshService, port: MeshServicePort, sources: En
         found.push(workloadEntryEndpoint(entry.spec, entryLabels(entry), service, port, entry.metadata.name));
       }
     }
-    for (const instance of [...sources.pods.values(), ...(sources.registeredIn.get(service.namespace) ?? [])]) {
+    for (const pod of sources.pods.values()) if (belongs(service, pod) && pod.health === 'HEALTHY') found.push(podOfEntry(pod, port));
+    for (const instance of sources.registeredIn.get(service.namespace) ?? [])
       if (belongs(service, instance)) found.push(...instanceEndpoint(instance, port));
-    }
-  }
-  if (found.length === 0 && (service.resolution === 'DNS' || service.resolution === 'DNS_ROUND_ROBIN')) {
+  } else if (found.length === 0 && (service.resolution === 'DNS' || service.resolution === 'DNS_ROUND_ROBIN')) {
     found.push(bare(service.hostname, Number(port.targetPort), service.namespace));
   }
   return found;
+}
+
+/** A Pod that a ServiceEntry selects: its own port of that name, else the entry's number. */
+function podOfEntry(pod: WorkloadInstance, port: MeshServicePort): ServiceEndpoint {
+  const number = pod.ports.find(({ name }) => name === port.name)?.workloadPort ?? Number(port.targetPort);
+  return endpoint(pod, pod.address, number, number);
 }
 
 function entryLabels({ metadata, spec }: MeshObject<WorkloadEntrySpec>): Readonly<Record<string, string>> {
@@ -221,8 +244,8 @@ function workloadEntryEndpoint(
     workloadName,
     serviceAccount: spec.serviceAccount ?? '',
     locality: { region, zone, subZone },
-    weight: spec.weight ?? 1,
-    mtls: labels[TLS_MODE_LABEL] === 'istio' || (spec.serviceAccount ?? '') !== '',
+    weight: (spec.weight ?? 0) === 0 ? 1 : spec.weight!,
+    mtls: labels[TLS_MODE_LABEL] === undefined ? (spec.serviceAccount ?? '') !== '' : labels[TLS_MODE_LABEL] === 'istio',
   };
 }
 

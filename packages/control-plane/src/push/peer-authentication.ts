@@ -24,11 +24,23 @@ export class PeerAuthentications {
 
   /** Mode of one workload port; `port` undefined asks for the workload as a whole. */
   modeFor(namespace: string, labels: Readonly<Record<string, string>>, port?: number): MtlsMode {
-    const inherited = general(this.namespaces.get(namespace)) ?? general(this.mesh) ?? 'PERMISSIVE';
+    const inherited = this.namespaceMode(namespace);
     const policy = this.workloadPolicy(namespace, labels);
     if (policy === undefined) return inherited;
     const own = modeOf(policy.spec.mtls?.mode) ?? inherited;
     return port === undefined ? own : (modeOf(policy.spec.portLevelMtls?.[String(port)]?.mode) ?? own);
+  }
+
+  /** Mode of a namespace, whatever its workloads say for themselves. */
+  namespaceMode(namespace: string): MtlsMode {
+    return general(this.namespaces.get(namespace)) ?? general(this.mesh) ?? 'PERMISSIVE';
+  }
+
+  /** Ports that the workload's own policy speaks of. */
+  portsOf(namespace: string, labels: Readonly<Record<string, string>>): number[] {
+    return Object.keys(this.workloadPolicy(namespace, labels)?.spec.portLevelMtls ?? {})
+      .map(Number)
+      .sort((a, b) => a - b);
   }
 
   /** The documents that `modeFor` looks at, the closest first. */

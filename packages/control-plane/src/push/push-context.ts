@@ -93,14 +93,12 @@ export class PushContext {
     this.kinds = new ObjectsByKind(objects, before?.kinds);
     const of = <S>(kind: string): readonly MeshObject<S>[] => this.kinds.of<S>(kind);
     const { domain, rootNamespace, allowAny, exportTo } = this.mesh;
-    this.services = parts.list(
-      'services',
-      parts.get(
-        'serviceObjects',
-        [of('Service'), of('ServiceEntry'), of('Namespace'), this.mesh],
-        (known: Services | undefined) => new Services(this.kinds, { domain, exportTo: exportTo.services }, known),
-      ).all,
+    const named = parts.get(
+      'serviceObjects',
+      [of('Service'), of('ServiceEntry'), of('Namespace'), this.mesh],
+      (known: Services | undefined) => new Services(this.kinds, { domain, exportTo: exportTo.services }, known),
     );
+    this.services = parts.list('services', named.all);
     const gatewayApi = parts.get('gatewayApi', [parts.list('gatewayApiInput', this.kinds.except(INSTANCE_KINDS)), domain], () =>
       translateGatewayApi({ objects, domain }),
     );
@@ -140,12 +138,13 @@ export class PushContext {
     this.telemetry = parts.get('telemetry', [telemetry, this.mesh], () => new Telemetries(telemetry, rootNamespace, this.mesh.telemetry));
     const sidecars = of<SidecarSpec>('Sidecar');
     const { services, virtualServices } = this;
+    const destinations = parts.list('destinations', named.destinations);
     this.scopes = parts.get(
       'scopes',
-      [sidecars, services, virtualServices, rootNamespace, allowAny],
-      (known) => new SidecarScopes({ sidecars, services, virtualServices, rootNamespace, allowAny }, known),
+      [sidecars, destinations, virtualServices, rootNamespace, allowAny],
+      (known) => new SidecarScopes({ sidecars, services: destinations, virtualServices, rootNamespace, allowAny }, known),
     );
-    const sources = endpointSources(this.kinds, parts, workloads);
+    const sources = endpointSources(this.kinds, parts, workloads, services);
     this.endpointIndex = parts.get('endpointIndex', [sources, services], (known) => new EndpointIndex(sources, services, known));
     const groups = of<WorkloadGroupSpec>('WorkloadGroup');
     this.workloadGroups = parts.get('workloadGroups', [groups], () => byName(groups));

@@ -7,10 +7,12 @@ export interface MeshServicePort {
   readonly protocol: Protocol;
   /** What its endpoints serve it on, by number or by name. */
   readonly targetPort: number | string;
+  /** `targetPort` as a ServiceEntry writes it; undefined when it says nothing. */
+  readonly writtenTargetPort?: number;
 }
 
 /** How endpoints of a service are found. */
-export type Resolution = 'EDS' | 'DNS' | 'DNS_ROUND_ROBIN' | 'DYNAMIC_DNS' | 'NONE';
+export type Resolution = 'EDS' | 'DNS' | 'DNS_ROUND_ROBIN' | 'DYNAMIC_DNS' | 'NONE' | 'ALIAS';
 
 /** A name that clients may call: a Kubernetes Service, or one host of a ServiceEntry. */
 export interface MeshService {
@@ -19,11 +21,15 @@ export interface MeshService {
   readonly name: string;
   readonly namespace: string;
   readonly ports: readonly MeshServicePort[];
+  /** Not called through the mesh, and open on the workload all the same. */
+  readonly udpPorts: readonly MeshServicePort[];
   /** Virtual IPs; empty when none is known. */
   readonly addresses: readonly string[];
   readonly headless: boolean;
   readonly registry: 'Kubernetes' | 'External';
   readonly resolution: Resolution;
+  /** Of resolution ALIAS: the host that it stands for. */
+  readonly aliasOf?: string;
   /** MESH_EXTERNAL: never mTLS of the mesh. */
   readonly meshExternal: boolean;
   readonly exportTo: readonly string[];
@@ -59,6 +65,12 @@ export function serviceOf(
 ): MeshService | undefined {
   const { spec, metadata } = object;
   if (spec.type === 'ExternalName') return undefined;
+  const ports = (spec.ports ?? []).map((port) => ({
+    port: port.port,
+    name: port.name ?? '',
+    protocol: protocolOf(port),
+    targetPort: port.targetPort || port.port,
+  }));
   const namespaceDistribution = distributionOf(metadata.namespace);
   const exportTo = metadata.annotations['networking.istio.io/exportTo'];
   const addresses = (spec.clusterIPs ?? (spec.clusterIP === undefined ? [] : [spec.clusterIP])).filter((ip) => ip !== '' && ip !== 'None');
@@ -66,14 +78,8 @@ export function serviceOf(
     hostname: `${metadata.name}.${metadata.namespace}.svc.${domain}`,
     name: metadata.name,
     namespace: metadata.namespace,
-    ports: (spec.ports ?? [])
-      .map((port) => ({
-        port: port.port,
-        name: port.name ?? '',
-        protocol: protocolOf(port),
-        targetPort: port.targetPort ?? port.port,
-      }))
-      .filter((port) => port.protocol !== 'UDP'),
+    ports: ports.filter(({ protocol }) => protocol !== 'UDP'),
+    udpPorts: ports.filter(({ protocol }) => protocol === 'UDP'),
     addresses,
     headless: spec.clusterIP === 'None',
     registry: 'Kubernetes',
@@ -91,6 +97,20 @@ export function serviceOf(
   };
 }
 
+/**
+ * An ExternalName Service as a destination of routes: what leads to it leads to the host that it stands for. It has no clusters,
+ * listeners and virtual hosts of its own.
+ */
+export function aliasOf(object: MeshObject<ServiceSpec>, defaults: Omit<ServiceScope, 'distributionOf'>): MeshService | undefined {
+  const { type, externalName } = object.spec;
+  if (type !== 'ExternalName' || externalName === undefined) return undefined;
+  const named = { ...object, spec: { ...object.spec, type: 'ClusterIP' } };
+  const service = serviceOf(named, { ...defaults, distributionOf: () => undefined });
+  return service === undefined
+    ? undefined
+    : { ...service, object, addresses: [], headless: false, resolution: 'ALIAS', aliasOf: externalName };
+}
+
 const RESOLUTIONS: Readonly<Record<string, Resolution>> = {
   STATIC: 'EDS',
   DNS: 'DNS',
@@ -106,11 +126,13 @@ export function servicesOfEntry(object: MeshObject<ServiceEntrySpec>, exportTo: 
     hostname,
     name: metadata.name,
     namespace: metadata.namespace,
+    udpPorts: [],
     ports: (spec.ports ?? []).map((port) => ({
       port: port.number,
       name: port.name,
       protocol: port.protocol === undefined ? ('Auto' as const) : parseProtocol(port.protocol),
-      targetPort: port.targetPort ?? port.number,
+      targetPort: port.targetPort || port.number,
+      ...((port.targetPort ?? 0) === 0 ? {} : { writtenTargetPort: port.targetPort! }),
     })),
     addresses: spec.addresses ?? [],
     headless: false,
@@ -151,7 +173,7 @@ export function withAliases(
   const taken = new Set(services.map(({ hostname }) => hostname));
   return services.map((service) => {
     const own = (aliases.get(service.hostname) ?? []).filter((alias) => !taken.has(alias));
-    return own.length === 0 || service.registry === 'External' ? service : { ...service, aliases: own.sort() };
+    return own.length === 0 ? service : { ...service, aliases: own.sort() };
   });
 }
 

@@ -49,8 +49,8 @@ metadata: { name: cart }
 spec: { hosts: [cart], http: [{ route: [{ destination: { host: pay.shop.svc.cluster.local } }] }] }
 `);
     const scope = push.scopeFor(sidecar());
-    expect(scope.services.map(({ name }) => name)).toEqual(['cart', 'web']);
-    expect(scope.withDestinations.map(({ name }) => name)).toEqual(['cart', 'pay', 'web']);
+    expect(scope.at(80).services.map(({ name }) => name)).toEqual(['cart', 'web']);
+    expect(scope.services.map(({ name }) => name)).toEqual(['cart', 'pay', 'web']);
   });
 
   it.each([

@@ -1,8 +1,11 @@
 import type { ConnectionPoolSettings, Destination, MeshObject } from '@ripstop/istio-api';
 import type { ProxyNode } from '../model/proxy-node.ts';
+import { EgressImports } from './egress-imports.ts';
+import { MergedServices } from './merged-services.ts';
+import { type Protocol, parseProtocol } from './protocol.ts';
 import { sameMembers } from './reuse.ts';
-import { hostMatches, isVisible, type MeshService, selects } from './service.ts';
-import { Governing, type VirtualService, visibleVirtualServices } from './virtual-services.ts';
+import { isVisible, type MeshService, selects } from './service.ts';
+import { destinationsOf, type VirtualService, visibleVirtualServices } from './virtual-services.ts';
 
 /** A port that a Sidecar serves in the place of those of the Services. */
 export interface IngressListener {
@@ -15,7 +18,10 @@ export interface IngressListener {
 /** A Sidecar, as far as it decides what a workload is told about and what it serves. */
 export interface SidecarSpec {
   readonly workloadSelector?: { readonly labels?: Readonly<Record<string, string>> };
-  readonly egress?: readonly { readonly hosts?: readonly string[]; readonly port?: { readonly number?: number } }[];
+  readonly egress?: readonly {
+    readonly hosts?: readonly string[];
+    readonly port?: { readonly number?: number; readonly protocol?: string };
+  }[];
   readonly outboundTrafficPolicy?: { readonly mode?: string; readonly egressProxy?: Destination };
   readonly ingress?: readonly IngressListener[];
   readonly inboundConnectionPool?: ConnectionPoolSettings;
@@ -25,32 +31,39 @@ export type SidecarObject = MeshObject<SidecarSpec>;
 
 /** What calls of one port may reach. */
 export interface PortScope {
-  /** By host name, sorted. */
+  /** Oldest first; of one host there may be several, with other ports. */
   readonly services: readonly MeshService[];
-  /** In order of precedence. */
+  /** Of the mesh, in order of precedence. */
   readonly virtualServices: readonly VirtualService[];
-  /** Which of them governs a host on a gateway (`mesh` in a sidecar). */
-  governing(gateway: string, host: string, port: number): VirtualService | undefined;
+}
+
+/** An egress listener of a Sidecar; without a port it rules all ports that no other one does. */
+export interface EgressScope extends PortScope {
+  readonly port: number | undefined;
+  /** What the listener is said to carry, whatever its services do. */
+  readonly protocol: Protocol | undefined;
 }
 
 /** What a workload is told about. */
-export interface OutboundScope extends PortScope {
+export interface OutboundScope {
   /** Namespace and Sidecar that it belongs to: equal in every push. */
   readonly key: string;
-  /** `services`, and those that only a rule in scope leads to: they have clusters, and no host of their own. */
-  readonly withDestinations: readonly MeshService[];
-  /** `withDestinations` by host name. */
+  /** The catch-all one is the last, where there is one. */
+  readonly egress: readonly EgressScope[];
+  /** One per host name, sorted: those of the listeners, and those that only a rule in scope leads to. */
+  readonly services: readonly MeshService[];
+  /** `services` by host name. */
   readonly byHost: ReadonlyMap<string, MeshService>;
+  /** Every rule of the listeners, and of gateways, in order of precedence. */
+  readonly virtualServices: readonly VirtualService[];
   /** Some rule asks who the client is (sourceLabels). */
   readonly asksForLabels: boolean;
   /** Hosts that nobody owns are passed on. */
   readonly allowAny: boolean;
   readonly sidecar: SidecarObject | undefined;
-  /** An egress listener with a port rules that port alone; the others share the rest. */
+  /** What rules calls of a port. */
   at(port: number): PortScope;
 }
-
-type Listed = Pick<PortScope, 'services' | 'virtualServices'>;
 
 export interface ScopeInput {
   readonly sidecars: readonly MeshObject<SidecarSpec>[];
@@ -59,6 +72,9 @@ export interface ScopeInput {
   readonly rootNamespace: string;
   readonly allowAny: boolean;
 }
+
+/** In a key, where a Sidecar would be named. */
+const GATEWAY = 'gateway';
 
 /** Scopes by Sidecar and namespace (Istio: SidecarScope), made when they are first asked for. */
 export class SidecarScopes {
@@ -74,7 +90,8 @@ export class SidecarScopes {
 
   /** Which scope is a node's. */
   keyOf({ dialect, namespace, labels }: Pick<ProxyNode, 'dialect' | 'namespace' | 'labels'>): string {
-    const sidecar = dialect === 'router' ? undefined : this.sidecarOf(namespace, labels);
+    if (dialect === 'router') return `${namespace}|${GATEWAY}`;
+    const sidecar = this.sidecarOf(namespace, labels);
     return `${namespace}|${sidecar === undefined ? '' : `${sidecar.metadata.namespace}/${sidecar.metadata.name}`}`;
   }
 
@@ -82,14 +99,20 @@ export class SidecarScopes {
   get(key: string): OutboundScope | undefined {
     let scope = this.scopes.get(key);
     if (scope === undefined) {
-      const bar = key.indexOf('|');
-      const name = key.slice(bar + 1);
-      const sidecar = this.input.sidecars.find(({ metadata }) => `${metadata.namespace}/${metadata.name}` === name);
-      if (name !== '' && sidecar === undefined) return undefined;
-      scope = buildScope(key, this.input, key.slice(0, bar), sidecar, this.before.get(key));
+      scope = this.make(key);
+      if (scope === undefined) return undefined;
       this.scopes.set(key, scope);
     }
     return scope;
+  }
+
+  private make(key: string): Scope | undefined {
+    const bar = key.indexOf('|');
+    const [namespace, name] = [key.slice(0, bar), key.slice(bar + 1)];
+    const before = this.before.get(key);
+    if (name === GATEWAY) return new Scope(key, gatewayScope(this.input, namespace), before);
+    const sidecar = this.input.sidecars.find(({ metadata }) => `${metadata.namespace}/${metadata.name}` === name);
+    return name !== '' && sidecar === undefined ? undefined : new Scope(key, sidecarScope(this.input, namespace, sidecar), before);
   }
 
   /** Those with a selector first, then the namespace's own, then the root namespace's. Sidecars do not merge. */
@@ -108,177 +131,138 @@ function hasSelector({ workloadSelector }: SidecarSpec): boolean {
   return Object.keys(workloadSelector?.labels ?? {}).length > 0;
 }
 
-/** Services and rules; the rules are looked through when somebody asks. */
-class Reach implements PortScope {
-  readonly services: readonly MeshService[];
-  readonly virtualServices: readonly VirtualService[];
-  private index: Governing | undefined;
-
-  constructor({ services, virtualServices }: Listed, before?: Reach) {
-    this.services = sameMembers(before?.services, services);
-    this.virtualServices = sameMembers(before?.virtualServices, virtualServices);
-    if (before?.virtualServices === this.virtualServices) this.index = before.index;
-  }
-
-  governing(gateway: string, host: string, port: number): VirtualService | undefined {
-    this.index ??= new Governing(this.virtualServices);
-    return this.index.of(gateway, host, port);
-  }
-}
-
 interface ScopeParts {
-  readonly key: string;
-  readonly all: Listed;
-  readonly withDestinations: readonly MeshService[];
+  readonly egress: readonly EgressScope[];
+  readonly merged: MergedServices;
+  readonly virtualServices: readonly VirtualService[];
   readonly allowAny: boolean;
   readonly sidecar: SidecarObject | undefined;
-  readonly listeners: readonly { readonly port: number | undefined; readonly reach: Reach }[];
-  readonly shared: Reach;
 }
 
-class Scope extends Reach implements OutboundScope {
+const NOTHING: PortScope = { services: [], virtualServices: [] };
+
+/** What is the same as before is the same object. */
+class Scope implements OutboundScope {
   readonly key: string;
-  readonly withDestinations: readonly MeshService[];
+  readonly egress: readonly EgressScope[];
+  readonly services: readonly MeshService[];
   readonly byHost: ReadonlyMap<string, MeshService>;
+  readonly virtualServices: readonly VirtualService[];
   readonly asksForLabels: boolean;
   readonly allowAny: boolean;
   readonly sidecar: SidecarObject | undefined;
-  readonly listeners: ScopeParts['listeners'];
-  readonly shared: Reach;
 
-  constructor({ key, all, withDestinations, allowAny, sidecar, listeners, shared }: ScopeParts, before: Scope | undefined) {
-    super(all, before);
+  constructor(key: string, { egress, merged: { byHost }, virtualServices, allowAny, sidecar }: ScopeParts, before: Scope | undefined) {
     this.key = key;
-    this.withDestinations = sameMembers(before?.withDestinations, withDestinations);
-    this.byHost =
-      before?.withDestinations === this.withDestinations
-        ? before.byHost
-        : new Map(withDestinations.map((service) => [service.hostname, service]));
-    this.asksForLabels = this.virtualServices.some(({ http }) =>
+    this.egress = egress.map((listener, at) => sameListener(before?.egress[at], listener));
+    const services = [...byHost.values()].sort((a, b) => (a.hostname < b.hostname ? -1 : 1));
+    this.services = sameMembers(before?.services, services);
+    this.byHost = before?.services === this.services ? before.byHost : byHost;
+    this.virtualServices = sameMembers(before?.virtualServices, virtualServices);
+    this.asksForLabels = virtualServices.some(({ http }) =>
       http.some(({ route }) => route.match?.some(({ sourceLabels }) => sourceLabels !== undefined) === true),
     );
     this.allowAny = allowAny;
     this.sidecar = sidecar;
-    this.listeners = listeners;
-    this.shared = shared;
   }
 
   at(port: number): PortScope {
-    return this.listeners.find((listener) => listener.port === port)?.reach ?? this.shared;
+    return this.egress.find((listener) => listener.port === undefined || listener.port === port) ?? NOTHING;
   }
 }
 
-function buildScope(
-  key: string,
-  input: ScopeInput,
-  namespace: string,
-  sidecar: SidecarObject | undefined,
-  before: Scope | undefined,
-): Scope {
+function sameListener(before: EgressScope | undefined, made: EgressScope): EgressScope {
+  if (before === undefined) return made;
+  const services = sameMembers(before.services, made.services);
+  const virtualServices = sameMembers(before.virtualServices, made.virtualServices);
+  const same = services === before.services && virtualServices === before.virtualServices;
+  if (same && before.port === made.port && before.protocol === made.protocol) return before;
+  return { ...made, services, virtualServices };
+}
+
+/** A gateway sees what its namespace sees, whatever Sidecars say (Istio: DefaultSidecarScopeForGateway). */
+function gatewayScope(input: ScopeInput, namespace: string): ScopeParts {
+  const merged = new MergedServices();
+  for (const service of visibleServices(input.services, namespace)) merged.add(service);
+  const virtualServices = visibleVirtualServices(input.virtualServices, namespace);
+  return { egress: [], merged, virtualServices, allowAny: input.allowAny, sidecar: undefined };
+}
+
+function sidecarScope(input: ScopeInput, namespace: string, sidecar: SidecarObject | undefined): ScopeParts {
   const spec = sidecar?.spec;
-  const visible = input.services.filter((service) => isVisible(service.exportTo, service.namespace, namespace));
-  const rules = visibleVirtualServices(input.virtualServices, namespace);
+  const visible = visibleServices(input.services, namespace);
+  const rules = visibleVirtualServices(input.virtualServices, namespace).filter(({ gateways }) => gateways.includes('mesh'));
+  const entries = (spec?.egress?.length ?? 0) > 0 ? spec!.egress! : [{ hosts: ['*/*'] }];
+  const egress = entries.map(({ hosts = [], port }): EgressScope => {
+    const imports = new EgressImports(hosts, namespace);
+    const proxy = port?.protocol?.toUpperCase() === 'HTTP_PROXY';
+    return {
+      port: port?.number,
+      protocol: port?.protocol === undefined ? undefined : parseProtocol(port.protocol),
+      services: imported(imports, proxy ? undefined : port?.number, visible, namespace),
+      virtualServices: rules.filter((rule) => imports.takesRule(rule)),
+    };
+  });
+  const merged = new MergedServices();
+  for (const listener of egress) {
+    for (const service of listener.services) merged.add(service);
+    for (const service of destinations(listener, input.services, namespace)) merged.add(service);
+  }
+  const taken = new Set(egress.flatMap(({ virtualServices }) => virtualServices));
   // A policy without mode is REGISTRY_ONLY, none at all is the mesh's.
   const policy = spec?.outboundTrafficPolicy;
   const allowAny = policy === undefined ? input.allowAny : policy.mode === 'ALLOW_ANY';
-  const egress = (spec?.egress?.length ?? 0) > 0 ? spec!.egress! : [{ hosts: ['*/*'] }];
-  const listed = egress.map(({ hosts = [], port }) => {
-    const imports = hosts.map((entry) => parseImport(entry, namespace));
-    return { port: port?.number, listed: imported(imports, port?.number, visible, rules, namespace) };
+  return { egress, merged, virtualServices: rules.filter((rule) => taken.has(rule)), allowAny, sidecar };
+}
+
+/** Those that were exported to the namespace first, then the public ones; each oldest first (Istio: servicesExportedToNamespace). */
+function visibleServices(services: readonly MeshService[], namespace: string): MeshService[] {
+  const seen = services.filter((service) => isVisible(service.exportTo, service.namespace, namespace));
+  const open = ({ exportTo }: MeshService): boolean => exportTo.length === 0 || exportTo.includes('*');
+  return [...seen.filter((service) => !open(service)), ...seen.filter(open)];
+}
+
+/** The services of an egress listener. All of one host come from one namespace: the client's own, else that of a Kubernetes Service. */
+function imported(imports: EgressImports, port: number | undefined, visible: readonly MeshService[], namespace: string): MeshService[] {
+  const found = visible.flatMap((service) => {
+    const seen = imports.service(service);
+    return seen === undefined ? [] : port === undefined ? seen : (onlyPorts(seen, [port]) ?? []);
   });
-  const join_ = (some: typeof listed): Listed =>
-    join(
-      some.map((listener) => listener.listed),
-      rules,
-      namespace,
-    );
-  const all = join_(listed);
-  const named = destinations(all.virtualServices);
-  return new Scope(
-    {
-      key,
-      all,
-      withDestinations: unique([...all.services, ...visible.filter(({ hostname }) => named.has(hostname))], namespace),
-      allowAny,
-      sidecar,
-      listeners: listed.map((listener, at) => ({
-        port: listener.port,
-        reach: new Reach(listener.listed, before?.listeners[at]?.port === listener.port ? before?.listeners[at]?.reach : undefined),
-      })),
-      shared: new Reach(join_(listed.filter(({ port }) => port === undefined)), before?.shared),
-    },
-    before,
+  const chosen = new Map<string, MeshService>();
+  for (const service of found) {
+    const other = chosen.get(service.hostname);
+    if (other === undefined || service.namespace === namespace) chosen.set(service.hostname, service);
+    else if (other.registry === 'External' && service.registry === 'Kubernetes' && other.namespace !== namespace)
+      chosen.set(service.hostname, service);
+  }
+  return found.filter((service) => chosen.get(service.hostname)?.namespace === service.namespace);
+}
+
+function onlyPorts(service: MeshService, numbers: readonly number[]): MeshService | undefined {
+  const ports = service.ports.filter(({ port }) => numbers.includes(port));
+  return ports.length === 0 ? undefined : ports.length === service.ports.length ? service : { ...service, ports };
+}
+
+/** What the rules of a listener lead to, though no entry names it: the client's own service of that host, else one that it sees. */
+function destinations({ port, virtualServices }: EgressScope, services: readonly MeshService[], namespace: string): MeshService[] {
+  return virtualServices.flatMap((rule) =>
+    [...destinationsOf(rule, namespace)].flatMap(([host, ports]) => {
+      const service = bestOf(
+        services.filter(({ hostname }) => hostname === host),
+        namespace,
+      );
+      if (service === undefined) return [];
+      if (port !== undefined) return onlyPorts(service, [port]) ?? [];
+      return ports.has(0) ? service : (onlyPorts(service, [...ports]) ?? []);
+    }),
   );
 }
 
-/** `namespace/host` of an egress listener. */
-interface Import {
-  readonly namespace: string;
-  readonly host: string;
-}
-
-function parseImport(entry: string, namespace: string): Import {
-  const slash = entry.indexOf('/');
-  const from = slash === -1 ? '*' : entry.slice(0, slash);
-  return { namespace: from === '.' ? namespace : from, host: entry.slice(slash + 1) };
-}
-
-function imported(
-  imports: readonly Import[],
-  port: number | undefined,
-  visible: readonly MeshService[],
-  rules: readonly VirtualService[],
-  namespace: string,
-): Listed {
-  const takes = (from: string, host: string): boolean =>
-    imports.some((entry) => (entry.namespace === '*' || entry.namespace === from) && hostMatches(entry.host, host));
-  const virtualServices = rules.filter((rule) => rule.hosts.some((host) => takes(rule.namespace, host)));
-  const listed = visible.filter((service) => takes(service.namespace, service.hostname));
-  const services = unique(listed, namespace);
-  return { services: port === undefined ? services : services.flatMap((service) => onlyPort(service, port)), virtualServices };
-}
-
-function onlyPort(service: MeshService, port: number): MeshService[] {
-  const ports = service.ports.filter((entry) => entry.port === port);
-  return ports.length === 0 ? [] : ports.length === service.ports.length ? [service] : [{ ...service, ports }];
-}
-
-function destinations(rules: readonly VirtualService[]): Set<string> {
-  const hosts = new Set<string>();
-  for (const { http, gateways } of rules) {
-    if (!gateways.includes('mesh')) continue;
-    for (const { route } of http) {
-      for (const { destination } of route.route ?? []) hosts.add(destination.host);
-      for (const { destination } of route.mirrors ?? []) hosts.add(destination.host);
-      if (route.mirror !== undefined) hosts.add(route.mirror.host);
-    }
-  }
-  return hosts;
-}
-
-/** One service per host name: the client's own namespace's first. */
-function unique(services: readonly MeshService[], namespace: string): MeshService[] {
-  const byHost = new Map<string, MeshService>();
-  for (const service of services) {
-    const other = byHost.get(service.hostname);
-    if (other === undefined || (other.namespace !== namespace && service.namespace === namespace)) byHost.set(service.hostname, service);
-  }
-  return [...byHost.values()].sort((a, b) => (a.hostname < b.hostname ? -1 : 1));
-}
-
-function join(scopes: readonly Listed[], rules: readonly VirtualService[], namespace: string): Listed {
-  if (scopes.length === 1) return scopes[0]!;
-  const wanted = new Set(scopes.flatMap(({ virtualServices }) => virtualServices));
-  const byHost = new Map<string, MeshService>();
-  for (const service of scopes.flatMap(({ services }) => services)) {
-    const other = byHost.get(service.hostname);
-    byHost.set(service.hostname, other === undefined ? service : withPorts(other, service));
-  }
-  return { services: unique([...byHost.values()], namespace), virtualServices: rules.filter((rule) => wanted.has(rule)) };
-}
-
-function withPorts(service: MeshService, more: MeshService): MeshService {
-  if (service.namespace !== more.namespace) return service;
-  const added = more.ports.filter((port) => !service.ports.includes(port));
-  return added.length === 0 ? service : { ...service, ports: [...service.ports, ...added].sort((a, b) => a.port - b.port) };
+function bestOf(services: readonly MeshService[], namespace: string): MeshService | undefined {
+  const kubernetesFirst = (list: readonly MeshService[]): MeshService | undefined =>
+    list.find(({ registry }) => registry === 'Kubernetes') ?? list[0];
+  return (
+    kubernetesFirst(services.filter((service) => service.namespace === namespace)) ??
+    kubernetesFirst(services.filter((service) => isVisible(service.exportTo, service.namespace, namespace)))
+  );
 }

@@ -1,4 +1,4 @@
-import type { HTTPMatchRequest, HTTPRoute, MeshObject, VirtualServiceSpec } from '@ripstop/istio-api';
+import type { Destination, HTTPMatchRequest, HTTPRoute, MeshObject, VirtualServiceSpec } from '@ripstop/istio-api';
 import { mergeDelegate } from './delegates.ts';
 import { isSame } from './reuse.ts';
 import { hostMatches, isVisible, namedOr, resolveHost } from './service.ts';
@@ -15,6 +15,8 @@ export interface VirtualService {
   /** `mesh` or `namespace/name`. */
   readonly gateways: readonly string[];
   readonly http: readonly SourcedRoute[];
+  /** Where its tcp and tls routes lead. */
+  readonly streams: readonly Destination[];
   readonly exportTo: readonly string[];
   /** Made from routes of the Gateway API, whose paths and missing backends mean something else. */
   readonly gatewayApi: boolean;
@@ -72,6 +74,9 @@ function resolveVirtualService(
     http: (spec.http ?? []).flatMap((route, index) =>
       expand({ route, object, path: ['spec', 'http', index] }, delegates, domain, exportTo),
     ),
+    streams: [...(spec.tcp ?? []), ...(spec.tls ?? [])].flatMap(({ route = [] }) =>
+      route.map(({ destination }) => ({ ...destination, host: resolveHost(destination.host, metadata.namespace, domain) })),
+    ),
     exportTo: namedOr(spec.exportTo, exportTo),
     gatewayApi: false,
     port: undefined,
@@ -127,6 +132,27 @@ function resolveMatch(match: HTTPMatchRequest, namespace: string): HTTPMatchRequ
   return match.gateways === undefined ? match : { ...match, gateways: match.gateways.map((gateway) => gatewayKey(gateway, namespace)) };
 }
 
+/**
+ * Hosts that a rule leads to, with the ports that it names there; 0 stands for a destination without a port. Routes that only other
+ * namespaces may take are left out (Istio: virtualServiceDestinationsFilteredBySourceNamespace).
+ */
+export function destinationsOf({ http, streams }: VirtualService, client: string): Map<string, Set<number>> {
+  const found = new Map<string, Set<number>>();
+  const add = ({ host, port }: Destination): void => {
+    const ports = found.get(host) ?? new Set();
+    found.set(host, ports.add(port?.number ?? 0));
+  };
+  for (const { route } of http) {
+    const sources = (route.match ?? []).flatMap(({ sourceNamespace = '' }) => (sourceNamespace === '' ? [] : [sourceNamespace]));
+    if (sources.length > 0 && !sources.includes(client)) continue;
+    for (const { destination } of route.route ?? []) add(destination);
+    for (const { destination } of route.mirrors ?? []) add(destination);
+    if (route.mirror !== undefined) add(route.mirror);
+  }
+  for (const destination of streams) add(destination);
+  return found;
+}
+
 /** The VirtualServices that a client of `namespace` sees, in Istio's order: private ones of its own, exported to it, public. */
 export function visibleVirtualServices(all: readonly VirtualService[], namespace: string): VirtualService[] {
   const own: VirtualService[] = [];
@@ -141,30 +167,18 @@ export function visibleVirtualServices(all: readonly VirtualService[], namespace
   return [...own, ...exported, ...open];
 }
 
-/** Finds who governs a host among many: an exact host first, then the longest wildcard, then order. */
-export class Governing {
-  private readonly exact = new Map<string, VirtualService[]>();
-  private readonly wildcards: { readonly pattern: string; readonly service: VirtualService }[] = [];
-
-  constructor(candidates: readonly VirtualService[]) {
-    for (const service of candidates) {
-      for (const host of service.hosts) {
-        const same = this.exact.get(host);
-        if (same === undefined) this.exact.set(host, [service]);
-        else same.push(service);
-        if (host.startsWith('*')) this.wildcards.push({ pattern: host, service });
-      }
-    }
+/**
+ * Which rule each service belongs to: the one with its exact host, else with the longest wildcard; of two with the same host the first
+ * (Istio: mostSpecificWildcardVsIndex).
+ */
+export function governingRules(hosts: Iterable<string>, rules: readonly VirtualService[]): Map<string, VirtualService> {
+  const byPattern = new Map<string, VirtualService>();
+  for (const rule of rules) for (const host of rule.hosts) if (!byPattern.has(host)) byPattern.set(host, rule);
+  const wildcards = [...byPattern.keys()].filter((pattern) => pattern.startsWith('*')).sort((a, b) => b.length - a.length);
+  const found = new Map<string, VirtualService>();
+  for (const host of hosts) {
+    const pattern = byPattern.has(host) ? host : wildcards.find((candidate) => hostMatches(candidate, host));
+    if (pattern !== undefined) found.set(host, byPattern.get(pattern)!);
   }
-
-  of(gateway: string, host: string, port: number): VirtualService | undefined {
-    const governs = (service: VirtualService): boolean => service.gateways.includes(gateway) && (service.port ?? port) === port;
-    const exact = this.exact.get(host)?.find(governs);
-    if (exact !== undefined) return exact;
-    let best: { readonly pattern: string; readonly service: VirtualService } | undefined;
-    for (const candidate of this.wildcards)
-      if (candidate.pattern.length > (best?.pattern.length ?? 0) && hostMatches(candidate.pattern, host) && governs(candidate.service))
-        best = candidate;
-    return best?.service;
-  }
+  return found;
 }

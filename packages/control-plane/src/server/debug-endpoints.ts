@@ -73,7 +73,7 @@ function endpoints(push: PushContext): object[] {
       service: service.hostname,
       port: port.port,
       name: port.name,
-      endpoints: push.endpoints(service, port),
+      endpoints: push.endpoints(service, port).filter(({ health }) => health !== 'TERMINATING'),
     })),
   );
 }

@@ -86,7 +86,7 @@ export function liveState({ push, sync, nodes, objects, findings }: LiveStateInp
 
 function services(push: PushContext): LiveService[] {
   const rows = push.services.map((service) => {
-    const found = service.ports.flatMap((port) => push.endpoints(service, port));
+    const found = service.ports.flatMap((port) => push.endpoints(service, port)).filter(({ health }) => health !== 'TERMINATING');
     const healthy = found.filter(({ health }) => health === 'HEALTHY' || health === 'UNKNOWN').length;
     return {
       host: service.hostname,

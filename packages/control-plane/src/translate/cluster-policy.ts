@@ -53,18 +53,18 @@ export function thresholds(pool: ConnectionPoolSettings | undefined, budget?: Re
 /** The balancer. Istio's default is LEAST_REQUEST; PASSTHROUGH is the caller's business (it changes the cluster's type). */
 export function loadBalancer(settings: LoadBalancerSettings | undefined): ClusterFields {
   const hash = settings?.consistentHash;
+  if (hash?.maglev !== undefined) {
+    const tableSize = hash.maglev.tableSize ?? 0;
+    return {
+      lbPolicy: Cluster_LbPolicy.MAGLEV,
+      ...(tableSize === 0 ? {} : { lbConfig: { $case: 'maglevLbConfig', value: { tableSize } } }),
+    };
+  }
   if (hash !== undefined) {
-    if (hash.maglev !== undefined) {
-      const { tableSize } = hash.maglev;
-      return {
-        lbPolicy: Cluster_LbPolicy.MAGLEV,
-        lbConfig: { $case: 'maglevLbConfig', value: tableSize === undefined ? {} : { tableSize } },
-      };
-    }
-    const minimumRingSize = hash.ringHash?.minimumRingSize ?? hash.minimumRingSize ?? 1024;
+    const minimumRingSize = hash.ringHash === undefined ? hash.minimumRingSize || 1024 : (hash.ringHash.minimumRingSize ?? 0);
     return {
       lbPolicy: Cluster_LbPolicy.RING_HASH,
-      lbConfig: { $case: 'ringHashLbConfig', value: { minimumRingSize } },
+      ...(minimumRingSize === 0 ? {} : { lbConfig: { $case: 'ringHashLbConfig', value: { minimumRingSize } } }),
     };
   }
   const slow = slowStart(settings);
@@ -93,13 +93,15 @@ interface Warmup {
 /** New endpoints get their share little by little. The runtime key is istiod's, letter by letter. */
 function slowStart(settings: (LoadBalancerSettings & Warmup) | undefined) {
   const { warmup, warmupDurationSecs } = settings ?? {};
-  const window = duration(warmup?.duration ?? warmupDurationSecs);
-  if (window === undefined) return undefined;
+  if (warmup === undefined) {
+    const slowStartWindow = duration(warmupDurationSecs);
+    return slowStartWindow === undefined ? undefined : { slowStartConfig: { slowStartWindow } };
+  }
   return {
     slowStartConfig: {
-      slowStartWindow: window,
-      minWeightPercent: { value: warmup?.minimumPercent ?? 10 },
-      ...(warmup?.aggression === undefined ? {} : { aggression: { defaultValue: warmup.aggression, runtimeKey: '(' } }),
+      slowStartWindow: duration(warmup.duration),
+      minWeightPercent: { value: warmup.minimumPercent ?? 10 },
+      aggression: { defaultValue: warmup.aggression ?? 1, runtimeKey: '(' },
     },
   };
 }
@@ -142,13 +144,11 @@ export function commonLbConfig(
 }
 
 function splitErrors(spec: OutlierSpec): FieldsOf<typeof OutlierDetection> {
-  const failures = spec.consecutiveLocalOriginFailures;
+  const failures = spec.consecutiveLocalOriginFailures ?? 0;
   return {
     splitExternalLocalOriginErrors: true,
     enforcingLocalOriginSuccessRate: 0,
-    ...(failures === undefined
-      ? {}
-      : { consecutiveLocalOriginFailure: failures, enforcingConsecutiveLocalOriginFailure: failures > 0 ? 100 : 0 }),
+    ...(failures > 0 ? { consecutiveLocalOriginFailure: failures, enforcingConsecutiveLocalOriginFailure: 100 } : {}),
   };
 }
 
@@ -182,25 +182,33 @@ function usesClientProtocol(http: (HttpPool & { readonly useClientProtocol?: boo
   return http?.useClientProtocol === true;
 }
 
-/** Connections of this port speak HTTP/2. */
+/** Connections of this port speak HTTP/2. A sniffed port follows its client, upgrade or not. */
 export function offersHttp2(protocol: Protocol, http: HttpPool | undefined): boolean {
-  return !usesClientProtocol(http) && (isHttp2(protocol) || http?.h2UpgradePolicy === 'UPGRADE');
+  return !usesClientProtocol(http) && protocol !== 'Auto' && (isHttp2(protocol) || http?.h2UpgradePolicy === 'UPGRADE');
 }
 
-/** HttpProtocolOptions; absent means HTTP/1.1 without limits. `autoSni`: take SNI and SAN from the request's host. */
-export function httpOptions(protocol: Protocol, pool: ConnectionPoolSettings | undefined, autoSni: boolean): ClusterFields {
+/** What is taken from the host of a request. */
+export interface AutoTls {
+  readonly sni: boolean;
+  readonly san: boolean;
+}
+
+/** HttpProtocolOptions; absent means HTTP/1.1 without limits. */
+export function httpOptions(protocol: Protocol, pool: ConnectionPoolSettings | undefined, auto: AutoTls): ClusterFields {
   const http = pool?.http;
+  const idleTimeout = http?.idleTimeout ?? pool?.tcp?.idleTimeout;
   const common = {
-    ...(http?.idleTimeout === undefined ? {} : { idleTimeout: duration(http.idleTimeout)! }),
+    ...(idleTimeout === undefined ? {} : { idleTimeout: duration(idleTimeout)! }),
     ...(pool?.tcp?.maxConnectionDuration === undefined ? {} : { maxConnectionDuration: duration(pool.tcp.maxConnectionDuration)! }),
     ...((http?.maxRequestsPerConnection ?? 0) > 0 ? { maxRequestsPerConnection: http!.maxRequestsPerConnection! } : {}),
   };
-  const hasCommon = Object.keys(common).length > 0;
-  const streams = http?.maxConcurrentStreams;
+  const streams = http?.maxConcurrentStreams ?? 0;
+  const hasCommon = Object.keys(common).length > 0 || streams > 0;
+  const autoTls = auto.sni || auto.san;
   let options: FieldsOf<typeof ClusterHttpProtocolOptions> | undefined;
   if (usesClientProtocol(http)) options = FOLLOW_CLIENT;
   else if (offersHttp2(protocol, http)) {
-    const http2 = streams === undefined ? {} : { maxConcurrentStreams: streams };
+    const http2 = streams === 0 ? {} : { maxConcurrentStreams: streams };
     options = {
       upstreamProtocolOptions: {
         $case: 'explicitHttpConfig',
@@ -209,7 +217,7 @@ export function httpOptions(protocol: Protocol, pool: ConnectionPoolSettings | u
     };
   } else if (protocol === 'Auto') {
     options = FOLLOW_CLIENT;
-  } else if (hasCommon || autoSni) {
+  } else if (hasCommon || autoTls) {
     options = {
       upstreamProtocolOptions: {
         $case: 'explicitHttpConfig',
@@ -221,7 +229,7 @@ export function httpOptions(protocol: Protocol, pool: ConnectionPoolSettings | u
   const message = ClusterHttpProtocolOptions.fromPartial({
     ...options,
     ...(hasCommon ? { commonHttpProtocolOptions: common } : {}),
-    ...(autoSni ? { upstreamHttpProtocolOptions: { autoSni: true, autoSanValidation: true } } : {}),
+    ...(autoTls ? { upstreamHttpProtocolOptions: { autoSni: auto.sni, autoSanValidation: auto.san } } : {}),
   });
   return { typedExtensionProtocolOptions: { [HTTP_OPTIONS]: packAny(ClusterHttpProtocolOptions, message) } };
 }

@@ -1,4 +1,4 @@
-import type { ClientTLSSettings, Subset } from '@ripstop/istio-api';
+import type { ClientTLSSettings, ConnectionPoolSettings, Subset } from '@ripstop/istio-api';
 import { CLUSTER_TYPE_URL, Cluster, Cluster_DiscoveryType, Cluster_DnsLookupFamily, Cluster_LbPolicy } from '@ripstop/xds-api';
 import type { ProxyNode } from '../model/proxy-node.ts';
 import { type MergedDestinationRule, type Policy, policyFor } from '../push/destination-rules.ts';
@@ -7,6 +7,7 @@ import type { MeshService, MeshServicePort } from '../push/service.ts';
 import { labelsKey, viewOf } from '../push/shared.ts';
 import { backendTrust } from './backend-trust.ts';
 import {
+  type AutoTls,
   type ClusterFields,
   commonLbConfig,
   connectionSettings,
@@ -51,7 +52,7 @@ function resource(fields: ClusterFields): XdsResource {
 function outboundClusters(node: ProxyNode, push: PushContext, view: string): XdsResource[] {
   const scope = push.scopeFor(node);
   return [
-    ...scope.withDestinations.flatMap((service) =>
+    ...scope.services.flatMap((service) =>
       push.shared.get(
         scope,
         view,
@@ -65,9 +66,10 @@ function outboundClusters(node: ProxyNode, push: PushContext, view: string): Xds
 }
 
 function clustersOf(service: MeshService, node: ProxyNode, push: PushContext): ClusterFields[] {
+  if (service.resolution === 'ALIAS') return [];
   const rule = push.destinationRules.find(service.hostname, service.namespace, node.namespace);
   const subsets = [undefined, ...(rule?.subsets ?? [])];
-  return service.ports.flatMap((port) => subsets.map((subset) => outbound({ node, push, service, port, rule, subset })));
+  return service.ports.flatMap((port) => subsets.flatMap((subset) => outbound({ node, push, service, port, rule, subset })));
 }
 
 function specialClusters(node: ProxyNode, push: PushContext): ClusterFields[] {
@@ -90,43 +92,86 @@ interface OutboundInput {
   readonly subset: Subset | undefined;
 }
 
-function outbound(input: OutboundInput): ClusterFields {
+/** One cluster, or none: a DNS cluster without a host to look up is left out (Istio: buildCluster). */
+function outbound(input: OutboundInput): ClusterFields[] {
   if (input.service.resolution === 'DYNAMIC_DNS') return dynamicDns(input);
   const { node, push, service, port, rule, subset } = input;
   const policy = policyOf(input);
   const name = outboundCluster(service.hostname, port.port, subset?.name);
-  const passthroughHosts = service.resolution === 'NONE' || policy.loadBalancer?.simple === 'PASSTHROUGH';
-  const tls = policy.tls;
-  const autoSni = tls !== undefined && (tls.mode === 'SIMPLE' || tls.mode === 'MUTUAL') && (tls.sni ?? '') === '';
-  return {
-    name,
-    altStatName: `${name};`,
-    ...connectionSettings(policy.connectionPool, push.mesh.connectTimeout),
-    ...thresholds(policy.connectionPool, policy.retryBudget),
-    ...outlierDetection(policy.outlierDetection),
-    commonLbConfig: commonLbConfig(policy, passthroughHosts ? undefined : localityOf(push, service, policy), service.persistentSession),
-    ...(passthroughHosts ? { lbPolicy: Cluster_LbPolicy.CLUSTER_PROVIDED } : loadBalancer(policy.loadBalancer)),
-    ...httpOptions(node.dialect === 'router' && port.protocol === 'Auto' ? 'TCP' : port.protocol, policy.connectionPool, autoSni),
-    ...discovery(input, name, passthroughHosts),
-    ...transport(input, tls, passthroughHosts),
-    metadata: { filterMetadata: clusterMetadata(node, service, rule, subset, tls) },
-  };
+  const passthroughHosts = passesThrough(input);
+  const found = discovery(input, name, passthroughHosts);
+  if (found === undefined) return [];
+  const { tls } = policy;
+  return [
+    {
+      name,
+      altStatName: `${name};`,
+      ...connectionSettings(policy.connectionPool, push.mesh.connectTimeout),
+      ...thresholds(policy.connectionPool, policy.retryBudget),
+      ...outlierDetection(policy.outlierDetection),
+      commonLbConfig: commonLbConfig(policy, localityOf(push, service, policy), service.persistentSession && subset === undefined),
+      ...(passthroughHosts ? { lbPolicy: Cluster_LbPolicy.CLUSTER_PROVIDED } : loadBalancer(policy.loadBalancer)),
+      ...httpOptions(upstreamProtocol(node, port), policy.connectionPool, autoTls(tls)),
+      ...found,
+      ...transport(input, tls, passthroughHosts),
+      metadata: { filterMetadata: clusterMetadata(node, service, rule, subset, tls) },
+    },
+  ];
 }
 
-/** Its hosts are not known before they are called, so there is little to say about them. */
-function dynamicDns(input: OutboundInput): ClusterFields {
-  const { push, service, port, subset } = input;
-  const name = outboundCluster(service.hostname, port.port, subset?.name);
-  const { connectionPool, retryBudget } = policyOf(input);
-  return {
-    name,
-    altStatName: `${name};`,
-    clusterDiscoveryType: dynamicDnsCluster(service.hostname),
-    lbPolicy: Cluster_LbPolicy.CLUSTER_PROVIDED,
-    ...connectionSettings(connectionPool, push.mesh.connectTimeout),
-    ...thresholds(connectionPool, retryBudget),
-    metadata: { filterMetadata: { istio: { external: true } } },
+/** A gateway does not sniff. */
+function upstreamProtocol({ dialect }: ProxyNode, { protocol }: MeshServicePort): MeshServicePort['protocol'] {
+  return dialect === 'router' && protocol === 'Auto' ? 'TCP' : protocol;
+}
+
+/** Istio: setAutoSniAndAutoSanValidation. */
+function autoTls(tls: ClientTLSSettings | undefined): AutoTls {
+  const sni = originates(tls) && (tls?.sni ?? '') === '';
+  return { sni, san: sni && (tls?.subjectAltNames ?? []).length === 0 };
+}
+
+function originates(tls: ClientTLSSettings | undefined): boolean {
+  return tls?.mode === 'SIMPLE' || tls?.mode === 'MUTUAL';
+}
+
+/** The host that the caller names is dialled. A gateway has no caller's address, so for headless services it takes endpoints. */
+function passesThrough({ node, service, port, rule, subset }: OutboundInput): boolean {
+  if (service.resolution === 'NONE' && node.dialect !== 'router') return true;
+  // What the service as a whole is, its subsets are too.
+  if (policyFor(rule, undefined, port.port).loadBalancer?.simple === 'PASSTHROUGH') return true;
+  return policyFor(rule, subset, port.port).loadBalancer?.simple === 'PASSTHROUGH';
+}
+
+/** Ports whose requests or handshakes name a host. */
+const NAMES_HOST: ReadonlySet<string> = new Set(['HTTP', 'TLS', 'GRPC', 'HTTP2']);
+
+/** Its hosts are not known before they are called, so there is little to say about them, and there are no subsets. */
+function dynamicDns(input: OutboundInput): ClusterFields[] {
+  const { node, push, service, port, rule, subset } = input;
+  if (subset !== undefined || !NAMES_HOST.has(port.protocol)) return [];
+  const name = outboundCluster(service.hostname, port.port);
+  const { connectionPool, retryBudget, tls } = policyOf(input);
+  const socket = transport(input, tls, false);
+  const encrypts = Object.keys(socket).length > 0;
+  const istio = {
+    ...(service.meshExternal ? { external: true } : {}),
+    ...(rule === undefined ? {} : { config: configPath(rule.object) }),
+    ...(originates(tls) ? { alpn_override: 'false' } : {}),
   };
+  const auto = { sni: encrypts && (tls?.sni ?? '') === '', san: encrypts };
+  return [
+    {
+      name,
+      altStatName: `${name};`,
+      clusterDiscoveryType: dynamicDnsCluster(service.hostname, encrypts && !auto.sni),
+      lbPolicy: Cluster_LbPolicy.CLUSTER_PROVIDED,
+      ...connectionSettings(connectionPool, push.mesh.connectTimeout),
+      ...thresholds(connectionPool, retryBudget),
+      ...httpOptions(upstreamProtocol(node, port), connectionPool, auto),
+      ...socket,
+      ...(Object.keys(istio).length === 0 ? {} : { metadata: { filterMetadata: { istio } } }),
+    },
+  ];
 }
 
 /** What governs the calls of a cluster, MeshConfig's defaults included. */
@@ -134,16 +179,21 @@ function policyOf({ push, port, rule, subset }: OutboundInput): Policy {
   return withMeshDefaults(policyFor(rule, subset, port.port, push.mesh.defaultPolicy), push.mesh, port.protocol);
 }
 
-function discovery(input: OutboundInput, name: string, passthroughHosts: boolean): ClusterFields {
-  const { node, push, service, port, subset } = input;
+function discovery(input: OutboundInput, name: string, passthroughHosts: boolean): ClusterFields | undefined {
+  const { node, push, service, port, subset, rule } = input;
+  const lookedUp = service.resolution === 'DNS' || service.resolution === 'DNS_ROUND_ROBIN';
+  const assignment = lookedUp ? loadAssignment({ name, node, push, service, port, rule, subset, policy: policyOf(input) }) : undefined;
   if (passthroughHosts) {
-    const moved = service.registry === 'External' && service.resolution === 'NONE' && port.targetPort !== port.port;
+    // istiod looks at the hosts before it looks at the balancer.
+    if (assignment !== undefined && subset === undefined && assignment.endpoints.length === 0) return undefined;
+    const override = service.resolution === 'NONE' && service.registry === 'External' ? port.writtenTargetPort : undefined;
     return {
       clusterDiscoveryType: type(Cluster_DiscoveryType.ORIGINAL_DST),
-      ...(moved ? { lbConfig: { $case: 'originalDstLbConfig', value: { upstreamPortOverride: Number(port.targetPort) } } } : {}),
+      ...(lookedUp && subset === undefined ? dnsLookup(push) : {}),
+      ...(override === undefined ? {} : { lbConfig: { $case: 'originalDstLbConfig', value: { upstreamPortOverride: override } } }),
     };
   }
-  if (service.resolution === 'EDS') {
+  if (assignment === undefined) {
     return {
       clusterDiscoveryType: type(Cluster_DiscoveryType.EDS),
       edsClusterConfig: {
@@ -152,13 +202,16 @@ function discovery(input: OutboundInput, name: string, passthroughHosts: boolean
       },
     };
   }
+  if (assignment.endpoints.length === 0) return undefined;
   return {
     clusterDiscoveryType: type(service.resolution === 'DNS' ? Cluster_DiscoveryType.STRICT_DNS : Cluster_DiscoveryType.LOGICAL_DNS),
-    dnsLookupFamily: Cluster_DnsLookupFamily.V4_ONLY,
-    dnsRefreshRate: duration(push.mesh.dnsRefreshRate)!,
-    respectDnsTtl: true,
-    loadAssignment: loadAssignment({ name, node, push, service, port, subset, policy: policyOf(input) }),
+    ...dnsLookup(push),
+    loadAssignment: assignment,
   };
+}
+
+function dnsLookup({ mesh }: PushContext): ClusterFields {
+  return { dnsLookupFamily: Cluster_DnsLookupFamily.V4_ONLY, dnsRefreshRate: duration(mesh.dnsRefreshRate)!, respectDnsTtl: true };
 }
 
 /** A tls mode of the DestinationRule decides alone; else auto-mTLS decides endpoint by endpoint. */
@@ -174,7 +227,7 @@ function transport(input: OutboundInput, tls: ClientTLSSettings | undefined, pas
       return {
         transportSocket: originationSocket({
           sni: tls.sni ?? '',
-          subjectAltNames: tls.subjectAltNames ?? service.subjectAltNames,
+          subjectAltNames: originationNames(input, tls),
           caCertificates: tls.caCertificates ?? '',
           trust: backendTrust(tls, input.node, push),
           defaults: push.mesh.tls.defaults,
@@ -185,13 +238,8 @@ function transport(input: OutboundInput, tls: ClientTLSSettings | undefined, pas
     case 'ISTIO_MUTUAL':
       return { transportSocket: mutual(input, http2, tls) };
   }
-  if (!push.mesh.autoMtls || service.meshExternal) return {};
-  if (passthroughHosts) {
-    // The caller names the host itself, so it is all or nothing: mTLS only when every endpoint speaks it.
-    const endpoints = push.endpoints(service, port);
-    const all = endpoints.length > 0 && endpoints.every(({ mtls }) => mtls);
-    return all ? { transportSocket: mutual(input, http2, undefined) } : {};
-  }
+  if (!push.mesh.autoMtls || service.meshExternal || forbidsMtls(input)) return {};
+  if (passthroughHosts) return { transportSocket: mutual(input, http2, undefined) };
   return {
     transportSocketMatches: [
       { name: 'tlsMode-istio', match: { tlsMode: 'istio' }, transportSocket: mutual(input, http2, undefined) },
@@ -200,10 +248,29 @@ function transport(input: OutboundInput, tls: ClientTLSSettings | undefined, pas
   };
 }
 
+/**
+ * Nobody on the other side may speak mTLS (Istio: BestEffortInferServiceMTLSMode): the namespace forbids it, or the caller names the host
+ * itself, where it is all or nothing, and some endpoint does not speak it.
+ */
+function forbidsMtls({ push, service, port, rule, subset }: OutboundInput): boolean {
+  const balancer = (subset === undefined ? rule?.trafficPolicy : subset.trafficPolicy)?.loadBalancer;
+  if (service.resolution === 'NONE' || balancer?.simple === 'PASSTHROUGH') {
+    const endpoints = push.endpoints(service, port);
+    if (endpoints.length === 0 || endpoints.some(({ mtls }) => !mtls)) return true;
+  }
+  return push.peerAuthentications.namespaceMode(service.namespace) === 'DISABLE';
+}
+
+/** What the server may be called: the rule's names, else those of a ServiceEntry and of its endpoints. */
+function originationNames({ push, service }: OutboundInput, tls: ClientTLSSettings): readonly string[] {
+  if ((tls.subjectAltNames ?? []).length > 0) return tls.subjectAltNames!;
+  return service.registry === 'External' ? push.identitiesOf(service) : [];
+}
+
 function mutual({ push, service, port, subset }: OutboundInput, http2: boolean, tls: ClientTLSSettings | undefined) {
   return istioMutualSocket({
-    subjectAltNames: tls?.subjectAltNames ?? push.identitiesOf(service),
-    sni: tls?.sni ?? outboundSni(service.hostname, port.port, subset?.name),
+    subjectAltNames: tls?.subjectAltNames ?? (service.resolution === 'DYNAMIC_DNS' ? [] : push.identitiesOf(service)),
+    sni: tls?.sni || (service.resolution === 'DYNAMIC_DNS' ? '' : outboundSni(service.hostname, port.port, subset?.name)),
     http2,
   });
 }
@@ -215,14 +282,14 @@ function clusterMetadata(
   subset: Subset | undefined,
   tls: ClientTLSSettings | undefined,
 ): Record<string, Record<string, unknown>> {
-  const origination = tls?.mode === 'SIMPLE' || tls?.mode === 'MUTUAL';
+  const origination = originates(tls);
   const index = subset === undefined ? -1 : (rule?.object.spec.subsets ?? []).indexOf(subset);
   return {
     istio: {
       services: [serviceReference(service)],
       ...(subset === undefined ? {} : { subset: subset.name }),
       ...(rule === undefined ? {} : { config: configPath(rule.object) }),
-      ...(service.meshExternal ? { external: true } : {}),
+      ...(service.meshExternal && subset === undefined ? { external: true } : {}),
       ...(origination ? { alpn_override: 'false' } : {}),
     },
     ...sourceMetadata(node, rule?.source ?? service.object, index >= 0 ? ['spec', 'subsets', index] : []),
@@ -261,37 +328,25 @@ const LOOP_GUARD: ClusterFields = {
 function inbound(port: InboundPort, push: PushContext, node: ProxyNode): ClusterFields {
   const name = inboundCluster(port.targetPort);
   const [service] = port.services;
-  const rule = service === undefined ? undefined : push.destinationRules.find(service.hostname, service.namespace, node.namespace);
-  const written = policyFor(rule, undefined, port.port, push.mesh.defaultPolicy);
-  const { connectionPool } = withMeshDefaults({ connectionPool: port.connectionPool ?? written.connectionPool }, push.mesh, 'TCP');
+  // A workload that is not told about its own service is not told about its rules either.
+  const known = service === undefined ? undefined : push.scopeFor(node).byHost.get(service.hostname);
+  const rule = known === undefined ? undefined : push.destinationRules.find(known.hostname, known.namespace, node.namespace);
+  const written = policyFor(rule, undefined, port.port, push.mesh.defaultPolicy).connectionPool;
+  const { connectionPool } = withMeshDefaults({ connectionPool: port.connectionPool ?? written }, push.mesh, 'TCP');
+  const istio = {
+    ...(service === undefined || service.meshExternal ? {} : { services: port.services.map(serviceReference) }),
+    ...(rule?.trafficPolicy === undefined ? {} : { config: configPath(rule.object) }),
+  };
   return {
     name,
     altStatName: `${name};`,
     commonLbConfig: {},
     ...inboundEndpoint(name, port),
-    ...connectionSettings(
-      {
-        tcp: {
-          ...(connectionPool?.tcp?.connectTimeout === undefined ? {} : { connectTimeout: connectionPool.tcp.connectTimeout }),
-          ...(connectionPool?.tcp?.tcpKeepalive === undefined ? {} : { tcpKeepalive: connectionPool.tcp.tcpKeepalive }),
-        },
-      },
-      push.mesh.connectTimeout,
-    ),
+    ...connectionSettings(connectionPool, push.mesh.connectTimeout),
     ...thresholds(connectionPool),
-    ...httpOptions(port.protocol, undefined, false),
-    ...(service === undefined
-      ? {}
-      : {
-          metadata: {
-            filterMetadata: {
-              istio: {
-                services: port.services.map(serviceReference),
-                ...(rule?.trafficPolicy === undefined ? {} : { config: configPath(rule.object) }),
-              },
-            },
-          },
-        }),
+    // Towards the app nothing is upgraded.
+    ...httpOptions(port.protocol, withoutUpgrade(connectionPool), { sni: false, san: false }),
+    ...(Object.keys(istio).length === 0 ? {} : { metadata: { filterMetadata: { istio } } }),
   };
 }
 
@@ -326,6 +381,10 @@ function inboundEndpoint(name: string, { ingress }: InboundPort): ClusterFields 
     },
     ...(address === '127.0.0.1' || address === '::1' ? {} : LOOP_GUARD),
   };
+}
+
+function withoutUpgrade(pool: ConnectionPoolSettings | undefined): ConnectionPoolSettings | undefined {
+  return pool?.http === undefined ? pool : { ...pool, http: { ...pool.http, h2UpgradePolicy: 'DO_NOT_UPGRADE' } };
 }
 
 function type(value: Cluster_DiscoveryType): NonNullable<ClusterFields['clusterDiscoveryType']> {

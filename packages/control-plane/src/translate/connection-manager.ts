@@ -56,7 +56,7 @@ export function connectionManager(input: ManagerInput): Any {
 function pathSettings(mode: string): ManagerFields {
   const { KEEP_UNCHANGED, UNESCAPE_AND_FORWARD } = HttpConnectionManager_PathWithEscapedSlashesAction;
   return {
-    ...(mode === 'NONE' ? {} : { normalizePath: true }),
+    normalizePath: mode !== 'NONE',
     ...(mode === 'MERGE_SLASHES' || mode === 'DECODE_AND_MERGE_SLASHES' ? { mergeSlashes: true } : {}),
     pathWithEscapedSlashesAction: mode === 'DECODE_AND_MERGE_SLASHES' ? UNESCAPE_AND_FORWARD : KEEP_UNCHANGED,
   };

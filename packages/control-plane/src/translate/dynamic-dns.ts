@@ -20,9 +20,11 @@ function cacheOf(host: string): FieldsOf<typeof DnsCacheConfig> {
   return { name: `${host}_dfp_dns_cache`, dnsLookupFamily: Cluster_DnsLookupFamily.V4_ONLY };
 }
 
-export function dynamicDnsCluster(host: string): NonNullable<FieldsOf<typeof Cluster>['clusterDiscoveryType']> {
+/** `insecure`: the name in the certificate is given, not taken from the request (Envoy asks for this word then). */
+export function dynamicDnsCluster(host: string, insecure: boolean): NonNullable<FieldsOf<typeof Cluster>['clusterDiscoveryType']> {
   const config = DynamicForwardProxyClusterConfig.fromPartial({
     clusterImplementationSpecifier: { $case: 'dnsCacheConfig', value: cacheOf(host) },
+    allowInsecureClusterOptions: insecure,
   });
   return {
     $case: 'clusterType',

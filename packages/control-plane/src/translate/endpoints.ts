@@ -1,7 +1,7 @@
 import type { Subset } from '@ripstop/istio-api';
 import { ClusterLoadAssignment, ENDPOINT_TYPE_URL, HealthStatus, type LbEndpoint } from '@ripstop/xds-api';
 import type { ProxyNode } from '../model/proxy-node.ts';
-import { type MergedDestinationRule, type Policy, policyFor } from '../push/destination-rules.ts';
+import { endpointTlsMode, type MergedDestinationRule, type Policy, policyFor } from '../push/destination-rules.ts';
 import type { ServiceEndpoint } from '../push/endpoints.ts';
 import { type LocalityPolicy, localityPolicy } from '../push/locality-policy.ts';
 import type { PushContext } from '../push/push-context.ts';
@@ -46,7 +46,7 @@ function assignmentFor(
 ): ClusterLoadAssignment {
   const rule = push.destinationRules.find(service.hostname, service.namespace, node.namespace);
   const subset = subsetOf(rule, subsetName);
-  return loadAssignment({ name, node, push, service, port, subset, policy: policyFor(rule, subset, port.port) });
+  return loadAssignment({ name, node, push, service, port, rule, subset, policy: policyFor(rule, subset, port.port) });
 }
 
 function subsetOf(rule: MergedDestinationRule | undefined, name: string): Subset | undefined {
@@ -61,29 +61,32 @@ export interface AssignmentInput {
   readonly push: PushContext;
   readonly service: MeshService;
   readonly port: MeshServicePort;
+  readonly rule: MergedDestinationRule | undefined;
   readonly subset: Subset | undefined;
   readonly policy: Policy;
 }
 
 /** The endpoints of a service port as this client has them: grouped by place, with priorities and weights. */
-export function loadAssignment({ name, node, push, service, port, subset, policy }: AssignmentInput): ClusterLoadAssignment {
-  const { tls, outlierDetection } = policy;
+export function loadAssignment({ name, node, push, service, port, rule, subset, policy }: AssignmentInput): ClusterLoadAssignment {
+  const { outlierDetection } = policy;
   const hasPanicThreshold = (outlierDetection?.minHealthPercent ?? 0) > 0;
   const mine = push.endpoints(service, port).filter((endpoint) => {
-    if (!selects(subset?.labels, endpoint.labels)) return false;
+    if (endpoint.health === 'TERMINATING' || !selects(subset?.labels, endpoint.labels)) return false;
     // With a panic threshold the unhealthy would be called in panic.
     if (hasPanicThreshold && endpoint.health === 'UNHEALTHY') return false;
     return !service.nodeLocal || endpoint.nodeName === (node.metadata.NODE_NAME ?? '');
   });
-  // A tls mode of the DestinationRule decides for every endpoint alike, so none is marked (ISTIO_MUTUAL marks them all the same).
-  const autoMtls = tls === undefined || tls.mode === 'ISTIO_MUTUAL';
+  // A tls mode of the DestinationRule decides for every endpoint alike (Istio: mtlsChecker).
+  const mode = endpointTlsMode(rule, subset, port.port);
+  const marked = (endpoint: ServiceEndpoint): boolean =>
+    mode === undefined ? mtlsWanted(endpoint, push) : mode === 'ISTIO_MUTUAL' && endpoint.mtls;
   return ClusterLoadAssignment.fromPartial({
     clusterName: name,
     endpoints: localityGroups(mine, node, localityOf(push, service, policy)).map(({ locality, priority, weight, endpoints }) => ({
       locality,
       priority,
       loadBalancingWeight: weight,
-      lbEndpoints: endpoints.map((member) => lbEndpoint(member, autoMtls && mtlsWanted(member, push, service), service)),
+      lbEndpoints: endpoints.map((member) => lbEndpoint(member, marked(member), service)),
     })),
   });
 }
@@ -107,6 +110,8 @@ const HEALTH = {
   UNHEALTHY: HealthStatus.UNHEALTHY,
   DRAINING: HealthStatus.DRAINING,
   UNKNOWN: HealthStatus.UNKNOWN,
+  // Never sent: known for the identities that a service has.
+  TERMINATING: HealthStatus.DRAINING,
 } as const;
 
 function lbEndpoint(endpoint: ServiceEndpoint, mtls: boolean, service: MeshService): FieldsOf<typeof LbEndpoint> {
@@ -136,8 +141,8 @@ function lbEndpoint(endpoint: ServiceEndpoint, mtls: boolean, service: MeshServi
   };
 }
 
-/** Auto-mTLS: the workload can, and its effective PeerAuthentication for this port does not forbid it. */
-function mtlsWanted(endpoint: ServiceEndpoint, push: PushContext, service: MeshService): boolean {
-  if (!endpoint.mtls || service.meshExternal || !push.mesh.autoMtls) return false;
+/** The workload can, and its effective PeerAuthentication for this port does not forbid it. Whether clients try is up to the cluster. */
+function mtlsWanted(endpoint: ServiceEndpoint, push: PushContext): boolean {
+  if (!endpoint.mtls) return false;
   return push.peerAuthentications.modeFor(endpoint.namespace, endpoint.labels, endpoint.workloadPort) !== 'DISABLE';
 }

@@ -70,6 +70,12 @@ const GRPC_WEB: HttpFilterFields = filter(
   packAny(TypedStruct, { typeUrl: typeUrlOf('envoy.extensions.filters.http.grpc_web.v3.GrpcWeb'), value: {} }),
 );
 
+/** grpc_web among the filters of a server: after policies, which see the request as it came, and before grpc_stats. */
+export function beforeStats(filters: readonly HttpFilterFields[]): HttpFilterFields[] {
+  const at = filters.findIndex(({ name }) => name === 'envoy.filters.http.grpc_stats');
+  return [...filters.slice(0, at), GRPC_WEB, ...filters.slice(at)];
+}
+
 function tail(): HttpFilterFields[] {
   const stats = GrpcStatsFilterConfig.fromPartial({
     emitFilterState: true,

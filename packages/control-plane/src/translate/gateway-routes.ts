@@ -1,7 +1,6 @@
 import { ROUTE_TYPE_URL, VirtualHost_TlsRequirementType } from '@ripstop/xds-api';
 import type { ProxyNode } from '../model/proxy-node.ts';
 import type { PushContext } from '../push/push-context.ts';
-import type { VirtualService } from '../push/virtual-services.ts';
 import { boundHosts, type GatewayPortServer, gatewayPorts } from './gateway-servers.ts';
 import { type RouteFields, virtualServiceRoutes } from './http-routes.ts';
 import type { XdsResource } from './resource.ts';
@@ -18,41 +17,43 @@ export function buildGatewayRoutes(node: ProxyNode, push: PushContext, names: re
   });
 }
 
-/** A virtual host in the making: routes of several VirtualServices are appended in order, until one takes everything. */
+/** A virtual host in the making: routes of several VirtualServices are appended in order; what takes everything comes last. */
 interface HostDraft {
   readonly host: string;
   readonly fields: VirtualHostFields;
   readonly routes: RouteFields[];
-  /** What its routes came from, in order. */
-  readonly sources: { readonly service: VirtualService; readonly gateway: string }[];
   requireTls: boolean;
 }
 
 function gatewayHosts(servers: readonly GatewayPortServer[], node: ProxyNode, push: PushContext): VirtualHostFields[] {
   const drafts = new Map<string, HostDraft>();
+  // As the first server of a Gateway has them, all its servers do.
+  const built = new Map<string, RouteFields[]>();
   for (const entry of servers) {
     const { key, server } = entry;
     for (const service of push.scopeFor(node).virtualServices) {
       if (!service.gateways.includes(key)) continue;
-      const routes = virtualServiceRoutes(service, { node, push, listenPort: server.port.number, gateway: key });
-      for (const host of boundHosts(entry, service)) {
-        const draft = draftOf(drafts, entry, host, sourceMetadata(node, service.source));
-        if (!draft.sources.some((source) => source.service === service && source.gateway === key)) addRoutes(draft, routes);
-        draft.sources.push({ service, gateway: key });
-      }
+      const hosts = boundHosts(entry, service);
+      if (hosts.length === 0) continue;
+      const id = `${key} ${service.namespace}/${service.name}`;
+      const scope = { node, push, listenPort: server.port.number, gateway: key, tls: server.tls !== undefined };
+      const routes = built.get(id) ?? virtualServiceRoutes(service, scope);
+      if (routes.length === 0) continue;
+      built.set(id, routes);
+      for (const host of hosts) draftOf(drafts, entry, host, sourceMetadata(node, service.source)).routes.push(...routes);
     }
     // A host that only redirects needs no VirtualService. istiod takes the entry as it stands, namespace and all.
-    if (server.tls?.httpsRedirect === true) for (const host of server.hosts) draftOf(drafts, entry, host, {});
+    if (server.tls?.httpsRedirect === true) for (const host of entry.hosts) draftOf(drafts, entry, host, {});
   }
   if (drafts.size === 0 && servers.length > 0) {
-    const port = servers[0]!.server.port.number;
-    return [virtualHost(`blackhole:${port}`, ['*'], [])];
+    const { includeRequestAttemptCount: _, ...blackhole } = virtualHost(`blackhole:${servers[0]!.server.port.number}`, ['*'], []);
+    return [blackhole];
   }
   return joined([...drafts.values()])
     .sort((a, b) => (a.fields.name! < b.fields.name! ? -1 : 1))
     .map(({ fields, routes, requireTls }) => ({
       ...fields,
-      routes,
+      routes: [...routes.filter(({ match }) => !isCatchAll(match!)), ...routes.filter(({ match }) => isCatchAll(match!))],
       ...(requireTls ? { requireTls: VirtualHost_TlsRequirementType.ALL } : {}),
     }));
 }
@@ -66,31 +67,29 @@ function draftOf(
   let draft = drafts.get(host);
   if (draft === undefined) {
     const fields = virtualHost(`${host}:${server.port.number}`, [host], [], metadata);
-    draft = { host, fields, routes: [], sources: [], requireTls: false };
+    draft = { host, fields, routes: [], requireTls: false };
     drafts.set(host, draft);
   }
   if (server.tls?.httpsRedirect === true) draft.requireTls = true;
   return draft;
 }
 
-function addRoutes({ routes: known }: HostDraft, routes: readonly RouteFields[]): void {
-  const last = known.at(-1);
-  if (last === undefined || !isCatchAll(last.match!)) known.push(...routes);
-}
-
-/** Hosts with the same routes become one, under the name of the first: exact hosts before wildcards (Istio: collapseDuplicateRoutes). */
+/** Hosts with the same routes become one, under the name of the most specific (Istio: collapseDuplicateRoutes). */
 function joined(drafts: readonly HostDraft[]): HostDraft[] {
-  const ordered = [...drafts].sort((a, b) => Number(a.host.startsWith('*')) - Number(b.host.startsWith('*')) || (a.host < b.host ? -1 : 1));
   const kept: HostDraft[] = [];
-  for (const draft of ordered) {
-    const same = kept.find((other) => other.requireTls === draft.requireTls && sameSources(other, draft));
+  for (const draft of [...drafts].sort(bySpecificity)) {
+    const same = kept.find((other) => other.requireTls === draft.requireTls && sameRoutes(other, draft));
     if (same === undefined) kept.push(draft);
     else same.fields.domains?.push(draft.host);
   }
   return kept;
 }
 
-function sameSources({ sources: a }: HostDraft, { sources: b }: HostDraft): boolean {
-  if (a.length === 0 || a.length !== b.length) return false;
-  return a.every(({ service, gateway }, index) => b[index]!.service === service && b[index]!.gateway === gateway);
+/** Exact hosts, then wildcards; the longer before the shorter (Istio: host.MoreSpecific). */
+function bySpecificity({ host: a }: HostDraft, { host: b }: HostDraft): number {
+  return Number(a.startsWith('*')) - Number(b.startsWith('*')) || b.length - a.length || (a < b ? -1 : 1);
+}
+
+function sameRoutes({ routes: a }: HostDraft, { routes: b }: HostDraft): boolean {
+  return a.length === b.length && a.every((route, index) => route === b[index]);
 }

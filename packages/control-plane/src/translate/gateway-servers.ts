@@ -11,6 +11,8 @@ export interface GatewayPortServer {
   /** `<namespace>/<name>` of the Gateway, as VirtualServices name it. */
   readonly key: string;
   readonly server: GatewayServer;
+  /** Its hosts, with the namespace that some are bound to: `shop/api.example.com`. */
+  readonly hosts: readonly string[];
   /** Where the process listens: the target port of its own Service for the server's port. */
   readonly targetPort: number;
   /** Its route configuration; '' for a server of bytes. */
@@ -41,7 +43,7 @@ export function gatewayPorts(node: ProxyNode, push: PushContext): ReadonlyMap<nu
       if (kind === undefined) continue;
       const targetPort = targetPortOf(node, push, server.port.number);
       const port = ports.get(targetPort) ?? { kind, servers: [], taken: new Set() };
-      const names = kind === 'tls' ? hostNames(server) : [];
+      const names = kind === 'tls' ? boundNames(server, gateway.metadata.namespace) : [];
       const fits = port.kind === kind && (kind !== 'tcp' || port.servers.length === 0) && !names.some((name) => port.taken.has(name));
       if (!fits) continue;
       for (const name of names) port.taken.add(name);
@@ -70,6 +72,7 @@ function portServer(gateway: MeshObject<GatewaySpec>, server: GatewayServer, kin
     gateway,
     key: `${namespace}/${name}`,
     server,
+    hosts: boundNames(server, namespace),
     targetPort,
     routeName: kind === 'http' ? `http.${targetPort}` : https ? `https.${port.number}.${port.name ?? ''}.${name}.${namespace}` : '',
     serverNames: kind === 'tls' && !names.includes('*') ? names : [],
@@ -84,7 +87,13 @@ function passesThrough(tls: ServerTLSSettings | undefined): boolean {
 
 /** Hosts without the namespace that may stand before them. */
 function hostNames({ hosts }: GatewayServer): string[] {
-  return [...new Set(hosts.map((host) => host.slice(host.indexOf('/') + 1)))];
+  return [...new Set(hosts.map((host) => host.slice(host.indexOf('/') + 1)))].sort();
+}
+
+/** `.` is the Gateway's own namespace, and `*` says nothing (Istio: sanitizeServerHostNamespace). */
+function boundNames({ hosts }: GatewayServer, namespace: string): string[] {
+  if (hosts.includes('*/*')) return ['*'];
+  return hosts.map((host) => (host.startsWith('./') ? `${namespace}${host.slice(1)}` : host.startsWith('*/') ? host.slice(2) : host));
 }
 
 function targetPortOf(node: ProxyNode, push: PushContext, port: number): number {

@@ -1,4 +1,12 @@
-import type { Destination, HTTPMatchRequest, HTTPRedirect, HTTPRoute } from '@ripstop/istio-api';
+import type {
+  Destination,
+  HTTPDirectResponse,
+  HTTPMatchRequest,
+  HTTPRedirect,
+  HTTPRoute,
+  LoadBalancerSettings,
+  TrafficPolicy,
+} from '@ripstop/istio-api';
 import {
   type Any,
   RedirectAction_RedirectResponseCode,
@@ -8,7 +16,6 @@ import {
   type WeightedCluster_ClusterWeight,
 } from '@ripstop/xds-api';
 import type { ProxyNode } from '../model/proxy-node.ts';
-import { policyFor } from '../push/destination-rules.ts';
 import type { PushContext } from '../push/push-context.ts';
 import { type MeshService, selects } from '../push/service.ts';
 import type { SourcedRoute, VirtualService } from '../push/virtual-services.ts';
@@ -28,6 +35,8 @@ export interface RouteScope {
   readonly listenPort: number;
   /** `mesh`, or the gateway's `namespace/name`. */
   readonly gateway: string;
+  /** The server ends TLS. */
+  readonly tls?: boolean;
 }
 
 const CORS = 'envoy.filters.http.cors';
@@ -43,7 +52,7 @@ export function virtualServiceRoutes(service: VirtualService, scope: RouteScope)
       return routes;
     }
     for (const match of matches) {
-      if (!appliesTo(match, service, scope)) continue;
+      if (!appliesTo(match, scope)) continue;
       const route = buildRoute(service, sourced, match, scope);
       routes.push(route);
       if (isCatchAll(route.match!)) return routes;
@@ -52,20 +61,19 @@ export function virtualServiceRoutes(service: VirtualService, scope: RouteScope)
   return routes;
 }
 
-/** The conditions that are decided here, once, and not per request. */
-function appliesTo(match: HTTPMatchRequest, service: VirtualService, { node, listenPort, gateway }: RouteScope): boolean {
+/** The conditions that are decided here, once, and not per request. Of a match that names gateways the source is not asked for (Istio). */
+function appliesTo(match: HTTPMatchRequest, { node, listenPort, gateway }: RouteScope): boolean {
   if (match.port !== undefined && match.port !== listenPort) return false;
-  if (match.sourceNamespace !== undefined && match.sourceNamespace !== '' && match.sourceNamespace !== node.namespace) return false;
+  if ((match.gateways?.length ?? 0) > 0) return match.gateways!.includes(gateway);
   if (!selects(match.sourceLabels, node.labels)) return false;
-  const gateways = (match.gateways?.length ?? 0) > 0 ? match.gateways! : service.gateways;
-  return gateways.includes(gateway);
+  return (match.sourceNamespace ?? '') === '' || match.sourceNamespace === node.namespace;
 }
 
 function buildRoute(service: VirtualService, sourced: SourcedRoute, match: HTTPMatchRequest | undefined, scope: RouteScope): RouteFields {
   const { route, object, path } = sourced;
   const { node } = scope;
   const mutations = { request: headerMutations(route.headers?.request), response: headerMutations(route.headers?.response) };
-  const name = [route.name, match?.name].filter((part) => part !== undefined && part !== '').join('.');
+  const name = `${route.name ?? ''}${(match?.name ?? '') === '' ? '' : `.${match!.name}`}`;
   const fields = routeMatch(match, service.gatewayApi);
   const filters: Record<string, Any> = {};
   if (route.corsPolicy !== undefined) filters[CORS] = corsConfig(route.corsPolicy);
@@ -94,7 +102,7 @@ function buildRoute(service: VirtualService, sourced: SourcedRoute, match: HTTPM
 function operation(service: VirtualService, route: HTTPRoute, scope: RouteScope): string {
   const [only] = route.route ?? [];
   if (route.route?.length !== 1 || only === undefined) return `${service.name}:${scope.listenPort}`;
-  return `${only.destination.host}:${destinationPort(only.destination, scope)}`;
+  return `${calledHost(only.destination.host, scope)}:${destinationPort(only.destination, scope)}`;
 }
 
 type Mutations = { readonly request: ReturnType<typeof headerMutations>; readonly response: ReturnType<typeof headerMutations> };
@@ -113,16 +121,21 @@ function mergedMutations(own: Mutations, route: HTTPRoute, _scope: RouteScope): 
 }
 
 function action(route: HTTPRoute, scope: RouteScope, headerAuthority: string | undefined): RouteFields['action'] {
-  if (route.redirect !== undefined) return redirect(route.redirect, scope.listenPort);
-  if (route.directResponse !== undefined) {
-    const { status, body } = route.directResponse;
-    const text = body?.string ?? (body?.bytes === undefined ? undefined : Buffer.from(body.bytes, 'base64').toString());
-    return {
-      $case: 'directResponse',
-      value: { status, ...(text === undefined ? {} : { body: { specifier: { $case: 'inlineString', value: text } } }) },
-    };
-  }
+  if (route.redirect !== undefined) return redirect(route.redirect, scope);
+  if (route.directResponse !== undefined) return directResponse(route.directResponse);
   return { $case: 'route', value: forward(route, scope, headerAuthority) };
+}
+
+function directResponse({ status, body }: HTTPDirectResponse): RouteFields['action'] {
+  if (body?.bytes !== undefined) {
+    const value = Buffer.from(body.bytes, 'base64');
+    return { $case: 'directResponse', value: { status, body: { specifier: { $case: 'inlineBytes', value } } } };
+  }
+  const text = body?.string;
+  return {
+    $case: 'directResponse',
+    value: { status, ...(text === undefined ? {} : { body: { specifier: { $case: 'inlineString', value: text } } }) },
+  };
 }
 
 /**
@@ -146,11 +159,12 @@ function escapeRegex(text: string): string {
 function forward(route: HTTPRoute, scope: RouteScope, headerAuthority: string | undefined): ActionFields {
   const { push } = scope;
   const destinations = route.route ?? [];
-  const hashes = destinations.flatMap(({ destination }) => hashPolicy(loadBalancerOf(destination, scope)));
-  const retry = retryPolicy(route.retries, push.mesh.defaultRetry, hashes.length > 0);
+  const called = destinations.length === 1 ? destinations : destinations.filter(({ weight = 0 }) => weight > 0);
+  const hashes = called.flatMap(({ destination }) => hashPolicy(destinationHash(destination, scope)));
+  const retry = retryPolicy(route.retries, push.mesh.defaultRetry, destinations.length === 1 && hashes.length > 0);
   const timeout = duration(route.timeout) ?? ZERO;
   const single = destinations.length === 1 ? headerMutations(destinations[0]!.headers?.request).authority : undefined;
-  const authority = headerAuthority ?? route.rewrite?.authority ?? single;
+  const authority = route.rewrite?.authority || headerAuthority || single;
   const mirrors = mirrorPolicies(route, scope);
   return {
     ...clusterSpecifier(route, scope),
@@ -196,25 +210,23 @@ function clusterSpecifier(route: HTTPRoute, scope: RouteScope): ActionFields {
 }
 
 function mirrorPolicies(route: HTTPRoute, scope: RouteScope): NonNullable<ActionFields['requestMirrorPolicies']> {
-  if (route.mirrors !== undefined && route.mirrors.length > 0) {
-    return route.mirrors.map(({ destination, percentage: share }) => ({
-      cluster: clusterOf(destination, scope),
-      runtimeFraction: { defaultValue: share === undefined ? wholePercent(100) : percentage(share.value) },
-      traceSampled: false,
-      disableShadowHostSuffixAppend: true,
-    }));
+  const shares = (route.mirrors ?? []).map(({ destination, percentage: share }) => ({
+    destination,
+    share: share === undefined ? wholePercent(100) : percentage(share.value),
+  }));
+  if (route.mirror !== undefined) {
+    const share =
+      route.mirrorPercentage === undefined ? wholePercent(route.mirrorPercent ?? 100) : percentage(route.mirrorPercentage.value);
+    shares.unshift({ destination: route.mirror, share });
   }
-  if (route.mirror === undefined) return [];
-  const share = route.mirrorPercentage !== undefined ? percentage(route.mirrorPercentage.value) : wholePercent(route.mirrorPercent ?? 100);
-  if (share.numerator === 0) return [];
-  return [
-    {
-      cluster: clusterOf(route.mirror, scope),
+  return shares
+    .filter(({ share }) => share.numerator > 0)
+    .map(({ destination, share }) => ({
+      cluster: clusterOf(destination, scope),
       runtimeFraction: { defaultValue: share },
       traceSampled: false,
       disableShadowHostSuffixAppend: true,
-    },
-  ];
+    }));
 }
 
 const REDIRECT_CODES: Readonly<Record<number, RedirectAction_RedirectResponseCode>> = {
@@ -225,17 +237,17 @@ const REDIRECT_CODES: Readonly<Record<number, RedirectAction_RedirectResponseCod
   308: RedirectAction_RedirectResponseCode.PERMANENT_REDIRECT,
 };
 
-function redirect(spec: HTTPRedirect, listenPort: number): RouteFields['action'] {
+function redirect(spec: HTTPRedirect, scope: RouteScope): RouteFields['action'] {
   return {
     $case: 'redirect',
     value: {
       hostRedirect: spec.authority ?? '',
       pathRewriteSpecifier:
-        spec.prefixRewrite === undefined
+        (spec.prefixRewrite ?? '') === ''
           ? { $case: 'pathRedirect', value: spec.uri ?? '' }
-          : { $case: 'prefixRewrite', value: spec.prefixRewrite },
+          : { $case: 'prefixRewrite', value: spec.prefixRewrite! },
       responseCode: REDIRECT_CODES[spec.redirectCode ?? 301] ?? RedirectAction_RedirectResponseCode.MOVED_PERMANENTLY,
-      portRedirect: spec.port ?? (spec.derivePort === 'FROM_REQUEST_PORT' ? listenPort : 0),
+      portRedirect: redirectPort(spec, scope),
       ...(spec.scheme === undefined || spec.scheme === ''
         ? {}
         : { schemeRewriteSpecifier: { $case: 'schemeRedirect', value: spec.scheme } }),
@@ -243,9 +255,23 @@ function redirect(spec: HTTPRedirect, listenPort: number): RouteFields['action']
   };
 }
 
+/** A port that the scheme implies is not written out. */
+function redirectPort({ port, derivePort, scheme = '' }: HTTPRedirect, { listenPort, tls = false }: RouteScope): number {
+  const number = port ?? (derivePort === 'FROM_REQUEST_PORT' ? listenPort : 0);
+  const spoken = scheme === '' ? (tls ? 'https' : 'http') : scheme;
+  return (number === 80 && spoken === 'http') || (number === 443 && spoken === 'https') ? 0 : number;
+}
+
 /** `outbound|<port>|<subset>|<host>`; without a port the service's only one, or the port that is listened on. */
 export function clusterOf(destination: Destination, scope: RouteScope): string {
-  return outboundCluster(destination.host, destinationPort(destination, scope), destination.subset);
+  return outboundCluster(calledHost(destination.host, scope), destinationPort(destination, scope), destination.subset);
+}
+
+/** An ExternalName Service stands for another host, in a sidecar on the ports that it names. */
+function calledHost(host: string, { push, node, gateway, listenPort }: RouteScope): string {
+  const service = findService(push, node, host);
+  if (service?.aliasOf === undefined) return host;
+  return gateway !== 'mesh' || service.ports.some(({ port }) => port === listenPort) ? service.aliasOf : host;
 }
 
 /** Without a port: the listener's in a sidecar; on a gateway the service's only port, else the server's. */
@@ -256,13 +282,28 @@ function destinationPort({ host, port }: Destination, { push, node, gateway, lis
   return service?.ports.length === 1 ? service.ports[0]!.port : listenPort;
 }
 
-function loadBalancerOf(destination: Destination, scope: RouteScope) {
+/**
+ * What a destination is hashed by: a port's entry counts where the destination names the port, a subset before its rule (Istio:
+ * HashForHTTPDestination).
+ */
+function destinationHash({ host, port, subset: name }: Destination, scope: RouteScope): LoadBalancerSettings | undefined {
   const { push, node } = scope;
-  const service = findService(push, node, destination.host);
+  const service = findService(push, node, host);
   if (service === undefined) return undefined;
   const rule = push.destinationRules.find(service.hostname, service.namespace, node.namespace);
-  const subset = rule?.subsets.find(({ name }) => name === destination.subset);
-  return policyFor(rule, subset, destinationPort(destination, scope)).loadBalancer;
+  const subset = rule?.subsets.find((candidate) => candidate.name === (name ?? ''));
+  const number = port?.number;
+  const found = [
+    number === undefined ? undefined : portBalancer(subset?.trafficPolicy, number),
+    subset?.trafficPolicy?.loadBalancer,
+    number === undefined ? undefined : portBalancer(rule?.trafficPolicy, number),
+    rule?.trafficPolicy?.loadBalancer,
+  ];
+  return found.find((balancer) => balancer?.consistentHash !== undefined);
+}
+
+function portBalancer(policy: TrafficPolicy | undefined, number: number): LoadBalancerSettings | undefined {
+  return policy?.portLevelSettings?.find(({ port }) => port?.number === number)?.loadBalancer;
 }
 
 function findService(push: PushContext, node: ProxyNode, host: string): MeshService | undefined {
@@ -272,7 +313,8 @@ function findService(push: PushContext, node: ProxyNode, host: string): MeshServ
 /** The route of a service that no VirtualService governs. */
 export function defaultRoute(service: MeshService, port: number, { node, push }: Pick<RouteScope, 'node' | 'push'>): RouteFields {
   const rule = push.destinationRules.find(service.hostname, service.namespace, node.namespace);
-  const hashes = hashPolicy(policyFor(rule, undefined, port).loadBalancer);
+  const ofPort = portBalancer(rule?.trafficPolicy, port);
+  const hashes = hashPolicy(ofPort?.consistentHash === undefined ? rule?.trafficPolicy?.loadBalancer : ofPort);
   const retry = retryPolicy(undefined, push.mesh.defaultRetry, false);
   return {
     name: 'default',

@@ -15,7 +15,7 @@ import { isGrpc, isHttp, isHttp2 } from '../push/protocol.ts';
 import type { PushContext } from '../push/push-context.ts';
 import { unroutedAccessLogs } from './access-logs.ts';
 import { connectionManager } from './connection-manager.ts';
-import { inboundFilters } from './filter-order.ts';
+import { beforeStats, inboundFilters } from './filter-order.ts';
 import { type InboundPort, inboundPorts } from './inbound-ports.ts';
 import { listenerSources } from './listener-sources.ts';
 import { type ListenerTelemetry, listenerTelemetry } from './listener-telemetry.ts';
@@ -54,6 +54,15 @@ export function inboundListener(node: ProxyNode, push: PushContext): XdsResource
   const chains = [
     factory.blackhole(),
     ...catchAlls(general).map((reception) => factory.chain(reception, undefined)),
+    // A port that no Service names may have a mode of its own all the same.
+    ...push.peerAuthentications
+      .portsOf(node.namespace, node.labels)
+      .filter((number) => !ports.some(({ targetPort }) => targetPort === number))
+      .flatMap((number) =>
+        catchAlls(push.peerAuthentications.modeFor(node.namespace, node.labels, number)).map(({ match, ...reception }) =>
+          factory.chain({ ...reception, match: { ...match, destinationPort: number } }, undefined),
+        ),
+      ),
     ...ports.flatMap((port) => {
       const mode = push.peerAuthentications.modeFor(node.namespace, node.labels, port.targetPort);
       return portReceptions(port, mode).map((reception) => factory.chain(reception, port));
@@ -185,7 +194,7 @@ class ChainFactory {
       statPrefix: `inbound_${name};`,
       mesh: this.push.mesh,
       telemetry: this.telemetry,
-      httpFilters: this.httpFilters,
+      httpFilters: port?.protocol === 'GRPCWeb' ? beforeStats(this.httpFilters) : this.httpFilters,
       routes: { $case: 'routeConfig', value: inboundRoutes(this.node, cluster, port) },
       position: 'inbound',
       http2: port !== undefined && isHttp2(port.protocol),

@@ -2,7 +2,7 @@ import type { ConnectionPoolSettings } from '@ripstop/istio-api';
 import type { ProxyNode } from '../model/proxy-node.ts';
 import { type Protocol, parseProtocol } from '../push/protocol.ts';
 import type { PushContext } from '../push/push-context.ts';
-import type { MeshService } from '../push/service.ts';
+import type { MeshService, MeshServicePort } from '../push/service.ts';
 import type { IngressListener, SidecarObject } from '../push/sidecar-scope.ts';
 
 /** A port that this node serves, because a Service says so or its Sidecar. */
@@ -55,14 +55,15 @@ export function inboundPorts(node: ProxyNode, push: PushContext): InboundPort[] 
 /** Ports that Services name. When several name one, the oldest decides about its protocol (istiod's rule). */
 export function servicePorts(node: ProxyNode, push: PushContext): InboundPort[] {
   const ports = new Map<number, InboundPort>();
-  for (const service of push.servicesOfWorkload(node.namespace, node.labels)) {
-    for (const port of service.ports) {
-      const targetPort = typeof port.targetPort === 'number' ? port.targetPort : namedPort(node, push, port.targetPort);
+  for (const service of servedBy(node, push)) {
+    for (const port of [...service.ports, ...service.udpPorts]) {
+      const targetPort = servedPort(node, push, service, port);
       if (targetPort === undefined) continue;
       const known = ports.get(targetPort);
       if (known === undefined)
         ports.set(targetPort, { targetPort, port: port.port, protocol: port.protocol, services: [service], connectionPool: undefined });
-      else if (!known.services.includes(service)) ports.set(targetPort, { ...known, services: [...known.services, service] });
+      else if (port.port === known.port && !known.services.includes(service))
+        ports.set(targetPort, { ...known, services: [...known.services, service] });
     }
   }
   return byNumber(ports);
@@ -70,6 +71,32 @@ export function servicePorts(node: ProxyNode, push: PushContext): InboundPort[] 
 
 function byNumber(ports: ReadonlyMap<number, InboundPort>): InboundPort[] {
   return [...ports.values()].sort((a, b) => a.targetPort - b.targetPort);
+}
+
+/** A ServiceEntry is served by whoever has an address of its endpoints; our own processes, which may share one, by their labels. */
+function servedBy(node: ProxyNode, push: PushContext): MeshService[] {
+  const selecting = push.servicesOfWorkload(node.namespace, node.labels);
+  const services = node.ripstop
+    ? [...selecting]
+    : [
+        ...selecting.filter(({ registry }) => registry === 'Kubernetes'),
+        ...push.services.filter(({ registry, namespace }) => registry === 'External' && namespace === node.namespace),
+      ];
+  return services.sort(byAge);
+}
+
+function servedPort(node: ProxyNode, push: PushContext, service: MeshService, port: MeshServicePort): number | undefined {
+  if (service.registry === 'External' && !node.ripstop)
+    return push.endpoints(service, port).find(({ address }) => node.ipAddresses.includes(address))?.workloadPort;
+  return typeof port.targetPort === 'number' ? port.targetPort : namedPort(node, push, port.targetPort);
+}
+
+/** Istio: SetServiceTargets. */
+function byAge(
+  { hostname: a, object: { metadata: first } }: MeshService,
+  { hostname: b, object: { metadata: second } }: MeshService,
+): number {
+  return first.creationTimestamp - second.creationTimestamp || (a < b ? -1 : 1);
 }
 
 function namedPort(node: ProxyNode, push: PushContext, name: string): number | undefined {

@@ -1,24 +1,28 @@
-import { HttpInspector, LISTENER_TYPE_URL, Listener, packAny, TrafficDirection, TypedStruct, typeUrlOf } from '@ripstop/xds-api';
+import { HttpInspector, LISTENER_TYPE_URL, Listener, packAny, TlsInspector, TrafficDirection } from '@ripstop/xds-api';
 import type { ProxyNode } from '../model/proxy-node.ts';
-import { isHttp, isTls } from '../push/protocol.ts';
+import { isHttp, type Protocol } from '../push/protocol.ts';
 import type { PushContext } from '../push/push-context.ts';
 import type { MeshService, MeshServicePort } from '../push/service.ts';
 import { labelsKey, viewOf } from '../push/shared.ts';
+import type { EgressScope } from '../push/sidecar-scope.ts';
 import { unroutedAccessLogs } from './access-logs.ts';
 import { connectionManager } from './connection-manager.ts';
-import { dynamicDnsHttpFilter, dynamicDnsSniFilter } from './dynamic-dns.ts';
-import { type HttpFilterFields, outboundFilters } from './filter-order.ts';
+import { dynamicDnsHttpFilter } from './dynamic-dns.ts';
+import { outboundFilters } from './filter-order.ts';
 import { socketAddress } from './inbound-listener.ts';
 import { type ListenerTelemetry, listenerTelemetry } from './listener-telemetry.ts';
-import { BLACK_HOLE_CLUSTER, outboundCluster, unknownHostsCluster } from './names.ts';
+import { BLACK_HOLE_CLUSTER, unknownHostsCluster } from './names.ts';
+import { type ListenerChain, ListenerEntries, type ListenerEntry } from './outbound-entries.ts';
+import { streamChains } from './outbound-streams.ts';
 import { packed, type XdsResource } from './resource.ts';
-import { type NetworkFilterFields, tcpProxy } from './tcp-proxy.ts';
+import { tcpProxy } from './tcp-proxy.ts';
 import { type FieldsOf, ZERO } from './values.ts';
 
 type ListenerFields = FieldsOf<typeof Listener>;
 type FilterChainFields = NonNullable<ListenerFields['filterChains']>[number];
 
 const CONNECT_TIMEOUT = { seconds: 15, nanos: 0 };
+const ANYWHERE = '0.0.0.0';
 
 /** Whose listeners are made, and what all of them have in common. */
 interface Outbound {
@@ -27,7 +31,10 @@ interface Outbound {
   readonly telemetry: ListenerTelemetry;
 }
 
-/** LDS of a sidecar towards the mesh: one listener per HTTP port number, one per address of other services. */
+/**
+ * LDS of a sidecar towards the mesh: one listener per HTTP port number, one per address of other services. Egress listeners with a port
+ * come first; where one has made a listener, the catch-all one adds nothing.
+ */
 export function outboundListeners(node: ProxyNode, push: PushContext): XdsResource[] {
   const scope = push.scopeFor(node);
   return push.shared.get(scope, `LDS ${viewOf(node)}`, listenersKey(node, scope.services), () => madeListeners(node, push).map(packed));
@@ -37,131 +44,97 @@ export function outboundListeners(node: ProxyNode, push: PushContext): XdsResour
 function listenersKey(node: ProxyNode, services: readonly MeshService[]): string {
   const { workloadName, clusterId, meshId, ipAddresses, metadata } = node;
   const { NAME: _, INSTANCE_IPS: __, RIPSTOP_PORTS: ___, RIPSTOP_ADMIN: ____, LABELS: _____, ...rest } = metadata;
-  const addresses = services.some(({ headless }) => headless) ? ipAddresses : [];
+  const addresses = services.some(({ resolution }) => resolution === 'NONE') ? ipAddresses : [];
   return JSON.stringify([labelsKey(node), workloadName, clusterId, meshId, addresses, rest]);
 }
 
 function madeListeners(node: ProxyNode, push: PushContext): XdsResource[] {
   const side: Outbound = { node, push, telemetry: listenerTelemetry(node, push, 'outbound') };
-  const listeners: ListenerFields[] = [];
-  const httpPorts = new Map<number, MeshService[]>();
-  const shared = new Map<number, FilterChainFields[]>();
-  for (const service of push.scopeFor(node).services) {
-    for (const port of service.ports) {
-      if (isHttp(port.protocol)) append(httpPorts, port.port, [service]);
-      else {
-        append(shared, port.port, sharedChains(side, service, port));
-        for (const address of addressesOf(service, port, node, push)) {
-          listeners.push(port.protocol === 'Auto' ? sniffed(side, service, address, port.port) : tcp(side, service, address, port));
-        }
-      }
-    }
+  const entries = new ListenerEntries();
+  for (const egress of push.scopeFor(node).egress) {
+    if (egress.port === undefined) entries.lock();
+    for (const service of egress.services.filter(({ resolution }) => resolution !== 'ALIAS'))
+      for (const port of egress.port === undefined ? service.ports : service.ports.filter((entry) => entry.port === egress.port))
+        addPort(entries, { side, egress, service, port });
   }
-  for (const [port, services] of httpPorts) listeners.push(http(side, port, services));
-  for (const [port, chains] of shared) if (!httpPorts.has(port) && chains.length > 0) listeners.push(sharedListener(side, port, chains));
-  listeners.push(virtualOutbound(side));
+  const listeners = [...entries.all.map((entry) => listener(side, entry)), virtualOutbound(side)];
   return listeners.map((fields) => ({ typeUrl: LISTENER_TYPE_URL, name: fields.name!, message: Listener.fromPartial(fields) }));
 }
 
-function append<T>(lists: Map<number, T[]>, key: number, items: readonly T[]): void {
-  const list = lists.get(key);
-  if (list === undefined) lists.set(key, [...items]);
-  else list.push(...items);
+interface PortInput {
+  readonly side: Outbound;
+  readonly egress: EgressScope;
+  readonly service: MeshService;
+  readonly port: MeshServicePort;
 }
 
-/** Chains of a port's common listener: by TLS server name for a service without an address, by address range. */
-function sharedChains(side: Outbound, service: MeshService, port: MeshServicePort): FilterChainFields[] {
-  if (service.addresses.length === 0) {
-    return isTls(port.protocol) ? [streamChain(side, service, port, { serverNames: [service.hostname] })] : [];
+function addPort(entries: ListenerEntries, input: PortInput): void {
+  const { side, service, port, egress } = input;
+  const protocol = egress.protocol ?? port.protocol;
+  if (isHttp(protocol)) {
+    entries.add(ANYWHERE, port.port, protocol, (name) => [httpChain(input, name, String(port.port), protocol)]);
+    return;
   }
-  return service.addresses
-    .filter((address) => address.includes('/'))
-    .map((range) => {
-      const [addressPrefix = '', length] = range.split('/');
-      return streamChain(side, service, port, { prefixRanges: [{ addressPrefix, prefixLen: Number(length) }] });
+  const { addresses, ranges } = placesOf(input);
+  for (const address of addresses) {
+    entries.add(address, port.port, protocol, (name) => {
+      const rules = egress.virtualServices;
+      const streams = streamChains({
+        ...side,
+        accessLogs: side.telemetry.accessLogs,
+        service,
+        port: { ...port, protocol },
+        address,
+        ranges,
+        rules,
+      });
+      if (protocol !== 'Auto') return streams;
+      const routes = address === ANYWHERE ? String(port.port) : `${service.hostname}:${port.port}`;
+      return [...streams, httpChain(input, name, routes, protocol)];
     });
+  }
 }
 
 /** Where a service that is not HTTP is called: at its own addresses; a headless one at its endpoints', ready or not, but not at ours. */
-function addressesOf(service: MeshService, port: MeshServicePort, node: ProxyNode, push: PushContext): readonly string[] {
-  if (!service.headless) return service.addresses.filter((address) => !address.includes('/'));
-  const others = push.endpoints(service, port).filter(({ address }) => !node.ipAddresses.includes(address));
-  return [...new Set(others.map(({ address }) => address))].sort();
+function placesOf({ side: { node, push }, service, port, egress }: PortInput): {
+  readonly addresses: readonly string[];
+  readonly ranges: readonly string[];
+} {
+  const none: readonly string[] = [];
+  if (service.resolution === 'NONE' && service.addresses.length === 0 && egress.port === undefined && isTcpOrAuto(port.protocol)) {
+    const endpoints = push.endpoints(service, port);
+    if (service.registry === 'External' && endpoints.length === 0 && service.selector === undefined)
+      return { addresses: [ANYWHERE], ranges: none };
+    const others = endpoints.filter(({ address }) => address !== node.ipAddresses[0] && isIp(address));
+    return { addresses: [...new Set(others.map(({ address }) => address))], ranges: none };
+  }
+  const [first] = service.addresses;
+  if (first === undefined) return { addresses: [ANYWHERE], ranges: none };
+  return first.includes('/')
+    ? { addresses: [ANYWHERE], ranges: service.addresses.filter((address) => address.includes('/')) }
+    : { addresses: service.addresses.filter((address) => !address.includes('/')), ranges: none };
 }
 
-/** Every HTTP service of a port shares one listener; routes tell them apart. What is not HTTP passes through. */
-function http(side: Outbound, port: number, services: readonly MeshService[]): ListenerFields {
-  const name = `0.0.0.0_${port}`;
-  const filters = outboundFilters({
-    grpcWeb: services.some(({ ports }) => ports.some((entry) => entry.port === port && entry.protocol === 'GRPCWeb')),
-    beforeRouter: services.filter(({ resolution }) => resolution === 'DYNAMIC_DNS').map(({ hostname }) => dynamicDnsHttpFilter(hostname)),
-  });
-  return {
-    ...base(name, '0.0.0.0', port),
-    listenerFilters: [httpInspector()],
-    filterChains: [httpChain(side, name, String(port), filters)],
-    defaultFilterChain: passthroughChain(side),
-  };
+/** TLS is told by its server name where there is no address (Istio: IsTCP). */
+function isTcpOrAuto(protocol: Protocol): boolean {
+  return protocol === 'Auto' || !isHttp(protocol);
 }
 
-/** A port without a known protocol has an address of its own, and is HTTP or TCP by its first bytes. */
-function sniffed(side: Outbound, { hostname }: MeshService, address: string, port: number): ListenerFields {
-  const name = `${address}_${port}`;
-  return {
-    ...base(name, address, port),
-    listenerFilters: [httpInspector()],
-    filterChains: [httpChain(side, name, `${hostname}:${port}`, outboundFilters())],
-    defaultFilterChain: {
-      filters: [tcpProxy(outboundCluster(hostname, port), side.telemetry.accessLogs)],
-      transportSocketConnectTimeout: CONNECT_TIMEOUT,
-    },
-  };
+function isIp(address: string): boolean {
+  return /^[\d.]+$/.test(address) || address.includes(':');
 }
 
-function tcp(side: Outbound, service: MeshService, address: string, port: MeshServicePort): ListenerFields {
-  return { ...base(`${address}_${port.port}`, address, port.port), filterChains: [streamChain(side, service, port)] };
-}
-
-function sharedListener(side: Outbound, port: number, filterChains: FilterChainFields[]): ListenerFields {
-  return { ...base(`0.0.0.0_${port}`, '0.0.0.0', port), filterChains, defaultFilterChain: passthroughChain(side) };
-}
-
-/** A chain of bytes to one service. */
-function streamChain(
-  side: Outbound,
-  { hostname, resolution }: MeshService,
-  { port, protocol }: MeshServicePort,
-  filterChainMatch?: NonNullable<FilterChainFields['filterChainMatch']>,
-): FilterChainFields {
-  const cluster = outboundCluster(hostname, port);
-  return {
-    ...(filterChainMatch === undefined ? {} : { filterChainMatch }),
-    filters: [
-      ...(resolution === 'DYNAMIC_DNS' ? [dynamicDnsSniFilter(hostname, port)] : []),
-      ...(protocol === 'Mongo' ? [mongoProxy(cluster)] : []),
-      tcpProxy(cluster, side.telemetry.accessLogs),
-    ],
-    transportSocketConnectTimeout: CONNECT_TIMEOUT,
-  };
-}
-
-/** Counts what passes; its message is not among the generated ones. */
-function mongoProxy(statPrefix: string): NetworkFilterFields {
-  const value = { typeUrl: typeUrlOf('envoy.extensions.filters.network.mongo_proxy.v3.MongoProxy'), value: { stat_prefix: statPrefix } };
-  return { name: 'envoy.filters.network.mongo_proxy', configType: { $case: 'typedConfig', value: packAny(TypedStruct, value) } };
-}
-
-function passthroughChain({ node, push, telemetry }: Outbound): FilterChainFields {
-  const cluster = unknownHostsCluster(push.scopeFor(node));
-  return { name: 'PassthroughFilterChain', filterChainMatch: {}, filters: [tcpProxy(cluster, telemetry.accessLogs)] };
-}
-
+/** Every HTTP service of a port shares one chain; routes tell them apart. What the first one needs beside the usual, all get. */
 function httpChain(
-  { push, telemetry }: Outbound,
+  { side: { push, telemetry }, service }: PortInput,
   name: string,
   routeConfigName: string,
-  httpFilters: HttpFilterFields[],
-): FilterChainFields {
+  protocol: Protocol,
+): ListenerChain {
+  const httpFilters = outboundFilters({
+    grpcWeb: protocol === 'GRPCWeb',
+    beforeRouter: service.resolution === 'DYNAMIC_DNS' ? [dynamicDnsHttpFilter(service.hostname)] : [],
+  });
   const value = connectionManager({
     statPrefix: `outbound_${name};`,
     mesh: push.mesh,
@@ -171,10 +144,64 @@ function httpChain(
     position: 'outbound',
   });
   return {
-    filterChainMatch: { transportProtocol: 'raw_buffer', applicationProtocols: ['http/1.1', 'h2c'] },
+    serverNames: [],
+    ranges: [],
+    sniffsHttp: protocol !== 'HTTP_PROXY',
     filters: [{ name: 'envoy.filters.network.http_connection_manager', configType: { $case: 'typedConfig', value } }],
-    transportSocketConnectTimeout: CONNECT_TIMEOUT,
   };
+}
+
+function listener(side: Outbound, { address, port, chains }: ListenerEntry): ListenerFields {
+  const filterChains: FilterChainFields[] = [];
+  let rest: FilterChainFields | undefined;
+  for (const chain of chains) {
+    const match = matchOf(chain);
+    const fields = {
+      filters: [...chain.filters],
+      transportSocketConnectTimeout: CONNECT_TIMEOUT,
+      ...(chain.metadata === undefined ? {} : { metadata: chain.metadata }),
+    };
+    if (match === undefined) rest = fields;
+    else filterChains.push({ ...fields, filterChainMatch: match });
+  }
+  const inspectors = [
+    ...(chains.some(needsServerName) ? [tlsInspector()] : []),
+    ...(chains.some(({ sniffsHttp }) => sniffsHttp === true) ? [httpInspector()] : []),
+  ];
+  const alone = filterChains.length === 0 && rest !== undefined;
+  return {
+    ...base(`${address}_${port}`, address, port),
+    ...(inspectors.length === 0 ? {} : { listenerFilters: inspectors }),
+    filterChains: alone ? [rest!] : filterChains,
+    ...(alone ? {} : { defaultFilterChain: rest ?? passthroughChain(side) }),
+  };
+}
+
+function needsServerName({ serverNames, filters }: ListenerChain): boolean {
+  return serverNames.length > 0 || filters.some(({ name }) => name?.endsWith('sni_dynamic_forward_proxy') === true);
+}
+
+/** Undefined takes everything. */
+function matchOf({
+  serverNames,
+  ranges,
+  sniffsHttp = false,
+}: ListenerChain): NonNullable<FilterChainFields['filterChainMatch']> | undefined {
+  const names = serverNames.includes('*') ? [] : [...serverNames].sort();
+  if (names.length === 0 && ranges.length === 0 && !sniffsHttp) return undefined;
+  return {
+    ...(names.length === 0 ? {} : { serverNames: names }),
+    ...(sniffsHttp ? { transportProtocol: 'raw_buffer', applicationProtocols: ['http/1.1', 'h2c'] } : {}),
+    prefixRanges: [...ranges].sort().map((range) => {
+      const [addressPrefix = '', length] = range.split('/');
+      return { addressPrefix, prefixLen: length === undefined ? (addressPrefix.includes(':') ? 128 : 32) : Number(length) };
+    }),
+  };
+}
+
+function passthroughChain({ node, push, telemetry }: Outbound): FilterChainFields {
+  const cluster = unknownHostsCluster(push.scopeFor(node));
+  return { name: 'PassthroughFilterChain', filterChainMatch: {}, filters: [tcpProxy(cluster, telemetry.accessLogs)] };
 }
 
 /** Routes by name over the same stream. */
@@ -226,5 +253,12 @@ function httpInspector(): NonNullable<ListenerFields['listenerFilters']>[number]
   return {
     name: 'envoy.filters.listener.http_inspector',
     configType: { $case: 'typedConfig', value: packAny(HttpInspector, HttpInspector.fromPartial({})) },
+  };
+}
+
+function tlsInspector(): NonNullable<ListenerFields['listenerFilters']>[number] {
+  return {
+    name: 'envoy.filters.listener.tls_inspector',
+    configType: { $case: 'typedConfig', value: packAny(TlsInspector, TlsInspector.fromPartial({ initialReadBufferSize: 512 })) },
   };
 }

@@ -1,3 +1,4 @@
+import { STATUS_CODES } from 'node:http';
 import type { CorsPolicy, HeaderOperations, HTTPFaultInjection, HTTPRetry, LoadBalancerSettings } from '@ripstop/istio-api';
 import {
   type Any,
@@ -43,17 +44,18 @@ export function retryPolicy(
   };
 }
 
-/** Numbers in retryOn are status codes: they move to their own list, and `retriable-status-codes` comes last, once. */
+/** Numbers in retryOn are status codes: they move to their own list, and `retriable-status-codes` is put behind the others. */
 function retryConditions(retryOn: string | undefined): { retryOn: string; codes: number[] } {
   const codes: number[] = [];
   const names: string[] = [];
   for (const part of (retryOn === undefined || retryOn === '' ? `${DEFAULT_RETRY_ON},retriable-status-codes` : retryOn).split(',')) {
     const name = part.trim();
-    if (/^\d{3}$/.test(name)) codes.push(Number(name));
+    if (/^\d{3}$/.test(name) && STATUS_CODES[name] !== undefined) codes.push(Number(name));
     else if (name !== '') names.push(name);
   }
-  if (codes.length === 0) return { retryOn: names.join(','), codes };
-  return { retryOn: [...names.filter((name) => name !== 'retriable-status-codes'), 'retriable-status-codes'].join(','), codes };
+  const retryOnNames = names.join(',');
+  if (codes.length === 0 || names.includes('retriable-status-codes')) return { retryOn: retryOnNames, codes };
+  return { retryOn: `${retryOnNames},retriable-status-codes`, codes };
 }
 
 function previousHosts(): NonNullable<RetryFields['retryHostPredicate']>[number] {
@@ -127,7 +129,8 @@ function delayPercentage(delay: NonNullable<HTTPFaultInjection['delay']>): Fract
 export function corsConfig(policy: CorsPolicy): Any {
   const origins = [
     ...(policy.allowOrigins ?? []),
-    ...(policy.allowOrigin ?? []).map((exact) => (exact === '*' ? { regex: '.*' } : { exact })),
+    // Envoy takes a plain `*` for every origin.
+    ...(policy.allowOrigin ?? []).map((exact) => ({ exact })),
   ];
   const maxAge = duration(policy.maxAge);
   const config = CorsFilterPolicy.fromPartial({

@@ -1,15 +1,18 @@
+import type { MeshObject } from '@ripstop/istio-api';
 import { ROUTE_TYPE_URL } from '@ripstop/xds-api';
 import type { ProxyNode } from '../model/proxy-node.ts';
 import { isHttp } from '../push/protocol.ts';
 import type { PushContext } from '../push/push-context.ts';
-import type { MeshService } from '../push/service.ts';
+import { hostMatches, type MeshService } from '../push/service.ts';
 import { labelsKey, viewOf } from '../push/shared.ts';
 import type { OutboundScope } from '../push/sidecar-scope.ts';
+import { governingRules, type VirtualService } from '../push/virtual-services.ts';
 import { buildGatewayRoutes } from './gateway-routes.ts';
-import { defaultRoute, type RouteScope, virtualServiceRoutes } from './http-routes.ts';
+import { defaultRoute, type RouteFields, type RouteScope, virtualServiceRoutes } from './http-routes.ts';
 import { unknownHostsCluster } from './names.ts';
 import { packed, type XdsResource } from './resource.ts';
 import { routeConfiguration, type VirtualHostFields, virtualHost } from './route-configuration.ts';
+import { shortNames } from './short-names.ts';
 import { sourceMetadata, ZERO } from './values.ts';
 
 /** RDS of the named route configurations. */
@@ -31,89 +34,149 @@ function resource(name: string, virtualHosts: readonly VirtualHostFields[]): Xds
 
 /** `80` holds every host of the port and the catch-all; `reviews.default.svc.cluster.local:9080` just that one, for any domain. */
 function virtualHosts(node: ProxyNode, push: PushContext, name: string): VirtualHostFields[] {
-  if (/^\d+$/.test(name)) return portHosts(node, push, Number(name));
   const at = name.lastIndexOf(':');
   const port = Number(name.slice(at + 1));
-  if (at < 1 || !Number.isInteger(port)) return [];
-  const own = portHosts(node, push, port, true).find((host) => host.name === name || host.domains?.includes(name.slice(0, at)));
-  return own === undefined ? [] : [{ ...own, domains: ['*'] }];
+  if (!Number.isInteger(port)) return [];
+  if (at === -1) return [...portHosts(node, push, port), catchAll(push.scopeFor(node))];
+  const own = portHosts(node, push, port).filter(({ domains }) => domains?.some((entry) => entry === name || entry === name.slice(0, at)));
+  return own.length === 1 ? [{ ...own[0]!, domains: ['*'] }] : own;
 }
 
-/** `withAuto`: ports that are sniffed have a route configuration of their own (`<host>:<port>`). */
-function portHosts(node: ProxyNode, push: PushContext, port: number, withAuto = false): VirtualHostFields[] {
-  const scope: RouteScope = { node, push, listenPort: port, gateway: 'mesh' };
-  const { services } = push.scopeFor(node).at(port);
-  const onPort = services.filter(({ ports }) => ports.some((entry) => entry.port === port && isHttp(entry.protocol)));
-  const sniffed = services.filter(({ ports }) => ports.some((entry) => entry.port === port && entry.protocol === 'Auto'));
-  const hosts = (onPort.length > 0 || withAuto ? [...onPort, ...sniffed] : onPort).map((service) => serviceHost(service, scope));
-  hosts.push(...orphanHosts(services, scope, hosts));
-  hosts.sort((a, b) => (a.name! < b.name! ? -1 : 1));
-  return [...hosts, catchAll(push.scopeFor(node))];
-}
-
-function serviceHost(service: MeshService, { node, push, listenPort }: RouteScope): VirtualHostFields {
-  const name = `${service.hostname}:${listenPort}`;
-  return push.shared.get(
-    push.scopeFor(node),
-    `hosts of ${routesView(node, push)}`,
-    name,
-    () => madeHost(service, { node, push, listenPort, gateway: 'mesh' }),
-    service,
-  );
-}
-
-function madeHost(service: MeshService, scope: RouteScope): VirtualHostFields {
-  const { node, push, listenPort } = scope;
-  const virtualService = push.scopeFor(node).at(listenPort).governing('mesh', service.hostname, listenPort);
-  const routes = virtualService === undefined ? [defaultRoute(service, listenPort, scope)] : virtualServiceRoutes(virtualService, scope);
-  return virtualHost(`${service.hostname}:${listenPort}`, domainsOf(service, node.namespace, push.mesh.domain), routes, {
-    ...sourceMetadata(node, virtualService?.source ?? service.object),
-  });
+/** Virtual hosts in the making: the same routes for each of some services and other hosts. */
+interface HostGroup {
+  readonly services: readonly MeshService[];
+  readonly hosts: readonly string[];
+  readonly routes: RouteFields[];
+  readonly source: MeshObject;
 }
 
 /**
- * A VirtualService host that no service of the port has. istiod makes a virtual host of it on port 80 only, and so do we: the
- * exact host answers 503 there instead of passing through.
+ * Every HTTP host of a port, by name (Istio: BuildSidecarOutboundVirtualHosts). `withPorts`: for gRPC, which compares the authority as
+ * it stands.
  */
-function orphanHosts(services: readonly MeshService[], scope: RouteScope, taken: readonly VirtualHostFields[]): VirtualHostFields[] {
-  if (scope.listenPort !== 80) return [];
-  const { node, push } = scope;
-  const names = new Set(taken.map((host) => host.name));
-  const found: VirtualHostFields[] = [];
-  const reach = push.scopeFor(node).at(scope.listenPort);
-  const all = reach.virtualServices;
-  for (const virtualService of all) {
-    if (virtualService.gatewayApi || !virtualService.gateways.includes('mesh')) continue;
-    for (const host of virtualService.hosts) {
-      const name = `${host}:80`;
-      const hasHttp80 = services.some((service) => service.hostname === host && service.ports.some((entry) => entry.port === 80));
-      if (names.has(name) || hasHttp80 || reach.governing('mesh', host, scope.listenPort) !== virtualService) continue;
-      if (host.startsWith('*') && services.some((service) => service.hostname.endsWith(host.slice(1)))) continue;
-      const routes = virtualServiceRoutes(virtualService, scope);
-      if (routes.length === 0) continue;
-      names.add(name);
-      found.push(virtualHost(name, [host], routes, sourceMetadata(node, virtualService.source)));
+export function portHosts(node: ProxyNode, push: PushContext, port: number, withPorts = false): VirtualHostFields[] {
+  const { services, virtualServices } = push.scopeFor(node).at(port);
+  const registry = new Map<string, MeshService>();
+  for (const service of services) if (service.ports.some((entry) => entry.port === port)) registry.set(service.hostname, service);
+  const rules = rulesOf(port, registry, virtualServices);
+  const governing = governingRules(
+    services.map(({ hostname }) => hostname),
+    virtualServices,
+  );
+  const scope: RouteScope = { node, push, listenPort: port, gateway: 'mesh' };
+  const groups = rules.flatMap((rule) => ruleGroup(rule, registry, governing, scope) ?? []);
+  for (const { services: ruled } of groups) for (const { hostname } of ruled) registry.delete(hostname);
+  for (const service of registry.values())
+    if (service.resolution !== 'ALIAS' && carriesHttp(service, port))
+      groups.push({ services: [service], hosts: [], routes: serviceRoutes(service, scope), source: service.object });
+  return named(groups, scope, withPorts).sort((a, b) => (a.name! < b.name! ? -1 : 1));
+}
+
+/** Made once for all routes of a port: a change of one service leaves those of the others. */
+function serviceRoutes(service: MeshService, scope: RouteScope): RouteFields[] {
+  const { node, push, listenPort } = scope;
+  const view = `hosts of ${routesView(node, push)}`;
+  const name = `${service.hostname}:${listenPort}`;
+  return push.shared.get(push.scopeFor(node), view, name, () => [defaultRoute(service, listenPort, scope)], service);
+}
+
+function ruleRoutes(rule: VirtualService, scope: RouteScope): RouteFields[] {
+  const { node, push, listenPort } = scope;
+  const view = `rules of ${routesView(node, push)}`;
+  const name = `${rule.namespace}/${rule.name}:${listenPort}`;
+  return push.shared.get(push.scopeFor(node), view, name, () => virtualServiceRoutes(rule, scope), rule);
+}
+
+/** On ports other than 80, only rules that have a service there. */
+function rulesOf(port: number, registry: ReadonlyMap<string, MeshService>, rules: readonly VirtualService[]): readonly VirtualService[] {
+  const own = rules.filter((rule) => rule.port === undefined || rule.port === port);
+  if (port === 80) return own;
+  const names = [...registry.keys()];
+  return own.filter(({ hosts }) =>
+    hosts.some((host) => registry.has(host) || names.some((name) => hostMatches(host, name) || hostMatches(name, host))),
+  );
+}
+
+function carriesHttp({ ports }: MeshService, port: number): boolean {
+  return ports.some((entry) => entry.port === port && (isHttp(entry.protocol) || entry.protocol === 'Auto'));
+}
+
+/**
+ * The services that a rule governs on this port, and its hosts that are none. Without a service there is a group on port 80 only: an
+ * exact host without a service answers 503 there instead of passing through (Istio: "gross HACK" in route.go).
+ */
+function ruleGroup(
+  rule: VirtualService,
+  registry: ReadonlyMap<string, MeshService>,
+  governing: ReadonlyMap<string, VirtualService>,
+  scope: RouteScope,
+): HostGroup | undefined {
+  const routes = ruleRoutes(rule, scope);
+  if (routes.length === 0) return undefined;
+  const services: MeshService[] = [];
+  const hosts: string[] = [];
+  for (const host of [...rule.hosts].sort((a, b) => Number(a.startsWith('*')) - Number(b.startsWith('*')))) {
+    const exact = registry.get(host);
+    if (!host.startsWith('*') && exact !== undefined) services.push(exact);
+    else if (!host.startsWith('*') || rule.gatewayApi) hosts.push(host);
+    else {
+      const matching = [...registry.values()].filter(({ hostname }) => hostMatches(host, hostname) || hostMatches(hostname, host));
+      if (matching.length === 0) hosts.push(host);
+      services.push(...matching.filter(({ hostname }) => governing.get(hostname) === rule));
     }
+  }
+  // A route of the Gateway API is the service's own namespace's, or of the client's for its own calls.
+  if (rule.gatewayApi && !services.some(({ namespace }) => namespace === rule.namespace || scope.node.namespace === rule.namespace))
+    return undefined;
+  const own = services.filter((service) => carriesHttp(service, scope.listenPort));
+  return own.length > 0 || scope.listenPort === 80 ? { services: own, hosts, routes, source: rule.source } : undefined;
+}
+
+/** Names and domains; what an earlier host has, a later one does not get. */
+function named(groups: readonly HostGroup[], { node, push, listenPort }: RouteScope, withPorts: boolean): VirtualHostFields[] {
+  const { domain } = push.mesh;
+  const known = new Set(groups.flatMap(({ services }) => services.map(({ hostname }) => hostname)));
+  const names = new Set<string>();
+  const domains = new Set<string>();
+  const found: VirtualHostFields[] = [];
+  const withPort = (host: string): string[] => (withPorts ? [host, `${bracketed(host)}:${listenPort}`] : [host]);
+  const add = (host: string, own: readonly DomainName[], { routes, source }: HostGroup): void => {
+    const name = `${bracketed(host)}:${listenPort}`;
+    if (names.has(name)) return;
+    names.add(name);
+    // A short form must not take the place of a host that is really called so.
+    const free = own
+      .flatMap((entry) => (entry.short && known.has(entry.name) ? [] : withPort(entry.name)))
+      .filter((entry) => !domains.has(entry));
+    for (const entry of free) domains.add(entry);
+    if (free.length > 0) found.push(virtualHost(name, free, routes, { ...sourceMetadata(node, source) }));
+  };
+  for (const group of groups) {
+    for (const host of group.hosts) add(host, [{ name: host, short: false }], group);
+    for (const service of group.services) add(service.hostname, domainsOf(service, node.namespace, domain), group);
   }
   return found;
 }
 
-/** Every name that a client of `namespace` may use for a service, in istiod's order. */
-export function domainsOf(service: MeshService, namespace: string, domain: string): string[] {
-  const { hostname, aliases, addresses } = service;
-  const names = [hostname, ...aliases].flatMap((host) => [host, `${host}.`, ...shortNames(host, namespace, domain)]);
-  if (service.headless) return [...names, ...names.map((entry) => `*.${entry}`)];
-  return [...names, ...addresses.filter((address) => !address.includes('/'))];
+interface DomainName {
+  readonly name: string;
+  /** Made of the host name by leaving parts out. */
+  readonly short: boolean;
 }
 
-/** `<name>.<namespace>.svc.<domain>` has short names, also as the host of a ServiceEntry. */
-function shortNames(hostname: string, namespace: string, domain: string): string[] {
-  const suffix = `.svc.${domain}`;
-  if (!hostname.endsWith(suffix)) return [];
-  const short = hostname.slice(0, -suffix.length);
-  const dot = short.lastIndexOf('.');
-  if (dot < 1) return [];
-  return short.slice(dot + 1) === namespace ? [short.slice(0, dot), `${short}.svc`, short] : [short, `${short}.svc`];
+/** Every name that a client of `namespace` may use for a service, in istiod's order. */
+function domainsOf({ hostname, aliases, addresses, headless }: MeshService, namespace: string, domain: string): DomainName[] {
+  const names = [hostname, ...aliases].flatMap((host) => [
+    { name: host, short: false },
+    { name: `${host}.`, short: true },
+    ...shortNames(host, namespace, domain).map((name) => ({ name, short: true })),
+  ]);
+  if (headless) return [...names, ...names.map(({ name }) => ({ name: `*.${name}`, short: false }))];
+  return [...names, ...addresses.filter((address) => !address.includes('/')).map((name) => ({ name, short: false }))];
+}
+
+function bracketed(host: string): string {
+  return host.includes(':') ? `[${host}]` : host;
 }
 
 /** What nobody owns: passed through, or 502 with outboundTrafficPolicy REGISTRY_ONLY. */

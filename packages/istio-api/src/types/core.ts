@@ -26,6 +26,7 @@ export interface PodSpec {
 export interface PodStatus {
   readonly podIP?: string;
   readonly phase?: string;
+  readonly conditions?: readonly { readonly type?: string; readonly status?: string }[];
 }
 /** `rest` of an EndpointSlice. */
 export interface EndpointSliceBody {

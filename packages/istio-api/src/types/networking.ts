@@ -111,12 +111,19 @@ export interface HTTPRoute {
 /** What connections, not requests, are matched on. */
 export interface L4Match {
   readonly sniHosts?: readonly string[];
+  readonly destinationSubnets?: readonly string[];
   readonly port?: number;
+  readonly sourceLabels?: Readonly<Record<string, string>>;
+  readonly sourceNamespace?: string;
   readonly gateways?: readonly string[];
 }
 export interface L4Route {
   readonly match?: readonly L4Match[];
-  readonly route?: readonly { readonly destination: Destination; readonly weight?: number }[];
+  readonly route?: readonly RouteDestination[];
+}
+export interface RouteDestination {
+  readonly destination: Destination;
+  readonly weight?: number;
 }
 export type TLSRoute = L4Route;
 export type TCPRoute = L4Route;

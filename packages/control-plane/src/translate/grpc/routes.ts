@@ -1,12 +1,11 @@
 import { ROUTE_TYPE_URL, RouteConfiguration } from '@ripstop/xds-api';
 import type { ProxyNode } from '../../model/proxy-node.ts';
 import type { PushContext } from '../../push/push-context.ts';
-import type { MeshService } from '../../push/service.ts';
-import { defaultRoute, type RouteFields, type RouteScope, virtualServiceRoutes } from '../http-routes.ts';
-import { outboundCluster } from '../names.ts';
+import { hostMatches } from '../../push/service.ts';
+import type { RouteFields } from '../http-routes.ts';
 import type { XdsResource } from '../resource.ts';
-import { type VirtualHostFields, virtualHost } from '../route-configuration.ts';
-import { domainsOf } from '../routes.ts';
+import type { VirtualHostFields } from '../route-configuration.ts';
+import { portHosts } from '../routes.ts';
 import { grpcClientOf } from './client.ts';
 import { parseOutbound } from './names.ts';
 import { noNotes, type TakeNote } from './notes.ts';
@@ -16,42 +15,31 @@ import { plainRoutes } from './plain-routes.ts';
 export function grpcRoutes(node: ProxyNode, push: PushContext, names: readonly string[], note: TakeNote = noNotes): XdsResource[] {
   return names.map((name) => {
     const parsed = parseOutbound(name);
-    const service =
-      parsed === undefined || parsed.subset !== ''
-        ? undefined
-        : push
-            .scopeFor(node)
-            .at(parsed.port)
-            .services.find(({ hostname, ports }) => hostname === parsed.host && ports.some(({ port }) => port === parsed.port));
-    const virtualHosts = service === undefined ? [] : [serviceHost(service, node, push, parsed!.port, (text) => note(name, text))];
+    const found = parsed === undefined ? [] : portHosts(node, push, parsed.port, true).filter((host) => answersTo(host, parsed));
+    const virtualHosts = found.map((host) => ({ ...host, routes: routesOf(host, name, node, note) }));
     return { typeUrl: ROUTE_TYPE_URL, name, message: RouteConfiguration.fromPartial({ name, virtualHosts }) };
   });
 }
 
-function serviceHost(
-  service: MeshService,
-  node: ProxyNode,
-  push: PushContext,
-  port: number,
-  note: (text: string) => void,
-): VirtualHostFields {
-  const scope: RouteScope = { node, push, listenPort: port, gateway: 'mesh' };
-  const rule = push.scopeFor(node).at(port).governing('mesh', service.hostname, port);
-  const routes = rule === undefined ? [defaultRoute(service, port, scope)] : virtualServiceRoutes(rule, scope).map(withStreamDuration);
-  // gRPC compares the whole authority: it has no ignore_port_in_host_matching.
-  const domains = domainsOf(service, node.namespace, push.mesh.domain).flatMap((name) => [name, `${bracketed(name)}:${port}`]);
-  const own = outboundCluster(service.hostname, port);
-  return virtualHost(`${service.hostname}:${port}`, domains, grpcClientOf(node).known ? plainRoutes(routes, own, note) : routes);
+/** A wildcard domain answers to every host under it. */
+function answersTo({ domains }: VirtualHostFields, { host, port }: { readonly host: string; readonly port: number }): boolean {
+  return (domains ?? []).some((domain) => {
+    const at = /:\d+$/.exec(domain)?.index ?? domain.length;
+    const name = domain.slice(0, at);
+    return (at === domain.length || domain.slice(at + 1) === String(port)) && (hostMatches(name, host) || hostMatches(host, name));
+  });
+}
+
+function routesOf({ routes = [] }: VirtualHostFields, name: string, node: ProxyNode, note: TakeNote): RouteFields[] {
+  const timed = routes.map(withStreamDuration);
+  return grpcClientOf(node).known ? plainRoutes(timed, name, (text) => note(name, text)) : timed;
 }
 
 /** The timeout of a VirtualService in the field that gRPC reads. */
 function withStreamDuration(route: RouteFields): RouteFields {
-  if (route.action?.$case !== 'route') return route;
+  // istiod leaves the default route of a service as it is.
+  if (route.action?.$case !== 'route' || route.metadata?.filterMetadata?.istio === undefined) return route;
   const { maxGrpcTimeout: _, ...action } = route.action.value ?? {};
   const { timeout } = action;
   return { ...route, action: { $case: 'route', value: { ...action, maxStreamDuration: { maxStreamDuration: timeout } } } };
-}
-
-function bracketed(name: string): string {
-  return name.includes(':') ? `[${name}]` : name;
 }

@@ -69,7 +69,7 @@ export const TRUST_DOMAIN: Attribute = principal(false, (value) =>
   ),
 );
 export const IP_BLOCK: Attribute = principal(false, (value) => ({ identifier: { $case: 'directRemoteIp', value: cidr(value) } }));
-export const REMOTE_IP_BLOCK: Attribute = principal(true, (value) => ({ identifier: { $case: 'remoteIp', value: cidr(value) } }));
+export const REMOTE_IP_BLOCK: Attribute = principal(false, (value) => ({ identifier: { $case: 'remoteIp', value: cidr(value) } }));
 export const REQUEST_PRINCIPAL: Attribute = principal(true, requestPrincipal);
 export const AUDIENCES: Attribute = { on: 'principal-list', http: true, matchAll: (values) => claim(['aud'], claimListOrString(values)) };
 export const PRESENTER: Attribute = { on: 'principal-list', http: true, matchAll: (values) => claim(['azp'], claimListOrString(values)) };

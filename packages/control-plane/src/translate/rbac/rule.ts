@@ -133,7 +133,8 @@ function principalOf(clauses: readonly Clause[], options: RuleOptions): Principa
  * it matches, and the others are added by name (Istio: trustdomain.Bundle).
  */
 function withAliases(principal: string, trustDomains: readonly string[]): string[] {
-  if (trustDomains.length === 0 || principal === '*' || !principal.includes('/')) return [principal];
+  // Only a whole identity has a trust domain: `td/ns/a/*` stands for itself.
+  if (trustDomains.length === 0 || principal.split('/').length !== 5) return [principal];
   const slash = principal.indexOf('/');
   const domain = principal.slice(0, slash);
   const rest = principal.slice(slash);

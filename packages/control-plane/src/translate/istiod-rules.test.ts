@@ -1,0 +1,213 @@
+import {
+  type Cluster,
+  ClusterHttpProtocolOptions,
+  type ClusterLoadAssignment,
+  Cluster_DiscoveryType as DiscoveryType,
+  type Listener,
+  type RouteConfiguration,
+  unpackAny,
+} from '@ripstop/xds-api';
+import { describe, expect, it } from 'vitest';
+import type { ProxyNode } from '../model/proxy-node.ts';
+import { proxyNodeOf } from '../model/proxy-node-of.ts';
+import { pushOf, service, sidecar } from '../testing/mesh.ts';
+import { resourcesOfNode } from './node-resources.ts';
+
+/* Rules that random meshes told apart from istiod's (test/interop/istiod-meshes.test.ts), each by the smallest mesh that shows it. */
+
+const NETWORKING = 'apiVersion: networking.istio.io/v1';
+const doc = (kind: string, name: string, spec: string, namespace = 'default', group = NETWORKING): string =>
+  `---\n${group}\nkind: ${kind}\nmetadata: { name: ${name}, namespace: ${namespace} }\nspec: ${spec}\n`;
+const security = (kind: string, name: string, spec: string): string => doc(kind, name, spec, 'default', 'apiVersion: security.istio.io/v1');
+const core = (kind: string, name: string, spec: string): string => doc(kind, name, spec, 'default', 'apiVersion: v1');
+
+const ROUTER = proxyNodeOf({
+  id: 'router~10.0.0.2~gw.istio-system~istio-system.svc.cluster.local',
+  metadata: { NAMESPACE: 'istio-system', LABELS: { istio: 'ingressgateway' }, INSTANCE_IPS: '10.0.0.2' },
+  locality: { region: '', zone: '', subZone: '' },
+});
+
+function of(yaml: string, node: ProxyNode = sidecar()) {
+  const { clusters, endpoints, listeners, routes } = resourcesOfNode(node, pushOf(yaml));
+  const named = <T>(list: readonly { readonly name: string; readonly message: unknown }[], name: string): T | undefined =>
+    list.find((resource) => resource.name === name)?.message as T | undefined;
+  return {
+    cluster: (name: string) => named<Cluster>(clusters, name),
+    endpoints: (name: string) => named<ClusterLoadAssignment>(endpoints, name),
+    listener: (name: string) => named<Listener>(listeners, name),
+    routes: (name: string) => named<RouteConfiguration>(routes, name),
+    clusterNames: clusters.map(({ name }) => name),
+  };
+}
+
+const entry = (name: string, spec: string): string => doc('ServiceEntry', name, spec);
+
+describe('clusters', () => {
+  it('of ServiceEntries with one host hold the ports of all', () => {
+    const { clusterNames } = of(
+      entry('a', '{ hosts: [db.example], ports: [{ number: 80, name: http, protocol: HTTP }], resolution: STATIC }') +
+        entry('b', '{ hosts: [db.example], ports: [{ number: 81, name: http, protocol: HTTP }], resolution: STATIC }'),
+    );
+    expect(clusterNames).toEqual(expect.arrayContaining(['outbound|80||db.example', 'outbound|81||db.example']));
+  });
+
+  it('of DNS subsets without a host to look up are left out', () => {
+    const { clusterNames } = of(
+      entry('a', '{ hosts: [db.example], ports: [{ number: 80, name: http, protocol: HTTP }], resolution: DNS }') +
+        doc('DestinationRule', 'a', '{ host: db.example, subsets: [{ name: v1, labels: { version: v1 } }] }'),
+    );
+    expect(clusterNames).toContain('outbound|80||db.example');
+    expect(clusterNames).not.toContain('outbound|80|v1|db.example');
+  });
+
+  it('of a headless service have endpoints at a gateway, which has no address that a caller meant', () => {
+    const yaml = core('Service', 'db', '{ clusterIP: None, selector: { app: db }, ports: [{ name: http, port: 80 }] }');
+    const typeAt = (node: ProxyNode): unknown => of(yaml, node).cluster('outbound|80||db.default.svc.cluster.local')?.clusterDiscoveryType;
+    expect(typeAt(ROUTER)).toEqual({ $case: 'type', value: DiscoveryType.EDS });
+    expect(typeAt(sidecar())).toEqual({ $case: 'type', value: DiscoveryType.ORIGINAL_DST });
+  });
+
+  it('try no mTLS where the namespace of the service forbids it', () => {
+    const forbidden = security('PeerAuthentication', 'default', '{ mtls: { mode: DISABLE } }');
+    const name = 'outbound|80||web.default.svc.cluster.local';
+    expect(of(service('web')).cluster(name)?.transportSocketMatches).toHaveLength(2);
+    expect(of(service('web') + forbidden).cluster(name)?.transportSocketMatches).toEqual([]);
+  });
+
+  it("take a port's policy of a subset as it stands, without what the rule says", () => {
+    const { cluster } = of(
+      service('web') +
+        doc(
+          'DestinationRule',
+          'web',
+          '{ host: web, trafficPolicy: { outlierDetection: { consecutive5xxErrors: 3 } }, subsets: [{ name: v1, labels: { version: v1 }, trafficPolicy: { portLevelSettings: [{ port: { number: 80 }, loadBalancer: { simple: RANDOM } }] } }] }',
+        ),
+    );
+    expect(cluster('outbound|80|v1|web.default.svc.cluster.local')?.outlierDetection).toBeUndefined();
+    expect(cluster('outbound|80||web.default.svc.cluster.local')?.outlierDetection).toBeDefined();
+  });
+
+  it('verify the name of a request only where the rule names none', () => {
+    const optionsWith = (tls: string) => {
+      const yaml =
+        entry('a', '{ hosts: [a.example], ports: [{ number: 443, name: http, protocol: HTTP }], resolution: DNS }') +
+        doc('DestinationRule', 'a', `{ host: a.example, trafficPolicy: { tls: ${tls} } }`);
+      const options = of(yaml).cluster('outbound|443||a.example')?.typedExtensionProtocolOptions ?? {};
+      const [message] = Object.values(options);
+      return message === undefined ? undefined : unpackAny(ClusterHttpProtocolOptions, message).upstreamHttpProtocolOptions;
+    };
+    expect(optionsWith('{ mode: SIMPLE }')).toMatchObject({ autoSni: true, autoSanValidation: true });
+    expect(optionsWith('{ mode: SIMPLE, subjectAltNames: [b.example] }')).toMatchObject({ autoSni: true, autoSanValidation: false });
+    expect(optionsWith('{ mode: SIMPLE, sni: b.example }')).toBeUndefined();
+  });
+});
+
+describe('endpoints', () => {
+  it('of a ServiceEntry outside the mesh are marked as well; whether clients try is up to the cluster', () => {
+    const { endpoints } = of(
+      entry(
+        'a',
+        '{ hosts: [a.example], ports: [{ number: 80, name: http, protocol: HTTP }], resolution: STATIC, endpoints: [{ address: 10.1.0.1, serviceAccount: vm, weight: 0 }] }',
+      ),
+    );
+    const [only] = endpoints('outbound|80||a.example')?.endpoints[0]?.lbEndpoints ?? [];
+    expect(only?.metadata?.filterMetadata['envoy.transport_socket_match']).toEqual({ tlsMode: 'istio' });
+    expect(only?.loadBalancingWeight).toBe(1);
+  });
+});
+
+describe('routes', () => {
+  const routesOf = (spec: string) => of(service('web') + doc('VirtualService', 'web', spec)).routes('80')?.virtualHosts[0]?.routes ?? [];
+
+  it('of a match with a name and a route without one begin with the dot', () => {
+    const [route] = routesOf(
+      '{ hosts: [web], http: [{ match: [{ name: first, uri: { prefix: /a } }], route: [{ destination: { host: web } }] }] }',
+    );
+    expect(route?.name).toBe('.first');
+  });
+
+  it('of a match that names gateways do not ask who the client is', () => {
+    const [route] = routesOf(
+      '{ hosts: [web], http: [{ match: [{ gateways: [mesh], sourceNamespace: other }], route: [{ destination: { host: web } }] }] }',
+    );
+    expect(route).toBeDefined();
+  });
+
+  it('redirect without the port that the scheme implies', () => {
+    const [route] = routesOf('{ hosts: [web], http: [{ redirect: { scheme: https, port: 443 } }] }');
+    expect(route?.action).toMatchObject({ $case: 'redirect', value: { portRedirect: 0 } });
+  });
+
+  it('rewrite the authority as the rewrite says, before the header', () => {
+    const [route] = routesOf(
+      '{ hosts: [web], http: [{ route: [{ destination: { host: web } }], rewrite: { authority: a.example }, headers: { request: { set: { ":authority": b.example } } } }] }',
+    );
+    expect(route?.action).toMatchObject({ value: { hostRewriteSpecifier: { value: 'a.example' } } });
+  });
+
+  it('to an ExternalName Service lead to the host that it stands for', () => {
+    const { routes } = of(
+      service('web') +
+        core('Service', 'alias', '{ type: ExternalName, externalName: web.default.svc.cluster.local, ports: [{ name: http, port: 80 }] }') +
+        doc('VirtualService', 'web', '{ hosts: [web], http: [{ route: [{ destination: { host: alias } }] }] }'),
+    );
+    expect(routes('80')?.virtualHosts[0]?.routes[0]?.action).toMatchObject({
+      value: { clusterSpecifier: { value: 'outbound|80||web.default.svc.cluster.local' } },
+    });
+  });
+
+  it('of a gateway put what takes everything last, whichever VirtualService it comes from', () => {
+    const rule = (name: string, match: string): string =>
+      doc(
+        'VirtualService',
+        name,
+        `{ hosts: [a.example], gateways: [istio-system/gw], http: [{ ${match} route: [{ destination: { host: ${name} } }] }] }`,
+      );
+    const { routes } = of(
+      doc(
+        'Gateway',
+        'gw',
+        '{ selector: { istio: ingressgateway }, servers: [{ port: { number: 80, name: http, protocol: HTTP }, hosts: ["*"] }] }',
+        'istio-system',
+      ) +
+        rule('a', '') +
+        rule('b', 'match: [{ uri: { prefix: /b } }],'),
+      ROUTER,
+    );
+    expect(routes('http.80')?.virtualHosts[0]?.routes.map(({ match }) => match?.pathSpecifier?.value)).toEqual(['/b', '/']);
+  });
+});
+
+describe('listeners', () => {
+  it('carry bytes as the tcp routes of a VirtualService say', () => {
+    const { listener } = of(
+      core('Service', 'db', '{ clusterIP: 10.96.0.9, ports: [{ name: tcp, port: 6000 }] }') +
+        doc('VirtualService', 'db', '{ hosts: [db], tcp: [{ route: [{ destination: { host: other, port: { number: 7000 } } }] }] }'),
+    );
+    expect(JSON.stringify(listener('10.96.0.9_6000')?.filterChains[0]?.metadata)).toContain('virtual-service/db');
+  });
+
+  it('of a port with HTTP and TLS services tell both by the first bytes', () => {
+    const { listener } = of(
+      entry('a', '{ hosts: [a.example], ports: [{ number: 443, name: tls, protocol: TLS }], resolution: DNS }') +
+        entry('b', '{ hosts: [b.example], ports: [{ number: 443, name: http, protocol: HTTP }], resolution: DNS }'),
+    );
+    expect(
+      listener('0.0.0.0_443')?.filterChains.map(({ filterChainMatch: match }) => match?.serverNames[0] ?? match?.applicationProtocols[0]),
+    ).toEqual(['a.example', 'http/1.1']);
+  });
+
+  it('of a server have a mode of its own for a port that only the policy names', () => {
+    const { listener } = of(
+      service('web') +
+        security(
+          'PeerAuthentication',
+          'web',
+          '{ selector: { matchLabels: { app: web } }, mtls: { mode: STRICT }, portLevelMtls: { "9999": { mode: DISABLE } } }',
+        ),
+      sidecar('web-1', 'default', { LABELS: { app: 'web' } }),
+    );
+    const own = listener('virtualInbound')?.filterChains.filter(({ filterChainMatch: match }) => match?.destinationPort === 9999) ?? [];
+    expect(own.map(({ filterChainMatch: match }) => match?.transportProtocol)).toEqual(['raw_buffer', 'raw_buffer']);
+  });
+});

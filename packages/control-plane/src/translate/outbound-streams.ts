@@ -1,0 +1,160 @@
+import type { L4Match, RouteDestination } from '@ripstop/istio-api';
+import { packAny, TypedStruct, typeUrlOf } from '@ripstop/xds-api';
+import type { ProxyNode } from '../model/proxy-node.ts';
+import type { MergedDestinationRule } from '../push/destination-rules.ts';
+import { isTls } from '../push/protocol.ts';
+import type { PushContext } from '../push/push-context.ts';
+import { hostMatches, type MeshService, type MeshServicePort, resolveHost, selects } from '../push/service.ts';
+import type { VirtualService } from '../push/virtual-services.ts';
+import type { AccessLogFields } from './access-logs.ts';
+import { dynamicDnsSniFilter } from './dynamic-dns.ts';
+import { clusterOf } from './http-routes.ts';
+import { outboundCluster } from './names.ts';
+import type { ListenerChain } from './outbound-entries.ts';
+import { shortNames } from './short-names.ts';
+import { type ConnectionLimits, type NetworkFilterFields, tcpProxy } from './tcp-proxy.ts';
+import { configPath } from './values.ts';
+
+/** A service port that is not HTTP, as one listener carries it. */
+export interface StreamInput {
+  readonly node: ProxyNode;
+  readonly push: PushContext;
+  readonly accessLogs: readonly AccessLogFields[];
+  readonly service: MeshService;
+  readonly port: MeshServicePort;
+  /** Where the listener is bound. */
+  readonly address: string;
+  /** Address ranges that the service is known by. */
+  readonly ranges: readonly string[];
+  /** Rules of the listener, in order of precedence. */
+  readonly rules: readonly VirtualService[];
+}
+
+const ANYWHERE = '0.0.0.0';
+
+/** Chains of bytes: as a VirtualService's tls or tcp routes say, else to the service. */
+export function streamChains(input: StreamInput): ListenerChain[] {
+  const rules = input.rules.filter(({ hosts }) =>
+    hosts.some((host) => hostMatches(host, input.service.hostname) || hostMatches(input.service.hostname, host)),
+  );
+  return isTls(input.port.protocol) ? tlsChains(input, rules) : tcpChains(input, rules);
+}
+
+/** Istio: buildSidecarOutboundTLSFilterChainOpts. Of two matches with the same names the first counts. */
+function tlsChains(input: StreamInput, rules: readonly VirtualService[]): ListenerChain[] {
+  const { service, port, address, ranges } = input;
+  const handled = new Set<string>();
+  const chains: ListenerChain[] = [];
+  for (const rule of rules) {
+    for (const { match = [], route = [] } of rule.object.spec.tls ?? []) {
+      for (const entry of route.length === 0 ? [] : match) {
+        const key = `${(entry.sniHosts ?? []).join(',')}|${(entry.destinationSubnets ?? []).join(',')}`;
+        if (!applies(entry, input, rule) || handled.has(key)) continue;
+        handled.add(key);
+        const serverNames = entry.sniHosts ?? [];
+        const own = entry.destinationSubnets ?? [];
+        chains.push({ ...ruledChain(input, rule, route), serverNames, ranges: own.length > 0 ? own : ranges });
+      }
+    }
+  }
+  if (chains.length > 0) return chains;
+  // Without an address of its own the service is told by the name in the handshake.
+  const byName = ranges.length > 0 || (service.addresses.length === 0 && address === ANYWHERE) || service.resolution === 'DYNAMIC_DNS';
+  const names = [service.hostname, ...service.aliases.flatMap((alias) => [alias, ...aliasNames(alias, input)])];
+  return [{ ranges, serverNames: byName ? names : [], filters: ownFilters(input, port) }];
+}
+
+function aliasNames(alias: string, { node, push }: StreamInput): string[] {
+  return [`${alias}.`, ...shortNames(alias, node.namespace, push.mesh.domain)];
+}
+
+/** Istio: buildSidecarOutboundTCPFilterChainOpts. The first route that takes every address ends it. */
+function tcpChains(input: StreamInput, rules: readonly VirtualService[]): ListenerChain[] {
+  const { ranges } = input;
+  const chains: ListenerChain[] = [];
+  for (const rule of rules) {
+    for (const { match = [], route = [] } of rule.object.spec.tcp ?? []) {
+      if (route.length === 0) continue;
+      const fitting = match.filter((entry) => applies(entry, input, rule));
+      const subnets = fitting.flatMap(({ destinationSubnets = [] }) => destinationSubnets);
+      if (match.length === 0 || fitting.some(({ destinationSubnets = [] }) => destinationSubnets.length === 0))
+        return [...chains, { ...ruledChain(input, rule, route), ranges, serverNames: [] }];
+      if (subnets.length === 0) continue;
+      chains.push({ ranges: subnets, serverNames: [], filters: ruledFilters(input, rule, route) });
+      if (sameSet(subnets, ranges)) return chains;
+    }
+  }
+  return [...chains, { ranges, serverNames: [], filters: ownFilters(input, input.port) }];
+}
+
+function sameSet(a: readonly string[], b: readonly string[]): boolean {
+  return [...a].sort().join() === [...b].sort().join();
+}
+
+/** The conditions that are decided here, once, and not per connection. */
+function applies(match: L4Match, { node, port }: StreamInput, { namespace }: VirtualService): boolean {
+  const { gateways = [], sourceLabels, sourceNamespace = '' } = match;
+  if (gateways.length > 0 && !gateways.includes('mesh')) return false;
+  if ((match.port ?? port.port) !== port.port || !selects(sourceLabels, node.labels)) return false;
+  return namespace !== '' && (sourceNamespace === '' || sourceNamespace === node.namespace);
+}
+
+function ruledChain(
+  input: StreamInput,
+  rule: VirtualService,
+  route: readonly RouteDestination[],
+): Pick<ListenerChain, 'filters' | 'metadata'> {
+  return { filters: ruledFilters(input, rule, route), metadata: { filterMetadata: { istio: { config: configPath(rule.object) } } } };
+}
+
+function ruledFilters(input: StreamInput, rule: VirtualService, route: readonly RouteDestination[]): NetworkFilterFields[] {
+  const { node, push, port } = input;
+  const targets = route.map(({ destination, weight = 0 }) => {
+    const host = resolveHost(destination.host, rule.namespace, push.mesh.domain);
+    return { host, weight, subset: destination.subset, cluster: streamCluster({ ...destination, host }, input) };
+  });
+  const [first] = targets;
+  if (first === undefined) return [];
+  const service = push.scopeFor(node).byHost.get(first.host);
+  const governing = service === undefined ? undefined : push.destinationRules.find(service.hostname, service.namespace, node.namespace);
+  const limits = limitsOf(governing, targets.length === 1 ? first.subset : undefined);
+  if (targets.length === 1) return stacked(port, first.cluster, tcpProxy(first.cluster, input.accessLogs, { limits }));
+  const statPrefix = `${rule.name}.${rule.namespace}`;
+  const weighted = targets.filter(({ weight }) => weight > 0).map(({ cluster, weight }) => ({ name: cluster, weight }));
+  return stacked(port, statPrefix, tcpProxy(weighted, input.accessLogs, { statPrefix, limits }));
+}
+
+/** Without a port: the service's only one, else the listener's. */
+function streamCluster(destination: RouteDestination['destination'], { node, push, port }: StreamInput): string {
+  return clusterOf(destination, { node, push, listenPort: port.port, gateway: '' });
+}
+
+function ownFilters({ node, push, service, accessLogs }: StreamInput, port: MeshServicePort): NetworkFilterFields[] {
+  // A Sidecar's port that the service does not have means its only one.
+  const number = service.ports.length === 1 ? service.ports[0]!.port : port.port;
+  const cluster = outboundCluster(service.hostname, number);
+  const rule = push.destinationRules.find(service.hostname, service.namespace, node.namespace);
+  const filters = stacked(port, cluster, tcpProxy(cluster, accessLogs, { limits: limitsOf(rule, undefined) }));
+  return service.resolution === 'DYNAMIC_DNS' ? [dynamicDnsSniFilter(service.hostname, port.port), ...filters] : filters;
+}
+
+/** What a rule says about connections as such: its general policy counts, not that of a port. */
+function limitsOf(rule: MergedDestinationRule | undefined, subsetName: string | undefined): ConnectionLimits {
+  const { connectionPool, loadBalancer } = rule?.trafficPolicy ?? {};
+  const subset = rule?.subsets.find(({ name }) => name === subsetName)?.trafficPolicy?.loadBalancer;
+  return {
+    idleTimeout: connectionPool?.tcp?.idleTimeout,
+    maxConnectionDuration: connectionPool?.tcp?.maxConnectionDuration,
+    hashesSource: (subset ?? loadBalancer)?.consistentHash?.useSourceIp === true,
+  };
+}
+
+function stacked({ protocol }: MeshServicePort, statPrefix: string, proxy: NetworkFilterFields): NetworkFilterFields[] {
+  return protocol === 'Mongo' ? [mongoProxy(statPrefix), proxy] : [proxy];
+}
+
+/** Counts what passes; its message is not among the generated ones. */
+function mongoProxy(statPrefix: string): NetworkFilterFields {
+  const value = { typeUrl: typeUrlOf('envoy.extensions.filters.network.mongo_proxy.v3.MongoProxy'), value: { stat_prefix: statPrefix } };
+  return { name: 'envoy.filters.network.mongo_proxy', configType: { $case: 'typedConfig', value: packAny(TypedStruct, value) } };
+}
