@@ -29,7 +29,8 @@ function removal(name: string): string {
   return name;
 }
 
-function checkModifiable(name: string): void {
+/** Throws for headers without which a request would be none. */
+export function checkModifiable(name: string): void {
   if (name.startsWith(':') || name.toLowerCase() === 'host')
     throw new Error(`header ${name} may be neither added nor removed; a host rewrite changes the host`);
 }

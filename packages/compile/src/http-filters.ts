@@ -5,13 +5,12 @@ import {
   isAny,
   FilterConfig as RouteFilterConfig,
   Router,
-  TypedStruct,
   typeName,
   typeUrlOf,
   unpackAny,
-  XdsTypedStruct,
 } from '@ripstop/xds-api';
 import type { AnyFilterFactory } from './filters/decoded-filter.ts';
+import { unwrapTypedConfig } from './typed-config.ts';
 
 /** typed_per_filter_config of a route, its virtual host and its table, least specific first. */
 export type FilterOverrides = readonly { readonly [filter: string]: Any }[];
@@ -103,31 +102,30 @@ function appsFrom(places: readonly Place[], start: number): number {
   return count;
 }
 
-/** The type behind an Any, looking through TypedStruct, which names the type inside. */
-function innerType(any: Any): string {
-  const name = typeName(any.typeUrl);
-  if (name === TypedStruct.$type) return TypedStruct.decode(any.value).typeUrl;
-  return name === XdsTypedStruct.$type ? XdsTypedStruct.decode(any.value).typeUrl : any.typeUrl;
+function decodeFilter(message: HttpFilter, registry: ReadonlyMap<string, AnyFilterFactory>, direction: Direction): DecodedFilter[] {
+  const { name, configType, isOptional, disabled } = message;
+  if (configType?.$case !== 'typedConfig') {
+    if (isOptional || name === ROUTER) return [];
+    // What it would do is not known, so it is not left out.
+    const why = configType === undefined ? 'has no configuration' : 'is to be discovered (ECDS), which is not supported';
+    throw new Error(`http filter ${name} ${why}`);
+  }
+  try {
+    const { typeUrl, body } = unwrapTypedConfig(configType.value);
+    if (typeName(typeUrl) === Router.$type) return [];
+    const factory = registry.get(typeUrlOf(typeName(typeUrl)));
+    if (factory === undefined) {
+      if (isOptional) return [];
+      // It may be an authorization that we do not know: nothing unknown is skipped.
+      throw new Error(`(${typeName(typeUrl)}) is not supported and not optional`);
+    }
+    return factory.directions.includes(direction) ? [{ name, factory, config: factory.decode(body), disabled }] : [];
+  } catch (error) {
+    throw new Error(`http filter ${name}: ${error instanceof Error ? error.message : error}`);
+  }
 }
 
-function decodeFilter(message: HttpFilter, registry: ReadonlyMap<string, AnyFilterFactory>, direction: Direction): DecodedFilter[] {
-  const any = message.configType?.$case === 'typedConfig' ? message.configType.value : undefined;
-  if (any === undefined) return [];
-  const type = innerType(any);
-  if (typeName(type) === Router.$type) return [];
-  const factory = registry.get(typeUrlOf(typeName(type)));
-  if (factory === undefined) {
-    if (message.isOptional) return [];
-    // It may be an authorization that we do not know: nothing unknown is skipped.
-    throw new Error(`http filter ${message.name} (${typeName(type)}) is not supported and not optional`);
-  }
-  if (!factory.directions.includes(direction)) return [];
-  try {
-    return [{ name: message.name, factory, config: factory.decode(any.value), disabled: message.disabled }];
-  } catch (error) {
-    throw new Error(`http filter ${message.name}: ${error instanceof Error ? error.message : error}`);
-  }
-}
+const ROUTER = 'envoy.filters.http.router';
 
 /** Least specific first. What is disabled by the most specific one that says so is off, whatever stands behind it. */
 function overridesOf(overrides: FilterOverrides, name: string): readonly Any[] | 'disabled' {
@@ -146,7 +144,8 @@ function overridesOf(overrides: FilterOverrides, name: string): readonly Any[] |
 
 function decodeOverride(factory: AnyFilterFactory, any: Any, name: string): unknown {
   const expected = factory.overrideTypeUrl ?? factory.typeUrl;
-  if (typeName(any.typeUrl) !== typeName(expected))
-    throw new Error(`per-route configuration of ${name}: expected ${typeName(expected)}, got ${typeName(any.typeUrl)}`);
-  return (factory.decodeOverride ?? factory.decode).call(factory, any.value);
+  const { typeUrl, body } = unwrapTypedConfig(any);
+  if (typeName(typeUrl) !== typeName(expected))
+    throw new Error(`per-route configuration of ${name}: expected ${typeName(expected)}, got ${typeName(typeUrl)}`);
+  return (factory.decodeOverride ?? factory.decode).call(factory, body);
 }

@@ -1,7 +1,8 @@
-/** One field of an encoded message; `bytes` of messages and strings only. */
+/** One field of an encoded message: `bytes` of messages and strings, `value` of numbers. */
 interface RawField {
   readonly number: number;
   readonly bytes: Uint8Array | undefined;
+  readonly value: number;
 }
 
 /** Lengths of fixed-width wire types. */
@@ -25,15 +26,15 @@ export function rawFields(body: Uint8Array): RawField[] {
     const [number, wireType] = [Math.floor(tag / 8), tag % 8];
     if (wireType === 2) {
       const length = varint();
-      fields.push({ number, bytes: body.subarray(at, at + length) });
+      fields.push({ number, bytes: body.subarray(at, at + length), value: 0 });
       at += length;
       continue;
     }
-    fields.push({ number, bytes: undefined });
     const width = FIXED[wireType];
-    if (wireType === 0) varint();
-    else if (width === undefined) throw new Error(`wire type ${wireType} is not supported`);
-    else at += width;
+    fields.push({ number, bytes: undefined, value: wireType === 0 ? varint() : 0 });
+    if (wireType === 0) continue;
+    if (width === undefined) throw new Error(`wire type ${wireType} is not supported`);
+    at += width;
   }
   return fields;
 }

@@ -1,11 +1,14 @@
+import { buffer } from './filters/buffer.ts';
 import { cors } from './filters/cors.ts';
 import { type AnyFilterFactory, erase } from './filters/decoded-filter.ts';
 import { extAuthz } from './filters/ext-authz/ext-authz.ts';
 import { fault } from './filters/fault.ts';
+import { headerMutation } from './filters/header-mutation.ts';
 import { localRateLimit } from './filters/local-rate-limit.ts';
 import { rateLimit } from './filters/rate-limit.ts';
 import { type RbacSettings, rbacFilter } from './filters/rbac.ts';
 import { skippedFilters } from './filters/skipped.ts';
+import { statefulSession } from './filters/stateful-session.ts';
 
 /** The filters that Ripstop knows, as a value: each mesh has its own registry, and users add theirs to it. */
 export function standardFilters(settings: RbacSettings = {}): readonly AnyFilterFactory[] {
@@ -16,6 +19,9 @@ export function standardFilters(settings: RbacSettings = {}): readonly AnyFilter
     erase(extAuthz),
     erase(localRateLimit),
     erase(rateLimit),
+    erase(headerMutation),
+    erase(buffer),
+    erase(statefulSession),
     ...skippedFilters,
   ];
 }

@@ -19,6 +19,7 @@ import type {
   UpstreamCalls,
 } from '@ripstop/core';
 import {
+  Buffer as BufferMessage,
   CLUSTER_TYPE_URL,
   ClusterLoadAssignment,
   Cluster as ClusterMessage,
@@ -27,6 +28,7 @@ import {
   ExtAuthz,
   HTTPFault,
   HttpFilter,
+  HttpHeaderMutation,
   HttpRateLimit,
   HttpRbac,
   LISTENER_TYPE_URL,
@@ -36,6 +38,7 @@ import {
   ROUTE_TYPE_URL,
   RouteConfiguration,
   SECRET_TYPE_URL,
+  StatefulSession,
 } from '@ripstop/xds-api';
 import { checkAssignment, compileCluster, edsName } from './cluster/cluster.ts';
 import type { AnyFilterFactory } from './filters/decoded-filter.ts';
@@ -322,6 +325,9 @@ const TRIAL_FILTERS: readonly HttpFilter[] = [
   ['ext_authz', packAny(ExtAuthz, TRIAL_EXT_AUTHZ)] as const,
   ['local_ratelimit', packAny(LocalRateLimit, LocalRateLimit.fromPartial({ statPrefix: 'trial' }))] as const,
   ['ratelimit', packAny(HttpRateLimit, TRIAL_RATE_LIMIT)] as const,
+  ['header_mutation', packAny(HttpHeaderMutation, HttpHeaderMutation.fromPartial({}))] as const,
+  ['buffer', packAny(BufferMessage, BufferMessage.fromPartial({ maxRequestBytes: 1 }))] as const,
+  ['stateful_session', packAny(StatefulSession, StatefulSession.fromPartial({}))] as const,
 ].map(([name, value]) => HttpFilter.fromPartial({ name: `envoy.filters.http.${name}`, configType: { $case: 'typedConfig', value } }));
 
 function gatewayOf({ decoded, chains, defaultChain }: CompiledListener): GatewayListener {

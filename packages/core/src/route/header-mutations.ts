@@ -21,7 +21,8 @@ export interface HeaderOperations {
   readonly responseRemove: readonly string[];
 }
 
-interface Head {
+/** A head that can be written. */
+export interface MutableHead {
   header(name: string): string | undefined;
   setHeader(name: string, value: string): void;
   appendHeader(name: string, value: string): void;
@@ -52,7 +53,7 @@ function compileLevel(
   additions: readonly HeaderAddition[],
   removals: readonly string[],
   isJoined: (name: string) => boolean,
-): ((x: Exchange, head: Head) => void) | undefined {
+): ((x: Exchange, head: MutableHead) => void) | undefined {
   if (additions.length === 0 && removals.length === 0) return undefined;
   const compiled = additions.map((addition) => ({
     ...addition,
@@ -76,7 +77,7 @@ interface HeaderChange {
 }
 
 /** What becomes of an addition, by the head as it was before any of its level; undefined = nothing. */
-function change({ name, action, keepEmpty }: HeaderAddition, value: string, head: Head): HeaderChange | undefined {
+function change({ name, action, keepEmpty }: HeaderAddition, value: string, head: MutableHead): HeaderChange | undefined {
   if (value === '' && !keepEmpty) return undefined;
   if (action === 'OVERWRITE_IF_EXISTS_OR_ADD') return { value, overwrites: true };
   if (action === 'APPEND_IF_EXISTS_OR_ADD') return { value, overwrites: false };
@@ -86,7 +87,7 @@ function change({ name, action, keepEmpty }: HeaderAddition, value: string, head
 }
 
 /** Headers that Envoy keeps as one value are joined, without what is empty. */
-function add(head: Head, name: string, value: string, joined: boolean): void {
+function add(head: MutableHead, name: string, value: string, joined: boolean): void {
   const before = head.header(name);
   if (before === undefined) head.setHeader(name, value);
   else if (!joined) head.appendHeader(name, value);
