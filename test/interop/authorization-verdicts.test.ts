@@ -98,7 +98,6 @@ describe.skipIf('missing' in envoy || !present)('filters that istiod makes of po
         if (status === 400) continue; // Envoy's codec knows fewer methods than node:http.
         tried++;
         const denied = (await ours.onRequest?.(exchange(call))) !== undefined;
-        if (denied !== (status === 403)) console.log('DIFF', JSON.stringify(call), status, denied);
         expect({ call, denied }).toEqual({ call, denied: status === 403 });
         if (status === 403) expect(await strict.onRequest?.(exchange(call)), JSON.stringify(call)).toBeDefined();
       }
