@@ -96,7 +96,7 @@ export class Identity implements IdentitySource {
   trust(bundlePem: string): void {
     const { svid } = this;
     if (svid === undefined || this.closed || sameCertificates(svid.trustBundlePem, bundlePem)) return;
-    this.adopt({ ...svid, generation: ++this.generation, trustBundlePem: bundlePem });
+    this.adopt({ ...svid, privateKeyPem: svid.privateKeyPem, generation: ++this.generation, trustBundlePem: bundlePem });
     this.timer?.cancel();
     this.schedule(this.options.random() * RENEWAL_SPREAD_MS);
   }
@@ -138,6 +138,7 @@ export class Identity implements IdentitySource {
   }
 
   private adopt(next: Svid): void {
+    hideKey(next);
     this.svid = next;
     for (const run of [...this.listeners]) run(next);
   }
@@ -182,6 +183,11 @@ function sameCertificates(before: string, next: string): boolean {
   const wanted = prints(next);
   if (wanted === '') throw new Error('the bundle of roots holds no certificate in PEM');
   return prints(before) === wanted;
+}
+
+/** Not enumerable: no copy, JSON or console.log of what holds a certificate shows its key. */
+function hideKey(svid: Svid): void {
+  Object.defineProperty(svid, 'privateKeyPem', { enumerable: false });
 }
 
 /** An identity from Istio's certificate service: Ripstop's control plane or a real istiod. */

@@ -13,6 +13,7 @@ import { MeshGrpc, type MeshServing } from './mesh-grpc.ts';
 import { routerTraits } from './router-traits.ts';
 import { type ConfigOrigin, Runtime } from './runtime.ts';
 import { type MeshOptions, resolveSettings } from './settings.ts';
+import { showAs } from './shown-as.ts';
 
 export interface CreateMeshOptions extends MeshOptions {
   /** The app's own filters (see {@link appFilter}), and factories for filter types that the configuration names. */
@@ -67,6 +68,7 @@ export class Mesh implements AsyncDisposable {
 
   constructor(options: CreateMeshOptions = {}, environment?: MeshEnvironment) {
     this.runtime = new Runtime(resolveSettings(options, process.env), options.filters, environment);
+    showAs(this, () => this.runtime.text);
     this.started = this.runtime.start();
     this.started.catch(() => {}); // ready() and listen() hand the error to whoever waits.
     this.grpc = new MeshGrpc({

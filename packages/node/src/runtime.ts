@@ -23,6 +23,7 @@ import { type MeshEnvironment, systemEnvironment } from './environment.ts';
 import { MeshError } from './errors.ts';
 import { NodeIdentity } from './node-identity.ts';
 import type { ServerAddress, Settings } from './settings.ts';
+import { showAs } from './shown-as.ts';
 
 /** Where the configuration in force came from. */
 export type ConfigOrigin = 'none' | 'cache' | 'live' | 'embedded';
@@ -60,6 +61,7 @@ export class Runtime {
     this.clock = clock;
     this.random = random;
     this.settings = settings;
+    showAs(this, () => this.text);
     this.filters = filters;
     this.node = new NodeIdentity(settings);
     const { spiffeId } = this.node;
@@ -140,6 +142,12 @@ export class Runtime {
       const reason = this.identity?.state().lastError ?? 'no answer';
       return new MeshError('RIPSTOP_NO_CERTIFICATE', `no workload certificate within ${timeoutMs} ms: ${reason}`);
     });
+  }
+
+  /** For people: whose mesh this is, and how it is doing. */
+  get text(): string {
+    const { service, namespace } = this.settings;
+    return `Mesh { ${namespace}/${service}, configuration ${this.configOrigin} }`;
   }
 
   get log(): (line: string) => void {
