@@ -7,15 +7,6 @@ export const METRICS: Readonly<Record<string, string>> = {
   istio_build: 'build of this component; always 1',
 };
 
-export const CONTROL_PLANE_METRICS: Readonly<Record<string, string>> = {
-  pilot_xds: 'clients that are connected over xDS',
-  pilot_push_triggers: 'times that configuration or registrations changed and were translated again',
-  pilot_xds_push_time: 'time of such a change, s',
-  pilot_total_xds_rejects: 'resources that clients refused (NACK), by type',
-  galley_validation_passed: 'documents in force',
-  galley_validation_failed: 'findings of severity error',
-};
-
 /** Labels of the request metrics, in the order in which they are printed. */
 export const LABELS: Readonly<Record<string, string>> = {
   reporter: '`source` for the caller and for gateways, `destination` for the server',

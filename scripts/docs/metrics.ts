@@ -1,16 +1,18 @@
-import { PushMetrics } from '../../packages/control-plane/src/server/push-metrics.ts';
+import { PilotMetrics } from '../../packages/control-plane/src/metrics/pilot-metrics.ts';
+import { PushContext } from '../../packages/control-plane/src/push/push-context.ts';
 import { NO_PEER, type Outcome } from '../../packages/core/src/index.ts';
 import { createTelemetry } from '../../packages/telemetry/src/index.ts';
 import { BUCKETS } from '../../packages/telemetry/src/metrics/histogram.ts';
 import { code, generatedFrom, table } from './markdown.ts';
-import { CONTROL_PLANE_METRICS, LABELS, METRICS } from './metric-texts.ts';
+import { LABELS, METRICS } from './metric-texts.ts';
 
 type Telemetry = ReturnType<typeof createTelemetry>;
 
 /** docs/reference/metrics.md: what the code prints after one request, with what it means. */
 export function renderMetrics(): string {
   const data = afterOneRequest();
-  const control = new PushMetrics().render(0, { objects: [], findings: [], files: 0 });
+  const push = new PushContext({ objects: [], workloads: [] });
+  const control = new PilotMetrics('', () => ({ push, nodes: [] })).render();
   return `${generatedFrom('what packages/telemetry and packages/control-plane print, and scripts/docs/metric-texts.ts')}
 
 # Metrics
@@ -38,13 +40,18 @@ At most 20,000 label sets are kept; what comes after is counted with every label
 
 \`/metrics\` at its HTTP address (127.0.0.1:15014), under istiod's names.
 
-${metricTable(control, CONTROL_PLANE_METRICS)}
+${metricTable(control, helpOf(control))}
 `;
 }
 
 function metricTable(text: string, texts: Readonly<Record<string, string>>): string {
   const rows = [...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name, type]) => [code(name!), type!, textOf(texts, name!)]);
   return table(['metric', 'type', 'counts'], rows);
+}
+
+/** The control plane's metrics say themselves what they count. */
+function helpOf(text: string): Record<string, string> {
+  return Object.fromEntries([...text.matchAll(/^# HELP (\S+) (.+)$/gm)].map(([, name, help]) => [name!, help!]));
 }
 
 function labelsOf(text: string): string[] {

@@ -104,6 +104,7 @@ export class AdsService {
           turn.read(bytes.length);
           this.pool.give(bytes);
         });
+        return bytes.length;
       },
     };
   }

@@ -19,6 +19,9 @@ export interface AdsStreamOptions {
   readonly onRefused: (node: ProxyNode, typeUrl: string, reason: string) => void;
   /** A type that could not be translated for a node: a defect of ours; the client keeps what it has. */
   readonly onProblem: (node: ProxyNode, typeUrl: string, error: unknown) => void;
+  readonly onSent?: (typeUrl: string, bytes: number, ms: number) => void;
+  /** A client was sent everything of a push. */
+  readonly onPushed?: (push: PushContext) => void;
 }
 
 /** What both variants of the protocol have in common on the wire. */
@@ -88,7 +91,7 @@ export class AdsStream<Request extends WireRequest> {
 
   private open(given: ProxyNode | undefined): XdsSession {
     if (given === undefined) throw new Refused(grpc.status.INVALID_ARGUMENT, 'the first request of a stream must carry the node');
-    const { current, scheduler, onConnected, onRefused, onProblem } = this.options;
+    const { current, scheduler, onConnected, onRefused, onProblem, onSent, onPushed } = this.options;
     const node = this.join(given);
     const session = new XdsSession({
       node,
@@ -96,9 +99,12 @@ export class AdsStream<Request extends WireRequest> {
       scheduler,
       whenItIsMyTurn: this.wire.whenItIsMyTurn,
       stateOfTheWorld: this.wire.codec.stateOfTheWorld,
-      send: (response) => {
-        if (!this.ended) this.wire.codec.respond(response);
+      send: (response, ms) => {
+        if (this.ended) return;
+        const bytes = this.wire.codec.respond(response);
+        onSent?.(response.typeUrl, bytes, ms);
       },
+      onPushed: (push) => onPushed?.(push),
       onRefused: (typeUrl, reason) => onRefused(node, typeUrl, reason),
       onProblem: (typeUrl, error) => onProblem(node, typeUrl, error),
     });

@@ -5,7 +5,7 @@ import type { Take } from './wire.ts';
 /** Where responses go. */
 export interface Out {
   readonly take: Take;
-  readonly write: (bytes: Buffer) => void;
+  readonly write: (bytes: Buffer) => number;
 }
 
 /** How one protocol variant is read and written. */
@@ -13,7 +13,8 @@ export interface Codec<Request> {
   readonly stateOfTheWorld: boolean;
   /** Undefined for a request that must be dropped. */
   read(request: Request, lastNonce: string): SessionRequest | undefined;
-  respond(response: SessionResponse): void;
+  /** Answers the bytes that it wrote. */
+  respond(response: SessionResponse): number;
 }
 
 /** The client's reasons. That error_detail is there is the one reliable sign of a NACK, whatever it holds. */

@@ -30,7 +30,7 @@ export class DeltaCodec implements Codec<DeltaDiscoveryRequest> {
     };
   }
 
-  respond(response: SessionResponse): void {
-    this.out.write(deltaBytes(response, this.out.take));
+  respond(response: SessionResponse): number {
+    return this.out.write(deltaBytes(response, this.out.take));
   }
 }

@@ -39,9 +39,9 @@ export class SotwCodec implements Codec<DiscoveryRequest> {
     };
   }
 
-  respond(response: SessionResponse): void {
+  respond(response: SessionResponse): number {
     const resources = NAMED_TYPES.has(response.typeUrl) ? response.changed : response.all;
-    this.out.write(sotwBytes(response, resources, this.out.take));
+    return this.out.write(sotwBytes(response, resources, this.out.take));
   }
 
   /** Types of which the client has named something. */

@@ -15,7 +15,10 @@ export interface SessionOptions {
   readonly scheduler: Scheduler;
   /** State of the world: a CDS or LDS response says everything that exists, so what it leaves out is gone. */
   readonly stateOfTheWorld: boolean;
-  readonly send: (response: SessionResponse) => void;
+  /** `ms`: how long it took to find out what to say. */
+  readonly send: (response: SessionResponse, ms: number) => void;
+  /** Everything of a push was sent. */
+  readonly onPushed?: (push: PushContext) => void;
   /** Runs work when it is this client's turn: others must be served too, and this one must have read what it was sent. Default: now. */
   readonly whenItIsMyTurn?: (work: () => void) => void;
   readonly onRefused: (typeUrl: string, reason: string) => void;
@@ -30,6 +33,8 @@ interface Found {
   readonly names: ReadonlySet<string> | undefined;
   /** What there was of a type that is sent whole. */
   readonly before: readonly EncodedResource[];
+  /** When the looking began. */
+  readonly startedMs: number;
 }
 
 /** How it is sent. */
@@ -153,12 +158,13 @@ export class XdsSession {
   private find(typeUrl: string, state: TypeState, names: ReadonlySet<string> | undefined): Found | undefined {
     try {
       const before = state.list;
+      const startedMs = performance.now();
       if (!this.results.isWhole(typeUrl))
-        return { resources: this.results.named(typeUrl, this.push, names ?? state.names), names: names ?? state.names, before };
+        return { resources: this.results.named(typeUrl, this.push, names ?? state.names), names: names ?? state.names, before, startedMs };
       const list = this.results.whole(typeUrl, this.push, [...state.names]);
       const everything = state.wildcard || this.node.dialect === 'grpc';
       state.list = everything ? list : list.filter(({ name }) => state.wants(name));
-      return { resources: state.list, names, before };
+      return { resources: state.list, names, before, startedMs };
     } catch (error) {
       this.options.onProblem(typeUrl, error);
       return undefined;
@@ -180,7 +186,8 @@ export class XdsSession {
     return names.size === 0 ? undefined : this.find(typeUrl, state, names);
   }
 
-  private respond(typeUrl: string, state: TypeState, { resources, names, before }: Found, manner: Manner): Sent {
+  private respond(typeUrl: string, state: TypeState, found: Found, manner: Manner): Sent {
+    const { resources, names, before } = found;
     const { force = NOTHING, asked = NOTHING, always = false, keep = false } = manner;
     if (this.closed) return NOTHING_SENT;
     const changed: EncodedResource[] = [];
@@ -200,7 +207,8 @@ export class XdsSession {
     if (changed.length === 0 && removed.length === 0 && !always) return NOTHING_SENT;
     const nonce = `${++this.nonces}`;
     const version = state.record(nonce, changed, removed);
-    this.options.send({ typeUrl, nonce, version, changed, all: keep ? [...resources, ...these(gone, before)] : resources, removed });
+    const all = keep ? [...resources, ...these(gone, before)] : resources;
+    this.options.send({ typeUrl, nonce, version, changed, all, removed }, performance.now() - found.startedMs);
     return { changed, added };
   }
 
@@ -212,6 +220,7 @@ export class XdsSession {
         const since = this.push;
         this.push = this.next;
         await this.pushTypes(since);
+        this.options.onPushed?.(this.push);
         if (this.push !== this.next) await new Promise<void>((resolve) => this.inTurn(resolve));
       }
     } finally {

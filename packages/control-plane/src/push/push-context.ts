@@ -68,6 +68,8 @@ export class PushContext {
   private readonly security: SecurityObjects;
   private readonly scopes: SidecarScopes;
   private readonly endpointIndex: EndpointIndex;
+  /** Services with a selector, by namespace. */
+  private readonly selecting: ReadonlyMap<string, readonly MeshService[]>;
   /** Results of this push alone, see `tracked`. */
   readonly shared: SharedResults = new Shared();
   /** Counts the pushes of a lineage. */
@@ -99,6 +101,10 @@ export class PushContext {
       (known: Services | undefined) => new Services(this.kinds, { domain, exportTo: exportTo.services }, known),
     );
     this.services = parts.list('services', named.all);
+    this.selecting = parts.get('selecting', [this.services], () => {
+      const some = this.services.filter(({ selector = {} }) => Object.keys(selector).length > 0);
+      return Map.groupBy(some, ({ namespace }) => namespace);
+    });
     const gatewayApi = parts.get('gatewayApi', [parts.list('gatewayApiInput', this.kinds.except(INSTANCE_KINDS)), domain], () =>
       translateGatewayApi({ objects, domain }),
     );
@@ -185,13 +191,7 @@ export class PushContext {
 
   /** The Kubernetes Services (and ServiceEntries) whose selector takes a workload. */
   servicesOfWorkload(namespace: string, labels: Readonly<Record<string, string>>): readonly MeshService[] {
-    return this.services.filter(
-      (service) =>
-        service.namespace === namespace &&
-        service.selector !== undefined &&
-        Object.keys(service.selector).length > 0 &&
-        selects(service.selector, labels),
-    );
+    return (this.selecting.get(namespace) ?? []).filter(({ selector }) => selects(selector, labels));
   }
 
   policiesFor(namespace: string, labels: Readonly<Record<string, string>>): WorkloadPolicies {

@@ -16,6 +16,7 @@ import { guardedGet } from '../jwks/guarded-get.ts';
 import { JwksResolver } from '../jwks/jwks-resolver.ts';
 import { jwksSources } from '../jwks/jwks-source.ts';
 import { SavedJwks } from '../jwks/saved-jwks.ts';
+import { PilotMetrics, type Trigger } from '../metrics/pilot-metrics.ts';
 import { PushContext } from '../push/push-context.ts';
 import { SavedWorkloads } from '../registry/saved-workloads.ts';
 import { WorkloadRegistry } from '../registry/workload-registry.ts';
@@ -25,7 +26,6 @@ import { bindGrpc } from './bind-grpc.ts';
 import type { DebugState } from './debug-endpoints.ts';
 import { HttpServer } from './http-server.ts';
 import { type LiveState, liveState, type SyncRow } from './live-state.ts';
-import { PushMetrics } from './push-metrics.ts';
 import { ServedIdentity } from './served-identity.ts';
 import { systemScheduler as scheduler } from './system-scheduler.ts';
 import type { TlsServerCredentials } from './tls-credentials.ts';
@@ -56,6 +56,9 @@ export interface ControlPlaneAddresses {
   readonly http: string;
 }
 
+/** Of package.json; `istio_build` shows it. */
+const VERSION = '0.1.0';
+
 /** Registrations that come together (a shop starting) become one push. */
 const REGISTRY_QUIET_MS = 10;
 
@@ -68,7 +71,9 @@ export class ControlPlane implements AsyncDisposable {
   private readonly trustDomain: string;
   private readonly registry: WorkloadRegistry;
   private readonly ads: AdsService;
-  private readonly metrics = new PushMetrics();
+  private readonly metrics: PilotMetrics;
+  /** When what a push is made of changed. */
+  private readonly changedAt = new WeakMap<PushContext, number>();
   private readonly servers: grpc.Server[] = [];
   private readonly tokenKeys: JwksResolver;
   private state: StoreState = { objects: [], findings: [], files: 0 };
@@ -94,6 +99,7 @@ export class ControlPlane implements AsyncDisposable {
     this.tokens = createTokenIssuer(stateDir);
     this.issuances = options.stateDir === undefined ? undefined : new IssuanceLog(options.stateDir, Date.now);
     this.push_ = new PushContext({ objects: [], workloads: [], trustDomain: this.trustDomain });
+    this.metrics = new PilotMetrics(VERSION, () => ({ push: this.push_, nodes: this.ads.sessions.map(({ node }) => node) }));
     this.registry = new WorkloadRegistry(scheduler, {
       onRegistered: ({ key, ports }) => {
         this.tell({
@@ -101,10 +107,12 @@ export class ControlPlane implements AsyncDisposable {
           workload: key,
           addresses: ports.map(({ workloadPort, address, port }) => `${workloadPort}→${address}:${port}`),
         });
+        this.metrics.workload('add');
         this.workloadsChanged();
       },
       onWithdrawn: ({ key }, reason) => {
         this.tell({ type: 'withdrawn', workload: key, reason });
+        this.metrics.workload('delete');
         this.workloadsChanged();
       },
     });
@@ -112,7 +120,7 @@ export class ControlPlane implements AsyncDisposable {
       get: guardedGet(options.blockedJwksCidrs),
       scheduler,
       now: Date.now,
-      onChange: () => this.rebuild(),
+      onChange: () => this.rebuild('secret'),
       onProblem: (message) => this.tell({ type: 'problem', message }),
       saved: options.stateDir === undefined ? undefined : new SavedJwks(options.stateDir),
     });
@@ -127,7 +135,12 @@ export class ControlPlane implements AsyncDisposable {
         this.metrics.refused(typeUrl);
         this.tell({ type: 'refused', node: id, typeUrl, reason });
       },
-      onProblem: ({ id }, typeUrl, error) => this.tell({ type: 'problem', message: `${typeUrl} for ${id}: ${reasonOf(error)}` }),
+      onProblem: ({ id }, typeUrl, error) => {
+        this.metrics.internalError();
+        this.tell({ type: 'problem', message: `${typeUrl} for ${id}: ${reasonOf(error)}` });
+      },
+      onSent: (typeUrl, bytes, ms) => this.metrics.sent(typeUrl, bytes, ms),
+      onPushed: (push) => this.metrics.converged(performance.now() - (this.changedAt.get(push) ?? performance.now())),
     });
   }
 
@@ -206,7 +219,7 @@ export class ControlPlane implements AsyncDisposable {
   }
 
   metricsText(): string {
-    return this.metrics.render(this.ads.sessions.length, this.state);
+    return this.metrics.render();
   }
 
   async close(): Promise<void> {
@@ -228,6 +241,7 @@ export class ControlPlane implements AsyncDisposable {
 
   private configurationChanged(state: StoreState): void {
     this.state = state;
+    this.metrics.configuration(state);
     const keys = this.tokenKeys.want(jwksSources(state.objects));
     if (keys === undefined) this.apply(state);
     else void keys.then(() => this.apply(state));
@@ -237,7 +251,7 @@ export class ControlPlane implements AsyncDisposable {
   private apply(state: StoreState): void {
     if (this.closed || state !== this.state) return;
     this.applied = state.objects;
-    this.rebuild();
+    this.rebuild('config');
   }
 
   private workloadsChanged(): void {
@@ -245,7 +259,7 @@ export class ControlPlane implements AsyncDisposable {
     if (this.closed) return;
     this.quiet ??= scheduler.setTimer(() => {
       this.quiet = undefined;
-      this.rebuild();
+      this.rebuild('endpoint');
       this.saveWorkloads();
     }, REGISTRY_QUIET_MS);
   }
@@ -276,7 +290,7 @@ export class ControlPlane implements AsyncDisposable {
     }
   }
 
-  private rebuild(): void {
+  private rebuild(trigger: Trigger): void {
     const started = performance.now();
     try {
       this.push_ = new PushContext(
@@ -293,8 +307,9 @@ export class ControlPlane implements AsyncDisposable {
       this.tell({ type: 'problem', message: `the configuration cannot be put together (${reasonOf(error)}); the last one stays` });
       return;
     }
+    this.changedAt.set(this.push_, started);
+    this.metrics.triggered(trigger, performance.now() - started);
     this.ads.update(this.push_);
-    this.metrics.pushed(performance.now() - started);
   }
 
   private serveXds(address: string, credentials: grpc.ServerCredentials | undefined): Promise<string> {
@@ -325,7 +340,7 @@ export class ControlPlane implements AsyncDisposable {
       scheduler,
       onChange: () => {
         this.tell({ type: 'roots', fingerprints: fingerprintsOf(this.ca.rootCertificatePem) });
-        this.rebuild();
+        this.rebuild('secret');
       },
       onProblem: (message) => this.tell({ type: 'problem', message }),
     });

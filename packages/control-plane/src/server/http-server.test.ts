@@ -191,8 +191,9 @@ describe('the HTTP port', () => {
 
   it('counts for a Prometheus what istiod counts', async () => {
     const { body } = await get('/metrics');
-    expect(body).toMatch(/^pilot_xds 0$/m);
-    expect(body).toMatch(/^galley_validation_passed 2$/m);
+    expect(body).toMatch(/^pilot_xds\{version=""\} 0$/m);
+    expect(body).toMatch(/^pilot_services 2$/m);
+    expect(body).toMatch(/^galley_validation_passed\{resource="Service"\} 2$/m);
   });
 
   it.each([
