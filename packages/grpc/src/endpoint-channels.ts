@@ -1,4 +1,5 @@
 import { AsyncResource } from 'node:async_hooks';
+import { isIPv4, isIPv6 } from 'node:net';
 import grpc from '@grpc/grpc-js';
 import { type Cancel, type Cluster, type Endpoint, type Lease, type Svid, type TransportSocket, withoutPort } from '@ripstop/core';
 import { type ChannelKey, EndpointChannel } from './endpoint-channel.ts';
@@ -153,9 +154,20 @@ function retire(channel: EndpointChannel): false {
   return false;
 }
 
-function dialledTarget({ address, port }: Endpoint): string {
-  if (/^\d+\.\d+\.\d+\.\d+$/.test(address)) return `ipv4:${address}:${port}`;
-  return address.includes(':') ? `ipv6:[${address}]:${port}` : `dns:///${address}:${port}`;
+/** Of several addresses those of the first one's family: grpc-js tries them in turn. */
+function dialledTarget({ address, otherAddresses = [], port }: Endpoint): string {
+  const all = [address, ...otherAddresses];
+  if (isIPv4(address))
+    return `ipv4:${all
+      .filter(isIPv4)
+      .map((one) => `${one}:${port}`)
+      .join(',')}`;
+  if (isIPv6(address))
+    return `ipv6:${all
+      .filter(isIPv6)
+      .map((one) => `[${one}]:${port}`)
+      .join(',')}`;
+  return `dns:///${address}:${port}`;
 }
 
 function sameTransport(one: TransportSocket, other: TransportSocket): boolean {

@@ -67,7 +67,7 @@ function startMirror(
   shadow.cluster = cluster;
   shadow.hash = x.hash;
   const leased = cluster.acquire(shadow);
-  return isLease(leased) ? new MirrorCall(env, shadow, head, leased, timeoutMs, options) : undefined;
+  return isLease(leased) ? new MirrorCall(env, head, leased, timeoutMs, options) : undefined;
 }
 
 /** `greeter:50051` → `greeter-shadow:50051`. */
@@ -84,7 +84,7 @@ export class MirrorCall implements AttemptOwner {
   readonly #timer: Timer | undefined;
   #done = false;
 
-  constructor(env: MirrorEnvironment, shadow: Exchange, head: CallHead, lease: Lease, timeoutMs: number, options: ClientOptions) {
+  constructor(env: MirrorEnvironment, head: CallHead, lease: Lease, timeoutMs: number, options: ClientOptions) {
     const { clock } = env.parts;
     const { cluster } = lease;
     const channel = env.channels.of(lease, cluster, head.authority, options);

@@ -1,4 +1,4 @@
-import type { Clock, ConfigSource, Random } from '@ripstop/core';
+import type { Clock, ConfigSource, DnsFamily, Random } from '@ripstop/core';
 import type { BindServer } from '@ripstop/server';
 import type { OpenSocket } from '@ripstop/undici';
 import { resolveDns } from './dns.ts';
@@ -9,7 +9,7 @@ import { systemClock } from './system-clock.ts';
 export interface MeshEnvironment {
   readonly clock: Clock;
   readonly random: Random;
-  readonly resolveDns: (hostname: string) => Promise<readonly string[]>;
+  readonly resolveDns: (hostname: string, family: DnsFamily) => Promise<readonly string[]>;
   /** Connections to endpoints over HTTP; default node:net. */
   readonly openSocket?: OpenSocket;
   /** How HTTP listeners get their connections; default `server.listen`. */

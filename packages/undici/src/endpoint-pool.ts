@@ -182,6 +182,7 @@ export class EndpointPool implements ConnectionOwner {
     this.#env.connector.connect(
       {
         address: endpoint.address,
+        otherAddresses: endpoint.otherAddresses,
         port: endpoint.port,
         transport,
         connection: cluster.connection,

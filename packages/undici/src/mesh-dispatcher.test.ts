@@ -181,7 +181,11 @@ describe('mesh dispatcher', () => {
     });
     const quick = await serve(async (req, res) => res.end(`quick ${await text(req)}`));
     const cluster = new TestCluster('c', [testEndpoint(slow), testEndpoint(quick)]);
-    const hedged = { hedgeOnPerTryTimeout: true, timeoutMs: 5_000, retry: retryOn('retriable-4xx', { perTryTimeoutMs: 30 }) };
+    const hedged = {
+      hedgeOnPerTryTimeout: true,
+      timeoutMs: 5_000,
+      retry: retryOn('retriable-4xx', { perTryTimeoutMs: 30, numRetries: 1 }),
+    };
     const mesh = meshOf([cluster], forwardTo(cluster, hedged));
     const post = (body: string) => request('http://reviews/', { dispatcher: mesh.dispatcher, method: 'POST', body: Readable.from([body]) });
     const second = await post('one');

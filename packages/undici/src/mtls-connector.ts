@@ -1,6 +1,7 @@
 import { isIP, connect as netConnect, type Socket } from 'node:net';
 import { checkServerIdentity, type PeerCertificate, type TLSSocket, connect as tlsConnect } from 'node:tls';
-import type { Clock, ConnectionOptions, Timer, TlsTransport, TransportSocket } from '@ripstop/core';
+import type { Cancel, Clock, ConnectionOptions, Timer, TlsTransport, TransportSocket } from '@ripstop/core';
+import { dialInTurn } from './happy-eyeballs.ts';
 import { ConnectError } from './reset-reason.ts';
 import type { TlsContexts } from './tls-contexts.ts';
 
@@ -14,6 +15,8 @@ export type UpstreamProtocol = 'http1' | 'http2' | 'auto';
 /** One connection to make. */
 export interface ConnectTarget {
   readonly address: string;
+  /** Further addresses of the same host, at the same port. */
+  readonly otherAddresses?: readonly string[] | undefined;
   readonly port: number;
   readonly transport: TransportSocket;
   readonly connection: ConnectionOptions;
@@ -45,6 +48,13 @@ export class MtlsConnector {
   }
 
   connect(target: ConnectTarget, done: Connected): void {
+    const { address, otherAddresses = [] } = target;
+    if (otherAddresses.length === 0) this.#dial(target, done);
+    else dialInTurn([address, ...otherAddresses], this.#clock, (other, then) => this.#dial({ ...target, address: other }, then), done);
+  }
+
+  /** Answers how to give it up. */
+  #dial(target: ConnectTarget, done: Connected): Cancel {
     const { transport, connection } = target;
     let socket: Socket;
     try {
@@ -52,7 +62,7 @@ export class MtlsConnector {
     } catch (error) {
       const failure = error instanceof ConnectError ? error : new ConnectError('connect-failure', reasonText(error), error);
       queueMicrotask(() => done(failure, undefined, false));
-      return;
+      return () => {};
     }
     let timer: Timer | undefined;
     let finished = false;
@@ -76,6 +86,11 @@ export class MtlsConnector {
     if (connection.connectTimeoutMs > 0) {
       timer = this.#clock.setTimer(() => finish(new ConnectError('connect-timeout', 'connection_timeout')), connection.connectTimeoutMs);
     }
+    return () => {
+      finished = true;
+      timer?.cancel();
+      socket.destroy();
+    };
   }
 
   #plain(target: ConnectTarget): Socket {

@@ -1,8 +1,18 @@
-import type { ClusterKind, ClusterSpec, ConnectionOptions, HealthStatus, ServiceRef, ThresholdsSpec, TransportSocket } from '@ripstop/core';
+import type {
+  ClusterKind,
+  ClusterSpec,
+  ConnectionOptions,
+  DnsFamily,
+  HealthStatus,
+  ServiceRef,
+  ThresholdsSpec,
+  TransportSocket,
+} from '@ripstop/core';
 import {
   ClusterConfig as AggregateConfig,
   type Cluster,
   Cluster_DiscoveryType,
+  Cluster_DnsLookupFamily,
   ClusterHttpProtocolOptions,
   type ClusterLoadAssignment,
   RoutingPriority,
@@ -24,6 +34,14 @@ const KINDS = new Map<number, ClusterKind>([
   [Cluster_DiscoveryType.LOGICAL_DNS, 'logical_dns'],
   [Cluster_DiscoveryType.EDS, 'eds'],
   [Cluster_DiscoveryType.ORIGINAL_DST, 'original_dst'],
+]);
+
+const DNS_FAMILIES = new Map<number, DnsFamily>([
+  [Cluster_DnsLookupFamily.AUTO, 'auto'],
+  [Cluster_DnsLookupFamily.V4_ONLY, 'v4'],
+  [Cluster_DnsLookupFamily.V6_ONLY, 'v6'],
+  [Cluster_DnsLookupFamily.V4_PREFERRED, 'v4_preferred'],
+  [Cluster_DnsLookupFamily.ALL, 'all'],
 ]);
 
 /** The EDS name of a cluster, or undefined when its endpoints are inline or dialled. */
@@ -71,9 +89,17 @@ export function compileCluster(message: Cluster, assignment: ClusterLoadAssignme
     localities: compileEndpoints(load, transportOf),
     children,
     dnsRefreshMs: milliseconds(message.dnsRefreshRate, 5000),
+    dnsFailureRefresh: failureRefreshOf(message.dnsFailureRefreshRate),
+    dnsFamily: DNS_FAMILIES.get(message.dnsLookupFamily),
     transport: fallback,
     source: sourceOf(message.metadata),
   };
+}
+
+function failureRefreshOf(message: Cluster['dnsFailureRefreshRate']): ClusterSpec['dnsFailureRefresh'] {
+  if (message === undefined) return undefined;
+  const baseMs = milliseconds(message.baseInterval, 5000);
+  return { baseMs, maxMs: milliseconds(message.maxInterval, baseMs * 10) };
 }
 
 /** Clusters of a type of their own, but for aggregates, dial what the request names (dynamic forward proxy). */

@@ -1,6 +1,7 @@
 import type { EndpointSpec, HealthStatus, LocalitySpec, TransportSocket, WorkloadLabels } from '@ripstop/core';
 import {
   type ClusterLoadAssignment,
+  type Endpoint_AdditionalAddress,
   type Endpoint_HealthCheckConfig,
   HealthStatus as HealthMessage,
   type LbEndpoint,
@@ -42,11 +43,13 @@ function compileEndpoint(
   const { value } = address;
   const weight = message.loadBalancingWeight ?? 1;
   if (weight === 0) throw new Error(`endpoint ${value.address}: load_balancing_weight is 0; it must be at least 1`);
+  const others = (endpoint?.additionalAddresses ?? []).map(additionalAddress);
   const lbMetadata = filterMetadata(message.metadata, 'envoy.lb');
   const hashKey = lbMetadata.hash_key;
   return [
     {
       address: value.address,
+      ...(others.length === 0 ? {} : { otherAddresses: others }),
       port: value.portSpecifier?.$case === 'portValue' ? value.portSpecifier.value : 0,
       hostname: endpoint?.hostname ?? '',
       weight,
@@ -58,6 +61,12 @@ function compileEndpoint(
       ...(typeof hashKey === 'string' ? { hashKey } : {}),
     },
   ];
+}
+
+function additionalAddress({ address }: Endpoint_AdditionalAddress): string {
+  const socket = address?.address;
+  if (socket?.$case !== 'socketAddress') throw new Error('an additional address must be a socket address');
+  return socket.value.address;
 }
 
 function checkOf({ disableActiveHealthCheck, portValue, hostname, address }: Endpoint_HealthCheckConfig): EndpointSpec['check'] {

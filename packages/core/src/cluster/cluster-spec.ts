@@ -23,8 +23,12 @@ export interface ConsistentHashing {
   readonly balanceFactor?: number | undefined;
 }
 
+/** Which addresses of a name count (dns_lookup_family): `auto` = IPv6, without any IPv4. */
+export type DnsFamily = 'auto' | 'v4' | 'v6' | 'v4_preferred' | 'all';
+
 export interface EndpointSpec {
   readonly address: string;
+  readonly otherAddresses?: readonly string[] | undefined;
   readonly port: number;
   readonly hostname: string;
   readonly weight: number;
@@ -78,6 +82,9 @@ export interface ClusterSpec {
   readonly children?: readonly string[] | undefined;
   /** For DNS kinds: how often names are resolved again. */
   readonly dnsRefreshMs: number;
+  /** After a name did not resolve: full jitter between these; absent = `dnsRefreshMs`. */
+  readonly dnsFailureRefresh?: { readonly baseMs: number; readonly maxMs: number } | undefined;
+  readonly dnsFamily?: DnsFamily | undefined;
   /** For endpoints that the cluster makes itself (passthrough, DNS). */
   readonly transport: TransportSocket;
   readonly source: SourceRef | undefined;

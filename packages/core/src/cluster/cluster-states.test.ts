@@ -63,11 +63,31 @@ describe('DNS clusters', () => {
     expect(clock.pending).toBe(0);
   });
 
-  it('of kind logical_dns use the first address, and tell the name as hostname', async () => {
+  it('of kind logical_dns are one host with all addresses, and tell the name as hostname', async () => {
     const states = new ClusterStates({ clock: new FakeClock(), random: seeded(1), resolveDns: async () => ['10.0.0.1', '10.0.0.2'] });
     const live = states.adopt([dns({ kind: 'logical_dns' })]);
     await settled();
-    expect(live.get('reviews')!.endpoints).toMatchObject([{ key: '10.0.0.1:80', hostname: 'shop.example' }]);
+    expect(live.get('reviews')!.endpoints).toMatchObject([{ key: '10.0.0.1:80', otherAddresses: ['10.0.0.2'], hostname: 'shop.example' }]);
+    states.close();
+  });
+
+  it('ask for the family that they are told, and sooner again after a failure when they are told', async () => {
+    const clock = new FakeClock();
+    const asked: string[] = [];
+    const resolveDns = async (name: string, family: string): Promise<readonly string[]> => {
+      asked.push(`${name} ${family} at ${clock.now()}`);
+      if (asked.length < 4) throw new Error('ENOTFOUND');
+      return ['::1'];
+    };
+    const states = new ClusterStates({ clock, random: () => 0.5, resolveDns });
+    const live = states.adopt([dns({ dnsFamily: 'v6', dnsFailureRefresh: { baseMs: 200, maxMs: 300 } })]);
+    for (const ms of [100, 150, 150, 5000]) {
+      await settled();
+      clock.advance(ms);
+    }
+    await settled();
+    expect(asked.map((line) => line.split(' at ')[1])).toEqual(['0', '100', '250', '400', '5400']);
+    expect([asked[0], addresses(live)]).toEqual(['shop.example v6 at 0', ['[::1]:80']]);
     states.close();
   });
 

@@ -1,9 +1,10 @@
 import type { HealthProbe } from '../health/health-probe.ts';
-import type { Clock, Random, Timer } from '../ports.ts';
+import type { Clock, Random } from '../ports.ts';
 import { AggregateCluster } from './aggregate-cluster.ts';
 import type { Cluster } from './cluster.ts';
-import type { ClusterSpec, EndpointSpec } from './cluster-spec.ts';
+import type { ClusterSpec, DnsFamily } from './cluster-spec.ts';
 import { ClusterState } from './cluster-state.ts';
+import { DnsCluster } from './dns-cluster.ts';
 
 export interface ClusterStatesEnv {
   readonly clock: Clock;
@@ -11,7 +12,7 @@ export interface ClusterStatesEnv {
   /** Addresses of a name; needed for DNS clusters. Rejects when the name cannot be resolved. */
   /** Carries active health checks out. */
   readonly probe?: HealthProbe;
-  readonly resolveDns?: (hostname: string) => Promise<readonly string[]>;
+  readonly resolveDns?: (hostname: string, family: DnsFamily) => Promise<readonly string[]>;
   readonly log?: (line: string) => void;
 }
 
@@ -70,59 +71,4 @@ export class ClusterStates {
     // Addresses known so far stay in use until the new round has answered.
     this.resolving.set(spec.name, new DnsCluster(spec, state, this.env, before?.known));
   }
-}
-
-/** Resolves a DNS cluster's names again and again. A failure keeps the last addresses; an empty answer means no hosts. */
-class DnsCluster {
-  readonly spec: ClusterSpec;
-  private readonly state: ClusterState;
-  private readonly env: ClusterStatesEnv;
-  readonly known: Map<string, readonly string[]>;
-  private timer: Timer | undefined;
-  private closed = false;
-
-  constructor(spec: ClusterSpec, state: ClusterState, env: ClusterStatesEnv, known?: ReadonlyMap<string, readonly string[]>) {
-    this.spec = spec;
-    this.state = state;
-    this.env = env;
-    this.known = new Map(known);
-    void this.round();
-  }
-
-  close(): void {
-    this.closed = true;
-    this.timer?.cancel();
-  }
-
-  private async round(): Promise<void> {
-    const { resolveDns, log } = this.env;
-    if (resolveDns === undefined) {
-      log?.(`${this.spec.name} needs DNS, and no resolver was given: it has no hosts`);
-      return;
-    }
-    const names = new Set(this.spec.localities.flatMap(({ endpoints }) => endpoints.map(({ address }) => address)));
-    for (const name of names) {
-      try {
-        this.known.set(name, isAddress(name) ? [name] : await resolveDns(name));
-      } catch (error) {
-        log?.(`${this.spec.name}: ${name} does not resolve (${error instanceof Error ? error.message : error}); the last addresses stay`);
-      }
-    }
-    if (this.closed) return;
-    this.state.setHosts(
-      this.spec.localities.map((locality) => ({ ...locality, endpoints: locality.endpoints.flatMap((endpoint) => this.expand(endpoint)) })),
-    );
-    this.timer = this.env.clock.setTimer(() => void this.round(), this.spec.dnsRefreshMs);
-  }
-
-  private expand(endpoint: EndpointSpec): EndpointSpec[] {
-    const addresses = this.known.get(endpoint.address) ?? [];
-    // LOGICAL_DNS dials the first address only.
-    const used = this.spec.kind === 'logical_dns' ? addresses.slice(0, 1) : addresses;
-    return used.map((address) => ({ ...endpoint, address, hostname: endpoint.hostname === '' ? endpoint.address : endpoint.hostname }));
-  }
-}
-
-function isAddress(name: string): boolean {
-  return /^\d+\.\d+\.\d+\.\d+$/.test(name) || name.includes(':');
 }

@@ -61,6 +61,8 @@ export interface Endpoint {
   /** `ip:port`. */
   readonly key: string;
   readonly address: string;
+  /** Further addresses of the same host, at the same port, tried in turn (happy eyeballs). */
+  readonly otherAddresses?: readonly string[] | undefined;
   readonly port: number;
   /** EDS hostname, or the DNS name for DNS clusters; empty = none. */
   readonly hostname: string;

@@ -8,6 +8,7 @@ export class EndpointState implements Endpoint {
   readonly key: string;
   readonly address: string;
   readonly port: number;
+  otherAddresses: readonly string[] | undefined = undefined;
   readonly outlier: HostHealth;
   /** What its load reports say. */
   readonly load: HostLoad = new HostLoad();
@@ -72,6 +73,7 @@ export class EndpointState implements Endpoint {
 
   update(spec: EndpointSpec, { locality, priority }: LocalitySpec, hashByHostname: boolean): void {
     this.hostname = spec.hostname;
+    this.otherAddresses = spec.otherAddresses;
     this.locality = locality;
     this.priority = priority;
     this.weight = spec.weight;

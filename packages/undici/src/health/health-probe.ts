@@ -32,6 +32,7 @@ export function createHealthProbe(connect: (target: ConnectTarget, done: Connect
 function targetOf(spec: HealthCheckSpec, endpoint: Endpoint, cluster: Cluster, protocol: UpstreamProtocol): ConnectTarget {
   return {
     address: endpoint.address,
+    otherAddresses: endpoint.otherAddresses,
     port: endpoint.checkPort || spec.port || endpoint.port,
     transport: endpoint.transport,
     connection: cluster.connection,
