@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { FilterEnv } from '../../filter.ts';
+import { FilterCounters } from '../../filter-counters.ts';
 import type { LocalReply } from '../../local-reply.ts';
 import { UNREADABLE_BODY } from '../../request-body.ts';
 import type { Route } from '../../route/route.ts';
@@ -20,7 +21,15 @@ function scene(verdict: AuthzVerdict, config: Partial<ExtAuthzConfig> = {}, over
       return Promise.resolve(verdict);
     },
   };
-  const env: FilterEnv = { clock: new FakeClock(), random: () => 0.5, direction: 'inbound', state: (_key, create) => create() };
+  const counters = new FilterCounters();
+  const env: FilterEnv = {
+    counters,
+    statPrefix: 'inbound',
+    clock: new FakeClock(),
+    random: () => 0.5,
+    direction: 'inbound',
+    state: (_key, create) => create(),
+  };
   const base: ExtAuthzConfig = {
     authorizer,
     failureModeAllow: false,
@@ -37,7 +46,9 @@ function scene(verdict: AuthzVerdict, config: Partial<ExtAuthzConfig> = {}, over
   const request = new FakeHead({ 'x-have': 'old', 'x-gone': '1' }, { path: '/p?q=1' });
   const x = exchange({ request });
   x.route = {} as Route;
-  return { asked, filter, x, request };
+  const counts = () =>
+    counters.all().flatMap(({ name, value }) => (value > 0 ? [`${name.replace('envoy_http_ext_authz_', '')} ${value}`] : []));
+  return { asked, filter, x, request, counts };
 }
 
 const reply = async (it: ReturnType<typeof scene>): Promise<LocalReply | undefined> => it.filter!.onRequest!(it.x);
@@ -162,6 +173,18 @@ describe('external authorization', () => {
     made.x.body = UNREADABLE_BODY;
     expect(await reply(made)).toBeUndefined();
     expect(made.asked).toEqual([{ body: undefined, contextExtensions: { tier: 'gold' } }]);
+  });
+
+  it.each([
+    ['ok', OK, {}, ['ok 1']],
+    ['denied', DENIED, {}, ['denied 1']],
+    ['error', ERROR, {}, ['error 1']],
+    ['let pass all the same', ERROR, { failureModeAllow: true }, ['error 1', 'failure_mode_allowed 1']],
+    ['not asked about', OK, { enabledWhen: () => false }, ['disabled 1']],
+  ])('counts what is %s by Envoy’s names', async (_what, verdict, config, counts) => {
+    const made = scene(verdict, config);
+    await reply(made);
+    expect(made.counts()).toEqual(counts);
   });
 
   it('has the route chosen again only when the request was changed', async () => {

@@ -1,5 +1,6 @@
 import type { Exchange, ResponseHead } from '../../exchange.ts';
 import type { Filter, FilterEnv } from '../../filter.ts';
+import type { FilterCounter } from '../../filter-counters.ts';
 import { type LocalReply, localReply } from '../../local-reply.ts';
 import { ResponseFlag } from '../../response-flags.ts';
 import { changeQuery } from '../query-string.ts';
@@ -31,6 +32,8 @@ export interface ExtAuthzOverride {
   readonly authorizer: Authorizer | undefined;
 }
 
+const HELP = 'Requests seen by external authorization';
+
 export const EXT_AUTHZ = 'envoy.filters.http.ext_authz';
 
 /**
@@ -44,12 +47,17 @@ export function createExtAuthz(config: ExtAuthzConfig, override: ExtAuthzOverrid
   const contextExtensions = override?.contextExtensions ?? {};
   const failed = errorReply(config.statusOnError);
   const pending = new WeakMap<Exchange, readonly HeaderWrite[]>();
+  const count = (name: string): FilterCounter =>
+    env.counters?.counter(`envoy_http_ext_authz_${name}`, HELP, { envoy_http_conn_manager_prefix: env.statPrefix ?? '' }) ?? { value: 0 };
+  const counters = { ok: count('ok'), denied: count('denied'), error: count('error') };
+  const [allowedAnyway, disabled] = [count('failure_mode_allowed'), count('disabled')];
 
   const ask = async (x: Exchange): Promise<LocalReply | undefined> => {
     const shown = body === undefined || x.body === undefined ? undefined : await readBody(x, body);
     if (shown !== undefined && 'details' in shown) return shown;
     const verdict = await authorizer.ask(x, { body: shown, contextExtensions });
     x.decision?.add('filter', `external authorization: ${verdict.kind}`);
+    counters[verdict.kind].value++;
     if (verdict.kind === 'ok') {
       applyOk(x, verdict, config.clearRouteCache);
       if (verdict.response.length > 0) pending.set(x, verdict.response);
@@ -58,6 +66,7 @@ export function createExtAuthz(config: ExtAuthzConfig, override: ExtAuthzOverrid
     if (verdict.kind === 'denied') return denied(x, verdict);
     x.decision?.add('filter', verdict.reason);
     if (!config.failureModeAllow) return failed;
+    allowedAnyway.value++;
     if (config.failureModeAllowHeader) x.request.setHeader('x-envoy-auth-failure-mode-allowed', 'true');
     return undefined;
   };
@@ -69,8 +78,9 @@ export function createExtAuthz(config: ExtAuthzConfig, override: ExtAuthzOverrid
     name: EXT_AUTHZ,
     onRequest: (x) => {
       if (x.route === undefined) return undefined; // nobody is asked about what is answered 404
-      if (!enabled(x)) return config.denyAtDisable ? failed : undefined;
-      return ask(x);
+      if (enabled(x)) return ask(x);
+      disabled.value++;
+      return config.denyAtDisable ? failed : undefined;
     },
     explain: (x) => {
       if (x.route === undefined) return undefined;
