@@ -30,6 +30,7 @@ const TASKS = {
   'check:deps': { run: [['node', 'scripts/check-deps.mjs']] },
   'gate:router': { build: true, run: [['node', '--conditions=development', 'test/security/router-gate.ts']] },
   'gate:security': { build: true, run: [['node', '--conditions=development', 'test/security/gate.ts']] },
+  'gate:load': { build: true, run: [['node', '--conditions=development', 'test/load/gate.ts']] },
   'gate:fuzz': { run: [['node', '--conditions=development', 'test/fuzz/gate.ts']] },
   ripstop: { build: true, inPlace: true, run: [['node', join(root, 'packages/cli/dist/main.mjs')]] },
   install: { run: [] },

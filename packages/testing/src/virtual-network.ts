@@ -32,7 +32,7 @@ export class VirtualNetwork {
     this.servers.delete(`${host}:${port}`);
   }
 
-  /** Packets to this address vanish: who connects waits. `false` brings it back. */
+  /** Packets to and from this address vanish: who connects waits, and so does who is connected. `false` brings it back. */
   blackhole({ host, port }: SocketAddress, on = true): void {
     if (on) this.silent.add(`${host}:${port}`);
     else this.silent.delete(`${host}:${port}`);
@@ -43,17 +43,18 @@ export class VirtualNetwork {
     const local = { host: from, port: this.nextPort++ };
     const remote = { host, port };
     const { later } = this;
-    const client = new VirtualSocket({ local, remote, later, allowHalfOpen: false });
-    this.keep(client);
+    const isSilent = (): boolean => this.silent.has(key);
     const key = `${host}:${port}`;
+    const client = new VirtualSocket({ local, remote, later, isSilent, allowHalfOpen: false });
+    this.keep(client);
     this.later(() => {
-      if (client.destroyed || this.silent.has(key)) return;
+      if (client.destroyed || isSilent()) return;
       const server = this.servers.get(key);
       if (server === undefined) {
         client.destroy(socketError('ECONNREFUSED', `connect ${key}`));
         return;
       }
-      const accepted = new VirtualSocket({ local: remote, remote: local, later, allowHalfOpen: true });
+      const accepted = new VirtualSocket({ local: remote, remote: local, later, isSilent, allowHalfOpen: true });
       this.keep(accepted);
       VirtualSocket.join(client, accepted);
       server.emit('connection', accepted);

@@ -11,6 +11,8 @@ export interface VirtualSocketInit {
   readonly remote: SocketAddress;
   /** Runs in a later turn, in order: bytes take a moment, also in memory. */
   readonly later: (run: () => void) => void;
+  /** True while packets between the two vanish. */
+  readonly isSilent: () => boolean;
   /** True for the side that a server has accepted, as node:http wants it. */
   readonly allowHalfOpen: boolean;
 }
@@ -27,18 +29,20 @@ export class VirtualSocket extends Duplex {
   bytesWritten = 0;
   readonly timeout = 0;
   private readonly later: (run: () => void) => void;
+  private readonly isSilent: () => boolean;
   private peer: VirtualSocket | undefined;
   /** The other side's write that waits until this side reads. */
   private writeOfPeer: (() => void) | undefined;
   private reset = false;
 
-  constructor({ local, remote, later, allowHalfOpen }: VirtualSocketInit) {
+  constructor({ local, remote, later, isSilent, allowHalfOpen }: VirtualSocketInit) {
     super({ allowHalfOpen, emitClose: true });
     this.localAddress = local.host;
     this.localPort = local.port;
     this.remoteAddress = remote.host;
     this.remotePort = remote.port;
     this.later = later;
+    this.isSilent = isSilent;
     this.connecting = !allowHalfOpen;
   }
 
@@ -104,6 +108,10 @@ export class VirtualSocket extends Duplex {
     }
     this.later(() => {
       const { peer } = this;
+      if (this.isSilent()) {
+        done(); // As far as the sender knows it is on its way.
+        return;
+      }
       if (peer === undefined || peer.destroyed || peer.readableEnded) {
         done(socketError('EPIPE', 'write'));
         return;
@@ -128,7 +136,7 @@ export class VirtualSocket extends Duplex {
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
     this.later(() => {
-      if (this.reset) this.peer?.destroy(socketError('ECONNRESET', 'read'));
+      if (this.reset && !this.isSilent()) this.peer?.destroy(socketError('ECONNRESET', 'read'));
       else this.endPeer();
       const waiting = this.writeOfPeer;
       this.writeOfPeer = undefined;
@@ -139,7 +147,7 @@ export class VirtualSocket extends Duplex {
 
   private endPeer(): void {
     const { peer } = this;
-    if (peer === undefined || peer.destroyed || peer.ended) return;
+    if (peer === undefined || peer.destroyed || peer.ended || this.isSilent()) return;
     peer.ended = true;
     peer.push(null);
   }
