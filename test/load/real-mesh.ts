@@ -61,6 +61,7 @@ export async function endpointChanges(changes: number): Promise<Tally> {
 
 async function get(client: Mesh): Promise<number> {
   const answer = await client.dispatcher.request({ origin: 'http://api', path: '/', method: 'GET' });
-  await answer.body.dump();
+  const text = await answer.body.text();
+  if (answer.statusCode !== 200) throw new Error(`${answer.statusCode} ${text}`);
   return answer.statusCode;
 }

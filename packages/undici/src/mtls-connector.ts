@@ -84,7 +84,7 @@ export class MtlsConnector {
     socket.on('error', (error) => finish(connectErrorOf(error, transport, tcpStands)));
     socket.once('close', () => finish(new ConnectError(tcpStands ? 'tls-failure' : 'connect-failure', 'remote_connection_failure')));
     if (connection.connectTimeoutMs > 0) {
-      timer = this.#clock.setTimer(() => finish(new ConnectError('connect-timeout', 'connection_timeout')), connection.connectTimeoutMs);
+      timer = this.#clock.setTimer(() => finish(new ConnectError('connect-timeout', '')), connection.connectTimeoutMs);
     }
     return () => {
       finished = true;
@@ -171,7 +171,7 @@ function connectErrorOf(error: Error, transport: TransportSocket, tcpStands: boo
   const code = (error as { code?: unknown }).code;
   if (transport.kind === 'tls' && tcpStands)
     return new ConnectError('tls-failure', `TLS_error:|${error.message.replaceAll(' ', '_')}:TLS_error_end`, error);
-  if (code === 'ETIMEDOUT') return new ConnectError('connect-timeout', 'connection_timeout', error);
+  if (code === 'ETIMEDOUT') return new ConnectError('connect-timeout', '', error);
   return new ConnectError('connect-failure', reasonText(error), error);
 }
 
