@@ -31,6 +31,10 @@ const TASKS = {
   'gate:router': { build: true, run: [['node', '--conditions=development', 'test/security/router-gate.ts']] },
   'gate:security': { build: true, run: [['node', '--conditions=development', 'test/security/gate.ts']] },
   'gate:load': { build: true, run: [['node', '--conditions=development', 'test/load/gate.ts']] },
+  'gate:fuzz:routing': {
+    run: [['vitest', 'run', '--testTimeout', '600000', 'packages/core/src/route/reference.fuzz.test.ts']],
+    env: { RIPSTOP_FUZZ_TIMES: '10' },
+  },
   'gate:fuzz': { run: [['node', '--conditions=development', 'test/fuzz/gate.ts']] },
   ripstop: { build: true, inPlace: true, run: [['node', join(root, 'packages/cli/dist/main.mjs')]] },
   install: { run: [] },

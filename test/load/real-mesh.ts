@@ -1,3 +1,4 @@
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { Mesh } from '@ripstop/node';
 import { TestMesh } from '../interop/mesh/test-mesh.ts';
 import { service, workloadEntry } from '../interop/mesh/yaml.ts';
@@ -9,6 +10,20 @@ const PER_SECOND = 500;
 const REPLICAS = 6;
 const WORKLOAD_PORT = 8080;
 
+/** With the longest time in which this process, which is all of the mesh, did nothing: above some hundred ms a figure is the machine's. */
+export interface RealTally extends Tally {
+  readonly longestStallMs: number;
+}
+
+const stalls = monitorEventLoopDelay({ resolution: 10 });
+stalls.enable();
+
+function withStall(tally: Tally): RealTally {
+  const longestStallMs = Math.round(stalls.max / 1e6);
+  stalls.reset();
+  return { ...tally, longestStallMs };
+}
+
 const realClock: LoadClock = {
   now: () => performance.now(),
   setTimer: (run, delayMs) => {
@@ -18,7 +33,7 @@ const realClock: LoadClock = {
 };
 
 /** Instances stop and start again one after the other, while they are called; real sockets, mTLS, a control plane. */
-export async function rollingRestarts(restarts: number): Promise<Tally> {
+export async function rollingRestarts(restarts: number): Promise<RealTally> {
   await using parts = new AsyncDisposableStack();
   const yaml = service('api', { targetPort: WORKLOAD_PORT });
   const mesh = parts.use(await TestMesh.start(yaml));
@@ -40,11 +55,11 @@ export async function rollingRestarts(restarts: number): Promise<Tally> {
     }
   };
   await Promise.all([half(0), half(1)]);
-  return load.stop();
+  return withStall(await load.stop());
 }
 
 /** Endpoints come and go by configuration, while they are called. */
-export async function endpointChanges(changes: number): Promise<Tally> {
+export async function endpointChanges(changes: number): Promise<RealTally> {
   await using parts = new AsyncDisposableStack();
   const names = Array.from({ length: REPLICAS }, (_, at) => `api-${at}`);
   const upstreams = parts.use(await Upstreams.start(names));
@@ -56,7 +71,7 @@ export async function endpointChanges(changes: number): Promise<Tally> {
   const load = new SteadyLoad(realClock, PER_SECOND, () => get(client));
   // A round takes one endpoint out and puts another one in.
   for (let round = 1; round <= changes / 2; round++) await mesh.apply(yaml(round));
-  return load.stop();
+  return withStall(await load.stop());
 }
 
 async function get(client: Mesh): Promise<number> {
