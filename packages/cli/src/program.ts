@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { addAnalyzeCommand } from './commands/analyze.ts';
 import { addCaCommand } from './commands/ca.ts';
+import { addDescribeCommand } from './commands/describe.ts';
 import { addDevCommand } from './commands/dev.ts';
 import { addExplainCommand } from './commands/explain.ts';
 import { addGatewayCommand } from './commands/gateway.ts';
@@ -28,6 +29,7 @@ export function createProgram(): Command {
   addCaCommand(program);
   addAnalyzeCommand(program);
   addTranslateCommand(program);
+  addDescribeCommand(program);
   addExplainCommand(program);
   addProxyStatusCommand(program);
   addProxyConfigCommand(program);

@@ -10,6 +10,9 @@ export {
 } from './ca/certificate-authority.ts';
 export { type CaMaterial, RootFiles, type RootFilesOptions, type RotationStep } from './ca/root-files.ts';
 export { createTokenIssuer, type TokenIssuer, type WorkloadAccount } from './ca/token-issuer.ts';
+export { describeServiceNamed, describeWorkloadNamed } from './describe/describe.ts';
+export type { DescribedSecret } from './describe/describe-secrets.ts';
+export type { DescribedWorkload, ServiceDescription, WorkloadDescription } from './describe/description.ts';
 export type { ControlPlaneEvent } from './events.ts';
 export { type GatewayApi, translateGatewayApi } from './gateway-api/gateway-api.ts';
 export type { GraphEdge, ServiceGraph } from './graph/service-graph.ts';

@@ -1,3 +1,4 @@
+import type { DescribedSecret } from '@ripstop/control-plane';
 import { type Command, Option } from 'commander';
 import { askControlPlane, columns, type HttpOptions } from '../control-plane-http.ts';
 import { parseAddress } from '../option-values.ts';
@@ -83,6 +84,43 @@ export function addProxyConfigCommand(program: Command): void {
         process.stdout.write(`${text}\n`);
       });
   }
+  addSecretCommand(parent);
+}
+
+/** Public parts only: the control plane never prints a key. */
+function addSecretCommand(parent: Command): void {
+  parent
+    .command('secret')
+    .description('certificates that a gateway is given by the control plane; keys are never shown')
+    .argument('<client>', 'name.namespace, as proxy-status lists it')
+    .option('--http <host:port>', 'HTTP address of the control plane (default: the one noted in the state directory)', parseAddress)
+    .option('--state-dir <dir>', 'state directory of the control plane', '.ripstop')
+    .addOption(new Option('-o, --output <format>', 'form').choices(['table', 'json']).default('table'))
+    .action(async (client: string, options: ConfigOptions) => {
+      const secrets = await askControlPlane<readonly DescribedSecret[]>(options, `/debug/secrets?proxyID=${encodeURIComponent(client)}`);
+      process.stdout.write(`${options.output === 'json' ? JSON.stringify(secrets, undefined, 2) : columns(secretRows(secrets))}\n`);
+    });
+}
+
+function secretRows(secrets: readonly DescribedSecret[]): string[][] {
+  const head = ['RESOURCE NAME', 'TYPE', 'STATUS', 'VALID CERT', 'SERIAL NUMBER', 'NOT AFTER', 'NOT BEFORE', 'NAMES'];
+  return [
+    head,
+    ...secrets.flatMap(({ name, type, status, certificates }) =>
+      certificates.length === 0
+        ? [[name, type, status, '-', '-', '-', '-', '-']]
+        : certificates.map(({ valid, serial, notAfter, notBefore, names, subject }) => [
+            name,
+            type,
+            status,
+            String(valid),
+            serial,
+            notAfter,
+            notBefore,
+            names === '' ? subject : names,
+          ]),
+    ),
+  ];
 }
 
 function listOf({ configs }: Dump, kind: string, field: string): readonly Json[] {

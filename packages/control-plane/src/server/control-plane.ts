@@ -210,7 +210,7 @@ export class ControlPlane implements AsyncDisposable {
 
   /** What the debug endpoints of the HTTP port look at. */
   debugState(): DebugState {
-    return { push: this.push_, objects: this.objects, nodes: this.ads.sessions.map(({ node }) => node) };
+    return { push: this.push_, objects: this.objects, findings: this.findings, nodes: this.ads.sessions.map(({ node }) => node) };
   }
 
   /** The push in force; its `instances` are pods and registered processes. */

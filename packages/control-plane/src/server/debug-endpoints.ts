@@ -1,5 +1,7 @@
-import type { MeshObject } from '@ripstop/istio-api';
+import type { Finding, MeshObject } from '@ripstop/istio-api';
 import { wireResourcesOf } from '../ads/node-wire.ts';
+import { describeServiceNamed, describeWorkloadNamed, NothingToDescribe } from '../describe/describe.ts';
+import { describeSecrets } from '../describe/describe-secrets.ts';
 import type { ProxyNode } from '../model/proxy-node.ts';
 import type { PushContext } from '../push/push-context.ts';
 import { resourcesOfNode } from '../translate/node-resources.ts';
@@ -10,6 +12,7 @@ import { loadResourceWriter } from '../translate/resource-json.ts';
 export interface DebugState {
   readonly push: PushContext;
   readonly objects: readonly MeshObject[];
+  readonly findings: readonly Finding[];
   /** Of connected clients. */
   readonly nodes: readonly ProxyNode[];
 }
@@ -26,6 +29,9 @@ export const DEBUG_ENDPOINTS: Readonly<Record<string, string>> = {
   '/debug/endpointz': 'endpoints by service and port',
   '/debug/instancesz': 'pods and registered processes',
   '/debug/config_dump?proxyID=<name>.<namespace>': "a connected client's clusters, listeners, routes and endpoints, as Envoy dumps them",
+  '/debug/describe?service=<service>': 'the documents that decide about a service, with file and line',
+  '/debug/describe?workload=<name>.<namespace>': 'the same of a pod or a registered process',
+  '/debug/secrets?proxyID=<name>.<namespace>': 'certificates that a connected gateway is given: their public parts',
   '/debug/resources?proxyID=<name>.<namespace>': 'the same as bytes of the wire, with who the client is: what `ripstop explain` runs',
 };
 
@@ -54,10 +60,25 @@ export function debugAnswer(path: string, query: URLSearchParams, state: DebugSt
       return state.push.instances;
     case '/debug/config_dump':
       return configDump(query.get('proxyID') ?? '', state);
+    case '/debug/describe':
+      return described(query, state);
+    case '/debug/secrets':
+      return describeSecrets(connected(query.get('proxyID') ?? '', state.nodes), state.push, Date.now());
     case '/debug/resources':
       return resources(query.get('proxyID') ?? '', state);
     default:
       return undefined;
+  }
+}
+
+function described(query: URLSearchParams, { push, findings }: DebugState): object {
+  const service = query.get('service');
+  const workload = query.get('workload');
+  if (service === null && workload === null) throw new DebugError('describe what? Give service=<name> or workload=<name>.<namespace>');
+  try {
+    return service === null ? describeWorkloadNamed(workload!, push, findings) : describeServiceNamed(service, push, findings);
+  } catch (error) {
+    throw error instanceof NothingToDescribe ? new DebugError(error.message) : error;
   }
 }
 

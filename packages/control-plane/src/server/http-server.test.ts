@@ -180,7 +180,7 @@ describe('the HTTP port', () => {
     await connected('web-1', 4001);
     await expect.poll(async () => (await get('/debug/configz')).body).toContain('"Secret"');
     for (const path of Object.keys(await json<Record<string, string>>('/debug/list'))) {
-      const { status, body } = await get(path.replace('<name>.<namespace>', 'web-1.default'));
+      const { status, body } = await get(path.replace('<name>.<namespace>', 'web-1.default').replace('<service>', 'web'));
       expect([path, status]).toEqual([path, 200]);
       expect(body).not.toContain('hidden-value');
     }
