@@ -3,7 +3,7 @@ import type { WorkloadInstance } from '../model/workload.ts';
 import type { MergedDestinationRule } from '../push/destination-rules.ts';
 import type { PushContext } from '../push/push-context.ts';
 import { hostMatches, type MeshService, resolveHost, selects } from '../push/service.ts';
-import { Governing, type VirtualService, visibleVirtualServices } from '../push/virtual-services.ts';
+import { governingRules, type VirtualService, visibleVirtualServices } from '../push/virtual-services.ts';
 import { describeInstance } from './describe-workload.ts';
 import { type DescribedRoutes, type DescribedRule, documentOf, type ServiceDescription } from './description.ts';
 
@@ -57,9 +57,8 @@ function destinations({ route = [], mirror, mirrors = [] }: HTTPRoute): { readon
 
 function describeRoutes(candidate: VirtualService, service: MeshService, push: PushContext): DescribedRoutes {
   const { source, gateways, hosts, http } = candidate;
-  const visible = new Governing(visibleVirtualServices(push.virtualServices, service.namespace));
   const own = isFor(candidate, service.hostname);
-  const governs = service.ports.some(({ port }) => visible.of('mesh', service.hostname, port) === candidate);
+  const governs = service.ports.some(({ port }) => governingRule(service, port, push) === candidate);
   const lines = http.filter(({ route }) => own || destinations(route).some(({ host }) => isHost(host, candidate, service, push)));
   return {
     ...documentOf(source),
@@ -68,6 +67,14 @@ function describeRoutes(candidate: VirtualService, service: MeshService, push: P
     used: !own || !gateways.includes('mesh') || governs,
     routes: lines.map(({ route }) => routeLine(route)),
   };
+}
+
+/** The one that clients in the namespace of the service use for it. */
+function governingRule({ hostname, namespace }: MeshService, port: number, push: PushContext): VirtualService | undefined {
+  const rules = visibleVirtualServices(push.virtualServices, namespace).filter(
+    (rule) => rule.gateways.includes('mesh') && (rule.port ?? port) === port,
+  );
+  return governingRules([hostname], rules).get(hostname);
 }
 
 /** `uri prefix /api, header end-user = jason → reviews v2 (80 %), ratings (20 %)`. */
