@@ -109,6 +109,7 @@ describe('the walk of an exchange', () => {
     },
   );
 
+  /** Measured on Envoy 1.40. */
   it('the cluster’s max_stream_duration ends each attempt, and is retried as a reset', () => {
     const connection = { ...clusterSpec().connection, maxStreamDurationMs: 10 };
     const scene = new WalkScene({ retry: policy('reset') }, { connection });
@@ -121,6 +122,7 @@ describe('the walk of an exchange', () => {
     expectNothingLeft(scene);
   });
 
+  /** Flags and winners: measured on Envoy 1.40. */
   describe('hedging', () => {
     const hedged = {
       retry: policy('5xx', { numRetries: 2, perTryTimeoutMs: 10, backOffBaseMs: 1, backOffMaxMs: 1 }),
