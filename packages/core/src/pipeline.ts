@@ -1,5 +1,5 @@
 import { DECISION_HEADER, type DecisionRecord } from './decision-record.ts';
-import type { Exchange, ResponseHead } from './exchange.ts';
+import type { Exchange, RequestHead, ResponseHead } from './exchange.ts';
 import { recordEndpoints } from './explain/endpoint-trail.ts';
 import { recordForward, recordRoute } from './explain/route-trail.ts';
 import type { Filter } from './filter.ts';
@@ -152,7 +152,7 @@ function forward(x: Exchange, route: Route, action: ForwardAction): LocalReply |
   x.clusterHeaders?.onRequest(x, x.request);
   route.headers?.onRequest(x, x.request);
   action.rewrite(x);
-  if (x.request.path.charCodeAt(0) !== SLASH && x.request.path !== '*') return UNSENDABLE_PATH;
+  if (!isSendable(x.request)) return UNSENDABLE_PATH;
   action.hash?.(x);
   tellTimeout(x, action, action.timeoutMs);
   if (x.decision !== undefined) {
@@ -228,6 +228,11 @@ async function explainFilters(x: Exchange, filters: readonly Filter[], record: D
 function resultOf({ details, flags }: Exchange, { status, grpcStatus, requestBytes, responseBytes }: Outcome): string {
   const grpc = grpcStatus === undefined ? '' : `, gRPC status ${grpcStatus}`;
   return `${status}${grpc}, flags ${formatResponseFlags(flags)}, ${details === '' ? 'via_upstream' : details}, ${requestBytes} bytes in, ${responseBytes} bytes out`;
+}
+
+/** CONNECT has no path; the drivers refuse it after the filters. */
+function isSendable({ path, method }: RequestHead): boolean {
+  return path.charCodeAt(0) === SLASH || path === '*' || method === 'CONNECT';
 }
 
 /** To Envoy the cluster is known with the route, whoever answers. */
