@@ -1,5 +1,5 @@
 import type { Table } from './row.ts';
-import { allowNothing, denyAll, policies } from './table/authorization.ts';
+import { allowNothing, denyAll, observed, policies } from './table/authorization.ts';
 import { callerHeaders } from './table/caller-headers.ts';
 import { gatewayCodec, serverCodec } from './table/codec.ts';
 import { destinations } from './table/destinations.ts';
@@ -35,6 +35,7 @@ export const tables: readonly Table[] = [
   denyAll,
   allowNothing,
   policies,
+  observed,
   externalAuthorization,
   authorizerSeesBodies,
   boundedBodies,

@@ -153,3 +153,34 @@ spec:
     { name: 'a host in capitals', call: { url: 'http://ADMIN.example/x', headers: { host: 'ADMIN.example' } }, expect: {} },
   ],
 };
+
+export const observed: Table = {
+  name: 'policies that only watch',
+  place: 'server',
+  yaml: `
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: { name: watch, namespace: default }
+spec: { action: AUDIT, rules: [{ to: [{ operation: { paths: [/admin] } }] }] }
+---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: { name: try-deny, namespace: default, annotations: { istio.io/dry-run: "true" } }
+spec: { action: DENY, rules: [{ to: [{ operation: { paths: [/admin] } }] }] }
+---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: { name: try-allow, namespace: default, annotations: { istio.io/dry-run: "true" } }
+spec: { action: ALLOW, rules: [{ to: [{ operation: { paths: [/open] } }] }] }
+---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: { name: deny, namespace: default }
+spec: { action: DENY, rules: [{ to: [{ operation: { paths: [/never] } }] }] }
+`,
+  rows: [
+    { name: 'AUDIT and a dry DENY refuse nobody', call: get('/admin'), expect: SERVED },
+    { name: 'nor does a dry ALLOW whom it does not name', call: get('/other'), expect: SERVED },
+    { name: 'a DENY beside them does', call: get('/never'), expect: DENIED },
+  ],
+};
