@@ -10,8 +10,4 @@ export const KNOWN: readonly KnownDifference[] = [
     where: /^security\/grpc-(httpbin|legacy) listeners xds\.istio\.io\//,
     why: 'ALLOW without rules denies, dry-run is not enforced, aliases are expanded, conditions that gRPC cannot judge deny',
   },
-  {
-    where: /^sidecar-scope\/sidecar-batch-v1 (clusters outbound\|80\|\|users|listeners virtualInbound$|routes 80$)/,
-    why: 'EnvoyFilter is refused',
-  },
 ];

@@ -1,3 +1,4 @@
+import { checkEnvoyFilter, type EnvoyFilterFields } from './envoy-filter-checks.ts';
 import { checkKubernetesGateway, checkKubernetesRoute, type KubernetesGateway, type KubernetesRoute } from './gateway-api-checks.ts';
 import type { MeshObject } from './object.ts';
 import { checkTargets } from './policy-target-checks.ts';
@@ -64,6 +65,9 @@ export function semanticChecks(object: MeshObject, report: Report): void {
       return;
     case 'Sidecar':
       checkSidecar(object.spec as SidecarFields, report);
+      return;
+    case 'EnvoyFilter':
+      checkEnvoyFilter(object.spec as EnvoyFilterFields, report);
       return;
     case 'Telemetry':
       checkTelemetry(object.spec as TelemetrySpec, report);

@@ -24,7 +24,8 @@ export function validateObject(object: MeshObject): Finding[] {
   };
   const kind = kindOf(object.apiVersion, object.kind);
   if (kind === undefined) return findings;
-  if (kind.status === 'refused') reportRefusal(object, kind, report);
+  const refused = kind.status === 'refused' || (kind.status === 'used' && closesWorkloads(object));
+  if (refused) reportRefusal(object, kind, report);
   if (kind.status === 'ignored')
     report('RIPSTOP_UNSUPPORTED_KIND', 'warning', [], `${object.kind} has no effect in this version${because(kind.note)}`);
   const { status: _status, ...rest } = object.rest;
@@ -32,15 +33,13 @@ export function validateObject(object: MeshObject): Finding[] {
   if (kind.rest !== undefined) right = checkStructure(rest, kind.rest, [], report) && right;
   // Of a kind without effect one word is enough; what leaving a field out would make unsafe is an error all the same.
   const reportField: Report =
-    kind.status === 'used'
+    kind.status === 'used' && !refused
       ? report
       : (code, severity, ...where) =>
-          code === 'RIPSTOP_UNSUPPORTED_FIELD' && (severity === 'warning' || kind.status === 'refused')
-            ? undefined
-            : report(code, severity, ...where);
+          code === 'RIPSTOP_UNSUPPORTED_FIELD' && (severity === 'warning' || refused) ? undefined : report(code, severity, ...where);
   if (kind.spec !== undefined && !(object.lacksSpec === true && kind.requiresSpec === true))
     right = checkStructure(object.spec, kind.spec, ['spec'], reportField) && right;
-  if (right && kind.status !== 'refused') semanticChecks(object, report);
+  if (right && !refused) semanticChecks(object, report);
   return findings;
 }
 

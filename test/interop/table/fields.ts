@@ -26,6 +26,30 @@ spec: { host: reviews, trafficPolicy: ${policy} }
 `,
 });
 
+const patches = (name: string, on: string, ...configPatches: readonly object[]): FieldRow => ({
+  name: `EnvoyFilter: ${name}`,
+  mesh: on,
+  yaml: `apiVersion: networking.istio.io/v1alpha3
+kind: EnvoyFilter
+metadata: { name: fields, namespace: istio-system, creationTimestamp: "2020-01-01T00:00:00Z" }
+spec: ${JSON.stringify({ configPatches })}
+`,
+});
+const patch = (applyTo: string, operation: string, match: object | undefined, value?: object): object => ({
+  applyTo,
+  ...(match === undefined ? {} : { match }),
+  patch: { operation, ...(value === undefined ? {} : { value }) },
+});
+const MANAGER = 'envoy.filters.network.http_connection_manager';
+const inManager = (subFilter?: string): object => ({
+  listener: { filterChain: { filter: { name: MANAGER, ...(subFilter === undefined ? {} : { subFilter: { name: subFilter } }) } } },
+});
+const LUA = {
+  name: 'envoy.filters.http.lua',
+  typed_config: { '@type': 'type.googleapis.com/envoy.extensions.filters.http.lua.v3.Lua', inline_code: 'x' },
+};
+const ROUTER = 'envoy.filters.http.router';
+
 const KEEPALIVE = { tcpKeepalive: { time: '20s', probes: 4 } };
 
 export const FIELD_ROWS: readonly FieldRow[] = [
@@ -92,5 +116,120 @@ export const FIELD_ROWS: readonly FieldRow[] = [
   rule(
     'retryBudget and settings of the port',
     '{ retryBudget: { percent: 10 }, portLevelSettings: [{ port: { number: 9080 }, connectionPool: { http: { maxRetries: 5 } } }] }',
+  ),
+  patches(
+    'clusters',
+    'traffic',
+    patch(
+      'CLUSTER',
+      'MERGE',
+      { cluster: { service: 'reviews.default.svc.cluster.local' } },
+      {
+        connect_timeout: '7s',
+        circuit_breakers: { thresholds: [{ max_retries: 7 }] },
+        lb_policy: 'MAGLEV',
+      },
+    ),
+    patch('CLUSTER', 'MERGE', { context: 'SIDECAR_INBOUND', cluster: { portNumber: 9080 } }, { per_connection_buffer_limit_bytes: 7 }),
+    patch('CLUSTER', 'REMOVE', { cluster: { subset: 'v2' } }),
+    patch('CLUSTER', 'ADD', undefined, { name: 'added', type: 'STATIC', connect_timeout: '1s' }),
+  ),
+  patches(
+    'HTTP filters',
+    'seed',
+    patch('HTTP_FILTER', 'INSERT_BEFORE', { context: 'SIDECAR_INBOUND', ...inManager(ROUTER) }, LUA),
+    patch('HTTP_FILTER', 'INSERT_FIRST', { context: 'SIDECAR_OUTBOUND', ...inManager() }, LUA),
+    patch('HTTP_FILTER', 'INSERT_AFTER', { context: 'GATEWAY', ...inManager('envoy.filters.http.cors') }, LUA),
+    patch('HTTP_FILTER', 'REMOVE', { context: 'SIDECAR_OUTBOUND', ...inManager('envoy.filters.http.fault') }),
+    patch('HTTP_FILTER', 'MERGE', inManager(ROUTER), {
+      name: ROUTER,
+      typed_config: { '@type': 'type.googleapis.com/envoy.extensions.filters.http.router.v3.Router', suppress_envoy_headers: true },
+    }),
+  ),
+  patches(
+    'network filters',
+    'seed',
+    patch(
+      'NETWORK_FILTER',
+      'MERGE',
+      { listener: { filterChain: { filter: { name: MANAGER } } } },
+      {
+        name: MANAGER,
+        typed_config: {
+          '@type': `type.googleapis.com/${MANAGER.replace('filters.network', 'extensions.filters.network')}.v3.HttpConnectionManager`,
+          stream_idle_timeout: '9s',
+          server_name: 'patched',
+          merge_slashes: true,
+        },
+      },
+    ),
+    patch(
+      'NETWORK_FILTER',
+      'INSERT_BEFORE',
+      { context: 'SIDECAR_INBOUND', listener: { filterChain: { filter: { name: MANAGER } } } },
+      {
+        name: 'envoy.filters.network.rbac',
+        typed_config: { '@type': 'type.googleapis.com/envoy.extensions.filters.network.rbac.v3.RBAC', stat_prefix: 'patched' },
+      },
+    ),
+  ),
+  patches(
+    'listeners',
+    'seed',
+    patch('LISTENER', 'MERGE', { listener: { portNumber: 9080 } }, { per_connection_buffer_limit_bytes: 9000 }),
+    patch('LISTENER', 'REMOVE', { context: 'SIDECAR_OUTBOUND', listener: { name: '0.0.0.0_80' } }),
+    patch('LISTENER_FILTER', 'REMOVE', { listener: { listenerFilter: 'envoy.filters.listener.http_inspector' } }),
+    patch(
+      'FILTER_CHAIN',
+      'MERGE',
+      { context: 'SIDECAR_INBOUND', listener: { portNumber: 9080 } },
+      { transport_socket_connect_timeout: '9s' },
+    ),
+  ),
+  patches(
+    'routes',
+    'traffic',
+    patch(
+      'ROUTE_CONFIGURATION',
+      'MERGE',
+      { routeConfiguration: { portNumber: 9080 } },
+      {
+        response_headers_to_add: [{ header: { key: 'x-patched', value: 'yes' } }],
+      },
+    ),
+    patch(
+      'VIRTUAL_HOST',
+      'MERGE',
+      { routeConfiguration: { vhost: { name: 'reviews.default.svc.cluster.local:9080' } } },
+      {
+        request_headers_to_remove: ['x-gone'],
+      },
+    ),
+    patch('VIRTUAL_HOST', 'REMOVE', { routeConfiguration: { vhost: { domainName: 'ratings' } } }),
+    patch(
+      'VIRTUAL_HOST',
+      'ADD',
+      { context: 'SIDECAR_OUTBOUND', routeConfiguration: { name: '9080' } },
+      { name: 'added', domains: ['added'] },
+    ),
+    patch('HTTP_ROUTE', 'MERGE', { routeConfiguration: { vhost: { route: { action: 'ROUTE' } } } }, { route: { timeout: '9s' } }),
+    patch('HTTP_ROUTE', 'INSERT_FIRST', { context: 'SIDECAR_OUTBOUND' }, { match: { path: '/patched' }, direct_response: { status: 418 } }),
+  ),
+  patches(
+    'gateways',
+    'gateway-merge',
+    patch(
+      'VIRTUAL_HOST',
+      'MERGE',
+      { context: 'GATEWAY', routeConfiguration: { portNumber: 80 } },
+      { request_headers_to_remove: ['x-gone'] },
+    ),
+    patch(
+      'HTTP_ROUTE',
+      'MERGE',
+      { context: 'GATEWAY', routeConfiguration: { portNumber: 443 } },
+      { response_headers_to_remove: ['x-gone'] },
+    ),
+    patch('LISTENER', 'MERGE', { context: 'GATEWAY' }, { listener_filters_timeout: '9s' }),
   ),
 ];

@@ -21,6 +21,7 @@ import { discovered } from './discovery.ts';
 import { EndpointIndex } from './endpoint-index.ts';
 import { endpointSources, INSTANCE_KINDS } from './endpoint-sources.ts';
 import type { ServiceEndpoint } from './endpoints.ts';
+import { EnvoyFilters, type NodePatches } from './envoy-filters.ts';
 import { type MeshConfig, meshConfigOf } from './mesh-config.ts';
 import { byAge, ObjectsByKind } from './objects-by-kind.ts';
 import { PeerAuthentications } from './peer-authentication.ts';
@@ -64,6 +65,7 @@ export class PushContext {
   readonly tokenKeys: ReadonlyMap<string, string>;
   readonly trustBundlePem: string;
   readonly telemetry: Telemetries;
+  private readonly envoyFilters: EnvoyFilters;
   private readonly workloadGroups: ReadonlyMap<string, MeshObject>;
   private readonly security: SecurityObjects;
   private readonly scopes: SidecarScopes;
@@ -152,6 +154,8 @@ export class PushContext {
     );
     const sources = endpointSources(this.kinds, parts, workloads, services);
     this.endpointIndex = parts.get('endpointIndex', [sources, services], (known) => new EndpointIndex(sources, services, known));
+    const envoyFilters = of('EnvoyFilter');
+    this.envoyFilters = parts.get('envoyFilters', [envoyFilters, rootNamespace], () => new EnvoyFilters(envoyFilters, rootNamespace));
     const groups = of<WorkloadGroupSpec>('WorkloadGroup');
     this.workloadGroups = parts.get('workloadGroups', [groups], () => byName(groups));
     parts.finish();
@@ -183,6 +187,11 @@ export class PushContext {
   /** The SPIFFE ids of all endpoints of a service, sorted. */
   identitiesOf(service: MeshService): readonly string[] {
     return this.endpointIndex.identitiesOf(service, this.mesh);
+  }
+
+  /** What EnvoyFilters change about a node's resources; undefined = nothing. */
+  patchesFor(node: ProxyNode): NodePatches | undefined {
+    return this.envoyFilters.for(node, this.gatewaysOf(node.namespace, node.labels));
   }
 
   workloadGroup(namespace: string, name: string): MeshObject<WorkloadGroupSpec> | undefined {

@@ -21,6 +21,7 @@ import {
 } from './cluster-policy.ts';
 import { dynamicDnsCluster } from './dynamic-dns.ts';
 import { loadAssignment, localityOf } from './endpoints.ts';
+import { patchedClusters } from './envoy-filter/clusters.ts';
 import { socketAddress } from './inbound-listener.ts';
 import { type InboundPort, inboundPorts } from './inbound-ports.ts';
 import {
@@ -37,12 +38,30 @@ import { configPath, duration, milliseconds, sourceMetadata } from './values.ts'
 
 /** CDS of a node: a cluster per service port and subset, the special ones, and for sidecars the inbound ones. */
 export function buildClusters(node: ProxyNode, push: PushContext): XdsResource[] {
+  const patches = push.patchesFor(node);
+  const clusters = plainClusters(node, push);
+  const inbound = node.dialect === 'sidecar' ? inboundPorts(node, push) : [];
+  const ours = inbound.map((port) => resource(inboundOf(port, push, node)));
+  if (patches === undefined) return [...clusters, ...ours];
+  if (node.dialect === 'router') return patchedClusters(clusters, patches, 'GATEWAY');
+  const isInbound = ({ name }: XdsResource): boolean => name === INBOUND_PASSTHROUGH_CLUSTER;
+  const hosts = new Map(inbound.map(({ targetPort, services }) => [inboundCluster(targetPort), services.map(({ hostname }) => hostname)]));
+  return [
+    ...patchedClusters(
+      clusters.filter((cluster) => !isInbound(cluster)),
+      patches,
+      'SIDECAR_OUTBOUND',
+    ),
+    ...patchedClusters([...clusters.filter(isInbound), ...ours], patches, 'SIDECAR_INBOUND', (name) => hosts.get(name) ?? []),
+  ];
+}
+
+function plainClusters(node: ProxyNode, push: PushContext): XdsResource[] {
   const scope = push.scopeFor(node);
   // failoverPriority compares labels; a DNS cluster carries its endpoints with it.
   const view = `CDS ${viewOf(node)} ${push.comparesLabels ? labelsKey(node) : ''}`;
   const clusters = push.shared.get(scope, view, '*', () => outboundClusters(node, push, view));
-  if (node.dialect !== 'sidecar') return clusters;
-  return [...clusters, ...inboundPorts(node, push).map((port) => resource(inbound(port, push, node)))];
+  return clusters;
 }
 
 function resource(fields: ClusterFields): XdsResource {
@@ -325,7 +344,7 @@ const LOOP_GUARD: ClusterFields = {
 };
 
 /** The app behind this node: one cluster per port that its services name. */
-function inbound(port: InboundPort, push: PushContext, node: ProxyNode): ClusterFields {
+function inboundOf(port: InboundPort, push: PushContext, node: ProxyNode): ClusterFields {
   const name = inboundCluster(port.targetPort);
   const [service] = port.services;
   // A workload that is not told about its own service is not told about its rules either.

@@ -1,6 +1,7 @@
 import { ROUTE_TYPE_URL, VirtualHost_TlsRequirementType } from '@ripstop/xds-api';
 import type { ProxyNode } from '../model/proxy-node.ts';
 import type { PushContext } from '../push/push-context.ts';
+import { patchedRoutes } from './envoy-filter/routes.ts';
 import { boundHosts, type GatewayPortServer, gatewayPorts } from './gateway-servers.ts';
 import { type RouteFields, virtualServiceRoutes } from './http-routes.ts';
 import type { XdsResource } from './resource.ts';
@@ -10,10 +11,18 @@ import { sourceMetadata } from './values.ts';
 
 /** RDS of a gateway: `http.<target port>`, all plain servers of the port together; `https.<port>.…` of one server. */
 export function buildGatewayRoutes(node: ProxyNode, push: PushContext, names: readonly string[]): XdsResource[] {
-  const servers = [...gatewayPorts(node, push).values()].flat();
+  const ports = gatewayPorts(node, push);
+  const servers = [...ports.values()].flat();
+  const patches = push.patchesFor(node);
+  const serverPorts = (port: number): number[] => (ports.get(port) ?? []).map(({ server }) => server.port.number);
   return names.map((name) => {
     const own = servers.filter(({ routeName }) => name === routeName);
-    return { typeUrl: ROUTE_TYPE_URL, name, message: routeConfiguration(name, gatewayHosts(own, node, push)) };
+    const plain = routeConfiguration(name, gatewayHosts(own, node, push));
+    return {
+      typeUrl: ROUTE_TYPE_URL,
+      name,
+      message: patches === undefined ? plain : patchedRoutes(plain, patches, 'GATEWAY', serverPorts),
+    };
   });
 }
 

@@ -1,12 +1,14 @@
 import type { MeshObject } from '@ripstop/istio-api';
 import { ROUTE_TYPE_URL } from '@ripstop/xds-api';
 import type { ProxyNode } from '../model/proxy-node.ts';
+import type { NodePatches } from '../push/envoy-filters.ts';
 import { isHttp } from '../push/protocol.ts';
 import type { PushContext } from '../push/push-context.ts';
 import { hostMatches, type MeshService } from '../push/service.ts';
 import { labelsKey, viewOf } from '../push/shared.ts';
 import type { OutboundScope } from '../push/sidecar-scope.ts';
 import { governingRules, type VirtualService } from '../push/virtual-services.ts';
+import { patchedRoutes } from './envoy-filter/routes.ts';
 import { buildGatewayRoutes } from './gateway-routes.ts';
 import { defaultRoute, type RouteFields, type RouteScope, virtualServiceRoutes } from './http-routes.ts';
 import { unknownHostsCluster } from './names.ts';
@@ -20,16 +22,18 @@ export function buildRoutes(node: ProxyNode, push: PushContext, names: readonly 
   if (node.dialect === 'router') return buildGatewayRoutes(node, push, names);
   const scope = push.scopeFor(node);
   const view = routesView(node, push);
-  return names.map((name) => push.shared.get(scope, view, name, () => packed(resource(name, virtualHosts(node, push, name)))));
+  const patches = push.patchesFor(node);
+  return names.map((name) => push.shared.get(scope, view, name, () => packed(resource(name, virtualHosts(node, push, name), patches))));
 }
 
 /** Which sidecars have the same routes. */
 export function routesView(node: ProxyNode, push: PushContext): string {
-  return `RDS ${viewOf(node)} ${push.scopeFor(node).asksForLabels ? labelsKey(node) : ''}`;
+  return `RDS ${viewOf(node)} ${push.scopeFor(node).asksForLabels ? labelsKey(node) : ''} ${push.patchesFor(node)?.key ?? ''}`;
 }
 
-function resource(name: string, virtualHosts: readonly VirtualHostFields[]): XdsResource {
-  return { typeUrl: ROUTE_TYPE_URL, name, message: routeConfiguration(name, virtualHosts) };
+function resource(name: string, virtualHosts: readonly VirtualHostFields[], patches: NodePatches | undefined): XdsResource {
+  const plain = routeConfiguration(name, virtualHosts);
+  return { typeUrl: ROUTE_TYPE_URL, name, message: patches === undefined ? plain : patchedRoutes(plain, patches, 'SIDECAR_OUTBOUND') };
 }
 
 /** `80` holds every host of the port and the catch-all; `reviews.default.svc.cluster.local:9080` just that one, for any domain. */

@@ -54,8 +54,8 @@ export const envoyFilter: Kind = {
   ...NETWORKING,
   versions: ['v1alpha3'],
   kind: 'EnvoyFilter',
-  status: 'refused',
-  note: 'use the Istio resource that says the same, or a filter of your own in createMesh({ filters })',
+  status: 'used',
+  note: 'our own processes refuse a listener with a filter that they do not have: use the Istio resource that says the same, or a filter of your own in createMesh({ filters })',
   closes: (spec) => {
     const { configPatches } = spec as Patches;
     return Array.isArray(configPatches) && configPatches.some((entry) => guards(entry?.patch?.filterClass));

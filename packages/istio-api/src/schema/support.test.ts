@@ -23,6 +23,7 @@ const listener = (fields: string): string =>
   doc('gateway.networking.k8s.io/v1', 'Gateway', `{ gatewayClassName: istio, listeners: [{ name: s, port: 443, ${fields} }] }`);
 const httpRoute = (rule: string): string =>
   doc('gateway.networking.k8s.io/v1', 'HTTPRoute', `{ parentRefs: [{ name: edge }], rules: [{ ${rule} }] }`);
+const patch = (entry: string): string => doc('networking.istio.io/v1alpha3', 'EnvoyFilter', `{ configPatches: [${entry}] }`);
 const FILTER = `{ configPatches: [{ applyTo: HTTP_FILTER, patch: { operation: INSERT_FIRST, filterClass: AUTHZ, value: {} } }] }`;
 
 describe('what would be unsafe or something else when it is left out', () => {
@@ -167,10 +168,19 @@ describe('what would be unsafe or something else when it is left out', () => {
     ],
     ['a backend without a port', httpRoute('backendRefs: [{ name: a }]'), 'a Service needs a port'],
     ['a policy for a waypoint', security('AuthorizationPolicy', '{ targetRefs: [{ kind: Service, name: a }] }'), 'spec.targetRefs'],
+    ['a patch of nothing', patch('{ patch: { operation: MERGE, value: {} } }'), 'applyTo must be given'],
+    ['a patch without a value', patch('{ applyTo: CLUSTER, patch: { operation: MERGE } }'), 'patch.value must be given'],
     [
-      'an EnvoyFilter',
-      doc('networking.istio.io/v1alpha3', 'EnvoyFilter', '{}'),
-      'EnvoyFilter is not honoured by this version and has no effect',
+      'a patch of a cluster by its listener',
+      patch('{ applyTo: CLUSTER, match: { listener: { name: a } }, patch: { operation: REMOVE } }'),
+      'is matched by cluster, not by listener',
+    ],
+    [
+      'a filter inside a filter that has none',
+      patch(
+        '{ applyTo: HTTP_FILTER, match: { listener: { filterChain: { filter: { name: a, subFilter: { name: b } } } } }, patch: { operation: REMOVE } }',
+      ),
+      'subFilter needs the filter envoy.filters.network.http_connection_manager',
     ],
     [
       'spec spelled wrong',
@@ -222,6 +232,11 @@ describe('what is optional', () => {
       'a listener of a Gateway that is not HTTP',
       listener('protocol: TCP'),
       'port 443 is not opened by our gateway: it does not serve TCP in this version, only HTTP and HTTPS',
+    ],
+    [
+      'a patch of the bootstrap',
+      patch('{ applyTo: BOOTSTRAP, patch: { operation: MERGE, value: {} } }'),
+      'a patch of BOOTSTRAP has no effect',
     ],
     ['an ExternalName', doc('v1', 'Service', '{ type: ExternalName, externalName: a.b }'), 'write a ServiceEntry'],
     [
