@@ -46,6 +46,7 @@ export interface MeshHealth {
 const WITHDRAW_MS = 300;
 /** … and until nobody has called for this long. */
 const QUIET_MS = 200;
+const LOOK_MS = 25;
 
 const DECISION: unique symbol = Symbol.for('ripstop.decision');
 
@@ -202,15 +203,21 @@ export class Mesh implements AsyncDisposable {
     return this.close();
   }
 
-  /** A socket that closes while a caller still believes in it costs that caller a request. At most `drainMs`. */
+  /**
+   * A socket that closes while a caller still believes in it costs that caller a request. At most `drainMs`. Looks are counted and not
+   * milliseconds: a process that stood still for a second has not been quiet for a second.
+   */
   private async untilQuiet(drainMs: number): Promise<void> {
     const { clock } = this.runtime;
     const end = clock.now() + drainMs;
-    const sleep = (ms: number): Promise<void> =>
-      new Promise((resolve) => setTimeout(resolve, Math.min(ms, Math.max(0, end - clock.now()))));
-    await sleep(WITHDRAW_MS);
-    const busy = (): boolean => [...this.listeners.values()].some(({ lastRequestAt = 0 }) => clock.now() - lastRequestAt < QUIET_MS);
-    while (clock.now() < end && busy()) await sleep(25);
+    const lastRequestAt = (): number => Math.max(...[...this.listeners.values()].map(({ lastRequestAt: at = 0 }) => at));
+    let last = lastRequestAt();
+    let quiet = 0;
+    for (let looks = 0; (looks * LOOK_MS < WITHDRAW_MS || quiet * LOOK_MS < QUIET_MS) && clock.now() < end; looks++) {
+      await new Promise((resolve) => setTimeout(resolve, Math.min(LOOK_MS, Math.max(0, end - clock.now()))));
+      quiet = lastRequestAt() === last ? quiet + 1 : 0;
+      last = lastRequestAt();
+    }
   }
 
   /** The record of a request, at `Symbol.for('ripstop.decision')` of its response. */
