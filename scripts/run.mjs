@@ -29,6 +29,7 @@ const TASKS = {
   'bench:control-plane': { build: true, run: [['node', 'test/bench/control-plane/main.mjs']] },
   'check:deps': { run: [['node', 'scripts/check-deps.mjs']] },
   'gate:router': { build: true, run: [['node', '--conditions=development', 'test/security/router-gate.ts']] },
+  'gate:dos': { build: true, run: [['node', '--conditions=development', 'test/security/dos-gate.ts']] },
   'gate:security': { build: true, run: [['node', '--conditions=development', 'test/security/gate.ts']] },
   'gate:load': { build: true, run: [['node', '--conditions=development', 'test/load/gate.ts']] },
   'gate:fuzz:routing': {

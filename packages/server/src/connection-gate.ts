@@ -46,6 +46,8 @@ export class ConnectionGate {
   /** Raw sockets on their way in. */
   private readonly entering = new Set<Socket>();
   private readonly told = new Set<string>();
+  /** Addresses that have abused connections, and until when they are slow. */
+  private readonly slow = new Map<string, number>();
   private readonly cancelSubscriptions: Cancel;
   /** PEM of the roots that open connections were verified against. */
   private trusted: string;
@@ -84,10 +86,30 @@ export class ConnectionGate {
       this.entering.delete(raw);
       this.checkEmpty();
     });
-    peekConnection(raw, this.options.clock, (first) => {
-      if (first === undefined || raw.destroyed) raw.destroy();
-      else this.decide(raw, first, admit);
-    });
+    const peek = (): void => {
+      if (raw.destroyed) return;
+      peekConnection(raw, this.options.clock, (first) => {
+        if (first === undefined || raw.destroyed) raw.destroy();
+        else this.decide(raw, first, admit);
+      });
+    };
+    if (this.isSlow(raw.remoteAddress ?? '')) this.options.clock.setTimer(peek, SLOW_MS);
+    else peek();
+  }
+
+  /** Connections from there are let in late for a while: who abuses one and comes again at once would cost as much as before. */
+  slowDown(address: string): void {
+    if (this.slow.size >= MAX_SLOW) this.slow.clear();
+    this.slow.set(address, this.options.clock.now() + SLOW_FOR_MS);
+  }
+
+  private isSlow(address: string): boolean {
+    if (this.slow.size === 0) return false;
+    const plain = address.startsWith('::ffff:') ? address.slice('::ffff:'.length) : address;
+    const until = this.slow.get(plain);
+    if (until === undefined || until > this.options.clock.now()) return until !== undefined;
+    this.slow.delete(plain);
+    return false;
   }
 
   /** Every response closes its connection from now on. */
@@ -253,6 +275,10 @@ export class ConnectionGate {
   }
 }
 
+/** Long beside a handshake, short beside a timeout: others behind the same address are still served. */
+const SLOW_MS = 250;
+const SLOW_FOR_MS = 10_000;
+const MAX_SLOW = 10_000;
 const MAX_TOLD = 100;
 const MAX_LINE = 1_000;
 /** Istio's drain time of a listener whose filter chains changed. */

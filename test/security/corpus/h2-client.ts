@@ -9,7 +9,7 @@ export interface StreamAnswer {
   readonly body: string;
 }
 
-const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 'latin1');
+export const PREFACE: Buffer = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 'latin1');
 const DATA = 0;
 const HEADERS = 1;
 const RST_STREAM = 3;
@@ -83,7 +83,7 @@ function request(fields: Fields, body: string | undefined): Buffer[] {
   ];
 }
 
-function frame(type: number, flags: number, id: number, payload: Buffer): Buffer {
+export function frame(type: number, flags: number, id: number, payload: Buffer): Buffer {
   const header = Buffer.alloc(9);
   header.writeUIntBE(payload.length, 0, 3);
   header[3] = type;
@@ -93,7 +93,7 @@ function frame(type: number, flags: number, id: number, payload: Buffer): Buffer
 }
 
 /** RFC 7541 §5: a length of seven bits and more, then the text without Huffman coding. */
-function literal(text: string): Buffer {
+export function literal(text: string): Buffer {
   const bytes = Buffer.from(text, 'latin1');
   const length: number[] = [];
   if (bytes.length < 127) length.push(bytes.length);

@@ -15,6 +15,9 @@ const MAX_HEADER_PAIRS = 128;
 export function createFrontServer(): Http2Server {
   return createServer({
     maxHeaderListPairs: MAX_HEADER_PAIRS,
+    // nghttp2's own limit; the guard has one as well, for apps whose server is not ours.
+    streamResetBurst: 200,
+    streamResetRate: 100,
     settings: { maxConcurrentStreams: MAX_CONCURRENT_STREAMS, maxHeaderListSize: MAX_HEADER_LIST_BYTES, enablePush: false },
   });
 }

@@ -14,6 +14,7 @@ import { type Filter, localReply, ResponseFlag } from '@ripstop/core';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { AppServer } from '../mesh-listener.ts';
 import { peerOf } from '../peer.ts';
+import { RawClient } from '../testing/raw-client.ts';
 import { type DoubleOptions, ServerDouble } from '../testing/server-double.ts';
 import { TestAuthority, TestIdentity } from '../testing/test-authority.ts';
 
@@ -70,6 +71,16 @@ async function resetOf(session: ClientHttp2Session, headers: OutgoingHttpHeaders
   stream.on('error', () => {});
   await new Promise<void>((resolve) => stream.once('close', resolve));
   return stream.rstCode;
+}
+
+/** The connection preface with empty SETTINGS. */
+const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0', 'latin1');
+
+/** HEADERS of `GET http://a/` (RFC 7541's static table), and RST_STREAM with CANCEL. */
+function openAndReset(id: number): Buffer {
+  const head = [0x82, 0x86, 0x84, 0x01, 0x01, 0x61];
+  const stream = [0, 0, id >> 8, id & 255];
+  return Buffer.from([0, 0, head.length, 1, 5, ...stream, ...head, 0, 0, 4, 3, 0, ...stream, 0, 0, 0, 8]);
 }
 
 const denyAdmin: Filter = {
@@ -210,6 +221,20 @@ describe.each(forms)('HTTP/2 callers of %s', (_form, make) => {
   ])('are reset with %s', async (_name, headers, code) => {
     const double = await serve(make(() => expect.unreachable('it reached the app')));
     expect(await resetOf(call(double), headers)).toBe(code);
+  });
+
+  it('lose their connection when they take a hundred streams back at once, and are let in late when they come again', async () => {
+    const double = await serve(make((_request, response) => response.end('ok')));
+    const client = await RawClient.open(double.port);
+    cleanups.push(() => client.close());
+    client.write(Buffer.concat([PREFACE, ...Array.from({ length: 150 }, (_, index) => openAndReset(2 * index + 1))]));
+    await client.rest();
+    expect(double.started.length).toBeLessThan(50);
+    const answer = get(call(double), { ':path': '/' });
+    const early = await Promise.race([answer, new Promise((resolve) => setTimeout(() => resolve('late'), 50))]);
+    expect(early).toBe('late');
+    double.clock.advance(250);
+    expect((await answer).body).toBe('ok');
   });
 
   it('are let through with exactly 100 fields', async () => {

@@ -43,11 +43,19 @@ export class StreamGuard {
   enter(session: ServerHttp2Session, connection: InboundConnection): void {
     introduce(session, connection.peer);
     connection.goAway = () => session.close();
+    const resets = new ResetBudget(() => {
+      session.destroy(undefined, constants.NGHTTP2_ENHANCE_YOUR_CALM);
+      this.gate.slowDown(connection.peer.address);
+    });
     const emit = session.emit.bind(session) as Emit;
     session.emit = ((event: string, ...args: unknown[]) => {
       if (event !== 'stream') return emit(event, ...args);
       const [stream, headers, , lines] = args as [ServerHttp2Stream, IncomingHttpHeaders, number, string[]];
-      this.onStream(connection, stream, headers, lines, () => emit('stream', ...args));
+      // An error event without a listener would end the process, and any caller can provoke one.
+      stream.on('error', () => {});
+      // Reset behind its head, or nghttp2 found a fault there: nobody is left to answer, and an app's answer would throw.
+      if (stream.destroyed || stream.closed) resets.spend(this.parts.clock.now());
+      else this.onStream(connection, stream, headers, lines, () => emit('stream', ...args));
       return true;
     }) as ServerHttp2Session['emit'];
     // A connection that began to drain while it was let in.
@@ -61,10 +69,6 @@ export class StreamGuard {
     lines: string[],
     pass: () => void,
   ): void {
-    // An error event without a listener would end the process, and any caller can provoke one.
-    stream.on('error', () => {});
-    // nghttp2 found a fault in what came behind the head: there is nobody to answer, and an app's answer would throw.
-    if (stream.destroyed || stream.closed) return;
     const { parts } = this;
     const snapshot = parts.snapshots.current;
     const manager = snapshot === undefined ? undefined : connection.manager(snapshot);
@@ -128,6 +132,27 @@ export class StreamGuard {
     return FILTER_FAILED;
   }
 }
+
+/** Streams that a caller takes back at once cost it nothing (CVE-2023-44487): so many a second, and its connection ends. */
+class ResetBudget {
+  private readonly onSpent: () => void;
+  private left = MAX_RESETS;
+  private since = Number.NEGATIVE_INFINITY;
+
+  constructor(onSpent: () => void) {
+    this.onSpent = onSpent;
+  }
+
+  spend(now: number): void {
+    if (now - this.since >= 1_000) {
+      this.since = now;
+      this.left = MAX_RESETS;
+    }
+    if (--this.left === 0) this.onSpent();
+  }
+}
+
+const MAX_RESETS = 100;
 
 function refuse(served: StreamExchange, refusal: StreamRefusal): void {
   if (typeof refusal !== 'number') served.reply(refusal);
