@@ -5,7 +5,7 @@ import type { ClientTls } from '../../../packages/server/src/testing/raw-client.
 import { ACCESS_POLICY, ACCESS_ROWS, type CallerCertificate } from './access-rows.ts';
 import { FRAMEWORKS, type Framework } from './apps.ts';
 import { sendStream } from './h2-client.ts';
-import { type Cell, sendBytes, speaksHttp1 } from './run.ts';
+import { boundOf, type Cell, sendBytes, speaksHttp1 } from './run.ts';
 import { judge } from './verdict.ts';
 import { World } from './world.ts';
 
@@ -17,15 +17,16 @@ export async function* runAccess(frameworks: readonly Framework[] = FRAMEWORKS):
   const issuer = new CallerIssuer(join(world.mesh.folder, 'state'));
   for (const target of world.targets) {
     for (const row of ACCESS_ROWS) {
+      const expected = boundOf(row, target) ?? row.expected;
       const tls = row.caller === 'plaintext' ? undefined : issuer.tlsOf(row.caller);
       const where = `${target.framework} ${tls === undefined ? 'plaintext' : 'mTLS'}`;
       if (speaksHttp1(target)) {
         target.seen.splice(0);
-        const finding = judge(row.expected, await sendBytes(target.port, row.bytes!, tls), target.seen);
+        const finding = judge(expected, await sendBytes(target.port, row.bytes!, tls), target.seen);
         yield { id: row.id, name: row.name, where: `${where} HTTP/1.1`, finding };
       }
       target.seen.splice(0);
-      const finding = judge(row.expected, await sendStream(target.port, row.fields!, undefined, tls), target.seen);
+      const finding = judge(expected, await sendStream(target.port, row.fields!, undefined, tls), target.seen);
       yield { id: row.id, name: row.name, where: `${where} HTTP/2`, finding };
     }
   }

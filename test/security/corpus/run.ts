@@ -71,8 +71,13 @@ async function* cells(row: Row, target: Target, transport: Transport, tls: Clien
   }
 }
 
-function expectedOf(row: Row, transport: Transport, { framework }: Target): Expected {
-  const bound = framework.startsWith('Express') ? row.bound?.express : framework.endsWith('lenient') ? row.bound?.lenient : undefined;
+/** What the router of this app makes of a row, where that counts. */
+export function boundOf(row: Row, { framework }: Target): Expected | undefined {
+  return framework.startsWith('Express') ? row.bound?.express : framework.endsWith('lenient') ? row.bound?.lenient : undefined;
+}
+
+function expectedOf(row: Row, transport: Transport, target: Target): Expected {
+  const bound = boundOf(row, target);
   if (bound !== undefined) return bound;
   return transport === 'mTLS' ? (row.mutual ?? row.expected) : row.expected;
 }
