@@ -32,6 +32,15 @@ export interface Refusal {
   readonly reason: string;
 }
 
+/** A resource that a client was sent. */
+export interface HeldResource {
+  readonly typeUrl: string;
+  readonly name: string;
+  readonly version: string;
+  /** `sent`: no answer yet. */
+  readonly state: 'taken' | 'sent' | 'refused';
+}
+
 /** What was sent of one type, and what the client said to it. */
 export interface TypeStatus {
   readonly typeUrl: string;

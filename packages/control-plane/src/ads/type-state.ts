@@ -1,6 +1,6 @@
 import { Digest, shareOf } from '../translate/digest.ts';
 import type { EncodedResource } from './encoded-resource.ts';
-import type { Refusal, SessionRequest, TypeStatus } from './session-messages.ts';
+import type { HeldResource, Refusal, SessionRequest, TypeStatus } from './session-messages.ts';
 
 /** A response that the client has not answered. */
 interface Unanswered {
@@ -51,6 +51,16 @@ export class TypeState {
 
   get taken(): boolean {
     return this.settled && this.refused.size === 0;
+  }
+
+  get held(): HeldResource[] {
+    const open = new Set([...this.unanswered.values()].flatMap(({ changed }) => changed.map(({ name }) => name)));
+    return [...this.versions].map(([name, version]) => ({
+      typeUrl: this.typeUrl,
+      name,
+      version,
+      state: open.has(name) ? 'sent' : this.refused.has(name) ? 'refused' : 'taken',
+    }));
   }
 
   get status(): TypeStatus {

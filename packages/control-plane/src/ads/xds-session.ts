@@ -6,7 +6,7 @@ import type { GrpcNote } from '../translate/grpc/notes.ts';
 import { grpcNotes } from '../translate/grpc/translate-grpc.ts';
 import type { EncodedResource } from './encoded-resource.ts';
 import { NodeResults } from './node-results.ts';
-import type { SessionRequest, SessionResponse, TypeStatus } from './session-messages.ts';
+import type { HeldResource, SessionRequest, SessionResponse, TypeStatus } from './session-messages.ts';
 import { TypeState } from './type-state.ts';
 
 export interface SessionOptions {
@@ -93,6 +93,11 @@ export class XdsSession {
 
   get status(): TypeStatus[] {
     return [...this.types.values()].map(({ status }) => status);
+  }
+
+  /** Every resource that the client was sent, and what it said to it. */
+  get held(): HeldResource[] {
+    return [...this.types.values()].flatMap((state) => state.held);
   }
 
   /** What the client does otherwise than configured, in what it asks for (gRPC clients only). */

@@ -4,6 +4,8 @@ import grpc from '@grpc/grpc-js';
 import type { Finding, MeshObject } from '@ripstop/istio-api';
 import { fromPem } from '@ripstop/pki';
 import { AdsService } from '../ads/ads-service.ts';
+import { addClientStatus } from '../ads/client-status.ts';
+import { LoadReports } from '../ads/load-reports.ts';
 import { Attestation, type TokenAttestor } from '../ca/attest/attestation.ts';
 import { addCaService, type Issuance } from '../ca/ca-service.ts';
 import { type CertificateAuthority, type CertificateSigner, createCertificateAuthority } from '../ca/certificate-authority.ts';
@@ -71,6 +73,7 @@ export class ControlPlane implements AsyncDisposable {
   private readonly trustDomain: string;
   private readonly registry: WorkloadRegistry;
   private readonly ads: AdsService;
+  private readonly load = new LoadReports();
   private readonly metrics: PilotMetrics;
   /** When what a push is made of changed. */
   private readonly changedAt = new WeakMap<PushContext, number>();
@@ -210,7 +213,15 @@ export class ControlPlane implements AsyncDisposable {
 
   /** What the debug endpoints of the HTTP port look at. */
   debugState(): DebugState {
-    return { push: this.push_, objects: this.objects, findings: this.findings, nodes: this.ads.sessions.map(({ node }) => node) };
+    const { sessions } = this.ads;
+    return {
+      push: this.push_,
+      objects: this.objects,
+      findings: this.findings,
+      nodes: sessions.map(({ node }) => node),
+      synced: sessions.filter((session) => session.isSynced(this.push_)).length,
+      load: this.load.all,
+    };
   }
 
   /** The push in force; its `instances` are pods and registered processes. */
@@ -319,7 +330,9 @@ export class ControlPlane implements AsyncDisposable {
     const { attestors = [], signer } = this.options;
     const attestation = new Attestation({ trustDomain: this.trustDomain, tokens: this.tokens, attestors });
     this.ads.addTo(server, credentials === undefined ? undefined : attestation);
+    this.load.addTo(server, credentials === undefined ? undefined : attestation);
     if (credentials !== undefined) {
+      addClientStatus(server, attestation, () => this.ads.sessions);
       addCaService(server, {
         ca: this.ca,
         tokens: this.tokens,

@@ -1,4 +1,5 @@
 import type { Finding, MeshObject } from '@ripstop/istio-api';
+import type { ClientLoad } from '../ads/load-reports.ts';
 import { wireResourcesOf } from '../ads/node-wire.ts';
 import { describeServiceNamed, describeWorkloadNamed, NothingToDescribe } from '../describe/describe.ts';
 import { describeSecrets } from '../describe/describe-secrets.ts';
@@ -15,6 +16,9 @@ export interface DebugState {
   readonly findings: readonly Finding[];
   /** Of connected clients. */
   readonly nodes: readonly ProxyNode[];
+  /** Of `nodes`, those that have taken everything. */
+  readonly synced: number;
+  readonly load: readonly ClientLoad[];
 }
 
 /** A question that has no answer; the message says what to ask instead. */
@@ -27,6 +31,12 @@ export const DEBUG_ENDPOINTS: Readonly<Record<string, string>> = {
   '/debug/configz': 'documents in force, with file and line; Secrets without their data',
   '/debug/registryz': 'services with their ports, resolution and visibility',
   '/debug/endpointz': 'endpoints by service and port',
+  '/debug/edsz?proxyID=<name>.<namespace>': "a connected client's endpoints, as it gets them: by place, with priorities and weights",
+  '/debug/authorizationz': 'AuthorizationPolicies in force, by namespace',
+  '/debug/telemetryz': 'Telemetry documents in force',
+  '/debug/mesh': 'the mesh configuration in force, defaults included',
+  '/debug/push_status': 'the push in force, what it knows, and how many clients have taken all of it',
+  '/debug/loadz': 'what clients report about their calls (LRS), by client and cluster',
   '/debug/instancesz': 'pods and registered processes',
   '/debug/config_dump?proxyID=<name>.<namespace>': "a connected client's clusters, listeners, routes and endpoints, as Envoy dumps them",
   '/debug/describe?service=<service>': 'the documents that decide about a service, with file and line',
@@ -56,6 +66,18 @@ export function debugAnswer(path: string, query: URLSearchParams, state: DebugSt
       return state.push.services;
     case '/debug/endpointz':
       return endpoints(state.push);
+    case '/debug/edsz':
+      return clientEndpoints(query.get('proxyID') ?? '', state);
+    case '/debug/authorizationz':
+      return Object.groupBy(state.objects.filter(({ kind }) => kind === 'AuthorizationPolicy').map(configOf), namespaceOf);
+    case '/debug/telemetryz':
+      return state.objects.filter(({ kind }) => kind === 'Telemetry').map(configOf);
+    case '/debug/mesh':
+      return state.push.mesh;
+    case '/debug/push_status':
+      return pushStatus(state);
+    case '/debug/loadz':
+      return state.load;
     case '/debug/instancesz':
       return state.push.instances;
     case '/debug/config_dump':
@@ -82,8 +104,31 @@ function described(query: URLSearchParams, { push, findings }: DebugState): obje
   }
 }
 
+/** A document as it is shown. */
+type Config = Pick<MeshObject, 'apiVersion' | 'kind' | 'metadata'> &
+  Partial<Pick<MeshObject, 'spec'>> & {
+    readonly position: { readonly file: string; readonly line: number };
+  };
+
+function namespaceOf({ metadata }: Config): string {
+  return metadata.namespace;
+}
+
+function pushStatus({ push, objects, nodes, synced }: DebugState): object {
+  const { generation, services, virtualServices, instances } = push;
+  return {
+    push: generation,
+    documents: objects.length,
+    services: services.length,
+    virtualServices: virtualServices.length,
+    instances: instances.length,
+    clients: nodes.length,
+    synced,
+  };
+}
+
 /** Nothing of a Secret but its name leaves the process. */
-function configOf({ apiVersion, kind, metadata, spec, rest, source }: MeshObject): object {
+function configOf({ apiVersion, kind, metadata, spec, rest, source }: MeshObject): Config {
   const position = { file: source.file, line: source.line };
   return kind === 'Secret' ? { apiVersion, kind, metadata, position } : { apiVersion, kind, metadata, spec, ...rest, position };
 }
@@ -113,6 +158,12 @@ function resources(proxyId: string, { nodes, push }: DebugState): object {
     node: { name, namespace, serviceAccount, trustDomain: push.mesh.trustDomain },
     resources: wireResourcesOf(node, push).map((resource) => ({ ...resource, body: Buffer.from(resource.body).toString('base64') })),
   };
+}
+
+async function clientEndpoints(proxyId: string, state: DebugState): Promise<object> {
+  const { endpoints: assignments } = resourcesOfNode(connected(proxyId, state.nodes), state.push);
+  const write = await loadResourceWriter();
+  return assignments.map(write);
 }
 
 async function configDump(proxyId: string, { nodes, push }: DebugState): Promise<object> {

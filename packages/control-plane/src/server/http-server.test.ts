@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { connect } from 'node:net';
-import { tmpdir } from 'node:os';
+import { networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CLUSTER_TYPE_URL, HEALTH_TYPE_URL } from '@ripstop/xds-api';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -207,6 +207,28 @@ describe('the HTTP port', () => {
     ['/ready', { host: 'mesh.localhost' }, 200],
   ])('answers %s %j with %d', async (path, options, status) => {
     expect((await get(path, options)).status).toBe(status);
+  });
+
+  it('shows other machines that it is ready and what it counts, and nothing of the mesh', async (context) => {
+    const own = Object.values(networkInterfaces())
+      .flat()
+      .find((entry) => entry?.family === 'IPv4' && !entry.internal)?.address;
+    if (own === undefined) return context.skip('skipped: this machine has no address but loopback');
+    await using open = createControlPlane({ source: dir, xds: '', xdsTls: '', http: '0.0.0.0:0' });
+    const { http } = await open.start();
+    const from = async (address: string, path: string) => (await fetch(`http://${address}:${http.split(':')[1]}${path}`)).status;
+    for (const path of ['/ready', '/metrics']) expect([path, await from(own, path)]).toEqual([path, 200]);
+    for (const path of ['/', '/debug/configz', '/debug/syncz', '/api/state']) expect([path, await from(own, path)]).toEqual([path, 403]);
+    expect(await from('127.0.0.1', '/debug/syncz')).toBe(200);
+  });
+
+  it('says of one client and of the mesh what istiod says under these names', async () => {
+    await connected('web-1', 4001);
+    const endpoints = await json<{ cluster_name: string }[]>('/debug/edsz?proxyID=web-1.default');
+    expect(endpoints.map(({ cluster_name: name }) => name)).toContain('outbound|80||web.default.svc.cluster.local');
+    expect(await json('/debug/mesh')).toMatchObject({ trustDomain: 'cluster.local', rootNamespace: 'istio-system' });
+    expect(await json('/debug/push_status')).toMatchObject({ services: 2, clients: 1 });
+    expect(await get('/debug/edsz?proxyID=nobody')).toMatchObject({ status: 400 });
   });
 
   it('survives what is no HTTP', async () => {

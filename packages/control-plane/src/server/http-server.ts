@@ -39,6 +39,16 @@ export class HttpServer {
       reply(response, 403, 'text/plain', 'this address is not served under that host name\n');
       return;
     }
+    // What the mesh is made of is for those on this machine; others reach it as through a port-forward. Probes and scrapes are for all.
+    if (url !== null && !PUBLIC.has(url.pathname) && !isLoopback(request.socket.remoteAddress ?? '')) {
+      reply(
+        response,
+        403,
+        'text/plain',
+        'only /metrics and /ready are served to other machines: ask from this one (kubectl port-forward)\n',
+      );
+      return;
+    }
     if (request.method !== 'GET' && request.method !== 'HEAD') {
       response.setHeader('allow', 'GET, HEAD');
       reply(response, 405, 'text/plain', 'only GET\n');
@@ -84,6 +94,12 @@ export class HttpServer {
     const wanted = Number(seconds ?? 60);
     return this.plane.graph.graph(Number.isFinite(wanted) && wanted > 0 ? Math.min(wanted, 900) : 60, Date.now());
   }
+}
+
+const PUBLIC: ReadonlySet<string> = new Set(['/metrics', '/ready']);
+
+function isLoopback(address: string): boolean {
+  return address === '::1' || /^(::ffff:)?127\./.test(address);
 }
 
 /** Guards against DNS rebinding: loopback names, IP addresses and `*.localhost` only. */
