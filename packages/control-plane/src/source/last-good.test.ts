@@ -16,6 +16,13 @@ const DOCUMENTS: readonly (readonly [kind: string, api: string, first: string, s
   ['ServiceEntry', 'networking.istio.io/v1', '{ hosts: [a.b] }', '{ hosts: [a.c] }', '{ hosts: ["*"] }'],
   ['WorkloadEntry', 'networking.istio.io/v1', '{ address: 10.0.0.1 }', '{ address: 10.0.0.2 }', '{ adress: 10.0.0.1 }'],
   [
+    'EnvoyFilter',
+    'networking.istio.io/v1alpha3',
+    '{ priority: 1, configPatches: [{ applyTo: CLUSTER, patch: { operation: REMOVE } }] }',
+    '{ priority: 2, configPatches: [{ applyTo: CLUSTER, patch: { operation: REMOVE } }] }',
+    '{ priority: 1, configPatches: [{ applyTo: CLUSTR }] }',
+  ],
+  [
     'WorkloadGroup',
     'networking.istio.io/v1',
     '{ template: { serviceAccount: a } }',
