@@ -76,7 +76,7 @@ export class InboundGuard {
   }
 
   private onRequest(event: string, request: IncomingMessage, response: ServerResponse): void {
-    const stream = this.bridge.streamOf(request);
+    const stream = this.bridge.takeStream(request);
     if (stream !== undefined) {
       this.onStream(event, stream, request, response);
       return;

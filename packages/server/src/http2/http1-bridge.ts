@@ -14,6 +14,7 @@ const MAX_RESPONSE_HEADER_BYTES = 128 * 1024;
 const BODIES_EXPECTED: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH']);
 /** They belong to one connection (RFC 9113 §8.2.2). */
 const CONNECTION_HEADERS: readonly string[] = ['connection', 'keep-alive', 'proxy-connection', 'transfer-encoding', 'upgrade'];
+const NOT_OF_FILTERS: ReadonlySet<string> = new Set([...CONNECTION_HEADERS, 'content-length']);
 
 type Close = (code: number) => void;
 
@@ -30,15 +31,17 @@ export class Http1Bridge {
     this.connect = connect;
   }
 
-  /** The stream that a request of the app's server came on, judged already; undefined = it came from elsewhere. */
-  streamOf({ socket }: IncomingMessage): StreamExchange | undefined {
-    return this.carried.get(socket);
+  /** The stream that a request of the app's server came on, judged already; undefined = it came from elsewhere, or is a second one. */
+  takeStream({ socket }: IncomingMessage): StreamExchange | undefined {
+    const stream = this.carried.get(socket);
+    this.carried.delete(socket);
+    return stream;
   }
 
-  serve({ served, head, connection }: JudgedStream): void {
+  serve({ served, head, contentLength, connection }: JudgedStream): void {
     const { stream } = served;
     const [near, far] = duplexPair();
-    const upstream = this.open(near, served, head);
+    const upstream = this.open(near, served, head, contentLength);
     if (upstream === undefined) return;
     this.carried.set(far, served);
     introduce(far, connection.peer);
@@ -62,13 +65,13 @@ export class Http1Bridge {
   }
 
   /** Undefined = this head cannot be said in HTTP/1.1, and was refused. */
-  private open(near: Duplex, served: StreamExchange, head: InboundHead): ClientRequest | undefined {
+  private open(near: Duplex, served: StreamExchange, head: InboundHead, length: string | undefined): ClientRequest | undefined {
     try {
       return request({
         createConnection: () => near as never,
         method: head.method,
         path: head.path,
-        headers: ['host', head.authority, ...head.pairs(), ...framing(served.stream.endAfterHeaders, head)],
+        headers: ['host', head.authority, ...unframed(head.pairs()), ...framing(served.stream.endAfterHeaders, head.method, length)],
         setHost: false,
         maxHeaderSize: MAX_RESPONSE_HEADER_BYTES,
       });
@@ -85,11 +88,21 @@ export function dropBridgeHeaders({ headers, rawHeaders }: IncomingMessage): voi
   for (let at = rawHeaders.length - 2; at >= 0; at -= 2) if (rawHeaders[at]!.toLowerCase() === 'connection') rawHeaders.splice(at, 2);
 }
 
+/**
+ * Without the headers that say where a request ends: a filter that writes one (an authorizer's answer, say) would turn the rest of the
+ * body into a request that nobody has judged.
+ */
+function unframed(pairs: readonly string[]): string[] {
+  const kept: string[] = [];
+  for (let at = 0; at < pairs.length; at += 2) if (!NOT_OF_FILTERS.has(pairs[at]!)) kept.push(pairs[at]!, pairs[at + 1]!);
+  return kept;
+}
+
 /** HTTP/2 needs no length; HTTP/1.1 needs one of two ways to tell where a body ends. */
-function framing(bodiless: boolean, head: InboundHead): readonly string[] {
-  if (head.header('content-length') !== undefined) return [];
+function framing(bodiless: boolean, method: string, length: string | undefined): readonly string[] {
+  if (length !== undefined) return ['content-length', length];
   if (!bodiless) return ['transfer-encoding', 'chunked'];
-  return BODIES_EXPECTED.has(head.method) ? ['content-length', '0'] : [];
+  return BODIES_EXPECTED.has(method) ? ['content-length', '0'] : [];
 }
 
 function respond(response: IncomingMessage, { stream, x }: StreamExchange, close: Close): void {

@@ -308,4 +308,36 @@ describe('an app of node:http', () => {
     expect([head.headers[':status'], head.headers['content-length'], head.body]).toEqual([200, '7', '']);
     expect((await get(session, { ':path': '/' })).headers[':status']).toBe(204);
   });
+
+  it.each([
+    ['content-length', '0'],
+    ['transfer-encoding', 'identity'],
+    ['connection', 'upgrade'],
+  ])('gets one request of each stream, with the body as it came, although a filter writes %s: %s', async (name, value) => {
+    const seen: [string | undefined, string][] = [];
+    const framing: Filter = { name: 'framing', onRequest: ({ request }) => void request.setHeader(name, value) };
+    const double = await serve(
+      (request, response) => {
+        let body = '';
+        request.on('data', (chunk) => {
+          body += chunk;
+        });
+        request.on('end', () => {
+          seen.push([request.url, body]);
+          response.end('ok');
+        });
+      },
+      { filters: [framing, denyAdmin] },
+    );
+    const hidden = 'GET /admin HTTP/1.1\r\nhost: a\r\n\r\n';
+    for (const headers of [{}, { 'content-length': hidden.length }]) {
+      const stream = call(double).request({ ':authority': 'a', ':path': '/', ':method': 'POST', ...headers });
+      stream.end(hidden);
+      expect((await answerOf(stream)).body).toBe('ok');
+    }
+    expect(seen).toEqual([
+      ['/', hidden],
+      ['/', hidden],
+    ]);
+  });
 });

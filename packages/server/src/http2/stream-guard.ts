@@ -13,6 +13,8 @@ import { StreamMessage } from './stream-message.ts';
 export interface JudgedStream {
   readonly served: StreamExchange;
   readonly head: InboundHead;
+  /** What the caller said of its body, and was held to. */
+  readonly contentLength: string | undefined;
   readonly connection: InboundConnection;
   readonly pass: () => void;
 }
@@ -96,7 +98,7 @@ export class StreamGuard {
     if (!stream.endAfterHeaders) x.body = served;
     const passed = (): void => {
       message.handOver(head);
-      this.proceed({ served, head, connection, pass });
+      this.proceed({ served, head, contentLength: message.contentLength, connection, pass });
     };
     const verdict = this.judge(x, message, head);
     if (verdict === undefined) passed();

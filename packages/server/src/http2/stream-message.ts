@@ -17,6 +17,8 @@ export class StreamMessage implements HeadMessage {
   readonly fields: number;
   /** Of all names and values. */
   readonly bytes: number;
+  /** As it came: nghttp2 holds the body to it, whatever a filter writes. */
+  readonly contentLength: string | undefined;
   private readonly appHeaders: StreamHeaders;
   private readonly appLines: string[];
 
@@ -27,6 +29,7 @@ export class StreamMessage implements HeadMessage {
     this.method = headers[':method'] ?? '';
     this.url = headers[':path'] ?? '';
     this.scheme = headers[':scheme'] ?? '';
+    this.contentLength = headers['content-length'];
     const authority = headers[':authority'] ?? headers.host;
     const known: IncomingHttpHeaders = Object.create(null);
     for (const name of Object.keys(headers)) if (!isPseudo(name)) known[name] = headers[name];
