@@ -98,6 +98,21 @@ describe('the start of a request body', () => {
     socket.on('error', () => {});
     expect((await start).complete).toBe(false);
   });
+
+  it('is told at once when the caller went away before, while an earlier filter waited', async () => {
+    const left = new Promise<BodyStart>((resolve, reject) => {
+      server = createServer((request) => {
+        request.on('error', () => {});
+        request.once('close', () => readBodyStart(request, 100).then(resolve, reject));
+      });
+    });
+    await new Promise<void>((resolve) => server!.listen(0, '127.0.0.1', resolve));
+    const socket = connect((server!.address() as AddressInfo).port, '127.0.0.1', () =>
+      socket.write('POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\nhel', () => setImmediate(() => socket.destroy())),
+    );
+    socket.on('error', () => {});
+    expect((await left).complete).toBe(false);
+  });
 });
 
 function waitForComplete(request: IncomingMessage, done: () => void): void {

@@ -23,6 +23,7 @@ export async function readBodyStart(stream: IncomingMessage | Readable, limit: n
 function startOf(stream: IncomingMessage | Readable, limit: number): BodyStart | Promise<BodyStart> {
   const early = takeEarly(stream);
   const complete = 'complete' in stream && stream.complete;
+  if (stream.destroyed) return { bytes: early, complete }; // The caller is gone already: nothing more comes, not even `close`.
   if (complete || early.length > limit) {
     // Put back within the same tick: the stream has not told its end yet.
     if (early.length > 0) stream.unshift(early);

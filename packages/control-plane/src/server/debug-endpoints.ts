@@ -127,10 +127,12 @@ function pushStatus({ push, objects, nodes, synced }: DebugState): object {
   };
 }
 
-/** Nothing of a Secret but its name leaves the process. */
+/** Nothing of a Secret but its name leaves the process: kubectl writes all of it into an annotation (last-applied-configuration). */
 function configOf({ apiVersion, kind, metadata, spec, rest, source }: MeshObject): Config {
   const position = { file: source.file, line: source.line };
-  return kind === 'Secret' ? { apiVersion, kind, metadata, position } : { apiVersion, kind, metadata, spec, ...rest, position };
+  return kind === 'Secret'
+    ? { apiVersion, kind, metadata: { ...metadata, annotations: {} }, position }
+    : { apiVersion, kind, metadata, spec, ...rest, position };
 }
 
 function endpoints(push: PushContext): object[] {

@@ -176,7 +176,10 @@ describe('the HTTP port', () => {
   });
 
   it('shows documents, services, endpoints and instances, and of a Secret its name only', async () => {
-    writeFileSync(join(dir, 'secret.yaml'), 'apiVersion: v1\nkind: Secret\nmetadata: { name: s }\nstringData: { key: hidden-value }\n');
+    // As `kubectl get -o yaml` writes it after `kubectl apply`.
+    const annotations = `{ kubectl.kubernetes.io/last-applied-configuration: '{"stringData":{"key":"hidden-value"}}' }`;
+    const secret = `apiVersion: v1\nkind: Secret\nmetadata: { name: s, annotations: ${annotations} }\nstringData: { key: hidden-value }\n`;
+    writeFileSync(join(dir, 'secret.yaml'), secret);
     await connected('web-1', 4001);
     await expect.poll(async () => (await get('/debug/configz')).body).toContain('"Secret"');
     for (const path of Object.keys(await json<Record<string, string>>('/debug/list'))) {

@@ -53,8 +53,18 @@ describe('tokens of Kubernetes', () => {
     const failed = expect(attestor.attest('t')).rejects;
     await failed.toThrow(/^the token cannot be reviewed now: try again$/);
     await failed.toMatchObject({ cause: { message: expect.stringContaining('answers 403') } });
-    answer = { status: 201, body: '<html>' };
-    await expect(attestor.attest('t')).rejects.toThrow(/cannot be reviewed now/);
+    for (const body of ['<html>', 'null']) {
+      answer = { status: 201, body };
+      await expect(attestor.attest('t')).rejects.toThrow(/cannot be reviewed now/);
+    }
+    const without = new KubernetesAttestor({
+      apiServer: 'https://127.0.0.1:1',
+      caPem: ca.rootCertificatePem,
+      token: () => {
+        throw new Error('/etc/our-token cannot be read');
+      },
+    });
+    await expect(without.attest('t')).rejects.toThrow(/^the token cannot be reviewed now: try again$/);
     const stranger = new KubernetesAttestor({
       apiServer: `https://127.0.0.1:${(api.address() as AddressInfo).port}`,
       caPem: createCertificateAuthority({ trustDomain: 'x', now: Date.now }).rootCertificatePem,

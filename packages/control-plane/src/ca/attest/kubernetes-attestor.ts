@@ -47,6 +47,9 @@ export class KubernetesAttestor implements TokenAttestor {
       apiVersion: 'authentication.k8s.io/v1',
       kind: 'TokenReview',
       spec: { token, audiences: this.audiences },
+    }).catch((cause: unknown) => {
+      // What went wrong on our side is our operator's business, not the caller's: the log has the cause.
+      throw new Error('the token cannot be reviewed now: try again', { cause });
     });
     if (status?.authenticated !== true) throw new Error(`Kubernetes does not accept the token: ${status?.error ?? 'no reason given'}`);
     // An API server that knows no audiences answers none: then nobody has checked them.
@@ -61,8 +64,6 @@ export class KubernetesAttestor implements TokenAttestor {
     const { apiServer, caPem, token, timeoutMs = 5_000 } = this.options;
     const text = JSON.stringify(body);
     return new Promise((resolve, reject) => {
-      // What went wrong on our side is our operator's business, not the caller's: the log has the cause.
-      const fail = (cause: Error): void => reject(new Error('the token cannot be reviewed now: try again', { cause }));
       const call = request(
         new URL(PATH, apiServer),
         {
@@ -84,22 +85,28 @@ export class KubernetesAttestor implements TokenAttestor {
             if (size > MAX_ANSWER_BYTES) response.destroy(new Error('the answer of the API server is too long'));
             else chunks.push(chunk);
           });
-          response.on('error', fail);
+          response.on('error', reject);
           response.on('end', () => {
             if (response.statusCode !== 201 && response.statusCode !== 200) {
-              fail(new Error(`TokenReview: the API server answers ${response.statusCode}; may the account create TokenReviews?`));
+              reject(new Error(`TokenReview: the API server answers ${response.statusCode}; may the account create TokenReviews?`));
               return;
             }
             try {
-              resolve(JSON.parse(Buffer.concat(chunks).toString()) as TokenReview);
+              resolve(readReview(Buffer.concat(chunks).toString()));
             } catch (error) {
-              fail(error as Error);
+              reject(error as Error);
             }
           });
         },
       );
-      call.on('error', fail);
+      call.on('error', reject);
       call.end(text);
     });
   }
+}
+
+function readReview(text: string): TokenReview {
+  const answer: unknown = JSON.parse(text);
+  if (typeof answer !== 'object' || answer === null) throw new Error('TokenReview: the answer of the API server is no object');
+  return answer;
 }
