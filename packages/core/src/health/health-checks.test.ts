@@ -152,6 +152,13 @@ describe('active health checks', () => {
     expect([dropped.used, dropped.open]).toEqual(['1', 1]);
   });
 
+  it('a host that its own check puts out is not asked again', () => {
+    const scene = new Scene(2, check()).says(1, GOOD).says(2, GOOD).hosts(1).says(2, BAD);
+    const asked = scene.gaps(2).length;
+    scene.clock.advance(600_000);
+    expect(scene.gaps(2)).toHaveLength(asked);
+  });
+
   it('the clock ends with the cluster', () => {
     const scene = new Scene(2, check()).says(1, GOOD);
     scene.cluster.close();

@@ -24,6 +24,7 @@ export class HostCheck {
   private failures = 0;
   private timer: Timer | undefined;
   private cancel: Cancel | undefined;
+  private closed = false;
 
   constructor(spec: HealthCheckSpec, host: EndpointState, cluster: Cluster, env: HealthCheckerEnv) {
     this.spec = spec;
@@ -35,6 +36,7 @@ export class HostCheck {
   }
 
   close(): void {
+    this.closed = true;
     this.timer?.cancel();
     this.cancel?.();
     this.session.close();
@@ -61,6 +63,8 @@ export class HostCheck {
     this.first = false;
     if (transition === 'changed') this.env.onChange(this.host);
     if (result.kind === 'pass') this.env.onPass(this.host);
+    // What was changed may have put the host out, and this check with it.
+    if (this.closed) return;
     this.wait(this.jittered(this.intervalMs(result.kind === 'pass', transition)));
   }
 
