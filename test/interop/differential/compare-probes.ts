@@ -19,7 +19,7 @@ export function compareProbe(envoy: ProbeResult, sdk: ProbeResult): string[] {
   };
   for (const field of ['route', 'cluster', 'flags', 'details'] as const) differ(field, envoy.account?.[field], sdk.account?.[field]);
   differ('upstreams', workloads(envoy), workloads(sdk));
-  return EXPLAINED.reduce((left, { without }) => without(left), lines);
+  return EXPLAINED.reduce((left, { without }) => without(left, sdk.observation.replies.at(-1)!.status), lines);
 }
 
 function workloads({ observation }: ProbeResult): string {

@@ -1,11 +1,16 @@
 /** Differences that are meant. Each is a line of docs/reference/differences.md, which holds `page`. */
 export interface ExplainedDifference {
   readonly page: string;
-  /** The lines of a comparison that it does not explain. */
-  readonly without: (lines: string[]) => string[];
+  /** The lines of a comparison that it does not explain. `status`: of the SDK's reply. */
+  readonly without: (lines: string[], status: number) => string[];
 }
 
 export const EXPLAINED: readonly ExplainedDifference[] = [
+  {
+    page: '`content-length: 0` of a 204',
+    without: (lines, status) =>
+      status === 204 ? lines.filter((line) => line !== 'response header content-length: Envoy none, SDK "0"') : lines,
+  },
   {
     // Envoy rewrites it when a connection stands, and its value shows in response headers made of %REQ(:authority)%.
     page: '`%REQ(:authority)%` in the response to a call whose connection failed',
