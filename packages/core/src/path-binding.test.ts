@@ -1,0 +1,37 @@
+import { describe, expect, it } from 'vitest';
+import { PathBinding, type RouterTraits } from './path-binding.ts';
+
+const ALL: RouterTraits = { ignoreCase: true, ignoreTrailingSlash: true, mergeSlashes: true, semicolons: true };
+
+describe('a path to a router', () => {
+  it.each<[traits: RouterTraits, path: string, read: string, folded: string]>([
+    [{}, '/A//b;c/', '/A//b;c/', '/A//b;c/'],
+    [{ ignoreCase: true }, '/A//b;c/', '/A//b;c/', '/a//b;c/'],
+    [{ ignoreTrailingSlash: true }, '/A//b/', '/A//b', '/A//b'],
+    [{ ignoreTrailingSlash: true }, '/a///', '/a', '/a'],
+    [{ ignoreTrailingSlash: true }, '/a', '/a', '/a'],
+    [{ ignoreTrailingSlash: true }, '/', '/', '/'],
+    [{ mergeSlashes: true }, '/A//b///', '/A/b/', '/A/b/'],
+    [{ semicolons: true }, '/A;x//b', '/A', '/A'],
+    [ALL, '//A//b/;c', '/A/b', '/a/b'],
+    [{}, '/a%20b', '/a%20b', '/a b'],
+    [{}, '/a%2Fb', '/a%2Fb', '/a%2Fb'],
+    [{}, '/%61%c3%a9', '/%61%c3%a9', '/aé'],
+    [{}, '/%61%ff%', '/%61%ff%', '/a%ff%'],
+  ])('%j: %s is %s, folded %s', (traits, path, read, folded) => {
+    const binding = new PathBinding(traits);
+    expect(binding.read(path)).toBe(read);
+    expect(binding.fold(path)).toBe(folded);
+  });
+
+  it('is compared with a slash at its end only where the router does not mind one', () => {
+    expect(new PathBinding({}).readings('/a')).toEqual(['/a']);
+    expect(new PathBinding({ ignoreTrailingSlash: true }).readings('/a/')).toEqual(['/a', '/a/']);
+  });
+
+  it('keeps the slash of a part of a pattern', () => {
+    expect(new PathBinding(ALL).foldPart('/Admin%20x/')).toBe('/admin x/');
+    expect(new PathBinding({}).foldPart('/Admin/')).toBe('/Admin/');
+    expect([new PathBinding(ALL).ignoresCase, new PathBinding({}).ignoresCase]).toEqual([true, false]);
+  });
+});
