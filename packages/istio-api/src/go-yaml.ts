@@ -14,9 +14,13 @@ export function goTags(tags: Tags): Tags {
   });
 }
 
+/** Whether a text may have such a colon; asked once for all its documents. */
+export function hasTrailingColons(text: string): boolean {
+  return /:[\],]/.test(text);
+}
+
 /** In a list in brackets, a colon before `,` or `]` belongs to the text: `[2001:db8::]`. */
 export function joinTrailingColons(document: Document.Parsed, text: string): void {
-  if (!/:[\],]/.test(text)) return;
   visit(document, {
     Seq(_key, node) {
       if (!isSeq(node) || node.flow !== true) return;
@@ -24,7 +28,7 @@ export function joinTrailingColons(document: Document.Parsed, text: string): voi
         if (!isMap(item) || item.items.length !== 1 || !item.range || text[item.range[0]] === '{') continue;
         const { key, value } = item.items[0]!;
         if (!isScalar(key) || key.type !== 'PLAIN' || !isScalar(value) || value.source !== '' || !key.range || !value.range) continue;
-        if (!/^[\],]/.test(text.slice(value.range[0]))) continue;
+        if (!/[\],]/.test(text.charAt(value.range[0]))) continue;
         const joined = new Scalar(text.slice(key.range[0], value.range[0]));
         joined.range = [key.range[0], value.range[0], value.range[0]];
         node.items[index] = joined;

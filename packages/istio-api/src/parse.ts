@@ -1,5 +1,5 @@
 import { type Document, isMap, isScalar, LineCounter, parseAllDocuments } from 'yaml';
-import { goTags, joinTrailingColons } from './go-yaml.ts';
+import { goTags, hasTrailingColons, joinTrailingColons } from './go-yaml.ts';
 import { nullPaths } from './null-checks.ts';
 import type { Finding, MeshObject, ObjectMeta, SourcePosition } from './object.ts';
 import type { Path } from './path.ts';
@@ -31,6 +31,7 @@ export function parseDocuments(text: string, options: ParseOptions): Parsed {
       : error instanceof Error
         ? error.message
         : String(error);
+  const trailingColons = hasTrailingColons(text);
   const tooDeep = deepNesting(text);
   if (tooDeep !== undefined) {
     const { line, col: column } = lineAt(text, tooDeep);
@@ -59,7 +60,7 @@ export function parseDocuments(text: string, options: ParseOptions): Parsed {
         findings.push(problem('RIPSTOP_YAML', at(error.pos[0]), `${reason(error, document)}; the document is not used`));
       continue;
     }
-    joinTrailingColons(document, text);
+    if (trailingColons) joinTrailingColons(document, text);
     try {
       readDocument(document, at, options, objects, findings);
     } catch (error) {

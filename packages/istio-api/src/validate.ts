@@ -28,9 +28,10 @@ export function validateObject(object: MeshObject): Finding[] {
   if (refused) reportRefusal(object, kind, report);
   if (kind.status === 'ignored')
     report('RIPSTOP_UNSUPPORTED_KIND', 'warning', [], `${object.kind} has no effect in this version${because(kind.note)}`);
-  const { status: _status, ...rest } = object.rest;
+  const { status, ...rest } = object.rest;
   let right = checkNulls(object, kind, report);
   if (kind.rest !== undefined) right = checkStructure(rest, kind.rest, [], report) && right;
+  if (kind.observed !== undefined) right = checkStructure(status, kind.observed, ['status'], report) && right;
   // Of a kind without effect one word is enough; what leaving a field out would make unsafe is an error all the same.
   const reportField: Report =
     kind.status === 'used' && !refused

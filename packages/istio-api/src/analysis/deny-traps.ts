@@ -9,8 +9,12 @@ type Policy = MeshObject<AuthorizationPolicySpec>;
 export const analyzeDenyTraps: Analyzer = (mesh, say) => {
   const policies = mesh.all<AuthorizationPolicySpec>('security.istio.io/AuthorizationPolicy').filter(isEnforced);
   const allows = policies.filter(({ spec }) => (spec.action ?? 'ALLOW') === 'ALLOW');
-  for (const deny of policies.filter(({ spec }) => spec.action === 'DENY'))
-    for (const allow of allows) if (covers(deny, allow, mesh.rootNamespace)) compare(deny, allow, say);
+  const byNamespace = Map.groupBy(allows, ({ metadata }) => metadata.namespace);
+  for (const deny of policies.filter(({ spec }) => spec.action === 'DENY')) {
+    const { namespace } = deny.metadata;
+    for (const allow of namespace === mesh.rootNamespace ? allows : (byNamespace.get(namespace) ?? []))
+      if (covers(deny, allow, mesh.rootNamespace)) compare(deny, allow, say);
+  }
 };
 
 function isEnforced({ metadata }: Policy): boolean {

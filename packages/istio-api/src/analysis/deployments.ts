@@ -1,28 +1,26 @@
 import type { MeshObject } from '../object.ts';
 import type { ServiceSpec } from '../types/core.ts';
 import { type Labels, selects } from './labels.ts';
-import { type MeshDocuments, nameOf } from './mesh-documents.ts';
+import { nameOf } from './mesh-documents.ts';
 import type { Analyzer, Say } from './say.ts';
 
 type Service = MeshObject<ServiceSpec>;
 
 /** Services that do not agree about the ports of one Deployment (Istio: MultiServiceAnalyzer). */
 export const analyzeDeployments: Analyzer = (mesh, say) => {
+  const byNamespace = Map.groupBy(mesh.all<ServiceSpec>('Service'), ({ metadata }) => metadata.namespace);
   for (const object of mesh.all<{ readonly template?: { readonly metadata?: { readonly labels?: Labels } } }>('apps/Deployment')) {
-    const services = servicesOf(object, object.spec.template?.metadata?.labels ?? {}, mesh);
+    const labels = object.spec.template?.metadata?.labels ?? {};
+    const services = (byNamespace.get(object.metadata.namespace) ?? []).filter(({ spec }) => selectsSome(spec.selector, labels));
     if (services.length === 0) continue;
     checkProtocols(object, services, say);
     checkTargets(object, services, say);
   }
 };
 
-function servicesOf({ metadata: { namespace } }: MeshObject, labels: Labels, mesh: MeshDocuments): Service[] {
-  return mesh
-    .all<ServiceSpec>('Service')
-    .filter(
-      ({ metadata, spec: { selector = {} } }) =>
-        metadata.namespace === namespace && Object.keys(selector).length > 0 && selects(selector, labels),
-    );
+/** A Service without a selector selects nothing. */
+function selectsSome(selector: Labels = {}, labels: Labels): boolean {
+  return Object.keys(selector).length > 0 && selects(selector, labels);
 }
 
 function checkProtocols(object: MeshObject, services: readonly Service[], say: Say): void {

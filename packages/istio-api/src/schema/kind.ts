@@ -23,6 +23,8 @@ export interface Kind {
   readonly keep?: (spec: unknown) => unknown;
   /** Undefined = the spec is not looked into. That of a refused kind is validated, and nothing of it is honoured. */
   readonly spec?: Schema;
+  /** What is read of the status; that of other kinds is not looked into. */
+  readonly observed?: Schema;
   /** Fields beside apiVersion, kind, metadata, spec and status. Undefined = whatever stands there is Kubernetes' business. */
   readonly rest?: Schema;
 }

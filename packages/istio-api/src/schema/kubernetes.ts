@@ -70,6 +70,7 @@ export const kubernetesKinds: readonly Kind[] = [
     ...CORE,
     kind: 'Pod',
     status: 'used',
+    observed: openObject({ podIP: text, phase: text, conditions: list(openObject({ type: text, status: text })) }),
     note: 'a recorded instance (podIP, labels, service account); the label `security.istio.io/tlsMode: istio` says that it speaks mTLS',
     spec: openObject({
       serviceAccountName: text,
