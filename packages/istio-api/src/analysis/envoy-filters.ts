@@ -12,7 +12,7 @@ interface Patch {
 const OF_ROUTES: ReadonlySet<string> = new Set(['ROUTE_CONFIGURATION', 'HTTP_ROUTE']);
 const REPLACEABLE: ReadonlySet<string> = new Set(['NETWORK_FILTER', 'HTTP_FILTER', 'VIRTUAL_HOST']);
 
-/** Operations that are ignored, or depend on what is there already (Istio: EnvoyPatchAnalyzer). None of it is honoured here. */
+/** Operations that are ignored, or depend on what is there already (Istio: EnvoyPatchAnalyzer). */
 export const analyzeEnvoyFilters: Analyzer = (mesh, say) => {
   const versioned = new Set<string>();
   for (const object of mesh.all<{ readonly priority?: number; readonly configPatches?: readonly Patch[] }>(
