@@ -25,7 +25,7 @@ export interface RequestHead {
   setHeader(name: string, value: string): void;
   appendHeader(name: string, value: string): void;
   removeHeader(name: string): void;
-  /** The names of mesh headers (`x-envoy-*`, `x-istio-attributes`), as the head came, so that each need not be looked for; absent = look. */
+  /** The names of mesh headers (`x-envoy-*`, `x-istio-attributes`, `x-ripstop-explain`), as the head came, so that each need not be looked for; absent = look. */
   readonly meshHeaders?: readonly string[];
   /** Every header line but host, as name, value, name, value …; heads that are forwarded by another driver have it (gateway). */
   pairs?(): string[];

@@ -53,6 +53,7 @@ const MESH_ONLY: readonly string[] = [
   'x-envoy-peer-metadata',
   'x-envoy-peer-metadata-id',
   'x-istio-attributes',
+  'x-ripstop-explain',
 ];
 
 /**

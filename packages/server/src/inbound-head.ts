@@ -34,7 +34,7 @@ export class InboundHead implements RequestHead {
       const name = lines[at]!.toLowerCase();
       lines[at] = name;
       if (name === 'host') host = host === undefined ? lines[at + 1]! : `${host},${lines[at + 1]}`;
-      else if (name.startsWith('x-envoy-') || name === 'x-istio-attributes') {
+      else if (name.startsWith('x-envoy-') || name === 'x-istio-attributes' || name === 'x-ripstop-explain') {
         meshHeaders ??= [];
         meshHeaders.push(name);
       } else if (name.includes('_') && MESH_HEADER.test(name.replaceAll('_', '-'))) {

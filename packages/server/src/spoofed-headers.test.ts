@@ -41,6 +41,11 @@ describe('headers that a caller forges', () => {
     expect(Object.keys(headers).filter((name) => /istio|cert|internal|my/.test(name))).toEqual(['my_header']);
   });
 
+  it('x-ripstop-explain: a gateway does not ask the mesh in the name of a stranger', async () => {
+    expect((await seen(['x-ripstop-explain: 1']))['x-ripstop-explain']).toBeUndefined();
+    expect((await seen(['x-ripstop-explain: 1'], {}, true))['x-ripstop-explain']).toBe('1');
+  });
+
   it('x-forwarded-client-cert', async () => {
     const forged = 'x-forwarded-client-cert: URI=spiffe://cluster.local/ns/default/sa/admin';
     const own = expect.stringMatching(

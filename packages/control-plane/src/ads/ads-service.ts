@@ -1,6 +1,6 @@
 import grpc from '@grpc/grpc-js';
 import { DeltaDiscoveryRequest, DiscoveryRequest } from '@ripstop/xds-api';
-import type { Attestation, AttestedCall } from '../ca/attest/attestation.ts';
+import type { Attestation } from '../ca/attest/attestation.ts';
 import type { WorkloadAccount } from '../ca/token-issuer.ts';
 import type { PushContext } from '../push/push-context.ts';
 import { AdsStream, type AdsStreamOptions, type WireRequest } from './ads-stream.ts';
@@ -83,7 +83,7 @@ export class AdsService {
     };
     let account: WorkloadAccount | undefined;
     try {
-      account = attestation === undefined ? undefined : await accountOf(call, attestation);
+      account = attestation === undefined ? undefined : await attestation.account(call);
     } catch (error) {
       fail(grpc.status.UNAUTHENTICATED, error instanceof Error ? error.message : String(error));
       return;
@@ -127,11 +127,4 @@ export class AdsService {
     call.on('cancelled', () => end(false, 'connection lost'));
     call.on('error', (error: Error) => end(false, error.message));
   }
-}
-
-async function accountOf(call: AttestedCall, attestation: Attestation): Promise<WorkloadAccount> {
-  const { account, singleUse } = await attestation.identify(call);
-  if (singleUse !== undefined)
-    throw new Error('the join token is good for one certificate and nothing else: get that first, and come with it');
-  return account;
 }

@@ -1,6 +1,6 @@
 import grpc from '@grpc/grpc-js';
 import { ClientStatusRequest, ClientStatusResponse, ConfigStatus } from '@ripstop/xds-api';
-import type { Attestation } from '../ca/attest/attestation.ts';
+import type { Attestation, AttestedCall } from '../ca/attest/attestation.ts';
 import type { XdsSession } from './xds-session.ts';
 
 const PREFIX = '/envoy.service.status.v3.ClientStatusDiscoveryService/';
@@ -26,16 +26,11 @@ type Failure = { readonly code: grpc.status; readonly details: string };
  * sees clients of its own namespace, so it must have proved who it is: this is not for the plaintext port.
  */
 export function addClientStatus(server: grpc.Server, attestation: Attestation, sessions: () => readonly XdsSession[]): void {
-  const answer = async (
-    call: Parameters<Attestation['identify']>[0],
-    request: ClientStatusRequest,
-  ): Promise<ClientStatusResponse | Failure> => {
+  const answer = async (call: AttestedCall, request: ClientStatusRequest): Promise<ClientStatusResponse | Failure> => {
     try {
-      const { account, singleUse } = await attestation.identify(call);
-      if (singleUse !== undefined)
-        return { code: grpc.status.PERMISSION_DENIED, details: 'this join token is good for one certificate only' };
+      const { namespace } = await attestation.account(call);
       return clientStatus(
-        sessions().filter(({ node }) => node.namespace === account.namespace),
+        sessions().filter(({ node }) => node.namespace === namespace),
         request,
       );
     } catch (error) {

@@ -53,7 +53,7 @@ export class LoadReports {
 
   private async open(call: Call, attestation: Attestation | undefined): Promise<void> {
     try {
-      await attestation?.identify(call);
+      await attestation?.account(call);
     } catch (error) {
       const details = error instanceof Error ? error.message : String(error);
       call.emit('error', { code: grpc.status.UNAUTHENTICATED, details, message: details });

@@ -2,8 +2,10 @@ import { X509Certificate } from 'node:crypto';
 import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import grpc from '@grpc/grpc-js';
 import { createCsr, createKeyPair } from '@ripstop/pki';
 import { describe, expect, it } from 'vitest';
+import { Attestation } from './attest/attestation.ts';
 import { createCertificateAuthority } from './certificate-authority.ts';
 import { createTokenIssuer } from './token-issuer.ts';
 
@@ -70,5 +72,19 @@ describe('join tokens', () => {
     expect(() => issuer.verify(`${none}.${payload}.`)).toThrow(/no JWT/);
     time += 61_000;
     expect(() => issuer.verify(token)).toThrow(/expired/);
+  });
+
+  it('opens nothing but the way to a certificate when it is good for one', async () => {
+    const tokens = createTokenIssuer({ now });
+    const attestation = new Attestation({ trustDomain: 'cluster.local', tokens });
+    const account = { namespace: 'default', serviceAccount: 'web' };
+    const callWith = (singleUse: boolean) => {
+      const metadata = new grpc.Metadata();
+      metadata.set('authorization', `Bearer ${tokens.issue({ ...account, ttlSeconds: 60, singleUse })}`);
+      return { metadata, getAuthContext: () => ({}) };
+    };
+    expect((await attestation.identify(callWith(true))).account).toEqual(account);
+    await expect(attestation.account(callWith(true))).rejects.toThrow('good for one certificate and nothing else');
+    expect(await attestation.account(callWith(false))).toEqual(account);
   });
 });

@@ -62,6 +62,14 @@ export class Attestation {
     return certificate === undefined ? { singleUse: undefined, ...proof } : { ...certificate, singleUse: undefined };
   }
 
+  /** Who calls for anything but a certificate. Rejects as `identify`, and for a token that is good for one certificate. */
+  async account(call: AttestedCall): Promise<WorkloadAccount> {
+    const { account, singleUse } = await this.identify(call);
+    if (singleUse !== undefined)
+      throw new Error('the join token is good for one certificate and nothing else: get that first, and come with it');
+    return account;
+  }
+
   private async byToken(token: string): Promise<Proof> {
     const { tokens, attestors = [] } = this.options;
     if (tokens.isOwn(token)) {
