@@ -120,6 +120,17 @@ describe('explain', () => {
     expect(String(friend)).toMatch(/authorization: ALLOW by rule 0: goes on {2}AuthorizationPolicy default\/shop-only/);
   });
 
+  it("reads paths as the app's router does", async () => {
+    expect((await reviews.explain({ url: 'http://reviews:9080/ADMIN/', from: 'shop/web' })).verdict).toEqual({ kind: 'serve' });
+    const config = `file:${dir}`;
+    const bound = createMesh({ service: 'reviews', config, admin: 'off' });
+    const router = { ignoreCase: true, ignoreTrailingSlash: true };
+    await bound.listen((_request, response) => response.end(), 9080, { bindPort: 0, router });
+    const { verdict } = await bound.explain({ url: 'http://reviews:9080/ADMIN/', from: 'shop/web' });
+    expect(verdict).toMatchObject({ kind: 'reply', status: 403 });
+    await bound.close({ drainMs: 0 });
+  });
+
   it('refuses a caller and a URL that are none', async () => {
     await expect(caller.explain({ url: 'reviews' })).rejects.toMatchObject({ code: 'RIPSTOP_BAD_QUESTION' });
     await expect(reviews.explain({ url: 'http://reviews/', from: 'web' })).rejects.toThrow(/give namespace\/serviceaccount/);

@@ -1,4 +1,4 @@
-import { type AskedRequest, type Explanation, explainInbound, explainOutbound, NO_PEER, type Peer } from '@ripstop/core';
+import { type AskedRequest, type Explanation, explainInbound, explainOutbound, NO_PEER, type PathBinding, type Peer } from '@ripstop/core';
 import { MeshError } from './errors.ts';
 import type { Runtime } from './runtime.ts';
 
@@ -14,7 +14,11 @@ export interface ExplainQuestion extends AskedRequest {
 }
 
 /** See Mesh.explain. */
-export async function explain(runtime: Runtime, { from, port, ...asked }: ExplainQuestion): Promise<Explanation> {
+export async function explain(
+  runtime: Runtime,
+  { from, port, ...asked }: ExplainQuestion,
+  bindings: ReadonlyMap<number, PathBinding>,
+): Promise<Explanation> {
   const snapshot = runtime.snapshots.current;
   if (snapshot === undefined) throw new MeshError('RIPSTOP_NOT_READY', 'the mesh has no configuration yet; await mesh.ready() first');
   const url = URL.parse(asked.url);
@@ -22,7 +26,8 @@ export async function explain(runtime: Runtime, { from, port, ...asked }: Explai
     throw new MeshError('RIPSTOP_BAD_QUESTION', `explain: ${JSON.stringify(asked.url)} is no http: or https: URL`);
   if (from === undefined) return explainOutbound(runtime, snapshot, asked);
   const workloadPort = port ?? Number(url.port || (url.protocol === 'https:' ? 443 : 80));
-  return explainInbound(runtime, snapshot, { asked, peer: callerOf(from, runtime.settings.trustDomain), port: workloadPort });
+  const peer = callerOf(from, runtime.settings.trustDomain);
+  return explainInbound(runtime, snapshot, { asked, peer, port: workloadPort, binding: bindings.get(workloadPort) });
 }
 
 /** A connection of that caller. Throws a MeshError when the name is none. */

@@ -64,6 +64,8 @@ export class Mesh implements AsyncDisposable {
   private readonly runtime: Runtime;
   private readonly started: Promise<void>;
   private readonly listeners = new Map<number, MeshServing>();
+  /** How the apps' routers read paths, by workload port. */
+  private readonly bindings = new Map<number, PathBinding>();
   private cancelTermination: (() => void) | undefined;
   private closed: Promise<void> | undefined;
 
@@ -107,7 +109,7 @@ export class Mesh implements AsyncDisposable {
    */
   async explain(question: ExplainQuestion): Promise<Explanation> {
     await this.ready();
-    return explain(this.runtime, question);
+    return explain(this.runtime, question, this.bindings);
   }
 
   /** Serves an app as a workload port of this mesh; answers the address of the socket. */
@@ -239,6 +241,8 @@ export class Mesh implements AsyncDisposable {
     router: RouterTraits | undefined,
   ): MeshListener {
     const { snapshots, pipeline, identity, telemetry, clock, settings, environment } = this.runtime;
+    const binding = router === undefined ? undefined : new PathBinding(router);
+    if (binding !== undefined) this.bindings.set(workloadPort, binding);
     return new MeshListener({
       workloadPort,
       bind,
@@ -250,7 +254,7 @@ export class Mesh implements AsyncDisposable {
       clock,
       log: settings.log,
       app,
-      ...(router === undefined ? {} : { binding: new PathBinding(router) }),
+      binding,
     });
   }
 

@@ -4,6 +4,7 @@ import { Exchange, NO_PEER, type Peer } from '../exchange.ts';
 import { chooseFilterChain } from '../filter-chain-match.ts';
 import { isGrpcContentType } from '../grpc-text.ts';
 import type { LocalReply } from '../local-reply.ts';
+import type { PathBinding } from '../path-binding.ts';
 import type { Pipeline } from '../pipeline.ts';
 import type { Clock } from '../ports.ts';
 import { formatResponseFlags } from '../response-flags.ts';
@@ -41,6 +42,8 @@ export interface InboundQuestion {
   readonly peer: Peer;
   /** Workload port. */
   readonly port: number;
+  /** How the app's router reads paths, where it is known. */
+  readonly binding?: PathBinding | undefined;
 }
 
 /** What this process would do with a request of its app: the evaluator of the data plane itself, with nothing sent, counted or waited for. */
@@ -53,14 +56,18 @@ export function explainOutbound(env: ExplainEnv, snapshot: Snapshot, asked: Aske
 }
 
 /** What this process would do with a request from outside. */
-export async function explainInbound(env: ExplainEnv, snapshot: Snapshot, { asked, peer, port }: InboundQuestion): Promise<Explanation> {
+export async function explainInbound(
+  env: ExplainEnv,
+  snapshot: Snapshot,
+  { asked, peer, port, binding }: InboundQuestion,
+): Promise<Explanation> {
   const record = new DecisionRecord({ dryRun: true });
   const init = start(env, asked);
   const alpn = peer.mtls ? ['istio-http/1.1'] : ['http/1.1'];
   const chain = chooseFilterChain(snapshot.inbound, { port, tls: peer.mtls, sni: peer.sni, alpn });
   const manager = admit(chain, peer, port, record);
   if (typeof manager === 'string') return explanation(record, init.request, { kind: 'reset', reason: manager });
-  return evaluate(env, record, new Exchange({ ...init, direction: 'inbound', snapshot, manager, peer, port }));
+  return evaluate(env, record, new Exchange({ ...init, direction: 'inbound', snapshot, manager, peer, port, binding }));
 }
 
 function start({ clock }: ExplainEnv, asked: AskedRequest) {

@@ -7,7 +7,6 @@ import {
   duration,
   type Fields,
   ignored,
-  ignoredFields,
   integer,
   list,
   map,

@@ -6,7 +6,6 @@ import {
   count,
   type Fields,
   ignored,
-  ignoredFields,
   integer,
   list,
   map,
