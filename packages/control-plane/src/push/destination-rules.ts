@@ -16,16 +16,24 @@ export interface MergedDestinationRule {
   readonly source: MeshObject;
 }
 
-interface Merged {
-  /** What the rule was made of. */
+/** The rules of one host in one namespace. Those that are exported to others than each other stay apart; the last one counts. */
+interface HostRules {
+  /** What the rules were made of. */
   readonly sources: readonly object[];
-  readonly rule: MergedDestinationRule;
+  /** For clients of the namespace itself. */
+  readonly local: readonly MergedDestinationRule[];
+  /** For everybody whom their exportTo names. */
+  readonly exported: readonly MergedDestinationRule[];
+  /** For nobody but the namespace itself. */
+  readonly privateOnly: readonly MergedDestinationRule[];
 }
+
+type Pool = 'local' | 'exported' | 'privateOnly';
 
 /** The rules of one namespace by host; wildcards once more, in order. */
 interface NamespaceRules {
-  readonly byHost: Map<string, Merged>;
-  readonly wildcards: Merged[];
+  readonly byHost: Map<string, HostRules>;
+  readonly wildcards: { readonly host: string; readonly rules: HostRules }[];
 }
 
 /** Rules by namespace, oldest first; several for one host in one namespace are merged. */
@@ -60,39 +68,70 @@ export class DestinationRules {
       this.add(where, written.get(where) ?? [], made.get(where) ?? [], before);
   }
 
-  /** Client's namespace, then the service's, then the root namespace; in each the exact host, else the longest wildcard. */
-  find(host: string, serviceNamespace: string, clientNamespace: string): MergedDestinationRule | undefined {
-    const own = clientNamespace === this.rootNamespace ? undefined : this.inNamespace(host, clientNamespace, clientNamespace);
-    return own ?? this.inNamespace(host, serviceNamespace, clientNamespace) ?? this.inNamespace(host, this.rootNamespace, clientNamespace);
+  /**
+   * Client's namespace, then the service's, then the root namespace; in each the exact host, else the longest wildcard (Istio:
+   * PushContext.destinationRule). A client of the root namespace begins with what the root namespace keeps for itself.
+   */
+  find(host: string, serviceNamespace: string, client: string): MergedDestinationRule | undefined {
+    const own = this.inNamespace(host, client, client === this.rootNamespace ? 'privateOnly' : 'local').at(-1);
+    return own ?? this.exported(host, serviceNamespace, client) ?? this.exported(host, this.rootNamespace, client);
   }
 
-  private inNamespace(host: string, namespace: string, client: string): MergedDestinationRule | undefined {
-    const rules = this.byNamespace.get(namespace);
-    if (rules === undefined) return undefined;
-    const exact = rules.byHost.get(host)?.rule;
-    if (exact !== undefined && isVisible(exact.exportTo, namespace, client)) return exact;
-    let best: MergedDestinationRule | undefined;
-    for (const { rule } of rules.wildcards) {
-      if (rule.host.length <= (best?.host.length ?? 0) || !isVisible(rule.exportTo, namespace, client)) continue;
-      if (hostMatches(rule.host, host)) best = rule;
+  private exported(host: string, namespace: string, client: string): MergedDestinationRule | undefined {
+    return this.inNamespace(host, namespace, 'exported').findLast(
+      ({ exportTo }) => exportTo.length === 0 || exportTo.includes('*') || exportTo.includes(client),
+    );
+  }
+
+  private inNamespace(host: string, namespace: string, pool: Pool): readonly MergedDestinationRule[] {
+    const known = this.byNamespace.get(namespace);
+    if (known === undefined) return [];
+    const exact = known.byHost.get(host)?.[pool] ?? [];
+    if (exact.length > 0) return exact;
+    let best: NamespaceRules['wildcards'][number] | undefined;
+    for (const candidate of known.wildcards) {
+      if (candidate.host.length <= (best?.host.length ?? 0) || candidate.rules[pool].length === 0) continue;
+      if (hostMatches(candidate.host, host)) best = candidate;
     }
-    return best;
+    return best?.rules[pool] ?? [];
   }
 
   private add(where: string, written: readonly MeshObject<DestinationRuleSpec>[], made: readonly PolicyRule[], before?: DestinationRules) {
     const slash = where.indexOf('/');
     const [namespace, host] = [where.slice(0, slash), where.slice(slash + 1)];
-    let rules = this.byNamespace.get(namespace);
-    if (rules === undefined) {
-      rules = { byHost: new Map(), wildcards: [] };
-      this.byNamespace.set(namespace, rules);
+    let known = this.byNamespace.get(namespace);
+    if (known === undefined) {
+      known = { byHost: new Map(), wildcards: [] };
+      this.byNamespace.set(namespace, known);
     }
     const sources = [...written, ...made];
-    const known = before?.byNamespace.get(namespace)?.byHost.get(host);
-    const reusable = known !== undefined && isSame(before?.exportTo, this.exportTo) && isSame(known.sources, sources, 1);
-    const merged = reusable ? known : { sources, rule: mergeAll(host, this.exportTo, written, made) };
-    rules.byHost.set(host, merged);
-    if (host.startsWith('*')) rules.wildcards.push(merged);
+    const last = before?.byNamespace.get(namespace)?.byHost.get(host);
+    const reusable = last !== undefined && isSame(before?.exportTo, this.exportTo) && isSame(last.sources, sources, 1);
+    const rules = reusable ? last : { sources, ...this.pools(host, namespace, written, made) };
+    known.byHost.set(host, rules);
+    if (host.startsWith('*')) known.wildcards.push({ host, rules });
+  }
+
+  private pools(
+    host: string,
+    namespace: string,
+    written: readonly MeshObject<DestinationRuleSpec>[],
+    made: readonly PolicyRule[],
+  ): Omit<HostRules, 'sources'> {
+    const exportTo = ({ spec }: MeshObject<DestinationRuleSpec>): readonly string[] => namedOr(spec.exportTo, this.exportTo);
+    const merged = (takes: (names: readonly string[]) => boolean): MergedDestinationRule[] =>
+      mergeAll(
+        host,
+        this.exportTo,
+        written.filter((object) => takes(exportTo(object))),
+        made.filter(({ rule }) => takes(exportTo(rule))),
+      );
+    const isPrivate = (names: readonly string[]): boolean => names.length === 1 && (names[0] === '.' || names[0] === namespace);
+    return {
+      local: merged((names) => isVisible(names, namespace, namespace)),
+      exported: merged((names) => !isPrivate(names)),
+      privateOnly: merged(isPrivate),
+    };
   }
 }
 
@@ -106,13 +145,31 @@ function mergeAll(
   exportTo: readonly string[],
   written: readonly MeshObject<DestinationRuleSpec>[],
   made: readonly PolicyRule[],
-): MergedDestinationRule {
-  const [first] = written;
-  let rule = first === undefined ? { ...single(made[0]!.rule, host, exportTo), source: made[0]!.source } : single(first, host, exportTo);
-  for (const { spec } of written.slice(1)) rule = merge(rule, spec);
-  for (const { rule: object } of first === undefined ? made.slice(1) : made)
-    rule = { ...rule, trafficPolicy: filled(rule.trafficPolicy, object.spec.trafficPolicy) };
-  return rule;
+): MergedDestinationRule[] {
+  const rules: MergedDestinationRule[] = [];
+  for (const object of written) {
+    let apart = true;
+    for (const [at, rule] of rules.entries()) {
+      // A rule that stays apart from a later one of the list is there twice (Istio: mergeDestinationRule).
+      apart = !joins(rule.object.spec.exportTo, object.spec.exportTo);
+      if (!apart) rules[at] = merge(rule, object.spec);
+    }
+    if (apart) rules.push(single(object, host, exportTo));
+  }
+  const [first, ...others] = made;
+  if (rules.length === 0 && first !== undefined) rules.push({ ...single(first.rule, host, exportTo), source: first.source });
+  const policies = written.length === 0 ? others : made;
+  return rules.map((rule) => {
+    let { trafficPolicy } = rule;
+    for (const policy of policies) trafficPolicy = filled(trafficPolicy, policy.rule.spec.trafficPolicy);
+    return { ...rule, trafficPolicy };
+  });
+}
+
+/** Rules become one when the later one is exported to all that the first one names, as it is written. */
+function joins(first: readonly string[] = [], later: readonly string[] = []): boolean {
+  const covers = first.every((name) => later.includes(name));
+  return first.length === 0 ? later.length === 0 : covers;
 }
 
 function single(object: MeshObject<DestinationRuleSpec>, host: string, exportTo: readonly string[]): MergedDestinationRule {

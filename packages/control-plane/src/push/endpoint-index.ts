@@ -59,12 +59,17 @@ export class EndpointIndex {
     return endpoints;
   }
 
-  /** SPIFFE ids of the endpoints of all ports of a service, sorted; the same array while it says the same. */
+  /**
+   * SPIFFE ids of the endpoints of all ports of a service, and of the ServiceEntries of its namespace that share its host (the newest of
+   * which says the subjectAltNames), sorted; the same array while it says the same.
+   */
   identitiesOf(service: MeshService, mesh: MeshConfig): readonly string[] {
-    const endpoints = service.ports.map((port) => this.of(service, port));
+    const shared = this.sources.sharedHosts.get(`${service.namespace}/${service.hostname}`) ?? [];
+    const endpoints = [service, ...shared].flatMap((member) => member.ports.map((port) => this.of(member, port)));
     const before = this.identities.get(service);
     if (before?.mesh === mesh && isSame(before.endpoints, endpoints, 1)) return before.names;
-    const made = identities(service, endpoints.flat(), mesh);
+    const named = (service.registry === 'External' ? shared.at(-1) : undefined) ?? service;
+    const made = identities(named, endpoints.flat(), mesh);
     const names = before !== undefined && isSame(before.names, made, 1) ? before.names : made;
     this.identities.set(service, { mesh, endpoints, names });
     return names;

@@ -37,6 +37,11 @@ const DISTRIBUTIONS: Readonly<Record<string, readonly string[]>> = {
   PreferSameNode: [NETWORK_LABEL, REGION_LABEL, ZONE_LABEL, SUBZONE_LABEL, HOSTNAME_LABEL],
 };
 
+/** Health says when calls spill over to other places, so the unhealthy are told about, and are not called in panic. */
+export function spillsByHealth(trafficDistribution: string): boolean {
+  return DISTRIBUTIONS[trafficDistribution] !== undefined;
+}
+
 export interface LocalityInput {
   readonly balancer: (LoadBalancerSettings & LocalityBalancing) | undefined;
   /** Ejections are on: without them a far endpoint would never be needed. */
@@ -53,11 +58,11 @@ export function localityPolicy({ balancer, outlierDetection, trafficDistribution
   const zoneAware = balancer?.zoneAwareLbSetting;
   if (isOn(zoneAware)) return zoneAwarePolicy(zoneAware);
   const own = balancer?.localityLbSetting;
-  if (own !== undefined) return settingPolicy(own, outlierDetection, 'weighted');
+  if (own !== undefined) return settingPolicy(own, outlierDetection);
   const labels = DISTRIBUTIONS[trafficDistribution];
   if (labels !== undefined) return { distribute: [], failover: [], failoverPriority: labels, config: 'weighted' };
   if (isOn(mesh.zoneAwareLbSetting)) return zoneAwarePolicy(mesh.zoneAwareLbSetting);
-  return settingPolicy(mesh.localityLbSetting ?? {}, outlierDetection, mesh.localityLbSetting === undefined ? 'none' : 'weighted');
+  return settingPolicy(mesh.localityLbSetting ?? {}, outlierDetection);
 }
 
 function isOn(setting: LocalitySetting | undefined): setting is LocalitySetting {
@@ -68,8 +73,10 @@ function zoneAwarePolicy({ failover = [], failoverPriority = [REGION_LABEL] }: L
   return { distribute: [], failover, failoverPriority, config: 'zone-aware' };
 }
 
-function settingPolicy(setting: LocalitySetting, outlierDetection: boolean, config: LocalityPolicy['config']): LocalityPolicy | undefined {
+/** Weights count only where the setting says something about places (Istio: LocalityLBSettings.ApplyToCluster). */
+function settingPolicy(setting: LocalitySetting, outlierDetection: boolean): LocalityPolicy | undefined {
   const { enabled = true, distribute = [], failover = [], failoverPriority = [] } = setting;
   if (!enabled || (distribute.length === 0 && !outlierDetection)) return undefined;
-  return { distribute, failover, failoverPriority, config };
+  const told = distribute.length + failover.length + failoverPriority.length > 0;
+  return { distribute, failover, failoverPriority, config: told ? 'weighted' : 'none' };
 }

@@ -2,6 +2,7 @@ import type { ClientTLSSettings, ConnectionPoolSettings, Subset } from '@ripstop
 import { CLUSTER_TYPE_URL, Cluster, Cluster_DiscoveryType, Cluster_DnsLookupFamily, Cluster_LbPolicy } from '@ripstop/xds-api';
 import type { ProxyNode } from '../model/proxy-node.ts';
 import { type MergedDestinationRule, type Policy, policyFor } from '../push/destination-rules.ts';
+import { spillsByHealth } from '../push/locality-policy.ts';
 import type { PushContext } from '../push/push-context.ts';
 import type { MeshService, MeshServicePort } from '../push/service.ts';
 import { labelsKey, viewOf } from '../push/shared.ts';
@@ -128,7 +129,11 @@ function outbound(input: OutboundInput): ClusterFields[] {
       ...connectionSettings(policy.connectionPool, push.mesh.connectTimeout),
       ...thresholds(policy.connectionPool, policy.retryBudget),
       ...outlierDetection(policy.outlierDetection),
-      commonLbConfig: commonLbConfig(policy, localityOf(push, service, policy), service.persistentSession && subset === undefined),
+      commonLbConfig: commonLbConfig(
+        spillsByHealth(service.trafficDistribution) ? {} : policy,
+        localityOf(push, service, policy),
+        service.persistentSession && subset === undefined,
+      ),
       ...(passthroughHosts ? { lbPolicy: Cluster_LbPolicy.CLUSTER_PROVIDED } : loadBalancer(policy.loadBalancer)),
       ...httpOptions(upstreamProtocol(node, port), policy.connectionPool, autoTls(tls)),
       ...found,
@@ -237,7 +242,7 @@ function dnsLookup({ mesh }: PushContext): ClusterFields {
 function transport(input: OutboundInput, tls: ClientTLSSettings | undefined, passthroughHosts: boolean): ClusterFields {
   const { push, service, port } = input;
   const { http } = policyOf(input).connectionPool ?? {};
-  const http2 = offersHttp2(port.protocol, http);
+  const http2 = offersHttp2(upstreamProtocol(input.node, port), http);
   switch (tls?.mode) {
     case 'DISABLE':
       return {};

@@ -3,7 +3,7 @@ import { ClusterLoadAssignment, ENDPOINT_TYPE_URL, HealthStatus, type LbEndpoint
 import type { ProxyNode } from '../model/proxy-node.ts';
 import { endpointTlsMode, type MergedDestinationRule, type Policy, policyFor } from '../push/destination-rules.ts';
 import type { ServiceEndpoint } from '../push/endpoints.ts';
-import { type LocalityPolicy, localityPolicy } from '../push/locality-policy.ts';
+import { type LocalityPolicy, localityPolicy, spillsByHealth } from '../push/locality-policy.ts';
 import type { PushContext } from '../push/push-context.ts';
 import { type MeshService, type MeshServicePort, selects } from '../push/service.ts';
 import { labelsKey, viewOf } from '../push/shared.ts';
@@ -69,7 +69,7 @@ export interface AssignmentInput {
 /** The endpoints of a service port as this client has them: grouped by place, with priorities and weights. */
 export function loadAssignment({ name, node, push, service, port, rule, subset, policy }: AssignmentInput): ClusterLoadAssignment {
   const { outlierDetection } = policy;
-  const hasPanicThreshold = (outlierDetection?.minHealthPercent ?? 0) > 0;
+  const hasPanicThreshold = (outlierDetection?.minHealthPercent ?? 0) > 0 && !spillsByHealth(service.trafficDistribution);
   const mine = push.endpoints(service, port).filter((endpoint) => {
     if (endpoint.health === 'TERMINATING' || !selects(subset?.labels, endpoint.labels)) return false;
     // With a panic threshold the unhealthy would be called in panic.

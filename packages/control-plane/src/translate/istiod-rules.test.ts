@@ -67,6 +67,32 @@ describe('clusters', () => {
     expect(typeAt(sidecar())).toEqual({ $case: 'type', value: DiscoveryType.ORIGINAL_DST });
   });
 
+  it.each([
+    ['as one rule when both are exported to the same', '[.]', '[.]', 7],
+    ['the later one alone when they are exported to others', '[.]', '[default]', 4_294_967_295],
+    ['as one rule when the later one is exported to more', '[default]', '[default, shop]', 7],
+  ])('take two rules of a host %s', (_what, first, second, limit) => {
+    const rule = (name: string, exportTo: string, body: string): string =>
+      doc('DestinationRule', name, `{ host: db.example, exportTo: ${exportTo}, ${body} }`);
+    const { cluster } = of(
+      entry('a', '{ hosts: [db.example], ports: [{ number: 80, name: http, protocol: HTTP }], resolution: STATIC }') +
+        rule('a', first, 'trafficPolicy: { connectionPool: { tcp: { maxConnections: 7 } } }') +
+        rule('b', second, 'subsets: [{ name: v1, labels: { version: v1 } }]'),
+    );
+    expect(cluster('outbound|80||db.example')?.circuitBreakers?.thresholds[0]?.maxConnections).toBe(limit);
+  });
+
+  it.each([
+    ['', 30],
+    ['PreferSameZone', 0],
+  ])('of a service with trafficDistribution %j are called in panic below %d percent', (distribution, percent) => {
+    const { cluster } = of(
+      core('Service', 'web', `{ ports: [{ port: 80, name: http }], selector: { app: web }, trafficDistribution: "${distribution}" }`) +
+        doc('DestinationRule', 'web', '{ host: web, trafficPolicy: { outlierDetection: { minHealthPercent: 30 } } }'),
+    );
+    expect(cluster('outbound|80||web.default.svc.cluster.local')?.commonLbConfig?.healthyPanicThreshold?.value).toBe(percent);
+  });
+
   it('try no mTLS where the namespace of the service forbids it', () => {
     const forbidden = security('PeerAuthentication', 'default', '{ mtls: { mode: DISABLE } }');
     const name = 'outbound|80||web.default.svc.cluster.local';

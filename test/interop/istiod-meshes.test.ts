@@ -1,0 +1,67 @@
+import { afterAll, describe, expect, inject, it } from 'vitest';
+import { type Difference, differencesOf, textOf } from './istiod/compare-mesh.ts';
+import { explanationOf } from './istiod/explained.ts';
+import { IstiodProcess } from './istiod/istiod-process.ts';
+import { type Mesh, randomMesh } from './istiod/mesh/random-mesh.ts';
+import { kindOf, shrink } from './istiod/shrink.ts';
+
+/** Others: `RIPSTOP_SEED=… RIPSTOP_MESHES=… npm run test:interop -- istiod-meshes`. */
+const SEED = Number(process.env.RIPSTOP_SEED ?? 1);
+const MESHES = Number(process.env.RIPSTOP_MESHES ?? 300);
+/** istiod works on so many at a time, while we do our part. */
+const AHEAD = 3;
+/** A difference is made smaller for so long; only the first few are. */
+const SHRINK_MS = 30_000;
+const MAX_SHOWN = 3;
+
+const { istiod } = inject('peers');
+if ('missing' in istiod) console.log(`skipped: istiod: ${istiod.missing}`);
+
+describe.skipIf('missing' in istiod)('random meshes', () => {
+  const binary = 'path' in istiod ? istiod.path : '';
+  const processes: IstiodProcess[] = [];
+  afterAll(() => Promise.all(processes.map((peer) => peer.close())));
+
+  function started(): IstiodProcess {
+    const peer = new IstiodProcess(binary);
+    processes.push(peer);
+    return peer;
+  }
+
+  it(`are translated, and refused, as by istiod (${MESHES} from seed ${SEED})`, { timeout: 1_800_000 }, async () => {
+    const peer = started();
+    const known = new Map<string, number>();
+    const reports: string[] = [];
+    const asked = new Map<number, Promise<Difference[]>>();
+    for (let seed = SEED; seed < SEED + MESHES && reports.length < MAX_SHOWN; seed++) {
+      for (let next = seed; next < Math.min(seed + AHEAD, SEED + MESHES); next++)
+        if (!asked.has(next)) asked.set(next, differencesOf(randomMesh(next), peer));
+      const mesh = randomMesh(seed);
+      const left = unexplained(await asked.get(seed)!, known);
+      asked.delete(seed);
+      if (left.length > 0) reports.push(...(await report(seed, mesh, left)));
+    }
+    await Promise.allSettled(asked.values());
+    for (const [name, count] of known) console.log(`${count} × ${name}`);
+    expect(reports.join('\n\n')).toBe('');
+  });
+
+  /** istiod does not say the same every time: what another one does not say again is none of ours. */
+  async function report(seed: number, mesh: Mesh, left: readonly Difference[]): Promise<string[]> {
+    const peer = started();
+    const again = new Set((await differencesOf(mesh, peer)).map(kindOf));
+    const difference = left.find((found) => again.has(kindOf(found)));
+    if (difference === undefined) return [];
+    const small = await shrink(mesh, difference, (smaller) => differencesOf(smaller, peer), SHRINK_MS);
+    const { node, where, text } = difference;
+    return [`seed ${seed}, ${node} ${where} ${text}\nstill so in:\n${textOf(small)}`];
+  }
+});
+
+function unexplained(differences: readonly Difference[], known: Map<string, number>): Difference[] {
+  return differences.filter((difference) => {
+    const name = explanationOf(difference);
+    if (name !== undefined) known.set(name, (known.get(name) ?? 0) + 1);
+    return name === undefined;
+  });
+}

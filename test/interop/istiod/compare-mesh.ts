@@ -1,0 +1,90 @@
+import { PushContext, parseNodes, resourcesOfNode } from '@ripstop/control-plane';
+import { type MeshObject, parseDocuments, validateObject } from '@ripstop/istio-api';
+import { stringify } from 'yaml';
+import { RESOURCE_LISTS, resourceDifferences } from '../../conformance/resource-differences.ts';
+import type { Dump, IstiodProcess, RecordedNode } from './istiod-process.ts';
+import type { Document } from './mesh/document.ts';
+import type { Mesh } from './mesh/random-mesh.ts';
+
+/** `sidecar routes 80`, `.virtualHosts[0].routes[1]…: wanted …, got …`; of a document that one side refuses: `validation <kind>`. */
+export interface Difference {
+  readonly node: string;
+  readonly where: string;
+  readonly text: string;
+}
+
+/** Findings that are errors for the user, and leave the document in force all the same (see ObjectStore). */
+const KEPT_CODES: ReadonlySet<string> = new Set(['RIPSTOP_UNSUPPORTED_KIND', 'RIPSTOP_UNENFORCEABLE']);
+
+/** Where istiod and our control plane disagree about a mesh. */
+export async function differencesOf(mesh: Mesh, istiod: IstiodProcess): Promise<Difference[]> {
+  const answer = await istiod.ask({
+    documents: mesh.documents.map((document) => JSON.stringify(document)),
+    mesh: yamlOf(mesh.config),
+    nodes: mesh.nodes,
+  });
+  const refused = refusedByUs(mesh.documents);
+  const judged = mesh.documents.flatMap((document, index) => {
+    const theirs = answer.refused[index];
+    const ours = refused.get(index);
+    if ((theirs === undefined) === (ours === undefined)) return [];
+    return [{ node: '', where: `validation ${document.kind}`, text: `istiod: ${theirs ?? 'accepted'}; we: ${ours ?? 'accepted'}` }];
+  });
+  // What only one side has in force would be a difference everywhere: once more, with what both accept.
+  if (judged.length > 0) {
+    const documents = mesh.documents.filter((_document, index) => !refused.has(index) && answer.refused[index] === undefined);
+    return [...judged, ...(await differencesOf({ ...mesh, documents }, istiod))];
+  }
+  const push = new PushContext({ objects: objectsOf(mesh), workloads: [] });
+  return mesh.nodes.flatMap((node) => nodeDifferences(node, push, answer.nodes[node.Name] ?? {}));
+}
+
+/** What our validation says of the documents that it refuses, by their index. */
+function refusedByUs(documents: readonly Document[]): Map<number, string> {
+  const refused = new Map<number, string>();
+  for (const [index, document] of documents.entries()) {
+    const { objects, findings } = parseDocuments(yamlOf(document), { file: `${index}.yaml` });
+    const errors = [...findings, ...objects.flatMap(validateObject)].filter(
+      ({ severity, code }) => severity === 'error' && !KEPT_CODES.has(code),
+    );
+    if (errors.length > 0) refused.set(index, errors.map(({ path, message }) => `${path}: ${message}`).join('; '));
+  }
+  return refused;
+}
+
+/** What is right. */
+function objectsOf({ documents, config }: Mesh): MeshObject[] {
+  const refused = refusedByUs(documents);
+  const read = (text: string, file: string): readonly MeshObject[] => parseDocuments(text, { file }).objects;
+  return [
+    ...documents.flatMap((document, index) => (refused.has(index) ? [] : read(yamlOf(document), `${index}.yaml`))),
+    ...read(yamlOf(config), 'mesh.yaml'),
+  ];
+}
+
+/** Kubernetes reads YAML 1.1: `y` and `off` need quotes. */
+function yamlOf(value: unknown): string {
+  return stringify(value, { version: '1.1' });
+}
+
+function nodeDifferences(recorded: RecordedNode, push: PushContext, dump: Dump): Difference[] {
+  const [named] = parseNodes(JSON.stringify([recorded]), recorded.Name);
+  if (named === undefined) return [];
+  const resources = resourcesOfNode(named.node, push);
+  const dialect = recorded.Name.split('-', 1)[0];
+  return RESOURCE_LISTS.flatMap((kind) => {
+    const expected = (dump[kind.list] ?? []).map(kind.read);
+    const actual = resources[kind.list].map(({ message }) => message as object);
+    return resourceDifferences(kind, actual, expected).map((text) => {
+      const [name = '', ...rest] = text.split(': ');
+      return { node: recorded.Name, where: `${dialect} ${kind.list} ${name}`, text: rest.join(': ') };
+    });
+  });
+}
+
+/** The mesh as a user would write it down. */
+export function textOf(mesh: Mesh): string {
+  const config = Object.keys(mesh.config).length === 0 ? [] : [`# mesh.yaml\n${yamlOf(mesh.config)}`];
+  const nodes = mesh.nodes.map(({ ID, Metadata }) => `# node ${ID} ${JSON.stringify(Metadata.LABELS)}\n`);
+  return [...config, ...nodes, ...mesh.documents.map((document: Document) => yamlOf(document))].join('---\n');
+}

@@ -1,0 +1,22 @@
+import { locality } from './destination-rules.ts';
+import type { World } from './world.ts';
+
+/** A bare MeshConfig: mostly Istio's defaults, some fields that reach what nodes are sent. */
+export function meshConfig({ random }: World): Record<string, unknown> {
+  return {
+    ...random.maybe(0.15, () => ({ trustDomain: 'corp.example' })),
+    ...random.maybe(0.2, () => ({ trustDomainAliases: ['old-td'] })),
+    ...random.maybe(0.15, () => ({ enableAutoMtls: false })),
+    ...random.maybe(0.3, () => ({ outboundTrafficPolicy: { mode: random.pick(['ALLOW_ANY', 'REGISTRY_ONLY']) } })),
+    ...random.maybe(0.2, () => ({ connectTimeout: random.pick(['1s', '5s']) })),
+    ...random.maybe(0.2, () => ({ localityLbSetting: locality(random) })),
+    ...random.maybe(0.2, () => ({
+      defaultHttpRetryPolicy: { attempts: random.pick([0, 1, 3]), ...random.maybe(0.5, () => ({ retryOn: '5xx,503' })) },
+    })),
+    ...random.maybe(0.2, () => ({
+      pathNormalization: { normalization: random.pick(['DEFAULT', 'NONE', 'BASE', 'MERGE_SLASHES', 'DECODE_AND_MERGE_SLASHES']) },
+    })),
+    ...random.maybe(0.1, () => ({ accessLogFile: '/dev/stdout' })),
+    ...random.maybe(0.1, () => ({ defaultConfig: { gatewayTopology: { numTrustedProxies: 2 } } })),
+  };
+}

@@ -1,0 +1,59 @@
+import type { RecordedNode } from '../istiod-process.ts';
+import { destinationRules } from './destination-rules.ts';
+import type { Document } from './document.ts';
+import { gateways } from './gateways.ts';
+import { meshConfig } from './mesh-config.ts';
+import { authorizationPolicies, peerAuthentications, requestAuthentications, sidecars } from './policies.ts';
+import { Random } from './random.ts';
+import { serviceEntries } from './service-entries.ts';
+import { nodeDocuments, serviceDocuments } from './services.ts';
+import { virtualServices } from './virtual-services.ts';
+import { GATEWAY_POD, gatewayDocuments, nodeOf, type Pod, podDocument, podsOf } from './workloads.ts';
+import { fqdn, NAMESPACES, PORT_NUMBERS, SERVICE_NAMES, type World } from './world.ts';
+
+/** A cluster's documents, its mesh configuration and the clients that ask. */
+export interface Mesh {
+  readonly documents: readonly Document[];
+  readonly config: Readonly<Record<string, unknown>>;
+  readonly nodes: readonly RecordedNode[];
+}
+
+/** The same for the same seed. */
+export function randomMesh(seed: number): Mesh {
+  const random = new Random(seed);
+  const all = SERVICE_NAMES.flatMap((name) => NAMESPACES.map((namespace) => ({ name, namespace })));
+  const services = random.some(all, 3, 5);
+  const world: World = { random, services };
+  const pods = podsOf(random, services);
+  const documents = [
+    ...NAMESPACES.map((name) => ({
+      apiVersion: 'v1',
+      kind: 'Namespace',
+      metadata: { name, labels: { 'kubernetes.io/metadata.name': name } },
+    })),
+    ...nodeDocuments(),
+    ...gatewayDocuments(),
+    ...pods.map(podDocument),
+    ...services.flatMap((service, index) => serviceDocuments(world, service, index, pods)),
+    ...virtualServices(world),
+    ...destinationRules(world),
+    ...serviceEntries(world),
+    ...gateways(world),
+    ...peerAuthentications(world),
+    ...requestAuthentications(world),
+    ...authorizationPolicies(world),
+    ...sidecars(world),
+  ];
+  return { documents, config: meshConfig(world), nodes: nodesOf(world, pods) };
+}
+
+function nodesOf({ random, services }: World, pods: readonly Pod[]): RecordedNode[] {
+  const [first, second, third] = random.some(pods, 3, 3);
+  if (first === undefined || second === undefined || third === undefined) throw new Error('a mesh has at least three pods');
+  const listeners = [
+    ...services.flatMap((service) => random.some(PORT_NUMBERS, 1, 2).map((port) => `${fqdn(service)}:${port}`)),
+    `xds.istio.io/grpc/lds/inbound/0.0.0.0:${random.pick([8080, 9000])}`,
+  ];
+  // The gateway first: istiod lets it have the scope of a sidecar of its namespace when one has asked before.
+  return [nodeOf(GATEWAY_POD, 'router'), nodeOf(first, 'sidecar'), nodeOf(second, 'sidecar'), nodeOf(third, 'grpc', listeners)];
+}

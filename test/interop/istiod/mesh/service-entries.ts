@@ -1,0 +1,104 @@
+import { type Document, NETWORKING } from './document.ts';
+import type { Random } from './random.ts';
+import { ENTRY_HOSTS, exportTo, fqdn, metadataOf, NAMESPACES, PLACES, VERSIONS, type World } from './world.ts';
+
+type Json = Record<string, unknown>;
+
+const PORTS: readonly Json[] = [
+  { number: 80, name: 'http', protocol: 'HTTP' },
+  { number: 8080, name: 'http-8080', protocol: 'HTTP', targetPort: 80 },
+  { number: 443, name: 'https', protocol: 'HTTPS' },
+  { number: 443, name: 'tls', protocol: 'TLS' },
+  { number: 443, name: 'http-tls', protocol: 'HTTP', targetPort: 443 },
+  { number: 9000, name: 'grpc', protocol: 'GRPC' },
+  { number: 8000, name: 'http2', protocol: 'HTTP2' },
+  { number: 6000, name: 'tcp', protocol: 'TCP' },
+  { number: 9090, name: 'auto' },
+];
+
+/** ServiceEntries of every resolution and location; WorkloadEntries that they and Services select. */
+export function serviceEntries(world: World): Document[] {
+  const { random } = world;
+  return [...random.several(0, 3, (index) => serviceEntry(world, index)), ...random.several(0, 2, (index) => workloadEntry(random, index))];
+}
+
+function serviceEntry(world: World, index: number): Document {
+  const { random } = world;
+  const namespace = random.pick(NAMESPACES);
+  const resolution = random.pick(['STATIC', 'STATIC', 'DNS', 'DNS_ROUND_ROBIN', 'NONE', 'DYNAMIC_DNS']);
+  const hosts =
+    resolution === 'DYNAMIC_DNS'
+      ? ['*.example.com']
+      : random.chance(0.05)
+        ? [fqdn(random.pick(world.services))]
+        : random.some(
+            ENTRY_HOSTS.filter((host) => !host.startsWith('*') || resolution === 'NONE'),
+            1,
+            2,
+          );
+  const addresses = resolution !== 'DYNAMIC_DNS' && random.chance(0.4) ? [`240.1.0.${index + 1}`] : [];
+  return {
+    apiVersion: NETWORKING,
+    kind: 'ServiceEntry',
+    // Which of two of one age comes first, istiod leaves to chance.
+    metadata: { ...metadataOf(random, `se-${index}`, namespace), creationTimestamp: `2026-01-01T00:00:0${(index * 7 + 3) % 10}Z` },
+    spec: {
+      hosts,
+      ...(addresses.length === 0 ? {} : { addresses }),
+      ports: portsOf(random, hosts.length === 1),
+      ...random.maybe(0.7, () => ({ location: random.pick(['MESH_EXTERNAL', 'MESH_INTERNAL']) })),
+      resolution,
+      ...endpointsOf(random, resolution),
+      ...random.maybe(0.12, () => ({ subjectAltNames: ['spiffe://cluster.local/ns/shop/sa/cart'] })),
+      ...exportTo(random),
+    },
+  };
+}
+
+function portsOf(random: Random, tcp: boolean): Json[] {
+  const ports: Json[] = [];
+  for (const port of random.some(
+    PORTS.filter(({ protocol }) => tcp || (protocol !== 'TCP' && protocol !== undefined)),
+    1,
+    3,
+  ))
+    if (!ports.some(({ number }) => number === port.number)) ports.push(port);
+  return ports;
+}
+
+function endpointsOf(random: Random, resolution: string): Json {
+  if (resolution === 'NONE' || resolution === 'DYNAMIC_DNS') return {};
+  if (resolution === 'STATIC' && random.chance(0.35)) return { workloadSelector: { labels: { app: random.pick(['vm', 'cart']) } } };
+  const dns = resolution !== 'STATIC';
+  if (dns && random.chance(0.4)) return {};
+  return {
+    endpoints: random.several(1, resolution === 'DNS_ROUND_ROBIN' ? 1 : 3, (index) =>
+      workload(random, dns ? `ep${index}.example.org` : `10.1.0.${index + 1}`),
+    ),
+  };
+}
+
+function workload(random: Random, address: string): Json {
+  const { region, zone, subZone } = random.pick(PLACES);
+  return {
+    address,
+    ...random.maybe(0.3, () => ({ ports: { http: 7070 } })),
+    ...random.maybe(0.5, () => ({ labels: { app: random.pick(['vm', 'cart']), version: random.pick(VERSIONS) } })),
+    ...random.maybe(0.4, () => ({ locality: random.pick([region, `${region}/${zone}`, `${region}/${zone}/${subZone}`]) })),
+    ...random.maybe(0.3, () => ({ weight: random.pick([0, 1, 5]) })),
+    ...random.maybe(0.4, () => ({ serviceAccount: random.pick(['cart', 'vm']) })),
+  };
+}
+
+function workloadEntry(random: Random, index: number): Document {
+  const { labels, ...spec } = workload(random, `10.2.0.${index + 1}`);
+  return {
+    apiVersion: NETWORKING,
+    kind: 'WorkloadEntry',
+    metadata: {
+      ...metadataOf(random, `we-${index}`, random.pick(NAMESPACES)),
+      ...random.maybe(0.2, () => ({ labels: { version: 'v2' } })),
+    },
+    spec: { ...spec, labels: labels ?? { app: 'vm' } },
+  };
+}
