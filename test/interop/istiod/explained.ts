@@ -13,6 +13,10 @@ export const MEANT: readonly Explanation[] = [
   { name: 'gRPC: no endpoints with tls SIMPLE or MUTUAL', pattern: /^grpc endpoints \S+ \.endpoints: wanted .*, got nothing$/s },
   { name: "gRPC: a rule's subjectAltNames", pattern: /^grpc clusters .*matchSubjectAltNames/ },
   { name: 'no authorization of the own workload on the way out to DYNAMIC_DNS', pattern: /^sidecar listeners .*sni_dynamic_forward_proxy/ },
+  {
+    name: 'subjectAltNames of a server that asks for no certificate',
+    pattern: /^router listeners .*commonTlsContext\.validationContext: wanted .*, got nothing$/s,
+  },
 ];
 
 /** Not understood yet: rare meetings of several objects (about one mesh of ten). The page of differences lists them as open. */
