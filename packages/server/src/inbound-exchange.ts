@@ -14,7 +14,7 @@ import {
 import { readBodyStart } from './body-start.ts';
 import type { InboundConnection } from './inbound-connection.ts';
 import type { ListenerParts } from './listener-parts.ts';
-import { hasBody, isSending, writeLocalReply } from './local-response.ts';
+import { hasBody, isSending, UNSENDABLE_REPLY, writeLocalReply } from './local-response.ts';
 import { AppResponseHead } from './response-heads.ts';
 import { closeUnsent, muteResponse, type ResponseWatcher, watchRequestBody, watchResponse } from './response-hooks.ts';
 import { closeSoftlyAtLast } from './soft-close.ts';
@@ -102,9 +102,20 @@ export class InboundExchange implements ResponseWatcher, RequestBody {
       this.connection.ended = true;
       closeSoftlyAtLast(this.connection.socket, clock);
     }
-    writeLocalReply(x, reply, pipeline, response, clock.wallTime());
+    try {
+      writeLocalReply(x, reply, pipeline, response, clock.wallTime());
+    } catch (error) {
+      this.replyFailed(reply, error, response);
+    }
     // The app does not know yet: what it writes now is for nobody, and must not throw.
     if (this.handed) muteResponse(response);
+  }
+
+  /** An authorizer may answer what no response can carry: nobody else is to pay for it. */
+  private replyFailed(reply: LocalReply, error: unknown, response: ServerResponse): void {
+    this.tell('reply', error);
+    if (reply !== UNSENDABLE_REPLY && !response.headersSent) this.reply(UNSENDABLE_REPLY);
+    else response.destroy();
   }
 
   /** Whether the rest of its request is still to come. */

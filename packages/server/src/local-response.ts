@@ -1,6 +1,9 @@
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
-import { type Exchange, encodeGrpcMessage, grpcStatusOfHttp, type LocalReply, type Pipeline } from '@ripstop/core';
+import { type Exchange, encodeGrpcMessage, grpcStatusOfHttp, type LocalReply, localReply, type Pipeline } from '@ripstop/core';
 import { ReplyHead } from './response-heads.ts';
+
+/** In place of an answer that no response can carry. */
+export const UNSENDABLE_REPLY: LocalReply = localReply({ status: 500, details: 'ripstop_reply_invalid' });
 
 /** Writes a {@link LocalReply} as Envoy would send it: the one place on the server side that does. */
 export function writeLocalReply(x: Exchange, reply: LocalReply, pipeline: Pipeline, response: ServerResponse, wallTimeMs: number): void {

@@ -426,6 +426,18 @@ describe('a filter that fails', () => {
     await settled(double, 2);
     expect(double.log.join()).toContain('boom');
   });
+
+  it.each(['日本', 'a\nb: c'])('by an answer that no response can carry (%j) is answered 500, at once or later', async (value) => {
+    const answer = localReply({ status: 401, details: 'ext_authz_denied', headers: [['x-user', value]] });
+    for (const onRequest of [() => answer, async () => answer]) {
+      const double = await serve(() => expect.unreachable('it reached the app'), { filters: [{ name: 'answers', onRequest }] });
+      const client = await call(double);
+      expect((await client.get('/')).status).toBe(500);
+      expect((await client.get('/')).status).toBe(500);
+      await settled(double, 2);
+      expect(double.log.join()).toContain('x-user');
+    }
+  });
 });
 
 describe('an expectation', () => {

@@ -160,6 +160,21 @@ describe.each(forms)('HTTP/2 callers of %s', (_form, make) => {
     expect(seen.connection).toBeUndefined();
   });
 
+  it.each([
+    ['x-user', '日本'],
+    ['x-user', 'a\nb'],
+    ['upgrade', 'x'],
+  ])('are answered 500 when a filter answers what no response can carry (%s: %j)', async (name, value) => {
+    const answers: Filter = { name: 'f', onRequest: async () => localReply({ status: 401, details: 'x', headers: [[name, value]] }) };
+    const double = await serve(
+      make(() => expect.unreachable('it reached the app')),
+      { filters: [answers] },
+    );
+    const session = call(double);
+    for (let at = 0; at < 2; at++) expect((await get(session, { ':path': '/' })).headers[':status']).toBe(500);
+    expect(double.finished.map(({ outcome }) => outcome.status)).toEqual([500, 500]);
+  });
+
   it('that break off are told of in the outcome', async () => {
     const double = await serve(make(() => {}));
     const session = call(double);

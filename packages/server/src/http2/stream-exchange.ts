@@ -12,6 +12,7 @@ import {
 import { readBodyStart } from '../body-start.ts';
 import type { InboundConnection } from '../inbound-connection.ts';
 import type { ListenerParts } from '../listener-parts.ts';
+import { UNSENDABLE_REPLY } from '../local-response.ts';
 import { sizeOf } from '../response-hooks.ts';
 import { headersOf, StreamResponseHead } from './stream-heads.ts';
 import { replyOnStream } from './stream-reply.ts';
@@ -85,7 +86,14 @@ export class StreamExchange implements RequestBody {
     }
     this.local = true;
     const { clock, pipeline } = this.parts;
-    replyOnStream(x, reply, pipeline, stream, clock.wallTime());
+    try {
+      replyOnStream(x, reply, pipeline, stream, clock.wallTime());
+    } catch (error) {
+      this.tell('reply', error);
+      if (reply === UNSENDABLE_REPLY || stream.headersSent) stream.close(constants.NGHTTP2_INTERNAL_ERROR);
+      else this.reply(UNSENDABLE_REPLY);
+      return;
+    }
     if (this.handed) mute(stream);
   }
 

@@ -1,3 +1,4 @@
+import { validateHeaderValue } from 'node:http';
 import { constants, type ServerHttp2Stream } from 'node:http2';
 import { type Exchange, encodeGrpcMessage, grpcStatusOfHttp, type LocalReply, type Pipeline } from '@ripstop/core';
 import { StreamResponseHead } from './stream-heads.ts';
@@ -21,6 +22,8 @@ export function replyOnStream(x: Exchange, reply: LocalReply, pipeline: Pipeline
   head.setHeader('date', new Date(wallTimeMs).toUTCString());
   if (x.manager.serverName !== '') head.setHeader('server', x.manager.serverName);
   pipeline.respond(x, head);
+  // node:http2 sends any value.
+  for (const [name, values] of Object.entries(head.headers)) for (const value of [values].flat()) validateHeaderValue(name, String(value));
   const bodiless = body === undefined || x.request.method === 'HEAD' || reply.status === 204;
   stream.respond(head.headers, { endStream: bodiless });
   if (!bodiless) stream.end(body);
