@@ -187,10 +187,22 @@ export class InboundCall {
     const x = this.#x!;
     x.flags |= reply.flags;
     x.details = reply.details;
-    const status = localStatus(reply);
-    if (!this.#headersSent) this.#parts.pipeline.respond(x, new AnswerHead(200, status.metadata, status.code));
+    const status = this.#statusOf(reply);
     this.#finish(200, status.code);
     this.#call.sendStatus(status);
+  }
+
+  /** An authorizer may answer what no metadata can carry, which grpc-js throws on: nobody else is to pay for it. */
+  #statusOf(reply: LocalReply): grpc.StatusObject {
+    try {
+      const status = localStatus(reply);
+      if (!this.#headersSent) this.#parts.pipeline.respond(this.#x!, new AnswerHead(200, status.metadata, status.code));
+      return status;
+    } catch (error) {
+      this.#parts.log?.(`inbound call ${this.#path}: its answer cannot be sent: ${error instanceof Error ? error.message : String(error)}`);
+      this.#x!.details = 'ripstop_filter_failed';
+      return { code: grpc.status.INTERNAL, details: 'a filter of the mesh failed', metadata: new grpc.Metadata() };
+    }
   }
 
   #run(handler: () => void): void {

@@ -10,6 +10,7 @@ import {
   type Filter,
   type FilterChain,
   formatResponseFlags,
+  localReply,
   type TransportSocket,
 } from '@ripstop/core';
 import { createKeyPair, createSelfSignedRoot, issueCertificate, privateKeyPem } from '@ripstop/pki';
@@ -121,6 +122,14 @@ describe('a gRPC server in the mesh', () => {
       x: { details: 'rbac_access_denied_matched_policy[none]' },
       outcome: { status: 200, grpcStatus: 7 },
     });
+  });
+
+  it('answers INTERNAL when a filter answers what no metadata can carry, and goes on', async () => {
+    const answers: Filter = { name: 'f', onRequest: async () => localReply({ status: 401, details: 'x', headers: [['x-user', '日本']] }) };
+    const server = new MeshDouble({ inbound: [plainChain([answers])] });
+    const { client } = call((await serve(server)).port);
+    for (let at = 0; at < 2; at++)
+      expect(await failure(client.greet('a'))).toMatchObject({ code: grpc.status.INTERNAL, details: 'a filter of the mesh failed' });
   });
 
   it('speaks plaintext and mutual TLS on one port when PERMISSIVE, and refuses plaintext from the next call on when STRICT', async () => {

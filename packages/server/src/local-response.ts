@@ -3,7 +3,11 @@ import { type Exchange, encodeGrpcMessage, grpcStatusOfHttp, type LocalReply, lo
 import { ReplyHead } from './response-heads.ts';
 
 /** In place of an answer that no response can carry. */
-export const UNSENDABLE_REPLY: LocalReply = localReply({ status: 500, details: 'ripstop_reply_invalid' });
+export const UNSENDABLE_REPLY: LocalReply = localReply({
+  status: 500,
+  details: 'ripstop_filter_failed',
+  body: 'a filter of the mesh failed',
+});
 
 /** Writes a {@link LocalReply} as Envoy would send it: the one place on the server side that does. */
 export function writeLocalReply(x: Exchange, reply: LocalReply, pipeline: Pipeline, response: ServerResponse, wallTimeMs: number): void {
