@@ -149,18 +149,28 @@ export class InboundCall {
   }
 
   #onSendMetadata(metadata: grpc.Metadata, next: Next<grpc.Metadata>): void {
-    if (this.#done) return;
+    if (this.#done || !this.#respond(new AnswerHead(200, metadata, undefined))) return;
     this.#headersSent = true;
-    this.#parts.pipeline.respond(this.#x!, new AnswerHead(200, metadata, undefined));
     next(metadata);
   }
 
   #onSendStatus(status: PartialStatus, next: Next<PartialStatus>): void {
     if (this.#done) return;
     const metadata = status.metadata ?? new grpc.Metadata();
-    if (!this.#headersSent) this.#parts.pipeline.respond(this.#x!, new AnswerHead(200, metadata, status.code));
+    if (!this.#headersSent && !this.#respond(new AnswerHead(200, metadata, status.code))) return;
     this.#finish(200, status.code);
     next({ ...status, metadata });
+  }
+
+  /** False: a filter failed, and the call was answered so; half applied operations are not sent, and the app does not pay for it. */
+  #respond(head: AnswerHead): boolean {
+    try {
+      this.#parts.pipeline.respond(this.#x!, head);
+      return true;
+    } catch (error) {
+      this.#filterFailed(error);
+      return false;
+    }
   }
 
   /** Also called after every status was sent; then the exchange has ended already. */

@@ -132,6 +132,14 @@ describe('a gRPC server in the mesh', () => {
       expect(await failure(client.greet('a'))).toMatchObject({ code: grpc.status.INTERNAL, details: 'a filter of the mesh failed' });
   });
 
+  it('answers INTERNAL when a filter writes to a response what no metadata can carry', async () => {
+    const writes: Filter = { name: 'f', onResponse: (_x, head) => head.setHeader('x-user', '日本') };
+    const server = new MeshDouble({ inbound: [plainChain([writes])] });
+    const { client } = call((await serve(server)).port);
+    expect(await failure(client.greet('a'))).toMatchObject({ code: grpc.status.INTERNAL, details: 'a filter of the mesh failed' });
+    expect(server.finished).toHaveLength(1);
+  });
+
   it('speaks plaintext and mutual TLS on one port when PERMISSIVE, and refuses plaintext from the next call on when STRICT', async () => {
     const authority = new TestAuthority();
     const server = new MeshDouble({ inbound: [mutualChain([]), plainChain([])], identity: new TestIdentity(authority, SERVER) });
