@@ -12,7 +12,8 @@ export type DialAddress = (address: string, done: Connected) => Cancel;
  * Dials a host that has several addresses (RFC 8305, as Envoy): the next one when the one before has failed or taken its time. The first
  * connection that stands wins, the others end; when all fail, the last failure is told.
  */
-export function dialInTurn(addresses: readonly string[], clock: Clock, dial: DialAddress, done: Connected): void {
+export function dialInTurn(given: readonly string[], clock: Clock, dial: DialAddress, done: Connected): void {
+  const addresses = [...new Set(given)];
   const running = new Map<string, Cancel>();
   let next = 0;
   let over = false;

@@ -74,9 +74,15 @@ export class AdsStream<Request extends WireRequest> {
       if (request.typeUrl === HEALTH_TYPE_URL) this.health(node, errorOf(request.errorDetail));
       else this.request(this.session, request);
     } catch (error) {
-      if (!(error instanceof Refused)) throw error;
-      this.wire.fail(error.code, error.message);
+      if (error instanceof Refused) this.wire.fail(error.code, error.message);
+      else this.defect(request.typeUrl, error);
     }
+  }
+
+  /** A defect of ours costs this stream, not every client's server. */
+  private defect(typeUrl: string, error: unknown): void {
+    if (this.session !== undefined) this.options.onProblem(this.session.node, typeUrl, error);
+    this.wire.fail(grpc.status.INTERNAL, 'the request cannot be served; the control plane has logged why');
   }
 
   /** The transport is gone. */

@@ -6,7 +6,8 @@ import grpc from '@grpc/grpc-js';
 import { createCsr, createKeyPair } from '@ripstop/pki';
 import { describe, expect, it } from 'vitest';
 import { Attestation } from './attest/attestation.ts';
-import { createCertificateAuthority } from './certificate-authority.ts';
+import { type CertificateAuthority, createCertificateAuthority } from './certificate-authority.ts';
+import { RootFiles } from './root-files.ts';
 import { createTokenIssuer } from './token-issuer.ts';
 
 const now = (): number => Date.UTC(2026, 5, 1);
@@ -30,6 +31,29 @@ describe('certificate authority', () => {
     const ca = createCertificateAuthority({ trustDomain: 'cluster.local', now });
     const { notAfterMs } = ca.issue(createCsr(createKeyPair(), {}), 'spiffe://cluster.local/ns/a/sa/b', wish);
     expect((notAfterMs - now()) / 3_600_000).toBe(hours);
+  });
+
+  it('believes its own leaves while they last and their root is there', () => {
+    let time = now();
+    const stateDir = join(mkdtempSync(join(tmpdir(), 'ripstop-ca-')), 'state');
+    const ca = createCertificateAuthority({ stateDir, trustDomain: 'cluster.local', now: () => time });
+    const leafOf = (issuer: CertificateAuthority): Uint8Array =>
+      new X509Certificate(issuer.issue(createCsr(createKeyPair(), {}), 'spiffe://cluster.local/ns/a/sa/b', 3600).chain[0]!).raw;
+    const old = leafOf(ca);
+    expect(ca.trusts(old)).toBe(true);
+    expect(ca.trusts(leafOf(createCertificateAuthority({ trustDomain: 'cluster.local', now })))).toBe(false);
+    const files = new RootFiles({ stateDir, trustDomain: 'cluster.local', now });
+    files.begin();
+    files.switch();
+    ca.reload();
+    expect(ca.trusts(old)).toBe(true);
+    const renewed = leafOf(ca);
+    files.finish();
+    ca.reload();
+    expect([ca.trusts(old), ca.trusts(renewed)]).toEqual([false, true]);
+    time += 3600_000;
+    expect(ca.trusts(renewed)).toBe(false);
+    rmSync(stateDir, { recursive: true });
   });
 
   it('keeps its root over a restart, in a directory that nobody else may enter', () => {
@@ -76,7 +100,7 @@ describe('join tokens', () => {
 
   it('opens nothing but the way to a certificate when it is good for one', async () => {
     const tokens = createTokenIssuer({ now });
-    const attestation = new Attestation({ trustDomain: 'cluster.local', tokens });
+    const attestation = new Attestation({ trustDomain: 'cluster.local', tokens, trusts: () => true });
     const account = { namespace: 'default', serviceAccount: 'web' };
     const callWith = (singleUse: boolean) => {
       const metadata = new grpc.Metadata();

@@ -1,5 +1,13 @@
 import { X509Certificate } from 'node:crypto';
-import { createKeyPair, createSelfSignedRoot, issueCertificate, privateKeyPem, type SubjectAltNames, verifyCsr } from '@ripstop/pki';
+import {
+  createKeyPair,
+  createSelfSignedRoot,
+  fromPem,
+  issueCertificate,
+  privateKeyPem,
+  type SubjectAltNames,
+  verifyCsr,
+} from '@ripstop/pki';
 import { BACKDATE_MS, type CaMaterial, RootFiles } from './root-files.ts';
 
 const HOUR_MS = 3_600_000;
@@ -56,6 +64,18 @@ export class CertificateAuthority implements CertificateSigner {
     const same = next.trustBundlePem === before.trustBundlePem && next.issuer.certificatePem === before.issuer.certificatePem;
     if (!same) this.material = next;
     return !same;
+  }
+
+  /** Whether a leaf (DER) is of a root or an intermediate that is believed now, and of this time. */
+  trusts(certificate: Uint8Array): boolean {
+    const leaf = new X509Certificate(certificate);
+    const now = this.now();
+    if (leaf.validFromDate.getTime() > now || leaf.validToDate.getTime() <= now) return false;
+    const { trustBundlePem, intermediates } = this.material;
+    return [trustBundlePem, ...intermediates]
+      .flatMap((pem) => fromPem(pem, 'CERTIFICATE'))
+      .map((der) => new X509Certificate(der))
+      .some((parent) => leaf.checkIssued(parent) && leaf.verify(parent.publicKey));
   }
 
   issue(csrPem: string, spiffeId: string, ttlSeconds: number): IssuedCertificate {

@@ -328,7 +328,12 @@ export class ControlPlane implements AsyncDisposable {
     this.servers.push(server);
     // Without TLS a token would travel in the clear: the plaintext port asks for none and issues no certificates, like istiod's.
     const { attestors = [], signer } = this.options;
-    const attestation = new Attestation({ trustDomain: this.trustDomain, tokens: this.tokens, attestors });
+    const attestation = new Attestation({
+      trustDomain: this.trustDomain,
+      tokens: this.tokens,
+      attestors,
+      trusts: (certificate) => this.ca.trusts(certificate),
+    });
     this.ads.addTo(server, credentials === undefined ? undefined : attestation);
     this.load.addTo(server, credentials === undefined ? undefined : attestation);
     if (credentials !== undefined) {

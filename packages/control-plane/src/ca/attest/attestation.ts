@@ -23,6 +23,8 @@ export interface AttestationOptions {
   readonly trustDomain: string;
   readonly tokens: TokenIssuer;
   readonly attestors?: readonly TokenAttestor[];
+  /** Whether a certificate (DER) is believed now: the connection that showed it may be older than the roots. */
+  readonly trusts: (certificate: Uint8Array) => boolean;
 }
 
 /** The parts of a gRPC call that say who calls. */
@@ -83,9 +85,11 @@ export class Attestation {
     throw new Error('the token was not made by this control plane, and no other issuer is configured that made it');
   }
 
-  /** TLS has verified the chain against the CA's own roots; the name is all that is left to read. */
+  /** TLS has verified the chain when the connection was made; since then it may have run out, or its root may be gone. */
   private byCertificate(call: AttestedCall): Proof | undefined {
-    const names = call.getAuthContext().sslPeerCertificate?.subjectaltname;
+    const certificate = call.getAuthContext().sslPeerCertificate;
+    if (certificate === undefined || !this.options.trusts(certificate.raw)) return undefined;
+    const names = certificate.subjectaltname;
     const uri = names === undefined ? undefined : /^URI:(spiffe:[^,]+)$/.exec(names)?.[1];
     const id = uri === undefined ? undefined : parseSpiffeId(uri);
     if (id === undefined || id.trustDomain !== this.options.trustDomain) return undefined;
