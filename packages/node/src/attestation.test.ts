@@ -1,7 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type ControlPlane, type ControlPlaneEvent, createControlPlane } from '@ripstop/control-plane';
+import { type ControlPlane, type ControlPlaneEvent, createControlPlane, RootFiles } from '@ripstop/control-plane';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createMesh, type Mesh } from './mesh.ts';
 
@@ -13,14 +13,15 @@ describe('a workload proves who it is', () => {
 
   beforeEach(async () => {
     dir = mkdtempSync(join(tmpdir(), 'ripstop-attest-'));
-    events = [];
+    const heard: ControlPlaneEvent[] = [];
+    events = heard;
     plane = createControlPlane({
       source: dir,
       stateDir: join(dir, 'state'),
       xds: '',
       xdsTls: '127.0.0.1:0',
       http: '',
-      onEvent: (event) => void events.push(event),
+      onEvent: (event) => void heard.push(event),
     });
     await plane.start();
   });
@@ -74,6 +75,20 @@ describe('a workload proves who it is', () => {
     expect(() => plane.tokens.verify(readFileSync(tokenFile, 'utf8'))).toThrow(/expired/);
     await mesh.rotateIdentity();
     expect(issuedBy()).toEqual(['join token', 'client certificate']);
+  });
+
+  it('anew when the root that it came with is gone: its stream ends', async () => {
+    const mesh = joinMesh(plane.tokens.issue({ ...account, ttlSeconds: 600 }));
+    await mesh.ready();
+    const count = (type: string): number => events.filter((event) => event.type === type).length;
+    await vi.waitFor(() => expect(count('connected')).toBe(1));
+    const files = new RootFiles({ stateDir: join(dir, 'state'), trustDomain: 'cluster.local', now: Date.now });
+    for (const step of ['begin', 'switch', 'finish'] as const) {
+      files[step]();
+      await vi.waitFor(() => expect(count('roots')).toBe(['begin', 'switch', 'finish'].indexOf(step) + 1), { timeout: 5_000 });
+    }
+    await vi.waitFor(() => expect([count('disconnected'), count('connected')]).toEqual([1, 2]), { timeout: 10_000 });
+    expect(plane.syncState()).toHaveLength(1);
   });
 
   it('to the issuance log, which holds no keys and no tokens', async () => {

@@ -61,6 +61,8 @@ export interface ControlPlaneAddresses {
 /** Of package.json; `istio_build` shows it. */
 const VERSION = '0.1.0';
 
+/** Time for open streams to take the news, once a root is gone. */
+const ROOT_GONE_MS = 2_000;
 /** Registrations that come together (a shop starting) become one push. */
 const REGISTRY_QUIET_MS = 10;
 
@@ -352,13 +354,18 @@ export class ControlPlane implements AsyncDisposable {
   }
 
   private serveIdentity(address: string): TlsServerCredentials {
+    let roots = fingerprintsOf(this.ca.rootCertificatePem);
     this.identity = new ServedIdentity({
       ca: this.ca,
       address,
       scheduler,
       onChange: () => {
-        this.tell({ type: 'roots', fingerprints: fingerprintsOf(this.ca.rootCertificatePem) });
+        const before = roots;
+        roots = fingerprintsOf(this.ca.rootCertificatePem);
+        this.tell({ type: 'roots', fingerprints: roots });
         this.rebuild('secret');
+        // Streams that a certificate of it opened: whoever has a new one comes back with that.
+        if (before.some((root) => !roots.includes(root))) for (const server of this.servers) server.drain(this.bound.xdsTls, ROOT_GONE_MS);
       },
       onProblem: (message) => this.tell({ type: 'problem', message }),
     });
