@@ -145,7 +145,7 @@ const httpRoute = object(
   [['route', 'redirect', 'directResponse', 'delegate']],
 );
 
-const TCP_NOTE = 'the mesh carries HTTP and gRPC; what is not HTTP goes its own way';
+const TCP_NOTE = 'the mesh carries HTTP and gRPC; what is not HTTP goes its own way (an Envoy is sent these routes)';
 
 const l4Match: Fields = { destinationSubnets: texts, port, sourceLabels: map(text), gateways: texts, sourceNamespace: text };
 const l4Route = list(object({ destination, weight: integer }, ['destination']));
