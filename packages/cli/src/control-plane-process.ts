@@ -1,10 +1,11 @@
 import { existsSync } from 'node:fs';
 import { constants } from 'node:os';
 import { relative } from 'node:path';
-import type { ControlPlane, ControlPlaneAddresses } from '@ripstop/control-plane';
+import type { ControlPlane, ControlPlaneAddresses, Explainer } from '@ripstop/control-plane';
 import { type Command, Option } from 'commander';
 import { type AttestorOptions, addAttestorOptions, createAttestors } from './attestors.ts';
 import { EventLog } from './event-log.ts';
+import { explainQuestion } from './explain/question.ts';
 import { parseAddress } from './option-values.ts';
 import { prepareStateDir, writeNotes } from './state-dir.ts';
 
@@ -41,7 +42,8 @@ export async function runControlPlane(
   process.env.GRPC_VERBOSITY ??= 'NONE'; // Read at import: what it would log, a port that is taken, is said here in one line.
   const { createControlPlane } = await import('@ripstop/control-plane');
   const attestors = await createAttestors(options, process.env);
-  const plane = createControlPlane({ ...options, attestors, source, onEvent: log.onEvent });
+  const explain: Explainer = (question) => explainQuestion({ http: plane.addresses.http, stateDir: options.stateDir }, question);
+  const plane = createControlPlane({ ...options, attestors, source, explain, onEvent: log.onEvent });
   const addresses = await start(plane, options);
   writeNotes(options.stateDir, { xdsTls: addresses.xdsTls, trustDomain: options.trustDomain, http: addresses.http });
   onStarted(addresses, (topic, text) => log.say(topic, text));

@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander';
 import type { HttpOptions } from '../control-plane-http.ts';
 import { type Members, membersOfControlPlane, membersOfFolder } from '../explain/members.ts';
-import { explainWay, headerLines, type Way } from '../explain/way.ts';
+import { explainWay, headerLines, type Way, wayAsJson } from '../explain/way.ts';
 import { collectHeader, parseAddress } from '../option-values.ts';
 
 interface ExplainOptions extends HttpOptions {
@@ -35,7 +35,7 @@ export function addExplainCommand(program: Command): void {
       const caller = await members.find(options.from, options.namespace);
       const headers = headerLines(options.header);
       const way = await explainWay(members, caller, { method: method.toUpperCase(), url, headers });
-      process.stdout.write(`${options.output === 'json' ? JSON.stringify(jsonOf(way), undefined, 2) : textOf(way)}\n`);
+      process.stdout.write(`${options.output === 'json' ? JSON.stringify(wayAsJson(way), undefined, 2) : textOf(way)}\n`);
     });
 }
 
@@ -44,16 +44,4 @@ function textOf({ legs, openEnd }: Way): string {
     [who, ...refused.map((line) => `refused     ${line}`), String(explanation)].join('\n'),
   );
   return [...parts, ...(openEnd === '' ? [] : [openEnd])].join('\n\n');
-}
-
-function jsonOf({ legs, openEnd }: Way): object {
-  return {
-    legs: legs.map(({ who, explanation: { verdict, decisions }, refused }) => ({ who, verdict: plain(verdict), decisions, refused })),
-    openEnd,
-  };
-}
-
-/** An endpoint is a live object; a reader wants its address. */
-function plain(verdict: Way['legs'][number]['explanation']['verdict']): object {
-  return verdict.kind === 'forward' ? { ...verdict, endpoint: verdict.endpoint.key } : verdict;
 }

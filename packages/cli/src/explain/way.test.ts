@@ -5,7 +5,8 @@ import { createControlPlane } from '@ripstop/control-plane';
 import { createMesh, type Mesh } from '@ripstop/node';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Members, membersOfControlPlane, membersOfFolder } from './members.ts';
-import { explainWay, type Way } from './way.ts';
+import { explainQuestion } from './question.ts';
+import { explainWay, type Way, wayAsJson } from './way.ts';
 
 const MESH = `apiVersion: v1
 kind: Service
@@ -101,6 +102,15 @@ describe('the way of a request through a running mesh', () => {
       expect(legs).toHaveLength(2);
       expect(verdict.kind === 'reply' ? verdict.status : 200).toBe(status);
     }
+  });
+
+  it('answers the live page with the same', async () => {
+    const options = { http: plane.addresses.http, stateDir: dir };
+    const question = { from: 'frontend', namespace: 'shop', method: 'POST', url: 'http://reviews/r/1', headers: [] };
+    const members = membersOfControlPlane(options);
+    const answer = await explainQuestion(options, question);
+    expect(answer).toEqual(wayAsJson(await ask(members, 'frontend', 'POST')));
+    expect(answer).toMatchObject({ legs: [{ verdict: { kind: 'forward' } }, { verdict: { kind: 'reply', status: 403 } }] });
   });
 
   it('names who is connected when a name is not', async () => {

@@ -52,3 +52,16 @@ export function headerLines(lines: Iterable<readonly [string, string]>): Readonl
   for (const [name, value] of lines) byName.set(name, [...(byName.get(name) ?? []), value]);
   return Object.fromEntries(byName);
 }
+
+/** For programs. */
+export function wayAsJson({ legs, openEnd }: Way): object {
+  return {
+    legs: legs.map(({ who, explanation: { verdict, decisions }, refused }) => ({ who, verdict: plain(verdict), decisions, refused })),
+    openEnd,
+  };
+}
+
+/** An endpoint is a live object; a reader wants its address. */
+function plain(verdict: Way['legs'][number]['explanation']['verdict']): object {
+  return verdict.kind === 'forward' ? { ...verdict, endpoint: verdict.endpoint.key } : verdict;
+}

@@ -26,6 +26,7 @@ import { FileSource } from '../source/file-source.ts';
 import type { StoreState } from '../source/object-store.ts';
 import { bindGrpc } from './bind-grpc.ts';
 import type { DebugState } from './debug-endpoints.ts';
+import type { Explainer } from './explain-endpoint.ts';
 import { HttpServer } from './http-server.ts';
 import { type LiveState, liveState, type SyncRow } from './live-state.ts';
 import { ServedIdentity } from './served-identity.ts';
@@ -48,6 +49,8 @@ export interface ControlPlaneOptions {
   readonly attestors?: readonly TokenAttestor[];
   /** Signs workload certificates in the place of the own CA. */
   readonly signer?: CertificateSigner;
+  /** Answers the questions of the live page: what would become of a request. Without it the page does not ask. */
+  readonly explain?: Explainer;
   readonly onEvent?: (event: ControlPlaneEvent) => void;
 }
 
@@ -383,7 +386,7 @@ export class ControlPlane implements AsyncDisposable {
   }
 
   private async serveHttp(address: string): Promise<string> {
-    this.http = new HttpServer(this);
+    this.http = new HttpServer(this, this.options.explain);
     return this.http.listen(address);
   }
 

@@ -8,16 +8,22 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { deltaClient, wireNode } from '../testing/ads-client.ts';
 import { service } from '../testing/mesh.ts';
 import { type ControlPlane, createControlPlane } from './control-plane.ts';
+import type { Explainer } from './explain-endpoint.ts';
 import type { LiveState, SyncRow } from './live-state.ts';
 
 let dir: string;
 let plane: ControlPlane;
 const clients: { close(): void }[] = [];
+/** As the one of the command line answers: what the question was, or whom it does not know. */
+const explain: Explainer = async (question) => {
+  if (question.from === 'nobody') throw new Error('no client nobody.default is connected; connected are: none');
+  return { question };
+};
 
 beforeEach(async () => {
   dir = mkdtempSync(join(tmpdir(), 'ripstop-http-'));
   writeFileSync(join(dir, 'services.yaml'), service('web') + service('cart'));
-  plane = createControlPlane({ source: dir, xds: '127.0.0.1:0', xdsTls: '', http: '127.0.0.1:0' });
+  plane = createControlPlane({ source: dir, xds: '127.0.0.1:0', xdsTls: '', http: '127.0.0.1:0', explain });
   await plane.start();
 });
 
@@ -76,7 +82,7 @@ describe('the HTTP port', () => {
     expect(status).toBe(200);
     expect(body).toContain('<h1>Ripstop</h1>');
     expect(headers['content-security-policy']).toMatch(/^default-src 'none'; script-src 'sha256-/);
-    expect(body).not.toMatch(/https?:\/\/(?!www\.w3\.org)/);
+    expect(body).not.toMatch(/<(link|img|iframe|script )|[^-]url\(|@import|import\(/);
   });
 
   it('says what is served, by whom, and whether they have the configuration', async () => {
@@ -116,6 +122,33 @@ describe('the HTTP port', () => {
     ]);
     expect(objects).toContainEqual({ kind: 'Service', namespace: 'default', name: 'cart', file: 'services.yaml', line: 7 });
     expect(findings).toEqual([]);
+  });
+
+  it('passes the question of the page on to whoever explains', async () => {
+    expect(await json<LiveState & { explains: boolean }>('/api/state')).toMatchObject({ explains: true });
+    const asked = '/api/explain?from=web&method=post&url=http://cart/x%3Fa=1&header=End-User:%20jason&header=x-a:';
+    expect(await json(asked)).toEqual({
+      question: {
+        from: 'web',
+        namespace: 'default',
+        method: 'POST',
+        url: 'http://cart/x?a=1',
+        headers: [
+          ['end-user', 'jason'],
+          ['x-a', ''],
+        ],
+      },
+    });
+  });
+
+  it.each([
+    ['/api/explain?url=http://cart/', 'who calls? Give from='],
+    ['/api/explain?from=web', 'which URL? Give url='],
+    ['/api/explain?from=web&url=file:///etc/passwd', 'which URL? Give url='],
+    ['/api/explain?from=web&url=http://cart/&header=jason', 'header "jason" is no line "name: value"'],
+    ['/api/explain?from=nobody&url=http://cart/', 'no client nobody.default is connected'],
+  ])('says what is wrong with the question %s', async (path, text) => {
+    expect(await get(path)).toMatchObject({ status: 400, body: expect.stringContaining(text) });
   });
 
   it('shows the findings with their place', async () => {

@@ -3,14 +3,17 @@ import type { ServiceGraph } from '../graph/service-graph.ts';
 import { LIVE_PAGE, LIVE_PAGE_CSP } from '../http/page/live-page.ts';
 import type { ControlPlane } from './control-plane.ts';
 import { DebugError, debugAnswer } from './debug-endpoints.ts';
+import { type Explainer, explainQuestion } from './explain-endpoint.ts';
 
 /** What the HTTP port shows; nothing here changes anything. */
 export class HttpServer {
   private readonly plane: ControlPlane;
+  private readonly explain: Explainer | undefined;
   private readonly server: Server;
 
-  constructor(plane: ControlPlane) {
+  constructor(plane: ControlPlane, explain?: Explainer) {
     this.plane = plane;
+    this.explain = explain;
     this.server = createServer((request, response) => this.handle(request, response));
   }
 
@@ -56,6 +59,7 @@ export class HttpServer {
     }
     const body = url === null ? undefined : this.body(url);
     if (body !== undefined) reply(response, 200, body.type, body.text);
+    else if (url?.pathname === '/api/explain') void this.explained(url.searchParams, response);
     else if (url !== null) void this.debug(url, response);
     else notFound(response);
   }
@@ -71,6 +75,18 @@ export class HttpServer {
     }
   }
 
+  private async explained(parameters: URLSearchParams, response: ServerResponse): Promise<void> {
+    const question = explainQuestion(parameters);
+    if (this.explain === undefined) reply(response, 404, 'text/plain', 'nobody explains here: `ripstop dev` and `ripstop serve` do\n');
+    else if (typeof question === 'string') reply(response, 400, 'text/plain', `${question}\n`);
+    else
+      try {
+        reply(response, 200, 'application/json', JSON.stringify(await this.explain(question)));
+      } catch (error) {
+        reply(response, 400, 'text/plain', `${error instanceof Error ? error.message : String(error)}\n`);
+      }
+  }
+
   private body(url: URL): { type: string; text: string } | undefined {
     switch (url.pathname) {
       case '/':
@@ -82,7 +98,7 @@ export class HttpServer {
       case '/debug/syncz':
         return json(this.plane.syncState());
       case '/api/state':
-        return json(this.plane.liveState());
+        return json({ ...this.plane.liveState(), explains: this.explain !== undefined });
       case '/api/graph':
         return json(this.graph(url.searchParams.get('seconds')));
       default:

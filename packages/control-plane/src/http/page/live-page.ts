@@ -1,6 +1,10 @@
 import { createHash } from 'node:crypto';
+import { EXPLAIN_SCRIPT } from './explain-script.ts';
 import { LIVE_SCRIPT } from './live-script.ts';
 import { LIVE_STYLE } from './live-style.ts';
+
+/** The main part first: it has the helpers. */
+const SCRIPT = `${LIVE_SCRIPT}${EXPLAIN_SCRIPT}`;
 
 /** The live page: one document without external parts; its script asks `/api/graph` and `/api/state` once a second. */
 export const LIVE_PAGE: string = `<!doctype html>
@@ -25,6 +29,19 @@ export const LIVE_PAGE: string = `<!doctype html>
       <thead><tr><th>from</th><th>to</th><th>requests/s</th><th>errors</th><th>p50</th><th>p99</th><th>mTLS</th><th>versions</th></tr></thead>
       <tbody></tbody></table>
   </section>
+  <section id="explain" aria-labelledby="explain-title" hidden>
+    <h2 id="explain-title">Where would a request go?</h2>
+    <form id="ask">
+      <label>from <input name="from" list="callers" required placeholder="productpage.default" autocomplete="off"></label>
+      <label>method <select name="method"><option>GET</option><option>POST</option><option>PUT</option><option>PATCH</option><option>DELETE</option><option>HEAD</option><option>OPTIONS</option></select></label>
+      <label class="grow">URL <input name="url" type="url" list="urls" required placeholder="http://reviews:9080/reviews/1" autocomplete="off"></label>
+      <label class="grow">headers, one per line <textarea name="headers" rows="1" placeholder="end-user: jason"></textarea></label>
+      <button>Explain</button>
+    </form>
+    <datalist id="callers"></datalist><datalist id="urls"></datalist>
+    <p class="empty">Nothing is sent: the data plane's own evaluator runs over what both sides are configured with.</p>
+    <div id="answer" aria-live="polite"></div>
+  </section>
   <section aria-labelledby="services-title">
     <h2 id="services-title">Services</h2>
     <table id="services">
@@ -46,7 +63,7 @@ export const LIVE_PAGE: string = `<!doctype html>
       <tbody></tbody></table></details>
   </section>
 </main>
-<script>${LIVE_SCRIPT}</script>
+<script>${SCRIPT}</script>
 </body>
 </html>
 `;
@@ -56,7 +73,7 @@ const hash = (text: string): string => `'sha256-${createHash('sha256').update(te
 /** Nothing but this page's own script and style may run. */
 export const LIVE_PAGE_CSP: string = [
   "default-src 'none'",
-  `script-src ${hash(LIVE_SCRIPT)}`,
+  `script-src ${hash(SCRIPT)}`,
   `style-src ${hash(LIVE_STYLE)}`,
   "connect-src 'self'",
   "base-uri 'none'",

@@ -189,6 +189,7 @@ async function refresh() {
     draw(graph);
     showEdges(graph.edges);
     showState(state);
+    offer(state);
     $('summary').textContent = summary(state);
     document.body.classList.remove('stale');
   } catch (error) {

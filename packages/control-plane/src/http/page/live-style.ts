@@ -16,7 +16,7 @@ section { background: var(--soft); border: 1px solid var(--line); border-radius:
 table { border-collapse: collapse; width: 100%; font-size: .9rem; font-variant-numeric: tabular-nums; }
 caption { text-align: left; color: var(--dim); padding: .6rem 0 .3rem; }
 th, td { text-align: left; padding: .28rem 1rem .28rem 0; border-bottom: 1px solid var(--line); white-space: nowrap; vertical-align: top; }
-tbody tr:last-child td { border-bottom: 0; } th { color: var(--dim); font-weight: 500; } .wrap { white-space: normal; overflow-wrap: anywhere; }
+tbody tr:last-child > * { border-bottom: 0; } th { color: var(--dim); font-weight: 500; } .wrap { white-space: normal; overflow-wrap: anywhere; }
 .good { color: var(--good); } .bad { color: var(--bad); } .dim { color: var(--dim); }
 svg { display: block; max-width: 100%; height: auto; margin: 0 auto; }
 svg rect { fill: var(--paper); stroke: var(--line); } svg text { fill: var(--ink); font-size: 13px; }
@@ -24,6 +24,17 @@ svg .label { font-size: 11px; fill: var(--dim); } svg path { fill: none; stroke:
 svg .head { fill: var(--accent); stroke: none; } svg .head.failing { fill: var(--bad); stroke: none; }
 svg .plate { fill: var(--soft); stroke: none; } svg .lock path { stroke: var(--good); stroke-width: 1.4; } svg .lock rect { fill: var(--good); stroke: none; }
 #findings { margin: 0 0 .6rem; padding-left: 1.1rem; } #findings code { font-size: .85rem; overflow-wrap: anywhere; }
+h3 { font-size: .95rem; margin: 1rem 0 .4rem; overflow-wrap: anywhere; }
+form { display: flex; flex-wrap: wrap; gap: .5rem .9rem; align-items: end; } form label { display: grid; color: var(--dim); font-size: .85rem; } form .grow { flex: 1 14rem; }
+input, textarea, button { font: inherit; color: var(--ink); background: var(--paper); border: 1px solid var(--line); border-radius: 4px; padding: .25rem .5rem; }
+textarea { resize: vertical; min-height: 2.1rem; } button { border-color: var(--accent); color: var(--accent); cursor: pointer; } button:disabled { opacity: .5; }
+:is(input, textarea, button, select):focus-visible { outline: 2px solid var(--accent); outline-offset: 1px; }
+#answer .wrap { min-width: 18rem; }
+.way { list-style: none; display: flex; flex-wrap: wrap; gap: .5rem 1.6rem; margin: .3rem 0 .7rem; padding: 0; }
+.way li { position: relative; display: grid; max-width: 17rem; padding: .35rem .7rem; background: var(--paper); border: 1px solid var(--line); border-radius: 6px; font-size: .85rem; }
+.way li + li::before { content: '→'; position: absolute; left: -1.3rem; top: 50%; translate: 0 -50%; color: var(--accent); }
+.way strong { font-weight: 600; } .way span { color: var(--dim); overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+.way .good { border-color: var(--good); } .way .bad { border-color: var(--bad); }
 summary { cursor: pointer; color: var(--dim); }
 .empty { color: var(--dim); margin: .4rem 0; }
 `;
