@@ -7,7 +7,7 @@ const DEVIATIONS = 4.5;
 const CLOCK_MS = 5;
 
 /** Where an observation is not what the YAML means, one line each; empty when it is. */
-export function unmet(expect: Expectation, { replies, requests }: Observation): string[] {
+export function unmet(expect: Expectation, { replies, requests, account }: Observation): string[] {
   const lines: string[] = [];
   const reply = replies.at(-1)!;
   const seen = requests.at(-1);
@@ -16,6 +16,7 @@ export function unmet(expect: Expectation, { replies, requests }: Observation): 
   };
   if (expect.status !== undefined) check('status', expect.status, reply.status);
   if (expect.body !== undefined) check('body', expect.body, reply.body);
+  if (expect.account !== undefined) check('account', expect.account, account);
   for (const [name, value] of Object.entries(expect.headers ?? {})) check(`response header ${name}`, value, reply.headers[name]);
   if (expect.to !== undefined) check('workloads', expect.to.join(', '), requests.map(({ workload }) => workload).join(', '));
   if (expect.method !== undefined) check('method', expect.method, seen?.method);

@@ -24,11 +24,15 @@ export interface Reply {
 export interface Observation {
   readonly replies: readonly Reply[];
   readonly requests: readonly SeenRequest[];
+  /** Of the last call; see Caller. */
+  readonly account?: string;
 }
 
 /** One side of the comparison: makes the calls of a table through an Envoy, or through the SDK. */
 export interface Caller {
   call(call: Call): Promise<Reply>;
+  /** Response flags and details that the access log has for the last call; where nobody can say, there is none. */
+  account?(): Promise<string>;
 }
 
 /** Both sides in one mesh, fed by one control plane. */

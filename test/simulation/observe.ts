@@ -6,14 +6,15 @@ import type { Row } from './row.ts';
 export async function observe(
   caller: Caller,
   upstreams: Upstreams,
-  { call, times = 1, concurrently = false, upstream, arrives }: Row,
+  { call, times = 1, concurrently = false, upstream, arrives, expect }: Row,
   arrived: (upstreams: Upstreams, count: number) => Promise<void>,
 ): Promise<Observation> {
   upstreams.play(upstream);
   const calls = Array.from({ length: times }, () => call);
   const replies = concurrently ? await Promise.all(calls.map((each) => caller.call(each))) : [];
   if (!concurrently) for (const each of calls) replies.push(await caller.call(each));
-  if (arrives === undefined) return { replies, requests: upstreams.requests };
+  const account = expect.account === undefined ? undefined : await caller.account?.();
+  if (arrives === undefined) return { replies, requests: upstreams.requests, ...(account === undefined ? {} : { account }) };
   await arrived(upstreams, arrives);
   return { replies, requests: [...upstreams.requests].sort((one, other) => (one.workload < other.workload ? -1 : 1)) };
 }

@@ -27,6 +27,8 @@ export interface Expectation {
   /** 0: the connection ends without a response. */
   readonly status?: number;
   readonly body?: string;
+  /** Tables of xDS text: flags and details of the access log, e.g. `UH no_healthy_upstream`. */
+  readonly account?: string;
   /** Response headers; undefined: must not be there. */
   readonly headers?: Readonly<Record<string, string | undefined>>;
   /** Workloads that saw the request, attempt by attempt. */

@@ -24,7 +24,7 @@ const TOKENS: ReadonlySet<string> = new Set([
 type RetryPolicyMessage = NonNullable<RouteAction['retryPolicy']>;
 
 /**
- * Undefined when the policy can never retry. Unknown retry_on tokens are dropped silently, as in Envoy. A per-try timeout that is not
+ * Undefined when the policy can neither retry nor bound a try. Unknown retry_on tokens are dropped silently, as in Envoy. A per-try timeout that is not
  * below the route's timeout (0 = none) has no effect there.
  */
 export function compileRetryPolicy(message: RetryPolicyMessage | undefined, timeoutMs = 0): RetryPolicy | undefined {
@@ -35,7 +35,8 @@ export function compileRetryPolicy(message: RetryPolicyMessage | undefined, time
       .map((token) => token.trim())
       .filter((token) => TOKENS.has(token)),
   );
-  if (retryOn.size === 0) return undefined;
+  const isBounded = milliseconds(message.perTryTimeout, 0) > 0 || milliseconds(message.perTryIdleTimeout, 0) > 0;
+  if (retryOn.size === 0 && !isBounded) return undefined;
   const base = Math.max(1, milliseconds(message.retryBackOff?.baseInterval, 25));
   const longest = milliseconds(message.retryBackOff?.maxInterval, 10 * base);
   if (longest < base) throw new Error(`retry_back_off: max_interval (${longest} ms) is below base_interval (${base} ms)`);

@@ -186,8 +186,7 @@ function inboundAction(action: RouteAction): InboundAction {
   return {
     kind: 'inbound',
     clusterName: specifier.value,
-    timeoutMs: milliseconds(action.timeout, 15_000),
-    maxStreamDurationMs: milliseconds(action.maxStreamDuration?.maxStreamDuration, 0),
+    ...timesOf(action),
   };
 }
 
@@ -204,6 +203,7 @@ function forwardAction(
   const clusters = clusterChoice(action, random, hash);
   const hostRewrite = action.hostRewriteSpecifier;
   const regexRewrite = substitution(action.regexRewrite);
+  const times = timesOf(action);
   return {
     kind: 'forward',
     chooseCluster: clusters.choose,
@@ -220,10 +220,9 @@ function forwardAction(
       },
       path,
     ),
-    timeoutMs: milliseconds(action.timeout, 15_000),
+    ...times,
     idleTimeoutMs: milliseconds(action.idleTimeout, 0),
-    maxStreamDurationMs: milliseconds(action.maxStreamDuration?.maxStreamDuration, 0),
-    retry: compileRetryPolicy(action.retryPolicy ?? host.retryPolicy, milliseconds(action.timeout, 15_000)),
+    retry: compileRetryPolicy(action.retryPolicy ?? host.retryPolicy, times.timeoutMs),
     hedgeOnPerTryTimeout: (action.hedgePolicy ?? host.hedgePolicy)?.hedgeOnPerTryTimeout ?? false,
     highPriority: action.priority === RoutingPriority.HIGH,
     hash,
@@ -233,6 +232,25 @@ function forwardAction(
     autoHostRewrite: hostRewrite?.$case === 'autoHostRewrite' && (hostRewrite.value ?? false),
     appendXForwardedHost: action.appendXForwardedHost,
     bufferLimitBytes: route.perRequestBufferLimitBytes ?? host.perRequestBufferLimitBytes ?? BUFFER_LIMIT_BYTES,
+  };
+}
+
+/** A route with max_stream_duration has no other timeout (Envoy's "new timeouts"); max_grpc_timeout counts without it only. */
+function timesOf(action: RouteAction): Pick<ForwardAction, 'timeoutMs' | 'maxStreamDurationMs' | 'grpcTimeout'> {
+  const { maxStreamDuration: stream, maxGrpcTimeout, grpcTimeoutOffset } = action;
+  if (stream === undefined) {
+    const offsetMs = milliseconds(grpcTimeoutOffset, 0);
+    return {
+      timeoutMs: milliseconds(action.timeout, 15_000),
+      maxStreamDurationMs: 0,
+      grpcTimeout: maxGrpcTimeout === undefined ? undefined : { governs: 'route', maxMs: milliseconds(maxGrpcTimeout, 0), offsetMs },
+    };
+  }
+  const { grpcTimeoutHeaderMax: max, grpcTimeoutHeaderOffset: offset } = stream;
+  return {
+    timeoutMs: 0,
+    maxStreamDurationMs: milliseconds(stream.maxStreamDuration, 0),
+    grpcTimeout: { governs: 'stream', maxMs: max === undefined ? undefined : milliseconds(max, 0), offsetMs: milliseconds(offset, 0) },
   };
 }
 

@@ -135,6 +135,8 @@ export class Exchange {
   attempt = 0;
   /** `Clock.now()` at which the whole exchange times out; Infinity for never. */
   deadline: number = Number.POSITIVE_INFINITY;
+  /** What the caller's `grpc-timeout` said, in milliseconds; kept by the rule of its route (see GrpcTimeoutRule). */
+  grpcTimeoutMs: number | undefined = undefined;
   flags: ResponseFlags = 0;
   /** Envoy's %RESPONSE_CODE_DETAILS%; empty = `via_upstream` once there was a response. */
   details = '';

@@ -10,6 +10,7 @@ import type { Outcome } from './outcome.ts';
 import { normalizePath } from './path-normalization.ts';
 import type { Clock, Random } from './ports.ts';
 import { formatResponseFlags } from './response-flags.ts';
+import { formatGrpcTimeout, type GrpcTimeoutRule, routeTimeoutOf, streamLimitOf } from './route/grpc-timeout.ts';
 import { clientScheme } from './route/redirect.ts';
 import { replaceAuthority } from './route/rewrite.ts';
 import type { ForwardAction, Route } from './route/route.ts';
@@ -72,7 +73,7 @@ export class Pipeline {
 
   /** Starts the route's timeout; call when the request is complete, or at once for one without a body. */
   startDeadline(x: Exchange): void {
-    const timeoutMs = x.route?.action.kind === 'forward' ? x.route.action.timeoutMs : 0;
+    const timeoutMs = x.route?.action.kind === 'forward' ? routeTimeoutOf(x, x.route.action) : 0;
     if (timeoutMs > 0) x.deadline = this.env.clock.now() + timeoutMs;
   }
 
@@ -154,7 +155,7 @@ function forward(x: Exchange, route: Route, action: ForwardAction): LocalReply |
   action.rewrite(x);
   if (!isSendable(x.request)) return UNSENDABLE_PATH;
   action.hash?.(x);
-  tellTimeout(x, action, action.timeoutMs);
+  tellTimeout(x, action, routeTimeoutOf(x, action));
   if (x.decision !== undefined) {
     recordForward(x, action, x.decision);
     recordEndpoints(cluster, x.decision);
@@ -167,6 +168,18 @@ function tellTimeout(x: Exchange, action: ForwardAction, leftMs: number): void {
   const perTryMs = action.retry?.perTryTimeoutMs ?? 0;
   const timeoutMs = perTryMs === 0 ? leftMs : leftMs === 0 ? perTryMs : Math.min(perTryMs, leftMs);
   if (timeoutMs > 0) x.request.setHeader('x-envoy-expected-rq-timeout-ms', String(Math.floor(timeoutMs)));
+  if (action.grpcTimeout !== undefined && x.protocol === 'grpc') tellGrpcTimeout(x, action, action.grpcTimeout, timeoutMs);
+}
+
+/** A gRPC server is told what it really has. */
+function tellGrpcTimeout(x: Exchange, action: ForwardAction, { governs }: GrpcTimeoutRule, timeoutMs: number): void {
+  if (governs === 'route') {
+    tellLimit(x, timeoutMs);
+  } else if (x.attempt === 0 && x.request.header('grpc-timeout') !== undefined) tellLimit(x, streamLimitOf(x, action));
+}
+
+function tellLimit({ request }: Exchange, limitMs: number): void {
+  if (limitMs > 0) request.setHeader('grpc-timeout', formatGrpcTimeout(limitMs));
 }
 
 function stripHost({ request, manager, peer }: Exchange): void {

@@ -82,6 +82,8 @@ export class DownstreamResponse implements Handler {
     for (const [name, value] of Object.entries(headers)) if (value !== undefined && !HOP_BY_HOP.has(name)) kept[name] = value;
     // Envoy's server_header_transformation is OVERWRITE unless configured.
     if (this.x.manager.serverName !== '') kept.server = this.x.manager.serverName;
+    // The mesh answers in the middle of the request: its rest is not read. What an upstream answers then leaves the connection open.
+    if (this.x.details !== '' && !this.request.complete) kept.connection = 'close';
     return kept;
   }
 }

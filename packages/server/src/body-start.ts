@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
-import type { BodyStart } from '@ripstop/core';
+import type { BodyStart, Clock } from '@ripstop/core';
 
 type Push = Readable['push'];
 
@@ -12,15 +12,30 @@ const starts = new WeakMap<Readable, BodyStart>();
  * Reads a request's body until more than `limit` bytes are here, or all of it. Nothing is lost to whoever reads it afterwards: chunks are
  * held back where the parser hands them over, and passed on when the start is known.
  */
-export async function readBodyStart(stream: IncomingMessage | Readable, limit: number): Promise<BodyStart> {
+export async function readBodyStart(stream: IncomingMessage | Readable, limit: number, onBytes?: () => void): Promise<BodyStart> {
   const known = starts.get(stream);
   if (known !== undefined && (known.complete || known.bytes.length > limit)) return known;
-  const start = await startOf(stream, limit);
+  const start = await startOf(stream, limit, onBytes);
   starts.set(stream, start);
   return start;
 }
 
-function startOf(stream: IncomingMessage | Readable, limit: number): BodyStart | Promise<BodyStart> {
+/** As `readBodyStart`; `onIdle` runs when the caller sends nothing for so long (0 = as long as it likes). */
+export function readBodyInTime(
+  stream: IncomingMessage | Readable,
+  limit: number,
+  { clock, idleMs, onIdle }: { readonly clock: Clock; readonly idleMs: number; readonly onIdle: () => void },
+): Promise<BodyStart> {
+  if (idleMs <= 0) return readBodyStart(stream, limit);
+  let timer = clock.setTimer(onIdle, idleMs);
+  const again = (): void => {
+    timer.cancel();
+    timer = clock.setTimer(onIdle, idleMs);
+  };
+  return readBodyStart(stream, limit, again).finally(() => timer.cancel());
+}
+
+function startOf(stream: IncomingMessage | Readable, limit: number, onBytes?: () => void): BodyStart | Promise<BodyStart> {
   const early = takeEarly(stream);
   const complete = 'complete' in stream && stream.complete;
   if (stream.destroyed) return { bytes: early, complete }; // The caller is gone already: nothing more comes, not even `close`.
@@ -29,7 +44,7 @@ function startOf(stream: IncomingMessage | Readable, limit: number): BodyStart |
     if (early.length > 0) stream.unshift(early);
     return { bytes: early, complete };
   }
-  return new Promise((resolve) => new HeldBody(stream, early, limit, resolve));
+  return new Promise((resolve) => new HeldBody(stream, early, limit, { resolve, onBytes }));
 }
 
 /** What the stream holds already. */
@@ -38,19 +53,24 @@ function takeEarly(stream: Readable): Buffer {
   return (stream.read() as Buffer | null) ?? EMPTY;
 }
 
+interface BodyListener {
+  readonly resolve: (start: BodyStart) => void;
+  readonly onBytes: (() => void) | undefined;
+}
+
 class HeldBody {
   readonly #stream: Readable;
   readonly #push: Push;
   readonly #limit: number;
-  readonly #resolve: (start: BodyStart) => void;
+  readonly #listener: BodyListener;
   readonly #held: Buffer[] = [];
   #bytes = 0;
 
-  constructor(stream: Readable, early: Buffer, limit: number, resolve: (start: BodyStart) => void) {
+  constructor(stream: Readable, early: Buffer, limit: number, listener: BodyListener) {
     this.#stream = stream;
     this.#push = stream.push;
     this.#limit = limit;
-    this.#resolve = resolve;
+    this.#listener = listener;
     if (early.length > 0) this.#hold(early);
     stream.push = (chunk: Buffer | null) => this.#onChunk(chunk);
     stream.once('close', this.#onClose);
@@ -64,6 +84,7 @@ class HeldBody {
       return this.#push.call(this.#stream, null);
     }
     this.#hold(chunk);
+    this.#listener.onBytes?.();
     return this.#bytes > this.#limit ? this.#release(false) : true;
   }
 
@@ -83,7 +104,7 @@ class HeldBody {
     stream.push = this.#push;
     let more = true;
     if (!stream.destroyed) for (const chunk of this.#held) more = this.#push.call(stream, chunk);
-    this.#resolve({ bytes: Buffer.concat(this.#held), complete });
+    this.#listener.resolve({ bytes: Buffer.concat(this.#held), complete });
     return more;
   }
 }

@@ -9,9 +9,12 @@ import {
   type RequestBody,
   ResponseFlag,
   resetReply,
+  streamIdleReply,
+  streamLimitOf,
   type Timer,
 } from '@ripstop/core';
-import { readBodyStart } from './body-start.ts';
+import { bodyIdleMs } from './body-idle.ts';
+import { readBodyInTime } from './body-start.ts';
 import type { InboundConnection } from './inbound-connection.ts';
 import type { ListenerParts } from './listener-parts.ts';
 import { hasBody, isSending, UNSENDABLE_REPLY, writeLocalReply } from './local-response.ts';
@@ -72,7 +75,16 @@ export class InboundExchange implements ResponseWatcher, RequestBody {
       this.continued = true;
       response.writeContinue();
     }
-    return readBodyStart(response.req, bytes);
+    return readBodyInTime(response.req, bytes, {
+      clock: this.parts.clock,
+      idleMs: bodyIdleMs(this.x),
+      onIdle: () => this.reply(streamIdleReply(false)),
+    });
+  }
+
+  /** The mesh has answered: whoever waited for a verdict waited in vain. */
+  get answered(): boolean {
+    return this.local;
   }
 
   /** The app answers, in time or not. */
@@ -81,7 +93,8 @@ export class InboundExchange implements ResponseWatcher, RequestBody {
     const action = this.x.route?.action;
     if (action?.kind !== 'inbound') return;
     // The sooner of the two decides; the timeout belongs to the route, the duration to the stream.
-    const { timeoutMs, maxStreamDurationMs } = action;
+    const { timeoutMs } = action;
+    const maxStreamDurationMs = streamLimitOf(this.x, action);
     if (timeoutMs > 0 && (maxStreamDurationMs === 0 || timeoutMs <= maxStreamDurationMs))
       this.limit(timeoutMs, resetReply('global-timeout', 1, ''));
     else if (maxStreamDurationMs > 0) this.limit(maxStreamDurationMs, maxDurationReply());

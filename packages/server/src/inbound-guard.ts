@@ -199,6 +199,7 @@ export class InboundGuard {
     verdict
       .catch((error: unknown) => this.failed(served.x, error))
       .then((reply) => {
+        if (served.answered) return; // the body did not come in time
         if (reply !== undefined) served.reply(reply);
         else if (!response.destroyed) proceed(served);
       });

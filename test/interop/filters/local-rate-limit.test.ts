@@ -1,6 +1,7 @@
 import type { Row } from '../../simulation/row.ts';
-import { type FilterTable, runFilterTable } from './run-filter-table.ts';
-import { type StaticConfig, typed } from './static-mesh.ts';
+import { type StaticConfig, typed } from '../../simulation/xds/static-config.ts';
+import type { XdsTable } from '../../simulation/xds/xds-table.ts';
+import { runFilterTable } from './run-filter-table.ts';
 
 const NAME = 'envoy.filters.http.local_ratelimit';
 const TYPE = 'envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit';
@@ -53,7 +54,7 @@ function calls(
   return { name, call: { url: `http://shop.example${path}`, headers }, times, expect: { statuses } };
 }
 
-const perRoute: FilterTable = {
+const perRoute: XdsTable = {
   name: 'a local rate limit per route',
   config: routesOf([
     { prefix: '/two', filter: limit({ ...on, ...bucket(2), response_headers_to_add: [header('x-limited', 'yes')] }) },
@@ -86,7 +87,7 @@ const perRoute: FilterTable = {
   ],
 };
 
-const descriptors: FilterTable = {
+const descriptors: XdsTable = {
   name: 'a local rate limit with descriptors',
   config: routesOf(
     [{ prefix: '/', route: { rate_limits: [byHeader] } }],
@@ -104,7 +105,7 @@ const descriptors: FilterTable = {
   ],
 };
 
-const dynamic: FilterTable = {
+const dynamic: XdsTable = {
   name: 'a local rate limit with a bucket per value, and limits of the virtual host',
   config: routesOf([{ prefix: '/' }], limit({ ...on, ...bucket(100), descriptors: [descriptor('who', '', 1)] }), {
     rate_limits: [byHeader],
@@ -116,7 +117,7 @@ const dynamic: FilterTable = {
   ],
 };
 
-const actions: FilterTable = {
+const actions: XdsTable = {
   name: 'a local rate limit with every action',
   config: routesOf(
     [

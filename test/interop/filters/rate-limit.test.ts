@@ -4,8 +4,9 @@ import { UPSTREAMS } from '../../simulation/base-mesh.ts';
 import { compare } from '../../simulation/compare.ts';
 import { Upstreams } from '../../simulation/mesh/upstreams.ts';
 import type { Caller, Pair } from '../../simulation/observation.ts';
+import { type StaticConfig, typed } from '../../simulation/xds/static-config.ts';
 import { ScriptedGrpc } from './scripted-grpc.ts';
-import { type StaticConfig, startStaticPair, typed } from './static-mesh.ts';
+import { startStaticPair } from './static-mesh.ts';
 
 const { envoy } = inject('peers');
 if ('missing' in envoy) console.log(`skipped: the global rate limit: no Envoy: ${envoy.missing}`);

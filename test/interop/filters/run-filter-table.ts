@@ -1,22 +1,17 @@
+import type { AddressInfo, Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { UPSTREAMS } from '../../simulation/base-mesh.ts';
 import { compare } from '../../simulation/compare.ts';
 import { unmet } from '../../simulation/meets.ts';
+import { oddUpstreams } from '../../simulation/mesh/odd-upstreams.ts';
 import { Upstreams } from '../../simulation/mesh/upstreams.ts';
 import type { Pair } from '../../simulation/observation.ts';
 import { observe } from '../../simulation/observe.ts';
-import type { Row } from '../../simulation/row.ts';
-import { type StaticConfig, startStaticPair } from './static-mesh.ts';
-
-/** Rows over one xDS text; in order, as filters have a memory. */
-export interface FilterTable {
-  readonly name: string;
-  config(port: (upstream: string) => number): StaticConfig;
-  readonly rows: readonly Row[];
-}
+import type { XdsTable } from '../../simulation/xds/xds-table.ts';
+import { startStaticPair } from './static-mesh.ts';
 
 /** One test per row: Envoy does what the row says, and our gateway does what Envoy does. */
-export function runFilterTable({ name, config, rows }: FilterTable): void {
+export function runFilterTable({ name, config, rows }: XdsTable): void {
   const { envoy } = inject('peers');
   if ('missing' in envoy) console.log(`skipped: ${name}: no Envoy: ${envoy.missing}`);
   describe.skipIf('missing' in envoy)(name, () => {
@@ -26,9 +21,10 @@ export function runFilterTable({ name, config, rows }: FilterTable): void {
     beforeAll(async () => {
       if ('missing' in envoy) return;
       upstreams = parts.use(await Upstreams.start(UPSTREAMS));
+      const odd = await listening(parts);
       pair = await startStaticPair(
         envoy.path,
-        config((upstream) => upstreams.port(upstream)),
+        config((upstream) => odd.get(upstream) ?? upstreams.port(upstream)),
         parts,
       );
     });
@@ -53,3 +49,19 @@ export function runFilterTable({ name, config, rows }: FilterTable): void {
 }
 
 const nothingLater = (): Promise<void> => Promise.reject(new Error('rows of filters have no mirrors'));
+
+/** Ports of the odd upstreams. */
+async function listening(parts: AsyncDisposableStack): Promise<ReadonlyMap<string, number>> {
+  const ports = new Map<string, number>();
+  for (const [name, server] of Object.entries(oddUpstreams())) {
+    const open = new Set<Socket>();
+    server.on('connection', (socket: Socket) => open.add(socket));
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    parts.defer(() => {
+      for (const socket of open) socket.destroy();
+      server.close();
+    });
+    ports.set(name, (server.address() as AddressInfo).port);
+  }
+  return ports;
+}

@@ -1,6 +1,7 @@
 import type { Row } from '../../simulation/row.ts';
-import { type FilterTable, runFilterTable } from './run-filter-table.ts';
-import { type StaticConfig, typed } from './static-mesh.ts';
+import { type StaticConfig, typed } from '../../simulation/xds/static-config.ts';
+import type { XdsTable } from '../../simulation/xds/xds-table.ts';
+import { runFilterTable } from './run-filter-table.ts';
 
 const header = (key: string, value: string, action = 'APPEND_IF_EXISTS_OR_ADD'): object => ({
   append: { header: { key, value }, append_action: action },
@@ -13,7 +14,7 @@ const perRoute = (value: object): object => ({
   [MUTATION]: typed('envoy.extensions.filters.http.header_mutation.v3.HeaderMutationPerRoute', value),
 });
 
-function mutationTable(name: string, wins: boolean): FilterTable {
+function mutationTable(name: string, wins: boolean): XdsTable {
   return {
     name,
     config: (port): StaticConfig => ({
@@ -103,7 +104,7 @@ const post = (path: string, body: string, headers: Record<string, string> = {}):
   headers,
 });
 
-const buffer: FilterTable = {
+const buffer: XdsTable = {
   name: 'the buffer filter',
   config: (port) => ({
     filters: [{ name: BUFFER, typed_config: typed('envoy.extensions.filters.http.buffer.v3.Buffer', { max_request_bytes: 10 }) }],
@@ -138,12 +139,12 @@ const buffer: FilterTable = {
     { name: 'and narrow there too', call: post('/more', 'x'.repeat(21)), expect: { status: 413, to: [] } },
     { name: 'is off where a route says so', call: post('/off', 'x'.repeat(1000)), expect: { status: 200, to: ['echo-v1'] } },
     {
-      name: 'leaves a chunked body chunked',
+      name: 'tells the length of a chunked body',
       call: {
         url: 'http://shop.example/',
         raw: 'POST / HTTP/1.1\r\nHost: shop.example\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n5\r\nhello\r\n0\r\n\r\n',
       },
-      expect: { status: 200, to: ['echo-v1'], sees: { 'content-length': undefined } },
+      expect: { status: 200, to: ['echo-v1'], sees: { 'content-length': '5', 'transfer-encoding': undefined } },
     },
   ],
 };

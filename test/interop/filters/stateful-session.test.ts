@@ -3,7 +3,8 @@ import { UPSTREAMS } from '../../simulation/base-mesh.ts';
 import { compare } from '../../simulation/compare.ts';
 import { Upstreams } from '../../simulation/mesh/upstreams.ts';
 import type { Caller, Pair } from '../../simulation/observation.ts';
-import { type StaticConfig, startStaticPair, typed } from './static-mesh.ts';
+import { type StaticConfig, typed } from '../../simulation/xds/static-config.ts';
+import { startStaticPair } from './static-mesh.ts';
 
 const { envoy } = inject('peers');
 if ('missing' in envoy) console.log(`skipped: stateful sessions: no Envoy: ${envoy.missing}`);

@@ -68,7 +68,7 @@ async function member({ mesh, parts }: PlaceContext, options: MeshOptions): Prom
 }
 
 /** A client with a connection per call. */
-function peer(mesh: VirtualMesh, open: (call: Call) => Socket | Promise<Socket>): Caller {
+export function peer(mesh: VirtualMesh, open: (call: Call) => Socket | Promise<Socket>): Caller {
   const { clock } = mesh;
   const call = async (call: Call): Promise<Awaited<ReturnType<Caller['call']>>> => {
     if (call.raw !== undefined) return rawReplyOver(await open(call), call.raw, clock);

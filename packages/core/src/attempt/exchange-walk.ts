@@ -6,6 +6,7 @@ import type { AttemptOutcome, ResetReason } from '../outcome.ts';
 import type { Timer } from '../ports.ts';
 import { ResponseFlag } from '../response-flags.ts';
 import { RetryState, wantsRetryOf } from '../retry/retry-state.ts';
+import { routeTimeoutOf, streamLimitOf } from '../route/grpc-timeout.ts';
 import type { ForwardAction } from '../route/route.ts';
 import type { AttemptDriver, LiveAttempt, WalkEnvironment } from './attempt-driver.ts';
 import { recordEndpoint, reselectionOf } from './reselection.ts';
@@ -54,8 +55,9 @@ export class ExchangeWalk extends RunningAttempts implements RouteDecisionOwner,
     if (complete) this.startRouteTimeout(now);
     const idleMs = action.idleTimeoutMs > 0 ? action.idleTimeoutMs : x.manager.streamIdleTimeoutMs;
     const maxStreamMs = x.cluster?.connection.maxStreamDurationMs ?? 0;
-    if (WalkTimers.wanted(action, maxStreamMs, idleMs))
-      this.timers = new WalkTimers(env.deadlines, env.clock, action, maxStreamMs, idleMs, this);
+    const limitMs = streamLimitOf(x, action);
+    if (WalkTimers.wanted(action, limitMs, maxStreamMs, idleMs))
+      this.timers = new WalkTimers(env.deadlines, env.clock, action, { limitMs, maxStreamMs, idleMs }, this);
     this.try();
   }
 
@@ -82,7 +84,7 @@ export class ExchangeWalk extends RunningAttempts implements RouteDecisionOwner,
 
   /** The request is complete; a replay does not start its timeout again. */
   startRouteTimeout(now: number): void {
-    const { timeoutMs } = this.action;
+    const timeoutMs = routeTimeoutOf(this.x, this.action);
     if (timeoutMs <= 0) return;
     this.x.deadline = Math.min(this.x.deadline, now + timeoutMs);
     this.env.deadlines.start(this, timeoutMs, now);

@@ -12,6 +12,15 @@ export interface WalkTimersOwner {
   onTimeout(timeout: WalkTimeout): void;
 }
 
+/** Milliseconds, 0 = none. */
+export interface StreamLimits {
+  /** Of the exchange as a whole. */
+  readonly limitMs: number;
+  /** Of one attempt's stream (the cluster's). */
+  readonly maxStreamMs: number;
+  readonly idleMs: number;
+}
+
 /** The timers that few routes configure; an exchange has this object only when its route does. */
 export class WalkTimers {
   private readonly queues: DeadlineQueues;
@@ -26,28 +35,31 @@ export class WalkTimers {
   private perTry: StepDeadline | undefined;
   private perTryIdle: IdleDeadline | undefined;
 
-  constructor(queues: DeadlineQueues, clock: Clock, action: ForwardAction, maxStreamMs: number, idleMs: number, owner: WalkTimersOwner) {
+  constructor(
+    queues: DeadlineQueues,
+    clock: Clock,
+    action: ForwardAction,
+    { limitMs, maxStreamMs, idleMs }: StreamLimits,
+    owner: WalkTimersOwner,
+  ) {
     this.queues = queues;
     this.clock = clock;
     this.routeTimeoutMs = action.timeoutMs;
     this.retry = action.retry;
     this.owner = owner;
     this.maxStreamMs = maxStreamMs;
-    if (action.maxStreamDurationMs > 0) {
+    if (limitMs > 0) {
       this.maxDuration = new StepDeadline(() => owner.onTimeout('max-duration'));
-      queues.start(this.maxDuration, action.maxStreamDurationMs, clock.now());
+      queues.start(this.maxDuration, limitMs, clock.now());
     }
     if (idleMs > 0) this.idle = new IdleDeadline(queues, clock, idleMs, () => owner.onTimeout('idle'));
   }
 
   /** True when a route, its listener or its cluster configures one of these timers. */
-  static wanted(action: ForwardAction, maxStreamMs: number, idleMs: number): boolean {
+  static wanted(action: ForwardAction, limitMs: number, maxStreamMs: number, idleMs: number): boolean {
     const { retry } = action;
     return (
-      maxStreamMs > 0 ||
-      action.maxStreamDurationMs > 0 ||
-      idleMs > 0 ||
-      (retry !== undefined && (retry.perTryTimeoutMs > 0 || retry.perTryIdleTimeoutMs > 0))
+      maxStreamMs > 0 || limitMs > 0 || idleMs > 0 || (retry !== undefined && (retry.perTryTimeoutMs > 0 || retry.perTryIdleTimeoutMs > 0))
     );
   }
 

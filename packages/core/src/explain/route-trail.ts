@@ -73,6 +73,6 @@ function timesOf({ timeoutMs, idleTimeoutMs, maxStreamDurationMs, retry }: Forwa
 }
 
 function retriesOf({ retry }: ForwardAction): string {
-  if (retry === undefined || retry.numRetries === 0) return 'none';
+  if (retry === undefined || retry.numRetries === 0 || retry.retryOn.size === 0) return 'none';
   return `up to ${retry.numRetries} on ${[...retry.retryOn].join(', ')}`;
 }

@@ -1,4 +1,4 @@
-import type { Exchange } from '../exchange.ts';
+import type { Exchange, RequestHead } from '../exchange.ts';
 import type { Filter } from '../filter.ts';
 import { type LocalReply, localReply } from '../local-reply.ts';
 
@@ -18,7 +18,15 @@ export function createBuffer(maxBytes: number): Filter {
     const start = await x.body!.read(maxBytes);
     if (start === undefined) return UNREADABLE;
     if (!start.complete || start.bytes.length > maxBytes) return TOO_LARGE;
+    tellLength(x.request, start.bytes.length);
     return undefined;
   };
   return { name: NAME, onRequest: (x) => (x.body === undefined ? undefined : hold(x)) };
+}
+
+/** What was held back has a length now; a chunked body needs no chunks any more. */
+function tellLength(head: RequestHead, bytes: number): void {
+  if (head.header('content-length') !== undefined) return;
+  head.removeHeader('transfer-encoding');
+  head.setHeader('content-length', String(bytes));
 }

@@ -65,7 +65,7 @@ export class RetryState {
   /** The per-try timeout has passed and the route hedges: another attempt beside this one, whatever the policy's conditions. */
   onSlow(): number | undefined {
     this.release();
-    return this.applies ? this.next(undefined) : undefined;
+    return this.applies && this.policy.retryOn.size > 0 ? this.next(undefined) : undefined;
   }
 
   /** Gives back the retry breaker's slot; call at the end of the exchange. */

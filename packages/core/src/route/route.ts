@@ -5,6 +5,7 @@ import type { LocalReply } from '../local-reply.ts';
 import type { Outcome } from '../outcome.ts';
 import type { RetryPolicy } from '../retry/retry-policy.ts';
 import type { SourceRef } from '../source-ref.ts';
+import type { GrpcTimeoutRule } from './grpc-timeout.ts';
 import type { RouteIndex } from './route-index.ts';
 
 /** Header operations of route, virtual host and route table in Envoy's order, compiled into one call. */
@@ -35,6 +36,8 @@ export interface ForwardAction {
   readonly timeoutMs: number;
   readonly idleTimeoutMs: number;
   readonly maxStreamDurationMs: number;
+  /** Of gRPC calls; see GrpcTimeoutRule. */
+  readonly grpcTimeout?: GrpcTimeoutRule | undefined;
   readonly retry: RetryPolicy | undefined;
   /** A try that takes too long goes on beside the next one (hedge_policy). */
   readonly hedgeOnPerTryTimeout?: boolean | undefined;
@@ -77,6 +80,8 @@ export interface InboundAction {
   readonly clusterName: string;
   readonly timeoutMs: number;
   readonly maxStreamDurationMs: number;
+  /** Of gRPC calls; see GrpcTimeoutRule. */
+  readonly grpcTimeout?: GrpcTimeoutRule | undefined;
 }
 
 export interface Route {

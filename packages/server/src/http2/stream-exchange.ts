@@ -7,9 +7,12 @@ import {
   type RequestBody,
   ResponseFlag,
   resetReply,
+  streamIdleReply,
+  streamLimitOf,
   type Timer,
 } from '@ripstop/core';
-import { readBodyStart } from '../body-start.ts';
+import { bodyIdleMs } from '../body-idle.ts';
+import { readBodyInTime } from '../body-start.ts';
 import type { InboundConnection } from '../inbound-connection.ts';
 import type { ListenerParts } from '../listener-parts.ts';
 import { UNSENDABLE_REPLY } from '../local-response.ts';
@@ -52,7 +55,16 @@ export class StreamExchange implements RequestBody {
       this.continued = true;
       stream.additionalHeaders({ ':status': 100 });
     }
-    return readBodyStart(stream, bytes);
+    return readBodyInTime(stream, bytes, {
+      clock: this.parts.clock,
+      idleMs: bodyIdleMs(this.x),
+      onIdle: () => this.reply(streamIdleReply(false)),
+    });
+  }
+
+  /** See InboundExchange. */
+  get answered(): boolean {
+    return this.local;
   }
 
   /** The app answers, in time or not: its response is seen on its way out. */
@@ -62,7 +74,8 @@ export class StreamExchange implements RequestBody {
     this.watchBody();
     const action = this.x.route?.action;
     if (action?.kind !== 'inbound') return;
-    const { timeoutMs, maxStreamDurationMs } = action;
+    const { timeoutMs } = action;
+    const maxStreamDurationMs = streamLimitOf(this.x, action);
     if (timeoutMs > 0 && (maxStreamDurationMs === 0 || timeoutMs <= maxStreamDurationMs))
       this.limit(timeoutMs, resetReply('global-timeout', 1, ''));
     else if (maxStreamDurationMs > 0) this.limit(maxStreamDurationMs, maxDurationReply());

@@ -123,6 +123,7 @@ export class StreamGuard {
     verdict
       .catch((error: unknown) => this.failed(served.x, error))
       .then((reply) => {
+        if (served.answered) return; // the body did not come in time
         if (reply !== undefined) served.reply(reply);
         else if (served.x.request.method === 'CONNECT') served.reply(noRouteReply());
         else if (!served.stream.destroyed && !served.stream.closed) passed();

@@ -1,0 +1,5 @@
+import { escapedSlashes, replies } from './table/replies.ts';
+import type { XdsTable } from './xds-table.ts';
+
+/** Every table of xDS text, for every runner. */
+export const xdsTables: readonly XdsTable[] = [replies, ...escapedSlashes];
