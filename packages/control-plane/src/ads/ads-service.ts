@@ -4,9 +4,10 @@ import type { Attestation } from '../ca/attest/attestation.ts';
 import type { WorkloadAccount } from '../ca/token-issuer.ts';
 import type { PushContext } from '../push/push-context.ts';
 import { AdsStream, type AdsStreamOptions, type WireRequest } from './ads-stream.ts';
-import { BytePool } from './byte-pool.ts';
 import type { Codec, Out } from './codec.ts';
 import { DeltaCodec } from './delta.ts';
+import { messageWriter } from './message-writer.ts';
+import { SharedBodies } from './shared-bodies.ts';
 import { SotwCodec } from './sotw.ts';
 import { Turn, Turns } from './turns.ts';
 import type { XdsSession } from './xds-session.ts';
@@ -42,11 +43,12 @@ export class AdsService {
   private readonly streams = new Set<{ readonly session: XdsSession | undefined }>();
 
   private readonly turns: Turns;
-  private readonly pool = new BytePool();
+  private readonly bodies: SharedBodies;
 
   constructor(options: AdsStreamOptions) {
     this.options = options;
     this.turns = new Turns(options.scheduler);
+    this.bodies = new SharedBodies(options.scheduler);
   }
 
   get sessions(): XdsSession[] {
@@ -71,6 +73,7 @@ export class AdsService {
 
   close(): void {
     this.turns.close();
+    this.bodies.close();
   }
 
   private async open<Request extends WireRequest>(
@@ -95,16 +98,14 @@ export class AdsService {
   }
 
   private outOf(call: grpc.ServerDuplexStream<unknown, Buffer>, turn: Turn): Out {
+    const write = messageWriter(call);
     return {
-      take: (length) => this.pool.take(length),
-      write: (bytes) => {
-        turn.wrote(bytes.length);
-        // grpc-js has copied it when it was flushed.
-        call.write(bytes, () => {
-          turn.read(bytes.length);
-          this.pool.give(bytes);
-        });
-        return bytes.length;
+      bodies: this.bodies,
+      write: (message) => {
+        const bytes = message.head.length + (message.body?.length ?? 0);
+        turn.wrote(bytes);
+        write(message, () => turn.read(bytes));
+        return bytes;
       },
     };
   }

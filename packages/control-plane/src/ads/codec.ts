@@ -1,11 +1,13 @@
 import type { Status } from '@ripstop/xds-api';
 import type { SessionRequest, SessionResponse } from './session-messages.ts';
-import type { Take } from './wire.ts';
+import type { SharedBodies } from './shared-bodies.ts';
+import type { WireMessage } from './wire.ts';
 
 /** Where responses go. */
 export interface Out {
-  readonly take: Take;
-  readonly write: (bytes: Buffer) => number;
+  readonly bodies: SharedBodies;
+  /** Answers the bytes that it wrote. */
+  readonly write: (message: WireMessage) => number;
 }
 
 /** How one protocol variant is read and written. */

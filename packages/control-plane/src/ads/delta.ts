@@ -2,7 +2,7 @@ import type { DeltaDiscoveryRequest } from '@ripstop/xds-api';
 import { NAMED_TYPES } from '../translate/translate.ts';
 import { type Codec, errorOf, type Out } from './codec.ts';
 import type { SessionRequest, SessionResponse } from './session-messages.ts';
-import { deltaBytes } from './wire.ts';
+import { deltaMessage } from './wire.ts';
 
 /** Incremental xDS: requests carry changes of the subscription, responses what changed and what is gone. */
 export class DeltaCodec implements Codec<DeltaDiscoveryRequest> {
@@ -31,6 +31,6 @@ export class DeltaCodec implements Codec<DeltaDiscoveryRequest> {
   }
 
   respond(response: SessionResponse): number {
-    return this.out.write(deltaBytes(response, this.out.take));
+    return this.out.write(deltaMessage(response, this.out.bodies));
   }
 }

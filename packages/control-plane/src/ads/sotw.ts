@@ -2,7 +2,7 @@ import type { DiscoveryRequest } from '@ripstop/xds-api';
 import { NAMED_TYPES } from '../translate/translate.ts';
 import { type Codec, errorOf, type Out } from './codec.ts';
 import type { SessionRequest, SessionResponse } from './session-messages.ts';
-import { sotwBytes } from './wire.ts';
+import { sotwMessage } from './wire.ts';
 
 /**
  * State of the world: requests carry all names each time; CDS and LDS responses carry everything, EDS and RDS what changed. A client
@@ -41,7 +41,7 @@ export class SotwCodec implements Codec<DiscoveryRequest> {
 
   respond(response: SessionResponse): number {
     const resources = NAMED_TYPES.has(response.typeUrl) ? response.changed : response.all;
-    return this.out.write(sotwBytes(response, resources, this.out.take));
+    return this.out.write(sotwMessage(response, resources, this.out.bodies));
   }
 
   /** Types of which the client has named something. */

@@ -1,54 +1,40 @@
 import { DeltaDiscoveryResponse, DiscoveryResponse, encodeMessage } from '@ripstop/xds-api';
 import type { EncodedResource } from './encoded-resource.ts';
 import type { SessionResponse } from './session-messages.ts';
+import { encodedLength, type ResourceForm, type SharedBodies, writeResources } from './shared-bodies.ts';
 
-/** Field 2, length-delimited: the resources of both variants. */
-const RESOURCES_TAG = 0x12;
+/** One message, its bytes one behind the other. Bodies belong to other messages too: nobody may write into them. */
+export interface WireMessage {
+  readonly head: Uint8Array;
+  readonly body: Uint8Array | undefined;
+}
 
-/** Where a response is put together. */
-export type Take = (length: number) => Buffer;
+/** Less than this is copied into the message; more is put together once for everybody who gets the same. */
+const SHARED_FROM_BYTES = 4 * 1024;
 
 /** A delta response. Resources are put in as they are: they were encoded once for all clients. */
-export function deltaBytes({ typeUrl, nonce, version, changed, removed }: SessionResponse, take: Take): Buffer {
+export function deltaMessage({ typeUrl, nonce, version, changed, removed }: SessionResponse, bodies: SharedBodies): WireMessage {
   const head = DeltaDiscoveryResponse.fromPartial({ typeUrl, nonce, systemVersionInfo: version, removedResources: [...removed] });
-  return withResources(
-    encodeMessage(DeltaDiscoveryResponse, head),
-    changed.map(({ wire }) => wire),
-    take,
-  );
+  return withResources(encodeMessage(DeltaDiscoveryResponse, head), 'delta', changed, bodies);
 }
 
 /** A state-of-the-world response: the resources without their wrapper. */
-export function sotwBytes({ typeUrl, nonce, version }: SessionResponse, resources: readonly EncodedResource[], take: Take): Buffer {
+export function sotwMessage(
+  { typeUrl, nonce, version }: SessionResponse,
+  resources: readonly EncodedResource[],
+  bodies: SharedBodies,
+): WireMessage {
   const head = DiscoveryResponse.fromPartial({ typeUrl, nonce, versionInfo: version });
-  return withResources(encodeMessage(DiscoveryResponse, head), resources.map(anyOf), take);
-}
-
-/** The bytes of the `Any`, which ends the wrapper: type_url, then value. */
-function anyOf({ any, wire }: EncodedResource): Uint8Array {
-  const type = Buffer.byteLength(any.typeUrl);
-  const value = any.value.length === 0 ? 0 : 1 + varintLength(any.value.length) + any.value.length;
-  return wire.subarray(wire.length - (1 + varintLength(type) + type + value));
+  return withResources(encodeMessage(DiscoveryResponse, head), 'sotw', resources, bodies);
 }
 
 /** Fields of a message may stand in any order. */
-function withResources(head: Uint8Array, resources: readonly Uint8Array[], take: Take): Buffer {
-  let length = head.length;
-  for (const resource of resources) length += 1 + varintLength(resource.length) + resource.length;
-  const bytes = take(length);
+function withResources(head: Uint8Array, form: ResourceForm, resources: readonly EncodedResource[], bodies: SharedBodies): WireMessage {
+  if (resources.length === 0) return { head, body: undefined };
+  const length = encodedLength(form, resources);
+  if (length >= SHARED_FROM_BYTES) return { head, body: bodies.of(form, resources, length) };
+  const bytes = Buffer.allocUnsafe(head.length + length);
   bytes.set(head);
-  let at = head.length;
-  for (const resource of resources) {
-    bytes[at++] = RESOURCES_TAG;
-    let left = resource.length;
-    for (; left > 0x7f; left >>>= 7) bytes[at++] = (left & 0x7f) | 0x80;
-    bytes[at++] = left;
-    bytes.set(resource, at);
-    at += resource.length;
-  }
-  return bytes;
-}
-
-function varintLength(value: number): number {
-  return value < 0x80 ? 1 : value < 0x4000 ? 2 : value < 0x20_0000 ? 3 : value < 0x1000_0000 ? 4 : 5;
+  writeResources(form, resources, bytes, head.length);
+  return { head: bytes, body: undefined };
 }

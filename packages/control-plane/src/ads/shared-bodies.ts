@@ -1,0 +1,108 @@
+import type { Scheduler } from '../registry/workload-registry.ts';
+import { Digest } from '../translate/digest.ts';
+import type { EncodedResource } from './encoded-resource.ts';
+
+/** Field 2, length-delimited: the resources of both variants. */
+const RESOURCES_TAG = 0x12;
+
+/** `delta`: in their wrapper; `sotw`: the bare `Any`. */
+export type ResourceForm = 'delta' | 'sotw';
+
+const KEPT_BYTES = 32 * 1024 * 1024;
+/** Clients that get the same mostly get it within a moment: a push, a cold start. */
+const IDLE_MS = 2_000;
+
+/**
+ * Lists of resources as they stand in a message, put together once for all clients that are sent the same ones: 500 sidecars that come
+ * back together read the same few buffers. Which are the same is told by content.
+ */
+export class SharedBodies {
+  private readonly scheduler: Scheduler;
+  private readonly known = new Map<string, Buffer>();
+  private bytes = 0;
+  private used = false;
+  private timer: { cancel(): void } | undefined;
+
+  constructor(scheduler: Scheduler) {
+    this.scheduler = scheduler;
+  }
+
+  /** `length`: what `encodedLength` said. */
+  of(form: ResourceForm, resources: readonly EncodedResource[], length: number): Buffer {
+    const key = `${form} ${resources[0]!.typeUrl} ${length} ${contentOf(resources)}`;
+    this.used = true;
+    const known = this.known.get(key);
+    if (known !== undefined) return known;
+    // A slab of its own: it must not keep alive what else a pool holds.
+    const body = Buffer.allocUnsafeSlow(length);
+    writeResources(form, resources, body, 0);
+    this.keep(key, body);
+    return body;
+  }
+
+  close(): void {
+    this.timer?.cancel();
+    this.timer = undefined;
+    this.known.clear();
+    this.bytes = 0;
+  }
+
+  private keep(key: string, body: Buffer): void {
+    this.known.set(key, body);
+    this.bytes += body.length;
+    for (const [oldest, { length }] of this.known) {
+      if (this.bytes <= KEPT_BYTES) break;
+      this.known.delete(oldest);
+      this.bytes -= length;
+    }
+    this.timer ??= this.scheduler.setTimer(() => this.forget(), IDLE_MS);
+  }
+
+  private forget(): void {
+    this.timer = undefined;
+    if (this.used) {
+      this.used = false;
+      this.timer = this.scheduler.setTimer(() => this.forget(), IDLE_MS);
+    } else this.close();
+  }
+}
+
+function contentOf(resources: readonly EncodedResource[]): string {
+  const digest = new Digest();
+  for (const { share } of resources) digest.add(share);
+  return `${digest}`;
+}
+
+/** Bytes that the resources take in a message. */
+export function encodedLength(form: ResourceForm, resources: readonly EncodedResource[]): number {
+  let length = 0;
+  for (const resource of resources) {
+    const own = form === 'delta' ? resource.wire.length : anyLength(resource);
+    length += 1 + varintLength(own) + own;
+  }
+  return length;
+}
+
+export function writeResources(form: ResourceForm, resources: readonly EncodedResource[], target: Uint8Array, start: number): void {
+  let at = start;
+  for (const resource of resources) {
+    const { wire } = resource;
+    // The `Any` ends the wrapper: type_url, then value.
+    const bytes = form === 'delta' ? wire : wire.subarray(wire.length - anyLength(resource));
+    target[at++] = RESOURCES_TAG;
+    let left = bytes.length;
+    for (; left > 0x7f; left >>>= 7) target[at++] = (left & 0x7f) | 0x80;
+    target[at++] = left;
+    target.set(bytes, at);
+    at += bytes.length;
+  }
+}
+
+function anyLength({ any: { typeUrl, value } }: EncodedResource): number {
+  const type = Buffer.byteLength(typeUrl);
+  return 1 + varintLength(type) + type + (value.length === 0 ? 0 : 1 + varintLength(value.length) + value.length);
+}
+
+function varintLength(value: number): number {
+  return value < 0x80 ? 1 : value < 0x4000 ? 2 : value < 0x20_0000 ? 3 : value < 0x1000_0000 ? 4 : 5;
+}
