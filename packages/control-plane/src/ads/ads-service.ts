@@ -6,6 +6,7 @@ import type { PushContext } from '../push/push-context.ts';
 import { AdsStream, type AdsStreamOptions, type WireRequest } from './ads-stream.ts';
 import type { Codec, Out } from './codec.ts';
 import { DeltaCodec } from './delta.ts';
+import { HoldingPool } from './holding.ts';
 import { messageWriter } from './message-writer.ts';
 import { SharedBodies } from './shared-bodies.ts';
 import { SotwCodec } from './sotw.ts';
@@ -44,6 +45,7 @@ export class AdsService {
 
   private readonly turns: Turns;
   private readonly bodies: SharedBodies;
+  private readonly holdings = new HoldingPool();
 
   constructor(options: AdsStreamOptions) {
     this.options = options;
@@ -94,7 +96,8 @@ export class AdsService {
     if (call.cancelled) return;
     const turn = new Turn(this.turns);
     const codec = codecOf(this.outOf(call, turn));
-    this.serve(call, turn, new AdsStream(this.options, { account, codec, fail, whenItIsMyTurn: (work) => turn.take(work) }));
+    const whenItIsMyTurn = (work: () => void): void => turn.take(work);
+    this.serve(call, turn, new AdsStream(this.options, { account, codec, fail, whenItIsMyTurn, holdings: this.holdings }));
   }
 
   private outOf(call: grpc.ServerDuplexStream<unknown, Buffer>, turn: Turn): Out {

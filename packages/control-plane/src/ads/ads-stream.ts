@@ -7,6 +7,7 @@ import type { PushContext } from '../push/push-context.ts';
 import { type GroupMember, groupNameOf, memberOf } from '../registry/workload-groups.ts';
 import type { Scheduler, WorkloadRegistry } from '../registry/workload-registry.ts';
 import { type Codec, errorOf } from './codec.ts';
+import type { HoldingPool } from './holding.ts';
 import { XdsSession } from './xds-session.ts';
 
 export interface AdsStreamOptions {
@@ -42,6 +43,7 @@ export interface Wire<Request> {
   readonly codec: Codec<Request>;
   readonly fail: Fail;
   readonly whenItIsMyTurn: (work: () => void) => void;
+  readonly holdings: HoldingPool;
 }
 
 /** A request that ends its stream. */
@@ -104,6 +106,7 @@ export class AdsStream<Request extends WireRequest> {
       push: current(),
       scheduler,
       whenItIsMyTurn: this.wire.whenItIsMyTurn,
+      holdings: this.wire.holdings,
       stateOfTheWorld: this.wire.codec.stateOfTheWorld,
       send: (response, ms) => {
         if (this.ended) return;

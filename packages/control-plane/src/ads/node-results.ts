@@ -1,11 +1,12 @@
-import { ENDPOINT_TYPE_URL, ROUTE_TYPE_URL } from '@ripstop/xds-api';
+import { codecOf, ENDPOINT_TYPE_URL, ROUTE_TYPE_URL } from '@ripstop/xds-api';
 import type { ProxyNode } from '../model/proxy-node.ts';
 import type { PushContext } from '../push/push-context.ts';
 import type { ResultGroup } from '../push/shared.ts';
 import { endpointsView } from '../translate/endpoints.ts';
 import { routesView } from '../translate/routes.ts';
-import { NAMED_TYPES } from '../translate/translate.ts';
-import { type EncodedResource, encodeResources } from './encoded-resource.ts';
+import { NAMED_TYPES, translateParts } from '../translate/translate.ts';
+import { type EncodedResource, encoded, encodeResources } from './encoded-resource.ts';
+import { type Names, SharedNames } from './holding.ts';
 
 /**
  * The resources of one node, push after push. What still holds is not made again (push/shared.ts): a type of which nothing changed is
@@ -30,8 +31,13 @@ export class NodeResults {
   }
 
   /** Those of the names that exist. */
-  named(typeUrl: string, push: PushContext, names: Iterable<string>): EncodedResource[] {
-    if (this.groupOf(typeUrl, push) !== undefined) return encodeResources(typeUrl, this.node, push.tracked, [...names]);
+  named(typeUrl: string, push: PushContext, names: Names): readonly EncodedResource[] {
+    const group = this.groupOf(typeUrl, push);
+    if (group !== undefined) {
+      const make = (): readonly EncodedResource[] => encodeResources(typeUrl, this.node, push.tracked, [...names]);
+      // Clients that come together mostly ask for the same.
+      return names instanceof SharedNames ? group.list(names, push, make) : make();
+    }
     return [...names].flatMap((name) => this.remembered(`${typeUrl} ${name}`, typeUrl, push, [name]));
   }
 
@@ -45,8 +51,14 @@ export class NodeResults {
   }
 
   private remembered(key: string, typeUrl: string, push: PushContext, names: readonly string[]): readonly EncodedResource[] {
+    if (codecOf(typeUrl) === undefined) return [];
     if (this.own === undefined || this.own.memory !== push.memory || this.own.size > MAX_OWN) this.own = push.memory.ownGroup(push);
-    return push.memory.within(this.own, key, push, { make: () => encodeResources(typeUrl, this.node, push.tracked, names) });
+    const { own } = this;
+    const parts = translateParts(typeUrl, this.node, push.tracked, names);
+    const made = parts.map((part, at) => push.memory.within(own, `${key} ${at}`, push, { make: () => encoded(part()) }));
+    // Mostly nothing of the node's own stands beside what it shares with others.
+    const [first = NOTHING, ...rest] = made.filter(({ length }) => length > 0);
+    return rest.length === 0 ? first : push.memory.within(own, key, push, { make: () => made.flat(), given: made });
   }
 
   private groupOf(typeUrl: string, push: PushContext): ResultGroup | undefined {
@@ -57,5 +69,6 @@ export class NodeResults {
   }
 }
 
+const NOTHING: readonly EncodedResource[] = [];
 /** Names come and go on a long-lived stream. */
 const MAX_OWN = 1000;

@@ -1,5 +1,5 @@
 import type { Scheduler } from '../registry/workload-registry.ts';
-import { Digest } from '../translate/digest.ts';
+import { digestOf } from '../translate/digest.ts';
 import type { EncodedResource } from './encoded-resource.ts';
 
 /** Field 2, length-delimited: the resources of both variants. */
@@ -29,7 +29,7 @@ export class SharedBodies {
 
   /** `length`: what `encodedLength` said. */
   of(form: ResourceForm, resources: readonly EncodedResource[], length: number): Buffer {
-    const key = `${form} ${resources[0]!.typeUrl} ${length} ${contentOf(resources)}`;
+    const key = `${form} ${resources[0]!.typeUrl} ${length} ${digestOf(resources)}`;
     this.used = true;
     const known = this.known.get(key);
     if (known !== undefined) return known;
@@ -65,12 +65,6 @@ export class SharedBodies {
       this.timer = this.scheduler.setTimer(() => this.forget(), IDLE_MS);
     } else this.close();
   }
-}
-
-function contentOf(resources: readonly EncodedResource[]): string {
-  const digest = new Digest();
-  for (const { share } of resources) digest.add(share);
-  return `${digest}`;
 }
 
 /** Bytes that the resources take in a message. */

@@ -1,5 +1,6 @@
-import { Digest, shareOf } from '../translate/digest.ts';
+import { markOf } from '../translate/digest.ts';
 import type { EncodedResource } from './encoded-resource.ts';
+import { Holding, type HoldingPool, type Names } from './holding.ts';
 import type { HeldResource, Refusal, SessionRequest, TypeStatus } from './session-messages.ts';
 
 /** A response that the client has not answered. */
@@ -13,30 +14,32 @@ const MAX_UNANSWERED = 64;
 
 /** Names that a request asks for; `all`: the whole type. */
 export interface Asked {
-  readonly names: ReadonlySet<string>;
+  readonly names: Names;
   readonly all: boolean;
 }
 
 /** Subscription, versions and answers of one type on one stream. */
 export class TypeState {
-  readonly names: Set<string> = new Set();
+  readonly names: Holding;
   wildcard = false;
   /** Versions that the client has, or that are on their way. */
-  readonly versions: Map<string, string>;
+  readonly versions: Holding;
   private readonly typeUrl: string;
+  private readonly pool: HoldingPool;
   private readonly unanswered = new Map<string, Unanswered>();
   private readonly refused = new Map<string, Refusal>();
   private sentNonce = '';
   private answeredNonce = '';
   private version = '';
-  private readonly digest = new Digest();
   /** What the last response of a type that is sent whole was made of. */
   list: readonly EncodedResource[] = [];
 
-  constructor(typeUrl: string, initialVersions: Readonly<Record<string, string>>) {
+  constructor(typeUrl: string, initialVersions: Readonly<Record<string, string>>, pool: HoldingPool) {
     this.typeUrl = typeUrl;
-    this.versions = new Map(Object.entries(initialVersions));
-    for (const [name, version] of this.versions) this.digest.add(shareOf(name, version));
+    this.names = new Holding(pool, 'names');
+    this.versions = new Holding(pool, typeUrl);
+    this.versions.change(Object.entries(initialVersions).map(([name, version]) => ({ name, mark: markOf(name, version) })));
+    this.pool = pool;
   }
 
   /** Nonce of the last response; '' before the first. */
@@ -55,10 +58,10 @@ export class TypeState {
 
   get held(): HeldResource[] {
     const open = new Set([...this.unanswered.values()].flatMap(({ changed }) => changed.map(({ name }) => name)));
-    return [...this.versions].map(([name, version]) => ({
+    return [...this.versions].map((name) => ({
       typeUrl: this.typeUrl,
       name,
-      version,
+      version: this.versions.version(name) ?? '',
       state: open.has(name) ? 'sent' : this.refused.has(name) ? 'refused' : 'taken',
     }));
   }
@@ -77,26 +80,29 @@ export class TypeState {
 
   /** Changes the subscription; answers what the server has to say something about now. */
   subscribe({ subscribe, unsubscribe }: SessionRequest): Asked {
-    const names = new Set<string>();
-    let all = false;
-    for (const name of subscribe) {
-      if (name === '*') {
-        all = true;
-        this.wildcard = true;
-      } else {
-        this.names.add(name);
-        names.add(name);
+    const all = subscribe.includes('*');
+    if (all) this.wildcard = true;
+    const asked = (all ? subscribe.filter((name) => name !== '*') : subscribe).map((name) => this.pool.name(name));
+    const from = this.names.size;
+    this.names.change(asked);
+    // Everything that it ever asked for: mostly what others ask for too.
+    let names: Names | undefined = from === 0 ? this.names.shared : undefined;
+    if (unsubscribe.length > 0) {
+      names = new Set(asked.map(({ name }) => name));
+      for (const name of unsubscribe) {
+        if (name === '*') this.wildcard = false;
+        else if (this.names.has(name) && this.wildcard) (names as Set<string>).add(name); // Still asked for by "*": the client must hear of it again.
       }
-    }
-    for (const name of unsubscribe) {
-      if (name === '*') this.wildcard = false;
-      else if (this.names.delete(name) && this.wildcard) names.add(name); // Still asked for by "*": the client must hear of it again.
+      this.names.change([], unsubscribe);
     }
     if (!this.wildcard && (unsubscribe.length > 0 || this.sentNonce === '')) {
-      for (const name of this.versions.keys()) if (!this.names.has(name)) this.drop(name);
+      this.versions.change(
+        [],
+        [...this.versions].filter((name) => !this.names.has(name)),
+      );
       for (const name of this.refused.keys()) if (!this.names.has(name)) this.refused.delete(name);
     }
-    return { names, all };
+    return { names: names ?? new Set(asked.map(({ name }) => name)), all };
   }
 
   wants(name: string): boolean {
@@ -105,16 +111,11 @@ export class TypeState {
 
   /** Takes down what goes out under this nonce; answers the version of the type as a whole. */
   record(nonce: string, changed: readonly EncodedResource[], removed: readonly string[]): string {
-    for (const { name, version, share } of changed) {
-      this.drop(name);
-      this.versions.set(name, version);
-      this.digest.add(share);
-    }
-    for (const name of removed) this.drop(name);
+    this.versions.change(changed, removed);
     this.sentNonce = nonce;
     this.unanswered.set(nonce, { changed, removed });
     if (this.unanswered.size > MAX_UNANSWERED) this.unanswered.delete(this.unanswered.keys().next().value!);
-    this.version = this.digest.toString();
+    this.version = this.versions.content;
     return this.version;
   }
 
@@ -139,13 +140,6 @@ export class TypeState {
     const versions = new Map(response.changed.map(({ name, version }) => [name, version]));
     for (const name of meant.length > 0 ? meant : names.length > 0 ? names : [''])
       this.refused.set(name, { name, version: versions.get(name) ?? '', reason });
-  }
-
-  private drop(name: string): void {
-    const version = this.versions.get(name);
-    if (version === undefined) return;
-    this.versions.delete(name);
-    this.digest.remove(shareOf(name, version));
   }
 }
 

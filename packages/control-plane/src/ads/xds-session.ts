@@ -5,6 +5,7 @@ import type { Scheduler } from '../registry/workload-registry.ts';
 import type { GrpcNote } from '../translate/grpc/notes.ts';
 import { grpcNotes } from '../translate/grpc/translate-grpc.ts';
 import type { EncodedResource } from './encoded-resource.ts';
+import { HoldingPool, type Names } from './holding.ts';
 import { NodeResults } from './node-results.ts';
 import type { HeldResource, SessionRequest, SessionResponse, TypeStatus } from './session-messages.ts';
 import { TypeState } from './type-state.ts';
@@ -15,6 +16,8 @@ export interface SessionOptions {
   readonly scheduler: Scheduler;
   /** State of the world: a CDS or LDS response says everything that exists, so what it leaves out is gone. */
   readonly stateOfTheWorld: boolean;
+  /** What its clients hold alike is kept once. Default: each for itself. */
+  readonly holdings?: HoldingPool;
   /** `ms`: how long it took to find out what to say. */
   readonly send: (response: SessionResponse, ms: number) => void;
   /** Everything of a push was sent. */
@@ -30,7 +33,7 @@ export interface SessionOptions {
 interface Found {
   readonly resources: readonly EncodedResource[];
   /** What was looked at; undefined: everything. */
-  readonly names: ReadonlySet<string> | undefined;
+  readonly names: Names | undefined;
   /** What there was of a type that is sent whole. */
   readonly before: readonly EncodedResource[];
   /** When the looking began. */
@@ -40,9 +43,9 @@ interface Found {
 /** How it is sent. */
 interface Manner {
   /** Sent even if the client has that version. */
-  readonly force?: ReadonlySet<string>;
+  readonly force?: Names;
   /** Said to be gone if they do not exist, though the client was never given them. */
-  readonly asked?: ReadonlySet<string>;
+  readonly asked?: Names;
   /** Sent even if there is nothing to say. */
   readonly always?: boolean;
   /** Nothing is removed yet. */
@@ -70,6 +73,7 @@ export class XdsSession {
   private readonly options: SessionOptions;
   private readonly types = new Map<string, TypeState>();
   private readonly results: NodeResults;
+  private readonly holdings: HoldingPool;
   /** What requests are answered from; `next` follows when it has been sent in order. */
   private push: PushContext;
   private next: PushContext;
@@ -82,6 +86,7 @@ export class XdsSession {
     this.options = options;
     this.node = options.node;
     this.results = new NodeResults(options.node);
+    this.holdings = options.holdings ?? new HoldingPool();
     this.push = options.push;
     this.next = options.push;
   }
@@ -125,7 +130,7 @@ export class XdsSession {
     let state = this.types.get(typeUrl);
     const first = state === undefined;
     if (state === undefined) {
-      state = new TypeState(typeUrl, initialVersions);
+      state = new TypeState(typeUrl, initialVersions, this.holdings);
       this.types.set(typeUrl, state);
     }
     const { names, all } = state.subscribe(request);
@@ -154,18 +159,23 @@ export class XdsSession {
     else whenItIsMyTurn(work);
   }
 
-  private reply(typeUrl: string, state: TypeState, names: ReadonlySet<string> | undefined, manner: Manner): void {
+  private reply(typeUrl: string, state: TypeState, names: Names | undefined, manner: Manner): void {
     const found = this.find(typeUrl, state, names);
     if (found !== undefined) this.respond(typeUrl, state, found, manner);
   }
 
   /** Undefined when a type cannot be translated. */
-  private find(typeUrl: string, state: TypeState, names: ReadonlySet<string> | undefined): Found | undefined {
+  private find(typeUrl: string, state: TypeState, names: Names | undefined): Found | undefined {
     try {
       const before = state.list;
       const startedMs = performance.now();
       if (!this.results.isWhole(typeUrl))
-        return { resources: this.results.named(typeUrl, this.push, names ?? state.names), names: names ?? state.names, before, startedMs };
+        return {
+          resources: this.results.named(typeUrl, this.push, names ?? state.names.shared ?? state.names),
+          names: names ?? state.names,
+          before,
+          startedMs,
+        };
       const list = this.results.whole(typeUrl, this.push, [...state.names]);
       const everything = state.wildcard || this.node.dialect === 'grpc';
       state.list = everything ? list : list.filter(({ name }) => state.wants(name));
@@ -195,17 +205,7 @@ export class XdsSession {
     const { resources, names, before } = found;
     const { force = NOTHING, asked = NOTHING, always = false, keep = false } = manner;
     if (this.closed) return NOTHING_SENT;
-    const changed: EncodedResource[] = [];
-    const added: EncodedResource[] = [];
-    let held = 0;
-    for (const resource of resources) {
-      const { name, version } = resource;
-      const known = state.versions.get(name);
-      if (known !== undefined) held++;
-      if ((names !== undefined && !names.has(name)) || (known === version && !force.has(name))) continue;
-      changed.push(resource);
-      if (known === undefined) added.push(resource);
-    }
+    const { changed, added, held } = differences(state, found, force);
     const whole = names === undefined && asked.size === 0;
     const gone = whole && held === state.versions.size ? [] : missing(state, resources, names, asked);
     const removed = keep ? [] : gone;
@@ -286,19 +286,40 @@ export class XdsSession {
   }
 }
 
-const NOTHING: ReadonlySet<string> = new Set();
+const NOTHING: Names = new Set<string>();
 const NOTHING_SENT: Sent = { changed: [], added: [] };
 const LAST_TYPES = [LISTENER_TYPE_URL, ROUTE_TYPE_URL, SECRET_TYPE_URL];
 
+interface Differences extends Sent {
+  /** How many of the resources the client has in some version. */
+  readonly held: number;
+}
+
+/** What of the resources the client does not have, or is to get all the same. */
+function differences({ versions }: TypeState, { resources, names }: Found, force: Names): Differences {
+  // A client that has just come: the list as it is, which many have in common.
+  if (versions.size === 0 && (names === undefined || resources.every(({ name }) => names.has(name))))
+    return { changed: resources, added: resources, held: 0 };
+  const changed: EncodedResource[] = [];
+  const added: EncodedResource[] = [];
+  let held = 0;
+  for (const resource of resources) {
+    const { name, version } = resource;
+    const known = versions.version(name);
+    if (known !== undefined) held++;
+    if ((names !== undefined && !names.has(name)) || (known === version && !force.has(name))) continue;
+    changed.push(resource);
+    if (known === undefined) added.push(resource);
+  }
+  return { changed, added, held };
+}
+
 /** Names that the client has, or asked for just now, and that do not exist. */
-function missing(
-  { versions }: TypeState,
-  resources: readonly EncodedResource[],
-  names: ReadonlySet<string> | undefined,
-  asked: ReadonlySet<string>,
-): string[] {
+function missing({ versions }: TypeState, resources: readonly EncodedResource[], names: Names | undefined, asked: Names): string[] {
+  // All that was asked for is there: nearly always.
+  if (names !== undefined && resources.length === names.size && resources.every(({ name }) => names.has(name))) return [];
   const present = new Set(resources.map(({ name }) => name));
-  const candidates = names ?? new Set([...versions.keys(), ...asked]);
+  const candidates = names ?? new Set([...versions, ...asked]);
   return [...candidates].filter((name) => !present.has(name) && (versions.has(name) || asked.has(name)));
 }
 
@@ -314,7 +335,7 @@ function without(found: Found, names: readonly string[]): Found {
   return { ...found, names: new Set([...(found.names ?? [])].filter((name) => !leaving.has(name))) };
 }
 
-function both(a: ReadonlySet<string>, b: ReadonlySet<string>): Set<string> {
+function both(a: Names, b: Names): Set<string> {
   const [few, many] = a.size < b.size ? [a, b] : [b, a];
   return new Set([...few].filter((name) => many.has(name)));
 }

@@ -27,3 +27,9 @@ export interface ProxyNode {
   /** Node metadata as sent. */
   readonly metadata: Readonly<Record<string, unknown>>;
 }
+
+/**
+ * What a client is to the services that it calls: what is made for callers in general needs no more of it, and clients of all namespaces
+ * share that.
+ */
+export type Caller = Pick<ProxyNode, 'dialect' | 'ripstop' | 'locality' | 'labels' | 'metadata'>;

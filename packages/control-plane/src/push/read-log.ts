@@ -46,9 +46,9 @@ export class Made<T = unknown> {
   private heldIn: number;
   private recorded: Recorded;
   /** What the result around it handed over. */
-  readonly given: object | undefined;
+  readonly given: readonly unknown[] | undefined;
 
-  constructor(value: T, recorded: Recorded, { generation }: PushContext, given?: object) {
+  constructor(value: T, recorded: Recorded, { generation }: PushContext, given?: readonly unknown[]) {
     this.value = value;
     this.given = given;
     this.recorded = recorded;

@@ -29,12 +29,25 @@ describe('clients of one scope', () => {
     expect(shared(pushOf(service('cart'), workloads), labelled({ app: 'a' }), labelled({ app: 'b' }))).toEqual(ALL);
   });
 
-  it('do not share over namespaces, and nothing with the push after it', () => {
+  it('share over namespaces what does not name the host in short, and nothing with the push after it', () => {
     const push = pushOf(service('cart'), workloads);
-    expect(shared(push, labelled({}), labelled({}, 'shop'))).toEqual([]);
+    expect(shared(push, labelled({}), labelled({}, 'shop'))).toEqual(['Cluster', 'ClusterLoadAssignment']);
     const [before] = translate(CLUSTER_TYPE_URL, labelled({}), push, []);
     const [after] = translate(CLUSTER_TYPE_URL, labelled({}), pushOf(service('cart'), workloads), []);
     expect(after).not.toBe(before);
+  });
+
+  it('share no clusters and endpoints over namespaces whose rules for the host differ', () => {
+    const rule = `---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: { name: cart }
+spec:
+  host: cart
+  exportTo: ['.']
+  trafficPolicy: { loadBalancer: { simple: RANDOM } }
+`;
+    expect(shared(pushOf(service('cart') + rule, workloads), labelled({}), labelled({}, 'shop'))).toEqual([]);
   });
 
   it('have routes of their own where a rule asks who the client is', () => {

@@ -1,6 +1,7 @@
-import type { ProxyNode } from '../model/proxy-node.ts';
+import type { Caller, ProxyNode } from '../model/proxy-node.ts';
 import type { PushContext } from './push-context.ts';
 import { type Changes, Made, ReadLog } from './read-log.ts';
+import { isSame } from './reuse.ts';
 import type { OutboundScope } from './sidecar-scope.ts';
 import { trackedPush } from './tracked-push.ts';
 
@@ -13,17 +14,39 @@ export interface SharedResults {
    * `view`: who shares it; `name`: which of the results that they share; `given`: what `make` uses of the result around it, which has
    * read it: with other objects it is made again.
    */
-  get<T>(scope: OutboundScope, view: string, name: string, make: () => T, given?: object): T;
+  get<T>(scope: OutboundScope, view: string, name: string, make: () => T, given?: Given): T;
+  /** The same for what clients of all scopes share: `make` must not look at a scope, nor at a namespace. */
+  across<T>(view: string, name: string, make: () => T, given: Given): T;
+}
+
+/** Objects, compared one by one. */
+export type Given = readonly unknown[];
+
+/** A result of which equal content is worth recognising: what was made again and came out the same stays the object that it was. */
+export abstract class Versioned {
+  abstract readonly name: string;
+  /** Equal for equal content. */
+  abstract readonly version: string;
 }
 
 /** Results of one push by themselves, for translation without a past. */
 export class Shared implements SharedResults {
   private readonly made = new Map<string, unknown>();
+  private readonly general = new Map<string, { readonly given: Given; readonly value: unknown }>();
 
   get<T>(scope: OutboundScope, view: string, name: string, make: () => T): T {
     const key = `${scope.key} ${view} ${name}`;
     if (!this.made.has(key)) this.made.set(key, make());
     return this.made.get(key) as T;
+  }
+
+  across<T>(view: string, name: string, make: () => T, given: Given): T {
+    const key = `${view} ${name}`;
+    const known = this.general.get(key);
+    if (known !== undefined && isSame(known.given, given, 1)) return known.value as T;
+    const value = make();
+    this.general.set(key, { given, value });
+    return value;
   }
 }
 
@@ -32,7 +55,7 @@ interface Making<T> {
   readonly make: () => T;
   /** Key of the scope that it is for. */
   readonly scope?: string;
-  readonly given?: object | undefined;
+  readonly given?: Given | undefined;
 }
 
 /** Results by name that are made one by one, and of which a change is asked for all together. */
@@ -41,6 +64,7 @@ export class ResultGroup {
   /** The push from which on every change was seen. */
   readonly since: number;
   private readonly made = new Map<string, Made>();
+  private readonly lists = new WeakMap<object, { readonly generation: number; readonly value: unknown }>();
   private swept: { readonly generation: number; readonly names: ReadonlySet<string> } | undefined;
   /** The last push that somebody asked about. */
   usedIn: number;
@@ -58,15 +82,27 @@ export class ResultGroup {
   get<T>(name: string, push: PushContext, log: ReadLog, { make, scope, given }: Making<T>): T {
     this.usedIn = push.generation;
     let made = this.made.get(name);
-    if (made === undefined || made.given !== given || !made.holds(push)) {
-      const { value, recorded } = log.during(make, scope);
-      if (made === undefined || made.given !== given) {
+    const other = made === undefined || !isSame(made.given, given, 1);
+    if (made === undefined || other || !made.holds(push)) {
+      const { value: fresh, recorded } = log.during(make, scope);
+      const value = kept(made?.value, fresh);
+      if (made === undefined || other) {
         made = new Made<unknown>(value, recorded, push, given);
         this.made.set(name, made);
       } else made.replace(value, recorded, push);
     }
     log.inner(made);
     return made.value as T;
+  }
+
+  /** Results of several names together, by an object that stands for these names. */
+  list<T>(names: object, push: PushContext, make: () => T): T {
+    if (!this.memory.isNewest(push)) return make();
+    const known = this.lists.get(names);
+    if (known?.generation === push.generation) return known.value as T;
+    const value = make();
+    this.lists.set(names, { generation: push.generation, value });
+    return value;
   }
 
   /** Names whose result is, or may be, another than in the push before this one; undefined when that is not known any more. */
@@ -99,6 +135,7 @@ export class Memory {
     const shared: SharedResults = {
       get: (scope, view, name, make, given) =>
         this.within(this.shared(scope.key, view, push), name, push, { make, scope: scope.key, given }),
+      across: (view, name, make, given) => this.within(this.shared(NO_SCOPE, view, push), name, push, { make, scope: NO_SCOPE, given }),
     };
     return trackedPush(push, this.log, shared);
   }
@@ -153,10 +190,38 @@ export class Memory {
   }
 }
 
+/** Key of no scope: a namespace is never empty. */
+const NO_SCOPE = '';
+
 /** Who reads it, in what form, and from where: near endpoints come first. */
-export function viewOf({ dialect, ripstop, namespace, locality, metadata }: ProxyNode): string {
+export function viewOf(node: ProxyNode): string {
+  return `${node.namespace}|${callerView(node)}`;
+}
+
+/** The same without the namespace. */
+export function callerView({ dialect, ripstop, locality, metadata }: Caller): string {
   const { region, zone, subZone } = locality;
-  return [dialect, ripstop, namespace, region, zone, subZone, metadata.NODE_NAME ?? ''].join('|');
+  return [dialect, ripstop, region, zone, subZone, metadata.NODE_NAME ?? ''].join('|');
+}
+
+/** What `before` said already stays the same object: a result, or the results of a list. */
+function kept(before: unknown, made: unknown): unknown {
+  if (isVersioned(before) && isVersioned(made)) return isEqual(before, made) ? before : made;
+  if (!Array.isArray(before) || !Array.isArray(made) || !before.every(isVersioned) || !made.every(isVersioned)) return made;
+  const known = new Map(before.map((result) => [result.name, result]));
+  const list = made.map((result) => {
+    const old = known.get(result.name);
+    return old !== undefined && isEqual(old, result) ? old : result;
+  });
+  return isSame(before, list, 1) ? before : list;
+}
+
+function isVersioned(value: unknown): value is Versioned {
+  return value instanceof Versioned;
+}
+
+function isEqual(a: Versioned, b: Versioned): boolean {
+  return a === b || (a.version === b.version && a.name === b.name);
 }
 
 export function labelsKey({ labels }: Pick<ProxyNode, 'labels'>): string {

@@ -16,7 +16,7 @@ export type BackendTrust =
  */
 export function backendTrust(
   { credentialName, sni = '' }: ClientTLSSettings,
-  node: ProxyNode,
+  node: Pick<ProxyNode, 'ripstop'>,
   push: PushContext,
 ): BackendTrust | undefined {
   if (credentialName === undefined) return undefined;

@@ -1,11 +1,11 @@
 import type { ClientTLSSettings, ConnectionPoolSettings, Subset } from '@ripstop/istio-api';
 import { CLUSTER_TYPE_URL, Cluster, Cluster_DiscoveryType, Cluster_DnsLookupFamily, Cluster_LbPolicy } from '@ripstop/xds-api';
-import type { ProxyNode } from '../model/proxy-node.ts';
+import type { Caller, ProxyNode } from '../model/proxy-node.ts';
 import { type MergedDestinationRule, type Policy, policyFor } from '../push/destination-rules.ts';
 import { spillsByHealth } from '../push/locality-policy.ts';
 import type { PushContext } from '../push/push-context.ts';
 import type { MeshService, MeshServicePort } from '../push/service.ts';
-import { labelsKey, viewOf } from '../push/shared.ts';
+import { callerView, viewOf } from '../push/shared.ts';
 import { backendTrust } from './backend-trust.ts';
 import {
   type AutoTls,
@@ -21,7 +21,7 @@ import {
   withMeshDefaults,
 } from './cluster-policy.ts';
 import { dynamicDnsCluster } from './dynamic-dns.ts';
-import { loadAssignment, localityOf } from './endpoints.ts';
+import { comparedLabels, loadAssignment, localityOf } from './endpoints.ts';
 import { patchedClusters } from './envoy-filter/clusters.ts';
 import { socketAddress } from './inbound-listener.ts';
 import { type InboundPort, inboundPorts } from './inbound-ports.ts';
@@ -33,66 +33,84 @@ import {
   outboundSni,
   PASSTHROUGH_CLUSTER,
 } from './names.ts';
-import { packed, type XdsResource } from './resource.ts';
+import { type PackedResource, type Part, packed, type XdsResource } from './resource.ts';
+import { ruledName } from './ruled-name.ts';
 import { istioMutualSocket, originationSocket, rawSocket } from './tls.ts';
 import { configPath, duration, milliseconds, sourceMetadata } from './values.ts';
 
-/** CDS of a node: a cluster per service port and subset, the special ones, and for sidecars the inbound ones. */
-export function buildClusters(node: ProxyNode, push: PushContext): XdsResource[] {
-  const patches = push.patchesFor(node);
-  const clusters = plainClusters(node, push);
-  const inbound = node.dialect === 'sidecar' ? inboundPorts(node, push) : [];
-  const ours = inbound.map((port) => resource(inboundOf(port, push, node)));
-  if (patches === undefined) return [...clusters, ...ours];
-  if (node.dialect === 'router') return patchedClusters(clusters, patches, 'GATEWAY');
-  const isInbound = ({ name }: XdsResource): boolean => name === INBOUND_PASSTHROUGH_CLUSTER;
-  const hosts = new Map(inbound.map(({ targetPort, services }) => [inboundCluster(targetPort), services.map(({ hostname }) => hostname)]));
-  return [
-    ...patchedClusters(
-      clusters.filter((cluster) => !isInbound(cluster)),
-      patches,
-      'SIDECAR_OUTBOUND',
-    ),
-    ...patchedClusters([...clusters.filter(isInbound), ...ours], patches, 'SIDECAR_INBOUND', (name) => hosts.get(name) ?? []),
-  ];
+/** CDS of a node: a cluster per service port and subset, and the special ones; for sidecars the inbound ones. */
+export function clusterParts(node: ProxyNode, push: PushContext): Part[] {
+  if (node.dialect === 'router') {
+    return [
+      () => {
+        const patches = push.patchesFor(node);
+        const clusters = plainClusters(node, push);
+        return patches === undefined ? clusters : patchedClusters(clusters, patches, 'GATEWAY');
+      },
+    ];
+  }
+  return [() => outboundOf(node, push), () => inboundOf(node, push)];
 }
 
-function plainClusters(node: ProxyNode, push: PushContext): XdsResource[] {
+const isInbound = ({ name }: XdsResource): boolean => name === INBOUND_PASSTHROUGH_CLUSTER;
+
+function outboundOf(node: ProxyNode, push: PushContext): readonly XdsResource[] {
+  const patches = push.patchesFor(node);
+  const clusters = plainClusters(node, push);
+  if (patches === undefined || node.dialect !== 'sidecar') return clusters;
+  return patchedClusters(
+    clusters.filter((cluster) => !isInbound(cluster)),
+    patches,
+    'SIDECAR_OUTBOUND',
+  );
+}
+
+function inboundOf(node: ProxyNode, push: PushContext): XdsResource[] {
+  const patches = push.patchesFor(node);
+  const ports = node.dialect === 'sidecar' ? inboundPorts(node, push) : [];
+  const ours = ports.map((port) => resource(ownCluster(port, push, node)));
+  if (patches === undefined) return ours;
+  const hosts = new Map(ports.map(({ targetPort, services }) => [inboundCluster(targetPort), services.map(({ hostname }) => hostname)]));
+  return patchedClusters(
+    [...plainClusters(node, push).filter(isInbound), ...ours],
+    patches,
+    'SIDECAR_INBOUND',
+    (name) => hosts.get(name) ?? [],
+  );
+}
+
+function plainClusters(node: ProxyNode, push: PushContext): readonly PackedResource[] {
   const scope = push.scopeFor(node);
   // failoverPriority compares labels; a DNS cluster carries its endpoints with it.
-  const view = `CDS ${viewOf(node)} ${push.comparesLabels ? labelsKey(node) : ''}`;
-  const clusters = push.shared.get(scope, view, '*', () => outboundClusters(node, push, view));
-  return clusters;
+  const labels = comparedLabels(node, push);
+  return push.shared.get(scope, `CDS ${viewOf(node)} ${labels}`, '*', () =>
+    outboundClusters(node, push, `CDS ${callerView(node)} ${labels}`),
+  );
 }
 
 function resource(fields: ClusterFields): XdsResource {
   return { typeUrl: CLUSTER_TYPE_URL, name: fields.name!, message: Cluster.fromPartial(fields) };
 }
 
-function outboundClusters(node: ProxyNode, push: PushContext, view: string): XdsResource[] {
-  const scope = push.scopeFor(node);
-  return [
-    ...scope.services.flatMap((service) =>
-      push.shared.get(
-        scope,
-        view,
-        service.hostname,
-        () => clustersOf(service, node, push).map((fields) => packed(resource(fields))),
-        service,
-      ),
-    ),
-    ...push.shared.get(scope, view, 'special', () => specialClusters(node, push).map((fields) => packed(resource(fields)))),
-  ];
+function outboundClusters(node: ProxyNode, push: PushContext, view: string): PackedResource[] {
+  const special = push.shared.across(view, 'special', () => specialClusters(node, push).map((fields) => packed(resource(fields))), []);
+  return [...push.scopeFor(node).services.flatMap((service) => clustersOf(service, node, push, view)), ...special];
 }
 
-function clustersOf(service: MeshService, node: ProxyNode, push: PushContext): ClusterFields[] {
+/** A service's clusters differ by the rule that the client's namespace gives them, and else not by who calls. */
+function clustersOf(service: MeshService, node: ProxyNode, push: PushContext, view: string): readonly PackedResource[] {
   if (service.resolution === 'ALIAS') return [];
   const rule = push.destinationRules.find(service.hostname, service.namespace, node.namespace);
+  const make = (): PackedResource[] => madeClusters(service, rule, node, push).map((fields) => packed(resource(fields)));
+  return push.shared.across(view, ruledName(service, rule, node), make, [service, rule]);
+}
+
+function madeClusters(service: MeshService, rule: MergedDestinationRule | undefined, node: Caller, push: PushContext): ClusterFields[] {
   const subsets = [undefined, ...(rule?.subsets ?? [])];
   return service.ports.flatMap((port) => subsets.flatMap((subset) => outbound({ node, push, service, port, rule, subset })));
 }
 
-function specialClusters(node: ProxyNode, push: PushContext): ClusterFields[] {
+function specialClusters(node: Caller, push: PushContext): ClusterFields[] {
   const blackHole: ClusterFields = {
     name: BLACK_HOLE_CLUSTER,
     altStatName: 'BlackHoleCluster;',
@@ -104,7 +122,7 @@ function specialClusters(node: ProxyNode, push: PushContext): ClusterFields[] {
 }
 
 interface OutboundInput {
-  readonly node: ProxyNode;
+  readonly node: Caller;
   readonly push: PushContext;
   readonly service: MeshService;
   readonly port: MeshServicePort;
@@ -144,7 +162,7 @@ function outbound(input: OutboundInput): ClusterFields[] {
 }
 
 /** A gateway does not sniff. */
-function upstreamProtocol({ dialect }: ProxyNode, { protocol }: MeshServicePort): MeshServicePort['protocol'] {
+function upstreamProtocol({ dialect }: Caller, { protocol }: MeshServicePort): MeshServicePort['protocol'] {
   return dialect === 'router' && protocol === 'Auto' ? 'TCP' : protocol;
 }
 
@@ -300,7 +318,7 @@ function mutual({ push, service, port, subset }: OutboundInput, http2: boolean, 
 }
 
 function clusterMetadata(
-  node: ProxyNode,
+  node: Caller,
   service: MeshService,
   rule: MergedDestinationRule | undefined,
   subset: Subset | undefined,
@@ -349,7 +367,7 @@ const LOOP_GUARD: ClusterFields = {
 };
 
 /** The app behind this node: one cluster per port that its services name. */
-function inboundOf(port: InboundPort, push: PushContext, node: ProxyNode): ClusterFields {
+function ownCluster(port: InboundPort, push: PushContext, node: ProxyNode): ClusterFields {
   const name = inboundCluster(port.targetPort);
   const [service] = port.services;
   // A workload that is not told about its own service is not told about its rules either.

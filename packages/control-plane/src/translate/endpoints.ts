@@ -1,14 +1,15 @@
 import type { Subset } from '@ripstop/istio-api';
 import { ClusterLoadAssignment, ENDPOINT_TYPE_URL, HealthStatus, type LbEndpoint } from '@ripstop/xds-api';
-import type { ProxyNode } from '../model/proxy-node.ts';
+import type { Caller, ProxyNode } from '../model/proxy-node.ts';
 import { endpointTlsMode, type MergedDestinationRule, type Policy, policyFor } from '../push/destination-rules.ts';
 import type { ServiceEndpoint } from '../push/endpoints.ts';
 import { type LocalityPolicy, localityPolicy, spillsByHealth } from '../push/locality-policy.ts';
 import type { PushContext } from '../push/push-context.ts';
 import { type MeshService, type MeshServicePort, selects } from '../push/service.ts';
-import { labelsKey, viewOf } from '../push/shared.ts';
+import { callerView, labelsKey, viewOf } from '../push/shared.ts';
 import { localityGroups } from './locality.ts';
-import { packed, type XdsResource } from './resource.ts';
+import { type PackedResource, packed, type XdsResource } from './resource.ts';
+import { ruledName } from './ruled-name.ts';
 import type { FieldsOf } from './values.ts';
 
 const CLUSTER_NAME = /^outbound\|(\d+)\|([^|]*)\|(.+)$/;
@@ -17,34 +18,46 @@ const CLUSTER_NAME = /^outbound\|(\d+)\|([^|]*)\|(.+)$/;
 export function buildEndpoints(node: ProxyNode, push: PushContext, names: readonly string[]): XdsResource[] {
   const scope = push.scopeFor(node);
   const view = endpointsView(node, push);
-  return names.map((name) => push.shared.get(scope, view, name, () => packed(assignmentOf(name, node, push))));
+  return names.map((name) => push.shared.get(scope, view, name, () => assignmentOf(name, node, push)));
 }
 
 /** Who has the same endpoints. */
 export function endpointsView(node: ProxyNode, push: PushContext): string {
-  return `EDS ${viewOf(node)} ${push.comparesLabels ? labelsKey(node) : ''}`;
+  return `EDS ${viewOf(node)} ${comparedLabels(node, push)}`;
 }
 
-function assignmentOf(name: string, node: ProxyNode, push: PushContext): XdsResource {
+/** Of a client whose labels tell near endpoints from far ones. */
+export function comparedLabels(node: ProxyNode, push: PushContext): string {
+  return push.comparesLabels ? labelsKey(node) : '';
+}
+
+function assignmentOf(name: string, node: ProxyNode, push: PushContext): PackedResource {
   const match = CLUSTER_NAME.exec(name);
   const service = match === null ? undefined : push.scopeFor(node).byHost.get(match[3]!);
   const port = service?.ports.find((candidate) => candidate.port === Number(match![1]));
-  const message =
-    service === undefined || port === undefined
-      ? ClusterLoadAssignment.fromPartial({ clusterName: name })
-      : assignmentFor(node, push, name, service, port, match![2]!);
-  return { typeUrl: ENDPOINT_TYPE_URL, name, message };
+  if (service === undefined || port === undefined) return packed(resource(ClusterLoadAssignment.fromPartial({ clusterName: name })));
+  const rule = push.destinationRules.find(service.hostname, service.namespace, node.namespace);
+  return push.shared.across(
+    `EDS ${callerView(node)} ${comparedLabels(node, push)}`,
+    `${name} ${ruledName(service, rule, node)}`,
+    () => packed(resource(assignmentFor(node, push, name, service, port, rule, match![2]!))),
+    [service, rule],
+  );
+}
+
+function resource(message: ClusterLoadAssignment): XdsResource {
+  return { typeUrl: ENDPOINT_TYPE_URL, name: message.clusterName, message };
 }
 
 function assignmentFor(
-  node: ProxyNode,
+  node: Caller,
   push: PushContext,
   name: string,
   service: MeshService,
   port: MeshServicePort,
+  rule: MergedDestinationRule | undefined,
   subsetName: string,
 ): ClusterLoadAssignment {
-  const rule = push.destinationRules.find(service.hostname, service.namespace, node.namespace);
   const subset = subsetOf(rule, subsetName);
   return loadAssignment({ name, node, push, service, port, rule, subset, policy: policyFor(rule, subset, port.port) });
 }
@@ -57,7 +70,7 @@ function subsetOf(rule: MergedDestinationRule | undefined, name: string): Subset
 
 export interface AssignmentInput {
   readonly name: string;
-  readonly node: ProxyNode;
+  readonly node: Caller;
   readonly push: PushContext;
   readonly service: MeshService;
   readonly port: MeshServicePort;

@@ -4,16 +4,17 @@ import { patchedListeners } from './envoy-filter/listeners.ts';
 import { gatewayListeners } from './gateway-listeners.ts';
 import { inboundListener } from './inbound-listener.ts';
 import { outboundListeners } from './outbound-listeners.ts';
-import type { XdsResource } from './resource.ts';
+import type { Part, XdsResource } from './resource.ts';
 
-/** LDS of a node. */
-export function buildListeners(node: ProxyNode, push: PushContext): XdsResource[] {
-  const patches = push.patchesFor(node);
-  if (node.dialect === 'router') {
-    const gateways = gatewayListeners(node, push);
-    return patches === undefined ? gateways : patchedListeners(gateways, patches, 'GATEWAY');
-  }
-  const [outbound, inbound] = [outboundListeners(node, push), [inboundListener(node, push)]];
-  if (patches === undefined) return [...outbound, ...inbound];
-  return [...patchedListeners(outbound, patches, 'SIDECAR_OUTBOUND'), ...patchedListeners(inbound, patches, 'SIDECAR_INBOUND')];
+/** LDS of a node: what it calls, then what it serves. */
+export function listenerParts(node: ProxyNode, push: PushContext): Part[] {
+  const patched = (listeners: readonly XdsResource[], context: Parameters<typeof patchedListeners>[2]): readonly XdsResource[] => {
+    const patches = push.patchesFor(node);
+    return patches === undefined ? listeners : patchedListeners(listeners, patches, context);
+  };
+  if (node.dialect === 'router') return [() => patched(gatewayListeners(node, push), 'GATEWAY')];
+  return [
+    () => patched(outboundListeners(node, push), 'SIDECAR_OUTBOUND'),
+    () => patched([inboundListener(node, push)], 'SIDECAR_INBOUND'),
+  ];
 }

@@ -1,4 +1,4 @@
-import type { ProxyNode } from '../model/proxy-node.ts';
+import type { Caller } from '../model/proxy-node.ts';
 import type { EndpointLocality, ServiceEndpoint } from '../push/endpoints.ts';
 import { HOSTNAME_LABEL, type LocalityPolicy, NETWORK_LABEL, REGION_LABEL, SUBZONE_LABEL, ZONE_LABEL } from '../push/locality-policy.ts';
 
@@ -11,11 +11,7 @@ export interface LocalityGroup {
 }
 
 /** Endpoints by place, with priorities and weights as this client has them (Istio: loadbalancer.ApplyLocalityLoadBalancer). */
-export function localityGroups(
-  endpoints: readonly ServiceEndpoint[],
-  node: ProxyNode,
-  policy: LocalityPolicy | undefined,
-): LocalityGroup[] {
+export function localityGroups(endpoints: readonly ServiceEndpoint[], node: Caller, policy: LocalityPolicy | undefined): LocalityGroup[] {
   if (policy === undefined) return group(endpoints, () => 0);
   if (policy.distribute.length > 0)
     return distributed(
@@ -42,7 +38,7 @@ function group(endpoints: readonly ServiceEndpoint[], priorityOf: (endpoint: Ser
 }
 
 /** 0 here, 1 in the zone, 2 in the region, 3 elsewhere; a failover of the client's region puts its target before the others. */
-function byPlace({ locality }: ProxyNode, { failover }: LocalityPolicy): (endpoint: ServiceEndpoint) => number {
+function byPlace({ locality }: Caller, { failover }: LocalityPolicy): (endpoint: ServiceEndpoint) => number {
   const target = failover.find(({ from }) => from === locality.region)?.to;
   return ({ locality: { region, zone, subZone } }) => {
     if (region !== locality.region) return target === undefined || region === target ? 3 : 4;
@@ -52,7 +48,7 @@ function byPlace({ locality }: ProxyNode, { failover }: LocalityPolicy): (endpoi
 }
 
 /** The more labels in a row an endpoint shares with the client, the nearer it is. `label=value` asks for that value. */
-function byLabels(node: ProxyNode, { failoverPriority }: LocalityPolicy): (endpoint: ServiceEndpoint) => number {
+function byLabels(node: Caller, { failoverPriority }: LocalityPolicy): (endpoint: ServiceEndpoint) => number {
   const wanted = failoverPriority.map((entry) => {
     const [label, value] = entry.split('=', 2) as [string, string?];
     const hostname = typeof node.metadata.NODE_NAME === 'string' ? node.metadata.NODE_NAME : '';
@@ -88,7 +84,7 @@ function compact(groups: readonly LocalityGroup[]): LocalityGroup[] {
 }
 
 /** Shares by place, for a client that a `from` matches; a share of several places is split by their endpoints. */
-function distributed(groups: readonly LocalityGroup[], node: ProxyNode, rules: LocalityPolicy['distribute']): LocalityGroup[] {
+function distributed(groups: readonly LocalityGroup[], node: Caller, rules: LocalityPolicy['distribute']): LocalityGroup[] {
   const rule = rules.find(({ from = '' }) => localityMatches(node.locality, from));
   if (rule === undefined) return [...groups];
   const shares = Object.entries(rule.to ?? {});

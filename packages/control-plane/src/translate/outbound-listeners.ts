@@ -4,8 +4,9 @@ import { isHttp, type Protocol } from '../push/protocol.ts';
 import type { PushContext } from '../push/push-context.ts';
 import type { MeshService, MeshServicePort } from '../push/service.ts';
 import { labelsKey, viewOf } from '../push/shared.ts';
-import type { EgressScope } from '../push/sidecar-scope.ts';
-import { unroutedAccessLogs } from './access-logs.ts';
+import type { EgressScope, OutboundScope } from '../push/sidecar-scope.ts';
+import type { VirtualService } from '../push/virtual-services.ts';
+import { type AccessLogFields, unroutedAccessLogs } from './access-logs.ts';
 import { connectionManager } from './connection-manager.ts';
 import { dynamicDnsHttpFilter } from './dynamic-dns.ts';
 import { outboundFilters } from './filter-order.ts';
@@ -29,6 +30,8 @@ interface Outbound {
   readonly node: ProxyNode;
   readonly push: PushContext;
   readonly telemetry: ListenerTelemetry;
+  /** Of connections that no listener takes. */
+  readonly unrouted: readonly AccessLogFields[];
 }
 
 /**
@@ -37,19 +40,26 @@ interface Outbound {
  */
 export function outboundListeners(node: ProxyNode, push: PushContext): XdsResource[] {
   const scope = push.scopeFor(node);
-  return push.shared.get(scope, `LDS ${viewOf(node)}`, listenersKey(node, scope.services), () => madeListeners(node, push).map(packed));
+  const telemetry = listenerTelemetry(node, push, 'outbound');
+  const unrouted = unroutedAccessLogs(node, push, 'outbound');
+  const key = listenersKey(node, scope, [telemetry, unrouted]);
+  return push.shared.get(scope, `LDS ${viewOf(node)}`, key, () => madeListeners({ node, push, telemetry, unrouted }).map(packed));
 }
 
-/** Everything of the node that its listeners say: replicas of a workload share them, but for what is at their own addresses. */
-function listenersKey(node: ProxyNode, services: readonly MeshService[]): string {
-  const { workloadName, clusterId, meshId, ipAddresses, metadata } = node;
-  const { NAME: _, INSTANCE_IPS: __, RIPSTOP_PORTS: ___, RIPSTOP_ADMIN: ____, LABELS: _____, ...rest } = metadata;
-  const addresses = services.some(({ resolution }) => resolution === 'NONE') ? ipAddresses : [];
-  return JSON.stringify([labelsKey(node), workloadName, clusterId, meshId, addresses, rest]);
+/** Everything of the node that its listeners say, beside where it is: mostly the clients of a namespace share them. */
+function listenersKey(node: ProxyNode, { services, egress }: OutboundScope, telemetry: readonly unknown[]): string {
+  const addresses = services.some(({ resolution }) => resolution === 'NONE') ? node.ipAddresses : [];
+  const labels = egress.some(({ virtualServices }) => virtualServices.some(asksForLabels)) ? labelsKey(node) : '';
+  return JSON.stringify([labels, addresses, telemetry]);
 }
 
-function madeListeners(node: ProxyNode, push: PushContext): XdsResource[] {
-  const side: Outbound = { node, push, telemetry: listenerTelemetry(node, push, 'outbound') };
+/** Some route of bytes is for clients with these labels only. */
+function asksForLabels({ object: { spec } }: VirtualService): boolean {
+  return [...(spec.tcp ?? []), ...(spec.tls ?? [])].some(({ match = [] }) => match.some(({ sourceLabels }) => sourceLabels !== undefined));
+}
+
+function madeListeners(side: Outbound): XdsResource[] {
+  const { node, push } = side;
   const entries = new ListenerEntries();
   for (const egress of push.scopeFor(node).egress) {
     if (egress.port === undefined) entries.lock();
@@ -216,13 +226,13 @@ export function rds(routeConfigName: string): Parameters<typeof connectionManage
 }
 
 /** The capture port of a sidecar with iptables; in process it says what happens to names nobody owns. */
-function virtualOutbound({ node, push, telemetry }: Outbound): ListenerFields {
+function virtualOutbound({ node, push, telemetry, unrouted }: Outbound): ListenerFields {
   return {
     name: 'virtualOutbound',
     address: socketAddress('0.0.0.0', 15_001),
     trafficDirection: TrafficDirection.OUTBOUND,
     useOriginalDst: true,
-    accessLog: unroutedAccessLogs(node, push, 'outbound'),
+    accessLog: [...unrouted],
     maxConnectionsToAcceptPerSocketEvent: 1,
     filterChains: [
       {

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { type Any, CLUSTER_TYPE_URL, type Cluster, Cluster_DiscoveryType, codecOf, encodeMessage, Resource } from '@ripstop/xds-api';
-import { type Share, shareOf } from './digest.ts';
+import { Versioned } from '../push/shared.ts';
+import { type Mark, type Marked, markOf } from './digest.ts';
 
 /** One xDS resource for one node. */
 export interface XdsResource {
@@ -10,22 +11,25 @@ export interface XdsResource {
   readonly message: object;
 }
 
+/** Some of a node's resources of one type: what changes for reasons of its own is made on its own. */
+export type Part = () => readonly XdsResource[];
+
 /**
  * A resource as bytes, which take a tenth of the memory of the message: what is remembered for many clients is packed. Equal content
  * has an equal version, on every server and after every restart.
  */
-export class PackedResource implements XdsResource {
+export class PackedResource extends Versioned implements XdsResource, Marked {
   readonly name: string;
   readonly version: string;
   readonly any: Any;
   /** The resource as it stands in every client's response: `Resource`, of which `any` is the last part. */
   readonly wire: Uint8Array;
-  /** What it adds to the version of a set. */
-  readonly share: Share;
+  readonly mark: Mark;
   /** Clusters only: the EDS resource that a client needs with it; '' = none. */
   readonly endpointsName: string;
 
   constructor({ typeUrl, name, message }: XdsResource) {
+    super();
     const body = encodeMessage(codecOf(typeUrl)!, message);
     this.name = name;
     this.version = createHash('sha1').update(body).digest('base64url').slice(0, 16);
@@ -35,7 +39,7 @@ export class PackedResource implements XdsResource {
     });
     // The value is the last field of the last field.
     this.any = { typeUrl, value: this.wire.subarray(this.wire.length - body.length) as Any['value'] };
-    this.share = shareOf(name, this.version);
+    this.mark = markOf(name, this.version);
     this.endpointsName = typeUrl === CLUSTER_TYPE_URL ? endpointsOf(message as Cluster) : '';
   }
 

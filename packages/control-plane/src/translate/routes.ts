@@ -81,14 +81,14 @@ function serviceRoutes(service: MeshService, scope: RouteScope): RouteFields[] {
   const { node, push, listenPort } = scope;
   const view = `hosts of ${routesView(node, push)}`;
   const name = `${service.hostname}:${listenPort}`;
-  return push.shared.get(push.scopeFor(node), view, name, () => [defaultRoute(service, listenPort, scope)], service);
+  return push.shared.get(push.scopeFor(node), view, name, () => [defaultRoute(service, listenPort, scope)], [service]);
 }
 
 function ruleRoutes(rule: VirtualService, scope: RouteScope): RouteFields[] {
   const { node, push, listenPort } = scope;
   const view = `rules of ${routesView(node, push)}`;
   const name = `${rule.namespace}/${rule.name}:${listenPort}`;
-  return push.shared.get(push.scopeFor(node), view, name, () => virtualServiceRoutes(rule, scope), rule);
+  return push.shared.get(push.scopeFor(node), view, name, () => virtualServiceRoutes(rule, scope), [rule]);
 }
 
 /** On ports other than 80, only rules that have a service there. */

@@ -1,11 +1,11 @@
 import { CLUSTER_TYPE_URL, ENDPOINT_TYPE_URL, LISTENER_TYPE_URL, ROUTE_TYPE_URL, SECRET_TYPE_URL } from '@ripstop/xds-api';
 import type { ProxyNode } from '../model/proxy-node.ts';
 import type { PushContext } from '../push/push-context.ts';
-import { buildClusters } from './clusters.ts';
+import { clusterParts } from './clusters.ts';
 import { buildEndpoints } from './endpoints.ts';
 import { translateGrpc } from './grpc/translate-grpc.ts';
-import { buildListeners } from './listeners.ts';
-import type { XdsResource } from './resource.ts';
+import { listenerParts } from './listeners.ts';
+import type { Part, XdsResource } from './resource.ts';
 import { buildRoutes } from './routes.ts';
 import { buildSecrets } from './secrets.ts';
 
@@ -21,18 +21,23 @@ export const NAMED_TYPES: ReadonlySet<string> = new Set([ENDPOINT_TYPE_URL, ROUT
  * everything by name. An unknown type has no resources.
  */
 export function translate(typeUrl: string, node: ProxyNode, push: PushContext, names: readonly string[]): XdsResource[] {
-  if (node.dialect === 'grpc') return translateGrpc(typeUrl, node, push, names);
+  return translateParts(typeUrl, node, push, names).flatMap((part) => part());
+}
+
+/** The same, part by part. Which parts there are depends on the node's dialect and the type alone. */
+export function translateParts(typeUrl: string, node: ProxyNode, push: PushContext, names: readonly string[]): readonly Part[] {
+  if (node.dialect === 'grpc') return [() => translateGrpc(typeUrl, node, push, names)];
   switch (typeUrl) {
     case CLUSTER_TYPE_URL:
-      return buildClusters(node, push);
+      return clusterParts(node, push);
     case LISTENER_TYPE_URL:
-      return buildListeners(node, push);
+      return listenerParts(node, push);
     case ENDPOINT_TYPE_URL:
-      return buildEndpoints(node, push, names);
+      return [() => buildEndpoints(node, push, names)];
     case ROUTE_TYPE_URL:
-      return buildRoutes(node, push, names);
+      return [() => buildRoutes(node, push, names)];
     case SECRET_TYPE_URL:
-      return buildSecrets(node, push, names);
+      return [() => buildSecrets(node, push, names)];
     default:
       return [];
   }

@@ -44,7 +44,7 @@ export function configPath({ kind, metadata }: MeshObject): string {
  * an Envoy gets exactly what istiod would send.
  */
 export function sourceMetadata(
-  node: ProxyNode,
+  node: Pick<ProxyNode, 'ripstop'>,
   object: MeshObject | undefined,
   path: readonly (string | number)[] = [],
 ): { readonly ripstop?: Record<string, string | number> } {
