@@ -4,7 +4,7 @@ import { EgressImports } from './egress-imports.ts';
 import { MergedServices } from './merged-services.ts';
 import { type Protocol, parseProtocol } from './protocol.ts';
 import { sameMembers } from './reuse.ts';
-import { isVisible, type MeshService, selects } from './service.ts';
+import { hostMatches, isVisible, type MeshService, selects } from './service.ts';
 import { destinationsOf, type VirtualService, visibleVirtualServices } from './virtual-services.ts';
 
 /** A port that a Sidecar serves in the place of those of the Services. */
@@ -58,11 +58,17 @@ export interface OutboundScope {
   readonly virtualServices: readonly VirtualService[];
   /** Some rule asks who the client is (sourceLabels). */
   readonly asksForLabels: boolean;
+  /** Some rule for connections does. */
+  readonly streamsAskForLabels: boolean;
+  /** Some service is called at the addresses of its endpoints, of which the client may be one. */
+  readonly hasHeadless: boolean;
   /** Hosts that nobody owns are passed on. */
   readonly allowAny: boolean;
   readonly sidecar: SidecarObject | undefined;
   /** What rules calls of a port. */
   at(port: number): PortScope;
+  /** The services that have a port, and the rules that may have a say about its routes: what the others say changes nothing there. */
+  routed(port: number): PortScope;
 }
 
 export interface ScopeInput {
@@ -73,6 +79,8 @@ export interface ScopeInput {
   readonly allowAny: boolean;
 }
 
+type ServicesByHost = ReadonlyMap<string, readonly MeshService[]>;
+
 /** In a key, where a Sidecar would be named. */
 const GATEWAY = 'gateway';
 
@@ -81,11 +89,13 @@ export class SidecarScopes {
   private readonly input: ScopeInput;
   private readonly scopes = new Map<string, Scope>();
   private readonly before: ReadonlyMap<string, Scope>;
+  private readonly byHost: ServicesByHost;
 
   /** What is the same as in `before` is the same object. */
   constructor(input: ScopeInput, before?: SidecarScopes) {
     this.input = input;
     this.before = before?.scopes ?? new Map();
+    this.byHost = before?.input.services === input.services ? before.byHost : Map.groupBy(input.services, ({ hostname }) => hostname);
   }
 
   /** Which scope is a node's. */
@@ -112,7 +122,9 @@ export class SidecarScopes {
     const before = this.before.get(key);
     if (name === GATEWAY) return new Scope(key, gatewayScope(this.input, namespace), before);
     const sidecar = this.input.sidecars.find(({ metadata }) => `${metadata.namespace}/${metadata.name}` === name);
-    return name !== '' && sidecar === undefined ? undefined : new Scope(key, sidecarScope(this.input, namespace, sidecar), before);
+    return name !== '' && sidecar === undefined
+      ? undefined
+      : new Scope(key, sidecarScope(this.input, this.byHost, namespace, sidecar), before);
   }
 
   /** Those with a selector first, then the namespace's own, then the root namespace's. Sidecars do not merge. */
@@ -149,8 +161,11 @@ class Scope implements OutboundScope {
   readonly byHost: ReadonlyMap<string, MeshService>;
   readonly virtualServices: readonly VirtualService[];
   readonly asksForLabels: boolean;
+  readonly streamsAskForLabels: boolean;
+  readonly hasHeadless: boolean;
   readonly allowAny: boolean;
   readonly sidecar: SidecarObject | undefined;
+  private readonly routedPorts = new Map<number, PortScope>();
 
   constructor(key: string, { egress, merged: { byHost }, virtualServices, allowAny, sidecar }: ScopeParts, before: Scope | undefined) {
     this.key = key;
@@ -162,6 +177,12 @@ class Scope implements OutboundScope {
     this.asksForLabels = virtualServices.some(({ http }) =>
       http.some(({ route }) => route.match?.some(({ sourceLabels }) => sourceLabels !== undefined) === true),
     );
+    this.streamsAskForLabels = virtualServices.some(({ object: { spec } }) =>
+      [...(spec.tcp ?? []), ...(spec.tls ?? [])].some(
+        ({ match }) => match?.some(({ sourceLabels }) => sourceLabels !== undefined) === true,
+      ),
+    );
+    this.hasHeadless = services.some(({ resolution }) => resolution === 'NONE');
     this.allowAny = allowAny;
     this.sidecar = sidecar;
   }
@@ -169,6 +190,30 @@ class Scope implements OutboundScope {
   at(port: number): PortScope {
     return this.egress.find((listener) => listener.port === undefined || listener.port === port) ?? NOTHING;
   }
+
+  routed(port: number): PortScope {
+    let found = this.routedPorts.get(port);
+    if (found === undefined) {
+      found = routedAt(port, this.at(port));
+      this.routedPorts.set(port, found);
+    }
+    return found;
+  }
+}
+
+/** Routes of port 80 are also made for hosts that are no services. */
+const HTTP_PORT = 80;
+
+function routedAt(port: number, { services, virtualServices }: PortScope): PortScope {
+  const own = services.filter(({ ports }) => ports.some((entry) => entry.port === port));
+  if (port === HTTP_PORT) return { services: own, virtualServices };
+  const names = new Set(own.map(({ hostname }) => hostname));
+  const wildcards = [...names].filter((name) => name.startsWith('*'));
+  const reaches = (host: string): boolean =>
+    names.has(host) ||
+    wildcards.some((name) => hostMatches(name, host)) ||
+    (host.startsWith('*') && own.some(({ hostname }) => hostMatches(host, hostname)));
+  return { services: own, virtualServices: virtualServices.filter(({ hosts }) => hosts.some(reaches)) };
 }
 
 function sameListener(before: EgressScope | undefined, made: EgressScope): EgressScope {
@@ -188,7 +233,7 @@ function gatewayScope(input: ScopeInput, namespace: string): ScopeParts {
   return { egress: [], merged, virtualServices, allowAny: input.allowAny, sidecar: undefined };
 }
 
-function sidecarScope(input: ScopeInput, namespace: string, sidecar: SidecarObject | undefined): ScopeParts {
+function sidecarScope(input: ScopeInput, byHost: ServicesByHost, namespace: string, sidecar: SidecarObject | undefined): ScopeParts {
   const spec = sidecar?.spec;
   const visible = visibleServices(input.services, namespace);
   const rules = visibleVirtualServices(input.virtualServices, namespace).filter(({ gateways }) => gateways.includes('mesh'));
@@ -206,7 +251,7 @@ function sidecarScope(input: ScopeInput, namespace: string, sidecar: SidecarObje
   const merged = new MergedServices();
   for (const listener of egress) {
     for (const service of listener.services) merged.add(service);
-    for (const service of destinations(listener, input.services, namespace)) merged.add(service);
+    for (const service of destinations(listener, byHost, namespace)) merged.add(service);
   }
   const taken = new Set(egress.flatMap(({ virtualServices }) => virtualServices));
   // A policy without mode is REGISTRY_ONLY, none at all is the mesh's.
@@ -244,13 +289,10 @@ function onlyPorts(service: MeshService, numbers: readonly number[]): MeshServic
 }
 
 /** What the rules of a listener lead to, though no entry names it: the client's own service of that host, else one that it sees. */
-function destinations({ port, virtualServices }: EgressScope, services: readonly MeshService[], namespace: string): MeshService[] {
+function destinations({ port, virtualServices }: EgressScope, byHost: ServicesByHost, namespace: string): MeshService[] {
   return virtualServices.flatMap((rule) =>
     [...destinationsOf(rule, namespace)].flatMap(([host, ports]) => {
-      const service = bestOf(
-        services.filter(({ hostname }) => hostname === host),
-        namespace,
-      );
+      const service = bestOf(byHost.get(host) ?? [], namespace);
       if (service === undefined) return [];
       if (port !== undefined) return onlyPorts(service, [port]) ?? [];
       return ports.has(0) ? service : (onlyPorts(service, [...ports]) ?? []);

@@ -5,7 +5,6 @@ import type { PushContext } from '../push/push-context.ts';
 import type { MeshService, MeshServicePort } from '../push/service.ts';
 import { labelsKey, viewOf } from '../push/shared.ts';
 import type { EgressScope, OutboundScope } from '../push/sidecar-scope.ts';
-import type { VirtualService } from '../push/virtual-services.ts';
 import { type AccessLogFields, unroutedAccessLogs } from './access-logs.ts';
 import { connectionManager } from './connection-manager.ts';
 import { dynamicDnsHttpFilter } from './dynamic-dns.ts';
@@ -47,15 +46,8 @@ export function outboundListeners(node: ProxyNode, push: PushContext): XdsResour
 }
 
 /** Everything of the node that its listeners say, beside where it is: mostly the clients of a namespace share them. */
-function listenersKey(node: ProxyNode, { services, egress }: OutboundScope, telemetry: readonly unknown[]): string {
-  const addresses = services.some(({ resolution }) => resolution === 'NONE') ? node.ipAddresses : [];
-  const labels = egress.some(({ virtualServices }) => virtualServices.some(asksForLabels)) ? labelsKey(node) : '';
-  return JSON.stringify([labels, addresses, telemetry]);
-}
-
-/** Some route of bytes is for clients with these labels only. */
-function asksForLabels({ object: { spec } }: VirtualService): boolean {
-  return [...(spec.tcp ?? []), ...(spec.tls ?? [])].some(({ match = [] }) => match.some(({ sourceLabels }) => sourceLabels !== undefined));
+function listenersKey(node: ProxyNode, { hasHeadless, streamsAskForLabels }: OutboundScope, telemetry: readonly unknown[]): string {
+  return JSON.stringify([streamsAskForLabels ? labelsKey(node) : '', hasHeadless ? node.ipAddresses : [], telemetry]);
 }
 
 function madeListeners(side: Outbound): XdsResource[] {

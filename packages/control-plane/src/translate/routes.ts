@@ -59,10 +59,9 @@ interface HostGroup {
  * it stands.
  */
 export function portHosts(node: ProxyNode, push: PushContext, port: number, withPorts = false): VirtualHostFields[] {
-  const { services, virtualServices } = push.scopeFor(node).at(port);
-  const registry = new Map<string, MeshService>();
-  for (const service of services) if (service.ports.some((entry) => entry.port === port)) registry.set(service.hostname, service);
-  const rules = rulesOf(port, registry, virtualServices);
+  const { services, virtualServices } = push.scopeFor(node).routed(port);
+  const registry = new Map(services.map((service) => [service.hostname, service]));
+  const rules = virtualServices.filter((rule) => rule.port === undefined || rule.port === port);
   const governing = governingRules(
     services.map(({ hostname }) => hostname),
     virtualServices,
@@ -89,16 +88,6 @@ function ruleRoutes(rule: VirtualService, scope: RouteScope): RouteFields[] {
   const view = `rules of ${routesView(node, push)}`;
   const name = `${rule.namespace}/${rule.name}:${listenPort}`;
   return push.shared.get(push.scopeFor(node), view, name, () => virtualServiceRoutes(rule, scope), [rule]);
-}
-
-/** On ports other than 80, only rules that have a service there. */
-function rulesOf(port: number, registry: ReadonlyMap<string, MeshService>, rules: readonly VirtualService[]): readonly VirtualService[] {
-  const own = rules.filter((rule) => rule.port === undefined || rule.port === port);
-  if (port === 80) return own;
-  const names = [...registry.keys()];
-  return own.filter(({ hosts }) =>
-    hosts.some((host) => registry.has(host) || names.some((name) => hostMatches(host, name) || hostMatches(name, host))),
-  );
 }
 
 function carriesHttp({ ports }: MeshService, port: number): boolean {
