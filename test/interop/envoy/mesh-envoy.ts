@@ -15,6 +15,8 @@ export interface MeshEnvoyOptions extends Pick<BootstrapInput, 'role' | 'variant
   readonly serviceAccount?: string;
   /** Configuration over TLS, with a join token. Default: plaintext. */
   readonly joins?: boolean;
+  /** Its certificate, when another CA than the mesh's issues it; closed with the Envoy. */
+  readonly identity?: Identity;
 }
 
 /** A service's virtual IP where the YAML names none: iptables catches every address, so any that is nobody's will do. */
@@ -32,7 +34,9 @@ export class MeshEnvoy implements AsyncDisposable {
     await using parts = new AsyncDisposableStack();
     const { namespace = 'default', serviceAccount = 'default' } = options;
     const folder = mesh.clientFolder(options.name);
-    const identity = parts.adopt(await workloadIdentity(mesh, serviceAccount, namespace), async (each: Identity) => each.close());
+    const identity = parts.adopt(options.identity ?? (await workloadIdentity(mesh, serviceAccount, namespace)), async (each: Identity) =>
+      each.close(),
+    );
     const agent = parts.use(await SecretAgent.start(folder, identity));
     const { addresses, tokens, ca } = mesh.controlPlane;
     const relay = parts.use(

@@ -1,21 +1,24 @@
 import type { Clock } from '@ripstop/core';
-import { createIdentity, type Identity } from '@ripstop/identity';
+import { type CreateIdentityOptions, createIdentity, type Identity } from '@ripstop/identity';
 import type { TestMesh } from './test-mesh.ts';
 
 /** The certificate of a service account, from the mesh's CA, as an agent beside an Envoy gets it. */
 export async function workloadIdentity({ controlPlane }: TestMesh, serviceAccount: string, namespace = 'default'): Promise<Identity> {
-  const identity = createIdentity({
+  const identity = identityFrom({
     caAddress: controlPlane.addresses.xdsTls,
     rootCertificatePem: controlPlane.ca.rootCertificatePem,
     trustDomain: controlPlane.ca.trustDomain,
     token: () => controlPlane.tokens.issue({ namespace, serviceAccount, ttlSeconds: 3600 }),
     namespace,
     serviceAccount,
-    clock: realClock,
-    random: Math.random,
   });
   await identity.ready();
   return identity;
+}
+
+/** A certificate of any CA, rotated by the clock of this machine. */
+export function identityFrom(options: Omit<CreateIdentityOptions, 'clock' | 'random'>): Identity {
+  return createIdentity({ ...options, clock: realClock, random: Math.random });
 }
 
 const realClock: Clock = {
