@@ -1,4 +1,4 @@
-import { checkRegex } from './regex-check.ts';
+import { checkRegex, MAX_REGEX_LENGTH } from './regex-check.ts';
 import type { Path, Report } from './validate.ts';
 
 interface FilterMatch {
@@ -57,7 +57,9 @@ function checkPatch(entry: ConfigPatch, path: Path, report: Report): void {
   if (WITHOUT_EFFECT.has(applyTo)) ignored(`a patch of ${applyTo}`, 'applyTo');
   if (patch?.operation === 'MERGE_AND_REPLACE_LIST') ignored(patch.operation, 'patch', 'operation');
   const version = match?.proxy?.proxyVersion ?? '';
-  if (version !== '') checkRegex(version, [...path, 'match', 'proxy', 'proxyVersion'], report);
+  if (version.length > MAX_REGEX_LENGTH)
+    ignored(`a patch whose proxyVersion has more than ${MAX_REGEX_LENGTH} characters`, 'match', 'proxy', 'proxyVersion');
+  else if (version !== '') checkRegex(version, [...path, 'match', 'proxy', 'proxyVersion'], report);
   const wrong = match === undefined ? undefined : wrongMatch(applyTo, match);
   if (wrong !== undefined) report('RIPSTOP_BAD_VALUE', 'error', [...path, 'match'], wrong);
 }

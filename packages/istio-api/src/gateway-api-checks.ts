@@ -3,6 +3,9 @@ import type { Path, Report } from './validate.ts';
 
 /* The rules of the Gateway API's CRDs (v1.6, x-kubernetes-validations) that a field by itself cannot show. */
 
+/** Of header and query values, by the CRDs. */
+const MAX_VALUE_LENGTH = 4096;
+
 interface Ref {
   readonly group?: string;
   readonly kind?: string;
@@ -157,7 +160,7 @@ function checkMatch({ path, method, headers = [], queryParams = [] }: Match, at:
   if (path !== undefined) checkPath(path, [...at, 'path', 'value'], report);
   for (const [field, entries] of Object.entries({ headers, queryParams })) {
     for (const [index, { type, value }] of entries.entries())
-      if (type === 'RegularExpression') checkRegex(value, [...at, field, index, 'value'], report);
+      if (type === 'RegularExpression') checkRegex(value, [...at, field, index, 'value'], report, MAX_VALUE_LENGTH);
   }
   if (typeof method !== 'object') return;
   if (method.service === undefined && method.method === undefined)

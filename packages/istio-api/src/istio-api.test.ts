@@ -64,6 +64,21 @@ describe('a document', () => {
       'RE2 has no look-ahead',
     ],
     [
+      'a pattern that is none',
+      VS('    - match: [{ queryParams: { id: { regex: "(a" } } }]\n      route: [{ destination: { host: a } }]'),
+      'a.yaml:7 VirtualService default/reviews spec.http[0].match[0].queryParams.id.regex: "(a": missing closing )',
+    ],
+    [
+      'a pattern that repeats too often',
+      VS('    - match: [{ withoutHeaders: { x: { regex: "((a{100}){100}){100}" } } }]\n      route: [{ destination: { host: a } }]'),
+      'spec.http[0].match[0].withoutHeaders.x.regex: "((a{100}){100}){100}": invalid repeat count',
+    ],
+    [
+      'a pattern longer than Istio takes',
+      VS(`    - corsPolicy: { allowOrigins: [{ regex: "${'a'.repeat(1025)}" }] }\n      route: [{ destination: { host: a } }]`),
+      'a regular expression has at most 1024 characters, this one 1025',
+    ],
+    [
       'an unknown version',
       'apiVersion: networking.istio.io/v2\nkind: VirtualService\nmetadata: { name: x }',
       'VirtualService has no version v2: give one of v1, v1beta1, v1alpha3',

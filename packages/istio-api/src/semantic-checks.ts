@@ -106,9 +106,13 @@ function checkRoute(route: HTTPRoute, path: readonly (string | number)[], report
     checkClaims(match, [...path, 'match', index], report);
     for (const [field, value] of Object.entries({ uri: match.uri, authority: match.authority, method: match.method, scheme: match.scheme }))
       checkRegex(value?.regex, [...path, 'match', index, field, 'regex'], report);
-    for (const [name, value] of Object.entries(match.headers ?? {}))
-      checkRegex(value?.regex, [...path, 'match', index, 'headers', name, 'regex'], report);
+    for (const field of ['headers', 'withoutHeaders', 'queryParams'] as const) {
+      for (const [name, value] of Object.entries(match[field] ?? {}))
+        checkRegex(value?.regex, [...path, 'match', index, field, name, 'regex'], report);
+    }
   }
+  for (const [index, origin] of (route.corsPolicy?.allowOrigins ?? []).entries())
+    checkRegex(origin.regex, [...path, 'corsPolicy', 'allowOrigins', index, 'regex'], report);
 }
 
 function checkServiceEntry(spec: ServiceEntrySpec, report: Report): void {

@@ -1,10 +1,25 @@
 import { connect, type Socket } from 'node:net';
 import { frame, literal, PREFACE } from '../corpus/h2-client.ts';
+import { BOMBS, LARGE_BOMB } from './bombs.ts';
+
+/** What an attack did and met: `connections`, `turns`, `ended` (connections that the server ended), `status 431`, … */
+export type AttackCounts = Readonly<Record<string, number>>;
 
 /** Keeps one attack up until it is told to stop; answers what it did. */
 export interface Attack {
   readonly name: string;
-  run(port: number, stopped: () => boolean): Promise<Record<string, number>>;
+  run(port: number, stopped: () => boolean): Promise<AttackCounts>;
+  /** What the guard answers it: every response has one of these statuses, each was given; or the server ends its connections. */
+  readonly refusal?: { readonly statuses: readonly number[] } | 'ended';
+}
+
+/** Why the guard did not refuse an attack as it should; undefined = it did. */
+export function unrefused({ refusal }: Attack, did: AttackCounts): string | undefined {
+  if (refusal === undefined) return undefined;
+  if (refusal === 'ended') return (did.ended ?? 0) > 0 ? undefined : 'no connection was ended';
+  const seen = Object.keys(did).flatMap((name) => /^status (\d+)$/.exec(name)?.[1] ?? []);
+  const wanted = refusal.statuses.map(String);
+  return seen.sort().join() === [...wanted].sort().join() ? undefined : `answered with ${seen.join()} instead of ${wanted.join()}`;
 }
 
 const HEADERS = 1;
@@ -28,35 +43,39 @@ const CANCEL = Buffer.from([0, 0, 0, 8]);
 const SETTINGS_FRAME = frame(SETTINGS, 0, 0, Buffer.alloc(0));
 
 /** Opens a connection again and again, and writes to each until it ends. */
-async function onConnections(
-  port: number,
-  stopped: () => boolean,
-  write: (socket: Socket, turn: number) => void,
-): Promise<Record<string, number>> {
-  let connections = 0;
-  let turns = 0;
+async function onConnections(port: number, stopped: () => boolean, write: (socket: Socket, turn: number) => void): Promise<AttackCounts> {
+  const counts: Record<string, number> = { connections: 0, turns: 0, ended: 0 };
+  const count = (what: string): void => {
+    counts[what] = (counts[what] ?? 0) + 1;
+  };
   while (!stopped()) {
     const socket = connect({ port, host: '127.0.0.1', noDelay: true });
     let ended = false;
     socket.on('error', () => {});
-    socket.on('data', () => {});
+    // A status line that is cut between two chunks is not counted; there are enough others.
+    socket.on('data', (data: Buffer) => {
+      for (const [, status] of data.toString('latin1').matchAll(/HTTP\/1\.1 (\d{3}) /g)) count(`status ${status}`);
+    });
     socket.once('close', () => {
       ended = true;
     });
-    connections++;
-    for (let turn = 0; !ended && !stopped(); turn++, turns++) {
+    count('connections');
+    for (let turn = 0; !ended && !stopped(); turn++) {
+      count('turns');
       write(socket, turn);
       await pause();
     }
+    if (ended) count('ended');
     socket.destroy();
   }
-  return { connections, turns };
+  return counts;
 }
 
 const pause = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 5));
 
 const rapidReset: Attack = {
   name: 'rapid reset',
+  refusal: 'ended',
   run: (port, stopped) =>
     onConnections(port, stopped, (socket, turn) => {
       const frames: Buffer[] = turn === 0 ? [PREFACE, SETTINGS_FRAME] : [];
@@ -70,6 +89,7 @@ const rapidReset: Attack = {
 
 const continuationFlood: Attack = {
   name: 'CONTINUATION flood',
+  refusal: 'ended',
   run: (port, stopped) =>
     onConnections(port, stopped, (socket, turn) => {
       const field = Buffer.concat([Buffer.from([0]), literal(`x-${turn}`), literal('y'.repeat(4_000))]);
@@ -91,6 +111,7 @@ const pingFlood: Attack = {
 
 const headerBomb: Attack = {
   name: 'header bombs',
+  refusal: { statuses: [431] },
   run: (port, stopped) =>
     onConnections(port, stopped, (socket) => {
       socket.write(
@@ -101,6 +122,7 @@ const headerBomb: Attack = {
 
 const giantToken: Attack = {
   name: 'giant tokens',
+  refusal: { statuses: [401] },
   run: (port, stopped) =>
     onConnections(port, stopped, (socket) => {
       const part = Buffer.from(`{"iss":"https://issuer.test","a":${'['.repeat(10_000)}`).toString('base64url');
@@ -126,4 +148,30 @@ const slowloris: Attack = {
   },
 };
 
-export const ATTACKS: readonly Attack[] = [rapidReset, continuationFlood, pingFlood, headerBomb, giantToken, slowloris];
+const sendsBombs = (requestOf: (text: string, index: number) => string): Attack['run'] => {
+  const requests = [...BOMBS, LARGE_BOMB].map(([, text], index) => `${requestOf(text, index)}\r\n`);
+  return (port, stopped) => onConnections(port, stopped, (socket, turn) => void socket.write(requests[turn % requests.length]!));
+};
+
+const bombsForPolicies: Attack = {
+  name: 'regex bombs for a policy',
+  refusal: { statuses: [200, 500] },
+  run: sendsBombs((text, index) => `GET / HTTP/1.1\r\nHost: a\r\nx-bomb-${index}: ${text}\r\n`),
+};
+
+const bombsForRoutes: Attack = {
+  name: 'regex bombs for routes',
+  refusal: { statuses: [200, 500] },
+  run: sendsBombs((text, index) => `GET /out/${index}/${text} HTTP/1.1\r\nHost: a\r\n`),
+};
+
+export const ATTACKS: readonly Attack[] = [
+  rapidReset,
+  continuationFlood,
+  pingFlood,
+  headerBomb,
+  giantToken,
+  slowloris,
+  bombsForPolicies,
+  bombsForRoutes,
+];

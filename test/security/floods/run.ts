@@ -2,7 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { RawClient } from '../../../packages/server/src/testing/raw-client.ts';
-import type { Attack } from './attacks.ts';
+import { type Attack, type AttackCounts, unrefused } from './attacks.ts';
 
 /** What an attack did to everybody else. */
 export interface FloodResult {
@@ -15,7 +15,9 @@ export interface FloodResult {
   /** Growth of the server's heap after the attack, and of its resident memory, MiB. */
   readonly heapMiB: number;
   readonly rssMiB: number;
-  readonly attack: Readonly<Record<string, number>>;
+  readonly attack: AttackCounts;
+  /** Why the guard did not answer the attack as it should; '' = it did. */
+  readonly unrefused: string;
 }
 
 const MIB = 2 ** 20;
@@ -48,7 +50,7 @@ export class FloodServer implements AsyncDisposable {
     await new Promise((resolve) => setTimeout(resolve, 700));
     const hit = await this.requests(forMs);
     attacker.send({});
-    const [did] = (await once(attacker, 'message')) as [Record<string, number>];
+    const [did] = (await once(attacker, 'message')) as [AttackCounts];
     await new Promise((resolve) => setTimeout(resolve, 500));
     const after = await this.memory();
     return {
@@ -60,6 +62,7 @@ export class FloodServer implements AsyncDisposable {
       heapMiB: (after.heapUsed - before.heapUsed) / MIB,
       rssMiB: (after.rss - before.rss) / MIB,
       attack: did,
+      unrefused: unrefused(attack, did) ?? '',
     };
   }
 

@@ -1,6 +1,7 @@
 import { type ASTNode, Environment, serialize } from '@marcbachmann/cel-js';
 import type { Exchange, Outcome } from '@ripstop/core';
-import { RE2JS } from 're2js';
+import type { RE2JS } from 're2js';
+import { compileRe2 } from '../regex.ts';
 import { celAttributes } from './cel-attributes.ts';
 
 /** Value of a CEL expression for a finished exchange; undefined when it cannot be computed, for example for want of a header. */
@@ -35,7 +36,7 @@ function celEnvironment(): Environment {
   const compiled = (pattern: string): RE2JS => {
     const known = patterns.get(pattern);
     if (known !== undefined) return known;
-    const regex = RE2JS.compile(pattern);
+    const regex = compileRe2(pattern);
     if (patterns.size < PATTERNS_KEPT) patterns.set(pattern, regex);
     return regex;
   };

@@ -37,6 +37,8 @@ describe('EnvoyFilters of a node', () => {
     ['of its version', one({ proxy: { proxyVersion: '^1\\.32.*' } }), 3],
     ['not of another version', one({ proxy: { proxyVersion: '^1\\.31.*' } }), 10],
     ['not of an expression that is none', one({ proxy: { proxyVersion: '(' } }), 10],
+    ['not of an expression longer than istiod reads', one({ proxy: { proxyVersion: `1${'.?'.repeat(600)}` } }), 10],
+    ['not of one that would never end in an engine that backtracks', one({ proxy: { proxyVersion: '^([0-9.]+)+$-' } }), 10],
     ['with its metadata', one({ proxy: { metadata: { TIER: 'gold' } } }), 3],
     ['not with other metadata', one({ proxy: { metadata: { TIER: 'iron' } } }), 10],
     [

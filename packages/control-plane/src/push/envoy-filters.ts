@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { closesWorkloads, type MeshObject } from '@ripstop/istio-api';
+import { closesWorkloads, MAX_REGEX_LENGTH, type MeshObject } from '@ripstop/istio-api';
 import {
   Cluster,
   FilterChain,
@@ -13,6 +13,7 @@ import {
   RouteConfiguration,
   VirtualHost,
 } from '@ripstop/xds-api';
+import { RE2JS } from 're2js';
 import type { ProxyNode } from '../model/proxy-node.ts';
 import { attaches } from './authorization.ts';
 
@@ -183,10 +184,11 @@ function isOf({ proxy }: PatchMatch, node: ProxyNode): boolean {
   return Object.entries(metadata).every(([name, value]) => node.metadata[name] === value);
 }
 
-/** The pattern is the mesh's operator's, and a version is short. */
+/** Any tenant may write one: never by V8's engine, which backtracks. One that is too long matches no proxy, as in istiod. */
 function matchesVersion(pattern: string, version: string): boolean {
+  if (pattern.length > MAX_REGEX_LENGTH) return false;
   try {
-    return new RegExp(pattern).test(version);
+    return RE2JS.compile(pattern).test(version);
   } catch {
     return false;
   }
