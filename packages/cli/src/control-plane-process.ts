@@ -6,7 +6,7 @@ import { type Command, Option } from 'commander';
 import { type AttestorOptions, addAttestorOptions, createAttestors } from './attestors.ts';
 import { EventLog } from './event-log.ts';
 import { explainQuestion } from './explain/question.ts';
-import { parseAddress } from './option-values.ts';
+import { parseAddress, parseResourceTtl } from './option-values.ts';
 import { prepareStateDir, writeNotes } from './state-dir.ts';
 
 /** Options of the commands that run a control plane. */
@@ -16,6 +16,8 @@ export interface ControlPlaneProcessOptions extends AttestorOptions {
   readonly xdsTls: string;
   readonly http: string;
   readonly trustDomain: string;
+  /** Seconds. */
+  readonly resourceTtl?: number;
 }
 
 /** Adds what `serve` and `dev` have in common. Everything is on loopback unless told otherwise. */
@@ -25,7 +27,13 @@ export function addControlPlaneOptions(command: Command): Command {
     .addOption(new Option('--xds <host:port>', 'plaintext xDS').argParser(parseAddress).default('127.0.0.1:15010'))
     .addOption(new Option('--xds-tls <host:port>', 'xDS over TLS, and the CA').argParser(parseAddress).default('127.0.0.1:15012'))
     .addOption(new Option('--http <host:port>', 'live page, debug, metrics').argParser(parseAddress).default('127.0.0.1:15014'))
-    .option('--trust-domain <name>', 'trust domain of the identities', 'cluster.local');
+    .option('--trust-domain <name>', 'trust domain of the identities', 'cluster.local')
+    .addOption(
+      new Option(
+        '--resource-ttl <time>',
+        'Envoys forget configuration that this control plane has not confirmed for so long; at least 10s (default: they keep it)',
+      ).argParser(parseResourceTtl),
+    );
 }
 
 /** Runs a control plane and prints its events to standard output until SIGINT or SIGTERM. Rejects when it cannot start. */
@@ -43,7 +51,8 @@ export async function runControlPlane(
   const { createControlPlane } = await import('@ripstop/control-plane');
   const attestors = await createAttestors(options, process.env);
   const explain: Explainer = (question) => explainQuestion({ http: plane.addresses.http, stateDir: options.stateDir }, question);
-  const plane = createControlPlane({ ...options, attestors, source, explain, onEvent: log.onEvent });
+  const resourceTtlMs = (options.resourceTtl ?? 0) * 1000;
+  const plane = createControlPlane({ ...options, resourceTtlMs, attestors, source, explain, onEvent: log.onEvent });
   const addresses = await start(plane, options);
   writeNotes(options.stateDir, { xdsTls: addresses.xdsTls, trustDomain: options.trustDomain, http: addresses.http });
   onStarted(addresses, (topic, text) => log.say(topic, text));

@@ -30,6 +30,13 @@ export function parseTtl(text: string): number {
   return seconds;
 }
 
+/** Shorter than ten seconds a busy control plane could lose its clients. */
+export function parseResourceTtl(text: string): number {
+  const seconds = parseTtl(text);
+  if (seconds < 10) throw new InvalidArgumentError('Give at least 10s.');
+  return seconds;
+}
+
 /** Adds a header line, `name: value`, to those before it; names in lower case. */
 export function collectHeader(text: string, before: readonly (readonly [string, string])[]): readonly (readonly [string, string])[] {
   const [, name, value] = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*(.*?)[ \t]*$/.exec(text) ?? [];

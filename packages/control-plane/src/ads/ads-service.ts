@@ -38,10 +38,19 @@ const METHODS = {
   DeltaAggregatedResources: method('DeltaAggregatedResources', DeltaDiscoveryRequest),
 };
 
+interface OpenStream {
+  readonly stream: { readonly session: XdsSession | undefined };
+  readonly hangUp: () => void;
+}
+
+/** Pause between two streams that end on purpose: a client needs about that long to be served again. */
+const GAP_MS = 10;
+
 /** ADS on gRPC, delta and state of the world, for any number of servers (plaintext and TLS). */
 export class AdsService {
   private readonly options: AdsStreamOptions;
-  private readonly streams = new Set<{ readonly session: XdsSession | undefined }>();
+  private readonly streams = new Set<OpenStream>();
+  private draining = false;
 
   private readonly turns: Turns;
   private readonly bodies: SharedBodies;
@@ -54,7 +63,7 @@ export class AdsService {
   }
 
   get sessions(): XdsSession[] {
-    return [...this.streams].flatMap(({ session }) => session ?? []);
+    return [...this.streams].flatMap(({ stream }) => stream.session ?? []);
   }
 
   /** With `attestation` only callers that prove who they are are served, and only as that. */
@@ -70,7 +79,18 @@ export class AdsService {
   }
 
   update(push: PushContext): void {
-    for (const { session } of this.streams) session?.update(push);
+    for (const { stream } of this.streams) stream.session?.update(push);
+  }
+
+  /** Ends every stream, one after the other within `withinMs`: the clients do not all come to the next server at once. */
+  async drain(withinMs: number): Promise<void> {
+    this.draining = true;
+    const open = [...this.streams];
+    const gapMs = Math.min(GAP_MS, withinMs / open.length);
+    for (const [index, { hangUp }] of open.entries()) {
+      hangUp();
+      if (index < open.length - 1) await new Promise<void>((resolve) => this.options.scheduler.setTimer(resolve, gapMs));
+    }
   }
 
   close(): void {
@@ -94,6 +114,10 @@ export class AdsService {
       return;
     }
     if (call.cancelled) return;
+    if (this.draining) {
+      fail(grpc.status.UNAVAILABLE, 'this control plane is shutting down');
+      return;
+    }
     const turn = new Turn(this.turns);
     const codec = codecOf(this.outOf(call, turn));
     const whenItIsMyTurn = (work: () => void): void => turn.take(work);
@@ -114,9 +138,10 @@ export class AdsService {
   }
 
   private serve<Request extends WireRequest>(call: grpc.ServerDuplexStream<Request, Buffer>, turn: Turn, stream: AdsStream<Request>): void {
-    this.streams.add(stream);
+    const open = { stream, hangUp: () => call.end() };
+    this.streams.add(open);
     const end = (clean: boolean, reason: string): void => {
-      this.streams.delete(stream);
+      this.streams.delete(open);
       turn.end();
       stream.end(clean, reason);
     };

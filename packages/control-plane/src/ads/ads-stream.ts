@@ -15,6 +15,8 @@ export interface AdsStreamOptions {
   readonly scheduler: Scheduler;
   /** The push that a new stream starts with. */
   readonly current: () => PushContext;
+  /** Clients that know the field forget resources that they do not hear of for so long. Default: never. */
+  readonly resourceTtlMs?: number | undefined;
   readonly onConnected: (node: ProxyNode) => void;
   readonly onDisconnected: (node: ProxyNode, reason: string) => void;
   readonly onRefused: (node: ProxyNode, typeUrl: string, reason: string) => void;
@@ -99,7 +101,7 @@ export class AdsStream<Request extends WireRequest> {
 
   private open(given: ProxyNode | undefined): XdsSession {
     if (given === undefined) throw new Refused(grpc.status.INVALID_ARGUMENT, 'the first request of a stream must carry the node');
-    const { current, scheduler, onConnected, onRefused, onProblem, onSent, onPushed } = this.options;
+    const { current, scheduler, resourceTtlMs = 0, onConnected, onRefused, onProblem, onSent, onPushed } = this.options;
     const node = this.join(given);
     const session = new XdsSession({
       node,
@@ -108,6 +110,7 @@ export class AdsStream<Request extends WireRequest> {
       whenItIsMyTurn: this.wire.whenItIsMyTurn,
       holdings: this.wire.holdings,
       stateOfTheWorld: this.wire.codec.stateOfTheWorld,
+      resourceTtlMs,
       send: (response, ms) => {
         if (this.ended) return;
         const bytes = this.wire.codec.respond(response);
@@ -185,10 +188,10 @@ export class AdsStream<Request extends WireRequest> {
   }
 }
 
-function parseNode({ id, metadata, locality, userAgentName, userAgentVersionType }: Node): ProxyNode {
+function parseNode({ id, metadata, locality, userAgentName, userAgentVersionType, clientFeatures }: Node): ProxyNode {
   const version = userAgentVersionType?.$case === 'userAgentVersion' ? userAgentVersionType.value : '';
   try {
-    return { ...proxyNodeOf({ id, metadata: metadata ?? {}, locality }), userAgent: { name: userAgentName, version } };
+    return { ...proxyNodeOf({ id, metadata: metadata ?? {}, locality }), userAgent: { name: userAgentName, version }, clientFeatures };
   } catch (error) {
     throw new Refused(grpc.status.INVALID_ARGUMENT, error instanceof Error ? error.message : String(error));
   }

@@ -67,11 +67,12 @@ export function clientStatus(sessions: readonly XdsSession[], { nodeMatchers }: 
   return ClientStatusResponse.fromPartial({
     config: asked.map((session) => ({
       node: { id: session.node.id, metadata: { NAMESPACE: session.node.namespace } },
-      genericXdsConfigs: session.held.map(({ typeUrl, name, version, state }) => ({
+      genericXdsConfigs: session.held.map(({ typeUrl, name, version, state, refusal }) => ({
         typeUrl,
         name,
         versionInfo: version,
         configStatus: { taken: ConfigStatus.SYNCED, sent: ConfigStatus.STALE, refused: ConfigStatus.ERROR }[state],
+        errorState: refusal && { details: refusal.reason, versionInfo: refusal.version },
       })),
     })),
   });

@@ -1,7 +1,7 @@
 import grpc from '@grpc/grpc-js';
 import { LoadStatsRequest, LoadStatsResponse } from '@ripstop/xds-api';
 import { afterEach, expect, it } from 'vitest';
-import { bindGrpc } from '../server/bind-grpc.ts';
+import { bindGrpc } from '../server/grpc-server.ts';
 import { wireNode } from '../testing/ads-client.ts';
 import { LoadReports } from './load-reports.ts';
 

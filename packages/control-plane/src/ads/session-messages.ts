@@ -11,6 +11,10 @@ export interface SessionResponse {
   /** Everything that the client should have (state of the world of CDS and LDS). */
   readonly all: readonly EncodedResource[];
   readonly removed: readonly string[];
+  /** How long the client keeps what it is sent without hearing of it. */
+  readonly ttlMs?: number;
+  /** Delta only: resources that still hold, in versions that the client has taken. */
+  readonly beats?: readonly { readonly name: string; readonly version: string }[];
 }
 
 /** One request, whatever its protocol variant. */
@@ -39,6 +43,8 @@ export interface HeldResource {
   readonly version: string;
   /** `sent`: no answer yet. */
   readonly state: 'taken' | 'sent' | 'refused';
+  /** What the client said when it refused this or an earlier version. */
+  readonly refusal?: Refusal | undefined;
 }
 
 /** What was sent of one type, and what the client said to it. */

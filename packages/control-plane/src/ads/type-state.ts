@@ -24,7 +24,10 @@ export class TypeState {
   wildcard = false;
   /** Versions that the client has, or that are on their way. */
   readonly versions: Holding;
+  /** Versions that the client has taken; empty unless somebody wants to know. */
+  readonly good: Map<string, string>;
   private readonly typeUrl: string;
+  private readonly keepsGood: boolean;
   private readonly pool: HoldingPool;
   private readonly unanswered = new Map<string, Unanswered>();
   private readonly refused = new Map<string, Refusal>();
@@ -34,8 +37,10 @@ export class TypeState {
   /** What the last response of a type that is sent whole was made of. */
   list: readonly EncodedResource[] = [];
 
-  constructor(typeUrl: string, initialVersions: Readonly<Record<string, string>>, pool: HoldingPool) {
+  constructor(typeUrl: string, initialVersions: Readonly<Record<string, string>>, pool: HoldingPool, keepsGood = false) {
     this.typeUrl = typeUrl;
+    this.keepsGood = keepsGood;
+    this.good = new Map(keepsGood ? Object.entries(initialVersions) : []);
     this.names = new Holding(pool, 'names');
     this.versions = new Holding(pool, typeUrl);
     this.versions.change(Object.entries(initialVersions).map(([name, version]) => ({ name, mark: markOf(name, version) })));
@@ -63,6 +68,7 @@ export class TypeState {
       name,
       version: this.versions.version(name) ?? '',
       state: open.has(name) ? 'sent' : this.refused.has(name) ? 'refused' : 'taken',
+      refusal: this.refused.get(name),
     }));
   }
 
@@ -130,7 +136,13 @@ export class TypeState {
     this.answeredNonce = nonce;
     if (this.refused.size > 0) for (const name of namesOf(response)) this.refused.delete(name);
     if (error !== undefined) this.refuse(response, error);
+    else if (this.keepsGood) this.takeGood(response);
     return true;
+  }
+
+  private takeGood({ changed, removed }: Unanswered): void {
+    for (const { name, version } of changed) this.good.set(name, version);
+    for (const name of removed) this.good.delete(name);
   }
 
   /** A NACK is about a whole response; its text mostly says which resources it means. */

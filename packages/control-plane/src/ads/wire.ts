@@ -1,4 +1,5 @@
 import { DeltaDiscoveryResponse, DiscoveryResponse, encodeMessage } from '@ripstop/xds-api';
+import { milliseconds } from '../translate/values.ts';
 import type { EncodedResource } from './encoded-resource.ts';
 import type { SessionResponse } from './session-messages.ts';
 import { encodedLength, type ResourceForm, type SharedBodies, writeResources } from './shared-bodies.ts';
@@ -13,9 +14,21 @@ export interface WireMessage {
 const SHARED_FROM_BYTES = 4 * 1024;
 
 /** A delta response. Resources are put in as they are: they were encoded once for all clients. */
-export function deltaMessage({ typeUrl, nonce, version, changed, removed }: SessionResponse, bodies: SharedBodies): WireMessage {
-  const head = DeltaDiscoveryResponse.fromPartial({ typeUrl, nonce, systemVersionInfo: version, removedResources: [...removed] });
+export function deltaMessage(response: SessionResponse, bodies: SharedBodies): WireMessage {
+  const { typeUrl, nonce, version, changed, removed } = response;
+  const fields = { typeUrl, nonce, systemVersionInfo: version, removedResources: [...removed] };
+  const resources = expiring(response);
+  if (resources.length > 0)
+    return { head: encodeMessage(DeltaDiscoveryResponse, DeltaDiscoveryResponse.fromPartial({ ...fields, resources })), body: undefined };
+  const head = DeltaDiscoveryResponse.fromPartial(fields);
   return withResources(encodeMessage(DeltaDiscoveryResponse, head), 'delta', changed, bodies);
+}
+
+/** Resources that expire, and those that are only confirmed: few clients ask for it, so it is put together for each. */
+function expiring({ changed, beats = [], ttlMs = 0 }: SessionResponse) {
+  if (ttlMs === 0) return [];
+  const ttl = milliseconds(ttlMs);
+  return [...changed.map(({ name, version, any }) => ({ name, version, resource: any, ttl })), ...beats.map((beat) => ({ ...beat, ttl }))];
 }
 
 /** A state-of-the-world response: the resources without their wrapper. */

@@ -8,6 +8,7 @@ import type { EncodedResource } from './encoded-resource.ts';
 import { HoldingPool, type Names } from './holding.ts';
 import { NodeResults } from './node-results.ts';
 import type { HeldResource, SessionRequest, SessionResponse, TypeStatus } from './session-messages.ts';
+import { type TimeToLive, timeToLiveOf } from './time-to-live.ts';
 import { TypeState } from './type-state.ts';
 
 export interface SessionOptions {
@@ -18,6 +19,8 @@ export interface SessionOptions {
   readonly stateOfTheWorld: boolean;
   /** What its clients hold alike is kept once. Default: each for itself. */
   readonly holdings?: HoldingPool;
+  /** Resources that the client does not hear of for so long are gone there; 0 or undefined: never. Only for clients that say they know it. */
+  readonly resourceTtlMs?: number;
   /** `ms`: how long it took to find out what to say. */
   readonly send: (response: SessionResponse, ms: number) => void;
   /** Everything of a push was sent. */
@@ -79,7 +82,12 @@ export class XdsSession {
   private next: PushContext;
   private pushing = false;
   private nonces = 0;
+  /** Endpoints that go out again when they are asked for, though the client has them: their cluster changed while it was away. */
+  private readonly owed = new Set<string>();
   private wake: (() => void) | undefined;
+  private readonly ttl: TimeToLive | undefined;
+  private beat: { cancel(): void } | undefined;
+  private readonly lateBeats = new Set<string>();
   private closed = false;
 
   constructor(options: SessionOptions) {
@@ -89,6 +97,8 @@ export class XdsSession {
     this.holdings = options.holdings ?? new HoldingPool();
     this.push = options.push;
     this.next = options.push;
+    this.ttl = timeToLiveOf(options.resourceTtlMs ?? 0, options.stateOfTheWorld, options.node);
+    this.scheduleBeat();
   }
 
   /** True when the client has taken everything of this push. */
@@ -130,13 +140,16 @@ export class XdsSession {
     let state = this.types.get(typeUrl);
     const first = state === undefined;
     if (state === undefined) {
-      state = new TypeState(typeUrl, initialVersions, this.holdings);
+      state = new TypeState(typeUrl, initialVersions, this.holdings, this.ttl !== undefined);
       this.types.set(typeUrl, state);
     }
     const { names, all } = state.subscribe(request);
     // On the first request of a type the client says what it holds: that is not sent again.
-    const manner = { force: first ? NOTHING : names, asked: names, always: true };
-    if (all || names.size > 0) this.inTurn(() => this.reply(typeUrl, state, all ? undefined : names, manner));
+    const force = first ? this.owed : names;
+    if (all || names.size > 0)
+      this.inTurn(() => this.reply(typeUrl, state, all ? undefined : names, { force, asked: names, always: true }));
+    // What it held before must not run out before the next beat.
+    if (first && this.ttl !== undefined && !this.options.stateOfTheWorld) this.inTurn(() => this.beatType(typeUrl, state));
     this.wake?.();
   }
 
@@ -150,6 +163,7 @@ export class XdsSession {
 
   close(): void {
     this.closed = true;
+    this.beat?.cancel();
     this.wake?.();
   }
 
@@ -161,7 +175,19 @@ export class XdsSession {
 
   private reply(typeUrl: string, state: TypeState, names: Names | undefined, manner: Manner): void {
     const found = this.find(typeUrl, state, names);
-    if (found !== undefined) this.respond(typeUrl, state, found, manner);
+    if (found === undefined) return;
+    const { changed, added } = this.respond(typeUrl, state, found, manner);
+    // A cluster that the client has in another version warms until its endpoints come, though it has those.
+    if (typeUrl !== CLUSTER_TYPE_URL || changed.length === added.length) return;
+    const fresh = new Set(added);
+    for (const cluster of changed) if (!fresh.has(cluster) && cluster.endpointsName !== '') this.owed.add(cluster.endpointsName);
+    this.payEndpoints();
+  }
+
+  private payEndpoints(): void {
+    const state = this.types.get(ENDPOINT_TYPE_URL);
+    const names = both(this.owed, state?.names ?? NOTHING);
+    if (state !== undefined && names.size > 0) this.reply(ENDPOINT_TYPE_URL, state, names, { force: names });
   }
 
   /** Undefined when a type cannot be translated. */
@@ -213,8 +239,41 @@ export class XdsSession {
     const nonce = `${++this.nonces}`;
     const version = state.record(nonce, changed, removed);
     const all = keep ? [...resources, ...these(gone, before)] : resources;
-    this.options.send({ typeUrl, nonce, version, changed, all, removed }, performance.now() - found.startedMs);
+    if (this.owed.size > 0 && typeUrl === ENDPOINT_TYPE_URL) for (const { name } of changed) this.owed.delete(name);
+    this.options.send({ typeUrl, nonce, version, changed, all, removed, ...this.lifetime }, performance.now() - found.startedMs);
     return { changed, added };
+  }
+
+  private get lifetime(): { readonly ttlMs?: number } {
+    return this.ttl === undefined ? {} : { ttlMs: this.ttl.ttlMs };
+  }
+
+  private scheduleBeat(): void {
+    if (this.ttl === undefined) return;
+    this.beat = this.options.scheduler.setTimer(() => {
+      for (const [typeUrl, state] of this.types) this.inTurn(() => this.beatType(typeUrl, state));
+      this.scheduleBeat();
+    }, this.ttl.everyMs);
+  }
+
+  /**
+   * Says that what the client has still holds. Delta: names and versions suffice. State of the world: the resources again, since Envoy
+   * takes a list of CDS or LDS that has only names for an empty one.
+   */
+  private beatType(typeUrl: string, state: TypeState): void {
+    const { stateOfTheWorld } = this.options;
+    if (this.closed) return;
+    if (stateOfTheWorld) {
+      // A push under way has routes that its clusters must go before.
+      if (this.pushing) this.lateBeats.add(typeUrl);
+      else this.reply(typeUrl, state, undefined, { force: new Set(state.versions.keys()), keep: true });
+      return;
+    }
+    const beats = [...state.good].filter(([name]) => state.versions.has(name)).map(([name, version]) => ({ name, version }));
+    if (beats.length === 0) return;
+    const nonce = `${++this.nonces}`;
+    const version = state.record(nonce, [], []);
+    this.options.send({ typeUrl, nonce, version, changed: [], all: [], removed: [], ...this.lifetime, beats }, 0);
   }
 
   private async run(): Promise<void> {
@@ -230,6 +289,8 @@ export class XdsSession {
       }
     } finally {
       this.pushing = false;
+      for (const typeUrl of this.lateBeats) this.beatType(typeUrl, this.types.get(typeUrl)!);
+      this.lateBeats.clear();
     }
   }
 

@@ -24,6 +24,8 @@ export interface ProxyNode {
   readonly verified: boolean;
   /** The xDS library, if it says its name: `gRPC Go` 1.85.0. What it takes differs. */
   readonly userAgent?: { readonly name: string; readonly version: string };
+  /** What the client says that it knows of the protocol: `xds.config.supports-resource-ttl`. */
+  readonly clientFeatures?: readonly string[];
   /** Node metadata as sent. */
   readonly metadata: Readonly<Record<string, unknown>>;
 }

@@ -24,9 +24,9 @@ import { SavedWorkloads } from '../registry/saved-workloads.ts';
 import { WorkloadRegistry } from '../registry/workload-registry.ts';
 import { FileSource } from '../source/file-source.ts';
 import type { StoreState } from '../source/object-store.ts';
-import { bindGrpc } from './bind-grpc.ts';
 import type { DebugState } from './debug-endpoints.ts';
 import type { Explainer } from './explain-endpoint.ts';
+import { bindGrpc, createGrpcServer, shutDown } from './grpc-server.ts';
 import { HttpServer } from './http-server.ts';
 import { type LiveState, liveState, type SyncRow } from './live-state.ts';
 import { ServedIdentity } from './served-identity.ts';
@@ -43,6 +43,11 @@ export interface ControlPlaneOptions {
   readonly xdsTls?: string;
   readonly http?: string;
   readonly trustDomain?: string;
+  /**
+   * Envoys and other clients that know xDS's time to live forget what this control plane has not confirmed for so long; three beats in
+   * that time confirm it. Default 0: they keep it for ever.
+   */
+  readonly resourceTtlMs?: number;
   /** Address ranges that a jwksUri may not lead to, beside link-local ones, which it never may: `10.0.0.0/8`. */
   readonly blockedJwksCidrs?: readonly string[];
   /** Who else is believed beside join tokens and certificates of this CA, asked in this order: Kubernetes, OpenID Connect issuers. */
@@ -66,6 +71,8 @@ const VERSION = '0.1.0';
 
 /** Time for open streams to take the news, once a root is gone. */
 const ROOT_GONE_MS = 2_000;
+/** At the end streams are ended over at most so long. */
+const DRAIN_MS = 5_000;
 /** Registrations that come together (a shop starting) become one push. */
 const REGISTRY_QUIET_MS = 10;
 
@@ -136,6 +143,7 @@ export class ControlPlane implements AsyncDisposable {
     this.ads = new AdsService({
       registry: this.registry,
       scheduler,
+      resourceTtlMs: options.resourceTtlMs,
       current: () => this.push_,
       onConnected: ({ id }) => this.tell({ type: 'connected', node: id, reason: '' }),
       onDisconnected: ({ id }, reason) => this.tell({ type: 'disconnected', node: id, reason }),
@@ -238,6 +246,12 @@ export class ControlPlane implements AsyncDisposable {
     return this.metrics.render();
   }
 
+  /** False once it is closing: clients go to another one. */
+  get ready(): boolean {
+    return !this.closed;
+  }
+
+  /** Ends streams one after the other, within five seconds. */
   async close(): Promise<void> {
     this.closed = true;
     this.source?.close();
@@ -245,7 +259,7 @@ export class ControlPlane implements AsyncDisposable {
     this.quiet?.cancel();
     this.identity?.close();
     this.tokenKeys.close();
-    for (const server of this.servers) server.forceShutdown();
+    await shutDown(this.servers, () => this.ads.drain(DRAIN_MS));
     this.ads.close();
     this.registry.close();
     await this.http?.close();
@@ -329,7 +343,7 @@ export class ControlPlane implements AsyncDisposable {
   }
 
   private serveXds(address: string, credentials: grpc.ServerCredentials | undefined): Promise<string> {
-    const server = new grpc.Server({ 'grpc.max_receive_message_length': 16 * 1024 * 1024, 'grpc.keepalive_time_ms': 30_000 });
+    const server = createGrpcServer();
     this.servers.push(server);
     // Without TLS a token would travel in the clear: the plaintext port asks for none and issues no certificates, like istiod's.
     const { attestors = [], signer } = this.options;

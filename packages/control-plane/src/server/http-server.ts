@@ -58,7 +58,7 @@ export class HttpServer {
       return;
     }
     const body = url === null ? undefined : this.body(url);
-    if (body !== undefined) reply(response, 200, body.type, body.text);
+    if (body !== undefined) reply(response, body.status ?? 200, body.type, body.text);
     else if (url?.pathname === '/api/explain') void this.explained(url.searchParams, response);
     else if (url !== null) void this.debug(url, response);
     else notFound(response);
@@ -87,12 +87,12 @@ export class HttpServer {
       }
   }
 
-  private body(url: URL): { type: string; text: string } | undefined {
+  private body(url: URL): Body | undefined {
     switch (url.pathname) {
       case '/':
         return { type: 'text/html; charset=utf-8', text: LIVE_PAGE };
       case '/ready':
-        return { type: 'text/plain', text: 'ready\n' };
+        return this.plane.ready ? { type: 'text/plain', text: 'ready\n' } : { status: 503, type: 'text/plain', text: 'closing\n' };
       case '/metrics':
         return { type: 'text/plain; version=0.0.4', text: this.plane.metricsText() };
       case '/debug/syncz':
@@ -112,6 +112,12 @@ export class HttpServer {
   }
 }
 
+interface Body {
+  readonly status?: number;
+  readonly type: string;
+  readonly text: string;
+}
+
 const PUBLIC: ReadonlySet<string> = new Set(['/metrics', '/ready']);
 
 function isLoopback(address: string): boolean {
@@ -124,7 +130,7 @@ function isLocalHost(host: string): boolean {
   return name === 'localhost' || name.endsWith('.localhost') || /^[\d.]+$/.test(name) || /^\[[\da-f:.]+\]$/.test(name);
 }
 
-function json(value: unknown): { type: string; text: string } {
+function json(value: unknown): Body {
   return { type: 'application/json', text: JSON.stringify(value) };
 }
 

@@ -14,10 +14,16 @@ export interface ClientOptions {
 }
 
 /** A node of the sidecar dialect as it goes over the wire. */
-export function wireNode(name: string, namespace = 'default', metadata: Readonly<Record<string, unknown>> = {}): Node {
+export function wireNode(
+  name: string,
+  namespace = 'default',
+  metadata: Readonly<Record<string, unknown>> = {},
+  clientFeatures: readonly string[] = [],
+): Node {
   return Node.fromPartial({
     id: `sidecar~127.0.0.1~${name}.${namespace}~${namespace}.svc.cluster.local`,
     metadata: { NAMESPACE: namespace, ...metadata },
+    clientFeatures: [...clientFeatures],
   });
 }
 

@@ -3,7 +3,7 @@ import { AdsService } from '../ads/ads-service.ts';
 import type { TypeStatus } from '../ads/session-messages.ts';
 import { PushContext } from '../push/push-context.ts';
 import { WorkloadRegistry } from '../registry/workload-registry.ts';
-import { bindGrpc } from '../server/bind-grpc.ts';
+import { bindGrpc, createGrpcServer, type KeepaliveTimes, shutDown } from '../server/grpc-server.ts';
 import { FakeScheduler } from './fake-scheduler.ts';
 
 /** An ADS server on loopback whose configuration and time are the test's. Its events are lines that a test waits for. */
@@ -13,12 +13,16 @@ export class TestAdsServer implements AsyncDisposable {
   readonly events: string[] = [];
   address = '';
   private readonly ads: AdsService;
-  private readonly server = new grpc.Server();
+  private readonly server: grpc.Server;
   private readonly waiting = new Map<string, () => void>();
   private push: PushContext;
 
-  constructor(push: PushContext = new PushContext({ objects: [], workloads: [] })) {
+  constructor(
+    push: PushContext = new PushContext({ objects: [], workloads: [] }),
+    { resourceTtlMs, keepalive }: { readonly resourceTtlMs?: number; readonly keepalive?: KeepaliveTimes } = {},
+  ) {
     this.push = push;
+    this.server = createGrpcServer(keepalive);
     this.registry = new WorkloadRegistry(this.scheduler, {
       onRegistered: ({ key }) => this.tell(`registered ${key}`),
       onWithdrawn: ({ key }, reason) => this.tell(`withdrawn ${key}: ${reason}`),
@@ -26,6 +30,7 @@ export class TestAdsServer implements AsyncDisposable {
     this.ads = new AdsService({
       registry: this.registry,
       scheduler: this.scheduler,
+      resourceTtlMs,
       current: () => this.push,
       onConnected: ({ name }) => this.tell(`connected ${name}`),
       onDisconnected: ({ name }, reason) => this.tell(`disconnected ${name}: ${reason}`),
@@ -43,6 +48,11 @@ export class TestAdsServer implements AsyncDisposable {
   update(push: PushContext): void {
     this.push = push;
     this.ads.update(push);
+  }
+
+  /** Ends streams one after the other, then the server. */
+  shutDown(withinMs: number): Promise<void> {
+    return shutDown([this.server], () => this.ads.drain(withinMs));
   }
 
   /** Resolves when an event line begins like this; at once when it already did. */
