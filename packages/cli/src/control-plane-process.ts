@@ -31,7 +31,7 @@ export function addControlPlaneOptions(command: Command): Command {
     .addOption(
       new Option(
         '--resource-ttl <time>',
-        'Envoys forget configuration that this control plane has not confirmed for so long; at least 10s (default: they keep it)',
+        'clients with the feature xds.config.supports-resource-ttl forget configuration that this control plane has not confirmed for so long; at least 10s (default: they keep it)',
       ).argParser(parseResourceTtl),
     );
 }

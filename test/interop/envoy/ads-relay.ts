@@ -14,6 +14,7 @@ export interface Join {
   readonly token: string;
 }
 
+const AWAY = { code: grpc.status.UNAVAILABLE, details: 'out of reach' };
 const SERVICE = '/envoy.service.discovery.v3.AggregatedDiscoveryService/';
 const raw = (bytes: Buffer): Buffer => bytes;
 
@@ -42,6 +43,8 @@ export class AdsRelay implements AsyncDisposable {
   private readonly server: grpc.Server;
   private readonly upstream: grpc.Client;
   private readonly token: string | undefined;
+  private readonly open = new Set<grpc.ServerDuplexStream<Buffer, Buffer>>();
+  private cut = false;
 
   /** With `join` over TLS, as the workload that the token names: only so does a client get certificates. */
   static async start(controlPlane: string, join?: Join): Promise<AdsRelay> {
@@ -75,6 +78,16 @@ export class AdsRelay implements AsyncDisposable {
     );
   }
 
+  /** The control plane is out of reach, until {@link restore}. */
+  lose(): void {
+    this.cut = true;
+    for (const down of this.open) down.emit('error', AWAY);
+  }
+
+  restore(): void {
+    this.cut = false;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.server.forceShutdown();
     this.upstream.close();
@@ -86,6 +99,11 @@ export class AdsRelay implements AsyncDisposable {
     decode: (bytes: Buffer) => Pick<DiscoveryRequest, 'typeUrl' | 'errorDetail'>,
     rewrite: (bytes: Buffer) => Buffer,
   ): void {
+    if (this.cut) {
+      down.emit('error', AWAY);
+      return;
+    }
+    this.open.add(down);
     const metadata = new grpc.Metadata();
     if (this.token !== undefined) metadata.set('authorization', `Bearer ${this.token}`);
     const up = this.upstream.makeBidiStreamRequest(path, raw, raw, metadata);
@@ -94,6 +112,8 @@ export class AdsRelay implements AsyncDisposable {
       if (errorDetail !== undefined) this.refusals.push({ typeUrl, reason: errorDetail.message });
       up.write(bytes);
     });
+    down.on('error', () => up.cancel());
+    down.on('close', () => this.open.delete(down));
     down.on('end', () => up.end());
     down.on('cancelled', () => up.cancel());
     up.on('data', (bytes: Buffer) => down.write(rewrite(bytes)));

@@ -47,6 +47,7 @@ function node({ role, name, namespace, serviceAccount, labels }: BootstrapInput)
   return {
     id: `${role}~127.0.0.1~${name}.${namespace}~${namespace}.svc.cluster.local`,
     cluster: `${name}.${namespace}`,
+    client_features: ['xds.config.supports-resource-ttl'],
     metadata: {
       NAME: name,
       NAMESPACE: namespace,

@@ -1,8 +1,10 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type ControlPlane, type ControlPlaneEvent, createControlPlane } from '@ripstop/control-plane';
+import { type ControlPlane, type ControlPlaneEvent, type ControlPlaneOptions, createControlPlane } from '@ripstop/control-plane';
 import { until } from '../until.ts';
+
+export type MeshOptions = Pick<ControlPlaneOptions, 'resourceTtlMs'>;
 
 /** A control plane over a folder of YAML of its own, on free ports, in this process. */
 export class TestMesh implements AsyncDisposable {
@@ -14,8 +16,8 @@ export class TestMesh implements AsyncDisposable {
   private clients = 0;
 
   /** `findings`: codes of the errors that the control plane is to find in the YAML. */
-  static async start(yaml: string, findings: readonly string[] = []): Promise<TestMesh> {
-    const mesh = new TestMesh(yaml);
+  static async start(yaml: string, findings: readonly string[] = [], options: MeshOptions = {}): Promise<TestMesh> {
+    const mesh = new TestMesh(yaml, options);
     await mesh.controlPlane.start();
     const unexpected = mesh.controlPlane.findings.filter(({ severity, code }) => severity === 'error' && !findings.includes(code));
     if (unexpected.length === 0) return mesh;
@@ -23,7 +25,7 @@ export class TestMesh implements AsyncDisposable {
     throw new Error(`the YAML of the test is not valid: ${JSON.stringify(unexpected)}`);
   }
 
-  private constructor(yaml: string) {
+  private constructor(yaml: string, options: MeshOptions) {
     this.folder = mkdtempSync(join(tmpdir(), 'ripstop-interop-'));
     this.source = join(this.folder, 'mesh');
     mkdirSync(this.source);
@@ -34,6 +36,7 @@ export class TestMesh implements AsyncDisposable {
       xds: '127.0.0.1:0',
       xdsTls: '127.0.0.1:0',
       http: '',
+      ...options,
       onEvent: (event) => this.events.push(event),
     });
   }

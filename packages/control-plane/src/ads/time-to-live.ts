@@ -10,9 +10,11 @@ export interface TimeToLive {
   readonly everyMs: number;
 }
 
-/** Undefined for a client that does not know the field, or when nothing is to expire. State of the world needs the wrapper as well. */
+/**
+ * Undefined for a client that does not say that it knows the field (an Envoy says what `node.client_features` of its bootstrap says), or
+ * when nothing is to expire. Delta only: an Envoy 1.40 that speaks state of the world dies when its resources run out.
+ */
 export function timeToLiveOf(ttlMs: number, stateOfTheWorld: boolean, { clientFeatures = [] }: ProxyNode): TimeToLive | undefined {
-  const knows = (feature: string): boolean => clientFeatures.includes(`xds.config.supports-resource-${feature}`);
-  if (ttlMs <= 0 || !knows('ttl') || (stateOfTheWorld && !knows('in-sotw'))) return undefined;
+  if (ttlMs <= 0 || stateOfTheWorld || !clientFeatures.includes('xds.config.supports-resource-ttl')) return undefined;
   return { ttlMs, everyMs: ttlMs / BEATS };
 }

@@ -87,7 +87,6 @@ export class XdsSession {
   private wake: (() => void) | undefined;
   private readonly ttl: TimeToLive | undefined;
   private beat: { cancel(): void } | undefined;
-  private readonly lateBeats = new Set<string>();
   private closed = false;
 
   constructor(options: SessionOptions) {
@@ -149,7 +148,7 @@ export class XdsSession {
     if (all || names.size > 0)
       this.inTurn(() => this.reply(typeUrl, state, all ? undefined : names, { force, asked: names, always: true }));
     // What it held before must not run out before the next beat.
-    if (first && this.ttl !== undefined && !this.options.stateOfTheWorld) this.inTurn(() => this.beatType(typeUrl, state));
+    if (first && this.ttl !== undefined) this.inTurn(() => this.beatType(typeUrl, state));
     this.wake?.();
   }
 
@@ -256,19 +255,9 @@ export class XdsSession {
     }, this.ttl.everyMs);
   }
 
-  /**
-   * Says that what the client has still holds. Delta: names and versions suffice. State of the world: the resources again, since Envoy
-   * takes a list of CDS or LDS that has only names for an empty one.
-   */
+  /** Says that what the client has taken still holds. */
   private beatType(typeUrl: string, state: TypeState): void {
-    const { stateOfTheWorld } = this.options;
     if (this.closed) return;
-    if (stateOfTheWorld) {
-      // A push under way has routes that its clusters must go before.
-      if (this.pushing) this.lateBeats.add(typeUrl);
-      else this.reply(typeUrl, state, undefined, { force: new Set(state.versions.keys()), keep: true });
-      return;
-    }
     const beats = [...state.good].filter(([name]) => state.versions.has(name)).map(([name, version]) => ({ name, version }));
     if (beats.length === 0) return;
     const nonce = `${++this.nonces}`;
@@ -289,8 +278,6 @@ export class XdsSession {
       }
     } finally {
       this.pushing = false;
-      for (const typeUrl of this.lateBeats) this.beatType(typeUrl, this.types.get(typeUrl)!);
-      this.lateBeats.clear();
     }
   }
 

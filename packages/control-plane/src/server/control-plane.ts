@@ -44,8 +44,8 @@ export interface ControlPlaneOptions {
   readonly http?: string;
   readonly trustDomain?: string;
   /**
-   * Envoys and other clients that know xDS's time to live forget what this control plane has not confirmed for so long; three beats in
-   * that time confirm it. Default 0: they keep it for ever.
+   * Clients that say they know xDS's time to live forget what this control plane has not confirmed for so long; three beats in that
+   * time confirm it. Default 0: they keep it for ever.
    */
   readonly resourceTtlMs?: number;
   /** Address ranges that a jwksUri may not lead to, beside link-local ones, which it never may: `10.0.0.0/8`. */
