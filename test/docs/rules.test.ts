@@ -10,7 +10,12 @@ function rows(page: string): string[][] {
   return readFileSync(page, 'utf8')
     .split('\n')
     .filter((line) => line.startsWith('| ') && !/^\| (-|rule )/.test(line))
-    .map((line) => line.slice(2, -2).split(' | '));
+    .map((line) =>
+      line
+        .slice(2, -2)
+        .split(' | ')
+        .map((cell) => cell.trim()),
+    );
 }
 
 /** `file` or `file › title` of a cell. */

@@ -53,7 +53,8 @@ spec: { host: echo, trafficPolicy: { connectionPool: { tcp: { connectTimeout: ${
 
   it('that was away while a cluster changed has it warm at once when it is back, though its endpoints are the same', async () => {
     const { mesh, member: web, yaml } = await member();
-    expect(await call(web)).toBe(200);
+    // A listener is shown before it listens.
+    await until('the listener', async () => (await call(web)) === 200);
     web.relay.lose();
     await until('the control plane has seen it go', () => mesh.controlPlane.syncState().length === 0);
     await mesh.apply(yaml('9s'));
