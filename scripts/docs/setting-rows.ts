@@ -104,6 +104,13 @@ export const SETTINGS: readonly SettingRow[] = [
     fallback: '`strict`',
   },
   {
+    option: 'localCluster',
+    variables: ['RIPSTOP_LOCAL_CLUSTER'],
+    meaning:
+      'name of the cluster that this process is itself a host of, as `local_cluster_name` of an Envoy: for zone aware routing, together with the label `istio-locality`',
+    fallback: 'none: zones are not looked at',
+  },
+  {
     option: 'decisions',
     variables: ['RIPSTOP_DECISIONS', 'RIPSTOP_DECISION_ASKERS'],
     meaning:

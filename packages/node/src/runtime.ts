@@ -3,6 +3,7 @@ import {
   type AppFilter,
   type Clock,
   ClusterStates,
+  type ClusterStatesEnv,
   type ConfigSource,
   FilterCounters,
   Pipeline,
@@ -109,7 +110,15 @@ export class Runtime {
     await this.startAdmin();
     const { clock, random, resolveDns } = this.environment;
     const source = await this.createSource();
-    this.clusters = new ClusterStates({ clock, random, resolveDns, probe: this.dispatcher.healthProbe, log: this.settings.log });
+    const { healthProbe: probe } = this.dispatcher;
+    this.clusters = new ClusterStates({
+      clock,
+      random,
+      resolveDns,
+      probe,
+      log: this.settings.log,
+      localCluster: localClusterOf(this.settings),
+    });
     const compiler = new SnapshotCompiler({
       clock,
       random,
@@ -343,4 +352,10 @@ function within<T>(promise: Promise<T>, timeoutMs: number, error: () => Error): 
 function countedByFilters(counters: FilterCounters): Gauge[] {
   const byName = Map.groupBy(counters.all(), ({ name }) => name);
   return [...byName].map(([name, samples]) => ({ name, help: samples[0]!.help, type: 'counter', samples }));
+}
+
+function localClusterOf({ localCluster: name, labels }: Settings): ClusterStatesEnv['localCluster'] {
+  if (name === undefined) return undefined;
+  const [region = '', zone = '', subZone = ''] = (labels['istio-locality'] ?? '').split('.');
+  return { name, locality: { region, zone, subZone } };
 }

@@ -48,6 +48,11 @@ export interface MeshOptions {
    * denied is denied with port and trailing dot, too. `envoy`: as in a sidecar.
    */
   readonly headerMatch?: HeaderMatch;
+  /**
+   * Name of the cluster that this process is itself a host of (`local_cluster_name` of an Envoy): with the label `istio-locality` it
+   * lets clusters with zone aware routing keep requests in their zone.
+   */
+  readonly localCluster?: string;
   /** Which requests keep a decision record: why they went where they went. */
   readonly decisions?: DecisionOptions;
   readonly log?: (line: string) => void;
@@ -75,6 +80,7 @@ export interface Settings {
   readonly role: 'sidecar' | 'router';
   readonly pathBinding: PathBindingMode;
   readonly headerMatch: HeaderMatch;
+  readonly localCluster: string | undefined;
   readonly decisions: DecisionOptions | undefined;
   readonly log: (line: string) => void;
 }
@@ -128,6 +134,7 @@ export function resolveSettings(options: MeshOptions, env: Env): Settings {
     role: options.role ?? 'sidecar',
     pathBinding: oneOf(pick(options.pathBinding, 'RIPSTOP_PATH_BINDING') ?? 'router', ['router', 'istio'], 'RIPSTOP_PATH_BINDING'),
     headerMatch: oneOf(pick(options.headerMatch, 'RIPSTOP_HEADER_MATCH') ?? 'strict', ['strict', 'envoy'], 'RIPSTOP_HEADER_MATCH'),
+    localCluster: pick(options.localCluster, 'RIPSTOP_LOCAL_CLUSTER'),
     decisions: options.decisions ?? parseDecisions(env),
     log: options.log ?? (env.RIPSTOP_LOG ? (line) => void process.stderr.write(`ripstop ${line}\n`) : () => {}),
   };

@@ -10,9 +10,9 @@ export class NamedHosts implements AsyncDisposable {
     this.servers = servers;
   }
 
-  static async start(count: number): Promise<NamedHosts> {
+  static async start(count: number, address = '127.0.0.1'): Promise<NamedHosts> {
     const servers = Array.from({ length: count }, (_none, index) => createServer((_request, response) => response.end(nameOf(index))));
-    for (const server of servers) await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    for (const server of servers) await new Promise<void>((resolve) => server.listen(0, address, resolve));
     return new NamedHosts(servers);
   }
 

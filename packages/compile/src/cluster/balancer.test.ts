@@ -17,6 +17,45 @@ const at = (address: string, more: Readonly<Record<string, unknown>> = {}) => ({
   ...more,
 });
 
+/** A message of one field that is a message (or, with a number, a count). */
+function field(number: number, value: Uint8Array | number): Uint8Array {
+  return typeof value === 'number' ? Uint8Array.of(number << 3, value) : Uint8Array.of((number << 3) | 2, value.length, ...value);
+}
+
+describe('zone aware routing', () => {
+  it.each<[config: Readonly<Record<string, unknown>>, zones: unknown]>([
+    [{}, undefined],
+    [{ common_lb_config: { locality_weighted_lb_config: {} } }, undefined],
+    [{ common_lb_config: { zone_aware_lb_config: {} } }, { routingEnabled: 100, minClusterSize: 6, failTrafficOnPanic: false }],
+    [
+      { common_lb_config: { zone_aware_lb_config: { routing_enabled: { value: 30 }, min_cluster_size: 1, fail_traffic_on_panic: true } } },
+      { routingEnabled: 30, minClusterSize: 1, failTrafficOnPanic: true },
+    ],
+    ...['round_robin.v3.RoundRobin', 'random.v3.Random', 'least_request.v3.LeastRequest'].map(
+      (policy): [Readonly<Record<string, unknown>>, unknown] => [
+        { load_balancing_policy: typed(policy, { locality_lb_config: { zone_aware_lb_config: { min_cluster_size: 3 } } }) },
+        { routingEnabled: 100, minClusterSize: 3, failTrafficOnPanic: false, byWeight: false, forceLocalMinSize: undefined },
+      ],
+    ),
+  ])('%j', (config, zones) => {
+    expect(compile(config).zoneAware).toEqual(zones);
+  });
+
+  const young = (zones: Uint8Array) => {
+    const message = fromProtoJson(Cluster, { name: 'c', type: 'EDS', load_balancing_policy: typed('round_robin.v3.RoundRobin') });
+    const policy = message.loadBalancingPolicy!.policies[0]!.typedExtensionConfig!;
+    policy.typedConfig = { ...policy.typedConfig!, value: field(2, field(1, zones)) };
+    return compileCluster(message, undefined).zoneAware;
+  };
+
+  it('reads what is younger than the messages: force_local_zone and locality_basis', () => {
+    expect(young(field(5, field(1, field(1, 3))))).toMatchObject({ forceLocalMinSize: 3, byWeight: false });
+    expect(young(field(5, new Uint8Array()))).toMatchObject({ forceLocalMinSize: 1 });
+    expect(young(field(6, 1))).toMatchObject({ byWeight: true, forceLocalMinSize: undefined });
+    expect(() => young(field(6, 2))).toThrow('locality_basis 2 is not supported');
+  });
+});
+
 describe('the balancer of a cluster', () => {
   const slow_start_config = { slow_start_window: '60s', aggression: { default_value: 2 }, min_weight_percent: { value: 25 } };
   const slowStart = { windowMs: 60_000, aggression: 2, minimumShare: 0.25 };

@@ -1,4 +1,11 @@
-import type { BalancerSpec, RingOptions, SlowStartSpec, SubsetSpec } from '@ripstop/core';
+import {
+  type BalancerSpec,
+  type RingOptions,
+  type SlowStartSpec,
+  type SubsetSpec,
+  ZONE_AWARE_DEFAULT,
+  type ZoneAwareSpec,
+} from '@ripstop/core';
 import {
   type Any,
   ClientSideWeightedRoundRobin,
@@ -10,6 +17,8 @@ import {
   LeastRequest,
   LeastRequest_SelectionMethod,
   type LoadBalancingPolicy,
+  type LocalityLbConfig,
+  type LocalityLbConfig_ZoneAwareLbConfig,
   Maglev,
   Random,
   RingHash,
@@ -19,6 +28,7 @@ import {
   typeName,
   unpackAny,
 } from '@ripstop/xds-api';
+import { rawField, rawFields } from '../raw-fields.ts';
 import { milliseconds } from '../values.ts';
 import { subsetsOf } from './subsets.ts';
 
@@ -26,6 +36,7 @@ import { subsetsOf } from './subsets.ts';
 export interface Balancing {
   readonly balancer: BalancerSpec;
   readonly localityWeighted: boolean;
+  readonly zoneAware?: ZoneAwareSpec | undefined;
   readonly subsets?: SubsetSpec | undefined;
 }
 
@@ -33,7 +44,13 @@ export interface Balancing {
 export function balancingOf(message: Cluster): Balancing {
   const localityWeighted = message.commonLbConfig?.localityConfigSpecifier?.$case === 'localityWeightedLbConfig';
   const typed = message.loadBalancingPolicy;
-  if (typed === undefined) return { balancer: legacyBalancer(message), localityWeighted, subsets: subsetsOf(message.lbSubsetConfig) };
+  if (typed === undefined)
+    return {
+      balancer: legacyBalancer(message),
+      localityWeighted,
+      zoneAware: legacyZones(message),
+      subsets: subsetsOf(message.lbSubsetConfig),
+    };
   return firstKnown(typed);
 }
 
@@ -88,12 +105,12 @@ function typedBalancing(any: Any): Balancing | undefined {
   switch (typeName(any.typeUrl)) {
     case RoundRobin.$type: {
       const { slowStartConfig, localityLbConfig } = unpackAny(RoundRobin, any);
-      return { balancer: { kind: 'round_robin', slowStart: slowStartOf(slowStartConfig) }, localityWeighted: byWeight(localityLbConfig) };
+      return { balancer: { kind: 'round_robin', slowStart: slowStartOf(slowStartConfig) }, ...localitiesOf(localityLbConfig, any, 2) };
     }
     case ClientSideWeightedRoundRobin.$type:
       return { balancer: loadWeights(unpackAny(ClientSideWeightedRoundRobin, any)), localityWeighted: false };
     case Random.$type:
-      return { balancer: { kind: 'random' }, localityWeighted: byWeight(unpackAny(Random, any).localityLbConfig) };
+      return { balancer: { kind: 'random' }, ...localitiesOf(unpackAny(Random, any).localityLbConfig, any, 1) };
     case LeastRequest.$type: {
       const least = unpackAny(LeastRequest, any);
       return {
@@ -104,7 +121,7 @@ function typedBalancing(any: Any): Balancing | undefined {
           fullScan: least.selectionMethod === LeastRequest_SelectionMethod.FULL_SCAN,
           slowStart: slowStartOf(least.slowStartConfig),
         },
-        localityWeighted: byWeight(least.localityLbConfig),
+        ...localitiesOf(least.localityLbConfig, any, 4),
       };
     }
     case RingHash.$type: {
@@ -156,8 +173,43 @@ function balanceFactorOf(percent: number | undefined): number | undefined {
   return percent;
 }
 
-function byWeight(config: { readonly localityConfigSpecifier: { readonly $case: string } | undefined } | undefined): boolean {
-  return config?.localityConfigSpecifier?.$case === 'localityWeightedLbConfig';
+/** `field`: the number of locality_lb_config in the policy, for what is younger than the messages that we generate. */
+function localitiesOf(config: LocalityLbConfig | undefined, policy: Any, field: number): Pick<Balancing, 'localityWeighted' | 'zoneAware'> {
+  const specifier = config?.localityConfigSpecifier;
+  if (specifier?.$case !== 'zoneAwareLbConfig') return { localityWeighted: specifier?.$case === 'localityWeightedLbConfig' };
+  const [zones = new Uint8Array()] = rawField(policy.value, field).flatMap((bytes) => rawField(bytes, 1));
+  const [force] = rawField(zones, FORCE_LOCAL_ZONE);
+  const basis = rawFields(zones).find(({ number }) => number === LOCALITY_BASIS)?.value ?? 0;
+  if (basis > BY_WEIGHT) throw new Error(`locality_basis ${basis} is not supported; HEALTHY_HOSTS_NUM and HEALTHY_HOSTS_WEIGHT are`);
+  const zoneAware = {
+    ...zonesOf(specifier.value),
+    byWeight: basis === BY_WEIGHT,
+    forceLocalMinSize: force === undefined ? undefined : forcedSize(force),
+  };
+  return { localityWeighted: false, zoneAware };
+}
+
+const FORCE_LOCAL_ZONE = 5;
+const LOCALITY_BASIS = 6;
+const BY_WEIGHT = 1;
+
+/** min_size is a wrapped number, 1 by default. */
+function forcedSize(force: Uint8Array): number {
+  const [wrapped] = rawField(force, 1);
+  return wrapped === undefined ? 1 : (rawFields(wrapped)[0]?.value ?? 0);
+}
+
+function legacyZones({ commonLbConfig }: Cluster): ZoneAwareSpec | undefined {
+  const specifier = commonLbConfig?.localityConfigSpecifier;
+  return specifier?.$case === 'zoneAwareLbConfig' ? zonesOf(specifier.value) : undefined;
+}
+
+function zonesOf({ routingEnabled, minClusterSize, failTrafficOnPanic }: LocalityLbConfig_ZoneAwareLbConfig): ZoneAwareSpec {
+  return {
+    routingEnabled: routingEnabled?.value ?? ZONE_AWARE_DEFAULT.routingEnabled,
+    minClusterSize: minClusterSize ?? ZONE_AWARE_DEFAULT.minClusterSize,
+    failTrafficOnPanic,
+  };
 }
 
 function choices(count: number | undefined): number {

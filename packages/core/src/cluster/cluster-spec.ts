@@ -8,6 +8,7 @@ import type { SourceRef } from '../source-ref.ts';
 import type { ClusterKind, ConnectionOptions, HealthStatus, Locality, ServiceRef, TransportSocket, WorkloadLabels } from './cluster.ts';
 import type { ThresholdsSpec } from './resources.ts';
 import type { SubsetSpec } from './subset-spec.ts';
+import type { ZoneAwareSpec } from './zone-aware.ts';
 
 export type BalancerSpec =
   | { readonly kind: 'random' }
@@ -74,6 +75,8 @@ export interface ClusterSpec {
   /** Percent of requests that EDS wants dropped (drop_overloads). */
   readonly dropOverloadPercent?: number | undefined;
   readonly localityWeighted: boolean;
+  /** Of balancers without a hash; absent = Envoy's defaults. Counts where the process knows its own cluster (see ClusterStatesEnv). */
+  readonly zoneAware?: ZoneAwareSpec | undefined;
   readonly subsets?: SubsetSpec | undefined;
   /** Health of hosts that session affinity may still choose (override_host_status); without: UNKNOWN, HEALTHY, DEGRADED. */
   readonly overrideHostStatus?: ReadonlySet<HealthStatus> | undefined;

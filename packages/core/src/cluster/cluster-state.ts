@@ -29,6 +29,7 @@ import { EndpointState, endpointKey } from './endpoint-state.ts';
 import { buildPicker, countHosts, type HostPicker, type Level, type PickerEnv, type TriedPriorities } from './host-picker.ts';
 import type { PriorityHosts } from './priority-load.ts';
 import { ClusterResources, DEFAULT_THRESHOLDS } from './resources.ts';
+import type { LocalHosts } from './zone-aware.ts';
 
 export interface ClusterEnv {
   readonly clock: Clock;
@@ -36,6 +37,10 @@ export interface ClusterEnv {
   /** Needed by clusters with active health checks. */
   readonly probe?: HealthProbe | undefined;
   readonly log?: ((line: string) => void) | undefined;
+  /** See PickerEnv. */
+  readonly local?: (() => LocalHosts | undefined) | undefined;
+  /** Its hosts, or their health, have changed. */
+  readonly onHostsChanged?: (() => void) | undefined;
 }
 
 const ANYWHERE: LocalitySpec = { locality: { region: '', zone: '', subZone: '' }, priority: 0, weight: 1, endpoints: [] };
@@ -68,8 +73,8 @@ export class ClusterState implements Cluster {
     this.env = env;
     this.resources = new ClusterResources(spec.thresholds);
     this.highPriority = new ClusterResources(spec.highThresholds ?? DEFAULT_THRESHOLDS);
-    const { clock, random } = env;
-    this.pickerEnv = { clock, random, activeRequests: () => this.resources.requests.used + this.highPriority.requests.used };
+    const { clock, random, local } = env;
+    this.pickerEnv = { clock, random, activeRequests: () => this.resources.requests.used + this.highPriority.requests.used, local };
     this.update(spec);
   }
 
@@ -275,6 +280,17 @@ export class ClusterState implements Cluster {
 
   private invalidate(): void {
     this.stale = true;
+    this.env.onHostsChanged?.();
+  }
+
+  /** What it knows of other clusters has changed. */
+  repick(): void {
+    this.stale = true;
+  }
+
+  /** The hosts as they are now. */
+  get current(): readonly EndpointState[] {
+    return this.list;
   }
 }
 

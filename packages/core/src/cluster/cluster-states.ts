@@ -1,10 +1,11 @@
 import type { HealthProbe } from '../health/health-probe.ts';
 import type { Clock, Random } from '../ports.ts';
 import { AggregateCluster } from './aggregate-cluster.ts';
-import type { Cluster } from './cluster.ts';
+import type { Cluster, Locality } from './cluster.ts';
 import type { ClusterSpec, DnsFamily } from './cluster-spec.ts';
 import { ClusterState } from './cluster-state.ts';
 import { DnsCluster } from './dns-cluster.ts';
+import type { LocalHosts } from './zone-aware.ts';
 
 export interface ClusterStatesEnv {
   readonly clock: Clock;
@@ -14,6 +15,8 @@ export interface ClusterStatesEnv {
   readonly probe?: HealthProbe;
   readonly resolveDns?: (hostname: string, family: DnsFamily) => Promise<readonly string[]>;
   readonly log?: (line: string) => void;
+  /** The cluster that this process is itself a host of, and its place: zone aware routing weighs clusters against it. */
+  readonly localCluster?: { readonly name: string; readonly locality: Locality } | undefined;
 }
 
 /** The run-time state of all clusters, keyed by name: a push adopts it, so that loads, ejections and counters survive. */
@@ -49,6 +52,7 @@ export class ClusterStates {
     }
     this.states = states;
     this.specs = next;
+    if (this.env.localCluster !== undefined) this.repick();
     return states;
   }
 
@@ -58,8 +62,25 @@ export class ClusterStates {
   }
 
   private create(spec: ClusterSpec): ClusterState | AggregateCluster {
-    if (spec.kind !== 'aggregate') return new ClusterState(spec, this.env);
+    if (spec.kind !== 'aggregate') return this.createState(spec);
     return new AggregateCluster(spec, this.env.random, (name) => this.states.get(name));
+  }
+
+  private createState(spec: ClusterSpec): ClusterState {
+    const { localCluster } = this.env;
+    if (localCluster === undefined) return new ClusterState(spec, this.env);
+    const { name, locality: own } = localCluster;
+    const local = (): LocalHosts | undefined => {
+      const state = this.states.get(name);
+      return state instanceof ClusterState ? { own, hosts: state.current } : undefined;
+    };
+    const onHostsChanged = spec.name === name ? () => this.repick() : undefined;
+    return new ClusterState(spec, { ...this.env, local, onHostsChanged });
+  }
+
+  /** The own cluster has changed: everybody's zones are weighed against it. */
+  private repick(): void {
+    for (const state of this.states.values()) if (state instanceof ClusterState) state.repick();
   }
 
   private resolve(spec: ClusterSpec, state: ClusterState): void {

@@ -1,4 +1,4 @@
-import type { Balancer, Warmup } from '../balancer/balancer.ts';
+import type { Warmup } from '../balancer/balancer.ts';
 import { boundedLoad } from '../balancer/bounded-load.ts';
 import { EdfScheduler } from '../balancer/edf.ts';
 import { leastRequest } from '../balancer/least-request.ts';
@@ -11,11 +11,12 @@ import type { Locality } from './cluster.ts';
 import type { BalancerSpec, ClusterSpec } from './cluster-spec.ts';
 import type { EndpointState } from './endpoint-state.ts';
 import type { MatchCriteria } from './lb-metadata.ts';
+import type { Pick } from './pick.ts';
 import { loadWithoutTried } from './previous-priorities.ts';
 import { availability, OVERPROVISIONING, type PriorityHosts, type PriorityLoad, priorityLoad } from './priority-load.ts';
 import { SubsetPicker } from './subset-picker.ts';
+import { inPanic, type LocalHosts, ZONE_AWARE_DEFAULT, zoneBalancer, zoneRouting } from './zone-aware.ts';
 
-type Pick = Balancer<EndpointState>;
 type Source = 'all' | 'healthy' | 'degraded';
 
 /** A priority that was chosen outside (aggregate clusters). */
@@ -59,6 +60,8 @@ export interface PickerEnv {
   readonly random: Random;
   /** In flight to the cluster. */
   readonly activeRequests: () => number;
+  /** For zone aware routing: the process's own cluster, if it has told which that is. */
+  readonly local?: (() => LocalHosts | undefined) | undefined;
 }
 
 /**
@@ -154,11 +157,39 @@ class PriorityGroup {
     if (hosts.length === 0) return undefined;
     const { balancer, localityWeighted } = this.spec;
     if (isHashed(balancer)) return hashedBalancer(balancer, localityWeighted ? this.localityShares(hosts) : sharesOf(hosts, 1), this.env);
+    const zoneAware = this.spec.zoneAware ?? ZONE_AWARE_DEFAULT;
+    if (source === 'all' && zoneAware.failTrafficOnPanic) return undefined;
     // In panic localities count for nothing: all hosts alike (measured on Envoy 1.40).
     const localities = localityWeighted && source !== 'all' ? this.localities(hosts) : [];
-    if (localities.length === 0) return drawnBalancer(balancer, hosts, this.env);
+    if (localities.length === 0) return this.byZone(source, hosts) ?? drawnBalancer(balancer, hosts, this.env);
     const scheduler = new EdfScheduler(localities, ({ weight }) => weight, headStart(this.env.random));
     return { pick: (hash, attempt) => scheduler.next().balancer.pick(hash, attempt) };
+  }
+
+  /** Zone aware routing, of the first priority only. */
+  private byZone(source: Source, hosts: readonly EndpointState[]): Pick | undefined {
+    const { balancer, panicThreshold, zoneAware = ZONE_AWARE_DEFAULT } = this.spec;
+    const local = source === 'all' || hosts[0]!.priority !== 0 ? undefined : this.env.local?.();
+    const routing = local === undefined ? undefined : zoneRouting(zoneAware, this.all, local);
+    if (local === undefined || routing === undefined) return undefined;
+    const { random } = this.env;
+    const whole = drawnBalancer(balancer, hosts, this.env);
+    const panics = inPanic(local, panicThreshold);
+    const chosen = new Set(hosts);
+    const zones = zoneBalancer(
+      routing,
+      (host) => chosen.has(host),
+      (inside) => drawnBalancer(balancer, inside, this.env),
+      random,
+    );
+    const { routingEnabled, failTrafficOnPanic } = zoneAware;
+    return {
+      pick: (hash, attempt) => {
+        if (routingEnabled < 100 && random() * 100 >= routingEnabled) return whole.pick(hash, attempt);
+        if (panics) return failTrafficOnPanic ? undefined : whole.pick(hash, attempt);
+        return zones.pick(hash, attempt);
+      },
+    };
   }
 
   /** Weight by locality, scaled down once fewer than 1/1.4 of its hosts are left. */
