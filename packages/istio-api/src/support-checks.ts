@@ -1,13 +1,11 @@
+import { STATUS_CODES } from 'node:http';
 import type { MeshConfigSpec, ServiceSpec } from './types/core.ts';
 import type {
-  ClientTLSSettings,
-  DestinationRuleSpec,
   GatewayServer,
   GatewaySpec,
   HTTPMatchRequest,
   ServerTLSSettings,
   ServiceEntrySpec,
-  TrafficPolicy,
   WorkloadEntrySpec,
 } from './types/networking.ts';
 import type { Path, Report } from './validate.ts';
@@ -119,14 +117,14 @@ function isJsonObject(text: string): boolean {
   }
 }
 
-export function checkWorkloadEntry(spec: WorkloadEntrySpec, path: Path, report: Report): void {
+export function checkWorkloadEntrySupport(spec: WorkloadEntrySpec, path: Path, report: Report): void {
   if (spec.address?.startsWith('unix:'))
     report(UNSUPPORTED, 'error', [...path, 'address'], `${JSON.stringify(spec.address)}: Unix sockets are not dialled; give an IP address`);
 }
 
 /** A ServiceEntry whose hosts are dialled as the app names them has no say in ports; address ranges are never asked for. */
 export function checkServiceEntrySupport(spec: ServiceEntrySpec, report: Report): void {
-  for (const [index, entry] of (spec.endpoints ?? []).entries()) checkWorkloadEntry(entry, ['spec', 'endpoints', index], report);
+  for (const [index, entry] of (spec.endpoints ?? []).entries()) checkWorkloadEntrySupport(entry, ['spec', 'endpoints', index], report);
   const { resolution = 'NONE' } = spec;
   for (const [index, { number, targetPort }] of (spec.ports ?? []).entries()) {
     if (targetPort !== undefined && targetPort !== number && (resolution === 'NONE' || resolution === 'DYNAMIC_DNS'))
@@ -140,26 +138,6 @@ export function checkServiceEntrySupport(spec: ServiceEntrySpec, report: Report)
   for (const [index, address] of (spec.addresses ?? []).entries()) {
     if (address.includes('/'))
       report(UNSUPPORTED, 'warning', ['spec', 'addresses', index], 'an address range is not matched: clients are told apart by host name');
-  }
-}
-
-export function checkDestinationRule(spec: DestinationRuleSpec, report: Report): void {
-  checkPolicy(spec.trafficPolicy, ['spec', 'trafficPolicy'], report);
-  for (const [index, subset] of (spec.subsets ?? []).entries())
-    checkPolicy(subset.trafficPolicy, ['spec', 'subsets', index, 'trafficPolicy'], report);
-}
-
-function checkPolicy(policy: TrafficPolicy | undefined, path: Path, report: Report): void {
-  checkClientTls(policy?.tls, [...path, 'tls'], report);
-  for (const [index, entry] of (policy?.portLevelSettings ?? []).entries())
-    checkClientTls(entry.tls, [...path, 'portLevelSettings', index, 'tls'], report);
-}
-
-function checkClientTls(tls: ClientTLSSettings | undefined, path: Path, report: Report): void {
-  if (tls?.mode !== 'MUTUAL') return;
-  for (const field of ['clientCertificate', 'privateKey'] as const) {
-    if ((tls[field] ?? '') === '')
-      report('RIPSTOP_MISSING_FIELD', 'error', path, `mode MUTUAL needs ${field}, a file on the client's machine`);
   }
 }
 
@@ -185,11 +163,14 @@ const RETRY_CONDITIONS: ReadonlySet<string> = new Set([
   'unavailable',
 ]);
 
-/** istiod refuses unknown words; Envoy would drop them, and a misspelled policy would retry nothing. */
+/** A status that Node knows and istiod does not. */
+const UNKNOWN_TO_GO = '509';
+
+/** istiod refuses unknown words, and spaces around them; Envoy would drop them, and a misspelled policy would retry nothing. */
 export function checkRetryOn(retryOn: string | undefined, path: Path, report: Report): void {
-  for (const part of (retryOn ?? '').split(',')) {
-    const word = part.trim();
-    if (word === '' || RETRY_CONDITIONS.has(word) || /^[1-5]\d\d$/.test(word)) continue;
+  if (retryOn === undefined || retryOn === '') return;
+  for (const word of retryOn.split(',')) {
+    if (RETRY_CONDITIONS.has(word) || (word !== UNKNOWN_TO_GO && STATUS_CODES[word] !== undefined)) continue;
     const effect = RETRY_WITHOUT_EFFECT[word];
     if (effect !== undefined) report(UNSUPPORTED, 'warning', path, `${word} has no effect: ${effect}`);
     else

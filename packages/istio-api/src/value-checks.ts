@@ -50,8 +50,9 @@ function checkText(value: string, schema: TextSchema, path: Path, report: Report
 
 function checkDuration(value: string, path: Path, report: Report): boolean {
   const ms = parseDuration(value);
-  // istiod's own rule: leave the field out to switch it off.
-  if (ms !== undefined && ms >= 1) return true;
+  // istiod's own rules: leave the field out to switch it off, and no less than milliseconds.
+  const whole = ms !== undefined && Math.abs(ms - Math.round(ms)) < 1e-6;
+  if (ms !== undefined && ms >= 1 && whole) return true;
   const shown = formatValue(value);
   report(
     'RIPSTOP_BAD_DURATION',
@@ -59,7 +60,9 @@ function checkDuration(value: string, path: Path, report: Report): boolean {
     path,
     ms === undefined
       ? `${shown} is no duration: must be a valid duration greater than 1ms: give for example 500ms, 2s or 1m30s`
-      : `${shown} is too short: a duration must be at least 1ms (must be a valid duration greater than 1ms); leave the field out to disable it`,
+      : ms >= 1
+        ? `${shown} is too exact: give whole milliseconds`
+        : `${shown} is too short: a duration must be at least 1ms (must be a valid duration greater than 1ms); leave the field out to disable it`,
   );
   return false;
 }

@@ -37,34 +37,9 @@ export const OPEN: readonly Explanation[] = [
   },
 ];
 
-/** What istiod says of documents that it refuses and we take: none of it changes what a mesh does, or our analysis warns of it. */
-export const TAKEN: readonly Explanation[] = [
-  { name: 'taken: empty blocks of a traffic policy', pattern: /(connection pool|traffic policy) must have at least one field/ },
-  {
-    name: 'taken: a port of an endpoint that its ServiceEntry does not have',
-    pattern: /endpoint port \d+ is not defined by the service entry/,
-  },
-  { name: 'taken: DYNAMIC_DNS with other protocols', pattern: /protocols are supported for resolution type DYNAMIC_DNS/ },
-  { name: 'taken: redirect prefixes without a prefix to match', pattern: /redirect prefix_rewrite requires all URI matches/ },
-  { name: 'taken: a redirect that changes nothing', pattern: /redirect must specify URI, authority, scheme, or port/ },
-  { name: 'taken: DENY without rules', pattern: /DENY action without `rules` is meaningless/ },
-  { name: 'taken: a dry run of AUDIT', pattern: /dry-run currently only supports action ALLOW\/DENY/ },
-  { name: 'taken: hosts that cover each other', pattern: /duplicate hosts in virtual service/ },
-  { name: 'taken: a namespace twice in exportTo', pattern: /duplicate entries in exportTo/ },
-  { name: 'taken: useClientProtocol with UPGRADE', pattern: /use client protocol must not be true when H2UpgradePolicy is UPGRADE/ },
-];
-
 /** The name of what explains a difference; undefined when nothing does. */
 export function explanationOf({ where, text }: Difference): string | undefined {
-  if (where.startsWith('validation ')) return text.endsWith('; we: accepted') ? explanationOfRefusal(text) : undefined;
   return nameOf([...MEANT, ...OPEN], `${where} ${text}`);
-}
-
-/** istiod may have several reasons; each has to be known. */
-function explanationOfRefusal(text: string): string | undefined {
-  const listed = text.split('\n').filter((line) => line.startsWith('\t* '));
-  const names = (listed.length === 0 ? [text] : listed).map((reason) => nameOf(TAKEN, reason));
-  return names.includes(undefined) ? undefined : names[0];
 }
 
 function nameOf(explanations: readonly Explanation[], text: string): string | undefined {

@@ -2,6 +2,9 @@ import { type Finding, KINDS } from '@ripstop/istio-api';
 import { describe, expect, it } from 'vitest';
 import { ObjectStore, type StoreState } from './object-store.ts';
 
+const gateway = (label: string): string =>
+  `{ selector: { a: ${label} }, servers: [{ port: { number: 80, name: http, protocol: HTTP }, hosts: ["*"] }] }`;
+
 /** A document of each kind that is honoured: its API, a spec, another one, and one that is wrong. */
 const DOCUMENTS: readonly (readonly [kind: string, api: string, first: string, second: string, wrong: string])[] = [
   [
@@ -12,7 +15,7 @@ const DOCUMENTS: readonly (readonly [kind: string, api: string, first: string, s
     '{ hosts: [a], htpp: [] }',
   ],
   ['DestinationRule', 'networking.istio.io/v1', '{ host: a }', '{ host: b }', '{ host: [a] }'],
-  ['Gateway', 'networking.istio.io/v1', '{ selector: { a: b } }', '{ selector: { a: c } }', '{ selector: b }'],
+  ['Gateway', 'networking.istio.io/v1', gateway('b'), gateway('c'), '{ selector: b }'],
   ['ServiceEntry', 'networking.istio.io/v1', '{ hosts: [a.b] }', '{ hosts: [a.c] }', '{ hosts: ["*"] }'],
   ['WorkloadEntry', 'networking.istio.io/v1', '{ address: 10.0.0.1 }', '{ address: 10.0.0.2 }', '{ adress: 10.0.0.1 }'],
   [

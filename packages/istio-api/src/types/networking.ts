@@ -136,11 +136,26 @@ export interface VirtualServiceSpec {
   readonly exportTo?: readonly string[];
 }
 
+export interface LocalityLoadBalancerSetting {
+  readonly enabled?: boolean;
+  readonly distribute?: readonly { readonly from?: string; readonly to?: Readonly<Record<string, number>> }[];
+  readonly failover?: readonly { readonly from?: string; readonly to?: string }[];
+  readonly failoverPriority?: readonly string[];
+}
+export type ZoneAwareLoadBalancerSetting = Omit<LocalityLoadBalancerSetting, 'distribute'>;
 export interface LoadBalancerSettings {
   readonly simple?: string;
+  readonly localityLbSetting?: LocalityLoadBalancerSetting;
+  readonly zoneAwareLbSetting?: ZoneAwareLoadBalancerSetting;
+  readonly warmup?: { readonly aggression?: number };
   readonly consistentHash?: {
     readonly httpHeaderName?: string;
-    readonly httpCookie?: { readonly name: string; readonly path?: string; readonly ttl?: string };
+    readonly httpCookie?: {
+      readonly name: string;
+      readonly path?: string;
+      readonly ttl?: string;
+      readonly attributes?: readonly { readonly name: string }[];
+    };
     readonly useSourceIp?: boolean;
     readonly httpQueryParameterName?: string;
     readonly ringHash?: { readonly minimumRingSize?: number };
@@ -164,6 +179,8 @@ export interface ConnectionPoolSettings {
     readonly idleTimeout?: string;
     readonly h2UpgradePolicy?: string;
     readonly maxConcurrentStreams?: number;
+    readonly useClientProtocol?: boolean;
+    readonly http2KeepAlive?: { readonly interval?: string; readonly timeout?: string };
   };
 }
 export interface OutlierDetection {
@@ -209,13 +226,14 @@ export interface Subset {
   readonly trafficPolicy?: TrafficPolicy;
 }
 export interface DestinationRuleSpec {
+  readonly workloadSelector?: { readonly matchLabels?: Readonly<Record<string, string>> };
   readonly host: string;
   readonly subsets?: readonly Subset[];
   readonly trafficPolicy?: TrafficPolicy;
   readonly exportTo?: readonly string[];
 }
 export interface GatewayServer {
-  readonly port: { readonly number: number; readonly protocol: string; readonly name?: string };
+  readonly port: { readonly number: number; readonly protocol: string; readonly name?: string; readonly targetPort?: number };
   readonly hosts: readonly string[];
   readonly name?: string;
   readonly bind?: string;

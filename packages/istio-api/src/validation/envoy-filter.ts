@@ -1,5 +1,5 @@
-import { checkRegex, MAX_REGEX_LENGTH } from './regex-check.ts';
-import type { Path, Report } from './validate.ts';
+import { checkRegex, MAX_REGEX_LENGTH } from '../regex-check.ts';
+import type { Path, Report } from '../validate.ts';
 
 interface FilterMatch {
   readonly name?: string;

@@ -1,7 +1,7 @@
-import { publicKeysOf } from './jwks.ts';
-import { checkTargets } from './policy-target-checks.ts';
-import type { JWTRule, RequestAuthenticationSpec } from './types/security.ts';
-import type { Path, Report } from './validate.ts';
+import { publicKeysOf } from '../jwks.ts';
+import type { JWTRule, RequestAuthenticationSpec } from '../types/security.ts';
+import type { Path, Report } from '../validate.ts';
+import { checkTargets } from './policy-targets.ts';
 
 const HEADER_NAME = /^[-_A-Za-z0-9]+$/;
 

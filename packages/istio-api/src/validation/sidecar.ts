@@ -1,18 +1,30 @@
-import type { Path, Report } from './validate.ts';
+import type { ConnectionPoolSettings, Destination } from '../types/networking.ts';
+import type { Path, Report } from '../validate.ts';
+import { checkDestination } from './destinations.ts';
+import { checkScopedHost } from './gateway.ts';
+import { checkPortName, hostProblem } from './names.ts';
+import { checkProtocol } from './protocols.ts';
+import { checkConnectionPool } from './traffic-policy.ts';
 
 interface Port {
   readonly number?: number;
+  readonly protocol?: string;
+  readonly name?: string;
   readonly targetPort?: number;
 }
 
 /** What of a Sidecar is checked as a whole. */
 export interface SidecarFields {
   readonly egress?: readonly { readonly port?: Port; readonly hosts?: readonly string[] }[];
-  readonly ingress?: readonly { readonly port?: Port; readonly defaultEndpoint?: string }[];
-  readonly inboundConnectionPool?: object;
+  readonly ingress?: readonly {
+    readonly port?: Port;
+    readonly defaultEndpoint?: string;
+    readonly connectionPool?: ConnectionPoolSettings;
+  }[];
+  readonly inboundConnectionPool?: ConnectionPoolSettings;
   readonly outboundTrafficPolicy?: {
     readonly mode?: string;
-    readonly egressProxy?: { readonly host?: string; readonly port?: { readonly number?: number } };
+    readonly egressProxy?: Destination;
   };
 }
 
@@ -25,6 +37,7 @@ export function checkSidecar(spec: SidecarFields, report: Report): void {
   checkPorts(ingress, ['spec', 'ingress'], report);
   for (const [index, { port, hosts = [] }] of egress.entries()) {
     if (hosts.length === 0) report('RIPSTOP_MISSING_FIELD', 'error', ['spec', 'egress', index, 'hosts'], 'give at least one host');
+    for (const [position, host] of hosts.entries()) checkScopedHost(host, 'Sidecar', ['spec', 'egress', index, 'hosts', position], report);
     if (port === undefined && index < egress.length - 1)
       report(
         'RIPSTOP_BAD_VALUE',
@@ -33,7 +46,9 @@ export function checkSidecar(spec: SidecarFields, report: Report): void {
         'the egress listener without port must be the last one, and the only one',
       );
   }
-  for (const [index, { defaultEndpoint = '' }] of ingress.entries()) {
+  checkConnectionPool(inboundConnectionPool, ['spec', 'inboundConnectionPool'], report);
+  for (const [index, { defaultEndpoint = '', connectionPool }] of ingress.entries()) {
+    checkConnectionPool(connectionPool, ['spec', 'ingress', index, 'connectionPool'], report);
     if (defaultEndpoint !== '' && !isLocalEndpoint(defaultEndpoint))
       report(
         'RIPSTOP_BAD_VALUE',
@@ -50,6 +65,8 @@ function checkPorts(listeners: readonly { readonly port?: Port }[], path: Path, 
   for (const [index, { port }] of listeners.entries()) {
     if ((port?.targetPort ?? 0) > 0)
       report('RIPSTOP_BAD_VALUE', 'error', [...path, index, 'port', 'targetPort'], 'targetPort has no effect in a Sidecar: remove it');
+    if ((port?.name ?? '') !== '') checkPortName(port!.name!, [...path, index, 'port', 'name'], report);
+    checkProtocol(port?.protocol, [...path, index, 'port', 'protocol'], report);
     const number = port?.number ?? 0;
     if (number !== 0 && taken.has(number))
       report('RIPSTOP_BAD_VALUE', 'error', [...path, index, 'port', 'number'], `port ${number} stands here twice: join the two listeners`);
@@ -68,6 +85,9 @@ function checkEgressProxy(policy: SidecarFields['outboundTrafficPolicy'], report
   if (proxy === undefined) return;
   const path = ['spec', 'outboundTrafficPolicy', 'egressProxy'];
   if (policy?.mode !== 'ALLOW_ANY') report('RIPSTOP_BAD_VALUE', 'error', path, 'an egressProxy needs mode ALLOW_ANY');
+  const problem = hostProblem(proxy.host);
+  if (problem !== undefined) report('RIPSTOP_BAD_VALUE', 'error', [...path, 'host'], problem);
+  else checkDestination({ ...proxy, port: undefined }, path, report);
   if (proxy.port?.number === undefined)
     report('RIPSTOP_MISSING_FIELD', 'error', path, 'port must be given: the proxy has no port of its own');
 }

@@ -1,7 +1,7 @@
 import { parse } from '@marcbachmann/cel-js';
-import { checkTargets } from './policy-target-checks.ts';
-import type { TelemetrySpec } from './types/telemetry.ts';
-import type { Path, Report } from './validate.ts';
+import type { TelemetrySpec } from '../types/telemetry.ts';
+import type { Path, Report } from '../validate.ts';
+import { checkTargets } from './policy-targets.ts';
 
 /** Expressions are read here, as istiod does, so that no client gets one that it has to refuse. */
 export function checkTelemetry(spec: TelemetrySpec, report: Report): void {
@@ -10,8 +10,12 @@ export function checkTelemetry(spec: TelemetrySpec, report: Report): void {
     checkCel(filter?.expression, ['spec', 'accessLogging', index, 'filter', 'expression'], report);
   for (const [index, { overrides = [] }] of (spec.metrics ?? []).entries()) {
     for (const [at, { tagOverrides = {} }] of overrides.entries()) {
-      for (const [tag, { value }] of Object.entries(tagOverrides))
-        checkCel(value, ['spec', 'metrics', index, 'overrides', at, 'tagOverrides', tag, 'value'], report);
+      for (const [tag, { operation = 'UPSERT', value = '' }] of Object.entries(tagOverrides)) {
+        const path = ['spec', 'metrics', index, 'overrides', at, 'tagOverrides', tag];
+        if (operation === 'UPSERT' && value === '')
+          report('RIPSTOP_MISSING_FIELD', 'error', path, 'give the value of the tag, or operation REMOVE');
+        else checkCel(value === '' ? undefined : value, [...path, 'value'], report);
+      }
     }
   }
 }

@@ -1,5 +1,5 @@
-import type { PolicyTargetReference } from './types/security.ts';
-import type { Path, Report } from './validate.ts';
+import type { PolicyTargetReference } from '../types/security.ts';
+import type { Path, Report } from '../validate.ts';
 
 interface Targeted {
   readonly targetRef?: PolicyTargetReference;

@@ -1,8 +1,8 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { formatFinding } from './object.ts';
-import { parseDocuments } from './parse.ts';
-import { validateObject } from './validate.ts';
+import { formatFinding } from '../object.ts';
+import { parseDocuments } from '../parse.ts';
+import { validateObject } from '../validate.ts';
 
 function findings(rule: string): string[] {
   const text = `apiVersion: security.istio.io/v1\nkind: RequestAuthentication\nmetadata: { name: x }\nspec: { jwtRules: [${rule}] }`;

@@ -1,0 +1,121 @@
+import type {
+  ClientTLSSettings,
+  ConnectionPoolSettings,
+  LoadBalancerSettings,
+  OutlierDetection,
+  PortTrafficPolicy,
+  TrafficPolicy,
+} from '../types/networking.ts';
+import type { Path, Report } from '../validate.ts';
+import { checkLocality, checkZoneAware } from './locality.ts';
+
+/** Parts of a policy; of them at least one has to be there (Istio: validateTrafficPolicy). */
+const PARTS = ['loadBalancer', 'connectionPool', 'outlierDetection', 'tls'] as const;
+const MORE_PARTS = [...PARTS, 'tunnel', 'proxyProtocol', 'retryBudget', 'portLevelSettings'];
+
+export function checkTrafficPolicy(policy: TrafficPolicy | undefined, path: Path, report: Report): void {
+  if (policy === undefined) return;
+  const { portLevelSettings = [] } = policy;
+  checkGiven(policy, MORE_PARTS, path, report);
+  checkParts(policy, path, report);
+  for (const [index, entry] of portLevelSettings.entries()) {
+    const at = [...path, 'portLevelSettings', index];
+    if (entry.port === undefined) report('RIPSTOP_MISSING_FIELD', 'error', at, 'give the port that this is for');
+    checkGiven(entry, PARTS, at, report);
+    checkParts(entry, at, report);
+  }
+}
+
+function checkGiven(policy: object, parts: readonly string[], path: Path, report: Report): void {
+  const given = (value: unknown): boolean => value !== undefined && !(Array.isArray(value) && value.length === 0);
+  if (!parts.some((part) => given((policy as Record<string, unknown>)[part])))
+    report('RIPSTOP_MISSING_FIELD', 'error', path, `it says nothing: give at least one of ${parts.join(', ')}, or leave it out`);
+}
+
+function checkParts(policy: PortTrafficPolicy, path: Path, report: Report): void {
+  checkOutlierDetection(policy.outlierDetection, [...path, 'outlierDetection'], report);
+  checkConnectionPool(policy.connectionPool, [...path, 'connectionPool'], report);
+  checkLoadBalancer(policy.loadBalancer, [...path, 'loadBalancer'], report);
+  checkClientTls(policy.tls, [...path, 'tls'], report);
+}
+
+export function checkOutlierDetection(outlier: OutlierDetection | undefined, path: Path, report: Report): void {
+  const { consecutiveLocalOriginFailures = 0, splitExternalLocalOriginErrors = false } = outlier ?? {};
+  if (consecutiveLocalOriginFailures > 0 && !splitExternalLocalOriginErrors)
+    report(
+      'RIPSTOP_BAD_VALUE',
+      'error',
+      [...path, 'consecutiveLocalOriginFailures'],
+      'failures to connect are counted for themselves only with splitExternalLocalOriginErrors: true',
+    );
+}
+
+export function checkConnectionPool(pool: ConnectionPoolSettings | undefined, path: Path, report: Report): void {
+  if (pool === undefined) return;
+  const { tcp, http } = pool;
+  if (tcp === undefined && http === undefined)
+    report('RIPSTOP_MISSING_FIELD', 'error', path, 'it limits nothing: give http or tcp, or leave it out');
+  if (http?.h2UpgradePolicy === 'UPGRADE' && http.useClientProtocol === true)
+    report(
+      'RIPSTOP_BAD_VALUE',
+      'error',
+      [...path, 'http', 'useClientProtocol'],
+      'h2UpgradePolicy UPGRADE calls by HTTP/2 whatever the client speaks: remove one of them',
+    );
+  const { http2KeepAlive: keepAlive } = http ?? {};
+  for (const field of ['interval', 'timeout'] as const) {
+    if (keepAlive !== undefined && keepAlive[field] === undefined)
+      report('RIPSTOP_MISSING_FIELD', 'error', [...path, 'http', 'http2KeepAlive'], `give the ${field}`);
+  }
+}
+
+/** Envoy's tables have at most so many places. */
+const MAX_TABLE = 5_000_011;
+
+function checkLoadBalancer(settings: LoadBalancerSettings | undefined, path: Path, report: Report): void {
+  const { consistentHash: hash, localityLbSetting, zoneAwareLbSetting, warmup } = settings ?? {};
+  const bad = (field: Path, message: string): void => report('RIPSTOP_BAD_VALUE', 'error', [...path, ...field], message);
+  if (hash?.httpCookie?.name === '') bad(['consistentHash', 'httpCookie', 'name'], 'a cookie needs a name');
+  checkAttributes(hash?.httpCookie?.attributes, [...path, 'consistentHash', 'httpCookie', 'attributes'], report);
+  if ((hash?.minimumRingSize ?? 0) !== 0 && (hash?.ringHash ?? hash?.maglev) !== undefined)
+    bad(['consistentHash', 'minimumRingSize'], 'give ringHash.minimumRingSize or maglev, and not this older field beside it');
+  if (hash?.maglev !== undefined) {
+    const { tableSize = 0 } = hash.maglev;
+    if (!isPrime(tableSize) || tableSize >= MAX_TABLE)
+      bad(['consistentHash', 'maglev', 'tableSize'], `${tableSize} is no size of a table: give a prime below ${MAX_TABLE}, such as 65537`);
+  }
+  if (localityLbSetting !== undefined && zoneAwareLbSetting !== undefined)
+    bad(['zoneAwareLbSetting'], 'give localityLbSetting or zoneAwareLbSetting, not both');
+  checkLocality(localityLbSetting, [...path, 'localityLbSetting'], report);
+  checkZoneAware(zoneAwareLbSetting, [...path, 'zoneAwareLbSetting'], report);
+  if (warmup?.aggression === 0) bad(['warmup', 'aggression'], 'it must be above 0: 1 is a straight line');
+}
+
+function checkAttributes(attributes: readonly { readonly name: string }[] | undefined, path: Path, report: Report): void {
+  const seen = new Set<string>();
+  for (const [index, { name }] of (attributes ?? []).entries()) {
+    if (name === '' || seen.has(name))
+      report(
+        'RIPSTOP_BAD_VALUE',
+        'error',
+        [...path, index, 'name'],
+        name === '' ? 'an attribute needs a name' : `${name} stands here twice: remove one`,
+      );
+    seen.add(name);
+  }
+}
+
+function isPrime(number: number): boolean {
+  if (number === 2 || number === 3) return true;
+  if (number < 1 || number % 2 === 0) return false;
+  for (let factor = 3; factor * factor <= number; factor += 2) if (number % factor === 0) return false;
+  return true;
+}
+
+function checkClientTls(tls: ClientTLSSettings | undefined, path: Path, report: Report): void {
+  if (tls?.mode !== 'MUTUAL') return;
+  for (const field of ['clientCertificate', 'privateKey'] as const) {
+    if ((tls[field] ?? '') === '')
+      report('RIPSTOP_MISSING_FIELD', 'error', path, `mode MUTUAL needs ${field}, a file on the client's machine`);
+  }
+}
