@@ -94,11 +94,6 @@ spec:
   - { to: [{ operation: { paths: [/deny/ip] } }], from: [{ source: { notIpBlocks: [10.0.0.0/8] } }] }
   - { to: [{ operation: { paths: [/deny/remote-ip] } }], from: [{ source: { remoteIpBlocks: [10.0.0.0/8] } }] }
   - { to: [{ operation: { paths: ["/deny/t/{*}/x"] } }] }
----
-apiVersion: security.istio.io/v1
-kind: AuthorizationPolicy
-metadata: { name: nothing }
-spec: { action: DENY, rules: [] }
 `;
 
 const CALLER = as('caller');

@@ -47,7 +47,7 @@ kind: DestinationRule
 metadata: { name: maglev, namespace: default }
 spec:
   host: maglev
-  trafficPolicy: { loadBalancer: { consistentHash: { httpQueryParameterName: user, maglev: {} } } }
+  trafficPolicy: { loadBalancer: { consistentHash: { httpQueryParameterName: user, maglev: { tableSize: 65537 } } } }
 ---
 apiVersion: networking.istio.io/v1
 kind: ServiceEntry
