@@ -238,19 +238,9 @@ const ROUTES: readonly ValidationCase[] = [
     '.match[0].headers.a b',
     'is no name of a header',
   ),
-  http(
-    'a match by an expression that is none',
-    `match: [{ uri: { regex: "*" } }], ${ROUTE}`,
-    '.match[0].uri.regex',
-    'RE2',
-  ),
+  http('a match by an expression that is none', `match: [{ uri: { regex: "*" } }], ${ROUTE}`, '.match[0].uri.regex', 'RE2'),
   http('a match by "*" in withoutHeaders', `match: [{ withoutHeaders: { x: { regex: "*" } } }], ${ROUTE}`),
-  http(
-    'a match by "*" in headers',
-    `match: [{ headers: { x: { regex: "*" } } }], ${ROUTE}`,
-    '.match[0].headers.x.regex',
-    'RE2',
-  ),
+  http('a match by "*" in headers', `match: [{ headers: { x: { regex: "*" } } }], ${ROUTE}`, '.match[0].headers.x.regex', 'RE2'),
   http(
     'a match by an expression of queries',
     `match: [{ queryParams: { x: { regex: "(" } } }], ${ROUTE}`,
@@ -260,7 +250,12 @@ const ROUTES: readonly ValidationCase[] = [
   http('an empty prefix of a path', `match: [{ uri: { prefix: "" } }], ${ROUTE}`),
   http('an empty prefix of a method', `match: [{ method: { prefix: "" } }], ${ROUTE}`, '.match[0].method.prefix', 'matches everything'),
   http('an empty expression', `match: [{ authority: { regex: "" } }], ${ROUTE}`, '.match[0].authority.regex', 'give one'),
-  http('a long expression', `match: [{ uri: { regex: "${'a'.repeat(1025)}" } }], ${ROUTE}`, '.match[0].uri.regex', 'at most 1024 characters'),
+  http(
+    'a long expression',
+    `match: [{ uri: { regex: "${'a'.repeat(1025)}" } }], ${ROUTE}`,
+    '.match[0].uri.regex',
+    'at most 1024 characters',
+  ),
   http(
     'labels of callers that are none',
     `match: [{ sourceLabels: { "a b": x } }], ${ROUTE}`,
