@@ -34,18 +34,24 @@ export async function createRouters(): Promise<readonly AppRouter[]> {
   ];
 }
 
+export interface AgreementOptions {
+  readonly settings?: RbacSettings;
+  /** Policies name paths in other spellings than the routes', too. */
+  readonly spelled?: boolean;
+}
+
 /** Whether an app ever serves what the policy forbids for the canonical form of what it serves. */
 export async function tryAgreement(
   pairs: number,
   random: () => number,
   routers: readonly AppRouter[],
-  settings: RbacSettings = {},
+  { settings = {}, spelled = false }: AgreementOptions = {},
 ): Promise<Agreement> {
   const disagreements: string[] = [];
   let served = 0;
   const modes = Object.entries(MODES);
   for (let pair = 0; pair < pairs; ) {
-    const policy = randomPolicy(random);
+    const policy = randomPolicy(random, spelled);
     const filter = compilePolicy(policy, settings);
     for (let target = 0; target < 20 && pair < pairs; target++, pair++) {
       const raw = randomTarget(random);
@@ -57,7 +63,7 @@ export async function tryAgreement(
       if (route === undefined) continue;
       served++;
       const canonical = settle(route, MODES.BASE!) ?? route;
-      if (!permits(policy, canonical))
+      if (!permits(policy, canonical, spelled ? router.reads : undefined))
         disagreements.push(`${router.name}, ${mode}: ${JSON.stringify(policy)} let ${raw} through as ${path}, which is served as ${route}`);
     }
   }

@@ -43,8 +43,34 @@ function pattern(random: Random): string {
   }
 }
 
-export function randomPolicy(random: Random): PathPolicy {
-  const list = (): string[] => Array.from({ length: 1 + Math.floor(random() * 2) }, () => pattern(random));
+/** The same in another spelling, that many routers take for it: what an author writes who does not look at the route. */
+function respelled(random: Random, written: string): string {
+  const exact = !/[*{]/.test(written);
+  const at = Math.floor(random() * written.length);
+  const letter = written[at]!;
+  switch (Math.floor(random() * (exact ? 6 : 3))) {
+    case 0:
+      return written.toUpperCase();
+    case 1:
+      return `${written.slice(0, at)}${letter.toUpperCase()}${written.slice(at + 1)}`;
+    case 2:
+      return /[a-z]/.test(letter) ? `${written.slice(0, at)}%${letter.charCodeAt(0).toString(16)}${written.slice(at + 1)}` : written;
+    case 3:
+      return `${written}/`;
+    case 4:
+      return written.replace(/(?!^)\//, '//');
+    default:
+      return `${written};a=b`;
+  }
+}
+
+/** `spelled`: its paths are often not in the spelling of the routes. */
+export function randomPolicy(random: Random, spelled = false): PathPolicy {
+  const one = (): string => {
+    const written = pattern(random);
+    return spelled && random() < 0.7 ? respelled(random, written) : written;
+  };
+  const list = (): string[] => Array.from({ length: 1 + Math.floor(random() * 2) }, one);
   const kind = random();
   return {
     action: random() < 0.5 ? 'ALLOW' : 'DENY',
@@ -58,10 +84,19 @@ export function ruleOf({ paths, notPaths }: PathPolicy): Rule {
   return { to: [{ operation }] };
 }
 
-/** Slow and plain: what the YAML says of a path, by Istio's words. */
-export function permits({ action, paths, notPaths }: PathPolicy, path: string): boolean {
-  const matches = (paths.length === 0 || paths.some((one) => hits(one, path))) && !notPaths.some((one) => hits(one, path));
-  return matches === (action === 'ALLOW');
+/** How a router reads: one text for all paths that it takes for one. */
+export type Reading = (path: string) => string;
+
+/**
+ * Slow and plain: what the YAML says of a path, by Istio's words. What denies denies the path as it is written; what admits may have
+ * been written in any spelling that the router takes for the path.
+ */
+export function permits({ action, paths, notPaths }: PathPolicy, path: string, reads: Reading = (same) => same): boolean {
+  const literally = (written: string): boolean => hits(written, path);
+  const somehow = (written: string): boolean => literally(written) || hits(reads(written), reads(path));
+  return action === 'ALLOW'
+    ? (paths.length === 0 || paths.some(somehow)) && !notPaths.some(literally)
+    : !(paths.length === 0 || paths.some(literally)) || notPaths.some(somehow);
 }
 
 function hits(written: string, path: string): boolean {

@@ -22,6 +22,8 @@ export const ROUTES: readonly string[] = [
 export interface AppRouter {
   readonly name: string;
   readonly binding: PathBinding | undefined;
+  /** What the documentation of the router says of spellings; not what Ripstop thinks of them. */
+  readonly reads: (path: string) => string;
   served(path: string): Promise<string | undefined>;
 }
 
@@ -52,6 +54,11 @@ export function expressRouter(name: 'express' | 'express4'): AppRouter {
   return {
     name,
     binding: bindingOf(app),
+    // `case sensitive routing` and `strict routing` are off.
+    reads: (path) =>
+      decoded(path)
+        .toLowerCase()
+        .replace(/(?!^)\/$/, ''),
     served: async (path) => {
       found = undefined;
       app.handle({ method: 'GET', url: path, headers: {} }, { setHeader() {}, getHeader() {} }, () => {});
@@ -60,7 +67,10 @@ export function expressRouter(name: 'express' | 'express4'): AppRouter {
   };
 }
 
-export async function fastifyRouter(name: string, routerOptions: NonNullable<FastifyServerOptions['routerOptions']>): Promise<AppRouter> {
+/** Fastify's types leave one of its router's options out. */
+type RouterOptions = NonNullable<FastifyServerOptions['routerOptions']> & { readonly useSemicolonDelimiter?: boolean };
+
+export async function fastifyRouter(name: string, routerOptions: RouterOptions): Promise<AppRouter> {
   const app = fastify({ routerOptions });
   let found: string | undefined;
   app.addHook('onRequest', async (request, reply) => {
@@ -70,9 +80,17 @@ export async function fastifyRouter(name: string, routerOptions: NonNullable<Fas
   });
   for (const route of ROUTES) app.get(route, async () => route);
   await app.ready();
+  const { caseSensitive, ignoreTrailingSlash, ignoreDuplicateSlashes, useSemicolonDelimiter } = routerOptions;
   return {
     name,
     binding: bindingOf(app),
+    reads: (path) => {
+      let read = decoded(path);
+      if (caseSensitive === false) read = read.toLowerCase();
+      if (useSemicolonDelimiter) read = read.replace(/;.*/, '');
+      if (ignoreDuplicateSlashes) read = read.replace(/\/+/g, '/');
+      return ignoreTrailingSlash ? read.replace(/(?!^)\/$/, '') : read;
+    },
     served: async (path) => {
       found = undefined;
       const request = Object.assign(new IncomingMessage(null as never), { method: 'GET', url: path });
@@ -81,6 +99,10 @@ export async function fastifyRouter(name: string, routerOptions: NonNullable<Fas
       return found;
     },
   };
+}
+
+function decoded(path: string): string {
+  return path.replace(/%[0-7][0-9a-f]/gi, (triplet) => decodeURI(triplet));
 }
 
 function bindingOf(app: unknown): PathBinding | undefined {
