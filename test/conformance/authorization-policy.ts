@@ -10,7 +10,7 @@ export interface Policy {
 }
 
 type Strings = readonly string[] | undefined;
-type Fields = Readonly<Record<string, Strings>>;
+export type Fields = Readonly<Record<string, Strings>>;
 
 export interface Rule {
   readonly from?: readonly { readonly source: Fields }[];
