@@ -42,6 +42,8 @@ export * from './health/health-probe.ts';
 export * from './local-replies.ts';
 export * from './local-reply.ts';
 export type { LoadWeightsSpec } from './orca/host-load.ts';
+export { type LoadReport, readLoadReport } from './orca/load-report.ts';
+export type * from './orca/load-stream.ts';
 export * from './outcome.ts';
 export * from './outlier/outlier-spec.ts';
 export * from './path-binding.ts';

@@ -110,12 +110,13 @@ export class Runtime {
     await this.startAdmin();
     const { clock, random, resolveDns } = this.environment;
     const source = await this.createSource();
-    const { healthProbe: probe } = this.dispatcher;
+    const { healthProbe: probe, loadStreams } = this.dispatcher;
     this.clusters = new ClusterStates({
       clock,
       random,
       resolveDns,
       probe,
+      loadStreams,
       log: this.settings.log,
       localCluster: localClusterOf(this.settings),
     });

@@ -8,6 +8,7 @@ import {
   isGrpcContentType,
   NO_PEER,
   type NoAnswer,
+  type OpenLoadStream,
   type Pipeline,
   type Random,
   type SnapshotRef,
@@ -23,6 +24,7 @@ import { EndpointPools } from './endpoint-pools.ts';
 import type { ForwardEnvironment } from './forward-environment.ts';
 import { createHealthProbe } from './health/health-probe.ts';
 import type { OpenSocket } from './mtls-connector.ts';
+import { createLoadStreams } from './orca/load-stream.ts';
 import { type Origin, OriginCache } from './origin.ts';
 import { OutboundHead } from './outbound-head.ts';
 import { ProcessHold } from './process-hold.ts';
@@ -92,6 +94,11 @@ export class MeshDispatcher extends Dispatcher {
   /** Carries out the active health checks of clusters; for `ClusterStates`. */
   get healthProbe(): HealthProbe {
     return createHealthProbe((target, done) => this.#pools.connect(target, done), this.#env.onError);
+  }
+
+  /** Asks hosts for their load; for `ClusterStates`. */
+  get loadStreams(): OpenLoadStream {
+    return createLoadStreams((target, done) => this.#pools.connect(target, done), this.#env.onError);
   }
 
   /** Connections now open to endpoints. */

@@ -56,6 +56,28 @@ describe('zone aware routing', () => {
   });
 });
 
+describe('weights by load', () => {
+  it('read what is younger than the message: slow_start_config and oob_reporting_config', () => {
+    const message = fromProtoJson(Cluster, {
+      name: 'c',
+      type: 'EDS',
+      load_balancing_policy: typed('client_side_weighted_round_robin.v3.ClientSideWeightedRoundRobin', {
+        enable_oob_load_report: true,
+        oob_reporting_period: '2s',
+      }),
+    });
+    const policy = message.loadBalancingPolicy!.policies[0]!.typedExtensionConfig!;
+    const window = field(1, field(1, 60));
+    const where = Uint8Array.of(...field(1, 90), ...field(2, new TextEncoder().encode('orca')));
+    const value = Uint8Array.of(...policy.typedConfig!.value, ...field(8, window), ...field(9, where));
+    policy.typedConfig = { ...policy.typedConfig!, value };
+    expect(compileCluster(message, undefined).balancer).toMatchObject({
+      slowStart: { windowMs: 60_000, aggression: 1, minimumShare: 0.1 },
+      outOfBand: { periodMs: 2000, port: 90, authority: 'orca' },
+    });
+  });
+});
+
 describe('the balancer of a cluster', () => {
   const slow_start_config = { slow_start_window: '60s', aggression: { default_value: 2 }, min_weight_percent: { value: 25 } };
   const slowStart = { windowMs: 60_000, aggression: 2, minimumShare: 0.25 };
@@ -82,7 +104,7 @@ describe('the balancer of a cluster', () => {
     [{ load_balancing_policy: typed('random.v3.Random') }, { kind: 'random' }],
     [
       { load_balancing_policy: typed('client_side_weighted_round_robin.v3.ClientSideWeightedRoundRobin') },
-      { kind: 'load_weighted', blackoutMs: 10_000, expirationMs: 180_000, updateMs: 1000, errorPenalty: 1, metrics: [] },
+      { kind: 'load_weighted', blackoutMs: 10_000, expirationMs: 180_000, updateMs: 1000, errorPenalty: 0, metrics: [] },
     ],
     [
       {
@@ -93,6 +115,12 @@ describe('the balancer of a cluster', () => {
         }),
       },
       { updateMs: 100, errorPenalty: 0, metrics: ['named_metrics.q'] },
+    ],
+    [
+      {
+        load_balancing_policy: typed('client_side_weighted_round_robin.v3.ClientSideWeightedRoundRobin', { enable_oob_load_report: true }),
+      },
+      { outOfBand: { periodMs: 10_000, port: 0, authority: '' }, slowStart: undefined },
     ],
     [
       { load_balancing_policy: typed('least_request.v3.LeastRequest', { selection_method: 'FULL_SCAN' }) },
@@ -115,12 +143,6 @@ describe('the balancer of a cluster', () => {
     ],
     [{ lb_policy: 'MAGLEV', maglev_lb_config: { table_size: 1000 } }, 'table_size is 1000; it must be a prime'],
     [{ load_balancing_policy: typed('nobody.v3.Knows') }, 'is supported'],
-    [
-      {
-        load_balancing_policy: typed('client_side_weighted_round_robin.v3.ClientSideWeightedRoundRobin', { enable_oob_load_report: true }),
-      },
-      'enable_oob_load_report is not supported',
-    ],
     [
       { lb_policy: 'RING_HASH', common_lb_config: { consistent_hashing_lb_config: { hash_balance_factor: 99 } } },
       'hash_balance_factor is 99; it must be at least 100',

@@ -1,5 +1,6 @@
 import {
   type BalancerSpec,
+  type OutOfBandSpec,
   type RingOptions,
   type SlowStartSpec,
   type SubsetSpec,
@@ -24,6 +25,7 @@ import {
   RingHash,
   RingHash_HashFunction,
   RoundRobin,
+  SlowStartConfig,
   Subset,
   typeName,
   unpackAny,
@@ -108,7 +110,7 @@ function typedBalancing(any: Any): Balancing | undefined {
       return { balancer: { kind: 'round_robin', slowStart: slowStartOf(slowStartConfig) }, ...localitiesOf(localityLbConfig, any, 2) };
     }
     case ClientSideWeightedRoundRobin.$type:
-      return { balancer: loadWeights(unpackAny(ClientSideWeightedRoundRobin, any)), localityWeighted: false };
+      return { balancer: loadWeights(unpackAny(ClientSideWeightedRoundRobin, any), any.value), localityWeighted: false };
     case Random.$type:
       return { balancer: { kind: 'random' }, ...localitiesOf(unpackAny(Random, any).localityLbConfig, any, 1) };
     case LeastRequest.$type: {
@@ -156,15 +158,33 @@ function typedBalancing(any: Any): Balancing | undefined {
   }
 }
 
-function loadWeights(message: ClientSideWeightedRoundRobin): BalancerSpec {
-  if (message.enableOobLoadReport === true) throw new Error('enable_oob_load_report is not supported; reports of responses are');
+/** Numbers of fields that are younger than the message that we generate. */
+const SLOW_START_CONFIG = 8;
+const OOB_REPORTING_CONFIG = 9;
+const OOB_PERIOD_MS = 10_000;
+
+/** `bytes`: the message as it came. */
+function loadWeights(message: ClientSideWeightedRoundRobin, bytes: Uint8Array): BalancerSpec {
+  const [slowStart] = rawField(bytes, SLOW_START_CONFIG);
   return {
     kind: 'load_weighted',
     blackoutMs: milliseconds(message.blackoutPeriod, 10_000),
     expirationMs: milliseconds(message.weightExpirationPeriod, 180_000),
     updateMs: Math.max(100, milliseconds(message.weightUpdatePeriod, 1000)),
-    errorPenalty: message.errorUtilizationPenalty ?? 1,
+    errorPenalty: message.errorUtilizationPenalty ?? 0,
     metrics: message.metricNamesForComputingUtilization,
+    slowStart: slowStart === undefined ? undefined : slowStartOf(SlowStartConfig.decode(slowStart)),
+    outOfBand: message.enableOobLoadReport === true ? outOfBandOf(message, bytes) : undefined,
+  };
+}
+
+function outOfBandOf({ oobReportingPeriod }: ClientSideWeightedRoundRobin, bytes: Uint8Array): OutOfBandSpec {
+  const [config = new Uint8Array()] = rawField(bytes, OOB_REPORTING_CONFIG);
+  const [authority] = rawField(config, 2);
+  return {
+    periodMs: milliseconds(oobReportingPeriod, 0) || OOB_PERIOD_MS,
+    port: rawFields(config).find(({ number }) => number === 1)?.value ?? 0,
+    authority: authority === undefined ? '' : new TextDecoder().decode(authority),
   };
 }
 

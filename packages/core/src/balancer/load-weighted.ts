@@ -1,6 +1,6 @@
 import type { HostLoad, LoadWeightsSpec } from '../orca/host-load.ts';
 import type { Clock, Random } from '../ports.ts';
-import type { Balancer, Host } from './balancer.ts';
+import type { Balancer, Host, Warmup } from './balancer.ts';
 import { EdfScheduler } from './edf.ts';
 import { headStart } from './round-robin.ts';
 
@@ -13,10 +13,11 @@ export function loadWeighted<H extends Host & { readonly load: HostLoad }>(
   spec: LoadWeightsSpec,
   clock: Clock,
   random: Random,
+  warmup?: Warmup<H>,
 ): Balancer<H> {
   let weights: readonly number[] = hosts.map(() => 1);
   let updatedAt = Number.NEGATIVE_INFINITY;
-  let scheduler = schedulerOf(hosts, weights, random);
+  let scheduler = schedulerOf(hosts, weights, random, warmup);
   return {
     pick: () => {
       const now = clock.now();
@@ -25,7 +26,7 @@ export function loadWeighted<H extends Host & { readonly load: HostLoad }>(
         const next = weightsOf(hosts, spec, now);
         if (next.some((weight, index) => weight !== weights[index])) {
           weights = next;
-          scheduler = schedulerOf(hosts, weights, random);
+          scheduler = schedulerOf(hosts, weights, random, warmup);
         }
       }
       return scheduler.next();
@@ -33,9 +34,10 @@ export function loadWeighted<H extends Host & { readonly load: HostLoad }>(
   };
 }
 
-function schedulerOf<H>(hosts: readonly H[], weights: readonly number[], random: Random): EdfScheduler<H> {
+function schedulerOf<H>(hosts: readonly H[], weights: readonly number[], random: Random, warmup: Warmup<H> | undefined): EdfScheduler<H> {
   const weightOf = new Map(hosts.map((host, index) => [host, Math.max(1, weights[index]!)]));
-  return new EdfScheduler(hosts, (host) => weightOf.get(host)!, headStart(random));
+  const weigh = (host: H): number => weightOf.get(host)!;
+  return new EdfScheduler(hosts, warmup === undefined ? weigh : (host) => weigh(host) * warmup.factorOf(host), headStart(random));
 }
 
 function weightsOf(hosts: readonly { readonly load: HostLoad }[], spec: LoadWeightsSpec, now: number): readonly number[] {

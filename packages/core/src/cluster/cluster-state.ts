@@ -6,6 +6,8 @@ import { dropOverloadReply, noHealthyUpstreamReply, overflowReply } from '../loc
 import type { LocalReply } from '../local-reply.ts';
 import type { LoadWeightsSpec } from '../orca/host-load.ts';
 import { loadReportOf } from '../orca/load-report.ts';
+import type { OpenLoadStream } from '../orca/load-stream.ts';
+import { LoadWatch } from '../orca/load-watch.ts';
 import type { AttemptOutcome } from '../outcome.ts';
 import { HostHealth } from '../outlier/host-health.ts';
 import { OutlierDetector } from '../outlier/outlier-detector.ts';
@@ -36,6 +38,8 @@ export interface ClusterEnv {
   readonly random: Random;
   /** Needed by clusters with active health checks. */
   readonly probe?: HealthProbe | undefined;
+  /** Needed by clusters whose hosts report their load by themselves. */
+  readonly loadStreams?: OpenLoadStream | undefined;
   readonly log?: ((line: string) => void) | undefined;
   /** See PickerEnv. */
   readonly local?: (() => LocalHosts | undefined) | undefined;
@@ -66,6 +70,7 @@ export class ClusterState implements Cluster {
   private checker: HealthChecker | undefined;
   private used = false;
   private loadReports: LoadReports | undefined;
+  private loadWatch: LoadWatch | undefined;
 
   constructor(spec: ClusterSpec, env: ClusterEnv) {
     this.name = spec.name;
@@ -114,7 +119,7 @@ export class ClusterState implements Cluster {
         onChange: () => this.invalidate(),
       });
     } else this.detector.update(spec.outlier);
-    this.loadReports = spec.balancer.kind === 'load_weighted' ? { spec: spec.balancer, clock: this.env.clock } : undefined;
+    this.watchLoads(spec.balancer.kind === 'load_weighted' ? spec.balancer : undefined);
     this.checkBy(spec.healthCheck);
     if (spec.kind === 'eds' || spec.kind === 'static') this.setHosts(spec.localities);
     this.invalidate();
@@ -144,12 +149,14 @@ export class ClusterState implements Cluster {
     }
     this.list = list;
     this.checker?.update(list);
+    this.loadWatch?.update(list);
     this.invalidate();
   }
 
   close(): void {
     this.detector?.close();
     this.checker?.close();
+    this.loadWatch?.close();
     for (const host of this.hosts.values()) host.present = false;
     this.hosts.clear();
     this.list = [];
@@ -240,6 +247,19 @@ export class ClusterState implements Cluster {
     const { balancer } = this.spec;
     host.update(spec, locality, 'useHostname' in balancer && balancer.useHostname === true);
     return host;
+  }
+
+  private watchLoads(spec: LoadWeightsSpec | undefined): void {
+    const { clock, random, loadStreams: open } = this.env;
+    this.loadReports = spec === undefined || spec.outOfBand !== undefined ? undefined : { spec, clock };
+    if (this.loadWatch?.spec === spec) return;
+    this.loadWatch?.close();
+    this.loadWatch = undefined;
+    if (spec?.outOfBand === undefined) return;
+    if (open === undefined || this.connection.protocol !== 'http2')
+      this.env.log?.(`${this.name} is to be asked for its load, which takes HTTP/2 (http2_protocol_options): its hosts count alike`);
+    else this.loadWatch = new LoadWatch(spec, this, { clock, random, open });
+    this.loadWatch?.update(this.list);
   }
 
   private checkBy(spec: HealthCheckSpec | undefined): void {

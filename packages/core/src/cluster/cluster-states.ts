@@ -1,4 +1,5 @@
 import type { HealthProbe } from '../health/health-probe.ts';
+import type { OpenLoadStream } from '../orca/load-stream.ts';
 import type { Clock, Random } from '../ports.ts';
 import { AggregateCluster } from './aggregate-cluster.ts';
 import type { Cluster, Locality } from './cluster.ts';
@@ -13,6 +14,8 @@ export interface ClusterStatesEnv {
   /** Addresses of a name; needed for DNS clusters. Rejects when the name cannot be resolved. */
   /** Carries active health checks out. */
   readonly probe?: HealthProbe;
+  /** Asks hosts for their load. */
+  readonly loadStreams?: OpenLoadStream;
   readonly resolveDns?: (hostname: string, family: DnsFamily) => Promise<readonly string[]>;
   readonly log?: (line: string) => void;
   /** The cluster that this process is itself a host of, and its place: zone aware routing weighs clusters against it. */

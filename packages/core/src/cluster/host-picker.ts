@@ -246,7 +246,7 @@ function drawnBalancer(spec: BalancerSpec, hosts: readonly EndpointState[], { cl
     case 'least_request':
       return leastRequest(hosts, spec, random, warmupOf(spec, clock));
     case 'load_weighted':
-      return loadWeighted(hosts, spec, clock, random);
+      return loadWeighted(hosts, spec, clock, random, warmupOf(spec, clock));
     case 'round_robin':
       return roundRobin(hosts, random, warmupOf(spec, clock));
     default:
@@ -255,7 +255,7 @@ function drawnBalancer(spec: BalancerSpec, hosts: readonly EndpointState[], { cl
 }
 
 function warmupOf(
-  { slowStart: config }: Extract<BalancerSpec, { kind: 'round_robin' | 'least_request' }>,
+  { slowStart: config }: Extract<BalancerSpec, { kind: 'round_robin' | 'least_request' | 'load_weighted' }>,
   clock: Clock,
 ): Warmup<EndpointState> | undefined {
   return config === undefined ? undefined : slowStart(config, clock);

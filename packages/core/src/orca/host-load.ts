@@ -1,4 +1,6 @@
+import type { SlowStartSpec } from '../balancer/slow-start.ts';
 import type { LoadReport } from './load-report.ts';
+import type { OutOfBandSpec } from './load-stream.ts';
 
 /** Envoy's ClientSideWeightedRoundRobin, decoded. Times in milliseconds. */
 export interface LoadWeightsSpec {
@@ -11,6 +13,9 @@ export interface LoadWeightsSpec {
   readonly errorPenalty: number;
   /** Metrics, by their full names, whose largest value counts where there is no application_utilization. */
   readonly metrics: readonly string[];
+  readonly slowStart?: SlowStartSpec | undefined;
+  /** Reports come by themselves; those in responses do not count. */
+  readonly outOfBand?: OutOfBandSpec | undefined;
 }
 
 const LARGEST_WEIGHT = 0xffff_ffff;

@@ -103,9 +103,13 @@ const DOUBLE_MAPS = new Map([
 ]);
 
 function readBinary(base64: string): LoadReport | undefined {
-  const report = emptyReport();
   const bytes = decodeBase64(base64);
-  if (bytes === undefined) return undefined;
+  return bytes === undefined ? undefined : readLoadReport(bytes);
+}
+
+/** An encoded OrcaLoadReport; undefined when it cannot be read. */
+export function readLoadReport(bytes: Uint8Array): LoadReport | undefined {
+  const report = emptyReport();
   const complete = readFields(bytes, (field, value) => {
     const name = DOUBLES.get(field);
     if (typeof value === 'number') {
