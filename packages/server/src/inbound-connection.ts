@@ -53,6 +53,8 @@ export class InboundConnection {
   /** The request that came last. */
   latest: InboundExchange | undefined = undefined;
   private whenIdle: (() => void) | undefined = undefined;
+  /** Pipelined: their responses wait behind earlier ones. One listener for all of them, however many there are. */
+  private waiting: Set<InboundExchange> | undefined = undefined;
   private readonly find: FindChains;
   private chain: HttpChain | undefined;
   private snapshot: Snapshot;
@@ -84,8 +86,21 @@ export class InboundConnection {
     else if (this.active === 0) this.socket.destroySoon();
   }
 
+  /** The exchange ends with the socket, unless it has ended before. */
+  awaitTurn(exchange: InboundExchange): void {
+    if (this.waiting === undefined) {
+      const waiting = new Set<InboundExchange>();
+      this.waiting = waiting;
+      this.socket.once('close', () => {
+        for (const one of [...waiting]) one.closeUnsent();
+      });
+    }
+    this.waiting.add(exchange);
+  }
+
   /** One request less. */
-  release(): void {
+  release(exchange?: InboundExchange): void {
+    if (exchange !== undefined) this.waiting?.delete(exchange);
     this.active--;
     if (this.active > 0) return;
     const run = this.whenIdle;

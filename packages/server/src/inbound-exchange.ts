@@ -56,7 +56,7 @@ export class InboundExchange implements ResponseWatcher, RequestBody {
     this.connection.latest = this;
     watchResponse(response, this);
     // One that waits behind an earlier response is no socket's yet, and node:http tells nobody when that socket closes.
-    if (response.socket === null) this.connection.socket.once('close', () => closeUnsent(response));
+    if (response.socket === null) this.connection.awaitTurn(this);
     const length = request.headers['content-length'];
     if (this.x.manager.keepsTimes && hasBody(request)) {
       watchRequestBody(request, this);
@@ -66,6 +66,11 @@ export class InboundExchange implements ResponseWatcher, RequestBody {
     if (length !== undefined && Number(length) <= UNCOUNTED_BYTES) this.requestBytes = Number(length);
     else if (length !== undefined) watchRequestBody(request, this);
     else if (request.headers['transfer-encoding'] !== undefined) watchRequestBody(request, this);
+  }
+
+  /** The connection is gone before the response had its turn. */
+  closeUnsent(): void {
+    closeUnsent(this.response!);
   }
 
   /** See RequestBody. */
@@ -237,7 +242,7 @@ export class InboundExchange implements ResponseWatcher, RequestBody {
     if (this.left) return;
     this.left = true;
     if (this.connection.latest === this) this.connection.latest = undefined;
-    this.connection.release();
+    this.connection.release(this);
   }
 }
 

@@ -79,6 +79,21 @@ describe('requests of one connection', () => {
     }
   });
 
+  it('may be many that wait behind one another: no warning about listeners, and all end with the connection', async () => {
+    const warnings: string[] = [];
+    const note = ({ name }: Error): void => void warnings.push(name);
+    process.on('warning', note);
+    cleanups.push(() => process.off('warning', note));
+    const double = await serve(() => {});
+    const client = await call(double);
+    client.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(50));
+    await expect.poll(() => double.started.length, { interval: 1 }).toBe(50);
+    await new Promise(setImmediate); // Warnings come a tick later.
+    expect(warnings).toEqual([]);
+    client.close();
+    await settled(double, 50);
+  });
+
   it('have their own exchange as parent, whatever the handler awaits or listens to', async () => {
     const seen: (string | undefined)[] = [];
     const double: ServerDouble = await serve((request, response) => {
