@@ -6,7 +6,9 @@ import { join } from 'node:path';
 import { inspect } from 'node:util';
 import { type ControlPlane, createControlPlane } from '@ripstop/control-plane';
 import { createMesh, type Mesh } from '@ripstop/node';
+import { createKeyPair } from '@ripstop/pki';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { HeapStrings } from './heap-strings.ts';
 
 /* Keys and tokens stay where they belong: in the memory of the process that they are for, and in the CA's own files. */
 
@@ -103,6 +105,14 @@ function filesOf(dir: string): string[] {
   });
 }
 
+function keys(): Readonly<Record<'workload' | 'ca' | 'tokens', readonly string[]>> {
+  return {
+    workload: formsOf(keyOf()),
+    ca: formsOf(readFileSync(join(folder, 'state/ca-key.pem'), 'utf8')),
+    tokens: [readFileSync(join(folder, 'state/token-key'), 'utf8').slice(0, 40)],
+  };
+}
+
 /** Places, and the text that stands there. */
 async function places(): Promise<ReadonlyMap<string, string>> {
   const texts = new Map<string, string>();
@@ -131,10 +141,11 @@ async function read(url: string): Promise<string> {
 
 describe('secrets', () => {
   it('of the workload, the CA and the join token are in no log, error, dump, page or file', async () => {
+    const { workload, ca, tokens } = keys();
     const needles = new Map<string, readonly string[]>([
-      ['the key of the workload', formsOf(keyOf())],
-      ['the key of the CA', formsOf(readFileSync(join(folder, 'state/ca-key.pem'), 'utf8'))],
-      ['the key of the tokens', [readFileSync(join(folder, 'state/token-key'), 'utf8').slice(0, 40)]],
+      ['the key of the workload', workload],
+      ['the key of the CA', ca],
+      ['the key of the tokens', tokens],
       ['the join token', [token.split('.')[2]!]],
     ]);
     const hits: string[] = [];
@@ -145,6 +156,16 @@ describe('secrets', () => {
     expect(hits).toEqual([]);
     expect(texts.size).toBeGreaterThan(15);
     expect([...texts.keys()].filter((place) => place.startsWith('/cache'))).not.toEqual([]);
+  });
+
+  it('stand once in the heap: the key of the workload in its certificate, in no state that is exported, kept or logged', async () => {
+    const decoy = { copied: `seen: ${createKeyPair().privateKey.export({ type: 'pkcs8', format: 'pem' })}` };
+    const heap = await HeapStrings.now();
+    expect(heap.holdersOf(formsOf(decoy.copied.slice('seen: '.length)))).toContain('Object.copied'); // A copy would be found.
+    const { workload, ca, tokens } = keys();
+    expect(heap.holdersOf(workload)).toEqual(['Object.privateKeyPem']);
+    expect(heap.holdersOf(ca)).toEqual([]);
+    expect(heap.holdersOf(tokens)).toEqual([]);
   });
 
   it('would be found: the key is where it is used', () => {
