@@ -7,7 +7,7 @@ export function compileCidr(prefix: string, length: number): (address: string) =
   const family = version === 4 ? 'ipv4' : 'ipv6';
   const list = new BlockList();
   list.addSubnet(prefix, length, family);
-  return (address) => isIP(address) === version && list.check(address, family);
+  return (address) => list.check(address, family); // What is no address of this family is in no list of it.
 }
 
 /** `1.2.3.0/24`: the range that an address belongs to. */
@@ -25,11 +25,11 @@ function maskedGroups(groups: readonly number[], bits: number, length: number): 
 }
 
 function ipv6Groups(address: string): number[] {
-  const [head = '', tail] = canonicalIpv6(address).split('::');
-  const left = head === '' ? [] : head.split(':');
-  const right = tail === undefined || tail === '' ? [] : tail.split(':');
-  const middle = Array.from({ length: tail === undefined ? 0 : 8 - left.length - right.length }, () => '0');
-  return [...left, ...middle, ...right].map((group) => Number.parseInt(group, 16));
+  const [left, right = []] = canonicalIpv6(address)
+    .split('::')
+    .map((part) => part.split(':').filter(Boolean)) as [string[], string[]?];
+  const zeros: string[] = Array(8 - left.length - right.length).fill('0');
+  return [...left, ...zeros, ...right].map((group) => Number.parseInt(group, 16));
 }
 
 /** As URLs write it: the longest row of zeros is `::`. */

@@ -54,7 +54,7 @@ export class PathBinding {
   }
 
   private withoutTrailingSlash(path: string): string {
-    if (this.traits.ignoreTrailingSlash !== true || !path.endsWith('/')) return path;
+    if (this.traits.ignoreTrailingSlash !== true) return path;
     let end = path.length;
     while (end > 1 && path.charCodeAt(end - 1) === 47) end--;
     return path.slice(0, end);

@@ -8,6 +8,8 @@ export type NormalizedPath =
 type Options = Pick<HttpConnectionManager, 'normalizePath' | 'mergeSlashes' | 'escapedSlashes'>;
 
 const REJECT: NormalizedPath = { kind: 'reject' };
+/** What any rule could touch; most paths have nothing of it. */
+const TOUCHED = /[^\w\-./]|\/\/|[/.]\./;
 
 /**
  * Envoy's path normalisation: escaped slashes, then dot segments and escapes of unreserved bytes, then merged slashes. The fragment is
@@ -20,7 +22,7 @@ export function normalizePath(target: string, options: Options): NormalizedPath 
   const question = whole.indexOf('?');
   let path = question === -1 ? whole : whole.slice(0, question);
   const query = question === -1 ? '' : whole.slice(question);
-  if (isPlain(path)) return { kind: 'path', path: whole };
+  if (!TOUCHED.test(path)) return { kind: 'path', path: whole };
   if (/%00|\0/.test(path)) return REJECT; // Also under NONE: stricter than Envoy there (docs/reference/differences.md).
 
   const slashes = unescapeSlashes(path, options.escapedSlashes);
@@ -33,32 +35,11 @@ export function normalizePath(target: string, options: Options): NormalizedPath 
   return { kind: 'path', path: path + query };
 }
 
-/** The common case, without allocation: nothing in the path that any rule could touch. */
-function isPlain(path: string): boolean {
-  let previous = 0;
-  for (let index = 0; index < path.length; index++) {
-    const code = path.charCodeAt(index);
-    const plain =
-      (code >= 97 && code <= 122) ||
-      (code >= 48 && code <= 57) ||
-      (code >= 65 && code <= 90) ||
-      code === 45 ||
-      code === 95 ||
-      (code === 47 && previous !== 47) ||
-      (code === 46 && previous !== 47 && previous !== 46);
-    if (!plain) return false;
-    previous = code;
-  }
-  return true;
-}
-
 function unescapeSlashes(path: string, action: Options['escapedSlashes']): string | undefined {
   if (action === 'KEEP_UNCHANGED' || !/%2f|%5c/i.test(path)) return path;
   if (action === 'REJECT_REQUEST') return undefined;
   return path.replace(/%2f/gi, '/').replace(/%5c/gi, '\\');
 }
-
-const ENCODE = new Set(['"', '<', '>', '^', '`', '{', '|', '}', ' ']);
 
 /** Envoy joins what stands between the slashes again: of slashes alone two are left. */
 function mergeSlashes(path: string): string {
@@ -67,45 +48,17 @@ function mergeSlashes(path: string): string {
 
 /** Decodes escapes of unreserved bytes once, upper-cases nothing else, escapes what must not stand raw. */
 function canonicalBytes(path: string): string {
-  let out = '';
-  for (let index = 0; index < path.length; index++) {
-    const char = path[index]!;
-    if (char === '%') {
-      const byte = hexByte(path, index + 1);
-      if (byte === undefined) {
-        out += char;
-      } else {
-        out += isUnreserved(byte) ? String.fromCharCode(byte) : path.slice(index, index + 3);
-        index += 2;
-      }
-    } else if (ENCODE.has(char)) out += `%${char.charCodeAt(0).toString(16).toUpperCase()}`;
-    else if (char.charCodeAt(0) >= 0x80) out += percentEncode(char);
-    else out += char;
-  }
-  return out;
+  return path.replace(/%[0-9a-fA-F]{2}|["<>^`{|} \x80-\uffff]/g, (found) => {
+    if (!found.startsWith('%')) return percentEncode(found);
+    const char = String.fromCharCode(Number.parseInt(found.slice(1), 16));
+    return /[\w\-.~]/.test(char) ? char : found;
+  });
 }
 
 /** One character is one byte here (latin1), as it came off the wire. */
 function percentEncode(char: string): string {
   const code = char.charCodeAt(0);
   return code <= 0xff ? `%${code.toString(16).toUpperCase()}` : encodeURIComponent(char);
-}
-
-function hexByte(text: string, at: number): number | undefined {
-  const digits = text.slice(at, at + 2);
-  return /^[0-9a-fA-F]{2}$/.test(digits) ? Number.parseInt(digits, 16) : undefined;
-}
-
-function isUnreserved(byte: number): boolean {
-  return (
-    (byte >= 48 && byte <= 57) ||
-    (byte >= 65 && byte <= 90) ||
-    (byte >= 97 && byte <= 122) ||
-    byte === 45 ||
-    byte === 46 ||
-    byte === 95 ||
-    byte === 126
-  );
 }
 
 /** RFC 3986 dot segments, escaped ones too; with `;parameters` only a literal `.` or `..` counts as one, as in Envoy. */

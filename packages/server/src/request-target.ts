@@ -108,7 +108,6 @@ function settleNominated(head: InboundHead, connection: string): LocalReply | un
 
 /** These mean something to node:http, to its body and to the upgrade path. */
 const KEPT_NOMINATED: ReadonlySet<string> = new Set([
-  '',
   'close',
   'keep-alive',
   'upgrade',
