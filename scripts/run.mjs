@@ -31,6 +31,7 @@ const TASKS = {
   'gate:router': { build: true, run: [['node', '--conditions=development', 'test/security/router-gate.ts']] },
   'gate:dos': { build: true, run: [['node', '--conditions=development', 'test/security/dos-gate.ts']] },
   'gate:security': { build: true, run: [['node', '--conditions=development', 'test/security/gate.ts']] },
+  'gate:mutation': { build: true, run: [['node', '--conditions=development', 'test/mutation/gate.ts']] },
   'gate:load': { build: true, run: [['node', '--conditions=development', 'test/load/gate.ts']] },
   'gate:fuzz:routing': {
     run: [['vitest', 'run', '--testTimeout', '600000', 'packages/core/src/route/reference.fuzz.test.ts']],

@@ -1,0 +1,70 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import type { Judged, Measured, Order } from './messages.ts';
+import type { Sources } from './sources.ts';
+
+const WORKER = fileURLToPath(new URL('worker.ts', import.meta.url));
+
+const MAX_RSS_BYTES = 1.5e9;
+
+/** A worker that is replaced when it hangs. One order at a time. */
+export class Runner {
+  private worker: Promise<ChildProcess> | undefined;
+  private readonly sources: Sources;
+
+  constructor(sources: Sources) {
+    this.sources = sources;
+  }
+
+  async measure(file: string): Promise<Measured> {
+    return (await this.ask({ kind: 'measure', file }, 120_000)) as Measured;
+  }
+
+  /** `late` as well when the worker did not come back within the limit: a loop without an end. */
+  async judge(order: Extract<Order, { kind: 'judge' }>, limitMs: number): Promise<Judged> {
+    const judged = (await this.ask(order, limitMs)) as Judged | undefined;
+    if (judged === undefined) return { verdict: 'late' };
+    if ((judged.rssBytes ?? 0) > MAX_RSS_BYTES) await this.stop();
+    return judged;
+  }
+
+  async stop(): Promise<void> {
+    const worker = await this.worker;
+    this.worker = undefined;
+    worker?.kill('SIGKILL');
+  }
+
+  private async ask(order: Order, limitMs: number): Promise<unknown> {
+    this.worker ??= started(this.sources);
+    const worker = await this.worker;
+    const answer = await answerOf(worker, () => worker.send(order), limitMs);
+    if (answer === undefined) await this.stop();
+    return answer;
+  }
+}
+
+async function started({ texts, mutants }: Sources): Promise<ChildProcess> {
+  const worker = fork(WORKER, {
+    execArgv: ['--conditions=development', '--disable-warning=ExperimentalWarning', '--max-old-space-size=3000'],
+    stdio: ['ignore', 'ignore', process.env.RIPSTOP_MUTATION_LOG ? 'inherit' : 'ignore', 'ipc'],
+  });
+  const begin: Order = { kind: 'begin', texts: Object.fromEntries(texts), mutants: mutants.length };
+  const isUp = (await answerOf(worker, () => {}, 60_000)) !== undefined;
+  if (!isUp || (await answerOf(worker, () => worker.send(begin), 60_000)) === undefined) throw new Error('the worker did not start');
+  return worker;
+}
+
+/** undefined when it does not answer in time or dies. */
+function answerOf(worker: ChildProcess, ask: () => void, limitMs: number): Promise<unknown> {
+  return new Promise((resolve) => {
+    const end = (answer: unknown): void => {
+      clearTimeout(timer);
+      worker.off('message', end).off('exit', dead);
+      resolve(answer);
+    };
+    const dead = (): void => end(undefined);
+    const timer = setTimeout(dead, limitMs);
+    worker.on('message', end).on('exit', dead);
+    ask();
+  });
+}

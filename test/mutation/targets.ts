@@ -1,0 +1,47 @@
+import { globSync } from 'node:fs';
+
+/*
+ * What decides who gets in and who somebody is. Whoever adds such a file adds it here; the tests are found by what they reach.
+ */
+const TARGETS: Readonly<Record<string, readonly string[]>> = {
+  authorization: [
+    'packages/core/src/filters/rbac.ts',
+    'packages/core/src/path-binding.ts',
+    'packages/core/src/route/{header-matcher,string-test}.ts',
+    'packages/core/src/filters/ext-authz/*.ts',
+    'packages/compile/src/filters/{rbac,rbac-readings}.ts',
+    'packages/compile/src/{cidr,matchers,metadata-matcher,remote-address}.ts',
+    'packages/compile/src/filters/ext-authz/ext-authz.ts',
+    'packages/control-plane/src/translate/rbac/*.ts',
+  ],
+  canonicaliser: ['packages/core/src/{path-normalization,forwarded-headers}.ts', 'packages/server/src/request-target.ts'],
+  jwt: ['packages/jwt/src/*.ts'],
+  identity: [
+    'packages/identity/src/*.ts',
+    'packages/pki/src/*.ts',
+    'packages/core/src/trust-bundle.ts',
+    'packages/control-plane/src/ca/**/*.ts',
+    'packages/server/src/{peer,peer-certificate,tls-material}.ts',
+    'packages/compile/src/cluster/tls-context.ts',
+    'packages/compile/src/secret.ts',
+  ],
+};
+
+/** Unit tests beside the sources; the simulation and the interop tests see more, but not in milliseconds. */
+const TESTS: readonly string[] = [
+  'packages/core/src/{filters,route}/**/*.test.ts',
+  'packages/core/src/*.test.ts',
+  'packages/compile/src/**/*.test.ts',
+  'packages/jwt/src/*.test.ts',
+  'packages/{identity,pki}/src/*.test.ts',
+  'packages/control-plane/src/ca/**/*.test.ts',
+  'packages/control-plane/src/translate/**/*.test.ts',
+  'packages/server/src/**/*.test.ts',
+];
+
+export const SOURCES: readonly string[] = found(Object.values(TARGETS).flat()).filter((file) => !/\.test\.ts$|\/index\.ts$/.test(file));
+export const TEST_FILES: readonly string[] = found(TESTS).filter((file) => !file.includes('.fuzz.'));
+
+function found(globs: readonly string[]): string[] {
+  return [...new Set(globs.flatMap((glob) => globSync(glob)))].sort();
+}

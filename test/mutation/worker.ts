@@ -1,0 +1,145 @@
+import { importsOf, importTest, loadChanged } from './loader.ts';
+import type { Judged, Measured, MeasuredTest, Order, Step } from './messages.ts';
+import { SWITCH } from './mutants.ts';
+import { collect, runSuite, type Test, testsOf } from './suite.ts';
+
+/* Runs tests with one mutant on, as ordered by the gate: the changed sources are imported once and asked many times. */
+
+const root = process.cwd();
+let texts: ReadonlyMap<string, string> = new Map();
+let hits = new Uint32Array(1);
+let on = 0;
+let hitsLeft = 0;
+let strayError: unknown;
+
+Object.defineProperty(globalThis, SWITCH, {
+  value: (mutant: number): boolean => {
+    hits[mutant]!++;
+    if (mutant !== on) return false;
+    if (--hitsLeft < 0) throw new Error('the mutant does not come to an end');
+    return true;
+  },
+});
+
+// What a mutant breaks may be noticed in a callback that no test awaits.
+process.on('uncaughtException', (error) => (strayError ??= error));
+process.on('unhandledRejection', (error) => (strayError ??= error));
+
+let generation = 1;
+
+process.on('message', async (order: Order) => {
+  if (order.kind === 'begin') process.send!(begin(order));
+  else if (order.kind === 'judge') process.send!({ ...(await judge(order)), rssBytes: process.memoryUsage.rss() });
+  else process.send!(await measure(order.file).catch((error: Error) => ({ failure: error.stack })));
+});
+process.send!('started');
+
+function begin(order: Extract<Order, { kind: 'begin' }>): 'ready' {
+  texts = new Map(Object.entries(order.texts));
+  hits = new Uint32Array(order.mutants + 1);
+  loadChanged(root, texts);
+  return 'ready';
+}
+
+async function measure(file: string): Promise<Measured> {
+  const atStart = hits.slice();
+  await collect(() => importTest(root, file, generation));
+  const loaded = hits.slice();
+  const started = performance.now();
+  const suite = await collect(() => importTest(root, file, generation));
+  const declareMs = performance.now() - started;
+  const declared = hits.slice();
+  const tests: MeasuredTest[] = [];
+  let failure: string | undefined;
+  try {
+    await runSuite(suite, new Set(testsOf(suite)), async (test, body) => {
+      const before = hits.slice();
+      const began = performance.now();
+      await body().catch((error) => {
+        failure ??= `${test.title}: ${error}`;
+      });
+      tests.push({ title: test.title, ms: performance.now() - began, reached: reached(before, hits) });
+      return true;
+    });
+  } catch (error) {
+    failure ??= `a hook: ${error}`;
+  }
+  return {
+    file,
+    declareMs,
+    reachedOnLoad: reached(atStart, loaded),
+    reachedOnDeclare: reached(loaded, declared),
+    imports: importsOf(root, file).filter((path) => texts.has(path)),
+    tests,
+    hits: reached(loaded, hits).map((mutant) => [mutant, hits[mutant]! - loaded[mutant]!]),
+    failure,
+  };
+}
+
+function reached(before: Uint32Array, after: Uint32Array): number[] {
+  const found: number[] = [];
+  for (let mutant = 1; mutant < after.length; mutant++) if (after[mutant] !== before[mutant]) found.push(mutant);
+  return found;
+}
+
+async function judge({ mutant, hitLimit, steps, fresh }: Extract<Order, { kind: 'judge' }>): Promise<Judged> {
+  const kept = generation;
+  if (fresh) generation = kept + 1_000_000 + mutant;
+  on = mutant;
+  hitsLeft = hitLimit;
+  try {
+    for (const step of steps) {
+      const judged = await judgeStep(step);
+      if (judged.verdict !== 'survived') return judged;
+    }
+    return { verdict: 'survived' };
+  } finally {
+    on = 0;
+    generation = kept;
+  }
+}
+
+async function judgeStep(step: Step): Promise<Judged> {
+  let judged: Judged = { verdict: 'survived' };
+  let current = -1;
+  try {
+    const suite = await collect(() => importTest(root, step.file, generation));
+    const all = testsOf(suite);
+    const chosen = new Set(step.tests.map((index) => all[index]!));
+    if (chosen.has(undefined as unknown as Test)) throw new Error('tests are missing');
+    await runSuite(suite, chosen, async (test, body) => {
+      current = all.indexOf(test);
+      strayError = undefined;
+      const end = await endOf(body, step.msPerTest);
+      if (end !== undefined) judged = { ...end, by: { ...end.by, file: step.file, test: current } };
+      return end === undefined;
+    });
+  } catch (error) {
+    // A hook, or the import itself.
+    if (judged.verdict === 'survived') judged = { verdict: 'failed', by: { file: step.file, test: current, reason: String(error) } };
+  }
+  return judged;
+}
+
+async function endOf(body: () => Promise<void>, ms: number): Promise<{ verdict: 'failed' | 'late'; by: { reason: string } } | undefined> {
+  let timer: NodeJS.Timeout | undefined;
+  let stray: NodeJS.Timeout | undefined;
+  const late = new Promise<'late'>((resolve) => {
+    timer = setTimeout(resolve, ms, 'late');
+  });
+  const broken = new Promise<never>((_, reject) => {
+    stray = setInterval(() => strayError !== undefined && reject(strayError), 20);
+  });
+  try {
+    const ran = body();
+    ran.catch(() => {});
+    const end = await Promise.race([ran, late, broken]);
+    if (strayError !== undefined) throw strayError;
+    return end === 'late' ? { verdict: 'late', by: { reason: `takes more than ${ms} ms` } } : undefined;
+  } catch (error) {
+    return { verdict: 'failed', by: { reason: error instanceof Error ? `${error.name}: ${error.message.slice(0, 200)}` : String(error) } };
+  } finally {
+    clearTimeout(timer);
+    clearInterval(stray);
+  }
+}
