@@ -215,6 +215,21 @@ export const FIELD_ROWS: readonly FieldRow[] = [
     patch('HTTP_ROUTE', 'MERGE', { routeConfiguration: { vhost: { route: { action: 'ROUTE' } } } }, { route: { timeout: '9s' } }),
     patch('HTTP_ROUTE', 'INSERT_FIRST', { context: 'SIDECAR_OUTBOUND' }, { match: { path: '/patched' }, direct_response: { status: 418 } }),
   ),
+  {
+    name: 'DestinationRule: subsets by place',
+    mesh: 'locality',
+    yaml: `apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: { name: places, namespace: geo, creationTimestamp: "2020-01-01T00:00:00Z" }
+spec:
+  host: plain
+  subsets:
+    - { name: region, labels: { topology.kubernetes.io/region: region2 } }
+    - { name: zone, labels: { version: v1, topology.kubernetes.io/zone: zone1 } }
+    - { name: subzone, labels: { topology.istio.io/subzone: sub2 } }
+    - { name: host, labels: { kubernetes.io/hostname: node-zone1-sub1 } }
+`,
+  },
   patches(
     'gateways',
     'gateway-merge',

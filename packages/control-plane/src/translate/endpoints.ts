@@ -5,9 +5,9 @@ import { endpointTlsMode, type MergedDestinationRule, type Policy, policyFor } f
 import type { ServiceEndpoint } from '../push/endpoints.ts';
 import { type LocalityPolicy, localityPolicy, spillsByHealth } from '../push/locality-policy.ts';
 import type { PushContext } from '../push/push-context.ts';
-import { type MeshService, type MeshServicePort, selects } from '../push/service.ts';
+import type { MeshService, MeshServicePort } from '../push/service.ts';
 import { callerView, labelsKey, viewOf } from '../push/shared.ts';
-import { localityGroups } from './locality.ts';
+import { isOfSubset, localityGroups } from './locality.ts';
 import { type PackedResource, packed, type XdsResource } from './resource.ts';
 import { ruledName } from './ruled-name.ts';
 import type { FieldsOf } from './values.ts';
@@ -84,7 +84,7 @@ export function loadAssignment({ name, node, push, service, port, rule, subset, 
   const { outlierDetection } = policy;
   const hasPanicThreshold = (outlierDetection?.minHealthPercent ?? 0) > 0 && !spillsByHealth(service.trafficDistribution);
   const mine = push.endpoints(service, port).filter((endpoint) => {
-    if (endpoint.health === 'TERMINATING' || !selects(subset?.labels, endpoint.labels)) return false;
+    if (endpoint.health === 'TERMINATING' || !isOfSubset(subset?.labels, endpoint)) return false;
     // With a panic threshold the unhealthy would be called in panic.
     if (hasPanicThreshold && endpoint.health === 'UNHEALTHY') return false;
     return !service.nodeLocal || endpoint.nodeName === (node.metadata.NODE_NAME ?? '');

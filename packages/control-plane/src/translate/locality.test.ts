@@ -92,3 +92,22 @@ describe('near endpoints first', () => {
     expect(assignment(`{ ${OUTLIER} }`, HERE, { localityLbSetting: { enabled: false } })).toBe(ALIKE);
   });
 });
+
+describe('subsets by place', () => {
+  it.each([
+    ['topology.kubernetes.io/region', 'eu', ['10.0.0.1', '10.0.0.2', '10.0.0.3']],
+    ['topology.kubernetes.io/zone', 'a', ['10.0.0.1', '10.0.0.2', '10.0.0.4', '10.0.0.5']],
+    ['topology.istio.io/subzone', '2', ['10.0.0.2']],
+    ['kubernetes.io/hostname', 'n1', []],
+  ])('%s: %s', (label, value, expected) => {
+    const rule = `---\napiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: { name: cart }\nspec: { host: cart, subsets: [{ name: s, labels: { ${label}: "${value}" } }] }\n`;
+    const [resource] = translate(ENDPOINT_TYPE_URL, HERE, pushOf(service('cart') + rule, CARTS), [
+      'outbound|80|s|cart.default.svc.cluster.local',
+    ]);
+    const { endpoints } = resource!.message as ClusterLoadAssignment;
+    const addresses = endpoints.flatMap(({ lbEndpoints }) => lbEndpoints.map((endpoint) => JSON.stringify(endpoint)));
+    expect(CARTS.map(({ address }) => address).filter((address) => addresses.some((text) => text.includes(`"${address}"`)))).toEqual(
+      expected,
+    );
+  });
+});

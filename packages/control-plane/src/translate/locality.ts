@@ -1,6 +1,6 @@
 import type { Caller } from '../model/proxy-node.ts';
 import type { EndpointLocality, ServiceEndpoint } from '../push/endpoints.ts';
-import { HOSTNAME_LABEL, type LocalityPolicy, NETWORK_LABEL, REGION_LABEL, SUBZONE_LABEL, ZONE_LABEL } from '../push/locality-policy.ts';
+import { HOSTNAME_LABEL, type LocalityPolicy, REGION_LABEL, SUBZONE_LABEL, ZONE_LABEL } from '../push/locality-policy.ts';
 
 /** Endpoints of one place that one client reaches for at the same time. */
 export interface LocalityGroup {
@@ -60,21 +60,29 @@ function byLabels(node: Caller, { failoverPriority }: LocalityPolicy): (endpoint
   };
 }
 
+/** Istio's AugmentLabels: where an endpoint runs counts as labels of it, and stands over labels of the same names. */
 function labelOf(label: string, labels: Readonly<Record<string, string>>, locality: EndpointLocality, hostname: string): string {
+  const own = labels[label] ?? '';
   switch (label) {
     case REGION_LABEL:
-      return locality.region;
+      return locality.region || own;
     case ZONE_LABEL:
-      return locality.zone;
+      return locality.zone || own;
     case SUBZONE_LABEL:
-      return locality.subZone;
+      return locality.subZone || own;
     case HOSTNAME_LABEL:
-      return labels[label] ?? hostname;
-    case NETWORK_LABEL:
-      return labels[label] ?? '';
+      return hostname || own;
     default:
-      return labels[label] ?? '';
+      return own;
   }
+}
+
+/** Whether an endpoint has all labels of a subset; those of its place are among its labels. */
+export function isOfSubset(subset: Readonly<Record<string, string>> | undefined, endpoint: ServiceEndpoint): boolean {
+  if (subset === undefined) return true;
+  const { labels, locality, nodeName } = endpoint;
+  for (const name in subset) if (labelOf(name, labels, locality, nodeName) !== subset[name]) return false;
+  return true;
 }
 
 /** Priorities without gaps: Envoy refuses an assignment that leaves one out. */
