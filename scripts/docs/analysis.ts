@@ -11,7 +11,7 @@ export function renderAnalysis(): string {
 
 # Analysis
 
-What documents say about each other, as \`istioctl analyze\` finds it: \`ripstop analyze\`, the live page and the log of the control plane show it, with the object, file:line:column, the value and the way out. Codes, names and levels are Istio's. A finding of the analysis never takes a document out of force: an error means that something will not work.
+What documents say about each other, as \`istioctl analyze\` finds it: \`ripstop analyze\`, the live page and the log of the control plane show it, with the object, file:line:column, the value and the way out. Codes, names and levels are Istio's; \`npm run test:interop\` holds the findings against those of istioctl's analyzers, over the inputs of Istio's own tests and over Istio's samples. A finding of the analysis never takes a document out of force: an error means that something will not work.
 
 "The documents tell of workloads" when one is a Pod, a Deployment, a StatefulSet, a DaemonSet, a ReplicaSet or a Job: labels are then compared with theirs, and with those of WorkloadEntries and of endpoints of ServiceEntries, as they will run. Processes of Ripstop join while it runs, so that documents without Pods say nothing about who is there. The annotation \`galley.istio.io/analyze-suppress\` of an object (\`IST0118,IST0127\`, or \`*\`) leaves findings about it out.
 

@@ -175,16 +175,27 @@ describe('analysis', () => {
       'a TLS host twice',
       'port: { number: 443, name: b, protocol: HTTPS }, hosts: ["x/*"], tls: { mode: ISTIO_MUTUAL }',
       'port 443 has the TLS host * already',
+      'port 443 has the TLS host * there, too',
     ],
-    ['plaintext on a TLS port', 'port: { number: 443, name: b, protocol: HTTP }, hosts: [a.b]', 'port 443 carries TLS there and HTTP here'],
-    ['another TLS host', 'port: { number: 443, name: b, protocol: HTTPS }, hosts: [a.b], tls: { mode: ISTIO_MUTUAL }', undefined],
-    ['another port', 'port: { number: 80, name: b, protocol: HTTP }, hosts: [a.b]', undefined],
-  ])('names the Gateway that has a port already: %s', (_what, server, expected) => {
+    [
+      'plaintext on a TLS port',
+      'port: { number: 443, name: b, protocol: HTTP }, hosts: [a.b]',
+      'port 443 carries TLS there and HTTP here',
+      'port 443 carries TLS here and HTTP there',
+    ],
+    ['another TLS host', 'port: { number: 443, name: b, protocol: HTTPS }, hosts: [a.b], tls: { mode: ISTIO_MUTUAL }', undefined, ''],
+    ['another port', 'port: { number: 80, name: b, protocol: HTTP }, hosts: [a.b]', undefined, ''],
+  ])('names both Gateways that want one port: %s', (_what, server, expected, older) => {
     const later = `apiVersion: networking.istio.io/v1\nkind: Gateway\nmetadata: { name: tee }\nspec: { selector: { istio: ingressgateway }, servers: [{ ${server} }] }\n`;
     const { objects } = parseDocuments(`${later}---\n${HTTPS}`, { file: 'g.yaml' });
     const found = analyze(objects).filter(({ code }) => code === 'IST0145');
     expect(found.map(({ object, message }) => `${object}: ${message}`)).toEqual(
-      expected === undefined ? [] : [`Gateway default/tee: Conflict with Gateway default/shop: ${expected}; this server is not opened`],
+      expected === undefined
+        ? []
+        : [
+            `Gateway default/tee: Conflict with Gateway default/shop: ${expected}; this server is not opened`,
+            `Gateway default/shop: Conflict with Gateway default/tee: ${older}; that server is not opened`,
+          ],
     );
   });
 

@@ -28,13 +28,22 @@ export interface IstiodAnswer {
   readonly nodes: Readonly<Record<string, Dump>>;
 }
 
+/** One message of istioctl's analyzers. */
+export interface AnalyzerMessage {
+  readonly code: string;
+  /** Kind, namespace and name of the object. */
+  readonly origin: string;
+  readonly text: string;
+}
+
 interface Line extends IstiodAnswer {
   readonly id: number;
+  readonly messages?: readonly AnalyzerMessage[];
   readonly error?: string;
 }
 
 interface Waiting {
-  readonly resolve: (answer: IstiodAnswer) => void;
+  readonly resolve: (answer: Line) => void;
   readonly reject: (error: Error) => void;
 }
 
@@ -60,6 +69,15 @@ export class IstiodProcess {
   }
 
   ask(question: IstiodCase): Promise<IstiodAnswer> {
+    return this.send(question);
+  }
+
+  /** What istioctl's analyzers say of files, each with any number of documents. */
+  async analyze(files: readonly { readonly name: string; readonly text: string }[]): Promise<readonly AnalyzerMessage[]> {
+    return (await this.send({ files })).messages ?? [];
+  }
+
+  private send(question: object): Promise<Line> {
     const id = ++this.asked;
     return new Promise((resolve, reject) => {
       this.waiting.set(id, { resolve, reject });
@@ -75,10 +93,11 @@ export class IstiodProcess {
     await ended;
   }
 
-  private answered({ id, error, refused, nodes }: Line): void {
+  private answered(line: Line): void {
+    const { id, error } = line;
     const waiting = this.waiting.get(id);
     this.waiting.delete(id);
-    if (error === undefined) waiting?.resolve({ refused, nodes });
+    if (error === undefined) waiting?.resolve(line);
     else waiting?.reject(new Error(`istiod: ${error}`));
   }
 

@@ -1,4 +1,4 @@
-import { copyFileSync } from 'node:fs';
+import { copyFileSync, cpSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { goEnvironment, hashOfSources } from './go-sources.ts';
@@ -9,9 +9,13 @@ const SOURCES = fileURLToPath(new URL('../istiod/peer', import.meta.url));
 /** In the module istio.io/api, at the version that istiod is built with. */
 const SCHEMAS = join('kubernetes', 'customresourcedefinitions.gen.yaml');
 
+/** In the module istio.io/istio: what istioctl's analyzers are tested with. */
+const ANALYSIS = join('pkg', 'config', 'analysis', 'analyzers', 'testdata');
+
 /**
- * istiod's own generators and validation in a program of ours, built with the machine's Go (about six minutes the first time on two
- * cores, half a minute after a change of our sources). The schemas of Istio's kinds lie beside it as `crds.yaml`.
+ * istiod's own generators, validation and istioctl's analyzers in a program of ours, built with the machine's Go (about six minutes the first time on two
+ * cores, half a minute after a change of our sources). The schemas of Istio's kinds lie beside it as `crds.yaml`, the
+ * inputs of the analyzers' tests in `analysis`.
  */
 export function istiodPeer(directory: string, progress: (line: string) => void): Promise<PeerState> {
   return installOnce(directory, {
@@ -21,8 +25,10 @@ export function istiodPeer(directory: string, progress: (line: string) => void):
     install: async (folder) => {
       const env = goEnvironment(directory);
       await runTool('go', ['build', '-o', join(folder, 'istiod'), '.'], { cwd: SOURCES, env, timeoutMs: 1_800_000 });
-      const api = await runTool('go', ['list', '-m', '-f', '{{.Dir}}', 'istio.io/api'], { cwd: SOURCES, env, timeoutMs: 60_000 });
-      copyFileSync(join(api.trim(), SCHEMAS), join(folder, 'crds.yaml'));
+      const moduleOf = async (name: string): Promise<string> =>
+        (await runTool('go', ['list', '-m', '-f', '{{.Dir}}', name], { cwd: SOURCES, env, timeoutMs: 60_000 })).trim();
+      copyFileSync(join(await moduleOf('istio.io/api'), SCHEMAS), join(folder, 'crds.yaml'));
+      cpSync(join(await moduleOf('istio.io/istio'), ANALYSIS), join(folder, 'analysis'), { recursive: true });
     },
   });
 }

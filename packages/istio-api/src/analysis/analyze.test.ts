@@ -411,6 +411,38 @@ describe('analysis', () => {
     expect(found(policies)).toEqual([]);
   });
 
+  it('compares Gateways that one workload serves, though their selectors differ', () => {
+    const gateway = (name: string, selector: string): string =>
+      `Gateway ${name}: { selector: ${selector}, servers: [{ port: { number: 80, name: http, protocol: HTTP }, hosts: ["a.b"] }] }`;
+    const two = `${gateway('a', '{ app: edge }')}\n${gateway('b', '{ istio: ingressgateway }')}`;
+    const conflicts = (pods: string): string[] => found(`${two}\n${pods}`).filter((line) => line.includes('IST0145'));
+    expect(conflicts('Pod p{labels: { app: edge, istio: ingressgateway }}: {}')).toHaveLength(2);
+    expect(conflicts('Pod p{labels: { app: edge }}: {}\nPod q{labels: { istio: ingressgateway }}: {}')).toEqual([]);
+  });
+
+  it('takes where a workload runs for labels of it', () => {
+    const rule = (label: string): string => `DestinationRule d: { host: web, subsets: [{ name: here, labels: { ${label} } }] }\n${WEB}\n`;
+    const pod = 'Pod web-1{labels: { app: web }}: { nodeName: n1 }';
+    const node = '---\napiVersion: v1\nkind: Node\nmetadata: { name: n1, labels: { topology.kubernetes.io/region: eu } }\n';
+    const codes = (label: string): string[] => found(rule(label) + pod, node).map((line) => /\[([A-Z_0-9]+)\]$/.exec(line)![1]!);
+    expect(codes('topology.kubernetes.io/region: eu')).toEqual([]);
+    expect(codes('kubernetes.io/hostname: n1')).toEqual([]);
+    expect(codes('topology.kubernetes.io/region: us')).toEqual(['IST0173']);
+  });
+
+  it('says nothing of the namespaces of Kubernetes itself, and nothing of port names of what Istio installed', () => {
+    const service = (name: string, labels = '{}'): string => `Service ${name}{labels: ${labels}}: { ports: [{ port: 80, name: web }] }`;
+    expect(found(service('kube-system/web'))).toEqual([]);
+    expect(found(service('istio-system/web', '{ release: istio }'))).toEqual([]);
+    expect(found(service('istio-system/web'))).toHaveLength(1);
+  });
+
+  it('knows addresses that istiod has allocated', () => {
+    const entry = 'ServiceEntry e: { hosts: [a.b], ports: [{ number: 22, name: tcp, protocol: TCP }] }';
+    expect(found(entry)).toHaveLength(1);
+    expect(found(entry, 'status: { addresses: [{ host: a.b, value: 240.240.0.1 }] }\n')).toEqual([]);
+  });
+
   it('leaves out what an object asks to leave out', () => {
     const service = (suppress: string): string =>
       `Service web{annotations: { galley.istio.io/analyze-suppress: "${suppress}" }}: { ports: [{ port: 80, name: web }] }`;

@@ -11,8 +11,8 @@ export const analyzeAnnotations: Analyzer = (mesh, say) => {
   for (const [key, kind] of Object.entries(KINDS))
     for (const object of mesh.all(key))
       for (const [name, value] of Object.entries(object.metadata.annotations)) {
-        const problem = isIstios(name) && !ITS_OWN.has(name) ? problemOf(name, value, kind, object) : undefined;
-        if (problem !== undefined) say(object, problem.code, ['metadata', 'annotations', name], problem.text);
+        if (!isIstios(name) || ITS_OWN.has(name)) continue;
+        for (const { code, text } of problemsOf(name, value, kind, object)) say(object, code, ['metadata', 'annotations', name], text);
       }
 };
 
@@ -20,16 +20,23 @@ function isIstios(name: string): boolean {
   return name === 'kubernetes.io/ingress.class' || name.split('/')[0]!.endsWith('istio.io');
 }
 
-function problemOf(name: string, value: string, kind: string, { metadata }: MeshObject): { code: string; text: string } | undefined {
+interface Problem {
+  readonly code: string;
+  readonly text: string;
+}
+
+function problemsOf(name: string, value: string, kind: string, { metadata }: MeshObject): readonly Problem[] {
   const known = ANNOTATIONS[name];
-  if (known === undefined) return { code: 'IST0108', text: `${name} is no annotation of Istio: correct its name, or remove it` };
+  if (known === undefined) return [{ code: 'IST0108', text: `${name} is no annotation of Istio: correct its name, or remove it` }];
+  const problems: Problem[] = [];
   if (known.deprecated === true && metadata.labels[name] === undefined) {
     const instead = name === 'sidecar.istio.io/inject' ? ': use the label of that name' : ': remove it';
-    return { code: 'IST0135', text: `${name} is deprecated${instead}` };
+    problems.push({ code: 'IST0135', text: `${name} is deprecated${instead}` });
   }
-  if (known.on.includes('Any')) return undefined;
+  if (known.on.includes('Any')) return problems;
   if (!known.on.includes(kind))
-    return { code: 'IST0107', text: `${name} has no effect on a ${kind}: it belongs on ${known.on.join(', ')}` };
-  const wanted = known.values?.test(value) === false ? known.wants : undefined;
-  return wanted === undefined ? undefined : { code: 'IST0125', text: `${name}: ${JSON.stringify(value)} is not ${wanted}` };
+    problems.push({ code: 'IST0107', text: `${name} has no effect on a ${kind}: it belongs on ${known.on.join(', ')}` });
+  else if (known.values?.test(value) === false)
+    problems.push({ code: 'IST0125', text: `${name}: ${JSON.stringify(value)} is not ${known.wants}` });
+  return problems;
 }

@@ -2,6 +2,7 @@ import type { ServicePort, ServiceSpec } from '../types/core.ts';
 import type { GatewaySpec } from '../types/networking.ts';
 import { formatSelector, selects } from './labels.ts';
 import type { Analyzer } from './say.ts';
+import type { Workload } from './workloads.ts';
 
 /** What istioctl takes for granted where the documents do not tell of a gateway: a default installation. */
 const DEFAULT_SELECTOR = { istio: 'ingressgateway' };
@@ -25,12 +26,17 @@ export const analyzeGatewayPorts: Analyzer = (mesh, say) => {
         );
       continue;
     }
-    const ports = new Set(isDefault ? DEFAULT_PORTS : []);
+    const ports = new Set<number>();
+    let isServed = false;
     for (const { namespace, labels } of found)
       for (const { spec, metadata } of services)
-        if (metadata.namespace === namespace && Object.keys(spec.selector ?? {}).length > 0 && selects(spec.selector ?? {}, labels))
+        if (metadata.namespace === namespace && Object.keys(spec.selector ?? {}).length > 0 && selects(spec.selector ?? {}, labels)) {
+          isServed = true;
           for (const port of (spec.ports ?? []).filter(({ protocol = 'TCP' }) => protocol === 'TCP'))
             for (const number of both(port)) ports.add(number);
+        }
+    if (!isServed && (isDefault || found.some((workload) => isDefaultGateway(workload))))
+      for (const number of DEFAULT_PORTS) ports.add(number);
     for (const [index, { port }] of (object.spec.servers ?? []).entries())
       if (!ports.has(port.number))
         say(
@@ -41,6 +47,11 @@ export const analyzeGatewayPorts: Analyzer = (mesh, say) => {
         );
   }
 };
+
+/** The Service of a default installation, which the documents need not have, selects it. */
+function isDefaultGateway({ namespace, labels }: Workload): boolean {
+  return namespace === 'istio-system' && selects(DEFAULT_SELECTOR, labels);
+}
 
 function both({ port, targetPort }: ServicePort): number[] {
   return typeof targetPort === 'number' && targetPort !== 0 ? [port, targetPort] : [port];

@@ -4,6 +4,9 @@ import type { ServiceEntrySpec } from '../types/networking.ts';
 import { KnownHosts } from './known-hosts.ts';
 import { Workloads } from './workloads.ts';
 
+/** Nothing in them is of a mesh (Istio: IgnoredNamespaces). */
+const OF_KUBERNETES: ReadonlySet<string> = new Set(['kube-system', 'kube-public', 'kube-node-lease', 'local-path-storage']);
+
 /** Every document of a mesh, by kind, and what follows from them together. Made once for all analyzers. */
 export class MeshDocuments {
   private readonly byKind = new Map<string, MeshObject[]>();
@@ -14,7 +17,8 @@ export class MeshDocuments {
   /** Policies of this namespace hold everywhere. */
   readonly rootNamespace: string;
 
-  constructor(objects: readonly MeshObject[]) {
+  constructor(all: readonly MeshObject[]) {
+    const objects = all.filter(({ kind, metadata }) => !OF_KUBERNETES.has(kind === 'Namespace' ? metadata.name : metadata.namespace));
     this.objects = objects;
     for (const object of objects) {
       const key = keyOf(object.apiVersion, object.kind);

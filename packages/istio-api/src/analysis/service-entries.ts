@@ -24,8 +24,14 @@ function addressesAreAllocated({ meshConfig }: MeshDocuments): boolean {
   return on('ISTIO_META_DNS_CAPTURE') && (on('ISTIO_META_DNS_AUTO_ALLOCATE') || on('PILOT_ENABLE_IP_AUTOALLOCATE'));
 }
 
+/** Written by istiod. */
+function hasAllocated({ rest }: Entry): boolean {
+  const { addresses = [] } = (rest.status ?? {}) as { readonly addresses?: readonly unknown[] };
+  return addresses.length > 0;
+}
+
 function checkAddresses(object: Entry, say: Say): void {
-  if (object.spec.addresses !== undefined) return;
+  if (object.spec.addresses !== undefined || hasAllocated(object)) return;
   for (const [index, { protocol = '', number }] of (object.spec.ports ?? []).entries())
     if (protocol === '' || protocol.toUpperCase() === 'TCP')
       say(

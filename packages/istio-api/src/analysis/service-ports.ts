@@ -49,6 +49,7 @@ function saysProtocol({ name = '', port, protocol, appProtocol }: ServicePort): 
   return PROTOCOLS.has(said.split('-')[0]!);
 }
 
-function isControlPlane({ istio, app }: Readonly<Record<string, string>>): boolean {
-  return istio === 'pilot' || app === 'istiod';
+/** Istio: IsIstioControlPlane. */
+function isControlPlane({ istio, release, app }: Readonly<Record<string, string>>): boolean {
+  return istio !== undefined || release === 'istio' || app === 'istiod';
 }

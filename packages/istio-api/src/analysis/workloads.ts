@@ -24,8 +24,9 @@ export class Workloads {
   readonly areTold: boolean;
 
   constructor(objects: readonly MeshObject[]) {
+    const nodes = new Map(objects.flatMap(({ kind, metadata }) => (kind === 'Node' ? [[metadata.name, metadata.labels] as const] : [])));
     for (const object of objects)
-      for (const labels of labelsOf(object)) {
+      for (const labels of labelsOf(object, nodes)) {
         const { name, namespace } = object.metadata;
         const workload = { object, name, namespace, labels };
         this.everywhere.add(workload);
@@ -45,15 +46,42 @@ export class Workloads {
   }
 }
 
-function labelsOf({ kind, metadata, spec }: MeshObject): readonly Labels[] {
-  if (kind === 'Pod') return [metadata.labels];
+function labelsOf({ kind, metadata, spec }: MeshObject, nodes: ReadonlyMap<string, Labels>): readonly Labels[] {
+  if (kind === 'Pod') return [{ ...metadata.labels, ...placeOf((spec as { readonly nodeName?: string }).nodeName ?? '', nodes) }];
   if (TEMPLATED.has(kind)) return [templateLabels(spec)];
-  if (kind === 'WorkloadEntry') return [(spec as WorkloadEntrySpec).labels ?? metadata.labels];
-  if (kind === 'ServiceEntry') return ((spec as ServiceEntrySpec).endpoints ?? []).map(({ labels }) => labels ?? {});
+  if (kind === 'WorkloadEntry')
+    return [{ ...((spec as WorkloadEntrySpec).labels ?? metadata.labels), ...placeIn((spec as WorkloadEntrySpec).locality) }];
+  if (kind === 'ServiceEntry')
+    return ((spec as ServiceEntrySpec).endpoints ?? []).map(({ labels, locality }) => ({ ...labels, ...placeIn(locality) }));
   return [];
 }
 
 function templateLabels(spec: unknown): Labels {
   const { template } = (spec ?? {}) as { readonly template?: { readonly metadata?: { readonly labels?: Labels } } };
   return template?.metadata?.labels ?? {};
+}
+
+const REGION = 'topology.kubernetes.io/region';
+const ZONE = 'topology.kubernetes.io/zone';
+const SUBZONE = 'topology.istio.io/subzone';
+
+/** Where a Pod runs counts as labels of it (Istio: AugmentLabels). */
+function placeOf(nodeName: string, nodes: ReadonlyMap<string, Labels>): Labels {
+  const node = nodes.get(nodeName) ?? {};
+  return {
+    ...given(REGION, node[REGION]),
+    ...given(ZONE, node[ZONE]),
+    ...given(SUBZONE, node[SUBZONE]),
+    ...given('kubernetes.io/hostname', nodeName),
+  };
+}
+
+/** `region/zone/subzone`. */
+function placeIn(locality = ''): Labels {
+  const [region, zone, subzone] = locality.split('/');
+  return { ...given(REGION, region), ...given(ZONE, zone), ...given(SUBZONE, subzone) };
+}
+
+function given(label: string, value = ''): Labels {
+  return value === '' ? {} : { [label]: value };
 }

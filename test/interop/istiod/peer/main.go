@@ -1,6 +1,7 @@
-// istiod's own generators as a test peer. Each line of standard input is a case (documents, mesh configuration, nodes); each line of file
-// descriptor 3 is its answer: which documents istiod refuses, and what it would send to each node with the others in force. (Standard
-// output is istiod's log, some of it from before main.)
+// istiod's own generators and istioctl's analyzers as a test peer. Each line of standard input is a case (documents, mesh configuration,
+// nodes); each line of file descriptor 3 is its answer: which documents istiod refuses, and what it would send to each node with the
+// others in force. A case with files is answered by what the analyzers say of them. (Standard output is istiod's log, some of it from
+// before main.)
 package main
 
 import (
@@ -18,6 +19,8 @@ type testCase struct {
 	// A bare MeshConfig in YAML.
 	Mesh  string `json:"mesh"`
 	Nodes []node `json:"nodes"`
+	// To be analyzed instead.
+	Files []sourceFile `json:"files"`
 }
 
 type answer struct {
@@ -25,7 +28,9 @@ type answer struct {
 	// By index of the document.
 	Refused map[int]string                          `json:"refused"`
 	Nodes   map[string]map[string][]json.RawMessage `json:"nodes"`
-	Error   string                                  `json:"error,omitempty"`
+	// Of the analyzers.
+	Messages []message `json:"messages,omitempty"`
+	Error    string    `json:"error,omitempty"`
 }
 
 func main() {
@@ -59,6 +64,13 @@ func main() {
 }
 
 func run(c testCase, documents *documentReader) answer {
+	if c.Files != nil {
+		messages, err := analyze(c.Files, c.Mesh)
+		if err != nil {
+			return answer{ID: c.ID, Error: err.Error()}
+		}
+		return answer{ID: c.ID, Messages: messages}
+	}
 	accepted, refused := documents.read(c.Documents)
 	nodes, err := generate(c, accepted)
 	result := answer{ID: c.ID, Refused: refused, Nodes: nodes}
