@@ -32,6 +32,7 @@ export async function runMesh({ services, subscribers, seed, changes }) {
       documents: started.documents,
       coldMs: Math.round(cold.ms),
       coldCpuMs: Math.round(settled.cpuMs),
+      coldClientsCpuMs: Math.round(cold.cpuMs),
       coldStallMs: round(settled.stallMs),
       fullSetKb: Math.round(cold.bytes / subscribers / 1_024),
       endpointMs: round(Math.max(...endpoint.map(({ ms }) => ms))),
@@ -47,6 +48,7 @@ export async function runMesh({ services, subscribers, seed, changes }) {
       routeStallMs: round(atRoutes.stallMs),
       againMs: Math.round(again.ms),
       againCpuMs: Math.round(last.cpuMs),
+      againClientsCpuMs: Math.round(again.cpuMs),
       againStallMs: round(last.stallMs),
       stallMs: round(Math.max(settled.stallMs, last.stallMs)),
       rssMb: Math.round(atRoutes.rssMb),
@@ -77,7 +79,7 @@ class BenchMesh {
       }),
     );
     const ms = Math.max(...results.map(({ finishedMs }) => finishedMs)) - Math.min(...results.map(({ startedMs }) => startedMs));
-    return { ms, bytes: sum(results.map(({ bytes }) => bytes)) };
+    return { ms, bytes: sum(results.map(({ bytes }) => bytes)), cpuMs: sum(results.map(({ cpuMs }) => cpuMs)) };
   }
 
   /** By turns an EndpointSlice that is saved, and a process that registers itself and goes again. */

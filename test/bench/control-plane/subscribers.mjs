@@ -10,7 +10,9 @@ const now = () => Number(process.hrtime.bigint()) / 1e6;
 serveCommands({
   /** Connects all at once; answers when each has all that it asks for. */
   async connect({ address, count, first }) {
+    watch = undefined;
     const startedMs = now();
+    const cpu = process.cpuUsage();
     let bytes = 0;
     const waiting = Promise.withResolvers();
     let left = count;
@@ -31,7 +33,8 @@ serveCommands({
       if (broken !== undefined) waiting.reject(broken.error);
     }, 100);
     await waiting.promise.finally(() => clearInterval(failed));
-    return { startedMs, finishedMs: now(), bytes };
+    const { user, system } = process.cpuUsage(cpu);
+    return { startedMs, finishedMs: now(), bytes, cpuMs: (user + system) / 1e3 };
   },
 
   /** Looks out for a change: every subscriber must get a response of the type with these bytes in it. Answers at once. */

@@ -10,7 +10,7 @@ import { HoldingPool } from './holding.ts';
 import { messageWriter } from './message-writer.ts';
 import { SharedBodies } from './shared-bodies.ts';
 import { SotwCodec } from './sotw.ts';
-import { Turn, Turns } from './turns.ts';
+import { Turn, Turns, type Work } from './turns.ts';
 import type { XdsSession } from './xds-session.ts';
 
 const PREFIX = '/envoy.service.discovery.v3.AggregatedDiscoveryService/';
@@ -120,7 +120,7 @@ export class AdsService {
     }
     const turn = new Turn(this.turns);
     const codec = codecOf(this.outOf(call, turn));
-    const whenItIsMyTurn = (work: () => void): void => turn.take(work);
+    const whenItIsMyTurn = (work: Work): void => turn.take(work);
     this.serve(call, turn, new AdsStream(this.options, { account, codec, fail, whenItIsMyTurn, holdings: this.holdings }));
   }
 

@@ -8,6 +8,7 @@ import { type GroupMember, groupNameOf, memberOf } from '../registry/workload-gr
 import type { Scheduler, WorkloadRegistry } from '../registry/workload-registry.ts';
 import { type Codec, errorOf } from './codec.ts';
 import type { HoldingPool } from './holding.ts';
+import type { Work } from './turns.ts';
 import { XdsSession } from './xds-session.ts';
 
 export interface AdsStreamOptions {
@@ -44,7 +45,7 @@ export interface Wire<Request> {
   readonly account: WorkloadAccount | undefined;
   readonly codec: Codec<Request>;
   readonly fail: Fail;
-  readonly whenItIsMyTurn: (work: () => void) => void;
+  readonly whenItIsMyTurn: (work: Work) => void;
   readonly holdings: HoldingPool;
 }
 

@@ -1,8 +1,10 @@
-import { codecOf, ENDPOINT_TYPE_URL, ROUTE_TYPE_URL } from '@ripstop/xds-api';
+import { CLUSTER_TYPE_URL, codecOf, ENDPOINT_TYPE_URL, ROUTE_TYPE_URL } from '@ripstop/xds-api';
 import type { ProxyNode } from '../model/proxy-node.ts';
 import type { PushContext } from '../push/push-context.ts';
 import type { ResultGroup } from '../push/shared.ts';
+import { clustersView } from '../translate/clusters.ts';
 import { endpointsView } from '../translate/endpoints.ts';
+import { pieces } from '../translate/pieces.ts';
 import { routesView } from '../translate/routes.ts';
 import { NAMED_TYPES, translateParts } from '../translate/translate.ts';
 import { type EncodedResource, encoded, encodeResources } from './encoded-resource.ts';
@@ -41,6 +43,13 @@ export class NodeResults {
     return [...names].flatMap((name) => this.remembered(`${typeUrl} ${name}`, typeUrl, push, [name]));
   }
 
+  /** Makes some of what a full set needs and others share; true when there is more. A set of thousands takes too long for one go. */
+  prepare(typeUrl: string, push: PushContext, names: Names): boolean {
+    if (this.node.dialect === 'grpc' || (typeUrl !== CLUSTER_TYPE_URL && names.size < FEW)) return false;
+    const group = typeUrl === CLUSTER_TYPE_URL ? this.shared(clustersView(this.node, push), push) : this.groupOf(typeUrl, push);
+    return group?.prepare(push, () => pieces(typeUrl, this.node, push.tracked, names), SLICE_MS) ?? false;
+  }
+
   /** Names of which something may be new since the push before; undefined when that is not known. */
   changed(typeUrl: string, push: PushContext, since: PushContext): ReadonlySet<string> | undefined {
     if (since.memory !== push.memory || since.generation !== push.generation - 1) return undefined;
@@ -65,10 +74,18 @@ export class NodeResults {
     const { node } = this;
     const routes = typeUrl === ROUTE_TYPE_URL && node.dialect === 'sidecar';
     if (!routes && (typeUrl !== ENDPOINT_TYPE_URL || node.dialect === 'grpc')) return undefined;
-    return push.memory.shared(push.scopeKeyOf(node), routes ? routesView(node, push) : endpointsView(node, push), push);
+    return this.shared(routes ? routesView(node, push) : endpointsView(node, push), push);
+  }
+
+  private shared(view: string, push: PushContext): ResultGroup {
+    return push.memory.shared(push.scopeKeyOf(this.node), view, push);
   }
 }
 
 const NOTHING: readonly EncodedResource[] = [];
+/** So few at once are made in one go. */
+const FEW = 2;
+/** How long the making of a set goes on before others have their turn. */
+const SLICE_MS = 5;
 /** Names come and go on a long-lived stream. */
 const MAX_OWN = 1000;

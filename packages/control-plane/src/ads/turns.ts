@@ -9,9 +9,12 @@ const SLICE_MS = 8;
 /** Whoever reads nothing for so long does not hold up others any more. */
 const STALLED_MS = 1000;
 
+/** Work for one client; true: it is not done, and goes on when others have had their turn. */
+export type Work = () => boolean | void;
+
 /** The work that waits for one client, in order, and what it has not read yet. */
 export class Turn {
-  readonly work: (() => void)[] = [];
+  readonly work: Work[] = [];
   unreadBytes = 0;
   /** Part of `unreadBytes` that others wait for. */
   countedBytes = 0;
@@ -22,7 +25,7 @@ export class Turn {
   }
 
   /** Runs work when this client has read what it was sent, and others have had their turn. */
-  take(work: () => void): void {
+  take(work: Work): void {
     this.work.push(work);
     this.turns.queue(this);
   }
@@ -91,7 +94,8 @@ export class Turns {
       }
       this.waiting.delete(turn);
       if (turn.unreadBytes > CLIENT_UNREAD_BYTES) continue; // It comes back when it has read.
-      turn.work.shift()?.();
+      const [work] = turn.work;
+      if (work?.() !== true && turn.work[0] === work) turn.work.shift();
       if (turn.work.length > 0) this.waiting.add(turn);
       if (performance.now() >= endMs) break;
     }

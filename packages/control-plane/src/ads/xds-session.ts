@@ -9,6 +9,7 @@ import { HoldingPool, type Names } from './holding.ts';
 import { NodeResults } from './node-results.ts';
 import type { HeldResource, SessionRequest, SessionResponse, TypeStatus } from './session-messages.ts';
 import { type TimeToLive, timeToLiveOf } from './time-to-live.ts';
+import type { Work } from './turns.ts';
 import { TypeState } from './type-state.ts';
 
 export interface SessionOptions {
@@ -26,7 +27,7 @@ export interface SessionOptions {
   /** Everything of a push was sent. */
   readonly onPushed?: (push: PushContext) => void;
   /** Runs work when it is this client's turn: others must be served too, and this one must have read what it was sent. Default: now. */
-  readonly whenItIsMyTurn?: (work: () => void) => void;
+  readonly whenItIsMyTurn?: (work: Work) => void;
   readonly onRefused: (typeUrl: string, reason: string) => void;
   /** A type that cannot be translated; what the client has of it stays. */
   readonly onProblem: (typeUrl: string, error: unknown) => void;
@@ -145,8 +146,9 @@ export class XdsSession {
     const { names, all } = state.subscribe(request);
     // On the first request of a type the client says what it holds: that is not sent again.
     const force = first ? this.owed : names;
+    const manner = { force, asked: names, always: true };
     if (all || names.size > 0)
-      this.inTurn(() => this.reply(typeUrl, state, all ? undefined : names, { force, asked: names, always: true }));
+      this.inTurn(() => this.stillToMake(typeUrl, names) || this.reply(typeUrl, state, all ? undefined : names, manner));
     // What it held before must not run out before the next beat.
     if (first && this.ttl !== undefined) this.inTurn(() => this.beatType(typeUrl, state));
     this.wake?.();
@@ -157,7 +159,9 @@ export class XdsSession {
     this.next = push;
     if (this.pushing) return;
     this.pushing = true;
-    this.inTurn(() => void this.run());
+    this.inTurn(() => {
+      void this.run();
+    });
   }
 
   close(): void {
@@ -166,21 +170,31 @@ export class XdsSession {
     this.wake?.();
   }
 
-  private inTurn(work: () => void): void {
+  private inTurn(work: Work): void {
     const { whenItIsMyTurn } = this.options;
-    if (whenItIsMyTurn === undefined) work();
-    else whenItIsMyTurn(work);
+    if (whenItIsMyTurn !== undefined) whenItIsMyTurn(work);
+    else while (work() === true);
   }
 
-  private reply(typeUrl: string, state: TypeState, names: Names | undefined, manner: Manner): void {
+  /** True while there is more to make for a full set than one turn should take. */
+  private stillToMake(typeUrl: string, names: Names): boolean {
+    try {
+      return this.results.prepare(typeUrl, this.push, names);
+    } catch {
+      return false; // The reply runs into the same, and says so.
+    }
+  }
+
+  private reply(typeUrl: string, state: TypeState, names: Names | undefined, manner: Manner): false {
     const found = this.find(typeUrl, state, names);
-    if (found === undefined) return;
+    if (found === undefined) return false;
     const { changed, added } = this.respond(typeUrl, state, found, manner);
     // A cluster that the client has in another version warms until its endpoints come, though it has those.
-    if (typeUrl !== CLUSTER_TYPE_URL || changed.length === added.length) return;
+    if (typeUrl !== CLUSTER_TYPE_URL || changed.length === added.length) return false;
     const fresh = new Set(added);
     for (const cluster of changed) if (!fresh.has(cluster) && cluster.endpointsName !== '') this.owed.add(cluster.endpointsName);
     this.payEndpoints();
+    return false;
   }
 
   private payEndpoints(): void {
@@ -274,7 +288,7 @@ export class XdsSession {
         this.push = this.next;
         await this.pushTypes(since);
         this.options.onPushed?.(this.push);
-        if (this.push !== this.next) await new Promise<void>((resolve) => this.inTurn(resolve));
+        if (this.push !== this.next) await new Promise<void>((resolve) => this.inTurn(() => resolve()));
       }
     } finally {
       this.pushing = false;

@@ -27,7 +27,8 @@ import { byAge, ObjectsByKind } from './objects-by-kind.ts';
 import { PeerAuthentications } from './peer-authentication.ts';
 import type { Changes } from './read-log.ts';
 import { Parts } from './reuse.ts';
-import { type MeshService, type MeshServicePort, selects } from './service.ts';
+import { SelectorIndex } from './selector-index.ts';
+import type { MeshService, MeshServicePort } from './service.ts';
 import { Services } from './services.ts';
 import { Memory, Shared, type SharedResults } from './shared.ts';
 import { type OutboundScope, SidecarScopes, type SidecarSpec } from './sidecar-scope.ts';
@@ -70,8 +71,7 @@ export class PushContext {
   private readonly security: SecurityObjects;
   private readonly scopes: SidecarScopes;
   private readonly endpointIndex: EndpointIndex;
-  /** Services with a selector, by namespace. */
-  private readonly selecting: ReadonlyMap<string, readonly MeshService[]>;
+  private readonly selecting: SelectorIndex;
   /** Results of this push alone, see `tracked`. */
   readonly shared: SharedResults = new Shared();
   /** Counts the pushes of a lineage. */
@@ -103,10 +103,7 @@ export class PushContext {
       (known: Services | undefined) => new Services(this.kinds, { domain, exportTo: exportTo.services }, known),
     );
     this.services = parts.list('services', named.all);
-    this.selecting = parts.get('selecting', [this.services], () => {
-      const some = this.services.filter(({ selector = {} }) => Object.keys(selector).length > 0);
-      return Map.groupBy(some, ({ namespace }) => namespace);
-    });
+    this.selecting = parts.get('selecting', [this.services], () => new SelectorIndex(this.services));
     const gatewayApi = parts.get('gatewayApi', [parts.list('gatewayApiInput', this.kinds.except(INSTANCE_KINDS)), domain], () =>
       translateGatewayApi({ objects, domain }),
     );
@@ -200,7 +197,7 @@ export class PushContext {
 
   /** The Kubernetes Services (and ServiceEntries) whose selector takes a workload. */
   servicesOfWorkload(namespace: string, labels: Readonly<Record<string, string>>): readonly MeshService[] {
-    return (this.selecting.get(namespace) ?? []).filter(({ selector }) => selects(selector, labels));
+    return this.selecting.of(namespace, labels);
   }
 
   policiesFor(namespace: string, labels: Readonly<Record<string, string>>): WorkloadPolicies {

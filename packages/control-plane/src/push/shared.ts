@@ -65,6 +65,7 @@ export class ResultGroup {
   readonly since: number;
   private readonly made = new Map<string, Made>();
   private readonly lists = new WeakMap<object, { readonly generation: number; readonly value: unknown }>();
+  private preparing: { readonly generation: number; readonly work: Iterator<unknown> | undefined } | undefined;
   private swept: { readonly generation: number; readonly names: ReadonlySet<string> } | undefined;
   /** The last push that somebody asked about. */
   usedIn: number;
@@ -93,6 +94,25 @@ export class ResultGroup {
     }
     log.inner(made);
     return made.value as T;
+  }
+
+  /**
+   * Does some of the work of making many results, the same for all who wait for it; true when there is more. `work` makes one after the
+   * other.
+   */
+  prepare(push: PushContext, work: () => Iterator<unknown>, spentMs: number): boolean {
+    if (!this.memory.isNewest(push)) return false;
+    const { generation } = push;
+    if (this.preparing?.generation !== generation) this.preparing = { generation, work: work() };
+    const { preparing } = this;
+    if (preparing.work === undefined) return false;
+    const endMs = performance.now() + spentMs;
+    while (performance.now() < endMs) {
+      if (preparing.work.next().done !== true) continue;
+      this.preparing = { generation, work: undefined };
+      return false;
+    }
+    return true;
   }
 
   /** Results of several names together, by an object that stands for these names. */

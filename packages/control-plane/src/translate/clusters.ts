@@ -80,25 +80,37 @@ function inboundOf(node: ProxyNode, push: PushContext): XdsResource[] {
 }
 
 function plainClusters(node: ProxyNode, push: PushContext): readonly PackedResource[] {
-  const scope = push.scopeFor(node);
-  // failoverPriority compares labels; a DNS cluster carries its endpoints with it.
-  const labels = comparedLabels(node, push);
-  return push.shared.get(scope, `CDS ${viewOf(node)} ${labels}`, '*', () =>
-    outboundClusters(node, push, `CDS ${callerView(node)} ${labels}`),
-  );
+  return push.shared.get(push.scopeFor(node), clustersView(node, push), '*', () => outboundClusters(node, push));
+}
+
+/** Who has the same clusters. failoverPriority compares labels; a DNS cluster carries its endpoints with it. */
+export function clustersView(node: ProxyNode, push: PushContext): string {
+  return `CDS ${viewOf(node)} ${comparedLabels(node, push)}`;
+}
+
+/** Callers of any namespace, who share what no rule of theirs makes different. */
+function generalView(node: ProxyNode, push: PushContext): string {
+  return `CDS ${callerView(node)} ${comparedLabels(node, push)}`;
 }
 
 function resource(fields: ClusterFields): XdsResource {
   return { typeUrl: CLUSTER_TYPE_URL, name: fields.name!, message: Cluster.fromPartial(fields) };
 }
 
-function outboundClusters(node: ProxyNode, push: PushContext, view: string): PackedResource[] {
-  const special = push.shared.across(view, 'special', () => specialClusters(node, push).map((fields) => packed(resource(fields))), []);
-  return [...push.scopeFor(node).services.flatMap((service) => clustersOf(service, node, push, view)), ...special];
+function outboundClusters(node: ProxyNode, push: PushContext): PackedResource[] {
+  const make = (): PackedResource[] => specialClusters(node, push).map((fields) => packed(resource(fields)));
+  const view = generalView(node, push);
+  const special = push.shared.across(view, 'special', make, []);
+  return [...push.scopeFor(node).services.flatMap((service) => serviceClusters(service, node, push, view)), ...special];
 }
 
 /** A service's clusters differ by the rule that the client's namespace gives them, and else not by who calls. */
-function clustersOf(service: MeshService, node: ProxyNode, push: PushContext, view: string): readonly PackedResource[] {
+export function serviceClusters(
+  service: MeshService,
+  node: ProxyNode,
+  push: PushContext,
+  view: string = generalView(node, push),
+): readonly PackedResource[] {
   if (service.resolution === 'ALIAS') return [];
   const rule = push.destinationRules.find(service.hostname, service.namespace, node.namespace);
   const make = (): PackedResource[] => madeClusters(service, rule, node, push).map((fields) => packed(resource(fields)));
