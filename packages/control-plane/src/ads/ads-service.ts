@@ -15,27 +15,40 @@ import type { XdsSession } from './xds-session.ts';
 
 const PREFIX = '/envoy.service.discovery.v3.AggregatedDiscoveryService/';
 
-interface Decoder<T> {
-  decode(bytes: Uint8Array): T;
-  encode(message: T): { finish(): Uint8Array };
-}
+/** A request of more bytes names thousands: it is read when its client has its turn. */
+const LARGE_REQUEST_BYTES = 8 * 1024;
 
-/** Responses are encoded before: what clients have in common is put in as it is (wire.ts). */
-function method<Request>(name: string, request: Decoder<Request>): grpc.MethodDefinition<Request, Buffer> {
+type Call = grpc.ServerDuplexStream<Buffer, Buffer>;
+
+/** Bytes, in and out: what clients have in common is sent as it is (wire.ts), and what takes long is read later. */
+function method(name: string): grpc.MethodDefinition<Buffer, Buffer> {
+  const asItIs = (bytes: Buffer): Buffer => bytes;
   return {
     path: PREFIX + name,
     requestStream: true,
     responseStream: true,
-    requestSerialize: (message) => Buffer.from(request.encode(message).finish()),
-    requestDeserialize: (bytes) => request.decode(bytes),
-    responseSerialize: (bytes) => bytes,
-    responseDeserialize: (bytes) => bytes,
+    requestSerialize: asItIs,
+    requestDeserialize: asItIs,
+    responseSerialize: asItIs,
+    responseDeserialize: asItIs,
   };
 }
 
 const METHODS = {
-  StreamAggregatedResources: method('StreamAggregatedResources', DiscoveryRequest),
-  DeltaAggregatedResources: method('DeltaAggregatedResources', DeltaDiscoveryRequest),
+  StreamAggregatedResources: method('StreamAggregatedResources'),
+  DeltaAggregatedResources: method('DeltaAggregatedResources'),
+};
+
+/** One variant of the protocol. */
+interface Variant<Request> {
+  readonly decode: (bytes: Uint8Array) => Request;
+  readonly codec: (out: Out) => Codec<Request>;
+}
+
+const SOTW: Variant<DiscoveryRequest> = { decode: (bytes) => DiscoveryRequest.decode(bytes), codec: (out) => new SotwCodec(out) };
+const DELTA: Variant<DeltaDiscoveryRequest> = {
+  decode: (bytes) => DeltaDiscoveryRequest.decode(bytes),
+  codec: (out) => new DeltaCodec(out),
 };
 
 interface OpenStream {
@@ -69,12 +82,8 @@ export class AdsService {
   /** With `attestation` only callers that prove who they are are served, and only as that. */
   addTo(server: grpc.Server, attestation: Attestation | undefined): void {
     server.addService(METHODS, {
-      StreamAggregatedResources: (call: grpc.ServerDuplexStream<DiscoveryRequest, Buffer>) => {
-        void this.open(call, attestation, (out) => new SotwCodec(out));
-      },
-      DeltaAggregatedResources: (call: grpc.ServerDuplexStream<DeltaDiscoveryRequest, Buffer>) => {
-        void this.open(call, attestation, (out) => new DeltaCodec(out));
-      },
+      StreamAggregatedResources: (call: Call) => void this.open(call, attestation, SOTW),
+      DeltaAggregatedResources: (call: Call) => void this.open(call, attestation, DELTA),
     });
   }
 
@@ -99,9 +108,9 @@ export class AdsService {
   }
 
   private async open<Request extends WireRequest>(
-    call: grpc.ServerDuplexStream<Request, Buffer>,
+    call: Call,
     attestation: Attestation | undefined,
-    codecOf: (out: Out) => Codec<Request>,
+    variant: Variant<Request>,
   ): Promise<void> {
     const fail = (code: grpc.status, details: string): void => {
       call.emit('error', { code, details, message: details });
@@ -119,12 +128,35 @@ export class AdsService {
       return;
     }
     const turn = new Turn(this.turns);
-    const codec = codecOf(this.outOf(call, turn));
+    const codec = variant.codec(this.outOf(call, turn));
     const whenItIsMyTurn = (work: Work): void => turn.take(work);
-    this.serve(call, turn, new AdsStream(this.options, { account, codec, fail, whenItIsMyTurn, holdings: this.holdings }));
+    const stream = new AdsStream(this.options, { account, codec, fail, whenItIsMyTurn, holdings: this.holdings });
+    const receive = (bytes: Buffer): void => {
+      let request: Request;
+      try {
+        request = variant.decode(bytes);
+      } catch (error) {
+        fail(grpc.status.INTERNAL, `the request cannot be read: ${error instanceof Error ? error.message : String(error)}`);
+        return;
+      }
+      stream.receive(request);
+    };
+    call.on('data', (bytes: Buffer) => {
+      if (bytes.length <= LARGE_REQUEST_BYTES) {
+        receive(bytes);
+        return;
+      }
+      // What it sends after this one waits with it.
+      call.pause();
+      turn.take(() => {
+        receive(bytes);
+        call.resume();
+      });
+    });
+    this.serve(call, turn, stream);
   }
 
-  private outOf(call: grpc.ServerDuplexStream<unknown, Buffer>, turn: Turn): Out {
+  private outOf(call: Call, turn: Turn): Out {
     const write = messageWriter(call);
     return {
       bodies: this.bodies,
@@ -137,7 +169,7 @@ export class AdsService {
     };
   }
 
-  private serve<Request extends WireRequest>(call: grpc.ServerDuplexStream<Request, Buffer>, turn: Turn, stream: AdsStream<Request>): void {
+  private serve<Request extends WireRequest>(call: Call, turn: Turn, stream: AdsStream<Request>): void {
     const open = { stream, hangUp: () => call.end() };
     this.streams.add(open);
     const end = (clean: boolean, reason: string): void => {
@@ -145,7 +177,6 @@ export class AdsService {
       turn.end();
       stream.end(clean, reason);
     };
-    call.on('data', (request: Request) => stream.receive(request));
     call.on('end', () => {
       // A torn stream ends too, just before it is cancelled: only one that is still there after this turn said goodbye.
       setImmediate(() => {

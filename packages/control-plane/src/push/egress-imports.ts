@@ -47,6 +47,7 @@ export class EgressImports {
   }
 
   private excludes(namespace: string, host: string): boolean {
+    if (this.excluded.size === 0) return false;
     return [...(this.excluded.get(namespace) ?? []), ...(this.excluded.get('*') ?? [])].some((pattern) => hostMatches(pattern, host));
   }
 }

@@ -3,7 +3,7 @@ import type { ProxyNode } from '../model/proxy-node.ts';
 import { EgressImports } from './egress-imports.ts';
 import { MergedServices } from './merged-services.ts';
 import { type Protocol, parseProtocol } from './protocol.ts';
-import { sameMembers } from './reuse.ts';
+import { isSame, sameMembers } from './reuse.ts';
 import { hostMatches, isVisible, type MeshService, selects } from './service.ts';
 import { destinationsOf, type VirtualService, visibleVirtualServices } from './virtual-services.ts';
 
@@ -38,11 +38,15 @@ export interface PortScope {
 }
 
 /** An egress listener of a Sidecar; without a port it rules all ports that no other one does. */
-export interface EgressScope extends PortScope {
+export interface EgressListener {
   readonly port: number | undefined;
   /** What the listener is said to carry, whatever its services do. */
   readonly protocol: Protocol | undefined;
+  readonly services: readonly MeshService[];
 }
+
+/** With the rules for it. */
+export interface EgressScope extends EgressListener, PortScope {}
 
 /** What a workload is told about. */
 export interface OutboundScope {
@@ -50,6 +54,8 @@ export interface OutboundScope {
   readonly key: string;
   /** The catch-all one is the last, where there is one. */
   readonly egress: readonly EgressScope[];
+  /** The same without rules, for what no rule has a say about. */
+  readonly listeners: readonly EgressListener[];
   /** One per host name, sorted: those of the listeners, and those that only a rule in scope leads to. */
   readonly services: readonly MeshService[];
   /** `services` by host name. */
@@ -90,12 +96,15 @@ export class SidecarScopes {
   private readonly scopes = new Map<string, Scope>();
   private readonly before: ReadonlyMap<string, Scope>;
   private readonly byHost: ServicesByHost;
+  /** As before. */
+  private readonly sameServices: boolean;
 
   /** What is the same as in `before` is the same object. */
   constructor(input: ScopeInput, before?: SidecarScopes) {
     this.input = input;
     this.before = before?.scopes ?? new Map();
-    this.byHost = before?.input.services === input.services ? before.byHost : Map.groupBy(input.services, ({ hostname }) => hostname);
+    this.sameServices = before?.input.services === input.services;
+    this.byHost = before !== undefined && this.sameServices ? before.byHost : Map.groupBy(input.services, ({ hostname }) => hostname);
   }
 
   /** Which scope is a node's. */
@@ -122,9 +131,9 @@ export class SidecarScopes {
     const before = this.before.get(key);
     if (name === GATEWAY) return new Scope(key, gatewayScope(this.input, namespace), before);
     const sidecar = this.input.sidecars.find(({ metadata }) => `${metadata.namespace}/${metadata.name}` === name);
-    return name !== '' && sidecar === undefined
-      ? undefined
-      : new Scope(key, sidecarScope(this.input, this.byHost, namespace, sidecar), before);
+    if (name !== '' && sidecar === undefined) return undefined;
+    const known = this.sameServices && before?.sidecar === sidecar ? before?.listeners : undefined;
+    return new Scope(key, sidecarScope(this.input, this.byHost, namespace, sidecar, known), before);
   }
 
   /** Those with a selector first, then the namespace's own, then the root namespace's. Sidecars do not merge. */
@@ -157,6 +166,7 @@ const NOTHING: PortScope = { services: [], virtualServices: [] };
 class Scope implements OutboundScope {
   readonly key: string;
   readonly egress: readonly EgressScope[];
+  readonly listeners: readonly EgressListener[];
   readonly services: readonly MeshService[];
   readonly byHost: ReadonlyMap<string, MeshService>;
   readonly virtualServices: readonly VirtualService[];
@@ -169,7 +179,11 @@ class Scope implements OutboundScope {
 
   constructor(key: string, { egress, merged: { byHost }, virtualServices, allowAny, sidecar }: ScopeParts, before: Scope | undefined) {
     this.key = key;
-    this.egress = egress.map((listener, at) => sameListener(before?.egress[at], listener));
+    this.listeners = sameMembers(
+      before?.listeners,
+      egress.map(({ port, protocol, services }, at) => sameListener(before?.listeners[at], { port, protocol, services })),
+    );
+    this.egress = egress.map(({ virtualServices }, at) => withRules(before?.egress[at], this.listeners[at]!, virtualServices));
     const services = [...byHost.values()].sort((a, b) => (a.hostname < b.hostname ? -1 : 1));
     this.services = sameMembers(before?.services, services);
     this.byHost = before?.services === this.services ? before.byHost : byHost;
@@ -216,13 +230,17 @@ function routedAt(port: number, { services, virtualServices }: PortScope): PortS
   return { services: own, virtualServices: virtualServices.filter(({ hosts }) => hosts.some(reaches)) };
 }
 
-function sameListener(before: EgressScope | undefined, made: EgressScope): EgressScope {
+function sameListener(before: EgressListener | undefined, made: EgressListener): EgressListener {
   if (before === undefined) return made;
   const services = sameMembers(before.services, made.services);
-  const virtualServices = sameMembers(before.virtualServices, made.virtualServices);
-  const same = services === before.services && virtualServices === before.virtualServices;
-  if (same && before.port === made.port && before.protocol === made.protocol) return before;
-  return { ...made, services, virtualServices };
+  const same = services === before.services && before.port === made.port && before.protocol === made.protocol;
+  return same ? before : { ...made, services };
+}
+
+function withRules(before: EgressScope | undefined, listener: EgressListener, rules: readonly VirtualService[]): EgressScope {
+  const virtualServices = sameMembers(before?.virtualServices, rules);
+  const same = before !== undefined && isSame(before, { ...listener, virtualServices }, 1);
+  return same ? before : { ...listener, virtualServices };
 }
 
 /** A gateway sees what its namespace sees, whatever Sidecars say (Istio: DefaultSidecarScopeForGateway). */
@@ -233,18 +251,25 @@ function gatewayScope(input: ScopeInput, namespace: string): ScopeParts {
   return { egress: [], merged, virtualServices, allowAny: input.allowAny, sidecar: undefined };
 }
 
-function sidecarScope(input: ScopeInput, byHost: ServicesByHost, namespace: string, sidecar: SidecarObject | undefined): ScopeParts {
+/** `known`: listeners that were made of the same services and the same Sidecar. */
+function sidecarScope(
+  input: ScopeInput,
+  byHost: ServicesByHost,
+  namespace: string,
+  sidecar: SidecarObject | undefined,
+  known: readonly EgressListener[] | undefined,
+): ScopeParts {
   const spec = sidecar?.spec;
-  const visible = visibleServices(input.services, namespace);
+  const visible = known === undefined ? visibleServices(input.services, namespace) : [];
   const rules = visibleVirtualServices(input.virtualServices, namespace).filter(({ gateways }) => gateways.includes('mesh'));
   const entries = (spec?.egress?.length ?? 0) > 0 ? spec!.egress! : [{ hosts: ['*/*'] }];
-  const egress = entries.map(({ hosts = [], port }): EgressScope => {
+  const egress = entries.map(({ hosts = [], port }, at): EgressScope => {
     const imports = new EgressImports(hosts, namespace);
     const proxy = port?.protocol?.toUpperCase() === 'HTTP_PROXY';
     return {
       port: port?.number,
       protocol: port?.protocol === undefined ? undefined : parseProtocol(port.protocol),
-      services: imported(imports, proxy ? undefined : port?.number, visible, namespace),
+      services: known?.[at]?.services ?? imported(imports, proxy ? undefined : port?.number, visible, namespace),
       virtualServices: rules.filter((rule) => imports.takesRule(rule)),
     };
   });

@@ -4,7 +4,7 @@ import { isHttp, type Protocol } from '../push/protocol.ts';
 import type { PushContext } from '../push/push-context.ts';
 import type { MeshService, MeshServicePort } from '../push/service.ts';
 import { labelsKey, viewOf } from '../push/shared.ts';
-import type { EgressScope, OutboundScope } from '../push/sidecar-scope.ts';
+import type { EgressListener, OutboundScope } from '../push/sidecar-scope.ts';
 import { type AccessLogFields, unroutedAccessLogs } from './access-logs.ts';
 import { connectionManager } from './connection-manager.ts';
 import { dynamicDnsHttpFilter } from './dynamic-dns.ts';
@@ -53,11 +53,11 @@ function listenersKey(node: ProxyNode, { hasHeadless, streamsAskForLabels }: Out
 function madeListeners(side: Outbound): XdsResource[] {
   const { node, push } = side;
   const entries = new ListenerEntries();
-  for (const egress of push.scopeFor(node).egress) {
+  for (const [at, egress] of push.scopeFor(node).listeners.entries()) {
     if (egress.port === undefined) entries.lock();
     for (const service of egress.services.filter(({ resolution }) => resolution !== 'ALIAS'))
       for (const port of egress.port === undefined ? service.ports : service.ports.filter((entry) => entry.port === egress.port))
-        addPort(entries, { side, egress, service, port });
+        addPort(entries, { side, egress, at, service, port });
   }
   const listeners = [...entries.all.map((entry) => listener(side, entry)), virtualOutbound(side)];
   return listeners.map((fields) => ({ typeUrl: LISTENER_TYPE_URL, name: fields.name!, message: Listener.fromPartial(fields) }));
@@ -65,13 +65,15 @@ function madeListeners(side: Outbound): XdsResource[] {
 
 interface PortInput {
   readonly side: Outbound;
-  readonly egress: EgressScope;
+  readonly egress: EgressListener;
+  /** Which of the scope's listeners that is. */
+  readonly at: number;
   readonly service: MeshService;
   readonly port: MeshServicePort;
 }
 
 function addPort(entries: ListenerEntries, input: PortInput): void {
-  const { side, service, port, egress } = input;
+  const { side, service, port, egress, at } = input;
   const protocol = egress.protocol ?? port.protocol;
   if (isHttp(protocol)) {
     entries.add(ANYWHERE, port.port, protocol, (name) => [httpChain(input, name, String(port.port), protocol)]);
@@ -80,7 +82,7 @@ function addPort(entries: ListenerEntries, input: PortInput): void {
   const { addresses, ranges } = placesOf(input);
   for (const address of addresses) {
     entries.add(address, port.port, protocol, (name) => {
-      const rules = egress.virtualServices;
+      const rules = side.push.scopeFor(side.node).egress[at]!.virtualServices;
       const streams = streamChains({
         ...side,
         accessLogs: side.telemetry.accessLogs,
