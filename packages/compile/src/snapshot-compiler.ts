@@ -106,6 +106,9 @@ export class SnapshotCompiler {
   >();
   /** One filter of each kind, so that per-route configuration is tried when it arrives, not when it is joined. */
   private readonly trialFilters: HttpFilters;
+  /** Clusters that the routes in force may lead to. */
+  private adopted = new Map<string, ClusterSpec>();
+  private last: Snapshot | undefined;
   private sequence = 0;
   private version = '';
 
@@ -159,7 +162,39 @@ export class SnapshotCompiler {
     if (this.missing().length > 0) return undefined;
     const listeners = [...this.listeners.values()].map(([name, decoded]) => this.compileListener(name, decoded));
     for (const name of this.compiled.keys()) if (!this.listeners.has(name)) this.compiled.delete(name);
-    const clusters = this.options.clusterStates.adopt(this.clusterSpecs());
+    const { clusters, held } = this.warmClusters();
+    if (clusters === undefined) return undefined;
+    const snapshot = this.join(listeners, clusters);
+    // New clusters are checked first: until then requests go where they went, and only the way in changes.
+    this.last = held === undefined ? snapshot : { ...snapshot, outbound: held.outbound, gateways: held.gateways };
+    return this.last;
+  }
+
+  /** New clusters that wait for the first health checks of their hosts. */
+  warming(): readonly string[] {
+    return this.options.clusterStates.warming();
+  }
+
+  /**
+   * The clusters to use, and, while new ones are warming, the snapshot whose routes stay in force: with it the clusters that these routes
+   * lead to stay. No clusters: there is nothing yet that could serve meanwhile.
+   */
+  private warmClusters(): { readonly clusters?: ReadonlyMap<string, Cluster>; readonly held?: Snapshot } {
+    const { clusterStates } = this.options;
+    const specs = new Map([...this.clusterSpecs()].map((spec) => [spec.name, spec]));
+    const kept = [...this.adopted.values()].filter(({ name }) => !specs.has(name));
+    const all = clusterStates.adopt([...specs.values(), ...kept]);
+    const warming = new Set(clusterStates.warming());
+    if (warming.size > 0) {
+      if (this.last === undefined) return {};
+      for (const [name, spec] of specs) this.adopted.set(name, spec);
+      return { clusters: new Map([...all].filter(([name]) => !warming.has(name))), held: this.last };
+    }
+    this.adopted = specs;
+    return { clusters: kept.length === 0 ? all : clusterStates.adopt(specs.values()) };
+  }
+
+  private join(listeners: readonly CompiledListener[], clusters: ReadonlyMap<string, Cluster>): Snapshot {
     return {
       version: this.version,
       sequence: ++this.sequence,

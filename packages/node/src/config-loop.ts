@@ -44,7 +44,7 @@ export class ConfigLoop {
 
   /** Names of resources that listeners or clusters refer to and that have not come yet. */
   missing(): readonly string[] {
-    return this.compiler.missing();
+    return [...this.compiler.missing(), ...this.compiler.warming().map((name) => `first health checks of ${name}`)];
   }
 
   close(): void {
@@ -53,14 +53,18 @@ export class ConfigLoop {
     this.subscription.close();
   }
 
+  /** Something that a build waited for is here. */
+  rebuild(): void {
+    if (this.buildQueued || this.closed) return;
+    this.buildQueued = true;
+    setImmediate(() => this.build());
+  }
+
   private apply(update: ConfigUpdate): readonly Rejection[] {
     const rejections = this.compiler.apply(update);
     if (update.typeUrl === SECRET_TYPE_URL && this.events.onTrustBundle !== undefined) this.trust(update, this.events.onTrustBundle);
     if (rejections.length > 0) this.events.onRejections?.(rejections);
-    if (!this.buildQueued) {
-      this.buildQueued = true;
-      setImmediate(() => this.build());
-    }
+    this.rebuild();
     return rejections;
   }
 

@@ -117,6 +117,7 @@ export class Runtime {
       resolveDns,
       probe,
       loadStreams,
+      onWarm: () => this.loop?.rebuild(),
       log: this.settings.log,
       localCluster: localClusterOf(this.settings),
     });

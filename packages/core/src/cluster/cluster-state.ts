@@ -45,6 +45,8 @@ export interface ClusterEnv {
   readonly local?: (() => LocalHosts | undefined) | undefined;
   /** Its hosts, or their health, have changed. */
   readonly onHostsChanged?: (() => void) | undefined;
+  /** It was new, and the first health checks of its hosts are over. */
+  readonly onWarm?: (() => void) | undefined;
 }
 
 const ANYWHERE: LocalitySpec = { locality: { region: '', zone: '', subZone: '' }, priority: 0, weight: 1, endpoints: [] };
@@ -66,6 +68,7 @@ export class ClusterState implements Cluster {
   private picker: HostPicker | undefined;
   private hostCounts: readonly PriorityHosts[] = [];
   private stale = true;
+  private warm = true;
   private detector: OutlierDetector | undefined;
   private checker: HealthChecker | undefined;
   private used = false;
@@ -80,7 +83,10 @@ export class ClusterState implements Cluster {
     this.highPriority = new ClusterResources(spec.highThresholds ?? DEFAULT_THRESHOLDS);
     const { clock, random, local } = env;
     this.pickerEnv = { clock, random, activeRequests: () => this.resources.requests.used + this.highPriority.requests.used, local };
+    this.warm = spec.healthCheck === undefined || env.probe === undefined || spec.kind === 'strict_dns' || spec.kind === 'logical_dns';
     this.update(spec);
+    // Without hosts there is nothing to wait for.
+    if (!this.warm && this.checker?.hasAskedAll === true) this.warm = true;
   }
 
   get kind(): ClusterKind {
@@ -240,8 +246,8 @@ export class ClusterState implements Cluster {
     let host = this.hosts.get(key);
     if (host === undefined) {
       host = new EndpointState(spec, new HostHealth(), this.env.clock.now());
-      // Hosts that come later wait for their first check; those that came with the cluster are used meanwhile (Envoy warms the cluster).
-      host.checkFailed = this.checker !== undefined && this.list.length > 0;
+      // A host waits for its first check, and a new cluster for those of all its hosts. Names have come by themselves: their first addresses do not wait.
+      host.checkFailed = this.checker !== undefined && (this.list.length > 0 || !this.isWarm);
       this.hosts.set(key, host);
     }
     const { balancer } = this.spec;
@@ -282,8 +288,20 @@ export class ClusterState implements Cluster {
       probe,
       hasTraffic: () => this.used,
       onChange: (host) => this.onChecked(host),
+      onFirst: () => this.onAsked(),
       onPass: (host) => this.detector?.onHealthCheckPassed(host.outlier),
     });
+  }
+
+  /** False while a new cluster waits for the first health checks of its hosts; nobody is to be sent to it until then. */
+  get isWarm(): boolean {
+    return this.warm;
+  }
+
+  private onAsked(): void {
+    if (this.warm || this.checker?.hasAskedAll !== true) return;
+    this.warm = true;
+    this.env.onWarm?.();
   }
 
   private onChecked(host: EndpointState): void {

@@ -18,6 +18,8 @@ export interface ClusterStatesEnv {
   readonly loadStreams?: OpenLoadStream;
   readonly resolveDns?: (hostname: string, family: DnsFamily) => Promise<readonly string[]>;
   readonly log?: (line: string) => void;
+  /** A cluster that was new is warm; see `warming`. */
+  readonly onWarm?: () => void;
   /** The cluster that this process is itself a host of, and its place: zone aware routing weighs clusters against it. */
   readonly localCluster?: { readonly name: string; readonly locality: Locality } | undefined;
 }
@@ -57,6 +59,13 @@ export class ClusterStates {
     this.specs = next;
     if (this.env.localCluster !== undefined) this.repick();
     return states;
+  }
+
+  /** New clusters whose hosts are checked for the first time: nobody is to be sent to them yet. */
+  warming(): readonly string[] {
+    const names: string[] = [];
+    for (const [name, state] of this.states) if (state instanceof ClusterState && !state.isWarm) names.push(name);
+    return names;
   }
 
   close(): void {

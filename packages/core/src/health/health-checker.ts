@@ -13,6 +13,8 @@ export interface HealthCheckerEnv {
   readonly hasTraffic: () => boolean;
   /** A host's health changed: pickers must be built again. */
   readonly onChange: (host: EndpointState) => void;
+  /** The first check of a host is over, however it went. */
+  readonly onFirst: () => void;
   /** A check passed. */
   readonly onPass: (host: EndpointState) => void;
 }
@@ -39,6 +41,12 @@ export class HealthChecker {
       this.checks.delete(host);
     }
     for (const host of wanted) if (!this.checks.has(host)) this.checks.set(host, new HostCheck(this.spec, host, this.cluster, this.env));
+  }
+
+  /** Every host has been asked once. */
+  get hasAskedAll(): boolean {
+    for (const check of this.checks.values()) if (!check.asked) return false;
+    return true;
   }
 
   close(): void {

@@ -43,7 +43,7 @@ class Scene {
   private readonly waiting = new Map<number, (result: CheckResult) => void>();
   private readonly spec: (ports: readonly number[]) => ClusterSpec;
 
-  constructor(count: number, healthCheck: HealthCheckSpec, changes: Partial<ClusterSpec> = {}) {
+  constructor(count: number, healthCheck: HealthCheckSpec, changes: Partial<ClusterSpec> = {}, onWarm: () => void = () => {}) {
     const all = Array.from({ length: count }, (_none, index) => index + 1);
     this.spec = (ports) => clusterSpec({ healthCheck, localities: [locality(ports.map((port) => endpoint(port)))], ...changes });
     const probe = (_spec: HealthCheckSpec, { port }: { readonly port: number }) => {
@@ -59,7 +59,7 @@ class Scene {
         close: () => void this.open--,
       };
     };
-    this.cluster = new ClusterState(this.spec(all), { clock: this.clock, random: seeded(1), probe });
+    this.cluster = new ClusterState(this.spec(all), { clock: this.clock, random: seeded(1), probe, onWarm });
   }
 
   /** Answers the check that waits; the next one is asked when it is due. */
@@ -106,7 +106,7 @@ class Scene {
 
 describe('active health checks', () => {
   it.each<[what: string, results: CheckResult[], used: string]>([
-    ['nothing is known yet: the hosts that came with the cluster are used', [], '12'],
+    ['nothing is known of it yet', [], '2'],
     ['a good first answer', [GOOD], '12'],
     ['a bad answer is enough', [GOOD, BAD], '2'],
     ['the first one too', [BAD], '2'],
@@ -118,9 +118,9 @@ describe('active health checks', () => {
     ['a bad one in between begins anew', [GOOD, BAD, GOOD, GOOD, BAD, GOOD, GOOD], '2'],
     ['a degraded host takes what the others cannot carry', [DEGRADED], '12'],
   ])('%s', (_what, results, used) => {
-    const scene = new Scene(2, check());
+    const scene = new Scene(2, check()).alwaysSays(2, GOOD);
     scene.call();
-    expect(scene.alwaysSays(2, GOOD).says(1, ...results).used).toBe(used);
+    expect(scene.says(1, ...results).used).toBe(used);
   });
 
   it('a check that takes too long is a broken one', () => {
@@ -185,6 +185,38 @@ describe('active health checks', () => {
   });
 });
 
+describe('a new cluster', () => {
+  it('is warm when each of its hosts has been asked once, however that went', () => {
+    let warm = 0;
+    const scene = new Scene(3, check(), {}, () => warm++);
+    expect([scene.cluster.isWarm, scene.used]).toEqual([false, '-']);
+    scene.says(1, GOOD).says(2, BAD);
+    expect([scene.cluster.isWarm, warm]).toEqual([false, 0]);
+    scene.clock.advance(1000); // the third does not answer in time
+    expect([scene.cluster.isWarm, warm, scene.used]).toEqual([true, 1, '1']);
+  });
+
+  it('stays warm when hosts come later', () => {
+    const scene = new Scene(1, check()).says(1, GOOD).hosts(1, 2);
+    expect([scene.cluster.isWarm, scene.used]).toEqual([true, '1']);
+  });
+
+  it('has nothing to wait for without checks, without hosts, or where nobody checks', () => {
+    const plain = clusterSpec({ localities: [locality([endpoint(1)])] });
+    const env = { clock: new FakeClock(), random: seeded(1) };
+    expect(new ClusterState(plain, env).isWarm).toBe(true);
+    expect(new Scene(0, check()).cluster.isWarm).toBe(true);
+    expect(new ClusterState({ ...plain, healthCheck: check() }, env).isWarm).toBe(true);
+  });
+
+  it('that gets health checks later goes on with the hosts that it has', () => {
+    const scene = new Scene(2, check(), { healthCheck: undefined });
+    expect(scene.used).toBe('12');
+    scene.cluster.update(clusterSpec({ healthCheck: check(), localities: [locality([endpoint(1), endpoint(2)])] }));
+    expect([scene.cluster.isWarm, scene.used]).toEqual([true, '12']);
+  });
+});
+
 describe('the time between checks', () => {
   const spec = {
     intervalMs: 5000,
@@ -201,7 +233,7 @@ describe('the time between checks', () => {
     ['out', [GOOD, BROKEN, BROKEN, BROKEN, BROKEN], [5000, 2000, 9000, 9000]],
     ['on the way back', [GOOD, BAD, GOOD, GOOD, GOOD, GOOD], [5000, 9000, 1000, 1000, 5000]],
   ])('%s', (_what, results, gaps) => {
-    const scene = new Scene(1, check(spec));
+    const scene = new Scene(2, check(spec)).alwaysSays(2, GOOD);
     scene.call();
     expect(scene.says(1, ...results).gaps(1)).toEqual(gaps);
   });
@@ -214,12 +246,12 @@ describe('the time between checks', () => {
   });
 
   it('is spread by the jitters', () => {
-    const scene = new Scene(1, check({ intervalJitterMs: 1000, intervalJitterPercent: 10, initialJitterMs: 2000 }));
+    const scene = new Scene(1, check({ intervalJitterMs: 1000, intervalJitterPercent: 10, initialJitterMs: 2000 })).says(1, GOOD);
     scene.call();
     scene.says(1, ...new Array<CheckResult>(40).fill(GOOD));
     expect(scene.asked[0]![1]).toBeGreaterThan(0);
     expect(scene.asked[0]![1]).toBeLessThan(2000);
-    const gaps = scene.gaps(1);
+    const [, ...gaps] = scene.gaps(1); // nobody had called it before the first
     expect(Math.min(...gaps)).toBeGreaterThanOrEqual(5000);
     // An answer comes up to 500 ms late here.
     expect(Math.max(...gaps)).toBeLessThan(7000);

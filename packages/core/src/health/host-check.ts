@@ -35,6 +35,11 @@ export class HostCheck {
     else this.ask();
   }
 
+  /** It has had an answer, or waited for one in vain. */
+  get asked(): boolean {
+    return !this.first;
+  }
+
   close(): void {
     this.closed = true;
     this.timer?.cancel();
@@ -60,9 +65,11 @@ export class HostCheck {
   private settle(result: CheckResult): void {
     this.cancel = undefined;
     const transition = result.kind === 'pass' ? this.pass(result.degraded) : this.fail(result.immediate);
+    const wasFirst = this.first;
     this.first = false;
     if (transition === 'changed') this.env.onChange(this.host);
     if (result.kind === 'pass') this.env.onPass(this.host);
+    if (wasFirst) this.env.onFirst();
     // What was changed may have put the host out, and this check with it.
     if (this.closed) return;
     this.wait(this.jittered(this.intervalMs(result.kind === 'pass', transition)));
