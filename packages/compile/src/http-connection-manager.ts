@@ -3,6 +3,7 @@ import {
   type HttpConnectionManager as HcmMessage,
   HttpConnectionManager_ForwardClientCertDetails,
   HttpConnectionManager_PathWithEscapedSlashesAction,
+  HttpConnectionManager_ServerHeaderTransformation,
   type RouteConfiguration,
 } from '@ripstop/xds-api';
 import type { AnyFilterFactory } from './filters/decoded-filter.ts';
@@ -53,7 +54,8 @@ export function compileManager(name: string, message: HcmMessage, env: ManagerEn
       dns: message.setCurrentClientCertDetails?.dns ?? false,
       uri: message.setCurrentClientCertDetails?.uri ?? false,
     },
-    serverName: message.serverName === '' ? 'envoy' : message.serverName,
+    serverName: serverName(message),
+    generatesRequestId: message.generateRequestId ?? true,
     streamIdleTimeoutMs: milliseconds(message.streamIdleTimeout, 300_000),
     tracing: compileTracing(message),
     accessLogs,
@@ -89,6 +91,12 @@ function escapedSlashes(action: HttpConnectionManager_PathWithEscapedSlashesActi
     default:
       return 'KEEP_UNCHANGED';
   }
+}
+
+/** Replies of our own; an app's pass as they are, whatever the setting. */
+function serverName({ serverName: name, serverHeaderTransformation: mode }: HcmMessage): string {
+  if (mode === HttpConnectionManager_ServerHeaderTransformation.PASS_THROUGH) return '';
+  return name === '' ? 'envoy' : name;
 }
 
 const CLIENT_CERT = new Map<number, ForwardClientCert>([

@@ -74,7 +74,8 @@ export function applyForwardedHeaders(x: Exchange, ownSpiffeId: string): void {
   }
   if (request.header('x-forwarded-proto') === undefined) request.setHeader('x-forwarded-proto', request.scheme);
   // An external caller at the edge gets a fresh id; elsewhere any non-empty value is kept.
-  if (manager.useRemoteAddress || !request.header('x-request-id')) request.setHeader('x-request-id', randomUUID());
+  if (manager.generatesRequestId !== false && (manager.useRemoteAddress || !request.header('x-request-id')))
+    request.setHeader('x-request-id', randomUUID());
   applyClientCertificate(x, ownSpiffeId);
 }
 

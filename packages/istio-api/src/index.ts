@@ -15,3 +15,4 @@ export * from './types/networking.ts';
 export * from './types/security.ts';
 export * from './types/telemetry.ts';
 export { formatPath, objectKey, parseDuration, validateObject } from './validate.ts';
+export { proxyConfigOf } from './validation/proxy-config-annotation.ts';

@@ -11,6 +11,7 @@ import { checkDestinationRule } from './validation/destination-rule.ts';
 import { checkEnvoyFilter, type EnvoyFilterFields } from './validation/envoy-filter.ts';
 import { checkGatewayServers } from './validation/gateway.ts';
 import { checkMetadata } from './validation/metadata.ts';
+import { checkProxyConfigAnnotation } from './validation/proxy-config-annotation.ts';
 import { checkRequestAuthentication } from './validation/request-authentication.ts';
 import { checkServiceEntry, checkWorkloadEntry } from './validation/service-entry.ts';
 import { checkSidecar, type SidecarFields } from './validation/sidecar.ts';
@@ -21,6 +22,7 @@ import { checkWorkloadGroup } from './validation/workload-group.ts';
 /** Rules that a field by itself cannot show; run when the structure is right. */
 export function semanticChecks(object: MeshObject, report: Report): void {
   checkMetadata(object, report);
+  checkProxyConfigAnnotation(object.metadata.annotations, ['metadata', 'annotations'], report);
   switch (object.kind) {
     case 'VirtualService':
       checkVirtualService(object.spec as VirtualServiceSpec, object.metadata, report);

@@ -1,8 +1,9 @@
-import type { ExtensionProvider, HTTPRetry, MeshConfigSpec, MeshObject, TelemetryCustomTag, TelemetryProvider } from '@ripstop/istio-api';
+import type { ExtensionProvider, HTTPRetry, MeshConfigSpec, MeshObject, TelemetryProvider } from '@ripstop/istio-api';
 import type { DefaultPolicy } from './destination-rules.ts';
 import type { LabelSelector } from './discovery.ts';
 import type { LocalityBalancing } from './locality-policy.ts';
 import type { MeshTls, TlsSettings } from './mesh-tls.ts';
+import { type ProxySettings, proxySettingsOf } from './proxy-settings.ts';
 import type { TelemetryDefaults } from './telemetry.ts';
 
 /** MeshConfig with Istio's defaults filled in. */
@@ -31,14 +32,14 @@ export interface MeshConfig {
   readonly dnsRefreshRate: string;
   /** What a DestinationRule leaves out. */
   readonly defaultPolicy: DefaultPolicy;
-  /** Of gateways: `SANITIZE_SET` … */
-  readonly forwardClientCertDetails: string;
   /** Of Telemetry; `accessLog` and `tracing` hold where it says nothing. */
   readonly telemetry: TelemetryDefaults;
-  readonly tracing: MeshTracing;
+  /** enableTracing. */
+  readonly traces: boolean;
+  /** defaultConfig: of nodes that bring no ProxyConfig of their own. */
+  readonly proxy: ProxySettings;
+  readonly defaultConfig: object;
   readonly locality: LocalityBalancing;
-  /** Proxies in front of gateways whose x-forwarded-for is believed. */
-  readonly numTrustedProxies: number;
   readonly extensionProviders: readonly ExtensionProvider[];
 }
 
@@ -49,17 +50,6 @@ export interface DefaultExports {
   readonly destinationRules: readonly string[];
 }
 
-/** enableTracing and defaultConfig.tracing. */
-export interface MeshTracing {
-  readonly enabled: boolean;
-  /** Percent. */
-  readonly sampling: number;
-  readonly customTags: Readonly<Record<string, TelemetryCustomTag>>;
-  readonly istioTags: boolean;
-  /** 0 = Envoy's default, 256. */
-  readonly maxPathTagLength: number;
-}
-
 interface TelemetryFields {
   readonly enableTracing?: boolean;
   readonly extensionProviders?: readonly TelemetryProvider[];
@@ -67,14 +57,6 @@ interface TelemetryFields {
     readonly accessLogging?: readonly string[];
     readonly metrics?: readonly string[];
     readonly tracing?: readonly string[];
-  };
-  readonly defaultConfig?: {
-    readonly tracing?: {
-      readonly sampling?: number;
-      readonly customTags?: Readonly<Record<string, TelemetryCustomTag>>;
-      readonly enableIstioTags?: boolean;
-      readonly maxPathTagLength?: number;
-    };
   };
 }
 
@@ -132,10 +114,10 @@ export function meshConfigOf(objects: readonly MeshObject[], trustDomain: string
     upgradesToHttp2: spec.h2UpgradePolicy === 'UPGRADE',
     dnsRefreshRate: spec.dnsRefreshRate ?? '60s',
     defaultPolicy: spec.defaultTrafficPolicy ?? {},
-    forwardClientCertDetails: spec.defaultConfig?.gatewayTopology?.forwardClientCertDetails ?? 'UNDEFINED',
     telemetry: telemetryDefaults(spec),
-    tracing: meshTracing(spec),
-    numTrustedProxies: spec.defaultConfig?.gatewayTopology?.numTrustedProxies ?? 0,
+    traces: spec.enableTracing ?? true,
+    proxy: proxySettingsOf(spec.defaultConfig ?? {}),
+    defaultConfig: spec.defaultConfig ?? {},
     extensionProviders: spec.extensionProviders ?? [],
   };
 }
@@ -160,17 +142,5 @@ function telemetryDefaults({ extensionProviders = [], defaultProviders = {} }: T
     // Our own clients count in any case, as every default installation of Istio does.
     metrics: defaultProviders.metrics ?? ['prometheus'],
     tracing: defaultProviders.tracing ?? [],
-  };
-}
-
-function meshTracing({ enableTracing = true, defaultConfig }: TelemetryFields): MeshTracing {
-  const { sampling = 0, customTags = {}, enableIstioTags = true, maxPathTagLength = 0 } = defaultConfig?.tracing ?? {};
-  return {
-    enabled: enableTracing,
-    // istiod: 0 is as good as unset, more than everything a mistake.
-    sampling: sampling === 0 || sampling > 100 ? 1 : sampling,
-    customTags,
-    istioTags: enableIstioTags,
-    maxPathTagLength,
   };
 }

@@ -25,6 +25,7 @@ import { EnvoyFilters, type NodePatches } from './envoy-filters.ts';
 import { type MeshConfig, meshConfigOf } from './mesh-config.ts';
 import { byAge, ObjectsByKind } from './objects-by-kind.ts';
 import { PeerAuthentications } from './peer-authentication.ts';
+import { annotatedSettings, type ProxySettings, settingsFor } from './proxy-settings.ts';
 import type { Changes } from './read-log.ts';
 import { Parts } from './reuse.ts';
 import { SelectorIndex } from './selector-index.ts';
@@ -67,6 +68,8 @@ export class PushContext {
   readonly trustBundlePem: string;
   readonly telemetry: Telemetries;
   private readonly envoyFilters: EnvoyFilters;
+  /** ProxyConfigs of annotations. */
+  readonly annotatedProxies: ReadonlyMap<string, ProxySettings>;
   private readonly workloadGroups: ReadonlyMap<string, MeshObject>;
   private readonly security: SecurityObjects;
   private readonly scopes: SidecarScopes;
@@ -155,6 +158,10 @@ export class PushContext {
     this.envoyFilters = parts.get('envoyFilters', [envoyFilters, rootNamespace], () => new EnvoyFilters(envoyFilters, rootNamespace));
     const groups = of<WorkloadGroupSpec>('WorkloadGroup');
     this.workloadGroups = parts.get('workloadGroups', [groups], () => byName(groups));
+    const pods = of('Pod');
+    this.annotatedProxies = parts.get('annotatedProxies', [pods, groups, this.mesh], () =>
+      annotatedSettings(pods, groups, this.mesh.defaultConfig),
+    );
     parts.finish();
     this.memory = before?.memory ?? new Memory();
     this.generation = before === undefined ? 0 : before.generation + 1;
@@ -189,6 +196,11 @@ export class PushContext {
   /** What EnvoyFilters change about a node's resources; undefined = nothing. */
   patchesFor(node: ProxyNode): NodePatches | undefined {
     return this.envoyFilters.for(node, this.gatewaysOf(node.namespace, node.labels));
+  }
+
+  /** The ProxyConfig that holds for a node. */
+  proxySettings(node: ProxyNode): ProxySettings {
+    return settingsFor(node, this.annotatedProxies, this.mesh.proxy);
   }
 
   workloadGroup(namespace: string, name: string): MeshObject<WorkloadGroupSpec> | undefined {

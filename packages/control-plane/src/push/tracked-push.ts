@@ -21,7 +21,12 @@ const SCOPE: Shape = { lookups: 'all', inner: { byHost: MAP, at: RULES } };
  * without further ado. Naming one here only makes results hold longer.
  */
 const LOOKUPS: ReadonlySet<string> = new Set(['endpoints', 'identitiesOf', 'instance', 'servicesOfWorkload', 'policiesFor']);
-const FIELDS: Readonly<Record<string, Shape>> = { destinationRules: RULES, peerAuthentications: RULES, certificates: MAP };
+const FIELDS: Readonly<Record<string, Shape>> = {
+  destinationRules: RULES,
+  peerAuthentications: RULES,
+  certificates: MAP,
+  annotatedProxies: MAP,
+};
 
 type Method = (...args: unknown[]) => unknown;
 

@@ -2,7 +2,7 @@ import type { MeshObject, WorkloadEntrySpec } from '@ripstop/istio-api';
 import type { ProxyNode } from '../model/proxy-node.ts';
 
 export interface WorkloadGroupSpec {
-  readonly metadata?: { readonly labels?: Readonly<Record<string, string>> };
+  readonly metadata?: { readonly labels?: Readonly<Record<string, string>>; readonly annotations?: Readonly<Record<string, string>> };
   readonly template?: WorkloadEntrySpec;
   readonly probe?: object;
 }

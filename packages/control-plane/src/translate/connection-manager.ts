@@ -3,10 +3,13 @@ import {
   HttpConnectionManager,
   HttpConnectionManager_ForwardClientCertDetails,
   HttpConnectionManager_PathWithEscapedSlashesAction,
+  HttpConnectionManager_ServerHeaderTransformation,
   packAny,
+  Router,
   UuidRequestIdConfig,
 } from '@ripstop/xds-api';
 import type { MeshConfig } from '../push/mesh-config.ts';
+import type { ProxySettings } from '../push/proxy-settings.ts';
 import type { ListenerTelemetry } from './listener-telemetry.ts';
 import type { FieldsOf } from './values.ts';
 import { ZERO } from './values.ts';
@@ -17,6 +20,7 @@ type ManagerFields = FieldsOf<typeof HttpConnectionManager>;
 export interface ManagerInput {
   readonly statPrefix: string;
   readonly mesh: MeshConfig;
+  readonly proxy: ProxySettings;
   readonly telemetry: ListenerTelemetry;
   readonly httpFilters: NonNullable<ManagerFields['httpFilters']>;
   readonly routes: NonNullable<ManagerFields['routeSpecifier']>;
@@ -27,19 +31,21 @@ export interface ManagerInput {
 
 /** An HTTP connection manager with istiod's settings, as a packed filter. */
 export function connectionManager(input: ManagerInput): Any {
-  const { statPrefix, httpFilters, routes, mesh, telemetry } = input;
+  const { statPrefix, httpFilters, routes, mesh, proxy, telemetry } = input;
   const message = HttpConnectionManager.fromPartial({
     statPrefix,
-    httpFilters: withStats(httpFilters, telemetry.stats),
+    httpFilters: withStats(proxy.headers.hidesEnvoyHeaders ? hidingHeaders(httpFilters) : httpFilters, telemetry.stats),
     routeSpecifier: routes,
     proxy100Continue: true,
     streamIdleTimeout: ZERO,
     ...(input.http2 === true ? { http2ProtocolOptions: {} } : {}),
     upgradeConfigs: [{ upgradeType: 'websocket' }],
     useRemoteAddress: input.position === 'gateway',
-    xffNumTrustedHops: input.position === 'gateway' ? mesh.numTrustedProxies : 0,
+    xffNumTrustedHops: input.position === 'gateway' ? proxy.numTrustedProxies : 0,
     ...pathSettings(mesh.pathNormalization),
-    ...identitySettings(input.position, mesh),
+    ...serverSettings(input.position, proxy),
+    ...identitySettings(input.position, proxy),
+    ...(proxy.headers.generatesRequestId ? {} : { generateRequestId: false }),
     requestIdExtension: {
       typedConfig: packAny(
         UuidRequestIdConfig,
@@ -70,19 +76,36 @@ const FORWARDING: Readonly<Record<string, HttpConnectionManager_ForwardClientCer
   ALWAYS_FORWARD_ONLY: HttpConnectionManager_ForwardClientCertDetails.ALWAYS_FORWARD_ONLY,
 };
 
+/** Name of the one who answers: a client's own listeners call themselves as Envoy does. */
+function serverSettings(position: ManagerInput['position'], { headers }: ProxySettings): ManagerFields {
+  if (headers.passesServer) return { serverHeaderTransformation: HttpConnectionManager_ServerHeaderTransformation.PASS_THROUGH };
+  const serverName = headers.serverName === '' && position !== 'outbound' ? 'istio-envoy' : headers.serverName;
+  return serverName === '' ? {} : { serverName };
+}
+
 /** Who writes x-forwarded-client-cert: a server appends what it saw, a gateway does what gatewayTopology says, or replaces what strangers claim. */
-function identitySettings(position: ManagerInput['position'], { forwardClientCertDetails }: MeshConfig): ManagerFields {
+function identitySettings(position: ManagerInput['position'], { forwardClientCertDetails, headers }: ProxySettings): ManagerFields {
   if (position === 'outbound') return {};
   const { APPEND_FORWARD, SANITIZE_SET } = HttpConnectionManager_ForwardClientCertDetails;
   const gateway = position === 'gateway';
-  const forwarding = gateway ? (FORWARDING[forwardClientCertDetails] ?? SANITIZE_SET) : APPEND_FORWARD;
+  const forwarding = gateway
+    ? (FORWARDING[forwardClientCertDetails] ?? SANITIZE_SET)
+    : (FORWARDING[headers.forwardedClientCert] ?? APPEND_FORWARD);
   const sets = forwarding === APPEND_FORWARD || forwarding === SANITIZE_SET;
+  const { subject = true, dns = true, uri = true, cert = false, chain = false } = gateway ? { cert: true } : headers.clientCertDetails;
+  const details = { subject, dns, uri, ...(cert ? { cert } : {}), ...(chain ? { chain } : {}) };
   return {
-    serverName: 'istio-envoy',
     forwardClientCertDetails: forwarding,
-    ...(sets ? { setCurrentClientCertDetails: { subject: true, dns: true, uri: true, ...(gateway ? { cert: true } : {}) } } : {}),
+    ...(sets ? { setCurrentClientCertDetails: details } : {}),
     ...(gateway ? { httpProtocolOptions: {} } : {}),
   };
+}
+
+function hidingHeaders(filters: ManagerInput['httpFilters']): ManagerInput['httpFilters'] {
+  const value = packAny(Router, Router.fromPartial({ suppressEnvoyHeaders: true }));
+  return filters.map((each) =>
+    each.name === 'envoy.filters.http.router' ? { ...each, configType: { $case: 'typedConfig', value } } : each,
+  );
 }
 
 /** Before the router, which is last. */

@@ -73,6 +73,7 @@ class ChainBuilder {
     const value = connectionManager({
       statPrefix: `outbound_${listener};`,
       mesh: this.push.mesh,
+      proxy: this.push.proxySettings(this.node),
       telemetry: this.telemetry,
       httpFilters: this.httpFilters,
       routes: rds(routeName),

@@ -17,7 +17,7 @@ export function buildGatewayRoutes(node: ProxyNode, push: PushContext, names: re
   const serverPorts = (port: number): number[] => (ports.get(port) ?? []).map(({ server }) => server.port.number);
   return names.map((name) => {
     const own = servers.filter(({ routeName }) => name === routeName);
-    const plain = routeConfiguration(name, gatewayHosts(own, node, push));
+    const plain = routeConfiguration(name, gatewayHosts(own, node, push), push.proxySettings(node));
     return {
       typeUrl: ROUTE_TYPE_URL,
       name,

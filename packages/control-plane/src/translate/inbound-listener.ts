@@ -193,6 +193,7 @@ class ChainFactory {
     const value = connectionManager({
       statPrefix: `inbound_${name};`,
       mesh: this.push.mesh,
+      proxy: this.push.proxySettings(this.node),
       telemetry: this.telemetry,
       httpFilters: port?.protocol === 'GRPCWeb' ? beforeStats(this.httpFilters) : this.httpFilters,
       routes: { $case: 'routeConfig', value: inboundRoutes(this.node, cluster, port) },

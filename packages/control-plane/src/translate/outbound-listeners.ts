@@ -41,7 +41,7 @@ export function outboundListeners(node: ProxyNode, push: PushContext): XdsResour
   const scope = push.scopeFor(node);
   const telemetry = listenerTelemetry(node, push, 'outbound');
   const unrouted = unroutedAccessLogs(node, push, 'outbound');
-  const key = listenersKey(node, scope, [telemetry, unrouted]);
+  const key = listenersKey(node, scope, [telemetry, unrouted, push.proxySettings(node).headers]);
   return push.shared.get(scope, `LDS ${viewOf(node)}`, key, () => madeListeners({ node, push, telemetry, unrouted }).map(packed));
 }
 
@@ -130,7 +130,7 @@ function isIp(address: string): boolean {
 
 /** Every HTTP service of a port shares one chain; routes tell them apart. What the first one needs beside the usual, all get. */
 function httpChain(
-  { side: { push, telemetry }, service }: PortInput,
+  { side: { node, push, telemetry }, service }: PortInput,
   name: string,
   routeConfigName: string,
   protocol: Protocol,
@@ -142,6 +142,7 @@ function httpChain(
   const value = connectionManager({
     statPrefix: `outbound_${name};`,
     mesh: push.mesh,
+    proxy: push.proxySettings(node),
     telemetry,
     httpFilters,
     routes: rds(routeConfigName),

@@ -1,14 +1,19 @@
 import { RouteConfiguration, type VirtualHost } from '@ripstop/xds-api';
+import type { ProxySettings } from '../push/proxy-settings.ts';
 import type { RouteFields } from './http-routes.ts';
 import type { FieldsOf } from './values.ts';
 
 export type VirtualHostFields = FieldsOf<typeof VirtualHost>;
 
 /** A route configuration with istiod's settings; the same in sidecars and gateways. */
-export function routeConfiguration(name: string, virtualHosts: readonly VirtualHostFields[]): RouteConfiguration {
+export function routeConfiguration(
+  name: string,
+  virtualHosts: readonly VirtualHostFields[],
+  { headers }: ProxySettings,
+): RouteConfiguration {
   return RouteConfiguration.fromPartial({
     name,
-    virtualHosts: [...virtualHosts],
+    virtualHosts: headers.countsAttempts ? [...virtualHosts] : virtualHosts.map(({ includeRequestAttemptCount: _, ...fields }) => fields),
     validateClusters: false,
     maxDirectResponseBodySizeBytes: 1_048_576,
     ignorePortInHostMatching: true,

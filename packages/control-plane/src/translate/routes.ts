@@ -3,6 +3,7 @@ import { ROUTE_TYPE_URL } from '@ripstop/xds-api';
 import type { ProxyNode } from '../model/proxy-node.ts';
 import type { NodePatches } from '../push/envoy-filters.ts';
 import { isHttp } from '../push/protocol.ts';
+import type { ProxySettings } from '../push/proxy-settings.ts';
 import type { PushContext } from '../push/push-context.ts';
 import { hostMatches, type MeshService } from '../push/service.ts';
 import { labelsKey, viewOf } from '../push/shared.ts';
@@ -23,16 +24,25 @@ export function buildRoutes(node: ProxyNode, push: PushContext, names: readonly 
   const scope = push.scopeFor(node);
   const view = routesView(node, push);
   const patches = push.patchesFor(node);
-  return names.map((name) => push.shared.get(scope, view, name, () => packed(resource(name, virtualHosts(node, push, name), patches))));
+  const settings = push.proxySettings(node);
+  return names.map((name) =>
+    push.shared.get(scope, view, name, () => packed(resource(name, virtualHosts(node, push, name), settings, patches))),
+  );
 }
 
 /** Which sidecars have the same routes. */
 export function routesView(node: ProxyNode, push: PushContext): string {
-  return `RDS ${viewOf(node)} ${push.scopeFor(node).asksForLabels ? labelsKey(node) : ''} ${push.patchesFor(node)?.key ?? ''}`;
+  const counts = push.proxySettings(node).headers.countsAttempts ? '' : 'uncounted';
+  return `RDS ${viewOf(node)} ${counts} ${push.scopeFor(node).asksForLabels ? labelsKey(node) : ''} ${push.patchesFor(node)?.key ?? ''}`;
 }
 
-function resource(name: string, virtualHosts: readonly VirtualHostFields[], patches: NodePatches | undefined): XdsResource {
-  const plain = routeConfiguration(name, virtualHosts);
+function resource(
+  name: string,
+  virtualHosts: readonly VirtualHostFields[],
+  settings: ProxySettings,
+  patches: NodePatches | undefined,
+): XdsResource {
+  const plain = routeConfiguration(name, virtualHosts, settings);
   return { typeUrl: ROUTE_TYPE_URL, name, message: patches === undefined ? plain : patchedRoutes(plain, patches, 'SIDECAR_OUTBOUND') };
 }
 

@@ -29,11 +29,11 @@ export interface ListenerTracing {
 
 /** How a node's listeners trace: as Telemetry asks for, else as MeshConfig does (istiod: configureTracing). */
 export function listenerTracing(node: ProxyNode, push: PushContext, listener: ListenerClass): ListenerTracing {
-  const { tracing: mesh } = push.mesh;
+  const { tracing: mesh } = push.proxySettings(node);
   const settings = push.telemetry.tracing(node, listener, push.gatewaysOf(node.namespace, node.labels));
   if (settings === undefined) {
     const tags = [...(mesh.istioTags ? istioTags(node) : []), ...customTags(mesh.customTags)];
-    return { requestIdSampling: undefined, tracing: mesh.enabled ? fields(mesh.sampling, tags, mesh.maxPathTagLength) : undefined };
+    return { requestIdSampling: undefined, tracing: push.mesh.traces ? fields(mesh.sampling, tags, mesh.maxPathTagLength) : undefined };
   }
   const provider = settings.provider === undefined ? undefined : tracerOf(settings.provider, push.services);
   if (provider === undefined) return NOT_TRACED;

@@ -189,7 +189,10 @@ export interface HttpConnectionManager {
     readonly dns: boolean;
     readonly uri: boolean;
   };
+  /** '' = replies carry none. */
   readonly serverName: string;
+  /** A request without x-request-id gets one. Default: yes. */
+  readonly generatesRequestId?: boolean | undefined;
   readonly streamIdleTimeoutMs: number;
   readonly tracing: TracingConfig | undefined;
   readonly accessLogs: readonly AccessLogConfig[];

@@ -31,8 +31,10 @@ const retry = object({
   retryIgnorePreviousHosts: bool,
 });
 
-/** What of ProxyConfig (defaultConfig) says something to a process without a proxy; the rest is listed as steering one. */
-const defaultConfig: Schema = object({
+const FORWARDING = choice('UNDEFINED', 'SANITIZE', 'FORWARD_ONLY', 'APPEND_FORWARD', 'SANITIZE_SET', 'ALWAYS_FORWARD_ONLY');
+
+/** What of ProxyConfig (defaultConfig, the annotation proxy.istio.io/config) says something to a process without a proxy; the rest is listed as steering one. */
+export const PROXY_CONFIG: Schema = object({
   tracing: object({
     sampling: { type: 'number', support: 'yes', min: 0, max: 100 },
     customTags: noted(map(object({ literal: any, environment: any, header: any })), 'until a Telemetry sets some'),
@@ -52,11 +54,21 @@ const defaultConfig: Schema = object({
   }),
   gatewayTopology: object({
     numTrustedProxies: noted(count, 'at gateways, as in Istio'),
-    forwardClientCertDetails: noted(
-      choice('UNDEFINED', 'SANITIZE', 'FORWARD_ONLY', 'APPEND_FORWARD', 'SANITIZE_SET', 'ALWAYS_FORWARD_ONLY'),
-      'of gateways; SANITIZE_SET by default',
+    forwardClientCertDetails: noted(FORWARDING, 'of gateways; SANITIZE_SET by default'),
+    proxyProtocol: ignored(any, 'a gateway reads no PROXY protocol; put one in front of it that does'),
+  }),
+  proxyHeaders: object({
+    forwardedClientCert: noted(FORWARDING, 'of servers; APPEND_FORWARD by default'),
+    setCurrentClientCertDetails: noted(object({ subject: bool, cert: bool, chain: bool, dns: bool, uri: bool }), 'of servers'),
+    requestId: noted(object({ disabled: bool }), 'nobody is given an x-request-id'),
+    server: noted(object({ disabled: bool, value: text }), 'of replies that do not come from the app'),
+    attemptCount: noted(object({ disabled: bool }), 'x-envoy-attempt-count'),
+    envoyDebugHeaders: noted(object({ disabled: bool }), 'our own processes send none'),
+    metadataExchangeHeaders: ignored(object({ mode: text }), 'our own processes exchange no such headers, and a stock Envoy neither'),
+    ...ignoredFields(
+      { preserveHttp1HeaderCase: any, xForwardedHost: any, xForwardedPort: any },
+      'names of headers are passed as they come',
     ),
-    proxyProtocol: ignored(any),
   }),
   ...ignoredFields(
     { discoveryAddress: text, caCertificatesPem: texts, meshId: text },
@@ -94,7 +106,6 @@ const defaultConfig: Schema = object({
       holdApplicationUntilProxyStarts: bool,
       image: any,
       privateKeyProvider: any,
-      proxyHeaders: any,
       fileFlushInterval: duration,
       fileFlushMinSizeKb: number,
       statsCompression: bool,
@@ -126,7 +137,7 @@ const fields: Fields = {
   accessLogFormat: text,
   accessLogEncoding: choice('TEXT', 'JSON'),
   defaultHttpRetryPolicy: retry,
-  defaultConfig,
+  defaultConfig: PROXY_CONFIG,
   enableTracing: noted(bool, "true by default; the app's own OpenTelemetry SDK gets the spans"),
   extensionProviders: list(extensionProvider),
   defaultProviders: object({ metrics: noted(texts, '`prometheus` by default'), tracing: texts, accessLogging: texts }),

@@ -1,0 +1,117 @@
+import type { TelemetryCustomTag } from '@ripstop/istio-api';
+import { type MeshObject, proxyConfigOf } from '@ripstop/istio-api';
+import type { ProxyNode } from '../model/proxy-node.ts';
+import { groupNameOf, type WorkloadGroupSpec } from '../registry/workload-groups.ts';
+
+/** What of Istio's ProxyConfig changes what a node is sent. */
+export interface ProxySettings {
+  readonly tracing: ProxyTracing;
+  /** Proxies in front of a gateway whose x-forwarded-for is believed. */
+  readonly numTrustedProxies: number;
+  /** Of gateways: `SANITIZE_SET` … */
+  readonly forwardClientCertDetails: string;
+  readonly headers: ProxyHeaders;
+}
+
+export interface ProxyTracing {
+  /** Percent. */
+  readonly sampling: number;
+  readonly customTags: Readonly<Record<string, TelemetryCustomTag>>;
+  readonly istioTags: boolean;
+  /** 0 = Envoy's default, 256. */
+  readonly maxPathTagLength: number;
+}
+
+/** Headers that a proxy adds (Istio: proxyHeaders). */
+export interface ProxyHeaders {
+  /** Of servers and gateways `istio-envoy` unless it says otherwise; '' = each one's own. */
+  readonly serverName: string;
+  /** The app's own header passes, and none is added. */
+  readonly passesServer: boolean;
+  /** Of servers; `UNDEFINED` = APPEND_FORWARD. */
+  readonly forwardedClientCert: string;
+  readonly clientCertDetails: {
+    readonly subject?: boolean;
+    readonly cert?: boolean;
+    readonly chain?: boolean;
+    readonly dns?: boolean;
+    readonly uri?: boolean;
+  };
+  readonly generatesRequestId: boolean;
+  readonly countsAttempts: boolean;
+  readonly hidesEnvoyHeaders: boolean;
+}
+
+interface Switch {
+  readonly disabled?: boolean;
+}
+
+interface ProxyConfigFields {
+  readonly tracing?: {
+    readonly sampling?: number;
+    readonly customTags?: Readonly<Record<string, TelemetryCustomTag>>;
+    readonly enableIstioTags?: boolean;
+    readonly maxPathTagLength?: number;
+  };
+  readonly gatewayTopology?: { readonly numTrustedProxies?: number; readonly forwardClientCertDetails?: string };
+  readonly proxyHeaders?: {
+    readonly forwardedClientCert?: string;
+    readonly setCurrentClientCertDetails?: ProxyHeaders['clientCertDetails'];
+    readonly requestId?: Switch;
+    readonly server?: Switch & { readonly value?: string };
+    readonly attemptCount?: Switch;
+    readonly envoyDebugHeaders?: Switch;
+  };
+}
+
+/** Reads a ProxyConfig (MeshConfig.defaultConfig, an annotation, the metadata of a node). */
+export function proxySettingsOf(config: object): ProxySettings {
+  const { tracing, gatewayTopology, proxyHeaders = {} } = config as ProxyConfigFields;
+  const { sampling = 0, customTags = {}, enableIstioTags = true, maxPathTagLength = 0 } = tracing ?? {};
+  const { server, requestId, attemptCount, envoyDebugHeaders, forwardedClientCert, setCurrentClientCertDetails } = proxyHeaders;
+  return {
+    // istiod: 0 is as good as unset, more than everything a mistake.
+    tracing: { sampling: sampling === 0 || sampling > 100 ? 1 : sampling, customTags, istioTags: enableIstioTags, maxPathTagLength },
+    numTrustedProxies: gatewayTopology?.numTrustedProxies ?? 0,
+    forwardClientCertDetails: gatewayTopology?.forwardClientCertDetails ?? 'UNDEFINED',
+    headers: {
+      serverName: server?.disabled === true ? '' : (server?.value ?? ''),
+      passesServer: server?.disabled === true,
+      forwardedClientCert: forwardedClientCert ?? 'UNDEFINED',
+      clientCertDetails: setCurrentClientCertDetails ?? {},
+      generatesRequestId: requestId?.disabled !== true,
+      countsAttempts: attemptCount?.disabled !== true,
+      hidesEnvoyHeaders: envoyDebugHeaders?.disabled === true,
+    },
+  };
+}
+
+/** ProxyConfigs of annotations (`proxy.istio.io/config`), by `Pod <namespace>/<name>` and `WorkloadGroup …`, over the mesh's. */
+export function annotatedSettings(
+  pods: readonly MeshObject[],
+  groups: readonly MeshObject<WorkloadGroupSpec>[],
+  defaultConfig: object,
+): ReadonlyMap<string, ProxySettings> {
+  const found = new Map<string, ProxySettings>();
+  const add = ({ kind, metadata }: MeshObject, annotations: Readonly<Record<string, string>>): void => {
+    const config = proxyConfigOf(annotations);
+    // istiod: a field of the annotation takes the place of the mesh's whole.
+    if (config !== undefined) found.set(`${kind} ${metadata.namespace}/${metadata.name}`, proxySettingsOf({ ...defaultConfig, ...config }));
+  };
+  for (const pod of pods) add(pod, pod.metadata.annotations);
+  for (const group of groups) add(group, group.spec.metadata?.annotations ?? {});
+  return found;
+}
+
+/** A node's own ProxyConfig, as Istio's agent sends it, is all there is; else what its Pod or WorkloadGroup says, else the mesh's. */
+export function settingsFor(node: ProxyNode, annotated: ReadonlyMap<string, ProxySettings>, mesh: ProxySettings): ProxySettings {
+  const own = node.metadata.PROXY_CONFIG;
+  if (typeof own === 'object' && own !== null && !Array.isArray(own)) return proxySettingsOf(own);
+  if (annotated.size === 0) return mesh;
+  const group = groupNameOf(node);
+  return (
+    annotated.get(`Pod ${node.namespace}/${node.name}`) ??
+    (group === '' ? undefined : annotated.get(`WorkloadGroup ${node.namespace}/${group}`)) ??
+    mesh
+  );
+}
