@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import { STATUS_CODES } from 'node:http';
 import type { MeshConfigSpec, ServiceSpec } from './types/core.ts';
 import type {
@@ -98,6 +99,9 @@ export function checkService(spec: ServiceSpec, report: Report): void {
 
 export function checkMeshConfig(spec: MeshConfigSpec, report: Report): void {
   checkRetryOn(spec.defaultHttpRetryPolicy?.retryOn, ['spec', 'defaultHttpRetryPolicy', 'retryOn'], report);
+  for (const [index, { pem = '' }] of (spec.caCertificates ?? []).entries())
+    if (pem !== '' && !areCertificates(pem))
+      report('RIPSTOP_BAD_VALUE', 'error', ['spec', 'caCertificates', index, 'pem'], 'this is no list of certificates in PEM');
   const { accessLogEncoding, accessLogFormat = '' } = spec;
   if (accessLogEncoding === 'JSON' && accessLogFormat !== '' && !isJsonObject(accessLogFormat))
     report(
@@ -106,6 +110,16 @@ export function checkMeshConfig(spec: MeshConfigSpec, report: Report): void {
       ['spec', 'accessLogFormat'],
       'this is no JSON object, so the default format is used: write {"name": "%OPERATOR%"}',
     );
+}
+
+function areCertificates(pem: string): boolean {
+  const blocks = pem.match(/-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g) ?? [];
+  try {
+    for (const block of blocks) new X509Certificate(block);
+  } catch {
+    return false;
+  }
+  return blocks.length > 0;
 }
 
 function isJsonObject(text: string): boolean {

@@ -50,10 +50,28 @@ const LUA = {
 };
 const ROUTER = 'envoy.filters.http.router';
 
+const PROXY_HEADERS = {
+  forwardedClientCert: 'SANITIZE_SET',
+  setCurrentClientCertDetails: { subject: false, cert: true },
+  requestId: { disabled: true },
+  server: { value: 'mine' },
+  attemptCount: { disabled: true },
+  envoyDebugHeaders: { disabled: true },
+};
 const KEEPALIVE = { tcpKeepalive: { time: '20s', probes: 4 } };
 
 export const FIELD_ROWS: readonly FieldRow[] = [
   mesh('nothing', 'seed', {}),
+  mesh('proxyHeaders', 'traffic', { defaultConfig: { proxyHeaders: PROXY_HEADERS } }),
+  mesh('proxyHeaders of gateways', 'gateway-merge', { defaultConfig: { proxyHeaders: PROXY_HEADERS } }),
+  mesh('a server header that passes', 'seed', { defaultConfig: { proxyHeaders: { server: { disabled: true } } } }),
+  mesh('serviceSettings', 'seed', { serviceSettings: [{ settings: { clusterLocal: true }, hosts: ['*.default.svc.cluster.local'] }] }),
+  {
+    ...mesh('ALLOW_ANY_DYNAMIC_DNS', 'seed', { outboundTrafficPolicy: { mode: 'ALLOW_ANY_DYNAMIC_DNS' } }),
+    // Is ALLOW_ANY: apps look hosts up themselves.
+    known: /AllowAnyDynamicDNSCluster|dynamic_forward_proxy|allow_any_dynamic_dns|listeners virtualOutbound/,
+  },
+  mesh('defaultInboundHttpRetryPolicy', 'seed', { defaultInboundHttpRetryPolicy: { attempts: 3, retryOn: 'reset' } }),
   mesh('defaultServiceExportTo', 'precedence', { defaultServiceExportTo: ['.'] }),
   mesh('defaultVirtualServiceExportTo', 'precedence', { defaultVirtualServiceExportTo: ['.'] }),
   mesh('defaultDestinationRuleExportTo', 'precedence', { defaultDestinationRuleExportTo: ['.'] }),

@@ -1,7 +1,18 @@
-import { CLUSTER_TYPE_URL, type Cluster, HttpConnectionManager, LISTENER_TYPE_URL, type Listener, unpackAny } from '@ripstop/xds-api';
+import { parseDocuments } from '@ripstop/istio-api';
+import {
+  CLUSTER_TYPE_URL,
+  type Cluster,
+  type ClusterLoadAssignment,
+  ENDPOINT_TYPE_URL,
+  HttpConnectionManager,
+  LISTENER_TYPE_URL,
+  type Listener,
+  unpackAny,
+} from '@ripstop/xds-api';
 import { describe, expect, it } from 'vitest';
-import { pushOf, service, sidecar } from '../testing/mesh.ts';
+import { instance, pushOf, service, sidecar } from '../testing/mesh.ts';
 import { translate } from '../translate/translate.ts';
+import { PushContext } from './push-context.ts';
 
 const namespace = (name: string, labels = '{}'): string =>
   `---\napiVersion: v1\nkind: Namespace\nmetadata: { name: ${name}, labels: ${labels} }\n`;
@@ -125,5 +136,45 @@ spec: { selector: { istio: edge }, servers: [{ port: { number: 80, name: http, p
     const json = HttpConnectionManager.toJSON(unpackAny(HttpConnectionManager, config!.value as never)) as Record<string, unknown>;
     expect(json.forwardClientCertDetails ?? 'SANITIZE').toBe(expected);
     expect(json.setCurrentClientCertDetails !== undefined).toBe(sets);
+  });
+});
+
+describe('serviceSettings.clusterLocal', () => {
+  const addresses = (push: PushContext, clusterId: string): string[] => {
+    const node = sidecar('web-1', 'default', { CLUSTER_ID: clusterId });
+    const [found] = translate(ENDPOINT_TYPE_URL, node, push, ['outbound|80||web.default.svc.cluster.local']);
+    return (found!.message as ClusterLoadAssignment).endpoints.flatMap(({ lbEndpoints }) =>
+      lbEndpoints.map(({ hostIdentifier }) => {
+        const address = hostIdentifier?.$case === 'endpoint' ? hostIdentifier.value.address?.address : undefined;
+        return address?.$case === 'socketAddress' ? address.value.address : '';
+      }),
+    );
+  };
+  const here = instance('web', '10.0.0.1');
+  const there = { ...instance('web', '10.0.0.2'), clusterId: 'other' };
+
+  it.each([
+    ['without it', [], ['10.0.0.1', '10.0.0.2']],
+    ['for the host', [{ settings: { clusterLocal: true }, hosts: ['web.default.svc.cluster.local'] }], ['10.0.0.2']],
+    ['for its namespace', [{ settings: { clusterLocal: true }, hosts: ['*.default.svc.cluster.local'] }], ['10.0.0.2']],
+    [
+      'for its namespace, and not for it',
+      [
+        { settings: { clusterLocal: true }, hosts: ['*.default.svc.cluster.local'] },
+        { settings: { clusterLocal: false }, hosts: ['web.default.svc.cluster.local'] },
+      ],
+      ['10.0.0.1', '10.0.0.2'],
+    ],
+  ])('%s: endpoints of the client’s own cluster, or all', (_what, serviceSettings, expected) => {
+    const push = pushOf(service('web'), [here, there], { serviceSettings });
+    expect(addresses(push, 'other').sort()).toEqual(expected);
+  });
+});
+
+describe('caCertificates', () => {
+  it('are trusted beside the roots of the mesh', () => {
+    const { objects } = parseDocuments(JSON.stringify({ caCertificates: [{ pem: 'THEIRS\n' }] }), { file: 'mesh.yaml' });
+    const of = (trustBundlePem: string): string => new PushContext({ objects, workloads: [], trustBundlePem }).trustBundlePem;
+    expect([of('OURS\n'), of('')]).toEqual(['OURS\nTHEIRS', '']);
   });
 });

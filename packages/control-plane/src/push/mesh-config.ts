@@ -1,4 +1,5 @@
 import type { ExtensionProvider, HTTPRetry, MeshConfigSpec, MeshObject, TelemetryProvider } from '@ripstop/istio-api';
+import { ClusterLocalHosts, type ServiceSettings } from './cluster-local.ts';
 import type { DefaultPolicy } from './destination-rules.ts';
 import type { LabelSelector } from './discovery.ts';
 import type { LocalityBalancing } from './locality-policy.ts';
@@ -41,6 +42,11 @@ export interface MeshConfig {
   readonly defaultConfig: object;
   readonly locality: LocalityBalancing;
   readonly extensionProviders: readonly ExtensionProvider[];
+  readonly clusterLocal: ClusterLocalHosts;
+  /** Retries of servers towards their app; undefined = Istio's own. */
+  readonly defaultInboundRetry: HTTPRetry | undefined;
+  /** Roots beside the mesh's own, PEM. */
+  readonly moreRootsPem: readonly string[];
 }
 
 /** Of documents that do not say who may see them. */
@@ -79,6 +85,8 @@ interface MoreFields extends LocalityBalancing, TelemetryFields {
   readonly h2UpgradePolicy?: string;
   readonly dnsRefreshRate?: string;
   readonly defaultTrafficPolicy?: DefaultPolicy;
+  readonly serviceSettings?: readonly ServiceSettings[];
+  readonly defaultInboundHttpRetryPolicy?: HTTPRetry;
 }
 
 /** The mesh configuration in force: the MeshConfig document, else defaults. */
@@ -119,6 +127,9 @@ export function meshConfigOf(objects: readonly MeshObject[], trustDomain: string
     proxy: proxySettingsOf(spec.defaultConfig ?? {}),
     defaultConfig: spec.defaultConfig ?? {},
     extensionProviders: spec.extensionProviders ?? [],
+    clusterLocal: new ClusterLocalHosts(spec.serviceSettings ?? []),
+    defaultInboundRetry: spec.defaultInboundHttpRetryPolicy,
+    moreRootsPem: (spec.caCertificates ?? []).flatMap(({ pem = '' }) => (pem === '' ? [] : [pem])),
   };
 }
 

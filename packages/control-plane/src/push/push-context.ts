@@ -133,7 +133,7 @@ export class PushContext {
     this.backendBundles = parts.get('backendBundles', [gatewayApi], () => bundlesOf(gatewayApi.destinationRules));
     this.certificates = parts.get('certificates', [of('Secret'), of('ConfigMap')], () => byName([...of('Secret'), ...of('ConfigMap')]));
     this.tokenKeys = parts.get('tokenKeys', [...tokenKeys].flat(), () => tokenKeys);
-    this.trustBundlePem = trustBundlePem;
+    this.trustBundlePem = trustBundlePem === '' ? '' : [trustBundlePem, ...this.mesh.moreRootsPem].map((pem) => pem.trimEnd()).join('\n');
     const policies = of<AuthorizationPolicySpec>('AuthorizationPolicy');
     const requestAuthentications = of<RequestAuthenticationSpec>('RequestAuthentication');
     const unenforced = parts.list('unenforced', objects.filter(closesWorkloads).sort(byAge));

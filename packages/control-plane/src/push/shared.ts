@@ -219,9 +219,9 @@ export function viewOf(node: ProxyNode): string {
 }
 
 /** The same without the namespace. */
-export function callerView({ dialect, ripstop, locality, metadata }: Caller): string {
+export function callerView({ dialect, ripstop, locality, metadata, clusterId }: Caller): string {
   const { region, zone, subZone } = locality;
-  return [dialect, ripstop, region, zone, subZone, metadata.NODE_NAME ?? ''].join('|');
+  return [dialect, ripstop, region, zone, subZone, metadata.NODE_NAME ?? '', clusterId].join('|');
 }
 
 /** What `before` said already stays the same object: a result, or the results of a list. */

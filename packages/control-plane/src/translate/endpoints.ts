@@ -83,7 +83,9 @@ export interface AssignmentInput {
 export function loadAssignment({ name, node, push, service, port, rule, subset, policy }: AssignmentInput): ClusterLoadAssignment {
   const { outlierDetection } = policy;
   const hasPanicThreshold = (outlierDetection?.minHealthPercent ?? 0) > 0 && !spillsByHealth(service.trafficDistribution);
+  const clusterLocal = push.mesh.clusterLocal.has(service.hostname);
   const mine = push.endpoints(service, port).filter((endpoint) => {
+    if (clusterLocal && endpoint.clusterId !== node.clusterId) return false;
     if (endpoint.health === 'TERMINATING' || !isOfSubset(subset?.labels, endpoint)) return false;
     // With a panic threshold the unhealthy would be called in panic.
     if (hasPanicThreshold && endpoint.health === 'UNHEALTHY') return false;

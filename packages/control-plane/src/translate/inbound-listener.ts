@@ -1,3 +1,4 @@
+import type { HTTPRetry } from '@ripstop/istio-api';
 import {
   type FilterChain,
   HttpInspector,
@@ -21,6 +22,7 @@ import { listenerSources } from './listener-sources.ts';
 import { type ListenerTelemetry, listenerTelemetry } from './listener-telemetry.ts';
 import { INBOUND_PASSTHROUGH_CLUSTER, inboundCluster } from './names.ts';
 import type { XdsResource } from './resource.ts';
+import { retryPolicy } from './route-policies.ts';
 import { securityFilters, tcpSecurityFilters } from './security-filters.ts';
 import { tcpProxy } from './tcp-proxy.ts';
 import { downstreamSocket } from './tls.ts';
@@ -196,7 +198,7 @@ class ChainFactory {
       proxy: this.push.proxySettings(this.node),
       telemetry: this.telemetry,
       httpFilters: port?.protocol === 'GRPCWeb' ? beforeStats(this.httpFilters) : this.httpFilters,
-      routes: { $case: 'routeConfig', value: inboundRoutes(this.node, cluster, port) },
+      routes: { $case: 'routeConfig', value: inboundRoutes(this.node, cluster, port, this.push.mesh.defaultInboundRetry) },
       position: 'inbound',
       http2: port !== undefined && isHttp2(port.protocol),
     });
@@ -205,10 +207,15 @@ class ChainFactory {
 }
 
 /** Everything goes to the app; a connection that broke before the request was sent is tried again, except for gRPC. */
-function inboundRoutes(node: ProxyNode, cluster: string, port: InboundPort | undefined): FieldsOf<typeof RouteConfiguration> {
+function inboundRoutes(
+  node: ProxyNode,
+  cluster: string,
+  port: InboundPort | undefined,
+  defaults: HTTPRetry | undefined,
+): FieldsOf<typeof RouteConfiguration> {
   const object = port?.ingress?.sidecar ?? port?.services[0]?.object;
   const name = port === undefined ? cluster : inboundCluster(port.targetPort);
-  const retry = port !== undefined && isGrpc(port.protocol) ? {} : { retryPolicy: { retryOn: 'reset-before-request', numRetries: 2 } };
+  const retry = port !== undefined && isGrpc(port.protocol) ? undefined : inboundRetry(port === undefined ? undefined : defaults);
   return {
     name,
     validateClusters: false,
@@ -228,7 +235,7 @@ function inboundRoutes(node: ProxyNode, cluster: string, port: InboundPort | und
                 clusterSpecifier: { $case: 'cluster', value: cluster },
                 timeout: ZERO,
                 maxStreamDuration: { maxStreamDuration: ZERO, grpcTimeoutHeaderMax: ZERO },
-                ...retry,
+                ...(retry === undefined ? {} : { retryPolicy: retry }),
               },
             },
           },
@@ -236,6 +243,13 @@ function inboundRoutes(node: ProxyNode, cluster: string, port: InboundPort | und
       },
     ],
   };
+}
+
+/** There is one host only, the app: none is chosen again. */
+function inboundRetry(defaults: HTTPRetry | undefined) {
+  if (defaults === undefined) return { retryOn: 'reset-before-request', numRetries: 2 };
+  const policy = retryPolicy(defaults, undefined, false);
+  return policy === undefined ? undefined : { ...policy, hostSelectionRetryMaxAttempts: 0, retryHostPredicate: [] };
 }
 
 /** A port of the Sidecar goes by the Sidecar's name, whatever Service names it too. */

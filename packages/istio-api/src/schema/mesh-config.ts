@@ -16,6 +16,7 @@ import {
   noted,
   number,
   object,
+  refused,
   type Schema,
   text,
 } from './schema.ts';
@@ -127,9 +128,12 @@ const fields: Fields = {
   rootNamespace: text,
   enableAutoMtls: bool,
   outboundTrafficPolicy: object({
-    mode: choice('ALLOW_ANY', 'REGISTRY_ONLY'),
+    mode: noted(
+      choice('ALLOW_ANY', 'REGISTRY_ONLY', 'ALLOW_ANY_DYNAMIC_DNS'),
+      'ALLOW_ANY_DYNAMIC_DNS is ALLOW_ANY: an app looks hosts up itself',
+    ),
     egressProxy: ignored(any, 'calls go to their host directly'),
-    tls: ignored(any),
+    tls: ignored(any, 'of ALLOW_ANY_DYNAMIC_DNS: an app makes its own TLS'),
   }),
   connectTimeout: duration,
   pathNormalization: object({ normalization: choice('DEFAULT', 'NONE', 'BASE', 'MERGE_SLASHES', 'DECODE_AND_MERGE_SLASHES') }),
@@ -162,12 +166,22 @@ const fields: Fields = {
     }),
     'of gateways and of TLS origination; not of mTLS in the mesh',
   ),
-  caCertificates: ignored(anyList, "the mesh's own CA is the only one that is trusted"),
+  caCertificates: noted(
+    list(
+      object({
+        pem: noted(text, "trusted beside the mesh's own roots, for every trust domain, as in Istio"),
+        spiffeBundleUrl: refused(text, 'bundles are not fetched: give pem'),
+        certSigners: ignored(texts, 'our CA is the only signer'),
+        trustDomains: ignored(texts, 'a root speaks for every trust domain, as in Istio'),
+      }),
+    ),
+    'over SDS, to workloads that proved who they are',
+  ),
   verifyCertificateAtClient: noted(bool, "always: without caCertificates the system's roots are used, as in istiod"),
   dnsRefreshRate: noted(duration, '60 s by default'),
   tcpKeepalive: noted(keepAlive, 'of every connection that is made; a DestinationRule changes it field by field'),
   h2UpgradePolicy: noted(choice('DO_NOT_UPGRADE', 'UPGRADE'), 'of HTTP ports, as in a DestinationRule'),
-  defaultInboundHttpRetryPolicy: ignored(any, 'the app is in the process: nothing is retried towards it'),
+  defaultInboundHttpRetryPolicy: noted(retry, 'of Envoys; in the process nothing is retried towards the app'),
   discoverySelectors: noted(
     list(
       object({
@@ -177,9 +191,14 @@ const fields: Fields = {
     ),
     'labels of Namespaces; the documents of other namespaces, policies included, do not count. A namespace without a document has its name as `kubernetes.io/metadata.name`',
   ),
-  serviceSettings: ignored(anyList),
-  serviceScopeConfigs: ignored(anyList),
-  serviceEntryVisibility: ignored(any),
+  serviceSettings: list(
+    object({
+      settings: object({ clusterLocal: noted(bool, 'endpoints of other clusters (CLUSTER_ID) are left out') }),
+      hosts: noted(texts, 'full host names, or `*.` and an end; the most specific decides'),
+    }),
+  ),
+  serviceScopeConfigs: ignored(anyList, 'of ambient meshes'),
+  serviceEntryVisibility: ignored(any, 'write exportTo'),
   ca: ignored(any, 'the control plane is the CA'),
   certificates: ignored(anyList),
   configSources: ignored(anyList, 'the control plane reads one folder'),

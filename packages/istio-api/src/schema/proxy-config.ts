@@ -7,11 +7,11 @@ export const proxyConfig: Kind = {
   versions: ['v1beta1'],
   kind: 'ProxyConfig',
   status: 'ignored',
-  note: 'it steers a proxy process, and there is none',
+  note: 'image, concurrency and environmentVariables are for the start of a proxy, and there is none',
   spec: object({
     selector: ignored(selector),
-    concurrency: ignored(nullable({ ...integer, min: 0 })),
-    environmentVariables: ignored(map(text2048)),
-    image: ignored(object({ imageType: text })),
+    concurrency: ignored(nullable({ ...integer, min: 0 }), 'a process has one event loop: run more of them'),
+    environmentVariables: ignored(map(text2048), 'nothing is injected: they are for the start of the process'),
+    image: ignored(object({ imageType: text }), 'nothing is injected'),
   }),
 };
