@@ -8,6 +8,7 @@ const figures = await runRotation({
   callers: 16,
   say: (text) => process.stderr.write(`${text}\n`),
 });
-const passed = figures.failed === 0 && figures.liveRefusedAfterMs <= 2_000 && figures.newRefusedAfterMs <= 2_000;
+const { failed, liveRefusedAfterMs, newRefusedAfterMs, resumedRefusedAfterMs } = figures;
+const passed = failed === 0 && Math.max(liveRefusedAfterMs, newRefusedAfterMs, resumedRefusedAfterMs) <= 2_000;
 process.stdout.write(`${JSON.stringify({ ...figures, passed }, undefined, values.json ? 0 : 2)}\n`);
 process.exitCode = passed ? 0 : 1;

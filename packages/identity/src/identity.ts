@@ -32,6 +32,8 @@ export interface IdentityState {
 const DAY_SECONDS = 24 * 3600;
 const RETRY_BASE_MS = 500;
 const RETRY_MAX_MS = 30_000;
+/** Without a valid certificate nothing is served: the CA is asked this often, so that work goes on soon after it is back. */
+const RETRY_MAX_EXPIRED_MS = 2_000;
 const RENEWAL_SPREAD_MS = 5_000;
 
 /**
@@ -131,7 +133,8 @@ export class Identity implements IdentitySource {
     } catch (error) {
       this.lastError = error instanceof Error ? error.message : String(error);
       this.options.log?.(`no certificate for ${this.spiffeId}: ${this.lastError}`);
-      const ceiling = Math.min(RETRY_BASE_MS * 2 ** this.failures++, RETRY_MAX_MS);
+      const leftMs = (this.svid?.notAfterMs ?? 0) - this.options.clock.wallTime();
+      const ceiling = Math.min(RETRY_BASE_MS * 2 ** this.failures++, RETRY_MAX_MS, Math.max(leftMs, RETRY_MAX_EXPIRED_MS));
       this.schedule(ceiling / 2 + (this.options.random() * ceiling) / 2);
       throw error;
     }

@@ -218,7 +218,7 @@ describe('rotation', () => {
     expect(serial(after)).not.toBe(serial(before));
   });
 
-  it('to another root refuses callers of the old one, also on connections that are open', async () => {
+  it('to another root refuses callers of the old one: on new connections, on open ones, and on those that resume a session', async () => {
     const identity = new TestIdentity(authority, SERVER);
     const double = await serve({}, identity);
     const old = await call(double, certified());
@@ -227,9 +227,17 @@ describe('rotation', () => {
     identity.rotate(next, SERVER, authority.certificatePem + next.certificatePem);
     expect((await old.get()).body).toBe(CALLER);
     expect(await outcome(double, certified())).toBe(CALLER);
+    const resuming: ClientTls[] = [];
+    for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
+      const tls = { ...certified(), minVersion: version, maxVersion: version };
+      const client = await call(double, tls);
+      await client.get();
+      resuming.push({ ...tls, session: (client.socket as TLSSocket).getSession()! });
+    }
     identity.rotate(next, SERVER);
     expect(await old.rest()).toBe('');
     expect(await outcome(double, certified())).toBe('refused');
+    for (const tls of resuming) expect(await outcome(double, tls)).toBe('refused');
     expect(await outcome(double, certified({ uris: [CALLER] }, next))).toBe(CALLER);
   });
 });

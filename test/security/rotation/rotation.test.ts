@@ -7,4 +7,5 @@ it('the root and leaves are rotated under traffic without a failed request, and 
   expect(figures.requests).toBeGreaterThanOrEqual(300);
   expect(figures.liveRefusedAfterMs).toBeLessThan(5_000);
   expect(figures.newRefusedAfterMs).toBeLessThan(5_000);
+  expect(figures.resumedRefusedAfterMs).toBeLessThan(5_000);
 }, 120_000);

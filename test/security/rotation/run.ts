@@ -18,6 +18,8 @@ export interface RotationFigures {
   readonly liveRefusedAfterMs: number;
   /** The same for a new connection. */
   readonly newRefusedAfterMs: number;
+  /** The same for connections that resume a session from before the last step, with TLS 1.2 and 1.3; the later of both. */
+  readonly resumedRefusedAfterMs: number;
   /** How long each step took until every workload had a certificate of it, ms. */
   readonly stepMs: Readonly<Record<'begin' | 'switch' | 'finish', number>>;
 }
@@ -77,6 +79,7 @@ export async function runRotation({ leafRotations, requests, callers, say = () =
     const stepMs = { begin: 0, switch: 0, finish: 0 };
     let liveRefusedAfterMs = -1;
     let newRefusedAfterMs = -1;
+    let resumedRefusedAfterMs = -1;
     for (const step of ['begin', 'switch', 'finish'] as const) {
       say(`root rotation: ${step}`);
       const before = everybody.map((mesh) => mesh.health().certificateSerial);
@@ -86,6 +89,7 @@ export async function runRotation({ leafRotations, requests, callers, say = () =
       if (step === 'finish') {
         liveRefusedAfterMs = await old.closedAfter(started);
         newRefusedAfterMs = await old.refusedAfter(started);
+        resumedRefusedAfterMs = await old.resumedRefusedAfter(started);
       }
       // A new certificate follows each change of the roots.
       await until(`${step} has reached everybody`, async () =>
@@ -97,7 +101,7 @@ export async function runRotation({ leafRotations, requests, callers, say = () =
       await new Promise((resolve) => setTimeout(resolve, CONNECTIONS_MS));
     }
     await traffic.stop();
-    return { ...traffic.figures, leafRotations, liveRefusedAfterMs, newRefusedAfterMs, stepMs };
+    return { ...traffic.figures, leafRotations, liveRefusedAfterMs, newRefusedAfterMs, resumedRefusedAfterMs, stepMs };
   } finally {
     await traffic.stop();
     await Promise.all([web, caller].map((mesh) => mesh.close({ drainMs: 0 })));
@@ -161,11 +165,17 @@ class Traffic {
   }
 }
 
+interface ResumableSession {
+  readonly version: 'TLSv1.2' | 'TLSv1.3';
+  readonly session: Buffer | undefined;
+}
+
 /** Holds a certificate of the root that is taken out, and never another one. */
 class OldRootClient {
   private readonly port: number;
   private readonly material: { readonly key: string; readonly cert: string; readonly ca: string };
   private socket: TLSSocket | undefined;
+  private readonly sessions: ResumableSession[] = [];
 
   constructor(
     ca: { readonly rootCertificatePem: string; issue(csr: string, id: string, ttl: number): { readonly chain: readonly string[] } },
@@ -181,6 +191,17 @@ class OldRootClient {
     this.socket = this.connect();
     await once(this.socket, 'secureConnect');
     if ((await ask(this.socket)) !== 200) throw new Error('the client of the old root was not served before the last step');
+    for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
+      const socket = this.connect({ version, session: undefined });
+      let session: Buffer | undefined;
+      socket.on('session', (next: Buffer) => {
+        session = next;
+      });
+      await once(socket, 'secureConnect');
+      await ask(socket);
+      this.sessions.push({ version, session: session ?? socket.getSession() });
+      socket.destroy();
+    }
   }
 
   /** Time from `started` until the open connection is gone. */
@@ -191,10 +212,16 @@ class OldRootClient {
     return Math.round(performance.now() - started);
   }
 
+  async resumedRefusedAfter(started: number): Promise<number> {
+    const times: number[] = [];
+    for (const resumed of this.sessions) times.push(await this.refusedAfter(started, resumed));
+    return Math.max(...times);
+  }
+
   /** Time from `started` until a new connection is served no more. */
-  async refusedAfter(started: number): Promise<number> {
+  async refusedAfter(started: number, resumed?: ResumableSession): Promise<number> {
     for (;;) {
-      const socket = this.connect();
+      const socket = this.connect(resumed);
       const served = await new Promise<boolean>((resolve) => {
         socket.once('secureConnect', () => void ask(socket).then((status) => resolve(status === 200)));
         socket.once('close', () => resolve(false));
@@ -205,8 +232,10 @@ class OldRootClient {
   }
 
   /** The server's own certificate is not this client's question. */
-  private connect(): TLSSocket {
+  private connect(resumed?: ResumableSession): TLSSocket {
     const socket = connect({
+      ...(resumed === undefined ? {} : { minVersion: resumed.version, maxVersion: resumed.version }),
+      ...(resumed?.session === undefined ? {} : { session: resumed.session }),
       host: '127.0.0.1',
       port: this.port,
       ...this.material,
