@@ -140,6 +140,13 @@ const REFUSALS: readonly Refusal[] = [
     details: 'upgrade_failed',
   },
   { cause: 'CONNECT', bytes: get('CONNECT evil:443 HTTP/1.1'), status: 404, flags: 'NR', details: 'route_not_found' },
+  {
+    cause: 'an upgrade that a policy denies',
+    bytes: get('GET /denied HTTP/1.1', 'Connection: upgrade', 'Upgrade: websocket', 'Sec-WebSocket-Key: eA==', 'Sec-WebSocket-Version: 13'),
+    status: 403,
+    body: 'RBAC: access denied',
+    details: 'rbac',
+  },
   { cause: 'a policy', bytes: get('GET /denied HTTP/1.1'), status: 403, body: 'RBAC: access denied', details: 'rbac', open: true },
 ];
 

@@ -152,6 +152,7 @@ describe('a caller’s certificate', () => {
     ['with a DNS name only', { dns: ['caller.default.svc'] }, 'refused'],
     ['with two URIs', { uris: [CALLER, 'spiffe://cluster.local/ns/default/sa/admin'] }, 'refused'],
     ['that is a CA', { uris: [CALLER], isCa: true }, 'refused'],
+    ['for servers only', { uris: [CALLER], serverOnly: true }, 'refused'],
     ['with a query in its URI', { uris: [`${CALLER}?admin`] }, 'refused'],
     ['with an empty segment in its URI', { uris: ['spiffe://cluster.local/ns//sa/caller'] }, 'refused'],
     ['with user information in its URI', { uris: ['spiffe://cluster.local/ns/default@x/sa/caller'] }, 'refused'],
@@ -173,6 +174,7 @@ describe('a caller’s certificate', () => {
     ['one of another authority', () => certified({ uris: [CALLER] }, new TestAuthority()), 'UNABLE_TO_'],
     ['one of another trust domain', () => certified({ uris: ['spiffe://evil/a'] }), 'certificate SANs are [spiffe://evil/a]'],
     ['a CA', () => certified({ uris: [CALLER], isCa: true }), 'INVALID_PURPOSE'],
+    ['one for servers only', () => certified({ uris: [CALLER], serverOnly: true }), 'INVALID_PURPOSE'],
   ])('that is refused is told of in the log: %s', async (_what, tls, reason) => {
     const double = await serve();
     expect(await outcome(double, typeof tls === 'function' ? tls() : tls)).toBe('refused');

@@ -1,5 +1,6 @@
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
 import { type Exchange, encodeGrpcMessage, grpcStatusOfHttp, type LocalReply, localReply, type Pipeline } from '@ripstop/core';
+import { asksForUpgrade } from './request-target.ts';
 import { ReplyHead } from './response-heads.ts';
 
 /** In place of an answer that no response can carry. */
@@ -41,9 +42,12 @@ export function writeLocalReply(x: Exchange, reply: LocalReply, pipeline: Pipeli
   response.end(response.req.method === 'HEAD' || head.status === 204 ? undefined : body);
 }
 
-/** Whether a caller still sends its body. node:http calls a request complete only after its handler has run, also one without a body. */
+/**
+ * Whether a caller still sends, its body or what follows an upgrade. node:http calls a request complete only after its handler has run,
+ * also one without a body.
+ */
 export function isSending(request: IncomingMessage): boolean {
-  return !request.complete && hasBody(request);
+  return asksForUpgrade(request) || (!request.complete && hasBody(request));
 }
 
 /** RFC 9112 §6: a request has a body when one of these says so. */

@@ -58,9 +58,14 @@ export function settleTarget(message: IncomingMessage, head: InboundHead): Local
 
 /** An upgrade that the connection manager does not list. HTTP/2 by upgrade is never taken up, so the header is ignored as Envoy does. */
 export function refusedUpgrade(message: IncomingMessage, upgrades: readonly string[]): LocalReply | undefined {
-  const type = message.headers.upgrade?.toLowerCase();
-  if (type === undefined || type === 'h2c' || !nominatesUpgrade(message)) return undefined;
-  return upgrades.includes(type) ? undefined : UPGRADE_FAILED;
+  if (!asksForUpgrade(message)) return undefined;
+  return upgrades.includes(message.headers.upgrade!.toLowerCase()) ? undefined : UPGRADE_FAILED;
+}
+
+/** Whether what comes after the request would be another protocol; HTTP/2 by upgrade is not taken up. */
+export function asksForUpgrade(message: IncomingMessage): boolean {
+  const { upgrade } = message.headers;
+  return upgrade !== undefined && !isH2cUpgrade(message) && nominatesUpgrade(message);
 }
 
 /** A request that goes on as HTTP/1.1 though it offers HTTP/2. */

@@ -20,11 +20,13 @@ class TestAuthority {
     return this.#root.certificatePem;
   }
 
-  issue(spiffeId: string): { certificatePem: string; keyPem: string } {
+  /** Valid from a day ago until so long from now; without a name only for `spiffeId` ''. */
+  issue(spiffeId: string, notAfterMs = DAY_MS): { certificatePem: string; keyPem: string } {
     const keys = createKeyPair();
     const issuer = { certificatePem: this.certificatePem, privateKey: this.#root.keyPair.privateKey };
-    const validity = { notBeforeMs: Date.now() - DAY_MS, notAfterMs: Date.now() + DAY_MS };
-    const certificatePem = issueCertificate(issuer, { publicKey: keys.publicKey, names: { uris: [spiffeId] }, ...validity });
+    const validity = { notBeforeMs: Date.now() - DAY_MS, notAfterMs: Date.now() + notAfterMs };
+    const names = spiffeId === '' ? { dns: ['reviews'] } : { uris: [spiffeId] };
+    const certificatePem = issueCertificate(issuer, { publicKey: keys.publicKey, names, ...validity });
     return { certificatePem, keyPem: privateKeyPem(keys.privateKey) };
   }
 }
@@ -94,10 +96,16 @@ interface Seen {
   readonly sni: string | false | null;
 }
 
-async function secureServer(seen: Seen[], ca = authority.certificatePem, issuer = authority): Promise<number> {
-  const { certificatePem, keyPem } = issuer.issue(SERVER);
+async function secureServer(
+  seen: Seen[],
+  ca = authority.certificatePem,
+  { certificatePem, keyPem } = authority.issue(SERVER),
+): Promise<number> {
   const server: Server = createSecureServer(
-    { cert: certificatePem, key: keyPem, ca, requestCert: true, rejectUnauthorized: true, ALPNProtocols: ['istio-http/1.1', 'http/1.1'] },
+    {
+      ...{ cert: certificatePem, key: keyPem, ca, requestCert: true, rejectUnauthorized: true },
+      ALPNProtocols: ['istio-http/1.1', 'http/1.1'],
+    },
     (req, res) => {
       const socket = req.socket as TLSSocket & { servername?: string | false };
       const certificate = socket.getPeerCertificate();
@@ -143,7 +151,7 @@ describe('mutual TLS to endpoints', () => {
     });
   });
 
-  it('answers 503 UF when the peer is another SPIFFE id, when its CA is strange, and while no certificate was issued', async () => {
+  it('answers 503 UF when the peer is another SPIFFE id or none, when it has expired, when its CA is strange, and while no certificate was issued', async () => {
     const stranger = new TestAuthority();
     const none = new TestIdentity(authority);
     const some = new TestIdentity(authority);
@@ -156,7 +164,24 @@ describe('mutual TLS to endpoints', () => {
         identity: some,
         reason: 'SAN_matcher',
       },
-      { port: await secureServer(seen, undefined, stranger), transport: istioMutual(SERVER), identity: some, reason: 'TLS_error' },
+      {
+        port: await secureServer(seen, undefined, authority.issue('')),
+        transport: istioMutual(SERVER),
+        identity: some,
+        reason: 'SAN_matcher',
+      },
+      {
+        port: await secureServer(seen, undefined, authority.issue(SERVER, -1_000)),
+        transport: istioMutual(SERVER),
+        identity: some,
+        reason: 'certificate_has_expired',
+      },
+      {
+        port: await secureServer(seen, undefined, stranger.issue(SERVER)),
+        transport: istioMutual(SERVER),
+        identity: some,
+        reason: 'TLS_error',
+      },
       { port: await secureServer(seen), transport: istioMutual(SERVER), identity: none, reason: 'no workload certificate yet' },
     ];
     for (const { port, transport, identity, reason } of cases) {
@@ -169,6 +194,21 @@ describe('mutual TLS to endpoints', () => {
       expect(formatResponseFlags(x.flags)).toBe('UF');
       expect(x.transportFailure).toContain(reason);
     }
+    expect(seen).toEqual([]);
+  });
+
+  it('answers 503 UC when the peer refuses our certificate, which TLS 1.3 says behind the handshake', async () => {
+    const identity = new TestIdentity(authority);
+    identity.rotate(CLIENT);
+    const seen: Seen[] = [];
+    const port = await secureServer(seen, new TestAuthority().certificatePem);
+    const mesh = meshWith(new TestCluster('c', [testEndpoint(port, istioMutual(SERVER))]), identity);
+    expect(await call(mesh)).toEqual([
+      503,
+      'upstream connect error or disconnect/reset before headers. reset reason: connection termination',
+    ]);
+    const { x } = mesh.finished[0]!;
+    expect([formatResponseFlags(x.flags), x.details]).toEqual(['UC', 'upstream_reset_before_response_started{connection_termination}']);
     expect(seen).toEqual([]);
   });
 

@@ -1,3 +1,4 @@
+import { type KeyObject, sign } from 'node:crypto';
 import type { Cancel, IdentitySource, Svid } from '@ripstop/core';
 import { createKeyPair, createSelfSignedRoot, issueCertificate, privateKeyPem } from '@ripstop/pki';
 
@@ -11,6 +12,8 @@ export interface LeafSpec {
   readonly notBeforeMs?: number;
   readonly notAfterMs?: number;
   readonly isCa?: boolean;
+  /** Extended key usage: serverAuth, without clientAuth. */
+  readonly serverOnly?: boolean;
 }
 
 export interface Leaf {
@@ -30,14 +33,29 @@ export class TestAuthority {
     return this.root.certificatePem;
   }
 
-  issue({ uris = [], dns = [], notBeforeMs = -DAY_MS / 2, notAfterMs = DAY_MS / 2, isCa = false }: LeafSpec): Leaf {
+  issue({ uris = [], dns = [], notBeforeMs = -DAY_MS / 2, notAfterMs = DAY_MS / 2, isCa = false, serverOnly = false }: LeafSpec): Leaf {
     const keys = createKeyPair();
     const issuer = { certificatePem: this.certificatePem, privateKey: this.root.keyPair.privateKey };
     const now = Date.now();
     const validity = { notBeforeMs: now + notBeforeMs, notAfterMs: now + notAfterMs };
     const cert = issueCertificate(issuer, { publicKey: keys.publicKey, names: { uris: [...uris], dns: [...dns] }, isCa, ...validity });
-    return { cert, key: privateKeyPem(keys.privateKey) };
+    return { cert: serverOnly ? withoutClientAuth(cert, issuer.privateKey) : cert, key: privateKeyPem(keys.privateKey) };
   }
+}
+
+const CLIENT_AUTH = Buffer.from('2b06010505070302', 'hex');
+
+/** The same certificate whose usages are serverAuth and once more serverAuth, signed again. */
+function withoutClientAuth(pem: string, key: KeyObject): string {
+  const der = Buffer.from(pem.replace(/-----.*?-----/g, ''), 'base64');
+  der[der.indexOf(CLIENT_AUTH) + CLIENT_AUTH.length - 1] = 1;
+  // SEQUENCE { body, algorithm, signature }, all but the last two of more than 255 bytes.
+  const body = der.subarray(4, 8 + der.readUInt16BE(6));
+  const algorithm = der.subarray(4 + body.length, 6 + body.length + der[5 + body.length]!);
+  const signature = sign('sha256', body, key);
+  const fields = Buffer.concat([body, algorithm, Buffer.from([3, signature.length + 1, 0]), signature]);
+  const whole = Buffer.concat([Buffer.from([0x30, 0x82, fields.length >> 8, fields.length & 255]), fields]);
+  return `-----BEGIN CERTIFICATE-----\n${whole.toString('base64').replace(/(.{64})/g, '$1\n')}\n-----END CERTIFICATE-----\n`;
 }
 
 /** A workload's identity, rotated by hand. */
