@@ -1,17 +1,21 @@
-import type { DownstreamTls, FilterChain, FilterChainMatch, HttpConnectionManager, SourceRef } from '@ripstop/core';
+import type { AccessLogConfig, DownstreamTls, FilterChain, FilterChainMatch, HttpConnectionManager, SourceRef } from '@ripstop/core';
 import {
   DownstreamTlsContext,
   type FilterChain as FilterChainMessage,
   HttpConnectionManager as HcmMessage,
   isAny,
   type Listener,
+  type ListenerFilter,
   RawBuffer,
   TcpProxy,
   unpackAny,
 } from '@ripstop/xds-api';
 import { compileDownstreamTls } from './cluster/tls-context.ts';
 import { compileManager, type ManagerEnv, rdsName } from './http-connection-manager.ts';
+import { type DecodedNetworkFilters, decodeNetworkFilters } from './network-filters.ts';
 import { secretNames } from './secret.ts';
+import { compileTcpProxy } from './tcp-proxy.ts';
+import { compileAccessLogs } from './telemetry/access-log.ts';
 import { sourcesOf } from './values.ts';
 
 /** A listener whose messages were unpacked; its routes are joined later. */
@@ -28,6 +32,8 @@ export interface DecodedListener {
   readonly secretNames: readonly string[];
   /** Documents that say who may call, by `kind namespace/name`. */
   readonly sources: ReadonlyMap<string, SourceRef> | undefined;
+  /** Of connections that no chain takes. */
+  readonly accessLogs: readonly AccessLogConfig[];
 }
 
 interface DecodedChain {
@@ -35,7 +41,10 @@ interface DecodedChain {
   readonly match: FilterChainMatch;
   readonly tls: DownstreamTls | undefined;
   readonly manager: HcmMessage | undefined;
+  /** Where bytes of a chain without requests go, when it is to one cluster. */
   readonly tcpCluster: string | undefined;
+  readonly network: DecodedNetworkFilters;
+  readonly filters: readonly ListenerFilter[];
 }
 
 /** Decodes a listener and everything inside it; throws naming chain and reason. */
@@ -60,15 +69,16 @@ export function decodeListener(message: Listener, isRouter: boolean): DecodedLis
     chains,
     defaultChain,
     sources: sourcesOf(message.metadata),
+    accessLogs: compileAccessLogs(message.accessLog),
     secretNames: [...new Set(all.flatMap(({ tls }) => secretNames(tls)))],
     routeNames: [...new Set(all.flatMap(({ manager }) => (manager === undefined ? [] : (rdsName(manager) ?? []))))],
   };
 }
 
 function decodeChain(chain: FilterChainMessage): DecodedChain {
-  const any = chain.filters.map((filter) => (filter.configType?.$case === 'typedConfig' ? filter.configType.value : undefined));
-  const manager = any.find((config) => isAny(HcmMessage, config));
-  const tcp = any.find((config) => isAny(TcpProxy, config));
+  const network = decodeNetworkFilters(chain.filters);
+  const manager = isAny(HcmMessage, network.terminal) ? network.terminal : undefined;
+  const tcp = isAny(TcpProxy, network.terminal) ? network.terminal : undefined;
   const match = chain.filterChainMatch;
   if (
     match !== undefined &&
@@ -88,6 +98,8 @@ function decodeChain(chain: FilterChainMessage): DecodedChain {
     tls: tlsOf(chain),
     manager: manager === undefined ? undefined : unpackAny(HcmMessage, manager),
     tcpCluster: proxy?.$case === 'cluster' ? proxy.value : undefined,
+    network,
+    filters: chain.filters,
   };
 }
 
@@ -113,16 +125,34 @@ export function compileChains(
     name: chain.name,
     match: chain.match,
     tls: chain.tls,
-    http:
-      chain.manager === undefined
-        ? undefined
-        : { ...compileManager(`${listener.name}/${chain.name}`, chain.manager, env), sources: listener.sources },
-    tcpCluster: chain.tcpCluster,
+    ...(chain.manager === undefined ? compileBytes(chain, listener, env) : compileHttp(chain, chain.manager, listener, env)),
   });
   return {
     chains: listener.chains.map(compile),
     defaultChain: listener.defaultChain === undefined ? undefined : compile(listener.defaultChain),
   };
+}
+
+type Served = Pick<FilterChain, 'http' | 'tcp' | 'refused'>;
+
+function compileHttp({ name, network }: DecodedChain, manager: HcmMessage, listener: DecodedListener, env: ManagerEnv): Served {
+  const before = network.unsupported || (network.judges.length > 0 ? 'a network RBAC filter before HTTP is not supported' : '');
+  if (before !== '') throw new Error(`filter chain ${name}: ${before}`);
+  return { http: { ...compileManager(`${listener.name}/${name}`, manager, env), sources: listener.sources }, tcp: undefined };
+}
+
+/** What is not supported closes the chain and no other: those of HTTP beside it do not suffer. */
+function compileBytes({ name, network, filters }: DecodedChain, listener: DecodedListener, env: ManagerEnv): Served {
+  const { terminal, judges, unsupported } = network;
+  const closed = (refused: string): Served => ({ http: undefined, tcp: undefined, refused });
+  if (unsupported !== '') return closed(unsupported);
+  if (terminal === undefined) return closed('it has no filter that serves it');
+  try {
+    const parts = { name: `${listener.name}/${name}`, terminal, judges, filters, sources: listener.sources };
+    return { http: undefined, tcp: compileTcpProxy(parts, env) };
+  } catch (error) {
+    return closed(error instanceof Error ? error.message : String(error));
+  }
 }
 
 /** The connection manager of an outbound listener: its HTTP chain's. Undefined for a TCP listener. */

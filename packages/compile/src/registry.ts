@@ -6,7 +6,7 @@ import { fault } from './filters/fault.ts';
 import { headerMutation } from './filters/header-mutation.ts';
 import { localRateLimit } from './filters/local-rate-limit.ts';
 import { rateLimit } from './filters/rate-limit.ts';
-import { type RbacSettings, rbacFilter } from './filters/rbac.ts';
+import { networkRbacFilter, type RbacSettings, rbacFilter } from './filters/rbac.ts';
 import { skippedFilters } from './filters/skipped.ts';
 import { statefulSession } from './filters/stateful-session.ts';
 
@@ -16,6 +16,7 @@ export function standardFilters(settings: RbacSettings = {}): readonly AnyFilter
     erase(fault),
     erase(cors),
     erase(rbacFilter(settings)),
+    erase(networkRbacFilter(settings)),
     erase(extAuthz),
     erase(localRateLimit),
     erase(rateLimit),

@@ -366,7 +366,8 @@ const TRIAL_FILTERS: readonly HttpFilter[] = [
 ].map(([name, value]) => HttpFilter.fromPartial({ name: `envoy.filters.http.${name}`, configType: { $case: 'typedConfig', value } }));
 
 function gatewayOf({ decoded, chains, defaultChain }: CompiledListener): GatewayListener {
-  return { name: decoded.name, address: decoded.address, port: decoded.port, filterChains: chains, defaultFilterChain: defaultChain };
+  const { name, address, port, accessLogs } = decoded;
+  return { name, address, port, filterChains: chains, defaultFilterChain: defaultChain, accessLogs };
 }
 
 function decodeCluster(body: Uint8Array): ClusterMessage {

@@ -11,6 +11,9 @@ import type { Snapshot } from './snapshot.ts';
 /** Which side of the app: `inbound` = a request that the app serves, `outbound` = one that it makes (a gateway forwards: outbound). */
 export type Direction = 'inbound' | 'outbound';
 
+/** `tcp`: a connection whose bytes nobody reads; its head is empty. */
+export type ExchangeProtocol = 'http1' | 'http2' | 'grpc' | 'tcp';
+
 /** A view of a request's head. Drivers implement it over their own header form; nothing is copied. Names are lower-case. */
 export interface RequestHead {
   readonly scheme: 'http' | 'https';
@@ -89,7 +92,7 @@ export interface OverrideHost {
 /** What an exchange starts with. */
 export interface ExchangeInit {
   readonly direction: Direction;
-  readonly protocol: 'http1' | 'http2' | 'grpc';
+  readonly protocol: ExchangeProtocol;
   readonly request: RequestHead;
   readonly snapshot: Snapshot;
   /** The HTTP connection manager that handles it: of the filter chain (inbound, gateway) or of the outbound port. */
@@ -109,7 +112,7 @@ const NO_FILTERS: readonly Filter[] = [];
 /** One request and its response, with everything that was decided about it. One object per request, no closures. */
 export class Exchange {
   readonly direction: Direction;
-  readonly protocol: 'http1' | 'http2' | 'grpc';
+  readonly protocol: ExchangeProtocol;
   readonly request: RequestHead;
   /** Pinned at birth: a push in between changes nothing for this request. */
   readonly snapshot: Snapshot;
@@ -142,6 +145,8 @@ export class Exchange {
   details = '';
   /** Envoy's %UPSTREAM_TRANSPORT_FAILURE_REASON%. */
   transportFailure = '';
+  /** Envoy's %CONNECTION_TERMINATION_DETAILS%; '' = none. */
+  terminationDetails = '';
   /** What was, or is being, answered, local replies included. */
   response: ResponseHead | undefined = undefined;
   /** `Clock.now()` when the request's last byte was there (inbound) or written (outbound); -1 = not yet, or without a body. Kept when `manager.keepsTimes`. */

@@ -70,5 +70,6 @@ export * from './route/weighted-clusters.ts';
 export * from './snapshot.ts';
 export * from './snapshot-ref.ts';
 export * from './source-ref.ts';
+export * from './tcp-proxy.ts';
 export * from './trust-bundle.ts';
 export * from './upstream-calls.ts';

@@ -1,5 +1,6 @@
 import type { Cluster } from './cluster/cluster.ts';
-import type { HttpConnectionManager } from './route/route.ts';
+import type { AccessLogConfig, HttpConnectionManager } from './route/route.ts';
+import type { TcpProxy } from './tcp-proxy.ts';
 
 /** TLS of a listener's filter chain. The server driver supplies key and trust from the identity source, or `secret` names them. */
 export interface DownstreamTls {
@@ -58,10 +59,12 @@ export interface FilterChain {
   readonly match: FilterChainMatch;
   /** Undefined = plaintext. */
   readonly tls: DownstreamTls | undefined;
-  /** Undefined = a TCP chain, which an HTTP server cannot serve. */
+  /** Undefined = a chain of bytes, which an HTTP server cannot serve. */
   readonly http: HttpConnectionManager | undefined;
-  /** Connection-level authorization (network RBAC), for TCP chains. */
-  readonly tcpCluster: string | undefined;
+  /** Of a chain of bytes; undefined when it asks for something that cannot be enforced. */
+  readonly tcp: TcpProxy | undefined;
+  /** Why nobody is let in by this chain; absent = they are. */
+  readonly refused?: string;
 }
 
 /** A gateway's listener (router nodes). */
@@ -70,8 +73,9 @@ export interface GatewayListener {
   readonly address: string;
   readonly port: number;
   readonly filterChains: readonly FilterChain[];
-  /** Ports need no TLS peek. */
   readonly defaultFilterChain: FilterChain | undefined;
+  /** Of connections that no chain takes. */
+  readonly accessLogs: readonly AccessLogConfig[];
 }
 
 /** What a connection attempt of the app to some port means. */

@@ -1,20 +1,13 @@
-import type { X509Certificate } from 'node:crypto';
 import type { Socket } from 'node:net';
-import type { TLSSocket } from 'node:tls';
-import {
-  type Cancel,
-  type Clock,
-  type ConnectionFacts,
-  endsIn,
-  type IdentitySource,
-  readBundle,
-  type Snapshot,
-  type SnapshotRef,
-} from '@ripstop/core';
+import type { Clock, ConnectionFacts, IdentitySource, Snapshot, SnapshotRef } from '@ripstop/core';
+import { chooseChain, type FindChains, type HttpChain, isHttp, looksAtBytes, NO_CHAIN, type TcpChain } from './chain-choice.ts';
 import type { FirstBytes } from './client-hello.ts';
 import { peekConnection } from './connection-peek.ts';
-import { chooseHttpChain, type FindChains, type HttpChain, InboundConnection } from './inbound-connection.ts';
-import { createPeer, introduce } from './peer.ts';
+import { InboundConnection } from './inbound-connection.ts';
+import type { Forwarder } from './listener-parts.ts';
+import { OpenConnections } from './open-connections.ts';
+import { createPeer, type InboundPeer, introduce } from './peer.ts';
+import { StreamConnection } from './stream-connection.ts';
 import { TlsAcceptor } from './tls-acceptor.ts';
 
 export interface ConnectionGateOptions {
@@ -27,6 +20,7 @@ export interface ConnectionGateOptions {
   readonly log?: ((line: string) => void) | undefined;
   /** What the app's server takes, best first. */
   readonly speaks: readonly Spoken[];
+  readonly forwarder?: Pick<Forwarder, 'stream' | 'unrouted'> | undefined;
 }
 
 /** What is spoken on a connection that was let in. */
@@ -41,32 +35,21 @@ export type Admit = (socket: Socket, spoken: Spoken, connection: InboundConnecti
 export class ConnectionGate {
   private readonly options: ConnectionGateOptions;
   private readonly acceptor: TlsAcceptor;
+  /** The same by the names of ALPN. */
+  private readonly spoken: readonly string[];
   private readonly connections = new WeakMap<Socket, InboundConnection>();
-  private readonly open = new Set<InboundConnection>();
-  /** Raw sockets on their way in. */
-  private readonly entering = new Set<Socket>();
+  private readonly open: OpenConnections;
   private readonly told = new Set<string>();
   /** Addresses that have abused connections, and until when they are slow. */
   private readonly slow = new Map<string, number>();
-  private readonly cancelSubscriptions: Cancel;
-  /** PEM of the roots that open connections were verified against. */
-  private trusted: string;
   /** `Clock.now()` of the last request that came in; -Infinity before the first. */
   lastRequestAt: number = Number.NEGATIVE_INFINITY;
-  private draining = false;
-  private whenEmpty: (() => void)[] = [];
 
   constructor(options: ConnectionGateOptions) {
     this.options = options;
-    this.acceptor = new TlsAcceptor(options.identity, options.clock, options.speaks, (line) => this.tell(line));
-    const { identity, snapshots } = options;
-    const cancelSwap = snapshots.onSwap((next) => this.follow(next));
-    this.trusted = identity?.current()?.trustBundlePem ?? '';
-    const cancelRotate = identity?.onRotate(({ trustBundlePem }) => this.trust(trustBundlePem));
-    this.cancelSubscriptions = () => {
-      cancelSwap();
-      cancelRotate?.();
-    };
+    this.acceptor = new TlsAcceptor(options.identity, options.clock, (line) => this.tell(line));
+    this.spoken = options.speaks.map((spoken) => (spoken === 'http2' ? 'h2' : 'http/1.1'));
+    this.open = new OpenConnections(options.clock, options.snapshots, options.identity);
   }
 
   /** Whether this socket has passed the gate already. */
@@ -79,15 +62,15 @@ export class ConnectionGate {
   }
 
   enter(raw: Socket, admit: Admit): void {
-    this.entering.add(raw);
-    // An error event without a listener would end the process; the close event says all that matters here.
-    raw.on('error', ignore);
-    raw.once('close', () => {
-      this.entering.delete(raw);
-      this.checkEmpty();
-    });
+    this.open.enter(raw);
     const peek = (): void => {
       if (raw.destroyed) return;
+      const { current } = this.options.snapshots;
+      const listener = current === undefined ? undefined : this.options.find(current);
+      if (listener !== undefined && this.carriesBytes && !looksAtBytes(listener)) {
+        this.decide(raw, UNSEEN, admit);
+        return;
+      }
       peekConnection(raw, this.options.clock, (first) => {
         if (first === undefined || raw.destroyed) raw.destroy();
         else this.decide(raw, first, admit);
@@ -114,56 +97,42 @@ export class ConnectionGate {
 
   /** Every response closes its connection from now on. */
   drain(): void {
-    this.draining = true;
-    for (const connection of this.open) {
-      connection.closing = true;
-      connection.goAway?.();
-    }
+    this.open.drain();
   }
 
   /** Closes what is idle and waits for the rest, at most `drainMs`; then nothing is open any more. */
-  async close(drainMs: number): Promise<void> {
-    this.cancelSubscriptions();
-    this.drain();
-    for (const connection of this.open) connection.retire();
-    for (const raw of this.entering) if (!this.hasOpen(raw)) raw.destroy();
-    if (this.open.size + this.entering.size === 0) return;
-    const emptied = new Promise<void>((resolve) => this.whenEmpty.push(resolve));
-    const timer = this.options.clock.setTimer(() => this.destroy(), drainMs);
-    await emptied;
-    timer.cancel();
-  }
-
-  private hasOpen(raw: Socket): boolean {
-    return this.admittedRaw.has(raw);
-  }
-
-  private readonly admittedRaw = new WeakSet<Socket>();
-
-  private destroy(): void {
-    for (const connection of this.open) connection.socket.destroy();
-    for (const raw of this.entering) raw.destroy();
+  close(drainMs: number): Promise<void> {
+    return this.open.close(drainMs);
   }
 
   private decide(raw: Socket, first: FirstBytes, admit: Admit): void {
     const facts = this.factsOf(first);
     const snapshot = this.options.snapshots.current;
-    const chain = snapshot === undefined ? 'no configuration' : chooseHttpChain(this.options.find(snapshot), facts);
+    const chain = snapshot === undefined ? 'no configuration' : chooseChain(this.options.find(snapshot), facts, this.carriesBytes);
     if (snapshot === undefined || typeof chain === 'string') {
+      if (chain === NO_CHAIN && snapshot !== undefined)
+        this.options.forwarder?.unrouted?.(facts, createPeer(raw, undefined, facts.sni, ''), snapshot);
       this.refuse(raw, facts, chain as string);
     } else if (chain.tls === undefined) {
-      const spoken = first.kind === 'http2' ? 'http2' : 'http1';
-      this.admit(raw, raw, facts, chain, snapshot, createPeer(raw, undefined, '', ''), spoken, admit);
+      const peer = createPeer(raw, undefined, isHttp(chain) ? '' : facts.sni, '');
+      if (!isHttp(chain)) this.carry(raw, raw, facts, chain, snapshot, peer);
+      else this.admit(raw, raw, facts, chain, snapshot, peer, first.kind === 'http2' ? 'http2' : 'http1', admit);
     } else if (!facts.tls) {
       this.refuse(raw, facts, `filter chain ${chain.name} speaks TLS only`);
     } else {
-      const { trusted } = this;
-      this.acceptor.accept(raw, chain.tls, facts.alpn, {
+      const checkRoots = this.open.watchRoots();
+      const speaks = isHttp(chain) ? this.spoken : chain.tls.alpn.filter((name) => name !== PEER_EXCHANGE);
+      this.acceptor.accept(raw, chain.tls, facts.alpn, speaks, {
         secured: (socket, names, alpn, { shownUriSan }) => {
           const peer = createPeer(raw, names, facts.sni, alpn, shownUriSan);
+          if (!isHttp(chain)) {
+            this.carry(raw, socket, facts, chain, snapshot, peer);
+            checkRoots();
+            return;
+          }
           this.whenSpoken(socket, alpn, (spoken) => {
             this.admit(raw, socket, facts, chain, snapshot, peer, spoken, admit);
-            if (trusted !== this.trusted) this.distrust(readBundle(this.trusted)); // The roots changed during the handshake.
+            checkRoots();
           });
         },
         refused: (why) => this.tell(`a TLS connection was refused: ${why}`),
@@ -213,18 +182,26 @@ export class ConnectionGate {
       socket.destroy();
       return;
     }
-    connection.closing = this.draining;
-    // node:http lets go of upgraded sockets; an error event without a listener would end the process.
-    socket.on('error', ignore);
+    connection.closing = this.open.draining;
     introduce(socket, peer);
-    this.admittedRaw.add(raw);
     this.connections.set(socket, connection);
-    this.open.add(connection);
-    socket.once('close', () => {
-      this.open.delete(connection);
-      this.checkEmpty();
-    });
+    this.open.keep(raw, connection);
     admit(socket, spoken, connection);
+  }
+
+  private get carriesBytes(): boolean {
+    return this.options.forwarder?.stream !== undefined;
+  }
+
+  private carry(raw: Socket, socket: Socket, facts: ConnectionFacts, chain: TcpChain, snapshot: Snapshot, peer: InboundPeer): void {
+    const connection = new StreamConnection(socket, facts, peer, chain, snapshot, this.options.find);
+    const { current } = this.options.snapshots;
+    if (current === undefined || !connection.isWelcome(current)) {
+      socket.destroy();
+      return;
+    }
+    this.open.keep(raw, connection);
+    this.options.forwarder!.stream!(connection);
   }
 
   private refuse(raw: Socket, facts: ConnectionFacts, why: string): void {
@@ -240,39 +217,6 @@ export class ConnectionGate {
     const printable = line.replace(/\p{Cc}/gu, '?').slice(0, MAX_LINE);
     this.options.log?.(`port ${this.options.port}: ${printable}`);
   }
-
-  /** Connections whose chain is gone (PERMISSIVE became STRICT) end: idle ones now, busy ones with their response. */
-  private follow(next: Snapshot): void {
-    for (const connection of this.open) if (connection.manager(next) === undefined) this.expel(connection, CHAIN_GONE_MS);
-  }
-
-  /** Callers whose root was taken out of the bundle are strangers now. Envoy keeps their connections open (docs/reference/differences.md). */
-  private trust(bundle: string): void {
-    if (bundle === this.trusted) return;
-    this.trusted = bundle;
-    this.distrust(readBundle(bundle));
-  }
-
-  private distrust(roots: readonly X509Certificate[]): void {
-    for (const connection of this.open) {
-      const certificate = connection.peer.mtls && connection.ofMesh ? (connection.socket as TLSSocket).getPeerX509Certificate() : undefined;
-      if (certificate !== undefined && !endsIn(certificate, roots)) this.expel(connection, ROOT_GONE_MS);
-    }
-  }
-
-  /** Idle connections end now, others with their response; long streams and upgraded ones get so much time, no more. */
-  private expel(connection: InboundConnection, afterMs: number): void {
-    connection.retire();
-    if (connection.socket.destroyed || connection.expelled) return;
-    connection.expelled = true;
-    const timer = this.options.clock.setTimer(() => connection.socket.destroy(), afterMs);
-    connection.socket.once('close', () => timer.cancel());
-  }
-
-  private checkEmpty(): void {
-    if (this.open.size + this.entering.size > 0) return;
-    for (const resolve of this.whenEmpty.splice(0)) resolve();
-  }
 }
 
 /** Long beside a handshake, short beside a timeout: others behind the same address are still served. */
@@ -281,8 +225,9 @@ const SLOW_FOR_MS = 10_000;
 const MAX_SLOW = 10_000;
 const MAX_TOLD = 100;
 const MAX_LINE = 1_000;
-/** Istio's drain time of a listener whose filter chains changed. */
-const CHAIN_GONE_MS = 45_000;
-const ROOT_GONE_MS = 5_000;
+/** Istio's proxies tell each other who they are over connections of this name; this side does not. */
+const PEER_EXCHANGE = 'istio-peer-exchange';
+/** Nobody looked: no chain asks. */
+const UNSEEN: FirstBytes = { kind: 'other' };
 
 function ignore(): void {}

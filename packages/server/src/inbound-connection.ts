@@ -1,42 +1,12 @@
 import type { Socket } from 'node:net';
-import type { TLSSocket } from 'node:tls';
-import {
-  type ConnectionFacts,
-  chooseFilterChain,
-  type DownstreamTls,
-  endsIn,
-  type FilterChain,
-  type HttpConnectionManager,
-  readBundle,
-  type Snapshot,
-} from '@ripstop/core';
+import type { ConnectionFacts, HttpConnectionManager, Snapshot } from '@ripstop/core';
+import { chooseChain, type FindChains, fits, type HttpChain, isHttp } from './chain-choice.ts';
 import type { InboundExchange } from './inbound-exchange.ts';
+import type { OpenConnection } from './open-connections.ts';
 import type { InboundPeer } from './peer.ts';
-import { isPinned } from './peer-certificate.ts';
 
-/** The filter chains that a port's connections choose from. */
-export interface ListenerChains {
-  readonly chains: readonly FilterChain[];
-  /** For connections that no chain matches. */
-  readonly defaultChain: FilterChain | undefined;
-}
-
-/** Finds a port's chains in a snapshot; undefined = the listener is gone. */
-export type FindChains = (snapshot: Snapshot) => ListenerChains | undefined;
-
-/** A chain that this driver can serve. */
-export type HttpChain = FilterChain & { readonly http: HttpConnectionManager };
-
-/** The chain of a connection, or why there is none. */
-export function chooseHttpChain(listener: ListenerChains | undefined, facts: ConnectionFacts): HttpChain | string {
-  const chain = listener === undefined ? undefined : (chooseFilterChain(listener.chains, facts) ?? listener.defaultChain);
-  if (chain === undefined) return 'filter_chain_not_found';
-  if (chain.http === undefined) return `filter chain ${chain.name} is TCP, which an HTTP server cannot serve`;
-  return chain as HttpChain;
-}
-
-/** A connection that passed the gate. Its chain follows the configuration: a push that takes the chain away ends the connection. */
-export class InboundConnection {
+/** A connection of requests that passed the gate. Its chain follows the configuration: a push that takes the chain away ends the connection. */
+export class InboundConnection implements OpenConnection {
   readonly socket: Socket;
   readonly facts: ConnectionFacts;
   readonly peer: InboundPeer;
@@ -46,7 +16,6 @@ export class InboundConnection {
   closing = false;
   /** Nothing more is read from it: its last response is on its way, or was. */
   ended = false;
-  /** Its chain is gone, and its time is counted. */
   expelled = false;
   /** HTTP/2: tells the caller to open no further stream (GOAWAY), and closes when the last one has ended. */
   goAway: (() => void) | undefined = undefined;
@@ -74,9 +43,21 @@ export class InboundConnection {
     return this.chain?.http;
   }
 
-  /** The caller was verified by the roots of the mesh, which change with the workload's identity. */
+  isWelcome(snapshot: Snapshot): boolean {
+    return this.manager(snapshot) !== undefined;
+  }
+
+  get terminated(): boolean {
+    return this.facts.tls;
+  }
+
   get ofMesh(): boolean {
     return this.chain?.tls?.validationName === 'ROOTCA';
+  }
+
+  drain(): void {
+    this.closing = true;
+    this.goAway?.();
   }
 
   /** No further request after the ones that run. */
@@ -118,29 +99,8 @@ export class InboundConnection {
   }
 
   private bind(snapshot: Snapshot): void {
-    const next = chooseHttpChain(this.find(snapshot), this.facts);
+    const next = chooseChain(this.find(snapshot), this.facts, false);
     this.snapshot = snapshot;
-    this.chain = typeof next === 'string' || !this.fits(next) ? undefined : next;
-  }
-
-  /** As if it were accepted now: same transport, and a certificate that the chain still takes. */
-  private fits({ tls }: HttpChain): boolean {
-    const { mtls, uriSans, dnsSans } = this.peer;
-    if ((tls !== undefined) !== this.facts.tls) return false;
-    if (tls === undefined) return true;
-    if (!mtls) return !tls.requireClientCertificate;
-    return tls.acceptsSans(uriSans, dnsSans) && this.certificateFits(tls);
-  }
-
-  /** Bundles and pins that came with the configuration change with it; those of the mesh are looked at by the gate. */
-  private certificateFits({ pins, secrets, validationName }: DownstreamTls): boolean {
-    const before = this.chain?.tls;
-    const trust = secrets?.trustBundlePem ?? '';
-    const sameTrust = validationName === before?.validationName && (trust === '' || trust === before.secrets?.trustBundlePem);
-    if (sameTrust && pins === undefined) return true;
-    const certificate = (this.socket as TLSSocket).getPeerX509Certificate();
-    if (certificate === undefined || (pins !== undefined && !isPinned(certificate, pins))) return false;
-    // Another kind of bundle: the caller comes again and is verified by it.
-    return sameTrust || (trust !== '' && endsIn(certificate, readBundle(trust)));
+    this.chain = typeof next !== 'string' && isHttp(next) && fits(this, this.chain?.tls, next) ? next : undefined;
   }
 }

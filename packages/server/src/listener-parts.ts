@@ -1,12 +1,18 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Clock, Exchange, IdentitySource, PathBinding, Pipeline, SnapshotRef, TelemetrySink } from '@ripstop/core';
-import type { FindChains } from './inbound-connection.ts';
+import type { Clock, ConnectionFacts, Exchange, IdentitySource, PathBinding, Pipeline, Snapshot, SnapshotRef, TelemetrySink } from '@ripstop/core';
+import type { FindChains } from './chain-choice.ts';
+import type { InboundPeer } from './peer.ts';
+import type { StreamConnection } from './stream-connection.ts';
 
 /** Where exchanges go that the pipeline lets pass, when it is not the app of this process: a gateway's forwarder. It ends them, too. */
 export interface Forwarder {
   request(x: Exchange, request: IncomingMessage, response: ServerResponse): void;
   /** `response` stands on the caller's socket; `head` is what came behind the request already. */
   upgrade(x: Exchange, request: IncomingMessage, response: ServerResponse, head: Buffer): void;
+  /** Takes connections of chains of bytes; absent: they are refused. Ends their sockets, too. */
+  stream?(connection: StreamConnection): void;
+  /** Nothing lets this connection in; its socket is gone. */
+  unrouted?(facts: ConnectionFacts, peer: InboundPeer, snapshot: Snapshot): void;
 }
 
 /** What a listener is made of. */

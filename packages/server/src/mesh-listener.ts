@@ -6,7 +6,7 @@ import { type Admit, ConnectionGate } from './connection-gate.ts';
 import { createFrontServer, SessionDoor } from './http2/front-server.ts';
 import { Http1Bridge } from './http2/http1-bridge.ts';
 import { StreamGuard } from './http2/stream-guard.ts';
-import type { ListenerChains } from './inbound-connection.ts';
+import type { ListenerChains } from './chain-choice.ts';
 import { InboundGuard, keepContext } from './inbound-guard.ts';
 import type { ListenerParts } from './listener-parts.ts';
 
@@ -49,9 +49,9 @@ export class MeshListener {
 
   constructor(options: MeshListenerOptions) {
     this.options = options;
-    const { workloadPort: port, find = inboundChains, snapshots, identity, clock, log } = options;
+    const { workloadPort: port, find = inboundChains, snapshots, identity, clock, log, forwarder } = options;
     const speaks = options.app instanceof Server ? (['http2', 'http1'] as const) : (['http2'] as const);
-    this.gate = new ConnectionGate({ port, find, snapshots, identity, clock, log, speaks });
+    this.gate = new ConnectionGate({ port, find, snapshots, identity, clock, log, speaks, forwarder });
   }
 
   /** Puts the mesh in front of the server without binding it. Calling it twice is harmless. */

@@ -2,7 +2,6 @@ import { constants } from 'node:crypto';
 import { Socket } from 'node:net';
 import { createServer, type Server, type TLSSocket } from 'node:tls';
 import type { Clock, DownstreamTls, IdentitySource } from '@ripstop/core';
-import type { Spoken } from './connection-gate.ts';
 import { isPinned, type PeerNames, readPeerNames, refusalOf } from './peer-certificate.ts';
 import { type TlsMaterial, TlsMaterials } from './tls-material.ts';
 
@@ -36,17 +35,14 @@ export class TlsAcceptor {
   /** Node does not say which raw socket a secured one stands on; their addresses are the same. */
   private readonly running = new Map<string, Handshake>();
 
-  /** What of a chain's ALPN list the server behind it speaks. */
-  private readonly served: readonly string[];
-
-  constructor(identity: IdentitySource | undefined, clock: Clock, speaks: readonly Spoken[], log: (line: string) => void = () => {}) {
-    this.served = speaks.map((spoken) => (spoken === 'http2' ? 'h2' : 'http/1.1'));
+  constructor(identity: IdentitySource | undefined, clock: Clock, log: (line: string) => void = () => {}) {
     this.materials = new TlsMaterials(identity, clock, log);
   }
 
-  accept(raw: Socket, tls: DownstreamTls, offered: readonly string[], listener: HandshakeListener): void {
+  /** `offered`: ALPN of the ClientHello. `served`: what of the chain's list is spoken here. */
+  accept(raw: Socket, tls: DownstreamTls, offered: readonly string[], served: readonly string[], listener: HandshakeListener): void {
     // Node alerts when nothing offered is served, Envoy goes on without ALPN: so the choice is made here, from the ClientHello.
-    const alpn = tls.alpn.find((name) => this.served.includes(name) && offered.includes(name)) ?? '';
+    const alpn = tls.alpn.find((name) => served.includes(name) && offered.includes(name)) ?? '';
     const kept = this.serverOf(tls, alpn);
     if (typeof kept === 'string') {
       raw.resetAndDestroy();

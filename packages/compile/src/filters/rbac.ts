@@ -14,6 +14,7 @@ import {
 import {
   HttpRbac,
   HttpRbacPerRoute,
+  NetworkRbac,
   type Permission,
   type Principal,
   RBAC_Action,
@@ -66,10 +67,22 @@ export function rbacFilter({ headerMatch = 'strict', pathBinding = 'router' }: R
   };
 }
 
+/** The same rules for connections whose bytes nobody reads (Envoy's network filter). */
+export function networkRbacFilter({ headerMatch = 'strict' }: RbacSettings = {}): FilterFactory<RbacConfig> {
+  // No path is looked at, so there is nothing to bind.
+  const strict: Strictness = { strict: headerMatch === 'strict', bound: false };
+  return {
+    typeUrl: typeUrlOf(NetworkRbac.$type),
+    directions: ['inbound', 'outbound'],
+    decode: (body) => decodeRbac(NetworkRbac.decode(body), strict),
+    create: (config, _override, env) => createRbac(config, env, 'envoy.filters.network.rbac'),
+  };
+}
+
 type Strictness = Pick<Place, 'strict' | 'bound'>;
 type RuleSetMessage = NonNullable<ReturnType<typeof HttpRbac.decode>['rules']>;
 
-function decodeRbac(message: ReturnType<typeof HttpRbac.decode>, strict: Strictness): RbacConfig {
+function decodeRbac(message: ReturnType<typeof HttpRbac.decode> | ReturnType<typeof NetworkRbac.decode>, strict: Strictness): RbacConfig {
   if (message.matcher !== undefined || message.shadowMatcher !== undefined) throw new Error('RBAC matcher trees are not supported');
   return {
     rules: message.rules === undefined ? undefined : decodeRuleSet(message.rules, strict),

@@ -1,9 +1,9 @@
 import type { MetricOverride } from '@ripstop/core';
-import { type HttpFilter, IstioStatsConfig, isAny, unpackAny } from '@ripstop/xds-api';
+import { type HttpFilter, IstioStatsConfig, isAny, type ListenerFilter, unpackAny } from '@ripstop/xds-api';
 import { compileCel } from './cel.ts';
 
 /** What Istio's `istio.stats` filter counts otherwise than by default; empty without the filter. Throws on a bad expression. */
-export function compileMetrics(filters: readonly HttpFilter[]): readonly MetricOverride[] {
+export function compileMetrics(filters: readonly Pick<HttpFilter | ListenerFilter, 'configType'>[]): readonly MetricOverride[] {
   return filters.flatMap(({ configType }) => {
     const any = configType?.$case === 'typedConfig' ? configType.value : undefined;
     return isAny(IstioStatsConfig, any) ? unpackAny(IstioStatsConfig, any).metrics.map(overrideOf) : [];

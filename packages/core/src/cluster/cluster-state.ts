@@ -182,7 +182,9 @@ export class ClusterState implements Cluster {
     const host = this.select(x, options, level);
     if (host === undefined) return noHealthyUpstreamReply();
     const resources = resourcesOf(this, x);
-    if (!resources.requests.tryTake()) return overflowReply(x.attempt);
+    // Envoy counts a connection of bytes among the requests, and holds it to the limits of connections alone.
+    if (x.protocol === 'tcp') this.resources.requests.take();
+    else if (!resources.requests.tryTake()) return overflowReply(x.attempt);
     host.activeRequests++;
     this.used = true;
     return new ClusterLease(this, resources, host, this.detector, this.loadReports);

@@ -34,6 +34,11 @@ export class Counter implements ResourceCounter {
     return true;
   }
 
+  /** Counts, whatever the limit. */
+  take(): void {
+    this.used++;
+  }
+
   give(): void {
     this.used--;
   }

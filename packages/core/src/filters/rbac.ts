@@ -33,20 +33,23 @@ const FILTER_NAME = 'envoy.filters.http.rbac';
 
 type RbacEnv = Pick<FilterEnv, 'counters' | 'statPrefix' | 'log'>;
 
-/** Envoy's RBAC filter. Policies whose principals the connection cannot satisfy are dropped once per connection, not per request. */
-export function createRbac(config: RbacConfig, env: RbacEnv = {}): Filter | undefined {
+/**
+ * Envoy's RBAC filter, for requests and, by another name, for connections. Policies whose principals the connection cannot satisfy are
+ * dropped once per connection, not per request.
+ */
+export function createRbac(config: RbacConfig, env: RbacEnv = {}, name: string = FILTER_NAME): Filter | undefined {
   const { rules, shadowRules, shadowPrefix } = config;
   if (rules === undefined && shadowRules === undefined) return undefined;
   const ruleSet = rules === undefined ? undefined : new RuleSet(rules);
-  const shadow = shadowRules === undefined ? undefined : new Shadow(shadowRules, shadowPrefix, env);
+  const shadow = shadowRules === undefined ? undefined : new Shadow(shadowRules, shadowPrefix, env, name);
   return {
-    name: FILTER_NAME,
+    name,
     onRequest: (x: Exchange) => {
       shadow?.judge(x);
       if (ruleSet === undefined) return undefined;
       const matched = ruleSet.match(x);
       if (ruleSet.action === 'LOG') {
-        if (matched !== undefined) audit(x, matched, env);
+        if (matched !== undefined) audit(x, matched, env, name);
         return undefined;
       }
       const denied = (matched !== undefined) === (ruleSet.action === 'DENY');
@@ -57,13 +60,14 @@ export function createRbac(config: RbacConfig, env: RbacEnv = {}): Filter | unde
 }
 
 /** What an AUDIT policy matches goes on; the log and the metadata say so. The query stays out: it may hold secrets. */
-function audit(x: Exchange, policy: string, { log }: RbacEnv): void {
+function audit(x: Exchange, policy: string, { log }: RbacEnv, filter: string): void {
   setMetadata(x, 'envoy.common', { access_log_hint: true });
-  setMetadata(x, FILTER_NAME, { enforced_effective_policy_id: policy, enforced_engine_result: 'allowed' });
+  setMetadata(x, filter, { enforced_effective_policy_id: policy, enforced_engine_result: 'allowed' });
   if (x.decision?.dryRun) return;
   const { request, peer } = x;
   const caller = peer.uriSans[0] ?? peer.address;
-  log?.(`audit: ${policy}: ${request.method} ${JSON.stringify(request.authority + x.matchPath)} by ${caller}`);
+  const what = x.protocol === 'tcp' ? `a connection to port ${x.port}` : `${request.method} ${JSON.stringify(request.authority + x.matchPath)}`;
+  log?.(`audit: ${policy}: ${what} by ${caller}`);
 }
 
 function setMetadata(x: Exchange, filter: string, values: Readonly<Record<string, unknown>>): void {
@@ -96,12 +100,14 @@ function denial(policy: string): ReturnType<typeof localReply> {
 class Shadow {
   private readonly rules: RuleSet;
   private readonly prefix: string;
+  private readonly filter: string;
   private readonly allowed: FilterCounter | undefined;
   private readonly denied: FilterCounter | undefined;
 
-  constructor(rules: RbacRuleSet, prefix: string, env: RbacEnv) {
+  constructor(rules: RbacRuleSet, prefix: string, env: RbacEnv, filter: string) {
     this.rules = new RuleSet(rules);
     this.prefix = prefix;
+    this.filter = filter;
     const dryRun = /^istio_dry_run_(allow|deny)_$/.exec(prefix)?.[1];
     const counter = (result: string): FilterCounter | undefined =>
       dryRun === undefined ? undefined : env.counters?.counter(dryRunMetric(env.statPrefix), DRY_RUN_HELP, labels(dryRun, result));
@@ -110,10 +116,10 @@ class Shadow {
   }
 
   judge(x: Exchange): void {
-    const { rules, prefix } = this;
+    const { rules, prefix, filter } = this;
     const matched = rules.match(x);
     const denied = (matched !== undefined) === (rules.action === 'DENY');
-    setMetadata(x, FILTER_NAME, {
+    setMetadata(x, filter, {
       ...(matched === undefined ? {} : { [`${prefix}shadow_effective_policy_id`]: matched }),
       [`${prefix}shadow_engine_result`]: denied ? 'denied' : 'allowed',
     });

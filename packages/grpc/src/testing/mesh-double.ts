@@ -218,7 +218,7 @@ export function inboundChain(port: number, filters: readonly Filter[], changes: 
     match: { destinationPort: port, serverNames: [], transportProtocol: '', applicationProtocols: [] },
     tls: undefined,
     http: managerOf([routeOf(action, { filters })]),
-    tcpCluster: undefined,
+    tcp: undefined,
     ...changes,
   };
 }

@@ -98,14 +98,14 @@ export function chainsOf(
     match: { ...any, transportProtocol: 'tls', applicationProtocols: alpn },
     tls,
     http,
-    tcpCluster: undefined,
+    tcp: undefined,
   };
   const plain: FilterChain = {
     name: 'plain',
     match: { ...any, transportProtocol: 'raw_buffer' },
     tls: undefined,
     http,
-    tcpCluster: undefined,
+    tcp: undefined,
   };
   return mode === 'STRICT' ? [mutual] : mode === 'DISABLE' ? [plain] : [mutual, plain];
 }

@@ -1,0 +1,51 @@
+import type { Filter, FilterEnv } from '@ripstop/core';
+import { type Any, HttpConnectionManager, type ListenerFilter, NetworkRbac, TcpProxy, typeName } from '@ripstop/xds-api';
+import type { AnyFilterFactory } from './filters/decoded-filter.ts';
+import { unwrapTypedConfig } from './typed-config.ts';
+
+/** Network filters that change nothing for the bytes of a connection; left out knowingly. */
+const NO_EFFECT: ReadonlySet<string> = new Set([
+  'envoy.tcp.metadataexchange.config.MetadataExchange', // spoken only where both sides have agreed on it by ALPN, which we do not
+  'stats.PluginConfig', // istio.stats: our telemetry makes these metrics
+]);
+
+/** The filters of a chain: those that judge, and the one at the end that serves it. */
+export interface DecodedNetworkFilters {
+  readonly judges: readonly Any[];
+  readonly terminal: Any | undefined;
+  /** Why the chain cannot be served as it is written; '' = it can. */
+  readonly unsupported: string;
+}
+
+export function decodeNetworkFilters(filters: readonly ListenerFilter[]): DecodedNetworkFilters {
+  const judges: Any[] = [];
+  let terminal: Any | undefined;
+  let unsupported = '';
+  for (const { name, configType } of filters) {
+    const any = configType?.$case === 'typedConfig' ? configType.value : undefined;
+    const type = any === undefined ? '' : typeName(unwrappedType(any));
+    if (type === HttpConnectionManager.$type || type === TcpProxy.$type) terminal = any;
+    else if (any !== undefined && type === NetworkRbac.$type) judges.push(any);
+    // It may be an authorization that we do not know: nothing unknown is skipped.
+    else if (!NO_EFFECT.has(type)) unsupported ||= `network filter ${name}${type === '' ? '' : ` (${type})`} is not supported`;
+  }
+  return { judges, terminal, unsupported };
+}
+
+function unwrappedType(any: Any): string {
+  return unwrapTypedConfig(any).typeUrl;
+}
+
+/** Filters for connections; those with nothing to do are left out. */
+export function createNetworkFilters(
+  judges: readonly Any[],
+  registry: ReadonlyMap<string, AnyFilterFactory>,
+  env: FilterEnv,
+): readonly Filter[] {
+  return judges.flatMap((any) => {
+    const { typeUrl, body } = unwrapTypedConfig(any);
+    const factory = registry.get(typeUrl);
+    if (factory === undefined) throw new Error(`network filter ${typeName(typeUrl)} is not supported`);
+    return factory.create(factory.decode(body), undefined, env) ?? [];
+  });
+}
