@@ -272,7 +272,7 @@ describe('HTTPS servers of a Gateway', () => {
     expect(seen['x-forwarded-client-cert']).toBeUndefined();
   });
 
-  it.each(['other.example.com', 'apps.example.com', 'missing.example.com', 'foreign.example.com', 'pass.example.com'])(
+  it.each(['other.example.com', 'apps.example.com', 'missing.example.com', 'foreign.example.com'])(
     'reset a handshake for %s',
     async (host) => {
       await expect(handshake(host)).rejects.toThrow(/ECONNRESET|closed|disconnected/);
@@ -285,15 +285,14 @@ describe('HTTPS servers of a Gateway', () => {
     await expect(new Promise((resolve) => socket.once('error', resolve))).resolves.toMatchObject({ code: 'ECONNRESET' });
   });
 
-  it('do not open a port for TCP, and say why no connection is let in where one is refused', () => {
-    expect(gateway.addresses().map(({ listenerPort }) => listenerPort)).toEqual([80, 443]);
+  it('stand beside servers of bytes, and say why no connection is let in where one is refused', () => {
+    expect(gateway.addresses().map(({ listenerPort }) => listenerPort)).toEqual([80, 443, 9000]);
     const text = logs.join('\n');
-    expect(text).toMatch(/port 9000 is not opened, for any host: TCP/);
+    expect(text).not.toMatch(/port 9000|pass\.example\.com/);
     expect(text).toMatch(
       /port 443 refuses connections for missing\.example\.com: the control plane gives no certificate kubernetes:\/\/nowhere/,
     );
     expect(text).toMatch(/foreign\.example\.com: the control plane gives no certificate kubernetes:\/\/foreign/);
-    expect(text).toMatch(/pass\.example\.com: TCP, and TLS that is passed through/);
   });
 
   it('speak the versions that the server allows', async () => {

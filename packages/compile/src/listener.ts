@@ -1,4 +1,4 @@
-import type { AccessLogConfig, DownstreamTls, FilterChain, FilterChainMatch, HttpConnectionManager, SourceRef } from '@ripstop/core';
+import type { DownstreamTls, FilterChain, FilterChainMatch, HttpConnectionManager, MetricOverride, SourceRef } from '@ripstop/core';
 import {
   DownstreamTlsContext,
   type FilterChain as FilterChainMessage,
@@ -14,7 +14,7 @@ import { compileDownstreamTls } from './cluster/tls-context.ts';
 import { compileManager, type ManagerEnv, rdsName } from './http-connection-manager.ts';
 import { type DecodedNetworkFilters, decodeNetworkFilters } from './network-filters.ts';
 import { secretNames } from './secret.ts';
-import { compileTcpProxy } from './tcp-proxy.ts';
+import { compileTcpProxy, NO_HTTP } from './tcp-proxy.ts';
 import { compileAccessLogs } from './telemetry/access-log.ts';
 import { sourcesOf } from './values.ts';
 
@@ -32,8 +32,8 @@ export interface DecodedListener {
   readonly secretNames: readonly string[];
   /** Documents that say who may call, by `kind namespace/name`. */
   readonly sources: ReadonlyMap<string, SourceRef> | undefined;
-  /** Of connections that no chain takes. */
-  readonly accessLogs: readonly AccessLogConfig[];
+  /** Tells of connections that no chain takes. */
+  readonly unrouted: HttpConnectionManager;
 }
 
 interface DecodedChain {
@@ -46,6 +46,9 @@ interface DecodedChain {
   readonly network: DecodedNetworkFilters;
   readonly filters: readonly ListenerFilter[];
 }
+
+/** Istio counts connections where they are served. */
+const UNCOUNTED: MetricOverride = { metric: '', drop: true, removed: [], tags: new Map() };
 
 /** Decodes a listener and everything inside it; throws naming chain and reason. */
 export function decodeListener(message: Listener, isRouter: boolean): DecodedListener {
@@ -69,7 +72,7 @@ export function decodeListener(message: Listener, isRouter: boolean): DecodedLis
     chains,
     defaultChain,
     sources: sourcesOf(message.metadata),
-    accessLogs: compileAccessLogs(message.accessLog),
+    unrouted: { ...NO_HTTP, name: message.name, accessLogs: compileAccessLogs(message.accessLog), metrics: [UNCOUNTED] },
     secretNames: [...new Set(all.flatMap(({ tls }) => secretNames(tls)))],
     routeNames: [...new Set(all.flatMap(({ manager }) => (manager === undefined ? [] : (rdsName(manager) ?? []))))],
   };

@@ -1,5 +1,5 @@
 import type { Filter, FilterEnv } from '@ripstop/core';
-import { type Any, HttpConnectionManager, type ListenerFilter, NetworkRbac, TcpProxy, typeName } from '@ripstop/xds-api';
+import { type Any, HttpConnectionManager, type ListenerFilter, NetworkRbac, TcpProxy, TypedStruct, typeName } from '@ripstop/xds-api';
 import type { AnyFilterFactory } from './filters/decoded-filter.ts';
 import { unwrapTypedConfig } from './typed-config.ts';
 
@@ -27,9 +27,19 @@ export function decodeNetworkFilters(filters: readonly ListenerFilter[]): Decode
     if (type === HttpConnectionManager.$type || type === TcpProxy.$type) terminal = any;
     else if (any !== undefined && type === NetworkRbac.$type) judges.push(any);
     // It may be an authorization that we do not know: nothing unknown is skipped.
-    else if (!NO_EFFECT.has(type)) unsupported ||= `network filter ${name}${type === '' ? '' : ` (${type})`} is not supported`;
+    else if (any === undefined || !(NO_EFFECT.has(type) || (type === MONGO_PROXY && onlyCounts(any))))
+      unsupported ||= `network filter ${name}${type === '' ? '' : ` (${type})`} is not supported`;
   }
   return { judges, terminal, unsupported };
+}
+
+/** A mongo_proxy counts what passes; it could also delay it. */
+const MONGO_PROXY = 'envoy.extensions.filters.network.mongo_proxy.v3.MongoProxy';
+
+/** It has a prefix of statistics, its first field, and nothing else. Its message is not among the generated ones. */
+function onlyCounts({ typeUrl, value }: Any): boolean {
+  if (typeName(typeUrl) === TypedStruct.$type) return Object.keys(TypedStruct.decode(value).value ?? {}).join() === 'stat_prefix';
+  return value[0] === 0x0a && value.length === 2 + value[1]!;
 }
 
 function unwrappedType(any: Any): string {

@@ -366,8 +366,8 @@ const TRIAL_FILTERS: readonly HttpFilter[] = [
 ].map(([name, value]) => HttpFilter.fromPartial({ name: `envoy.filters.http.${name}`, configType: { $case: 'typedConfig', value } }));
 
 function gatewayOf({ decoded, chains, defaultChain }: CompiledListener): GatewayListener {
-  const { name, address, port, accessLogs } = decoded;
-  return { name, address, port, filterChains: chains, defaultFilterChain: defaultChain, accessLogs };
+  const { name, address, port, unrouted } = decoded;
+  return { name, address, port, filterChains: chains, defaultFilterChain: defaultChain, unrouted };
 }
 
 function decodeCluster(body: Uint8Array): ClusterMessage {

@@ -82,7 +82,7 @@ function hashOf({ hashPolicy }: TcpProxyMessage): TcpProxy['hash'] {
 }
 
 /** A connection manager for connections without requests. */
-const NO_HTTP: HttpConnectionManager = {
+export const NO_HTTP: HttpConnectionManager = {
   name: '',
   routes: createRouteTable('', [], false),
   defaultFilters: [],

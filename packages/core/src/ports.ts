@@ -91,6 +91,8 @@ export interface TelemetrySink {
   run<T>(x: Exchange, handler: () => T): T;
   /** The inbound exchange whose handler is running now, if any. */
   current(): Exchange | undefined;
+  /** Bytes of a connection are being carried; `soFar` tells how many. */
+  onOpen?(x: Exchange, soFar: () => Outcome): void;
   /** The stream has ended; called exactly once per exchange. */
   onEnd(x: Exchange, outcome: Outcome): void;
 }

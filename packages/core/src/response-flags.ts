@@ -1,3 +1,5 @@
+import type { ExchangeProtocol } from './exchange.ts';
+
 /** Envoy's response flags as bits of one number; several may be set. */
 export const ResponseFlag = {
   FailedLocalHealthCheck: 0x1,
@@ -25,6 +27,7 @@ export const ResponseFlag = {
   UpstreamProtocolError: 0x400000,
   DropOverload: 0x800000,
   UnconditionalDropOverload: 0x1000000,
+  DurationTimeout: 0x2000000,
 } as const;
 
 /** A set of {@link ResponseFlag} bits. */
@@ -54,15 +57,22 @@ const SHORT: readonly (readonly [number, string])[] = [
   [ResponseFlag.UpstreamProtocolError, 'UPE'],
   [ResponseFlag.UpstreamMaxStreamDurationReached, 'UMSDR'],
   [ResponseFlag.StreamIdleTimeout, 'SI'],
+  [ResponseFlag.DurationTimeout, 'DT'],
   [ResponseFlag.OverloadManager, 'OM'],
   [ResponseFlag.DownstreamProtocolError, 'DPE'],
   [ResponseFlag.DownstreamConnectionTermination, 'DC'],
 ];
 
+/** Of a connection that carries bytes: first an attempt fails, then there is none left. */
+const SHORT_TCP = [...SHORT].sort(
+  ([a], [b]) => Number(a === ResponseFlag.UpstreamRetryLimitExceeded) - Number(b === ResponseFlag.UpstreamRetryLimitExceeded),
+);
+
 /** `-` for none, else the short codes joined by commas, as Envoy's %RESPONSE_FLAGS%. */
-export function formatResponseFlags(flags: ResponseFlags): string {
+export function formatResponseFlags(flags: ResponseFlags, protocol?: ExchangeProtocol): string {
   if (flags === 0) return '-';
-  return SHORT.filter(([bit]) => (flags & bit) !== 0)
+  return (protocol === 'tcp' ? SHORT_TCP : SHORT)
+    .filter(([bit]) => (flags & bit) !== 0)
     .map(([, code]) => code)
     .join(',');
 }

@@ -1,5 +1,5 @@
 import type { Cluster } from './cluster/cluster.ts';
-import type { AccessLogConfig, HttpConnectionManager } from './route/route.ts';
+import type { HttpConnectionManager } from './route/route.ts';
 import type { TcpProxy } from './tcp-proxy.ts';
 
 /** TLS of a listener's filter chain. The server driver supplies key and trust from the identity source, or `secret` names them. */
@@ -74,8 +74,8 @@ export interface GatewayListener {
   readonly port: number;
   readonly filterChains: readonly FilterChain[];
   readonly defaultFilterChain: FilterChain | undefined;
-  /** Of connections that no chain takes. */
-  readonly accessLogs: readonly AccessLogConfig[];
+  /** Tells of connections that no chain takes; it serves none. */
+  readonly unrouted: HttpConnectionManager;
 }
 
 /** What a connection attempt of the app to some port means. */

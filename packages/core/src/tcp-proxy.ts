@@ -1,6 +1,7 @@
-import type { Exchange } from './exchange.ts';
+import { Exchange, type Peer, type RequestHead } from './exchange.ts';
 import type { Filter } from './filter.ts';
 import type { HttpConnectionManager } from './route/route.ts';
+import type { Snapshot } from './snapshot.ts';
 
 /** What a chain does with bytes (Envoy's tcp_proxy, and the network filters in front of it). */
 export interface TcpProxy {
@@ -18,3 +19,35 @@ export interface TcpProxy {
   readonly maxDurationMs: number;
   readonly maxConnectAttempts: number;
 }
+
+/** What a connection's exchange starts with. */
+export interface TcpExchangeInit {
+  readonly proxy: Pick<TcpProxy, 'manager'>;
+  readonly snapshot: Snapshot;
+  readonly peer: Peer;
+  /** Of the listener. */
+  readonly port: number;
+  /** `Clock.now()`. */
+  readonly startedAt: number;
+}
+
+/** A connection as filters, balancers and telemetry see it: an exchange without a request. */
+export function createTcpExchange({ proxy: { manager }, ...init }: TcpExchangeInit): Exchange {
+  return new Exchange({ direction: 'outbound', protocol: 'tcp', request: NO_REQUEST, manager, ...init });
+}
+
+const NOTHING: readonly string[] = [];
+
+/** Nobody reads the bytes of a connection, so there is nothing to read or to write here. */
+const NO_REQUEST: RequestHead = Object.freeze({
+  scheme: 'http',
+  authority: '',
+  method: '',
+  path: '',
+  header: () => undefined,
+  headerLines: () => NOTHING,
+  setHeader: () => {},
+  appendHeader: () => {},
+  removeHeader: () => {},
+  meshHeaders: NOTHING,
+});

@@ -1,6 +1,6 @@
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
-import { type Filter, localReply, Pipeline, SnapshotRef } from '@ripstop/core';
+import { type Filter, localReply, Pipeline, SnapshotRef, type TelemetrySink } from '@ripstop/core';
 import { MeshDispatcher } from '@ripstop/undici';
 import { afterEach, describe, expect, it } from 'vitest';
 import { RawClient } from '../../server/src/testing/raw-client.ts';
@@ -32,10 +32,16 @@ async function gatewayTo(app: RequestListener, filters: readonly Filter[] = []):
   const finished: Finished[] = [];
   const cluster = new TestCluster('app', [testEndpoint((upstream.address() as AddressInfo).port)]);
   const pipeline = new Pipeline({ clock: realClock, random: () => 0.5 });
+  const telemetry: TelemetrySink = {
+    onStart() {},
+    run: (_x, run) => run(),
+    current: () => undefined,
+    onEnd: (x, outcome) => finished.push({ x, outcome }),
+  };
   const dispatcher = new MeshDispatcher({
     snapshots: new SnapshotRef(),
     pipeline,
-    telemetry: { onStart() {}, run: (_x, run) => run(), current: () => undefined, onEnd: (x, outcome) => finished.push({ x, outcome }) },
+    telemetry,
     clock: realClock,
     random: () => 0.5,
     log: (line) => expect.unreachable(line),
@@ -44,7 +50,7 @@ async function gatewayTo(app: RequestListener, filters: readonly Filter[] = []):
   const listener = await ServerDouble.start(() => expect.unreachable('no app stands behind a gateway'), {
     chains: chainsOf('DISABLE', { action: forwardTo(cluster), filters, manager: { useRemoteAddress: true } }),
     clusters: new Map([['app', cluster]]),
-    forwarder: createForwarder(dispatcher),
+    forwarder: createForwarder({ dispatcher, clock: realClock, telemetry }),
   });
   cleanups.push(() => listener[Symbol.asyncDispose]());
   const client = await RawClient.open(listener.port);

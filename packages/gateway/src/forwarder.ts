@@ -1,11 +1,19 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Exchange } from '@ripstop/core';
+import { type Clock, createTcpExchange, type Exchange, ResponseFlag, type TelemetrySink } from '@ripstop/core';
 import type { Forwarder } from '@ripstop/server';
 import type { MeshDispatcher } from '@ripstop/undici';
 import { DownstreamResponse } from './downstream-response.ts';
+import { TcpSession } from './tcp/tcp-session.ts';
+
+export interface ForwarderEnvironment {
+  readonly dispatcher: MeshDispatcher;
+  readonly clock: Clock;
+  readonly telemetry: TelemetrySink;
+}
 
 /** Sends what a gateway's listener has let pass on to the clusters of its routes. */
-export function createForwarder(dispatcher: MeshDispatcher): Forwarder {
+export function createForwarder(env: ForwarderEnvironment): Forwarder {
+  const { dispatcher, clock, telemetry } = env;
   return {
     request: (x, request, response) => {
       dispatcher.forward(x, hasBody(request) ? request : null, new DownstreamResponse(x, request, response));
@@ -13,6 +21,16 @@ export function createForwarder(dispatcher: MeshDispatcher): Forwarder {
     upgrade: (x: Exchange, request: IncomingMessage, response: ServerResponse, head: Buffer) => {
       dispatcher.forward(x, null, new DownstreamResponse(x, request, response, head), request.headers.upgrade ?? '');
     },
+    unrouted: (facts, peer, snapshot) => {
+      const manager = snapshot.gateways.find(({ port }) => port === facts.port)?.unrouted;
+      if (manager === undefined || manager.accessLogs.length === 0) return;
+      const now = clock.now();
+      const x = createTcpExchange({ proxy: { manager }, snapshot, peer, port: facts.port, startedAt: now });
+      x.flags |= ResponseFlag.NoRouteFound;
+      x.details = 'filter_chain_not_found';
+      telemetry.onEnd(x, { status: 0, grpcStatus: undefined, requestBytes: 0, responseBytes: 0, endedAt: now });
+    },
+    stream: (connection) => void new TcpSession(env, connection).begin(),
   };
 }
 

@@ -50,7 +50,7 @@ export class Gateway implements AsyncDisposable {
 
   constructor(options: GatewayOptions) {
     this.options = options;
-    this.forwarder = createForwarder(options.mesh.dispatcher);
+    this.forwarder = createForwarder(options.mesh.parts);
   }
 
   /** Waits for configuration and binds its listeners. Rejects when a port cannot be bound; later ones are logged. */
@@ -165,8 +165,8 @@ export class Gateway implements AsyncDisposable {
 }
 
 /** Why connections of a chain are refused; '' = they are served. */
-function closedBecause({ http, tls }: FilterChain): string {
-  return http === undefined ? 'TCP, and TLS that is passed through, are not carried by this version' : (tls?.secrets?.missing ?? '');
+function closedBecause({ refused = '', tls }: FilterChain): string {
+  return refused === '' ? (tls?.secrets?.missing ?? '') : refused;
 }
 
 function chainsOf(

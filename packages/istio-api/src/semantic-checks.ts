@@ -1,6 +1,13 @@
 import { checkKubernetesGateway, checkKubernetesRoute, type KubernetesGateway, type KubernetesRoute } from './gateway-api-checks.ts';
 import type { MeshObject } from './object.ts';
-import { checkGateway, checkMeshConfig, checkService, checkServiceEntrySupport, checkWorkloadEntrySupport } from './support-checks.ts';
+import {
+  checkGateway,
+  checkMeshConfig,
+  checkService,
+  checkServiceEntrySupport,
+  checkStreamRoutes,
+  checkWorkloadEntrySupport,
+} from './support-checks.ts';
 import type { MeshConfigSpec, ServiceSpec } from './types/core.ts';
 import type { DestinationRuleSpec, GatewaySpec, ServiceEntrySpec, VirtualServiceSpec, WorkloadEntrySpec } from './types/networking.ts';
 import type { AuthorizationPolicySpec, RequestAuthenticationSpec } from './types/security.ts';
@@ -26,6 +33,7 @@ export function semanticChecks(object: MeshObject, report: Report): void {
   switch (object.kind) {
     case 'VirtualService':
       checkVirtualService(object.spec as VirtualServiceSpec, object.metadata, report);
+      checkStreamRoutes(object.spec as VirtualServiceSpec, report);
       return;
     case 'DestinationRule':
       checkDestinationRule(object.spec as DestinationRuleSpec, object.metadata, report);

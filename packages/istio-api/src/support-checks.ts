@@ -7,6 +7,7 @@ import type {
   HTTPMatchRequest,
   ServerTLSSettings,
   ServiceEntrySpec,
+  VirtualServiceSpec,
   WorkloadEntrySpec,
 } from './types/networking.ts';
 import type { Path, Report } from './validate.ts';
@@ -19,6 +20,8 @@ import type { Path, Report } from './validate.ts';
 const UNSUPPORTED = 'RIPSTOP_UNSUPPORTED_FIELD';
 /** Protocols of a Gateway's port that are opened without TLS (control-plane: translate/gateway-servers.ts). */
 const PLAIN = ['HTTP', 'HTTP2', 'GRPC', 'GRPC-WEB', 'HTTP_PROXY'];
+/** Those whose bytes are carried; with or without TLS. */
+const BYTES = ['TCP', 'TLS', 'MONGO', 'REDIS', 'MYSQL'];
 
 export function checkGateway(spec: GatewaySpec, report: Report): void {
   for (const [index, server] of (spec.servers ?? []).entries()) checkServer(server, ['spec', 'servers', index], report);
@@ -26,10 +29,10 @@ export function checkGateway(spec: GatewaySpec, report: Report): void {
 
 function checkServer({ port, tls }: GatewayServer, path: Path, report: Report): void {
   const protocol = port.protocol.toUpperCase();
-  if (protocol === 'HTTPS') {
-    if (tls === undefined)
-      report('RIPSTOP_MISSING_FIELD', 'error', path, 'a server of protocol HTTPS needs tls: give a mode and a certificate');
-    else checkServerTls(tls, port.number, [...path, 'tls'], report);
+  if (protocol === 'HTTPS' || BYTES.includes(protocol)) {
+    if (tls !== undefined) checkServerTls(tls, port.number, [...path, 'tls'], report);
+    else if (protocol === 'HTTPS' || protocol === 'TLS')
+      report('RIPSTOP_MISSING_FIELD', 'error', path, `a server of protocol ${protocol} needs tls: give a mode and a certificate`);
     return;
   }
   if (!PLAIN.includes(protocol)) {
@@ -37,7 +40,7 @@ function checkServer({ port, tls }: GatewayServer, path: Path, report: Report): 
       UNSUPPORTED,
       'warning',
       [...path, 'port', 'protocol'],
-      `port ${port.number} is not opened by our gateway: it does not serve ${port.protocol} in this version, only ${[...PLAIN, 'HTTPS'].join(', ')}`,
+      `port ${port.number} is not opened by our gateway: it does not serve ${port.protocol}, only ${[...PLAIN, 'HTTPS', ...BYTES].join(', ')}`,
     );
     return;
   }
@@ -55,12 +58,13 @@ function checkServer({ port, tls }: GatewayServer, path: Path, report: Report): 
 function checkServerTls(tls: ServerTLSSettings, port: number, path: Path, report: Report): void {
   const { mode = 'PASSTHROUGH' } = tls;
   const missing = (message: string): void => report('RIPSTOP_MISSING_FIELD', 'error', path, message);
-  if (mode === 'PASSTHROUGH' || mode === 'AUTO_PASSTHROUGH') {
+  if (mode === 'PASSTHROUGH') return;
+  if (mode === 'AUTO_PASSTHROUGH') {
     report(
       UNSUPPORTED,
       'warning',
       [...path, 'mode'],
-      `TLS connections for these hosts are refused at port ${port}: our gateway does not pass TLS through in this version; use SIMPLE, MUTUAL, OPTIONAL_MUTUAL or ISTIO_MUTUAL`,
+      `TLS connections for these hosts are refused at port ${port}: AUTO_PASSTHROUGH leads to clusters of other networks, which this mesh does not have; use PASSTHROUGH and tls routes of a VirtualService`,
     );
     return;
   }
@@ -85,6 +89,27 @@ function checkServerTls(tls: ServerTLSSettings, port: number, path: Path, report
     missing('serverCertificate and privateKey belong together: give both');
   const roots = tls.caCertificates ?? tls.caCertCredentialName ?? (named ? 'of the Secret' : undefined);
   if (mode !== 'SIMPLE' && roots === undefined) missing(`mode ${mode} needs caCertificates: who may call is decided by them`);
+}
+
+/** Routes of bytes for `mesh`: calls of processes are requests, and what else they send goes its own way. */
+export function checkStreamRoutes({ tls = [], tcp = [], gateways = [] }: VirtualServiceSpec, report: Report): void {
+  const forMesh = gateways.length === 0 || gateways.includes('mesh');
+  for (const [field, routes] of [
+    ['tls', tls],
+    ['tcp', tcp],
+  ] as const) {
+    for (const [index, { match = [] }] of routes.entries()) {
+      const named = match.filter((entry) => entry.gateways !== undefined);
+      const applies = match.length > named.length || match.length === 0 ? forMesh : named.some((entry) => entry.gateways!.includes('mesh'));
+      if (applies)
+        report(
+          UNSUPPORTED,
+          'warning',
+          ['spec', field, index],
+          'in the mesh this route has no effect on our own processes: they carry HTTP and gRPC, what else they send goes its own way; Envoys and gateways follow it',
+        );
+    }
+  }
 }
 
 export function checkService(spec: ServiceSpec, report: Report): void {

@@ -59,6 +59,10 @@ export class Decisions implements TelemetrySink {
     return this.inner.current();
   }
 
+  onOpen(x: Exchange, soFar: () => Outcome): void {
+    this.inner.onOpen?.(x, soFar);
+  }
+
   onEnd(x: Exchange, outcome: Outcome): void {
     this.inner.onEnd(x, outcome);
   }

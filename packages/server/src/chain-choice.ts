@@ -83,11 +83,7 @@ export function fits({ socket, terminated, peer }: LetIn, before: DownstreamTls 
 }
 
 /** Bundles and pins that came with the configuration change with it; those of the mesh are looked at by the gate. */
-function certificateFits(
-  socket: TLSSocket,
-  before: DownstreamTls | undefined,
-  { pins, secrets, validationName }: DownstreamTls,
-): boolean {
+function certificateFits(socket: TLSSocket, before: DownstreamTls | undefined, { pins, secrets, validationName }: DownstreamTls): boolean {
   const trust = secrets?.trustBundlePem ?? '';
   const sameTrust = validationName === before?.validationName && (trust === '' || trust === before.secrets?.trustBundlePem);
   if (sameTrust && pins === undefined) return true;

@@ -1,5 +1,15 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Clock, ConnectionFacts, Exchange, IdentitySource, PathBinding, Pipeline, Snapshot, SnapshotRef, TelemetrySink } from '@ripstop/core';
+import type {
+  Clock,
+  ConnectionFacts,
+  Exchange,
+  IdentitySource,
+  PathBinding,
+  Pipeline,
+  Snapshot,
+  SnapshotRef,
+  TelemetrySink,
+} from '@ripstop/core';
 import type { FindChains } from './chain-choice.ts';
 import type { InboundPeer } from './peer.ts';
 import type { StreamConnection } from './stream-connection.ts';

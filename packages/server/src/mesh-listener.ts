@@ -2,11 +2,11 @@ import { Server } from 'node:http';
 import type { Http2Server } from 'node:http2';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Snapshot } from '@ripstop/core';
+import type { ListenerChains } from './chain-choice.ts';
 import { type Admit, ConnectionGate } from './connection-gate.ts';
 import { createFrontServer, SessionDoor } from './http2/front-server.ts';
 import { Http1Bridge } from './http2/http1-bridge.ts';
 import { StreamGuard } from './http2/stream-guard.ts';
-import type { ListenerChains } from './chain-choice.ts';
 import { InboundGuard, keepContext } from './inbound-guard.ts';
 import type { ListenerParts } from './listener-parts.ts';
 

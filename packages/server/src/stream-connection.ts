@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { type ConnectionFacts, type DownstreamTls, type Snapshot } from '@ripstop/core';
+import type { ConnectionFacts, DownstreamTls, Snapshot } from '@ripstop/core';
 import { chooseChain, type FindChains, fits, isHttp, type TcpChain } from './chain-choice.ts';
 import type { OpenConnection } from './open-connections.ts';
 import type { InboundPeer } from './peer.ts';

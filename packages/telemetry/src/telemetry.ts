@@ -3,6 +3,7 @@ import { context } from '@opentelemetry/api';
 import type { AccessLogConfig, Clock, Exchange, Outcome, Random, TelemetrySink } from '@ripstop/core';
 import { compileAccessLog, type LogEntry } from './access-log/format.ts';
 import { LogWriter } from './access-log/writer.ts';
+import { ConnectionMetrics } from './metrics/connection-metrics.ts';
 import type { TelemetryNode } from './metrics/labels.ts';
 import { type Gauge, renderPrometheus } from './metrics/prometheus.ts';
 import { RequestMetrics } from './metrics/request-metrics.ts';
@@ -23,6 +24,7 @@ export interface TelemetryOptions {
 export class Telemetry implements TelemetrySink {
   private readonly clock: Clock;
   private readonly metrics: RequestMetrics;
+  private readonly connections: ConnectionMetrics;
   private readonly tracer: MeshTracer;
   private readonly storage = new AsyncLocalStorage<Exchange>();
   private readonly writers = new Map<string, LogWriter>();
@@ -33,6 +35,7 @@ export class Telemetry implements TelemetrySink {
   constructor(options: TelemetryOptions) {
     this.clock = options.clock;
     this.metrics = new RequestMetrics(options.node);
+    this.connections = new ConnectionMetrics(options.node);
     this.tracer = new MeshTracer(options.random, options.gateway ?? false);
     this.version = options.version ?? '0.1.0';
   }
@@ -52,9 +55,16 @@ export class Telemetry implements TelemetrySink {
     return this.storage.getStore();
   }
 
+  onOpen(x: Exchange, soFar: () => Outcome): void {
+    this.connections.open(x, soFar);
+  }
+
   onEnd(x: Exchange, outcome: Outcome): void {
-    this.metrics.record(x, outcome);
-    this.tracer.end(x, outcome);
+    if (x.protocol === 'tcp') this.connections.close(x, outcome);
+    else {
+      this.metrics.record(x, outcome);
+      this.tracer.end(x, outcome);
+    }
     const logs = x.manager.accessLogs;
     if (logs.length > 0) this.logAccess(logs, x, outcome);
   }
@@ -72,7 +82,7 @@ export class Telemetry implements TelemetrySink {
       type: 'gauge',
       samples: [{ labels: { component: 'proxy', tag: `ripstop-${this.version}` }, value: 1 }],
     };
-    return renderPrometheus(this.metrics.cells.values(), [build, ...this.gauges.flatMap((read) => read())]);
+    return renderPrometheus(this.metrics.cells.values(), this.connections.cells(), [build, ...this.gauges.flatMap((read) => read())]);
   }
 
   close(): void {

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import { stringify } from 'node:querystring';
 import {
   type Clock,
@@ -6,6 +7,7 @@ import {
   type HealthProbe,
   type IdentitySource,
   isGrpcContentType,
+  type Lease,
   NO_PEER,
   type NoAnswer,
   type OpenLoadStream,
@@ -29,6 +31,7 @@ import { type Origin, OriginCache } from './origin.ts';
 import { OutboundHead } from './outbound-head.ts';
 import { ProcessHold } from './process-hold.ts';
 import { RequestError } from './request-error.ts';
+import type { ConnectError } from './reset-reason.ts';
 import { callUpstream } from './upstream-call.ts';
 
 /** What a {@link MeshDispatcher} is made of. */
@@ -150,6 +153,13 @@ export class MeshDispatcher extends Dispatcher {
   forward(x: Exchange, body: Dispatcher.DispatchOptions['body'], handler: Dispatcher.DispatchHandler, upgrade?: string): void {
     this.#running++;
     new AttemptHandler(this.#env, x, handler, body, upgrade).forward();
+  }
+
+  /** A connection that carries bytes, to a leased endpoint. It is in no pool, counts for no limit, and is the caller's to end. */
+  openStream({ endpoint, cluster }: Lease, done: (error: ConnectError | undefined, socket: Socket | undefined) => void): void {
+    const { address, otherAddresses, port, transport } = endpoint;
+    const { connection } = cluster;
+    this.#pools.connect({ address, otherAddresses, port, transport, connection, protocol: 'bytes', authorityHost: '' }, done);
   }
 
   /** A call of a filter's own (see UpstreamCalls), over the same connections. */

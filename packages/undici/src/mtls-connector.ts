@@ -9,8 +9,11 @@ import type { TlsContexts } from './tls-contexts.ts';
 const ISTIO_ALPN_HTTP1 = ['istio-http/1.1', 'istio', 'http/1.1'];
 const ISTIO_ALPN_HTTP2 = ['istio-h2', 'istio', 'h2'];
 
-/** What is spoken on a connection; `auto`: as the TLS handshake says. */
-export type UpstreamProtocol = 'http1' | 'http2' | 'auto';
+/** An option of node:tls that its types leave out. */
+const HALF_OPEN: object = { allowHalfOpen: true };
+
+/** What is spoken on a connection; `auto`: as the TLS handshake says. `bytes`: whatever its ends agree on; each ends its direction by itself. */
+export type UpstreamProtocol = 'http1' | 'http2' | 'auto' | 'bytes';
 
 /** One connection to make. */
 export interface ConnectTarget {
@@ -94,19 +97,20 @@ export class MtlsConnector {
   }
 
   #plain(target: ConnectTarget): Socket {
-    const address = { host: target.address, port: target.port };
+    const address = { host: target.address, port: target.port, allowHalfOpen: target.protocol === 'bytes' };
     return this.#open === undefined ? netConnect(address) : this.#open(address);
   }
 
   #secure(target: ConnectTarget, transport: TlsTransport): TLSSocket {
     return tlsConnect({
       ...(this.#open === undefined ? { host: target.address, port: target.port } : { socket: this.#plain(target) }),
+      ...(target.protocol === 'bytes' ? HALF_OPEN : {}),
       servername: serverName(transport, target.authorityHost),
       ALPNProtocols: alpnOf(transport, target.protocol),
       secureContext: this.#contexts.get(transport),
       // Undefined trust = nothing is verified, as Envoy without trusted_ca.
       rejectUnauthorized: transport.trust !== undefined,
-      checkServerIdentity: (_hostname: string, certificate: PeerCertificate) => checkSans(transport, target.authorityHost, certificate),
+      checkServerIdentity: (_hostname: string, certificate: PeerCertificate) => checkSans(transport, target, certificate),
     });
   }
 }
@@ -118,6 +122,8 @@ export function serverName(transport: TlsTransport, authorityHost: string): stri
 }
 
 function alpnOf(transport: TlsTransport, protocol: UpstreamProtocol): string[] {
+  // As the cluster says, but for the name of an exchange that this side does not take part in.
+  if (protocol === 'bytes') return transport.alpn.filter((name) => name !== 'istio-peer-exchange');
   if (transport.alpnOverride && protocol !== 'auto') return protocol === 'http2' ? ISTIO_ALPN_HTTP2 : ISTIO_ALPN_HTTP1;
   const own = transport.alpn.filter((name) => !name.startsWith('istio'));
   if (own.length > 0) return own;
@@ -132,8 +138,9 @@ function isHttp2(socket: Socket, target: ConnectTarget): boolean {
   return alpn !== 'http/1.1' && alpn !== 'istio-http/1.1';
 }
 
-function checkSans(transport: TlsTransport, authorityHost: string, certificate: PeerCertificate): Error | undefined {
-  if (transport.autoSanValidation && transport.sni === '') {
+function checkSans(transport: TlsTransport, { authorityHost, protocol }: ConnectTarget, certificate: PeerCertificate): Error | undefined {
+  // Bytes have no Host that the certificate could be for (Envoy: the same).
+  if (transport.autoSanValidation && transport.sni === '' && protocol !== 'bytes') {
     const mismatch = checkServerIdentity(authorityHost, certificate);
     if (mismatch !== undefined) return mismatch;
   }

@@ -17,6 +17,8 @@ export interface MeshEnvoyOptions extends Pick<BootstrapInput, 'role' | 'variant
   readonly joins?: boolean;
   /** Its certificate, when another CA than the mesh's issues it; closed with the Envoy. */
   readonly identity?: Identity;
+  /** More arguments of the command line. */
+  readonly flags?: readonly string[];
 }
 
 /** A service's virtual IP where the YAML names none: iptables catches every address, so any that is nobody's will do. */
@@ -48,7 +50,7 @@ export class MeshEnvoy implements AsyncDisposable {
         : AdsRelay.start(addresses.xds)),
     );
     const config = bootstrap({ ...options, namespace, serviceAccount, xdsPort: relay.port, sdsPath: agent.path });
-    const envoy = parts.use(await EnvoyProcess.start(binary, folder, config));
+    const envoy = parts.use(await EnvoyProcess.start(binary, folder, config, options.flags));
     await until(`${options.name} is connected`, () => mesh.controlPlane.syncState().some(({ name }) => name === options.name));
     await mesh.synced();
     return new MeshEnvoy(relay, envoy, identity, parts.move());

@@ -65,7 +65,7 @@ function requestOf({ request, protocol, startedAt, metadata: _metadata }: Exchan
     referer: request.header('referer'),
     useragent: request.header('user-agent'),
     id: request.header('x-request-id'),
-    protocol: protocol === 'http1' ? 'HTTP/1.1' : 'HTTP/2',
+    protocol: protocol === 'tcp' ? undefined : protocol === 'http1' ? 'HTTP/1.1' : 'HTTP/2',
     duration: toDuration({ text: `${Math.max(0, outcome.endedAt - startedAt)}ms` }),
     size: BigInt(outcome.requestBytes),
     total_size: BigInt(outcome.requestBytes),
@@ -75,7 +75,7 @@ function requestOf({ request, protocol, startedAt, metadata: _metadata }: Exchan
 function responseOf(x: Exchange, outcome: Outcome): Attributes {
   return given({
     code: outcome.status === 0 ? undefined : BigInt(outcome.status),
-    code_details: x.details === '' ? 'via_upstream' : x.details,
+    code_details: x.details !== '' ? x.details : x.protocol === 'tcp' ? undefined : 'via_upstream',
     flags: BigInt(x.flags),
     grpc_status: outcome.grpcStatus === undefined ? undefined : BigInt(outcome.grpcStatus),
     headers: x.response === undefined ? undefined : headersOf(x.response, { ':status': String(outcome.status) }),

@@ -1,20 +1,20 @@
 import { LISTENER_TYPE_URL, Listener, packAny, TlsInspector, TrafficDirection } from '@ripstop/xds-api';
 import type { ProxyNode } from '../model/proxy-node.ts';
+import { parseProtocol } from '../push/protocol.ts';
 import type { PushContext } from '../push/push-context.ts';
-import { resolveHost } from '../push/service.ts';
 import type { VirtualService } from '../push/virtual-services.ts';
 import { unroutedAccessLogs } from './access-logs.ts';
 import { connectionManager } from './connection-manager.ts';
 import { type HttpFilterFields, inboundFilters } from './filter-order.ts';
 import { boundHosts, type GatewayPortServer, gatewayPorts } from './gateway-servers.ts';
-import { clusterOf } from './http-routes.ts';
 import { socketAddress } from './inbound-listener.ts';
 import { listenerSources } from './listener-sources.ts';
 import { type ListenerTelemetry, listenerTelemetry } from './listener-telemetry.ts';
 import { rds } from './outbound-listeners.ts';
 import type { XdsResource } from './resource.ts';
+import { routedFilters } from './routed-streams.ts';
 import { securityFilters, tcpSecurityFilters } from './security-filters.ts';
-import { type NetworkFilterFields, tcpProxy } from './tcp-proxy.ts';
+import type { NetworkFilterFields } from './tcp-proxy.ts';
 import { gatewaySocket } from './tls.ts';
 import type { FieldsOf } from './values.ts';
 
@@ -89,6 +89,8 @@ class ChainBuilder {
 
   /** TCP, and TLS that is passed through by server name or ends here. `taken`: server names of the port that have a chain. */
   private bytes(entry: GatewayPortServer, taken: Set<string>): ChainFields[] {
+    // It is for clusters of other networks; a finding says that the server is not opened.
+    if (entry.server.tls?.mode === 'AUTO_PASSTHROUGH') return [];
     const passthrough = entry.server.tls !== undefined && entry.terminates === undefined;
     const services = this.push
       .scopeFor(this.node)
@@ -124,17 +126,12 @@ class ChainBuilder {
     };
   }
 
-  private stream({ server, key }: GatewayPortServer, { name, namespace }: VirtualService, { route = [] }: L4Route): ChainFields {
-    const scope = { node: this.node, push: this.push, listenPort: server.port.number, gateway: key };
-    const targets = route.map(({ destination, weight = 0 }) => ({
-      name: clusterOf({ ...destination, host: resolveHost(destination.host, namespace, this.push.mesh.domain) }, scope),
-      weight,
-    }));
-    const proxy =
-      targets.length === 1
-        ? tcpProxy(targets[0]!.name, this.telemetry.accessLogs)
-        : tcpProxy(targets, this.telemetry.accessLogs, { statPrefix: `${name}.${namespace}` });
-    return { filters: [...this.tcpFilters, proxy], transportSocketConnectTimeout: CONNECT_TIMEOUT };
+  private stream({ server, key }: GatewayPortServer, service: VirtualService, { route = [] }: L4Route): ChainFields {
+    const { node, push, telemetry } = this;
+    const { number: listenPort, protocol } = server.port;
+    const place = { node, push, accessLogs: telemetry.accessLogs, listenPort, gateway: key, protocol: parseProtocol(protocol) };
+    const filters = [...this.tcpFilters, ...telemetry.stats, ...routedFilters(place, service, route)];
+    return { filters, transportSocketConnectTimeout: CONNECT_TIMEOUT };
   }
 }
 

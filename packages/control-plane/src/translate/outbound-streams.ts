@@ -1,18 +1,16 @@
 import type { L4Match, RouteDestination } from '@ripstop/istio-api';
-import { packAny, TypedStruct, typeUrlOf } from '@ripstop/xds-api';
 import type { ProxyNode } from '../model/proxy-node.ts';
-import type { MergedDestinationRule } from '../push/destination-rules.ts';
 import { isTls } from '../push/protocol.ts';
 import type { PushContext } from '../push/push-context.ts';
-import { hostMatches, type MeshService, type MeshServicePort, resolveHost, selects } from '../push/service.ts';
+import { hostMatches, type MeshService, type MeshServicePort, selects } from '../push/service.ts';
 import type { VirtualService } from '../push/virtual-services.ts';
 import type { AccessLogFields } from './access-logs.ts';
 import { dynamicDnsSniFilter } from './dynamic-dns.ts';
-import { clusterOf } from './http-routes.ts';
 import { outboundCluster } from './names.ts';
 import type { ListenerChain } from './outbound-entries.ts';
+import { limitsOf, routedFilters, stacked } from './routed-streams.ts';
 import { shortNames } from './short-names.ts';
-import { type ConnectionLimits, type NetworkFilterFields, tcpProxy } from './tcp-proxy.ts';
+import { type NetworkFilterFields, tcpProxy } from './tcp-proxy.ts';
 import { configPath } from './values.ts';
 
 /** A service port that is not HTTP, as one listener carries it. */
@@ -108,25 +106,8 @@ function ruledChain(
 }
 
 function ruledFilters(input: StreamInput, rule: VirtualService, route: readonly RouteDestination[]): NetworkFilterFields[] {
-  const { node, push, port } = input;
-  const targets = route.map(({ destination, weight = 0 }) => {
-    const host = resolveHost(destination.host, rule.namespace, push.mesh.domain);
-    return { host, weight, subset: destination.subset, cluster: streamCluster({ ...destination, host }, input) };
-  });
-  const [first] = targets;
-  if (first === undefined) return [];
-  const service = push.scopeFor(node).byHost.get(first.host);
-  const governing = service === undefined ? undefined : push.destinationRules.find(service.hostname, service.namespace, node.namespace);
-  const limits = limitsOf(governing, targets.length === 1 ? first.subset : undefined);
-  if (targets.length === 1) return stacked(port, first.cluster, tcpProxy(first.cluster, input.accessLogs, { limits }));
-  const statPrefix = `${rule.name}.${rule.namespace}`;
-  const weighted = targets.filter(({ weight }) => weight > 0).map(({ cluster, weight }) => ({ name: cluster, weight }));
-  return stacked(port, statPrefix, tcpProxy(weighted, input.accessLogs, { statPrefix, limits }));
-}
-
-/** Without a port: the service's only one, else the listener's. */
-function streamCluster(destination: RouteDestination['destination'], { node, push, port }: StreamInput): string {
-  return clusterOf(destination, { node, push, listenPort: port.port, gateway: '' });
+  const { node, push, port, accessLogs } = input;
+  return routedFilters({ node, push, accessLogs, listenPort: port.port, gateway: '', protocol: port.protocol }, rule, route);
 }
 
 function ownFilters({ node, push, service, accessLogs }: StreamInput, port: MeshServicePort): NetworkFilterFields[] {
@@ -134,27 +115,6 @@ function ownFilters({ node, push, service, accessLogs }: StreamInput, port: Mesh
   const number = service.ports.length === 1 ? service.ports[0]!.port : port.port;
   const cluster = outboundCluster(service.hostname, number);
   const rule = push.destinationRules.find(service.hostname, service.namespace, node.namespace);
-  const filters = stacked(port, cluster, tcpProxy(cluster, accessLogs, { limits: limitsOf(rule, undefined) }));
+  const filters = stacked(port.protocol, cluster, tcpProxy(cluster, accessLogs, { limits: limitsOf(rule, undefined) }));
   return service.resolution === 'DYNAMIC_DNS' ? [dynamicDnsSniFilter(service.hostname, port.port), ...filters] : filters;
-}
-
-/** What a rule says about connections as such: its general policy counts, not that of a port. */
-function limitsOf(rule: MergedDestinationRule | undefined, subsetName: string | undefined): ConnectionLimits {
-  const { connectionPool, loadBalancer } = rule?.trafficPolicy ?? {};
-  const subset = rule?.subsets.find(({ name }) => name === subsetName)?.trafficPolicy?.loadBalancer;
-  return {
-    idleTimeout: connectionPool?.tcp?.idleTimeout,
-    maxConnectionDuration: connectionPool?.tcp?.maxConnectionDuration,
-    hashesSource: (subset ?? loadBalancer)?.consistentHash?.useSourceIp === true,
-  };
-}
-
-function stacked({ protocol }: MeshServicePort, statPrefix: string, proxy: NetworkFilterFields): NetworkFilterFields[] {
-  return protocol === 'Mongo' ? [mongoProxy(statPrefix), proxy] : [proxy];
-}
-
-/** Counts what passes; its message is not among the generated ones. */
-function mongoProxy(statPrefix: string): NetworkFilterFields {
-  const value = { typeUrl: typeUrlOf('envoy.extensions.filters.network.mongo_proxy.v3.MongoProxy'), value: { stat_prefix: statPrefix } };
-  return { name: 'envoy.filters.network.mongo_proxy', configType: { $case: 'typedConfig', value: packAny(TypedStruct, value) } };
 }

@@ -66,7 +66,8 @@ function audit(x: Exchange, policy: string, { log }: RbacEnv, filter: string): v
   if (x.decision?.dryRun) return;
   const { request, peer } = x;
   const caller = peer.uriSans[0] ?? peer.address;
-  const what = x.protocol === 'tcp' ? `a connection to port ${x.port}` : `${request.method} ${JSON.stringify(request.authority + x.matchPath)}`;
+  const what =
+    x.protocol === 'tcp' ? `a connection to port ${x.port}` : `${request.method} ${JSON.stringify(request.authority + x.matchPath)}`;
   log?.(`audit: ${policy}: ${what} by ${caller}`);
 }
 

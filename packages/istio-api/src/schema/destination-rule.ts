@@ -101,7 +101,7 @@ const connectionPoolFields: Fields = {
   tcp: object({
     maxConnections: count,
     connectTimeout: duration,
-    idleTimeout: ignored(duration, 'it is for TCP; http.idleTimeout closes idle HTTP connections'),
+    idleTimeout: noted(duration, 'of TCP, which gateways carry; http.idleTimeout closes idle HTTP connections'),
     maxConnectionDuration: duration,
     tcpKeepalive: keepAlive,
   }),

@@ -10,7 +10,7 @@ export const serverTlsFields: Fields = {
   httpsRedirect: bool,
   mode: noted(
     choice('PASSTHROUGH', 'SIMPLE', 'MUTUAL', 'AUTO_PASSTHROUGH', 'ISTIO_MUTUAL', 'OPTIONAL_MUTUAL'),
-    'PASSTHROUGH and AUTO_PASSTHROUGH are not served by our gateway, and a warning says so',
+    'AUTO_PASSTHROUGH is not served, and a warning says so',
   ),
   serverCertificate: noted(text, "a file of the gateway's machine, read again when it changes"),
   privateKey: noted(text, "a file of the gateway's machine"),
@@ -49,7 +49,7 @@ export const gateway: Kind = {
               number: port,
               protocol: noted(
                 text,
-                'HTTP, HTTP2, GRPC, GRPC-WEB, HTTP_PROXY and HTTPS are opened; TLS, TCP, MONGO are not, and a warning says so',
+                'HTTP, HTTP2, GRPC, GRPC-WEB, HTTP_PROXY and HTTPS carry requests; TLS, TCP, MONGO, REDIS and MYSQL bytes',
               ),
               name: text,
               targetPort: ignored(port, "the targetPort of the gateway's own Service decides, as in Istio"),

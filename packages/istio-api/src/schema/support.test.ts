@@ -218,11 +218,24 @@ describe('what is optional', () => {
     ],
     ['the size from which zones count', rule('{ loadBalancer: { zoneAwareLbSetting: { minClusterSize: 6 } } }'), 'minClusterSize'],
     [
-      'a server that passes TLS through',
-      gateway('port: { number: 443, protocol: HTTPS }, tls: { mode: PASSTHROUGH }'),
+      'a server that passes TLS through to other networks',
+      gateway('port: { number: 443, protocol: TLS }, tls: { mode: AUTO_PASSTHROUGH }'),
       'TLS connections for these hosts are refused at port 443',
     ],
-    ['a TCP server', gateway('port: { number: 9000, protocol: TCP }'), 'port 9000 is not opened by our gateway'],
+    ['a server of datagrams', gateway('port: { number: 9000, protocol: UDP }'), 'port 9000 is not opened by our gateway'],
+    [
+      'a route of bytes in the mesh',
+      networking('VirtualService', '{ hosts: [a.b], tcp: [{ route: [{ destination: { host: a.b } }] }] }'),
+      'spec.tcp[0]: in the mesh this route has no effect on our own processes',
+    ],
+    [
+      'a route by name in the mesh, by its match',
+      networking(
+        'VirtualService',
+        '{ hosts: [a.b], gateways: [g, mesh], tls: [{ match: [{ sniHosts: [a.b], gateways: [mesh] }], route: [{ destination: { host: a.b } }] }] }',
+      ),
+      'spec.tls[0]: in the mesh this route has no effect on our own processes',
+    ],
     [
       'a tag that our messages do not know',
       doc('telemetry.istio.io/v1', 'Telemetry', '{ tracing: [{ customTags: { t: { formatter: { value: "%PROTOCOL%" } } } }] }'),

@@ -105,7 +105,7 @@ export const telemetry: Kind = {
         object({
           providers,
           overrides: list(override),
-          reportingInterval: noted(duration, 'of TCP metrics, which our own processes do not keep'),
+          reportingInterval: noted(duration, 'of TCP metrics; our gateways count bytes whenever somebody looks'),
         }),
       ),
       accessLogging: list(object({ match, providers, disabled: nullable(bool), filter: object({ expression: noted(text, ATTRIBUTES) }) })),

@@ -145,7 +145,7 @@ const httpRoute = object(
   [['route', 'redirect', 'directResponse', 'delegate']],
 );
 
-const TCP_NOTE = 'the mesh carries HTTP and gRPC; what is not HTTP goes its own way (an Envoy is sent these routes)';
+const TCP_NOTE = 'at gateways; what is not HTTP leaves a process by its own way, and a warning says so (an Envoy is sent these routes)';
 
 const l4Match: Fields = { destinationSubnets: texts, port, sourceLabels: map(text), gateways: texts, sourceNamespace: text };
 const l4Route = list(object({ destination, weight: integer }, ['destination']));
@@ -158,8 +158,8 @@ export const virtualService: Kind = {
     hosts: texts,
     gateways: texts,
     http: list(httpRoute),
-    tls: ignored(list(object({ match: list(object({ sniHosts: texts, ...l4Match }, ['sniHosts'])), route: l4Route }, ['match'])), TCP_NOTE),
-    tcp: ignored(list(object({ match: list(object({ ...l4Match, sourceSubnet: text })), route: l4Route })), TCP_NOTE),
+    tls: noted(list(object({ match: list(object({ sniHosts: texts, ...l4Match }, ['sniHosts'])), route: l4Route }, ['match'])), TCP_NOTE),
+    tcp: noted(list(object({ match: list(object({ ...l4Match, sourceSubnet: text })), route: l4Route })), TCP_NOTE),
     exportTo: texts,
   }),
 };

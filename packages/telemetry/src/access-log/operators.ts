@@ -16,12 +16,13 @@ export interface LogEntry {
 export type Operator = (entry: LogEntry) => unknown;
 
 const OPERATORS: Readonly<Record<string, Operator>> = {
-  PROTOCOL: ({ x }) => (x.protocol === 'http1' ? 'HTTP/1.1' : 'HTTP/2'),
+  PROTOCOL: ({ x }) => (x.protocol === 'tcp' ? undefined : x.protocol === 'http1' ? 'HTTP/1.1' : 'HTTP/2'),
   RESPONSE_CODE: ({ outcome }) => outcome.status,
-  RESPONSE_FLAGS: ({ x }) => formatResponseFlags(x.flags),
+  RESPONSE_FLAGS: ({ x }) => formatResponseFlags(x.flags, x.protocol),
   RESPONSE_FLAGS_LONG: ({ x }) => longFlags(x.flags),
   RESPONSE_CODE_DETAILS: ({ x, outcome }) =>
     x.details !== '' ? x.details.replaceAll(' ', '_') : outcome.status === 0 ? undefined : 'via_upstream',
+  CONNECTION_TERMINATION_DETAILS: ({ x }) => x.terminationDetails.replaceAll(' ', '_'),
   UPSTREAM_TRANSPORT_FAILURE_REASON: ({ x }) => x.transportFailure,
   BYTES_RECEIVED: ({ outcome }) => outcome.requestBytes,
   BYTES_SENT: ({ outcome }) => outcome.responseBytes,

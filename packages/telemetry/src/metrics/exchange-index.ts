@@ -15,7 +15,7 @@ export class ExchangeIndex<T> {
 
   of(x: Exchange, outcome: Outcome, make: (x: Exchange, outcome: Outcome) => T): T {
     const codes = this.codesFor(x);
-    // Flags take 25 bits, status 10, gRPC status 5: together still an exact integer.
+    // Flags take 26 bits, status 10, gRPC status 5: together still an exact integer.
     const key = (x.flags * 1024 + outcome.status) * 32 + (outcome.grpcStatus === undefined ? 31 : outcome.grpcStatus & 31);
     let value = codes.get(key);
     if (value === undefined) {

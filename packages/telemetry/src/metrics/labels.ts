@@ -64,7 +64,7 @@ export class LabelMaker {
     const host = hostOf(x.request.authority);
     // Istio's source reporter leaves the policy unknown; Ripstop knows it and says it (docs/reference/differences.md).
     return this.labels('source', this.self, remote, x, outcome, mtls ? 'mutual_tls' : 'none', {
-      host: service?.host ?? host,
+      host: (service?.host ?? host) || UNKNOWN,
       name: service?.name ?? x.cluster?.name ?? UNKNOWN,
       namespace: service?.namespace ?? UNKNOWN,
     });
@@ -106,7 +106,7 @@ export class LabelMaker {
     policy: string,
     service: { host: string; name: string; namespace: string },
   ): Labels {
-    return {
+    const side: Labels = {
       reporter,
       source_workload: source.workload,
       source_workload_namespace: source.namespace,
@@ -127,11 +127,15 @@ export class LabelMaker {
       destination_canonical_service: destination.canonicalService,
       destination_canonical_revision: destination.canonicalRevision,
       destination_cluster: destination.cluster,
+    };
+    const tail = { response_flags: formatResponseFlags(x.flags, x.protocol), connection_security_policy: policy };
+    if (x.protocol === 'tcp') return { ...side, request_protocol: 'tcp', ...tail };
+    return {
+      ...side,
       request_protocol: x.protocol === 'grpc' ? 'grpc' : 'http',
       response_code: String(outcome.status),
       grpc_response_status: x.protocol === 'grpc' && outcome.grpcStatus !== undefined ? String(outcome.grpcStatus) : '',
-      response_flags: formatResponseFlags(x.flags),
-      connection_security_policy: policy,
+      ...tail,
     };
   }
 }

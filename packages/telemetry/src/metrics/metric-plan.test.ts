@@ -1,6 +1,6 @@
 import type { Exchange, MetricOverride, Outcome } from '@ripstop/core';
 import { describe, expect, it } from 'vitest';
-import { Cells } from './cell.ts';
+import { Cell, Cells } from './cell.ts';
 import { planOf } from './metric-plan.ts';
 import { renderPrometheus } from './prometheus.ts';
 
@@ -13,9 +13,9 @@ function override(metric: string, change: Partial<MetricOverride>): MetricOverri
 
 /** Series without their values, one of each histogram. */
 function series(overrides: readonly MetricOverride[], path = '/a'): string[] {
-  const cells = new Cells();
+  const cells = new Cells((each) => new Cell(each));
   planOf(overrides, LABELS, cells).record({ startedAt: 100, request: { path } } as unknown as Exchange, OUTCOME);
-  return renderPrometheus(cells.values(), [])
+  return renderPrometheus(cells.values(), [], [])
     .split('\n')
     .filter((line) => line !== '' && !line.startsWith('#') && !line.includes('_bucket') && !line.includes('_sum'))
     .map((line) => line.replace(/ \d+$/, ''));

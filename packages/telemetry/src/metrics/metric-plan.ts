@@ -18,10 +18,9 @@ const METRICS: readonly (readonly [name: string, add: Add])[] = [
 ];
 
 /** Each metric gets labels, and so a cell, of its own; one that is dropped gets none. */
-export function planOf(overrides: readonly MetricOverride[], labels: Labels, cells: Cells): MetricPlan {
+export function planOf(overrides: readonly MetricOverride[], labels: Labels, cells: Cells<Cell>): MetricPlan {
   const steps = METRICS.flatMap(([name, add]) => {
-    const mine = overrides.filter(({ metric }) => metric === '' || metric === name);
-    const step = stepOf(mine, labels, cells, add);
+    const step = stepOf(overridesOf(overrides, name), labels, cells, add);
     return step === undefined ? [] : [step];
   });
   return {
@@ -31,7 +30,17 @@ export function planOf(overrides: readonly MetricOverride[], labels: Labels, cel
   };
 }
 
-function stepOf(overrides: readonly MetricOverride[], labels: Labels, cells: Cells, add: Add): MetricPlan['record'] | undefined {
+function stepOf(overrides: readonly MetricOverride[], labels: Labels, cells: Cells<Cell>, add: Add): MetricPlan['record'] | undefined {
+  const cellOf = cellFinder(overrides, labels, cells);
+  return cellOf === undefined ? undefined : (x, outcome) => add(cellOf(x, outcome), x, outcome);
+}
+
+/** Finds the cell of one metric, whose labels Telemetry has changed; undefined = the metric is dropped. */
+export function cellFinder<C>(
+  overrides: readonly MetricOverride[],
+  labels: Labels,
+  cells: Cells<C>,
+): ((x: Exchange, outcome: Outcome) => C) | undefined {
   let dropped = false;
   const fixed: Record<string, string> = { ...labels };
   const computed = new Map<string, (x: Exchange, outcome: Outcome) => string>();
@@ -46,11 +55,16 @@ function stepOf(overrides: readonly MetricOverride[], labels: Labels, cells: Cel
   if (dropped) return undefined;
   if (computed.size === 0) {
     const cell = cells.of(fixed);
-    return (x, outcome) => add(cell, x, outcome);
+    return () => cell;
   }
   return (x, outcome) => {
     const all = { ...fixed };
     for (const [name, value] of computed) all[name] = value(x, outcome);
-    add(cells.of(all), x, outcome);
+    return cells.of(all);
   };
+}
+
+/** Those that speak of a metric. */
+export function overridesOf(overrides: readonly MetricOverride[], name: string): readonly MetricOverride[] {
+  return overrides.filter(({ metric }) => metric === '' || metric === name);
 }

@@ -1,4 +1,4 @@
-import type { Cell, Labels } from './cell.ts';
+import type { Cell, Labels, TcpCell } from './cell.ts';
 import { BUCKETS, type Histogram } from './histogram.ts';
 
 /** A sample of a metric without histogram. */
@@ -10,7 +10,7 @@ export interface Gauge {
 }
 
 /** The Prometheus text format (0.0.4) of Istio's standard metrics and some gauges. */
-export function renderPrometheus(cells: Iterable<Cell>, gauges: readonly Gauge[]): string {
+export function renderPrometheus(cells: Iterable<Cell>, tcpCells: Iterable<TcpCell>, gauges: readonly Gauge[]): string {
   const counters: string[] = ['# TYPE istio_requests_total counter'];
   const durations: string[] = ['# TYPE istio_request_duration_milliseconds histogram'];
   const requestSizes: string[] = ['# TYPE istio_request_bytes histogram'];
@@ -31,7 +31,23 @@ export function renderPrometheus(cells: Iterable<Cell>, gauges: readonly Gauge[]
       return `${gauge.name}${text === '' ? '' : `{${text}}`} ${value}`;
     }),
   ]);
-  return `${[...counters, ...durations, ...requestSizes, ...responseSizes, ...rest].join('\n')}\n`;
+  return `${[...counters, ...durations, ...requestSizes, ...responseSizes, ...tcpLines(tcpCells), ...rest].join('\n')}\n`;
+}
+
+const TCP_METRICS: readonly (readonly [name: string, value: (cell: TcpCell) => number])[] = [
+  ['istio_tcp_connections_opened_total', ({ opened }) => opened],
+  ['istio_tcp_connections_closed_total', ({ closed }) => closed],
+  ['istio_tcp_sent_bytes_total', ({ sentBytes }) => sentBytes],
+  ['istio_tcp_received_bytes_total', ({ receivedBytes }) => receivedBytes],
+];
+
+/** Nothing where no connection was carried: most processes carry none. */
+function tcpLines(cells: Iterable<TcpCell>): string[] {
+  const all = [...cells];
+  return TCP_METRICS.flatMap(([name, value]) => {
+    const samples = all.flatMap((cell) => (value(cell) > 0 ? [`${name}{${formatLabels(cell.labels)}} ${value(cell)}`] : []));
+    return samples.length === 0 ? [] : [`# TYPE ${name} counter`, ...samples];
+  });
 }
 
 function renderHistogram(lines: string[], name: string, labels: string, histogram: Histogram): void {

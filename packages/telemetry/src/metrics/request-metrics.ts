@@ -1,5 +1,5 @@
 import type { Exchange, MetricOverride, Outcome } from '@ripstop/core';
-import { type Cell, Cells, type Labels } from './cell.ts';
+import { Cell, Cells, type Labels } from './cell.ts';
 import { ExchangeIndex } from './exchange-index.ts';
 import { LabelMaker, type TelemetryNode } from './labels.ts';
 import { type MetricPlan, planOf } from './metric-plan.ts';
@@ -9,7 +9,7 @@ import { type MetricPlan, planOf } from './metric-plan.ts';
  * but for tags that Telemetry computes from the request.
  */
 export class RequestMetrics {
-  readonly cells: Cells = new Cells();
+  readonly cells: Cells<Cell> = new Cells((labels) => new Cell(labels));
   private readonly labels: LabelMaker;
   private readonly plain = new ExchangeIndex<Cell>();
   /** By the overrides of a listener; a push brings a new list. */
