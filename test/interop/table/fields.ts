@@ -26,6 +26,24 @@ spec: { host: reviews, trafficPolicy: ${policy} }
 `,
 });
 
+/** Rules for `reviews`, each with a connect timeout and a subset of its own. */
+const selecting = (name: string, ...rules: readonly { readonly labels?: object; readonly exportTo?: readonly string[] }[]): FieldRow => ({
+  name: `DestinationRule: ${name}`,
+  mesh: 'seed',
+  yaml: rules
+    .map(({ labels, exportTo }, at) => {
+      const trafficPolicy = { connectionPool: { tcp: { connectTimeout: `${at + 3}s` } } };
+      const subsets = [{ name: `s${at}`, labels: { version: `v${at}` } }];
+      const selector = labels === undefined ? {} : { workloadSelector: { matchLabels: labels } };
+      return `apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: { name: selecting-${at}, namespace: default, creationTimestamp: "2020-01-01T00:00:00Z" }
+spec: ${JSON.stringify({ host: 'reviews', trafficPolicy, subsets, ...selector, ...(exportTo === undefined ? {} : { exportTo }) })}
+`;
+    })
+    .join('---\n'),
+});
+
 const patches = (name: string, on: string, ...configPatches: readonly object[]): FieldRow => ({
   name: `EnvoyFilter: ${name}`,
   mesh: on,
@@ -233,6 +251,11 @@ export const FIELD_ROWS: readonly FieldRow[] = [
     patch('HTTP_ROUTE', 'MERGE', { routeConfiguration: { vhost: { route: { action: 'ROUTE' } } } }, { route: { timeout: '9s' } }),
     patch('HTTP_ROUTE', 'INSERT_FIRST', { context: 'SIDECAR_OUTBOUND' }, { match: { path: '/patched' }, direct_response: { status: 418 } }),
   ),
+  selecting('clients by labels', { labels: { app: 'productpage' } }),
+  selecting('clients by labels, some of them', { labels: { app: 'productpage', version: 'v1' } }, {}),
+  selecting('clients that are not there', { labels: { app: 'nobody' } }),
+  selecting('clients by the same labels twice', { labels: { app: 'productpage' } }, { labels: { app: 'productpage' } }),
+  selecting('clients by labels, and a rule of the namespace alone', { labels: { app: 'productpage' } }, { exportTo: ['.'] }),
   {
     name: 'DestinationRule: subsets by place',
     mesh: 'locality',

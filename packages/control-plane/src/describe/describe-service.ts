@@ -11,7 +11,7 @@ import { type DescribedRoutes, type DescribedRule, documentOf, type ServiceDescr
 export function describeService(service: MeshService, push: PushContext, findings: readonly Finding[]): ServiceDescription {
   const { hostname, ports, namespace, object } = service;
   const governing = push.virtualServices.filter((candidate) => leadsTo(candidate, service, push) || isFor(candidate, hostname));
-  const rule = push.destinationRules.find(hostname, namespace, namespace);
+  const rule = push.destinationRules.findInbound(hostname, namespace, namespace);
   const workloads = instancesOf(service, push).map((instance) => describeInstance(instance, push));
   const description = {
     ...documentOf(object),

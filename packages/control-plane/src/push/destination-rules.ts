@@ -1,7 +1,7 @@
 import type { DestinationRuleSpec, MeshObject, PortTrafficPolicy, Subset, TrafficPolicy } from '@ripstop/istio-api';
 import type { PolicyRule } from '../gateway-api/backend-tls-policy.ts';
 import { isSame } from './reuse.ts';
-import { hostMatches, isVisible, namedOr, resolveHost } from './service.ts';
+import { hostMatches, isVisible, namedOr, resolveHost, selects } from './service.ts';
 
 /** The rules of one host that stand in one namespace, as one. */
 export interface MergedDestinationRule {
@@ -10,6 +10,8 @@ export interface MergedDestinationRule {
   readonly exportTo: readonly string[];
   readonly trafficPolicy: TrafficPolicy | undefined;
   readonly subsets: readonly Subset[];
+  /** Labels of the clients that it is for; undefined: everybody. */
+  readonly workloadSelector: Labels | undefined;
   /** The first of the merged rules: the one that metadata names. */
   readonly object: MeshObject<DestinationRuleSpec>;
   /** The document that somebody wrote: that rule, or a BackendTLSPolicy. */
@@ -28,6 +30,7 @@ interface HostRules {
   readonly privateOnly: readonly MergedDestinationRule[];
 }
 
+type Labels = Readonly<Record<string, string>>;
 type Pool = 'local' | 'exported' | 'privateOnly';
 
 /** The rules of one namespace by host; wildcards once more, in order. */
@@ -42,7 +45,9 @@ export class DestinationRules {
   private readonly rootNamespace: string;
   /** Of rules that name nobody. */
   private readonly exportTo: readonly string[];
-  /** Some rule has a failoverPriority. */
+  /** Some rule is for clients with certain labels only. */
+  readonly selectClients: boolean;
+  /** Some rule looks at labels of the client: to select it, or by a failoverPriority. */
   readonly compareLabels: boolean;
 
   /**
@@ -59,7 +64,8 @@ export class DestinationRules {
   ) {
     this.rootNamespace = rootNamespace;
     this.exportTo = exportTo;
-    this.compareLabels = objects.some(({ spec }) => JSON.stringify(spec).includes('"failoverPriority"'));
+    this.selectClients = objects.some(({ spec }) => spec.workloadSelector !== undefined);
+    this.compareLabels = this.selectClients || objects.some(({ spec }) => JSON.stringify(spec).includes('"failoverPriority"'));
     const written = Map.groupBy(objects, ({ spec, metadata }) =>
       key(metadata.namespace, resolveHost(spec.host, metadata.namespace, domain)),
     );
@@ -69,16 +75,32 @@ export class DestinationRules {
   }
 
   /**
-   * Client's namespace, then the service's, then the root namespace; in each the exact host, else the longest wildcard (Istio:
-   * PushContext.destinationRule). A client of the root namespace begins with what the root namespace keeps for itself.
+   * The rule of a client's calls: client's namespace, then the service's, then the root namespace; in each the exact host, else the
+   * longest wildcard (Istio: PushContext.destinationRule). A client of the root namespace begins with what the root namespace keeps for
+   * itself. Of several rules the first that selects the client counts, else the last one for everybody (Istio: SidecarScope.DestinationRule).
    */
-  find(host: string, serviceNamespace: string, client: string): MergedDestinationRule | undefined {
-    const own = this.inNamespace(host, client, client === this.rootNamespace ? 'privateOnly' : 'local').at(-1);
-    return own ?? this.exported(host, serviceNamespace, client) ?? this.exported(host, this.rootNamespace, client);
+  find(host: string, serviceNamespace: string, client: string, labels: Labels): MergedDestinationRule | undefined {
+    const rules = this.rulesOf(host, serviceNamespace, client);
+    const selecting = rules.find(
+      ({ namespace, workloadSelector }) => workloadSelector !== undefined && namespace === client && selects(workloadSelector, labels),
+    );
+    return selecting ?? forEverybody(rules);
   }
 
-  private exported(host: string, namespace: string, client: string): MergedDestinationRule | undefined {
-    return this.inNamespace(host, namespace, 'exported').findLast(
+  /** The rule that says how a workload itself is called: selectors do not count there. */
+  findInbound(host: string, serviceNamespace: string, client: string): MergedDestinationRule | undefined {
+    return forEverybody(this.rulesOf(host, serviceNamespace, client));
+  }
+
+  private rulesOf(host: string, serviceNamespace: string, client: string): readonly MergedDestinationRule[] {
+    const own = this.inNamespace(host, client, client === this.rootNamespace ? 'privateOnly' : 'local');
+    if (own.length > 0) return own;
+    const exported = this.exported(host, serviceNamespace, client);
+    return exported.length > 0 ? exported : this.exported(host, this.rootNamespace, client);
+  }
+
+  private exported(host: string, namespace: string, client: string): readonly MergedDestinationRule[] {
+    return this.inNamespace(host, namespace, 'exported').filter(
       ({ exportTo }) => exportTo.length === 0 || exportTo.includes('*') || exportTo.includes(client),
     );
   }
@@ -104,6 +126,9 @@ export class DestinationRules {
       known = { byHost: new Map(), wildcards: [] };
       this.byNamespace.set(namespace, known);
     }
+    // Istio: sortConfigBySelectorAndCreationTime.
+    const isFor = (all: boolean) => written.filter(({ spec }) => (spec.workloadSelector === undefined) === all);
+    written = [...isFor(false), ...isFor(true)];
     const sources = [...written, ...made];
     const last = before?.byNamespace.get(namespace)?.byHost.get(host);
     const reusable = last !== undefined && isSame(before?.exportTo, this.exportTo) && isSame(last.sources, sources, 1);
@@ -118,7 +143,7 @@ export class DestinationRules {
     written: readonly MeshObject<DestinationRuleSpec>[],
     made: readonly PolicyRule[],
   ): Omit<HostRules, 'sources'> {
-    const exportTo = ({ spec }: MeshObject<DestinationRuleSpec>): readonly string[] => namedOr(spec.exportTo, this.exportTo);
+    const exportTo = ({ spec }: MeshObject<DestinationRuleSpec>): readonly string[] => namedOr(writtenExportTo(spec), this.exportTo);
     const merged = (takes: (names: readonly string[]) => boolean): MergedDestinationRule[] =>
       mergeAll(
         host,
@@ -151,8 +176,9 @@ function mergeAll(
     let apart = true;
     for (const [at, rule] of rules.entries()) {
       // A rule that stays apart from a later one of the list is there twice (Istio: mergeDestinationRule).
-      apart = !joins(rule.object.spec.exportTo, object.spec.exportTo);
-      if (!apart) rules[at] = merge(rule, object.spec);
+      const how = meeting(rule, object.spec);
+      apart = how !== 'joins';
+      if (how !== 'apart') rules[at] = merge(rule, object.spec);
     }
     if (apart) rules.push(single(object, host, exportTo));
   }
@@ -166,10 +192,29 @@ function mergeAll(
   });
 }
 
-/** Rules become one when the later one is exported to all that the first one names, as it is written. */
-function joins(first: readonly string[] = [], later: readonly string[] = []): boolean {
-  const covers = first.every((name) => later.includes(name));
-  return first.length === 0 ? later.length === 0 : covers;
+/** Rules that select clients are for their own namespace. */
+function writtenExportTo({ workloadSelector, exportTo = [] }: DestinationRuleSpec): readonly string[] {
+  return workloadSelector === undefined ? exportTo : ['.'];
+}
+
+/**
+ * Rules become one when the later one is exported to all that the first one names, as it is written, and both select the same clients. Of
+ * one that selects and one that does not, the first one takes what the later one has; the later one vanishes if both are exported alike.
+ */
+function meeting({ object: { spec: first } }: MergedDestinationRule, later: DestinationRuleSpec): 'joins' | 'adds' | 'apart' {
+  const [names, laterNames] = [writtenExportTo(first), writtenExportTo(later)];
+  const covered = names.every((name) => laterNames.includes(name));
+  const alike = covered && laterNames.every((name) => names.includes(name));
+  if (!alike && (names.length === 0 || !covered)) return 'apart';
+  const [one, other] = [first.workloadSelector, later.workloadSelector];
+  if (one === undefined && other === undefined) return 'joins';
+  if (one !== undefined && other !== undefined) return isSame(one.matchLabels ?? {}, other.matchLabels ?? {}, 1) ? 'joins' : 'apart';
+  return alike ? 'joins' : 'adds';
+}
+
+/** Of several the last one counts. */
+function forEverybody(rules: readonly MergedDestinationRule[]): MergedDestinationRule | undefined {
+  return rules.findLast(({ workloadSelector }) => workloadSelector === undefined);
 }
 
 function single(object: MeshObject<DestinationRuleSpec>, host: string, exportTo: readonly string[]): MergedDestinationRule {
@@ -177,7 +222,8 @@ function single(object: MeshObject<DestinationRuleSpec>, host: string, exportTo:
   return {
     host,
     namespace: metadata.namespace,
-    exportTo: namedOr(spec.exportTo, exportTo),
+    exportTo: namedOr(writtenExportTo(spec), exportTo),
+    workloadSelector: spec.workloadSelector === undefined ? undefined : (spec.workloadSelector.matchLabels ?? {}),
     trafficPolicy: spec.trafficPolicy,
     subsets: spec.subsets ?? [],
     object,

@@ -51,7 +51,7 @@ ${rule('{ tls: { mode: DISABLE } }')}`;
       [after, 0],
     ] as const) {
       expect(push.scopeFor(sidecar('a', 'shop')).virtualServices).toHaveLength(rules);
-      expect(push.destinationRules.find('web.default.svc.cluster.local', 'default', 'shop') === undefined).toBe(rules === 0);
+      expect(push.destinationRules.find('web.default.svc.cluster.local', 'default', 'shop', {}) === undefined).toBe(rules === 0);
     }
   });
 });

@@ -112,7 +112,7 @@ export function serviceClusters(
   view: string = generalView(node, push),
 ): readonly PackedResource[] {
   if (service.resolution === 'ALIAS') return [];
-  const rule = push.destinationRules.find(service.hostname, service.namespace, node.namespace);
+  const rule = push.destinationRules.find(service.hostname, service.namespace, node.namespace, node.labels);
   const make = (): PackedResource[] => madeClusters(service, rule, node, push).map((fields) => packed(resource(fields)));
   return push.shared.across(view, ruledName(service, rule, node), make, [service, rule]);
 }
@@ -384,7 +384,7 @@ function ownCluster(port: InboundPort, push: PushContext, node: ProxyNode): Clus
   const [service] = port.services;
   // A workload that is not told about its own service is not told about its rules either.
   const known = service === undefined ? undefined : push.scopeFor(node).byHost.get(service.hostname);
-  const rule = known === undefined ? undefined : push.destinationRules.find(known.hostname, known.namespace, node.namespace);
+  const rule = known === undefined ? undefined : push.destinationRules.findInbound(known.hostname, known.namespace, node.namespace);
   const written = policyFor(rule, undefined, port.port, push.mesh.defaultPolicy).connectionPool;
   const { connectionPool } = withMeshDefaults({ connectionPool: port.connectionPool ?? written }, push.mesh, 'TCP');
   const istio = {

@@ -36,7 +36,7 @@ function assignmentOf(name: string, node: ProxyNode, push: PushContext): PackedR
   const service = match === null ? undefined : push.scopeFor(node).byHost.get(match[3]!);
   const port = service?.ports.find((candidate) => candidate.port === Number(match![1]));
   if (service === undefined || port === undefined) return packed(resource(ClusterLoadAssignment.fromPartial({ clusterName: name })));
-  const rule = push.destinationRules.find(service.hostname, service.namespace, node.namespace);
+  const rule = push.destinationRules.find(service.hostname, service.namespace, node.namespace, node.labels);
   return push.shared.across(
     `EDS ${callerView(node)} ${comparedLabels(node, push)}`,
     `${name} ${ruledName(service, rule, node)}`,

@@ -290,7 +290,7 @@ function destinationHash({ host, port, subset: name }: Destination, scope: Route
   const { push, node } = scope;
   const service = findService(push, node, host);
   if (service === undefined) return undefined;
-  const rule = push.destinationRules.find(service.hostname, service.namespace, node.namespace);
+  const rule = push.destinationRules.find(service.hostname, service.namespace, node.namespace, node.labels);
   const subset = rule?.subsets.find((candidate) => candidate.name === (name ?? ''));
   const number = port?.number;
   const found = [
@@ -312,7 +312,7 @@ function findService(push: PushContext, node: ProxyNode, host: string): MeshServ
 
 /** The route of a service that no VirtualService governs. */
 export function defaultRoute(service: MeshService, port: number, { node, push }: Pick<RouteScope, 'node' | 'push'>): RouteFields {
-  const rule = push.destinationRules.find(service.hostname, service.namespace, node.namespace);
+  const rule = push.destinationRules.find(service.hostname, service.namespace, node.namespace, node.labels);
   const ofPort = portBalancer(rule?.trafficPolicy, port);
   const hashes = hashPolicy(ofPort?.consistentHash === undefined ? rule?.trafficPolicy?.loadBalancer : ofPort);
   const retry = retryPolicy(undefined, push.mesh.defaultRetry, false);

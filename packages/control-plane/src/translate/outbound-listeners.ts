@@ -41,13 +41,19 @@ export function outboundListeners(node: ProxyNode, push: PushContext): XdsResour
   const scope = push.scopeFor(node);
   const telemetry = listenerTelemetry(node, push, 'outbound');
   const unrouted = unroutedAccessLogs(node, push, 'outbound');
-  const key = listenersKey(node, scope, [telemetry, unrouted, push.proxySettings(node).headers]);
+  const key = listenersKey(node, scope, push, [telemetry, unrouted, push.proxySettings(node).headers]);
   return push.shared.get(scope, `LDS ${viewOf(node)}`, key, () => madeListeners({ node, push, telemetry, unrouted }).map(packed));
 }
 
 /** Everything of the node that its listeners say, beside where it is: mostly the clients of a namespace share them. */
-function listenersKey(node: ProxyNode, { hasHeadless, streamsAskForLabels }: OutboundScope, telemetry: readonly unknown[]): string {
-  return JSON.stringify([streamsAskForLabels ? labelsKey(node) : '', hasHeadless ? node.ipAddresses : [], telemetry]);
+function listenersKey(
+  node: ProxyNode,
+  { hasHeadless, streamsAskForLabels }: OutboundScope,
+  { destinationRules }: PushContext,
+  telemetry: readonly unknown[],
+): string {
+  const labels = streamsAskForLabels || destinationRules.selectClients ? labelsKey(node) : '';
+  return JSON.stringify([labels, hasHeadless ? node.ipAddresses : [], telemetry]);
 }
 
 function madeListeners(side: Outbound): XdsResource[] {

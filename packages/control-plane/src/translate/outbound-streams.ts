@@ -114,7 +114,7 @@ function ownFilters({ node, push, service, accessLogs }: StreamInput, port: Mesh
   // A Sidecar's port that the service does not have means its only one.
   const number = service.ports.length === 1 ? service.ports[0]!.port : port.port;
   const cluster = outboundCluster(service.hostname, number);
-  const rule = push.destinationRules.find(service.hostname, service.namespace, node.namespace);
+  const rule = push.destinationRules.find(service.hostname, service.namespace, node.namespace, node.labels);
   const filters = stacked(port.protocol, cluster, tcpProxy(cluster, accessLogs, { limits: limitsOf(rule, undefined) }));
   return service.resolution === 'DYNAMIC_DNS' ? [dynamicDnsSniFilter(service.hostname, port.port), ...filters] : filters;
 }

@@ -31,7 +31,8 @@ export function routedFilters(place: StreamPlace, rule: VirtualService, route: r
   const [first] = targets;
   if (first === undefined) return [];
   const service = push.scopeFor(node).byHost.get(first.host);
-  const governing = service === undefined ? undefined : push.destinationRules.find(service.hostname, service.namespace, node.namespace);
+  const governing =
+    service === undefined ? undefined : push.destinationRules.find(service.hostname, service.namespace, node.namespace, node.labels);
   const limits = limitsOf(governing, targets.length === 1 ? first.subset : undefined);
   if (targets.length === 1) return stacked(protocol, first.cluster, tcpProxy(first.cluster, accessLogs, { limits }));
   const statPrefix = `${rule.name}.${rule.namespace}`;

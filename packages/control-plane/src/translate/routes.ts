@@ -33,7 +33,8 @@ export function buildRoutes(node: ProxyNode, push: PushContext, names: readonly 
 /** Which sidecars have the same routes. */
 export function routesView(node: ProxyNode, push: PushContext): string {
   const counts = push.proxySettings(node).headers.countsAttempts ? '' : 'uncounted';
-  return `RDS ${viewOf(node)} ${counts} ${push.scopeFor(node).asksForLabels ? labelsKey(node) : ''} ${push.patchesFor(node)?.key ?? ''}`;
+  const labels = push.scopeFor(node).asksForLabels || push.destinationRules.selectClients ? labelsKey(node) : '';
+  return `RDS ${viewOf(node)} ${counts} ${labels} ${push.patchesFor(node)?.key ?? ''}`;
 }
 
 function resource(

@@ -163,7 +163,7 @@ export const destinationRule: Kind = {
       trafficPolicy,
       subsets: list(object({ name: text, labels: map(text), trafficPolicy }, ['name'])),
       exportTo: texts,
-      workloadSelector: refused(selector, 'the rule would hold for every client; use exportTo: ["."] and namespaces'),
+      workloadSelector: noted(selector, 'for clients of the own namespace; exportTo does not count then'),
     },
     ['host'],
   ),

@@ -68,11 +68,6 @@ describe('what would be unsafe or something else when it is left out', () => {
       'spec.trafficPolicy.tls: mode MUTUAL needs privateKey',
     ],
     [
-      'a rule for some clients',
-      networking('DestinationRule', '{ host: a, workloadSelector: { matchLabels: { app: b } } }'),
-      'spec.workloadSelector',
-    ],
-    [
       'a route that trusts a claim',
       route('match: [{ headers: { "@request.auth.claims.group": { exact: admin } } }]'),
       'headers.@request.auth.claims.group',

@@ -25,7 +25,7 @@ export function destinationOf(name: string, node: ProxyNode, push: PushContext):
   const service = push.scopeFor(node).byHost.get(parsed.host);
   const port = service?.ports.find((candidate) => candidate.port === parsed.port);
   if (service === undefined || port === undefined) return undefined;
-  const rule = push.destinationRules.find(service.hostname, service.namespace, node.namespace);
+  const rule = push.destinationRules.find(service.hostname, service.namespace, node.namespace, node.labels);
   const subset = rule?.subsets.find((candidate) => candidate.name === parsed.subset);
   if (parsed.subset !== '' && subset === undefined) return undefined;
   return { service, port, policy: policyFor(rule, subset, port.port) };
