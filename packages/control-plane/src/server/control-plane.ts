@@ -75,6 +75,8 @@ const ROOT_GONE_MS = 2_000;
 const DRAIN_MS = 5_000;
 /** Registrations that come together (a shop starting) become one push. */
 const REGISTRY_QUIET_MS = 10;
+/** How long after a change its findings are worked out, when there are clients that wait for the change. */
+const REPORT_MS = 200;
 
 /** A running control plane: configuration, registry, ADS, CA and the page. */
 export class ControlPlane implements AsyncDisposable {
@@ -99,6 +101,7 @@ export class ControlPlane implements AsyncDisposable {
   private scraper: Scraper | undefined;
   private http: HttpServer | undefined;
   private quiet: { cancel(): void } | undefined;
+  private report: { cancel(): void } | undefined;
   private closed = false;
   private identity: ServedIdentity | undefined;
   private readonly issuances: IssuanceLog | undefined;
@@ -257,6 +260,7 @@ export class ControlPlane implements AsyncDisposable {
     this.source?.close();
     this.scraper?.close();
     this.quiet?.cancel();
+    this.report?.cancel();
     this.identity?.close();
     this.tokenKeys.close();
     await shutDown(this.servers, () => this.ads.drain(DRAIN_MS));
@@ -271,10 +275,21 @@ export class ControlPlane implements AsyncDisposable {
 
   private configurationChanged(state: StoreState): void {
     this.state = state;
-    this.metrics.configuration(state);
     const keys = this.tokenKeys.want(jwksSources(state.objects));
     if (keys === undefined) this.apply(state);
     else void keys.then(() => this.apply(state));
+    // What was saved goes to the clients first, and then what there is to say about it is worked out.
+    if (this.report === undefined && this.ads.sessions.length === 0) this.reportConfiguration();
+    else
+      this.report ??= scheduler.setTimer(() => {
+        this.report = undefined;
+        this.reportConfiguration();
+      }, REPORT_MS);
+  }
+
+  private reportConfiguration(): void {
+    const { state } = this;
+    this.metrics.configuration(state);
     this.tell({ type: 'configuration', objects: state.objects.length, files: state.files, findings: state.findings });
   }
 

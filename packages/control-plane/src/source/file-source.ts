@@ -1,6 +1,6 @@
-import { statSync } from 'node:fs';
-import { basename, dirname, resolve } from 'node:path';
-import { type Scan, type SourceFile, scanFolder } from './folder.ts';
+import { realpathSync, statSync } from 'node:fs';
+import { basename, dirname, join, relative, resolve } from 'node:path';
+import { rescanFiles, type Scan, type SourceFile, scanFolder } from './folder.ts';
 import { FolderWatch } from './folder-watch.ts';
 import { GoodFiles } from './good-files.ts';
 import { ObjectStore, type StoreState } from './object-store.ts';
@@ -34,6 +34,9 @@ export class FileSource {
   /** The files in force, and those of them that the last scan did not find any more. */
   private files: ReadonlyMap<string, SourceFile>;
   private missing: ReadonlySet<string> = new Set();
+  /** Names of the files that there was a sign of; undefined: look at all. */
+  private touched: Set<string> | undefined = new Set();
+  private readonly realPath: string;
   private timer: NodeJS.Timeout | undefined;
   private firstSignMs = 0;
   private readonly problems = new Set<string>();
@@ -42,6 +45,7 @@ export class FileSource {
   constructor(options: FileSourceOptions) {
     this.options = options;
     this.path = resolve(options.path);
+    this.realPath = realpathSync(this.path);
     this.good = options.stateDir === undefined ? undefined : new GoodFiles(options.stateDir);
     this.store = new ObjectStore(options.defaultNamespace, this.remember());
     this.folders = new FolderWatch(
@@ -98,12 +102,14 @@ export class FileSource {
 
   private noticed(folder: string, file: string | null): void {
     const others = !this.scan.folders.has(folder) && folder === dirname(this.path) && file !== null && file !== basename(this.path);
-    if (!others) this.sign();
+    if (!others) this.sign(file === null ? undefined : join(relative(this.realPath, folder), file));
   }
 
   /** Editors save in several steps (truncate, write, rename): read when they are done. */
-  private sign(): void {
+  private sign(name?: string): void {
     if (this.closed) return;
+    if (name === undefined) this.touched = undefined;
+    else this.touched?.add(name);
     const now = performance.now();
     if (this.timer === undefined) this.firstSignMs = now;
     else if (now - this.firstSignMs > MAX_WAIT_MS) return;
@@ -114,8 +120,11 @@ export class FileSource {
   private read(): void {
     clearTimeout(this.timer);
     this.timer = undefined;
+    const { touched } = this;
+    this.touched = new Set();
     try {
-      this.scan = scanFolder(this.path, this.scan);
+      const some = touched === undefined || touched.size === 0 ? undefined : rescanFiles(this.path, this.scan, touched);
+      this.scan = some ?? scanFolder(this.path, this.scan);
       this.report(this.scan);
       this.take(this.scan);
       this.follow();

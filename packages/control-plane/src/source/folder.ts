@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, realpathSync, type Stats, statSync } from 'node:fs';
+import { lstatSync, readdirSync, readFileSync, realpathSync, type Stats, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 
 /** A configuration file as it was read. */
@@ -43,6 +43,24 @@ export function scanFolder(path: string, before?: Scan): Scan {
   else read(path, basename(path), stats, known, scan);
   scan.files.sort((a, b) => (a.name < b.name ? -1 : 1));
   return scan;
+}
+
+/**
+ * The scan with some of its files looked at again; undefined when that is not enough: one is new, gone, a link, or cannot be read.
+ */
+export function rescanFiles(path: string, before: Scan, names: ReadonlySet<string>): Scan | undefined {
+  if (before.unreadable.size > 0) return undefined;
+  const known = new Map(before.files.map((file) => [file.name, file]));
+  const again = { files: [] as FoundFile[], folders: new Map<string, number>(), unreadable: new Map<string, string>() };
+  for (const name of names) {
+    const file = join(path, name);
+    const stats = known.has(name) ? ifThere(() => lstatSync(file)) : undefined;
+    if (stats?.isFile() !== true) return undefined;
+    read(file, name, stats, known, again);
+  }
+  if (again.files.length !== names.size) return undefined;
+  const fresh = new Map(again.files.map((file) => [file.name, file]));
+  return { ...before, files: before.files.map((file) => fresh.get(file.name) ?? file) };
 }
 
 type Known = ReadonlyMap<string, FoundFile>;

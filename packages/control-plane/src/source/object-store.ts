@@ -15,6 +15,7 @@ interface FileState {
 
 export interface StoreState {
   readonly objects: readonly MeshObject[];
+  /** Worked out when somebody asks: what is saved must not wait for what is to be said about it. */
   readonly findings: readonly Finding[];
   readonly files: number;
 }
@@ -65,9 +66,24 @@ export class ObjectStore {
   }
 
   state(): StoreState {
-    const { objects, duplicates } = unique([...[...this.files.values()].flatMap((file) => file.objects), ...this.moved]);
-    const own = [...[...this.files.values()].flatMap((file) => file.findings), ...this.moved.map(lastGood)];
-    return { objects, findings: [...own, ...duplicates, ...analyze(objects), ...gatewayApiFindings(objects)], files: this.files.size };
+    const { moved } = this;
+    const files = [...this.files.values()];
+    const { objects, duplicates } = unique([...files.flatMap((file) => file.objects), ...moved]);
+    let findings: readonly Finding[] | undefined;
+    return {
+      objects,
+      files: files.length,
+      get findings() {
+        findings ??= [
+          ...files.flatMap((file) => file.findings),
+          ...moved.map(lastGood),
+          ...duplicates,
+          ...analyze(objects),
+          ...gatewayApiFindings(objects),
+        ];
+        return findings;
+      },
+    };
   }
 
   private read(file: string, text: string, before: FileState | undefined): FileState {
