@@ -1,9 +1,9 @@
-import { type Document, isMap, isScalar, LineCounter, parseAllDocuments } from 'yaml';
-import { goTags, hasTrailingColons, joinTrailingColons } from './go-yaml.ts';
+import { type Document, isMap, isScalar } from 'yaml';
 import { nullPaths } from './null-checks.ts';
 import type { Finding, MeshObject, ObjectMeta, SourcePosition } from './object.ts';
 import type { Path } from './path.ts';
 import { kindOf } from './schema/kinds.ts';
+import { SyntaxTrees } from './syntax-trees.ts';
 
 export interface ParseOptions {
   /** Name for positions and messages. */
@@ -21,7 +21,6 @@ export interface Parsed {
  * hides no other; kinds that are not the mesh's are left alone.
  */
 export function parseDocuments(text: string, options: ParseOptions): Parsed {
-  const lines = new LineCounter();
   const objects: MeshObject[] = [];
   const findings: Finding[] = [];
   // What the parser says may quote the text, and that of a Secret must not get into a log.
@@ -31,7 +30,6 @@ export function parseDocuments(text: string, options: ParseOptions): Parsed {
       : error instanceof Error
         ? error.message
         : String(error);
-  const trailingColons = hasTrailingColons(text);
   const tooDeep = deepNesting(text);
   if (tooDeep !== undefined) {
     const { line, col: column } = lineAt(text, tooDeep);
@@ -42,27 +40,19 @@ export function parseDocuments(text: string, options: ParseOptions): Parsed {
       ],
     };
   }
-  for (const document of parseAllDocuments(text, {
-    version: '1.1',
-    lineCounter: lines,
-    prettyErrors: false,
-    merge: true,
-    customTags: goTags,
-    // Its warnings quote the text, and go past every log.
-    logLevel: 'error',
-  }) as Iterable<Document.Parsed>) {
-    const at = (offset: number): SourcePosition => {
-      const { line, col } = lines.linePos(offset);
-      return { file: options.file, line: Math.max(line, 1), column: Math.max(col, 1) };
-    };
+  const trees = new SyntaxTrees(text);
+  const at = (offset: number): SourcePosition => {
+    const { line, col } = trees.lines.linePos(offset);
+    return { file: options.file, line: Math.max(line, 1), column: Math.max(col, 1) };
+  };
+  for (const [index, document] of trees.all().entries()) {
     if (document.errors.length > 0) {
       for (const error of document.errors)
         findings.push(problem('RIPSTOP_YAML', at(error.pos[0]), `${reason(error, document)}; the document is not used`));
       continue;
     }
-    if (trailingColons) joinTrailingColons(document, text);
     try {
-      readDocument(document, at, options, objects, findings);
+      readDocument(document, () => trees.all()[index]!, at, options, objects, findings);
     } catch (error) {
       findings.push(problem('RIPSTOP_YAML', at(document.range[0]), `${reason(error, document)}; the document is not used`));
     }
@@ -90,8 +80,10 @@ function lineAt(text: string, offset: number): { readonly line: number; readonly
   return { line: before.length, col: before.at(-1)!.length + 1 };
 }
 
+/** `later`: the document as a tree when somebody asks for a position, without keeping it. */
 function readDocument(
   document: Document.Parsed,
+  later: () => Document.Parsed,
   at: (offset: number) => SourcePosition,
   options: ParseOptions,
   objects: MeshObject[],
@@ -104,7 +96,7 @@ function readDocument(
     findings.push(problem('RIPSTOP_YAML', start, 'a document must be an object with apiVersion, kind and metadata'));
     return;
   }
-  const locate = (path: Path): SourcePosition => locateIn(document, path, at, start);
+  const locate = (path: Path): SourcePosition => (path.length === 0 ? start : locateIn(later(), path, at, start));
   const value = json as Record<string, unknown>;
   if (value.kind === 'List' && Array.isArray(value.items)) {
     for (const [index, item] of value.items.entries())
