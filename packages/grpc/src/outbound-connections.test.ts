@@ -63,9 +63,14 @@ describe('what a broken endpoint counts as', () => {
     ['a reset stream', (stream: ServerHttp2Stream) => stream.close(http2.NGHTTP2_INTERNAL_ERROR), 'remote-reset', 'UR'],
     ['a connection that ends', (stream: ServerHttp2Stream) => stream.session!.socket.destroy(), 'connection-termination', 'UC'],
   ] as const)('%s is what the retry policy calls it', async (_name, answer, reason, flag) => {
-    const bad = await answering(answer);
+    let streams = 0;
+    const bad = await answering((stream) => {
+      streams++;
+      answer(stream);
+    });
     const alone = meshTo([bad]);
     const error = await failure(clientOf(alone).greet('hello'));
+    expect(streams).toBe(1);
     expect([error.code, alone.cluster('greeter').outcomes]).toEqual([grpc.status.UNAVAILABLE, [{ kind: 'reset', reason }]]);
     expect(formatResponseFlags(alone.finished[0]!.x.flags)).toBe(flag);
 

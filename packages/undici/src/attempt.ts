@@ -2,7 +2,7 @@ import type { Cluster, Lease, LiveAttempt } from '@ripstop/core';
 import type { Dispatcher } from 'undici';
 import type { Connection } from './connection.ts';
 import type { ConnectionTaker, EndpointPool } from './endpoint-pool.ts';
-import { type ConnectError, ConnectionGoneError } from './reset-reason.ts';
+import { type ConnectError, ConnectionGoneError, REFUSED_AGAIN } from './reset-reason.ts';
 import type { ResponseHeaders } from './response-head.ts';
 
 /** A response that a retry replaces is read to its end up to this size, so that its connection can be used again. */
@@ -97,8 +97,11 @@ export class Attempt implements LiveAttempt, Dispatcher.DispatchHandler, Connect
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
+    const again = this.controller !== undefined;
     this.controller = controller;
     if (this.#owner === undefined) controller.abort(ABORTED);
+    // undici sends a stream that the peer refused once more by itself, on the same connection and uncounted.
+    else if (again) controller.abort(REFUSED_AGAIN);
   }
 
   onBodySent(chunk: Buffer): void {

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { createServer as createHttp2Server } from 'node:http2';
+import { constants, createServer as createHttp2Server } from 'node:http2';
 import { createServer as createTcpServer } from 'node:net';
 import { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
@@ -484,6 +484,64 @@ describe('mesh dispatcher', () => {
       await expect(reply.body.text()).rejects.toThrow();
       const { x } = mesh.finished.at(-1)!;
       expect([formatResponseFlags(x.flags), x.details]).toEqual([flags, `upstream_reset_after_response_started{${detail}}`]);
+    }
+  });
+
+  it('a stream that an HTTP/2 upstream refuses is sent once more only by the retry policy, and counts', async () => {
+    let streams = 0;
+    const server = createHttp2Server().listen(0, '127.0.0.1');
+    server.on('stream', (stream) => {
+      streams++;
+      stream.on('error', () => {});
+      stream.close(constants.NGHTTP2_REFUSED_STREAM);
+    });
+    await once(server, 'listening');
+    cleanups.push(() => server.close());
+    const cluster = new TestCluster('c', [testEndpoint((server.address() as { port: number }).port)]);
+    cluster.connection = { ...cluster.connection, protocol: 'http2' };
+    for (const [policy, attempts] of [
+      [undefined, 1],
+      [retryOn('refused-stream', { numRetries: 2 }), 3],
+    ] as const) {
+      const mesh = meshOf([cluster], forwardTo(cluster, policy === undefined ? {} : { retry: policy }));
+      streams = 0;
+      const reply = await request('http://reviews/', { dispatcher: mesh.dispatcher, method: 'POST', body: 'x' });
+      const again = attempts === 1 ? '' : 'retried and the latest ';
+      expect([reply.statusCode, await reply.body.text()]).toEqual([
+        503,
+        `upstream connect error or disconnect/reset before headers. ${again}reset reason: remote refused stream reset`,
+      ]);
+      const { x } = mesh.finished.at(-1)!;
+      expect([streams, x.attempt, formatResponseFlags(x.flags)]).toEqual([attempts, attempts, attempts === 1 ? 'UR' : 'URX,UR']);
+    }
+  });
+
+  it('a stream that an HTTP/2 upstream sends away by GOAWAY before it has read it is refused, too', async () => {
+    const server = createHttp2Server().listen(0, '127.0.0.1');
+    server.on('stream', (stream) => {
+      stream.on('error', () => {});
+      // Streams 1, 3, …; the second of a connection was not read.
+      if (stream.id === 1) stream.end('served');
+      else stream.session!.goaway(constants.NGHTTP2_NO_ERROR, 1);
+    });
+    await once(server, 'listening');
+    cleanups.push(() => server.close());
+    const cluster = new TestCluster('c', [testEndpoint((server.address() as { port: number }).port)]);
+    cluster.connection = { ...cluster.connection, protocol: 'http2' };
+    for (const [policy, status] of [
+      [undefined, 503],
+      [retryOn('refused-stream'), 200],
+    ] as const) {
+      const mesh = meshOf([cluster], forwardTo(cluster, policy === undefined ? {} : { retry: policy }));
+      const send = async (): Promise<number> => {
+        const reply = await request('http://reviews/', { dispatcher: mesh.dispatcher, method: 'POST', body: 'x' });
+        await reply.body.dump();
+        return reply.statusCode;
+      };
+      expect([await send(), await send()]).toEqual([200, status]);
+      const { x } = mesh.finished.at(-1)!;
+      expect(x.attempt).toBe(status === 200 ? 2 : 1);
+      if (status === 503) expect(formatResponseFlags(x.flags)).toBe('UR');
     }
   });
 

@@ -24,6 +24,9 @@ export class ConnectionGoneError extends Error {
   }
 }
 
+/** Given to undici when it is about to send a refused stream once more: whether and where to is the retry policy's to say. */
+export const REFUSED_AGAIN: Error = new Error('the peer refused the stream');
+
 const APP_ERRORS = new Set(['UND_ERR_INVALID_ARG', 'UND_ERR_NOT_SUPPORTED', 'UND_ERR_REQ_CONTENT_LENGTH_MISMATCH', 'UND_ERR_ABORTED']);
 const PROTOCOL_ERRORS = new Set(['UND_ERR_HEADERS_OVERFLOW', 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH', 'UND_ERR_RES_EXCEEDED_MAX_SIZE']);
 
@@ -35,6 +38,7 @@ export function isAppError(error: Error): boolean {
 /** Envoy's reset reason for an error that undici gave us on a connection that stood. */
 export function resetReasonOf(error: Error): ResetReason {
   if (error instanceof ConnectError) return error.reason;
+  if (error === REFUSED_AGAIN || error instanceof ConnectionGoneError) return 'refused-stream';
   const code = codeOf(error);
   if (error.name === 'HTTPParserError' || PROTOCOL_ERRORS.has(code)) return 'protocol-error';
   if (error.message.includes('NGHTTP2_REFUSED_STREAM')) return 'refused-stream';
