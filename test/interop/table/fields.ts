@@ -79,6 +79,17 @@ const PROXY_HEADERS = {
 const KEEPALIVE = { tcpKeepalive: { time: '20s', probes: 4 } };
 
 export const FIELD_ROWS: readonly FieldRow[] = [
+  patches(
+    'lists that are replaced',
+    'seed',
+    patch(
+      'CLUSTER',
+      'MERGE_AND_REPLACE_LIST',
+      { context: 'SIDECAR_OUTBOUND' },
+      { circuit_breakers: { thresholds: [{ max_requests: 5 }] } },
+    ),
+    patch('VIRTUAL_HOST', 'MERGE_AND_REPLACE_LIST', undefined, { request_headers_to_remove: ['x'], domains: ['only.example.com'] }),
+  ),
   mesh('nothing', 'seed', {}),
   mesh('proxyHeaders', 'traffic', { defaultConfig: { proxyHeaders: PROXY_HEADERS } }),
   mesh('proxyHeaders of gateways', 'gateway-merge', { defaultConfig: { proxyHeaders: PROXY_HEADERS } }),
@@ -89,7 +100,9 @@ export const FIELD_ROWS: readonly FieldRow[] = [
     // Is ALLOW_ANY: apps look hosts up themselves.
     known: /AllowAnyDynamicDNSCluster|dynamic_forward_proxy|allow_any_dynamic_dns|listeners virtualOutbound/,
   },
-  mesh('defaultInboundHttpRetryPolicy', 'seed', { defaultInboundHttpRetryPolicy: { attempts: 3, retryOn: 'reset' } }),
+  mesh('defaultInboundHttpRetryPolicy, which istiod does not look at', 'seed', {
+    defaultInboundHttpRetryPolicy: { attempts: 3, retryOn: 'reset' },
+  }),
   mesh('defaultServiceExportTo', 'precedence', { defaultServiceExportTo: ['.'] }),
   mesh('defaultVirtualServiceExportTo', 'precedence', { defaultVirtualServiceExportTo: ['.'] }),
   mesh('defaultDestinationRuleExportTo', 'precedence', { defaultDestinationRuleExportTo: ['.'] }),

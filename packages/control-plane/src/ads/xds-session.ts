@@ -2,6 +2,7 @@ import { CLUSTER_TYPE_URL, ENDPOINT_TYPE_URL, LISTENER_TYPE_URL, ROUTE_TYPE_URL,
 import type { ProxyNode } from '../model/proxy-node.ts';
 import type { PushContext } from '../push/push-context.ts';
 import type { Scheduler } from '../registry/workload-registry.ts';
+import { EXTENSION_TYPE_URL } from '../translate/extensions.ts';
 import type { GrpcNote } from '../translate/grpc/notes.ts';
 import { grpcNotes } from '../translate/grpc/translate-grpc.ts';
 import type { EncodedResource } from './encoded-resource.ts';
@@ -350,7 +351,8 @@ export class XdsSession {
 
 const NOTHING: Names = new Set<string>();
 const NOTHING_SENT: Sent = { changed: [], added: [] };
-const LAST_TYPES = [LISTENER_TYPE_URL, ROUTE_TYPE_URL, SECRET_TYPE_URL];
+/** What a listener names beside its routes comes before it: it does not warm for ever. */
+const LAST_TYPES = [EXTENSION_TYPE_URL, LISTENER_TYPE_URL, ROUTE_TYPE_URL, SECRET_TYPE_URL];
 
 interface Differences extends Sent {
   /** How many of the resources the client has in some version. */

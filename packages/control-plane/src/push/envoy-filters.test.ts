@@ -97,6 +97,12 @@ describe('a patch of a cluster', () => {
     expect(merged.connectTimeout?.seconds).toBe(10);
   });
 
+  it('with MERGE_AND_REPLACE_LIST takes the place of a list', () => {
+    const merged = patched('MERGE_AND_REPLACE_LIST', { circuit_breakers: { thresholds: [{ max_requests: 5 }] } })!;
+    expect(merged.circuitBreakers?.thresholds.map(({ maxRequests }) => maxRequests)).toEqual([5]);
+    expect(merged.connectTimeout?.seconds).toBe(10);
+  });
+
   it('removes and adds by what it matches', () => {
     expect(patched('REMOVE', undefined, { portNumber: 80 })).toBeUndefined();
     expect(patched('REMOVE', undefined, { portNumber: 81 })).toBeDefined();
@@ -105,5 +111,34 @@ describe('a patch of a cluster', () => {
       configPatches: [{ applyTo: 'CLUSTER', patch: { operation: 'ADD', value: { name: 'mine', type: 'STATIC' } } }],
     });
     expect(cluster(added, sidecar(), 'mine')?.name).toBe('mine');
+  });
+});
+
+describe('an EXTENSION_CONFIG', () => {
+  const config = (name: string) => ({
+    name,
+    typed_config: { '@type': 'type.googleapis.com/envoy.extensions.filters.http.router.v3.Router', suppress_envoy_headers: true },
+  });
+  const push = pushOf(
+    filter('a', {
+      workloadSelector: { labels: { app: 'web' } },
+      configPatches: [
+        { applyTo: 'EXTENSION_CONFIG', patch: { operation: 'ADD', value: config('mine') } },
+        { applyTo: 'EXTENSION_CONFIG', match: { context: 'GATEWAY' }, patch: { operation: 'ADD', value: config('edge') } },
+      ],
+    }),
+  );
+  const served = (names: readonly string[], labels: object): string[] =>
+    translate(
+      'type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig',
+      sidecar('w', 'default', { LABELS: labels }),
+      push,
+      names,
+    ).map(({ name }) => name);
+
+  it('is served by name to those whom the filter selects (ECDS)', () => {
+    expect(served(['mine', 'nobody'], { app: 'web' })).toEqual(['mine']);
+    expect(served(['mine'], { app: 'other' })).toEqual([]);
+    expect(served([], { app: 'web' })).toEqual([]);
   });
 });

@@ -11,6 +11,7 @@ import {
   ListenerFilter as NetworkFilter,
   Route,
   RouteConfiguration,
+  TypedExtensionConfig,
   VirtualHost,
 } from '@ripstop/xds-api';
 import { RE2JS } from 're2js';
@@ -57,6 +58,8 @@ export interface Patch {
   readonly value: object | undefined;
   /** `value` as it is written: which of its fields are set. */
   readonly json: unknown;
+  /** MERGE_AND_REPLACE_LIST: a list takes the place of the one before, where MERGE puts it behind. */
+  readonly replacesLists?: true;
 }
 
 export type PatchedKind =
@@ -68,7 +71,8 @@ export type PatchedKind =
   | 'HTTP_FILTER'
   | 'ROUTE_CONFIGURATION'
   | 'VIRTUAL_HOST'
-  | 'HTTP_ROUTE';
+  | 'HTTP_ROUTE'
+  | 'EXTENSION_CONFIG';
 
 interface EnvoyFilterSpec {
   readonly priority?: number;
@@ -79,9 +83,11 @@ interface EnvoyFilterSpec {
   }[];
 }
 
-type PatchCodec = MessageCodec<object> & { fromJSON(json: unknown): object };
+/** A message as patches write it. */
+export type PatchCodec = MessageCodec<object> & { fromJSON(json: unknown): object };
 
-const CODECS: Readonly<Record<PatchedKind, PatchCodec>> = {
+/** The message that a patch of each kind is of. */
+export const PATCH_CODECS: Readonly<Record<PatchedKind, PatchCodec>> = {
   CLUSTER: Cluster,
   LISTENER: Listener,
   LISTENER_FILTER: ListenerListenerFilter,
@@ -91,6 +97,7 @@ const CODECS: Readonly<Record<PatchedKind, PatchCodec>> = {
   ROUTE_CONFIGURATION: RouteConfiguration,
   VIRTUAL_HOST: VirtualHost,
   HTTP_ROUTE: Route,
+  EXTENSION_CONFIG: TypedExtensionConfig,
 };
 
 /** The patches for one node, by what they are for, in the order in which they act. */
@@ -144,13 +151,20 @@ export class EnvoyFilters {
 function read(object: MeshObject<EnvoyFilterSpec>): ReadFilter {
   const patches = new Map<string, Patch[]>();
   for (const { applyTo = '', match = {}, patch } of object.spec.configPatches ?? []) {
-    const codec = Object.hasOwn(CODECS, applyTo) ? CODECS[applyTo as PatchedKind] : undefined;
+    const codec = Object.hasOwn(PATCH_CODECS, applyTo) ? PATCH_CODECS[applyTo as PatchedKind] : undefined;
     if (codec === undefined || patch === undefined) continue;
     const { operation = '', value } = patch;
     const inserts = operation.startsWith('INSERT_') && !ORDERED.has(applyTo);
     const list = patches.get(applyTo) ?? [];
     patches.set(applyTo, list);
-    list.push({ operation: inserts ? 'ADD' : operation, match, value: messageOf(codec, value), json: value });
+    const replacesLists = operation === 'MERGE_AND_REPLACE_LIST';
+    list.push({
+      operation: inserts ? 'ADD' : replacesLists ? 'MERGE' : operation,
+      match,
+      value: messageOf(codec, value),
+      json: value,
+      ...(replacesLists ? { replacesLists } : {}),
+    });
   }
   const { namespace, name } = object.metadata;
   const hash = createHash('sha1').update(JSON.stringify(object.spec)).digest('base64url').slice(0, 12);

@@ -43,8 +43,6 @@ export interface MeshConfig {
   readonly locality: LocalityBalancing;
   readonly extensionProviders: readonly ExtensionProvider[];
   readonly clusterLocal: ClusterLocalHosts;
-  /** Retries of servers towards their app; undefined = Istio's own. */
-  readonly defaultInboundRetry: HTTPRetry | undefined;
   /** Roots beside the mesh's own, PEM. */
   readonly moreRootsPem: readonly string[];
 }
@@ -86,7 +84,6 @@ interface MoreFields extends LocalityBalancing, TelemetryFields {
   readonly dnsRefreshRate?: string;
   readonly defaultTrafficPolicy?: DefaultPolicy;
   readonly serviceSettings?: readonly ServiceSettings[];
-  readonly defaultInboundHttpRetryPolicy?: HTTPRetry;
 }
 
 /** The mesh configuration in force: the MeshConfig document, else defaults. */
@@ -128,7 +125,6 @@ export function meshConfigOf(objects: readonly MeshObject[], trustDomain: string
     defaultConfig: spec.defaultConfig ?? {},
     extensionProviders: spec.extensionProviders ?? [],
     clusterLocal: new ClusterLocalHosts(spec.serviceSettings ?? []),
-    defaultInboundRetry: spec.defaultInboundHttpRetryPolicy,
     moreRootsPem: (spec.caCertificates ?? []).flatMap(({ pem = '' }) => (pem === '' ? [] : [pem])),
   };
 }

@@ -1,5 +1,6 @@
 import { analyze, type Finding, type MeshObject, objectKey, parseDocuments, validateObject } from '@ripstop/istio-api';
 import { gatewayApiFindings } from '../gateway-api/findings.ts';
+import { envoyFilterFindings } from '../push/envoy-filter-values.ts';
 import type { SourceFile } from './folder.ts';
 import { unchangedObjects } from './unchanged-objects.ts';
 
@@ -80,6 +81,7 @@ export class ObjectStore {
           ...duplicates,
           ...analyze(objects),
           ...gatewayApiFindings(objects),
+          ...envoyFilterFindings(objects),
         ];
         return findings;
       },

@@ -1,4 +1,3 @@
-import type { HTTPRetry } from '@ripstop/istio-api';
 import {
   type FilterChain,
   HttpInspector,
@@ -22,7 +21,6 @@ import { listenerSources } from './listener-sources.ts';
 import { type ListenerTelemetry, listenerTelemetry } from './listener-telemetry.ts';
 import { INBOUND_PASSTHROUGH_CLUSTER, inboundCluster } from './names.ts';
 import type { XdsResource } from './resource.ts';
-import { retryPolicy } from './route-policies.ts';
 import { securityFilters, tcpSecurityFilters } from './security-filters.ts';
 import { tcpProxy } from './tcp-proxy.ts';
 import { downstreamSocket } from './tls.ts';
@@ -198,7 +196,7 @@ class ChainFactory {
       proxy: this.push.proxySettings(this.node),
       telemetry: this.telemetry,
       httpFilters: port?.protocol === 'GRPCWeb' ? beforeStats(this.httpFilters) : this.httpFilters,
-      routes: { $case: 'routeConfig', value: inboundRoutes(this.node, cluster, port, this.push.mesh.defaultInboundRetry) },
+      routes: { $case: 'routeConfig', value: inboundRoutes(this.node, cluster, port) },
       position: 'inbound',
       http2: port !== undefined && isHttp2(port.protocol),
     });
@@ -207,15 +205,10 @@ class ChainFactory {
 }
 
 /** Everything goes to the app; a connection that broke before the request was sent is tried again, except for gRPC. */
-function inboundRoutes(
-  node: ProxyNode,
-  cluster: string,
-  port: InboundPort | undefined,
-  defaults: HTTPRetry | undefined,
-): FieldsOf<typeof RouteConfiguration> {
+function inboundRoutes(node: ProxyNode, cluster: string, port: InboundPort | undefined): FieldsOf<typeof RouteConfiguration> {
   const object = port?.ingress?.sidecar ?? port?.services[0]?.object;
   const name = port === undefined ? cluster : inboundCluster(port.targetPort);
-  const retry = port !== undefined && isGrpc(port.protocol) ? undefined : inboundRetry(port === undefined ? undefined : defaults);
+  const retry = port !== undefined && isGrpc(port.protocol) ? {} : { retryPolicy: { retryOn: 'reset-before-request', numRetries: 2 } };
   return {
     name,
     validateClusters: false,
@@ -235,7 +228,7 @@ function inboundRoutes(
                 clusterSpecifier: { $case: 'cluster', value: cluster },
                 timeout: ZERO,
                 maxStreamDuration: { maxStreamDuration: ZERO, grpcTimeoutHeaderMax: ZERO },
-                ...(retry === undefined ? {} : { retryPolicy: retry }),
+                ...retry,
               },
             },
           },
@@ -243,13 +236,6 @@ function inboundRoutes(
       },
     ],
   };
-}
-
-/** There is one host only, the app: none is chosen again. */
-function inboundRetry(defaults: HTTPRetry | undefined) {
-  if (defaults === undefined) return { retryOn: 'reset-before-request', numRetries: 2 };
-  const policy = retryPolicy(defaults, undefined, false);
-  return policy === undefined ? undefined : { ...policy, hostSelectionRetryMaxAttempts: 0, retryHostPredicate: [] };
 }
 
 /** A port of the Sidecar goes by the Sidecar's name, whatever Service names it too. */

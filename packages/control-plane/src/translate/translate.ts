@@ -3,6 +3,7 @@ import type { ProxyNode } from '../model/proxy-node.ts';
 import type { PushContext } from '../push/push-context.ts';
 import { clusterParts } from './clusters.ts';
 import { buildEndpoints } from './endpoints.ts';
+import { buildExtensions, EXTENSION_TYPE_URL } from './extensions.ts';
 import { translateGrpc } from './grpc/translate-grpc.ts';
 import { listenerParts } from './listeners.ts';
 import type { Part, XdsResource } from './resource.ts';
@@ -13,7 +14,7 @@ import { buildSecrets } from './secrets.ts';
 export const PUSH_ORDER: readonly string[] = [CLUSTER_TYPE_URL, ENDPOINT_TYPE_URL, LISTENER_TYPE_URL, ROUTE_TYPE_URL, SECRET_TYPE_URL];
 
 /** Types whose resources are asked for one by one; the others are sent whole. */
-export const NAMED_TYPES: ReadonlySet<string> = new Set([ENDPOINT_TYPE_URL, ROUTE_TYPE_URL, SECRET_TYPE_URL]);
+export const NAMED_TYPES: ReadonlySet<string> = new Set([ENDPOINT_TYPE_URL, ROUTE_TYPE_URL, SECRET_TYPE_URL, EXTENSION_TYPE_URL]);
 
 /**
  * The resources of one type for one node. Pure: the same node and push context give the same messages. `names` is the
@@ -38,6 +39,8 @@ export function translateParts(typeUrl: string, node: ProxyNode, push: PushConte
       return [() => buildRoutes(node, push, names)];
     case SECRET_TYPE_URL:
       return [() => buildSecrets(node, push, names)];
+    case EXTENSION_TYPE_URL:
+      return [() => buildExtensions(node, push, names)];
     default:
       return [];
   }

@@ -67,19 +67,22 @@ export const envoyFilter: Kind = {
       priority: integer,
       configPatches: list(
         object({
-          applyTo: choice(
-            'INVALID',
-            'LISTENER',
-            'FILTER_CHAIN',
-            'NETWORK_FILTER',
-            'HTTP_FILTER',
-            'ROUTE_CONFIGURATION',
-            'VIRTUAL_HOST',
-            'HTTP_ROUTE',
-            'CLUSTER',
-            'EXTENSION_CONFIG',
-            'BOOTSTRAP',
-            'LISTENER_FILTER',
+          applyTo: noted(
+            choice(
+              'INVALID',
+              'LISTENER',
+              'FILTER_CHAIN',
+              'NETWORK_FILTER',
+              'HTTP_FILTER',
+              'ROUTE_CONFIGURATION',
+              'VIRTUAL_HOST',
+              'HTTP_ROUTE',
+              'CLUSTER',
+              'EXTENSION_CONFIG',
+              'BOOTSTRAP',
+              'LISTENER_FILTER',
+            ),
+            'BOOTSTRAP has no effect: an Envoy is started with it; EXTENSION_CONFIG is served by ECDS',
           ),
           match,
           patch: object({
@@ -94,7 +97,7 @@ export const envoyFilter: Kind = {
               'REPLACE',
               'MERGE_AND_REPLACE_LIST',
             ),
-            value: any,
+            value: noted(any, 'checked against the message that it is of; types that only Envoy knows are named in a warning'),
             filterClass: noted(
               choice('UNSPECIFIED', 'AUTHN', 'AUTHZ', 'STATS'),
               'AUTHN and AUTHZ: the selected workloads refuse every request',

@@ -181,7 +181,10 @@ const fields: Fields = {
   dnsRefreshRate: noted(duration, '60 s by default'),
   tcpKeepalive: noted(keepAlive, 'of every connection that is made; a DestinationRule changes it field by field'),
   h2UpgradePolicy: noted(choice('DO_NOT_UPGRADE', 'UPGRADE'), 'of HTTP ports, as in a DestinationRule'),
-  defaultInboundHttpRetryPolicy: noted(retry, 'of Envoys; in the process nothing is retried towards the app'),
+  defaultInboundHttpRetryPolicy: ignored(
+    retry,
+    'the app is in the process: nothing is retried towards it; istiod does not pass it on to Envoys either',
+  ),
   discoverySelectors: noted(
     list(
       object({

@@ -34,7 +34,6 @@ const CLASSES: Readonly<Record<string, 'listener' | 'routeConfiguration' | 'clus
   HTTP_ROUTE: 'routeConfiguration',
   CLUSTER: 'cluster',
 };
-const WITHOUT_EFFECT: ReadonlySet<string> = new Set(['BOOTSTRAP', 'EXTENSION_CONFIG']);
 
 /** istiod's rules (ValidateEnvoyFilter), and which patches have no effect. */
 export function checkEnvoyFilter({ configPatches = [] }: EnvoyFilterFields, report: Report): void {
@@ -54,8 +53,9 @@ function checkPatch(entry: ConfigPatch, path: Path, report: Report): void {
     report('RIPSTOP_MISSING_FIELD', 'error', [...path, ...missing], `${missing.join('.')} must be given`);
     return;
   }
-  if (WITHOUT_EFFECT.has(applyTo)) ignored(`a patch of ${applyTo}`, 'applyTo');
-  if (patch?.operation === 'MERGE_AND_REPLACE_LIST') ignored(patch.operation, 'patch', 'operation');
+  if (applyTo === 'BOOTSTRAP') ignored('a patch of BOOTSTRAP', 'applyTo');
+  if (applyTo === 'EXTENSION_CONFIG' && patch?.operation !== 'ADD')
+    ignored(`${patch?.operation} of EXTENSION_CONFIG`, 'patch', 'operation');
   const version = match?.proxy?.proxyVersion ?? '';
   if (version.length > MAX_REGEX_LENGTH)
     ignored(`a patch whose proxyVersion has more than ${MAX_REGEX_LENGTH} characters`, 'match', 'proxy', 'proxyVersion');

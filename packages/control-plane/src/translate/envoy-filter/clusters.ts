@@ -42,7 +42,7 @@ function patched(cluster: Cluster, patches: readonly Patch[], hosts: readonly st
 /** A transport socket of the same name is merged where the cluster has it, and then nothing else of the patch (istiod does so). */
 function merged(cluster: Cluster, patch: Patch): Cluster {
   const socket = (patch.value as Cluster).transportSocket;
-  if (socket === undefined) return Cluster.fromPartial(mergeMessage(cluster, patch.value!, patch.json) as never);
+  if (socket === undefined) return Cluster.fromPartial(mergeMessage(cluster, patch.value!, patch.json, patch.replacesLists) as never);
   const socketPatch: Patch = { ...patch, value: socket, json: (patch.json as Record<string, unknown>).transport_socket };
   const mergeSocket = (found: TransportSocket): TransportSocket => mergeFilter(found, socketPatch);
   if (cluster.transportSocketMatches.length > 0) {

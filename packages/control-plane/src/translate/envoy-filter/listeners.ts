@@ -41,10 +41,10 @@ function resourceOf(message: Listener): XdsResource {
 
 function patchedListener(listener: Listener, patches: readonly Patch[]): Listener | undefined {
   let found = listener;
-  for (const { operation, match, value, json } of patches) {
+  for (const { operation, match, value, json, replacesLists } of patches) {
     if (!isListener(found, match.listener, true)) continue;
     if (operation === 'REMOVE') return undefined;
-    if (operation === 'MERGE' && value !== undefined) found = mergeMessage(found, value, json);
+    if (operation === 'MERGE' && value !== undefined) found = mergeMessage(found, value, json, replacesLists);
   }
   return found;
 }
@@ -85,10 +85,10 @@ class ListenerPatcher {
 
   private chain(chain: FilterChain, patches: readonly Patch[]): FilterChain | undefined {
     let found = chain;
-    for (const { operation, match, value, json } of patches) {
+    for (const { operation, match, value, json, replacesLists } of patches) {
       if (!this.isChain(found, match.listener)) continue;
       if (operation === 'REMOVE') return undefined;
-      if (operation === 'MERGE' && value !== undefined) found = mergeMessage(found, value, json);
+      if (operation === 'MERGE' && value !== undefined) found = mergeMessage(found, value, json, replacesLists);
     }
     const mine = this.of('NETWORK_FILTER').filter(({ match }) => this.isChain(found, match.listener));
     const filters = patchedList<NetworkFilter>(found.filters, mine, {

@@ -20,7 +20,8 @@ export function patchedRoutes(
   const [tables, hosts, routes] = [of('ROUTE_CONFIGURATION'), of('VIRTUAL_HOST'), of('HTTP_ROUTE')];
   if (tables.length + hosts.length + routes.length === 0) return table;
   const merged = tables.reduce(
-    (found, { operation, value, json }) => (operation === 'MERGE' && value !== undefined ? mergeMessage(found, value, json) : found),
+    (found, { operation, value, json, replacesLists }) =>
+      operation === 'MERGE' && value !== undefined ? mergeMessage(found, value, json, replacesLists) : found,
     table,
   );
   const kept = merged.virtualHosts.flatMap((host) => {
@@ -33,11 +34,11 @@ export function patchedRoutes(
 
 function patchedHost(host: VirtualHost, patches: readonly Patch[]): VirtualHost | undefined {
   let found = host;
-  for (const { operation, match, value, json } of patches) {
+  for (const { operation, match, value, json, replacesLists } of patches) {
     if (!isHost(found, match.routeConfiguration)) continue;
     if (operation === 'REMOVE') return undefined;
     if (value === undefined) continue;
-    if (operation === 'MERGE') found = mergeMessage(found, value, json);
+    if (operation === 'MERGE') found = mergeMessage(found, value, json, replacesLists);
     else if (operation === 'REPLACE') found = value as VirtualHost;
   }
   return found;
@@ -54,7 +55,8 @@ function patchedHostRoutes(host: VirtualHost, patches: readonly Patch[]): Virtua
     for (const patch of mine) {
       if (!matches(found, patch)) continue;
       if (patch.operation === 'REMOVE') return [];
-      if (patch.operation === 'MERGE' && patch.value !== undefined) found = mergeMessage(found, patch.value, patch.json);
+      if (patch.operation === 'MERGE' && patch.value !== undefined)
+        found = mergeMessage(found, patch.value, patch.json, patch.replacesLists);
     }
     return [found];
   });

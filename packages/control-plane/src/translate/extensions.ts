@@ -1,0 +1,25 @@
+import { TypedExtensionConfig, typeUrlOf } from '@ripstop/xds-api';
+import type { ProxyNode } from '../model/proxy-node.ts';
+import type { PatchContext } from '../push/envoy-filters.ts';
+import type { PushContext } from '../push/push-context.ts';
+import type { XdsResource } from './resource.ts';
+
+/** Configurations of filters that a listener names and does not hold (ECDS). */
+export const EXTENSION_TYPE_URL: string = typeUrlOf(TypedExtensionConfig.$type);
+
+const CONTEXTS: readonly PatchContext[] = ['SIDECAR_INBOUND', 'SIDECAR_OUTBOUND', 'GATEWAY'];
+
+/** What EnvoyFilters add as EXTENSION_CONFIG, of the named ones; the first of a name holds (istiod: InsertedExtensionConfigurations). */
+export function buildExtensions(node: ProxyNode, push: PushContext, names: readonly string[]): XdsResource[] {
+  const patches = push.patchesFor(node);
+  if (patches === undefined) return [];
+  const wanted = new Set(names);
+  const found = new Map<string, XdsResource>();
+  for (const context of CONTEXTS)
+    for (const { operation, value } of patches.of('EXTENSION_CONFIG', context)) {
+      const message = value as TypedExtensionConfig | undefined;
+      if (operation !== 'ADD' || message === undefined || !wanted.has(message.name) || found.has(message.name)) continue;
+      found.set(message.name, { typeUrl: EXTENSION_TYPE_URL, name: message.name, message });
+    }
+  return [...found.values()];
+}
