@@ -2,6 +2,7 @@ import type { Table } from './row.ts';
 import { allowNothing, denyAll, observed, policies } from './table/authorization.ts';
 import { callerHeaders } from './table/caller-headers.ts';
 import { gatewayCodec, serverCodec } from './table/codec.ts';
+import { compressedServer } from './table/compression.ts';
 import { destinations } from './table/destinations.ts';
 import {
   authorizerSeesBodies,
@@ -46,6 +47,7 @@ export const tables: readonly Table[] = [
   disabled,
   serverCodec,
   gatewayCodec,
+  compressedServer,
   tokens,
   issuers,
   retryConditions,

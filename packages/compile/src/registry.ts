@@ -1,4 +1,5 @@
 import { buffer } from './filters/buffer.ts';
+import { compressor } from './filters/compressor.ts';
 import { cors } from './filters/cors.ts';
 import { type AnyFilterFactory, erase } from './filters/decoded-filter.ts';
 import { extAuthz } from './filters/ext-authz/ext-authz.ts';
@@ -22,6 +23,7 @@ export function standardFilters(settings: RbacSettings = {}): readonly AnyFilter
     erase(rateLimit),
     erase(headerMutation),
     erase(buffer),
+    erase(compressor),
     erase(statefulSession),
     ...skippedFilters,
   ];

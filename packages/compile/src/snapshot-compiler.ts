@@ -23,9 +23,11 @@ import {
   CLUSTER_TYPE_URL,
   ClusterLoadAssignment,
   Cluster as ClusterMessage,
+  Compressor,
   Cors,
   ENDPOINT_TYPE_URL,
   ExtAuthz,
+  Gzip,
   HTTPFault,
   HttpFilter,
   HttpHeaderMutation,
@@ -353,6 +355,8 @@ const TRIAL_SERVICE = { targetSpecifier: { $case: 'envoyGrpc', value: { clusterN
 const TRIAL_EXT_AUTHZ = ExtAuthz.fromPartial({ services: { $case: 'grpcService', value: TRIAL_SERVICE } });
 const TRIAL_RATE_LIMIT = HttpRateLimit.fromPartial({ domain: 'trial', rateLimitService: { grpcService: TRIAL_SERVICE } });
 
+const TRIAL_COMPRESSOR = Compressor.fromPartial({ compressorLibrary: { name: 'trial', typedConfig: packAny(Gzip, Gzip.fromPartial({})) } });
+
 const TRIAL_FILTERS: readonly HttpFilter[] = [
   ['fault', packAny(HTTPFault, HTTPFault.fromPartial({}))] as const,
   ['cors', packAny(Cors, Cors.fromPartial({}))] as const,
@@ -361,6 +365,7 @@ const TRIAL_FILTERS: readonly HttpFilter[] = [
   ['local_ratelimit', packAny(LocalRateLimit, LocalRateLimit.fromPartial({ statPrefix: 'trial' }))] as const,
   ['ratelimit', packAny(HttpRateLimit, TRIAL_RATE_LIMIT)] as const,
   ['header_mutation', packAny(HttpHeaderMutation, HttpHeaderMutation.fromPartial({}))] as const,
+  ['compressor', packAny(Compressor, TRIAL_COMPRESSOR)] as const,
   ['buffer', packAny(BufferMessage, BufferMessage.fromPartial({ maxRequestBytes: 1 }))] as const,
   ['stateful_session', packAny(StatefulSession, StatefulSession.fromPartial({}))] as const,
 ].map(([name, value]) => HttpFilter.fromPartial({ name: `envoy.filters.http.${name}`, configType: { $case: 'typedConfig', value } }));

@@ -2,6 +2,7 @@ import type { Cluster, Endpoint } from './cluster/cluster.ts';
 import type { MatchCriteria } from './cluster/lb-metadata.ts';
 import type { DecisionRecord } from './decision-record.ts';
 import type { Filter } from './filter.ts';
+import type { ContentCoding, OfferedCoding } from './filters/compressor.ts';
 import type { PathBinding } from './path-binding.ts';
 import type { RequestBody } from './request-body.ts';
 import type { ResponseFlags } from './response-flags.ts';
@@ -171,6 +172,13 @@ export class Exchange {
   filters: readonly Filter[] = NO_FILTERS;
   /** A filter has changed what routes look at: the route is chosen again behind the filters. */
   clearRoute = false;
+  /** The driver can encode response bodies. */
+  encodesResponses = false;
+  /** Compressors that the request has passed, and what the caller accepts; see createCompressor. */
+  offeredCodings: readonly OfferedCoding[] | undefined = undefined;
+  acceptEncoding: string | undefined = undefined;
+  /** How the response's body leaves; its head says so. */
+  responseCoding: ContentCoding | undefined = undefined;
   /** Owned by the telemetry sink. */
   telemetry: unknown = undefined;
   decision: DecisionRecord | undefined = undefined;

@@ -20,6 +20,7 @@ export * from './filter.ts';
 export * from './filter-chain-match.ts';
 export * from './filter-counters.ts';
 export * from './filters/buffer.ts';
+export * from './filters/compressor.ts';
 export * from './filters/cors.ts';
 export * from './filters/ext-authz/ext-authz.ts';
 export * from './filters/ext-authz/http-authorizer.ts';

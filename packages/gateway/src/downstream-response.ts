@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Exchange } from '@ripstop/core';
+import { BodyEncoder, type EncodedBody } from '@ripstop/server';
 import type { MeshDispatcher } from '@ripstop/undici';
 
 /** What the dispatcher reports to. */
@@ -14,13 +15,14 @@ const HOP_BY_HOP: ReadonlySet<string> = new Set(['connection', 'keep-alive', 'pr
 const CALLER_GONE = 'the caller closed the connection';
 
 /** Carries an exchange's response from the dispatcher to the caller: head, chunks with backpressure, trailers, upgrades, resets. */
-export class DownstreamResponse implements Handler {
+export class DownstreamResponse implements Handler, EncodedBody {
   private readonly x: Exchange;
   private readonly request: IncomingMessage;
   private readonly response: ServerResponse;
   private readonly firstBytes: Buffer | undefined;
   private controller: Controller | undefined;
   private ended = false;
+  private encoder: BodyEncoder | undefined;
 
   /** `firstBytes`: what came behind the head of an upgrade request. */
   constructor(x: Exchange, request: IncomingMessage, response: ServerResponse, firstBytes?: Buffer) {
@@ -31,8 +33,12 @@ export class DownstreamResponse implements Handler {
     response.on('close', () => {
       // The caller went away, or was refused in the middle of its body: nobody waits for the rest.
       if (!this.ended) this.controller?.abort(new Error(CALLER_GONE));
+      this.encoder?.destroy();
     });
-    response.on('drain', () => this.controller?.resume());
+    response.on('drain', () => {
+      if (this.encoder === undefined) this.controller?.resume();
+      else this.encoder.resume();
+    });
   }
 
   onRequestStart(controller: Controller): void {
@@ -43,16 +49,32 @@ export class DownstreamResponse implements Handler {
   onResponseStart(_controller: Controller, status: number, headers: Headers, statusMessage?: string): void {
     if (status < 200) return; // The caller has its 100 already; Envoy's router sends no other one on.
     this.response.writeHead(status, statusMessage ?? '', this.downstreamHeaders(headers));
+    const { responseCoding } = this.x;
+    if (responseCoding !== undefined) this.encoder = new BodyEncoder(responseCoding, this);
+  }
+
+  // ── where the encoded body goes ──
+
+  write(chunk: Buffer): boolean {
+    return this.response.write(chunk);
+  }
+
+  end(): void {
+    this.response.end();
+  }
+
+  onDrain(): void {
+    this.controller?.resume();
   }
 
   onResponseData(controller: Controller, chunk: Buffer): void {
-    if (!this.response.write(chunk)) controller.pause();
+    if (!(this.encoder ?? this.response).write(chunk)) controller.pause();
   }
 
   onResponseEnd(_controller: Controller, trailers: Headers): void {
     if (Object.keys(trailers).length > 0) this.response.addTrailers(trailers as Record<string, string>);
     this.ended = true;
-    this.response.end();
+    (this.encoder ?? this.response).end();
   }
 
   /** Only after the head was sent; everything before is a response that the mesh made. The caller must see that the body is cut short. */

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import {
   type BodyStart,
+  type ContentCoding,
   type Exchange,
   isGrpcContentType,
   type LocalReply,
@@ -13,13 +14,22 @@ import {
   streamLimitOf,
   type Timer,
 } from '@ripstop/core';
+import { BodyEncoder } from './body-encoder.ts';
 import { bodyIdleMs } from './body-idle.ts';
 import { readBodyInTime } from './body-start.ts';
 import type { InboundConnection } from './inbound-connection.ts';
 import type { ListenerParts } from './listener-parts.ts';
 import { hasBody, isSending, UNSENDABLE_REPLY, writeLocalReply } from './local-response.ts';
 import { AppResponseHead } from './response-heads.ts';
-import { closeUnsent, muteResponse, type ResponseWatcher, watchRequestBody, watchResponse } from './response-hooks.ts';
+import {
+  closeUnsent,
+  endPlain,
+  muteResponse,
+  type ResponseWatcher,
+  watchRequestBody,
+  watchResponse,
+  writePlain,
+} from './response-hooks.ts';
 import { closeSoftlyAtLast } from './soft-close.ts';
 import { watchStatusLine } from './upgrade-status.ts';
 
@@ -32,6 +42,8 @@ export class InboundExchange implements ResponseWatcher, RequestBody {
   continued = false;
   private readonly parts: ListenerParts;
   private readonly connection: InboundConnection;
+  /** See ResponseWatcher. */
+  encoder: BodyEncoder | undefined = undefined;
   private timer: Timer | undefined = undefined;
   private response: ServerResponse | undefined = undefined;
   private requestBytes = 0;
@@ -166,6 +178,7 @@ export class InboundExchange implements ResponseWatcher, RequestBody {
     if (!this.watchesHead) return;
     try {
       this.parts.pipeline.respond(this.x, new AppResponseHead(response));
+      if (this.x.responseCoding !== undefined) this.encode(response, this.x.responseCoding);
     } catch (error) {
       // Half applied operations are not sent: what they should have removed may be in it.
       this.tell('response', error);
@@ -182,6 +195,20 @@ export class InboundExchange implements ResponseWatcher, RequestBody {
     const { filters } = route;
     for (let index = 0; index < filters.length; index++) if (filters[index]!.onResponse !== undefined) return true;
     return false;
+  }
+
+  get encodes(): boolean {
+    return this.x.offeredCodings !== undefined && !this.local && !this.done;
+  }
+
+  private encode(response: ServerResponse, coding: ContentCoding): void {
+    const encoder = new BodyEncoder(coding, {
+      write: (chunk) => writePlain(response, chunk),
+      end: () => endPlain(response),
+      onDrain: () => response.emit('drain'),
+    });
+    response.on('drain', () => encoder.resume());
+    this.encoder = encoder;
   }
 
   onResponseBytes(bytes: number): void {
@@ -213,6 +240,7 @@ export class InboundExchange implements ResponseWatcher, RequestBody {
   private finish(status: number): void {
     if (this.done) return;
     this.done = true;
+    this.encoder?.destroy();
     this.timer?.cancel();
     const { x, parts } = this;
     const grpcStatus = x.protocol === 'grpc' && this.response !== undefined ? grpcStatusOf(this.response) : undefined;

@@ -175,6 +175,7 @@ export class InboundGuard {
       binding: parts.binding,
     });
     this.gate.lastRequestAt = x.startedAt;
+    x.encodesResponses = true;
     const served = new InboundExchange(parts, connection, x);
     served.watch(request, response);
     if (hasBody(request)) x.body = served;

@@ -1,3 +1,4 @@
+export { BodyEncoder, type EncodedBody } from './body-encoder.ts';
 export type { FindChains, ListenerChains } from './chain-choice.ts';
 export type { ConnectionGateOptions } from './connection-gate.ts';
 export type { Forwarder, ListenerParts } from './listener-parts.ts';

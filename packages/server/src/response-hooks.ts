@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { BodyEncoder } from './body-encoder.ts';
 
 /** Sees a response on its way out. */
 export interface ResponseWatcher {
@@ -6,6 +7,10 @@ export interface ResponseWatcher {
   readonly watchesHead: boolean;
   /** The head is about to be written. */
   onHead(response: ServerResponse): void;
+  /** The head may say that the body is encoded: it is written before any of it. */
+  readonly encodes: boolean;
+  /** Once the head is written: what encodes the body; absent = it goes out as it is. */
+  readonly encoder: BodyEncoder | undefined;
   onResponseBytes(bytes: number): void;
   onRequestBytes(bytes: number): void;
   onRequestEnd(): void;
@@ -112,14 +117,40 @@ export function closeUnsent(response: ServerResponse): void {
 }
 
 function write(this: WatchedResponse, chunk: unknown, encoding?: unknown, callback?: unknown): boolean {
-  this[WATCHER]!.onResponseBytes(sizeOf(chunk, encoding));
-  return (inherited(this).write as (...all: unknown[]) => boolean).call(this, chunk, encoding, callback);
+  const watcher = this[WATCHER]!;
+  if (watcher.encodes && !this.headersSent) this.writeHead(this.statusCode);
+  if (watcher.encoder !== undefined) return watcher.encoder.write(chunk, encoding, callback);
+  return writePlain(this, chunk, encoding, callback);
+}
+
+/** What goes onto the connection. */
+export function writePlain(response: ServerResponse, chunk: unknown, encoding?: unknown, callback?: unknown): boolean {
+  (response as WatchedResponse)[WATCHER]!.onResponseBytes(sizeOf(chunk, encoding));
+  return (inherited(response).write as (...all: unknown[]) => boolean).call(response, chunk, encoding, callback);
+}
+
+export function endPlain(response: ServerResponse): void {
+  (inherited(response).end as (...all: unknown[]) => ServerResponse).call(response);
 }
 
 function end(this: WatchedResponse, chunk?: unknown, encoding?: unknown, callback?: unknown): ServerResponse {
+  const watcher = this[WATCHER]!;
+  if (watcher.encodes && !this.headersSent) writeWholeHead(this, chunk, encoding);
+  if (watcher.encoder !== undefined) {
+    watcher.encoder.end(chunk, encoding, callback);
+    return this;
+  }
   if (chunk !== undefined && chunk !== null && typeof chunk !== 'function' && !this.writableEnded)
     this[WATCHER]!.onResponseBytes(sizeOf(chunk, encoding));
   return (inherited(this).end as (...all: unknown[]) => ServerResponse).call(this, chunk, encoding, callback);
+}
+
+/** Of a body that is here at once; node:http would tell its length by itself, later. */
+function writeWholeHead(response: ServerResponse, chunk: unknown, encoding: unknown): void {
+  const isFramed = response.hasHeader('content-length') || response.hasHeader('transfer-encoding');
+  if (!isFramed && response.statusCode !== 204 && response.statusCode !== 304)
+    response.setHeader('content-length', sizeOf(chunk, encoding));
+  response.writeHead(response.statusCode);
 }
 
 function countedPush(this: CountedRequest, chunk: unknown, encoding?: unknown): boolean {

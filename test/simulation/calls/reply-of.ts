@@ -1,3 +1,4 @@
+import { brotliDecompressSync, gunzipSync, zstdDecompressSync } from 'node:zlib';
 import type { Dispatcher } from 'undici';
 import type { Reply } from '../observation.ts';
 import type { Call } from '../row.ts';
@@ -16,7 +17,7 @@ export async function replyOf(dispatcher: Dispatcher, call: Call, now: () => num
       ...(body === undefined ? {} : { body }),
       reset: false, // undici would ask for the end of the connection after every HEAD
     });
-    const text = await answer.body.text();
+    const text = decoded(await answer.body.bytes(), answer.headers['content-encoding']);
     return { status: answer.statusCode, headers: joined(answer.headers), body: text, tookMs: now() - started };
   } catch (error) {
     if (!CONNECTION_ENDED.has((error as NodeJS.ErrnoException).code ?? '')) throw error;
@@ -26,6 +27,18 @@ export async function replyOf(dispatcher: Dispatcher, call: Call, now: () => num
 
 /** The other side closed or reset the connection instead of answering. */
 const CONNECTION_ENDED = new Set(['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE']);
+
+const DECODERS: Readonly<Record<string, (bytes: Uint8Array) => Buffer>> = {
+  gzip: (bytes) => gunzipSync(bytes),
+  br: (bytes) => brotliDecompressSync(bytes),
+  zstd: (bytes) => zstdDecompressSync(bytes),
+};
+
+/** What the caller reads: encoders may differ in their bytes. */
+function decoded(bytes: Uint8Array, coding: string | string[] | undefined): string {
+  const decode = bytes.length === 0 ? undefined : DECODERS[String(coding)];
+  return Buffer.from(decode === undefined ? bytes : decode(bytes)).toString();
+}
 
 function joined(headers: Record<string, string | string[] | undefined>): Record<string, string> {
   const lines: Record<string, string> = {};

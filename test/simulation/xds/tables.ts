@@ -1,5 +1,6 @@
+import { compression } from './table/compression.ts';
 import { escapedSlashes, replies } from './table/replies.ts';
 import type { XdsTable } from './xds-table.ts';
 
 /** Every table of xDS text, for every runner. */
-export const xdsTables: readonly XdsTable[] = [replies, ...escapedSlashes];
+export const xdsTables: readonly XdsTable[] = [replies, ...escapedSlashes, ...compression];

@@ -1,6 +1,7 @@
 import { constants, type OutgoingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
 import {
   type BodyStart,
+  type ContentCoding,
   type Exchange,
   type LocalReply,
   maxDurationReply,
@@ -11,6 +12,7 @@ import {
   streamLimitOf,
   type Timer,
 } from '@ripstop/core';
+import { BodyEncoder, type EncodedBody } from '../body-encoder.ts';
 import { bodyIdleMs } from '../body-idle.ts';
 import { readBodyInTime } from '../body-start.ts';
 import type { InboundConnection } from '../inbound-connection.ts';
@@ -28,6 +30,8 @@ export class StreamExchange implements RequestBody {
   readonly stream: ServerHttp2Stream;
   private readonly parts: ListenerParts;
   private readonly connection: InboundConnection;
+  private target: EncodedBody | undefined = undefined;
+  private encoder: BodyEncoder | undefined = undefined;
   private timer: Timer | undefined = undefined;
   private requestBytes = 0;
   private responseBytes = 0;
@@ -135,11 +139,20 @@ export class StreamExchange implements RequestBody {
       this.noteStatus(trailers);
       sendTrailers.call(stream, trailers);
     };
-    stream.write = ((chunk: unknown, ...rest: unknown[]) => {
+    const plain = (chunk: unknown, ...rest: unknown[]): boolean => {
       this.responseBytes += sizeOf(chunk, rest[0]);
-      return (write as Call).call(stream, chunk, ...rest);
+      return (write as Call).call(stream, chunk, ...rest) as boolean;
+    };
+    this.target = { write: plain, end: () => void (end as Call).call(stream), onDrain: () => stream.emit('drain') };
+    stream.write = ((chunk: unknown, ...rest: unknown[]) => {
+      if (this.encoder !== undefined) return this.encoder.write(chunk, ...rest);
+      return plain(chunk, ...rest);
     }) as typeof stream.write;
     stream.end = ((chunk?: unknown, ...rest: unknown[]) => {
+      if (this.encoder !== undefined) {
+        this.encoder.end(chunk, ...rest);
+        return stream;
+      }
       if (chunk !== undefined && chunk !== null && typeof chunk !== 'function') this.responseBytes += sizeOf(chunk, rest[0]);
       return (end as Call).call(stream, chunk, ...rest);
     }) as typeof stream.end;
@@ -162,6 +175,7 @@ export class StreamExchange implements RequestBody {
     if (!this.local && !this.done) {
       try {
         this.parts.pipeline.respond(this.x, new StreamResponseHead(headers));
+        if (this.x.responseCoding !== undefined) this.encode(this.x.responseCoding);
       } catch (error) {
         // Half applied operations are not sent: what they should have removed may be in it.
         this.tell('response', error);
@@ -170,6 +184,12 @@ export class StreamExchange implements RequestBody {
     }
     this.noteStatus(headers);
     return headers;
+  }
+
+  private encode(coding: ContentCoding): void {
+    const encoder = new BodyEncoder(coding, this.target!);
+    this.stream.on('drain', () => encoder.resume());
+    this.encoder = encoder;
   }
 
   private noteStatus(headers: OutgoingHttpHeaders): void {
@@ -185,6 +205,7 @@ export class StreamExchange implements RequestBody {
 
   private onClosed(): void {
     const { stream, x, parts } = this;
+    this.encoder?.destroy();
     if (!this.done) {
       this.done = true;
       this.timer?.cancel();

@@ -94,6 +94,7 @@ export class StreamGuard {
       binding: parts.binding,
     });
     this.gate.lastRequestAt = x.startedAt;
+    x.encodesResponses = true;
     const served = new StreamExchange(parts, connection, x, stream);
     if (!stream.endAfterHeaders) x.body = served;
     const passed = (): void => {
