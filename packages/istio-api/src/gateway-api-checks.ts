@@ -76,7 +76,7 @@ const MISSING = 'RIPSTOP_MISSING_FIELD';
 
 export function checkKubernetesGateway({ listeners = [] }: KubernetesGateway, report: Report): void {
   const names = new Set<string>();
-  for (const [index, { name, protocol, port, hostname, tls }] of listeners.entries()) {
+  for (const [index, { name, protocol, hostname, tls }] of listeners.entries()) {
     const path = ['spec', 'listeners', index];
     if (names.has(name))
       report(BAD, 'error', [...path, 'name'], `listener name "${name}" is used twice: it must be unique within the Gateway`);
@@ -101,19 +101,26 @@ export function checkKubernetesGateway({ listeners = [] }: KubernetesGateway, re
       Object.keys(tls.options ?? {}).length === 0
     )
       report(MISSING, 'error', [...path, 'tls'], 'certificateRefs or options must be given when mode is Terminate');
-    if (protocol === 'TCP' || protocol === 'TLS')
-      report(
-        'RIPSTOP_UNSUPPORTED_FIELD',
-        'warning',
-        [...path, 'protocol'],
-        `port ${port} is not opened by our gateway: it does not serve ${protocol} in this version, only HTTP and HTTPS`,
-      );
   }
 }
 
 export function checkKubernetesRoute({ parentRefs = [], rules = [] }: KubernetesRoute, report: Report): void {
   checkParents(parentRefs, report);
   for (const [index, rule] of rules.entries()) checkRule(rule, ['spec', 'rules', index], report);
+}
+
+/** A TLSRoute or TCPRoute. */
+export function checkStreamParents({ parentRefs = [] }: KubernetesRoute, report: Report): void {
+  for (const [index, { group = 'gateway.networking.k8s.io', kind = 'Gateway', name = '' }] of parentRefs.entries()) {
+    const mesh = (group === '' && kind === 'Service') || (group === 'networking.istio.io' && kind === 'ServiceEntry');
+    if (mesh)
+      report(
+        'RIPSTOP_UNSUPPORTED_FIELD',
+        'warning',
+        ['spec', 'parentRefs', index],
+        `for calls to ${name} this route has no effect on our own processes: they carry HTTP and gRPC, what else they send goes its own way; Envoys follow it`,
+      );
+  }
 }
 
 function checkParents(parents: readonly Ref[], report: Report): void {

@@ -1,4 +1,10 @@
-import { checkKubernetesGateway, checkKubernetesRoute, type KubernetesGateway, type KubernetesRoute } from './gateway-api-checks.ts';
+import {
+  checkKubernetesGateway,
+  checkKubernetesRoute,
+  checkStreamParents,
+  type KubernetesGateway,
+  type KubernetesRoute,
+} from './gateway-api-checks.ts';
 import type { MeshObject } from './object.ts';
 import {
   checkGateway,
@@ -43,6 +49,11 @@ export function semanticChecks(object: MeshObject, report: Report): void {
         checkGatewayServers(object.spec as GatewaySpec, object.metadata, report);
         checkGateway(object.spec as GatewaySpec, report);
       } else checkKubernetesGateway(object.spec as KubernetesGateway, report);
+      return;
+    case 'TLSRoute':
+    case 'TCPRoute':
+      checkStreamParents(object.spec as KubernetesRoute, report);
+      checkKubernetesRoute(object.spec as KubernetesRoute, report);
       return;
     case 'HTTPRoute':
     case 'GRPCRoute':

@@ -72,7 +72,7 @@ function ownHosts({ listener }: GatewayListener, all: readonly GatewayListener[]
 }
 
 /** True when every name of `host` is one of `pattern`. */
-function isWithin(host: string, pattern: string): boolean {
+export function isWithin(host: string, pattern: string): boolean {
   if (!pattern.startsWith('*')) return host === pattern;
   if (host.startsWith('*') && host.length < pattern.length) return false;
   return host.endsWith(pattern.slice(1));

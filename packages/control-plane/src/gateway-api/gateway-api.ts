@@ -8,7 +8,9 @@ import { gatewayStatus, type ServicePorts } from './gateway-status.ts';
 import { GATEWAY_API } from './gateway-types.ts';
 import { evaluateGateways, istioGateways } from './gateways.ts';
 import { ReferenceGrants } from './reference-grants.ts';
+import { RouteBinder } from './route-binding.ts';
 import { translateRoutes } from './routes.ts';
+import { translateStreamRoutes } from './stream-routes.ts';
 
 export interface GatewayApiInput {
   /** Every document, in any order. */
@@ -45,15 +47,19 @@ function translated(objects: readonly MeshObject[], domain: string): GatewayApi 
   const certificates = new Certificates(ordered);
   const grants = new ReferenceGrants(ordered);
   const gateways = evaluateGateways(ordered, { certificates, grants, domain });
-  const routes = translateRoutes({ objects: ordered, gateways, backends: new Backends(ordered, grants, domain), domain });
+  const backends = new Backends(ordered, grants, domain);
+  const binder = new RouteBinder({ objects: ordered, gateways, backends, domain });
+  const routes = translateRoutes({ objects: ordered, binder, backends });
+  const streams = translateStreamRoutes(ordered, binder, backends);
   const policies = backendTlsPolicies(ordered, certificates, domain);
   return {
     gateways: istioGateways(gateways),
-    virtualServices: routes.virtualServices,
+    virtualServices: [...routes.virtualServices, ...streams.virtualServices],
     destinationRules: policies.destinationRules,
     statuses: (services) => [
-      ...gateways.map((gateway) => gatewayStatus(gateway, routes.attached, services)),
+      ...gateways.map((gateway) => gatewayStatus(gateway, binder.attached, services)),
       ...routes.statuses,
+      ...streams.statuses,
       ...policies.statuses,
     ],
   };

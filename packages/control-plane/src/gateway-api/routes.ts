@@ -1,14 +1,13 @@
-import type { HTTPMatchRequest, HTTPRoute, MeshObject, ServiceEntrySpec, VirtualServiceSpec } from '@ripstop/istio-api';
+import type { HTTPMatchRequest, HTTPRoute, MeshObject, VirtualServiceSpec } from '@ripstop/istio-api';
 import type { SourcedRoute, VirtualService } from '../push/virtual-services.ts';
-import { attach } from './attachments.ts';
 import type { Backends } from './backends.ts';
 import type { ObjectStatus, Path, Problem } from './conditions.ts';
 import { GATEWAY_API } from './gateway-types.ts';
-import { type EvaluatedGateway, takesRoutes } from './gateways.ts';
+import type { Place, RouteBinder } from './route-binding.ts';
 import { compareMatches, grpcMatch, httpMatch } from './route-match.ts';
 import { GRPC_FILTERS, HTTP_FILTERS, ruleFields } from './route-rule.ts';
 import { type ParentResult, routeStatus } from './route-status.ts';
-import type { GrpcMatch, HttpMatch, ParentRef, RouteSpec } from './route-types.ts';
+import type { GrpcMatch, HttpMatch, RouteSpec } from './route-types.ts';
 
 /** Routes that become one VirtualService. */
 interface Group {
@@ -26,23 +25,16 @@ type Target = Omit<Group, 'routes'>;
 export interface RouteInput {
   /** Oldest first, then by namespace and name. */
   readonly objects: readonly MeshObject[];
-  readonly gateways: readonly EvaluatedGateway[];
+  readonly binder: RouteBinder;
   readonly backends: Backends;
-  readonly domain: string;
 }
 
 export interface TranslatedRoutes {
   readonly virtualServices: readonly VirtualService[];
   readonly statuses: readonly ObjectStatus[];
-  /** How many routes each listener takes, by `namespace/<internal name>`. */
-  readonly attached: ReadonlyMap<string, number>;
 }
 
-/**
- * HTTPRoutes and GRPCRoutes as VirtualServices (Istio: conversion.go). With a Service or ServiceEntry as parent they are for the mesh
- * (GAMMA): a route in the service's namespace is for every client, one in another namespace for the clients there, and they follow
- * nothing else. With a Gateway as parent they are for the listeners that take them.
- */
+/** HTTPRoutes and GRPCRoutes as VirtualServices (Istio: conversion.go). Clients that follow a route of the mesh follow nothing else. */
 export function translateRoutes(input: RouteInput): TranslatedRoutes {
   const collector = new Collector(input);
   for (const object of input.objects) {
@@ -50,23 +42,17 @@ export function translateRoutes(input: RouteInput): TranslatedRoutes {
     if (object.kind === 'HTTPRoute') collector.add(object as MeshObject<RouteSpec<HttpMatch>>, httpMatch, HTTP_FILTERS);
     if (object.kind === 'GRPCRoute') collector.add(object as MeshObject<RouteSpec<GrpcMatch>>, grpcMatch, GRPC_FILTERS);
   }
-  const { groups, statuses, attached } = collector;
-  return { virtualServices: [...groups.values()].map(virtualService), statuses, attached };
+  const { groups, statuses } = collector;
+  return { virtualServices: [...groups.values()].map(virtualService), statuses };
 }
 
 class Collector {
   readonly groups = new Map<string, Group>();
   readonly statuses: ObjectStatus[] = [];
-  readonly attached = new Map<string, number>();
   private readonly input: RouteInput;
-  /** Hosts of ServiceEntries by `namespace/name`. */
-  private readonly entries = new Map<string, readonly string[]>();
 
   constructor(input: RouteInput) {
     this.input = input;
-    for (const { kind, metadata, spec } of input.objects) {
-      if (kind === 'ServiceEntry') this.entries.set(`${metadata.namespace}/${metadata.name}`, (spec as ServiceEntrySpec).hosts ?? []);
-    }
   }
 
   add<Match>(object: MeshObject<RouteSpec<Match>>, translate: (match: Match) => HTTPMatchRequest, filters: ReadonlySet<string>): void {
@@ -79,11 +65,11 @@ class Collector {
     const parents: ParentResult[] = [];
     const seen = new Set<string>();
     for (const [index, parent] of (object.spec.parentRefs ?? []).entries()) {
-      const bound = this.bind(object, parent, ['spec', 'parentRefs', index]);
+      const bound = this.input.binder.bind(object, parent, ['spec', 'parentRefs', index]);
       if (bound === undefined) continue;
       const { routes, problems } = rulesFor(bound.mesh);
       parents.push({ parent, path: ['spec', 'parentRefs', index], denials: bound.denials, accepted: bound.accepted, problems });
-      for (const target of bound.targets) this.place(target, routes, seen);
+      for (const target of bound.places.flatMap((place) => targetsOf(place, object.metadata.namespace))) this.place(target, routes, seen);
     }
     this.statuses.push(routeStatus(object, parents));
   }
@@ -124,78 +110,14 @@ class Collector {
     }
     return { routes: fatal ? [] : routes, problems };
   }
-
-  /** Undefined for parents of other kinds, and for Gateways that are not ours: others may serve them. */
-  private bind<Match>(object: MeshObject<RouteSpec<Match>>, parent: ParentRef, path: Path): Bound | undefined {
-    const { group = GATEWAY_API, kind = 'Gateway' } = parent;
-    if (group === GATEWAY_API && kind === 'Gateway') return this.bindGateway(object, parent, path);
-    if (group === '' && kind === 'Service') return this.bindService(object, parent, path);
-    if (group === 'networking.istio.io' && kind === 'ServiceEntry') return this.bindEntry(object, parent, path);
-    return undefined;
-  }
-
-  private bindGateway<Match>({ kind, metadata, spec }: MeshObject<RouteSpec<Match>>, parent: ParentRef, path: Path): Bound | undefined {
-    const { name, namespace = metadata.namespace } = parent;
-    const gateway = this.input.gateways.find((entry) => isNamed(entry.gateway, namespace, name));
-    if (gateway === undefined) return undefined;
-    const route = { kind, namespace: metadata.namespace, hostnames: spec.hostnames ?? [] };
-    const attachments = attach(gateway.listeners.filter(takesRoutes), parent, route, path);
-    const accepted = attachments.filter(({ denied }) => denied === undefined);
-    const targets = accepted.flatMap(({ listener, hosts }) => {
-      const key = `${namespace}/${listener.name}`;
-      this.attached.set(key, (this.attached.get(key) ?? 0) + 1);
-      return hosts.map((host) => ({
-        name: `${namespace}~${listener.name}~${host}`,
-        namespace: metadata.namespace,
-        host,
-        gateway: key,
-        port: undefined,
-        exportTo: ['*'],
-      }));
-    });
-    return { mesh: false, targets, accepted: accepted.length, denials: attachments.flatMap(({ denied }) => denied ?? []) };
-  }
-
-  private bindService<Match>({ metadata }: MeshObject<RouteSpec<Match>>, parent: ParentRef, path: Path): Bound {
-    const { name, namespace = metadata.namespace } = parent;
-    if (!this.input.backends.hasService(namespace, name)) return unknownParent(`parent service: "${name}" not found`, path);
-    const targets = this.meshTargets([`${name}.${namespace}.svc.${this.input.domain}`], parent, metadata.namespace);
-    return { mesh: true, targets, accepted: 1, denials: [] };
-  }
-
-  private bindEntry<Match>({ metadata }: MeshObject<RouteSpec<Match>>, parent: ParentRef, path: Path): Bound {
-    const { name, namespace = metadata.namespace } = parent;
-    const hosts = this.entries.get(`${namespace}/${name}`);
-    if (hosts === undefined) return unknownParent(`parent service entry: "${name}" not found`, path);
-    return { mesh: true, targets: this.meshTargets(hosts, parent, metadata.namespace), accepted: 1, denials: [] };
-  }
-
-  private meshTargets(hosts: readonly string[], { namespace, port }: ParentRef, own: string): Target[] {
-    return hosts.map((host) => ({
-      name: [own, ...(port === undefined ? [] : [String(port)]), host].join('~'),
-      namespace: own,
-      host,
-      gateway: 'mesh',
-      port,
-      exportTo: (namespace ?? own) === own ? ['*'] : ['.'],
-    }));
-  }
 }
 
-interface Bound {
-  readonly mesh: boolean;
-  readonly targets: readonly Target[];
-  /** How many listeners, or Services, take the route. */
-  readonly accepted: number;
-  readonly denials: readonly Problem[];
-}
-
-function unknownParent(message: string, path: Path): Bound {
-  return { mesh: true, targets: [], accepted: 0, denials: [{ reason: 'NoMatchingParent', message, path: [...path, 'name'] }] };
-}
-
-function isNamed({ metadata }: MeshObject, namespace: string, name: string): boolean {
-  return metadata.namespace === namespace && metadata.name === name;
+/** A VirtualService for each host; routes of several documents may meet in one. */
+function targetsOf({ gateway, listener, hosts, port, exportTo }: Place, own: string): Target[] {
+  return hosts.map((host) => {
+    const parts = listener === undefined ? [own, ...(port === undefined ? [] : [String(port)])] : gateway.split('/', 2);
+    return { name: [...parts, host].join('~'), namespace: own, host, gateway, port, exportTo };
+  });
 }
 
 function virtualService({ name, namespace, host, gateway, port, exportTo, routes }: Group): VirtualService {

@@ -99,6 +99,9 @@ class ChainBuilder {
     for (const service of services) {
       const route = (service.object.spec.tcp ?? []).find((candidate) => matchesServer(candidate, entry, service));
       if (route !== undefined) return [this.tcp(entry, service, route)];
+      // TLSRoutes may stand at a listener that terminates: its bytes are led by them then.
+      const byName = service.source.kind === 'TLSRoute' ? service.object.spec.tls?.[0] : undefined;
+      if (byName !== undefined && entry.terminates !== undefined) return [this.tcp(entry, service, byName)];
     }
     return [];
   }

@@ -24,7 +24,8 @@ export interface StreamPlace {
 export function routedFilters(place: StreamPlace, rule: VirtualService, route: readonly RouteDestination[]): NetworkFilterFields[] {
   const { node, push, protocol, accessLogs } = place;
   const targets = route.map(({ destination, weight = 0 }) => {
-    const host = resolveHost(destination.host, rule.namespace, push.mesh.domain);
+    // Hosts of the Gateway API are whole already, or lead to nobody on purpose.
+    const host = rule.gatewayApi ? destination.host : resolveHost(destination.host, rule.namespace, push.mesh.domain);
     // Without a port: the service's only one, else the listener's.
     return { host, weight, subset: destination.subset, cluster: clusterOf({ ...destination, host }, place) };
   });

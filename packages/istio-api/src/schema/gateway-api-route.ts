@@ -59,23 +59,26 @@ const backendFilter = object(
   ['type'],
 );
 
+const parentRefs = list(
+  object(
+    {
+      group: text,
+      kind: noted(text, 'Gateway, Service, or ServiceEntry of networking.istio.io'),
+      name: text,
+      namespace: text,
+      sectionName: noted(text, 'a listener of a Gateway; a Service has none'),
+      port: noted(port, 'the route is for this port alone'),
+    },
+    ['name'],
+  ),
+);
+const useDefaultGateways = ignored(text, 'name the Gateway in parentRefs');
+
 const route = (match: Schema): Schema =>
   object({
-    parentRefs: list(
-      object(
-        {
-          group: text,
-          kind: noted(text, 'Gateway, Service, or ServiceEntry of networking.istio.io'),
-          name: text,
-          namespace: text,
-          sectionName: noted(text, 'a listener of a Gateway; a Service has none'),
-          port: noted(port, 'the route is for this port alone'),
-        },
-        ['name'],
-      ),
-    ),
+    parentRefs,
     hostnames: noted(texts, "at Gateways; the host of a mesh route is its Service's"),
-    useDefaultGateways: ignored(text, 'name the Gateway in parentRefs'),
+    useDefaultGateways,
     rules: list(
       object({
         name: noted(text, 'else a route is named `<namespace>.<route>.<rule>`, as by istiod'),
@@ -107,3 +110,22 @@ export const grpcRouteSpec: Schema = route(
     headers: list(namedValue),
   }),
 );
+
+const streamRules = list(
+  object({
+    name: noted(text, 'for people: a route of bytes has no name'),
+    backendRefs: noted(
+      list(object({ ...backendFields, kind: noted(text, 'Service, Hostname, ServiceImport'), weight: count }, ['name'])),
+      'connections end where none has a weight, or where one does not exist; at Gateways another namespace must grant it (ReferenceGrant)',
+    ),
+  }),
+);
+
+export const tlsRouteSpec: Schema = object({
+  parentRefs,
+  hostnames: noted(texts, 'names in the handshake; in the mesh else those of the Service'),
+  useDefaultGateways,
+  rules: streamRules,
+});
+
+export const tcpRouteSpec: Schema = object({ parentRefs, useDefaultGateways, rules: streamRules });

@@ -17,7 +17,7 @@ const frontendTls = object({
 });
 
 const listenerTls = object({
-  mode: noted(choice('Terminate', 'Passthrough'), 'Passthrough is translated, and our gateway refuses such connections: a warning says so'),
+  mode: noted(choice('Terminate', 'Passthrough'), 'Passthrough leads connections on by the name in their handshake'),
   certificateRefs: noted(list(objectRef), 'one or two Secrets; of another namespace with its ReferenceGrant'),
   options: noted(
     map(text),
@@ -30,7 +30,7 @@ const listener = object(
     name: text,
     hostname: text,
     port,
-    protocol: noted(text, 'HTTP and HTTPS are opened; TLS and TCP are not, and a warning says so; others are not accepted'),
+    protocol: noted(text, 'HTTP, HTTPS, TLS and TCP; others are not accepted'),
     tls: listenerTls,
     allowedRoutes: object({
       namespaces: object({ from: choice('Same', 'All', 'Selector', 'None'), selector: labelSelector }),

@@ -1,6 +1,6 @@
 import { labels, texts } from './common.ts';
 import { backendTlsPolicySpec, gatewayClassSpec, kubernetesGatewaySpec, referenceGrantSpec } from './gateway-api.ts';
-import { grpcRouteSpec, httpRouteSpec } from './gateway-api-route.ts';
+import { grpcRouteSpec, httpRouteSpec, tcpRouteSpec, tlsRouteSpec } from './gateway-api-route.ts';
 import type { Kind } from './kind.ts';
 import { any, bool, type Fields, ignored, list, noted, openObject, port, rule, ruled, type Schema, text } from './schema.ts';
 
@@ -128,6 +128,8 @@ const unhonoured = (kind: string, note: string, spec: Fields): Kind => ({
 });
 const parts = (...names: readonly string[]): Fields => Object.fromEntries(names.map((name) => [name, any]));
 
+const STREAM_NOTE =
+  'for TLS and TCP listeners of Gateways; for Services and ServiceEntries Envoys follow it, our own processes carry no such bytes';
 const ROUTE_NOTE = 'for HTTP and HTTPS listeners of Gateways, and for Services and ServiceEntries of the mesh (GAMMA)';
 
 export const gatewayApiKinds: readonly Kind[] = [
@@ -143,13 +145,13 @@ export const gatewayApiKinds: readonly Kind[] = [
     ...GATEWAY_API,
     kind: 'Gateway',
     status: 'used',
-    note: 'HTTP and HTTPS listeners, at the gateways of its Services; status conditions that are not True are findings',
+    note: 'at the gateways of its Services; status conditions that are not True are findings',
     spec: kubernetesGatewaySpec,
   },
   { ...GATEWAY_API, kind: 'HTTPRoute', status: 'used', note: ROUTE_NOTE, spec: httpRouteSpec },
   { ...GATEWAY_API, kind: 'GRPCRoute', status: 'used', note: ROUTE_NOTE, spec: grpcRouteSpec },
-  unhonoured('TLSRoute', 'the mesh carries HTTP and gRPC', parts('parentRefs', 'hostnames', 'rules', 'useDefaultGateways')),
-  unhonoured('TCPRoute', 'the mesh carries HTTP and gRPC', parts('parentRefs', 'rules', 'useDefaultGateways')),
+  { ...GATEWAY_API, kind: 'TLSRoute', status: 'used', note: STREAM_NOTE, spec: tlsRouteSpec },
+  { ...GATEWAY_API, kind: 'TCPRoute', status: 'used', note: STREAM_NOTE, spec: tcpRouteSpec },
   unhonoured('UDPRoute', 'the mesh carries HTTP and gRPC', parts('parentRefs', 'rules', 'useDefaultGateways')),
   {
     ...GATEWAY_API,

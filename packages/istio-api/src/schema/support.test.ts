@@ -237,9 +237,13 @@ describe('what is optional', () => {
       'spec.tracing[0].customTags.t.formatter: this field has no effect',
     ],
     [
-      'a listener of a Gateway that is not HTTP',
-      listener('protocol: TCP'),
-      'port 443 is not opened by our gateway: it does not serve TCP in this version, only HTTP and HTTPS',
+      'a TCPRoute in the mesh',
+      doc(
+        'gateway.networking.k8s.io/v1alpha2',
+        'TCPRoute',
+        '{ parentRefs: [{ group: "", kind: Service, name: db }], rules: [{ backendRefs: [{ name: db, port: 1 }] }] }',
+      ),
+      'for calls to db this route has no effect on our own processes',
     ],
     [
       'a patch of the bootstrap',
