@@ -185,6 +185,11 @@ export const FINDINGS: readonly ErrorRow[] = [
     remedy: 'Remove it or use what the message names.',
   },
   {
+    code: 'RIPSTOP_UNVERIFIED_SERVER',
+    happened: 'A DestinationRule has insecureSkipVerify: whoever answers is believed, and gets the requests.',
+    remedy: 'Name the CA of the server in caCertificates, or a Secret with it in credentialName.',
+  },
+  {
     code: 'RIPSTOP_WEIGHT_SUM',
     happened: 'A route has several destinations and no weights.',
     remedy: 'Give at least one destination a weight.',

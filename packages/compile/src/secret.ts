@@ -70,17 +70,25 @@ function isCertificate(pem: string): boolean {
   }
 }
 
-/** Names of a chain's TLS that the control plane serves; the rest are the workload's own and files of its machine. */
+/** Names of a chain's TLS that the control plane serves. */
 export function secretNames(tls: DownstreamTls | undefined): readonly string[] {
   if (tls === undefined) return [];
   const { certificateName, otherCertificateNames = [], validationName } = tls;
-  return [certificateName, ...otherCertificateNames, validationName].filter((name) => name !== '' && !LOCAL.test(name));
+  return [certificateName, ...otherCertificateNames, validationName].filter(isServed);
 }
 
-const LOCAL = /^(?:default$|ROOTCA$|file-cert:|file-root:)/;
+/** The control plane has it; the rest are the workload's own and files of its machine. `invalid://`: nobody has it. */
+export function isServed(name: string): boolean {
+  return name !== '' && !LOCAL.test(name);
+}
+
+const LOCAL = /^(?:default$|ROOTCA$|file-cert:|file-root:|invalid:)/;
 
 /** A secret, or why there is none (yet). */
 export type SecretState = SecretValue | 'waiting' | 'absent';
+
+/** How a secret stands, by its SDS name. */
+export type SecretLookup = (name: string) => SecretState;
 
 /** The TLS of a chain with what its secrets hold. */
 export function bindSecrets(tls: DownstreamTls, states: ReadonlyMap<string, SecretState>): DownstreamTls {

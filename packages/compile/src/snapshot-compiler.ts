@@ -42,7 +42,7 @@ import {
   SECRET_TYPE_URL,
   StatefulSession,
 } from '@ripstop/xds-api';
-import { checkAssignment, compileCluster, edsName } from './cluster/cluster.ts';
+import { checkAssignment, clusterSecretNames, compileCluster, edsName } from './cluster/cluster.ts';
 import type { AnyFilterFactory } from './filters/decoded-filter.ts';
 import type { ManagerEnv } from './http-connection-manager.ts';
 import { HttpFilters } from './http-filters.ts';
@@ -93,7 +93,7 @@ export class SnapshotCompiler {
   private readonly states = new Map<string, unknown>();
   private readonly listeners: ResourceStore<DecodedListener>;
   private readonly routes: ResourceStore<RouteConfiguration>;
-  private readonly clusters: ResourceStore<ClusterMessage>;
+  private readonly clusters: ResourceStore<DecodedCluster>;
   private readonly endpoints: ResourceStore<ClusterLoadAssignment>;
   private readonly secrets: ResourceStore<SecretValue>;
   private readonly stores: readonly ResourceStore<unknown>[];
@@ -104,7 +104,12 @@ export class SnapshotCompiler {
   >();
   private readonly specs = new Map<
     string,
-    { readonly message: ClusterMessage; readonly assignment: ClusterLoadAssignment | undefined; readonly spec: ClusterSpec }
+    {
+      readonly message: ClusterMessage;
+      readonly assignment: ClusterLoadAssignment | undefined;
+      readonly secrets: readonly SecretState[];
+      readonly spec: ClusterSpec;
+    }
   >();
   /** One filter of each kind, so that per-route configuration is tried when it arrives, not when it is joined. */
   private readonly trialFilters: HttpFilters;
@@ -138,12 +143,13 @@ export class SnapshotCompiler {
   wanted(): { readonly routes: readonly string[]; readonly endpoints: readonly string[]; readonly secrets: readonly string[] } {
     const listeners = [...this.listeners.values()];
     const routes = listeners.flatMap(([, listener]) => listener.routeNames);
-    const endpoints = [...this.clusters.values()].flatMap(([, cluster]) => edsName(cluster) ?? []);
-    const secrets = listeners.flatMap(([, listener]) => listener.secretNames);
+    const clusters = [...this.clusters.values()].map(([, cluster]) => cluster);
+    const endpoints = clusters.flatMap(({ message }) => edsName(message) ?? []);
+    const secrets = [...listeners.flatMap(([, listener]) => listener.secretNames), ...clusters.flatMap((cluster) => cluster.secretNames)];
     return { routes: sorted(routes), endpoints: sorted(endpoints), secrets: sorted(secrets) };
   }
 
-  /** Secrets that the source has said nothing about yet. A snapshot does without them: only the chains that need them stay closed. */
+  /** Secrets that the source has said nothing about yet. A snapshot does without them: the chains that need them stay closed, and connections that do fail. */
   awaitedSecrets(): readonly string[] {
     return this.wanted().secrets.filter((name) => this.secretState(name) === 'waiting');
   }
@@ -288,12 +294,14 @@ export class SnapshotCompiler {
   }
 
   private *clusterSpecs(): Iterable<ClusterSpec> {
-    for (const [name, message] of this.clusters.values()) {
+    for (const [name, { message, secretNames: names }] of this.clusters.values()) {
       const eds = edsName(message);
       const assignment = eds === undefined ? undefined : this.endpoints.get(eds);
+      const secrets = names.map((secret) => this.secretState(secret));
       let entry = this.specs.get(name);
-      if (entry === undefined || entry.message !== message || entry.assignment !== assignment) {
-        entry = { message, assignment, spec: compileCluster(message, assignment) };
+      const sameSecrets = entry !== undefined && secrets.every((secret, index) => secret === entry!.secrets[index]);
+      if (entry === undefined || entry.message !== message || entry.assignment !== assignment || !sameSecrets) {
+        entry = { message, assignment, secrets, spec: compileCluster(message, assignment, (secret) => this.secretState(secret)) };
         this.specs.set(name, entry);
       }
       yield entry.spec;
@@ -375,10 +383,15 @@ function gatewayOf({ decoded, chains, defaultChain }: CompiledListener): Gateway
   return { name, address, port, filterChains: chains, defaultFilterChain: defaultChain, unrouted };
 }
 
-function decodeCluster(body: Uint8Array): ClusterMessage {
+interface DecodedCluster {
+  readonly message: ClusterMessage;
+  readonly secretNames: readonly string[];
+}
+
+function decodeCluster(body: Uint8Array): DecodedCluster {
   const message = ClusterMessage.decode(body);
   compileCluster(message, undefined);
-  return message;
+  return { message, secretNames: clusterSecretNames(message) };
 }
 
 function decodeAssignment(body: Uint8Array): ClusterLoadAssignment {

@@ -72,5 +72,6 @@ export * from './snapshot.ts';
 export * from './snapshot-ref.ts';
 export * from './source-ref.ts';
 export * from './tcp-proxy.ts';
+export * from './tls-key-pair.ts';
 export * from './trust-bundle.ts';
 export * from './upstream-calls.ts';

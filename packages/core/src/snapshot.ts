@@ -1,6 +1,7 @@
 import type { Cluster } from './cluster/cluster.ts';
 import type { HttpConnectionManager } from './route/route.ts';
 import type { TcpProxy } from './tcp-proxy.ts';
+import type { TlsKeyPair } from './tls-key-pair.ts';
 
 /** TLS of a listener's filter chain. The server driver supplies key and trust from the identity source, or `secret` names them. */
 export interface DownstreamTls {
@@ -29,12 +30,6 @@ export interface CertificatePins {
   readonly certificates: ReadonlySet<string>;
   /** Base64 of the SHA-256 of the public key (SubjectPublicKeyInfo). */
   readonly publicKeys: ReadonlySet<string>;
-}
-
-/** A certificate and its key, PEM, in memory only: a dump shows nothing of it. */
-export interface TlsKeyPair {
-  readonly certificateChainPem: string;
-  readonly privateKeyPem: string;
 }
 
 export interface TlsSecrets {

@@ -45,8 +45,7 @@ export class TlsContexts {
   }
 
   #create({ clientCertificate, trust }: TlsTransport): SecureContext {
-    if (trust?.kind === 'none')
-      throw new TransportError('TLS_error: the CA certificates of the backend cannot be had: see the findings of its BackendTLSPolicy');
+    if (trust?.kind === 'none') throw new TransportError(`TLS_error: ${trust.reason}`);
     const svid = this.#identity?.current();
     try {
       return createSecureContext({
@@ -55,10 +54,15 @@ export class TlsContexts {
         ...(clientCertificate?.kind === 'files'
           ? { cert: readFileSync(clientCertificate.certificate), key: readFileSync(clientCertificate.key) }
           : {}),
+        ...(clientCertificate?.kind === 'secret'
+          ? { cert: clientCertificate.pair.certificateChainPem, key: clientCertificate.pair.privateKeyPem }
+          : {}),
         // The mesh's bundle replaces the system's roots: nothing else is trusted for mesh identities.
         ...(trust?.kind === 'identity' ? { ca: svid!.trustBundlePem } : {}),
-        ...(trust?.kind === 'files' ? { ca: readFileSync(trust.ca) } : {}),
-        ...(trust?.kind === 'inline' ? { ca: trust.ca } : {}),
+        ...(trust?.kind === 'files'
+          ? { ca: readFileSync(trust.ca), ...(trust.crl === undefined ? {} : { crl: readFileSync(trust.crl) }) }
+          : {}),
+        ...(trust?.kind === 'inline' ? { ca: trust.ca, ...(trust.crl === undefined ? {} : { crl: trust.crl }) } : {}),
       });
     } catch (error) {
       // OpenSSL's and fs's messages name the file or the fault and hold no key material.

@@ -26,6 +26,16 @@ spec: { host: reviews, trafficPolicy: ${policy} }
 `,
 });
 
+const originating = (name: string, tls: object, selects = false): FieldRow => ({
+  name: `DestinationRule: tls with ${name}`,
+  mesh: 'seed',
+  yaml: `apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: { name: fields, namespace: default, creationTimestamp: "2020-01-01T00:00:00Z" }
+spec: ${JSON.stringify({ host: 'reviews', trafficPolicy: { tls }, ...(selects ? { workloadSelector: { matchLabels: { app: 'productpage' } } } : {}) })}
+`,
+});
+
 /** Rules for `reviews`, each with a connect timeout and a subset of its own. */
 const selecting = (name: string, ...rules: readonly { readonly labels?: object; readonly exportTo?: readonly string[] }[]): FieldRow => ({
   name: `DestinationRule: ${name}`,
@@ -264,6 +274,20 @@ export const FIELD_ROWS: readonly FieldRow[] = [
     patch('HTTP_ROUTE', 'MERGE', { routeConfiguration: { vhost: { route: { action: 'ROUTE' } } } }, { route: { timeout: '9s' } }),
     patch('HTTP_ROUTE', 'INSERT_FIRST', { context: 'SIDECAR_OUTBOUND' }, { match: { path: '/patched' }, direct_response: { status: 418 } }),
   ),
+  originating('a Secret', { mode: 'MUTUAL', credentialName: 'cert' }),
+  originating('a Secret for clients by labels', { mode: 'MUTUAL', credentialName: 'cert', subjectAltNames: ['a'] }, true),
+  originating('a Secret with the roots only', { mode: 'SIMPLE', credentialName: 'cert' }, true),
+  originating('a Secret, and any server', { mode: 'MUTUAL', credentialName: 'cert', insecureSkipVerify: true }, true),
+  originating('a ConfigMap with roots', { mode: 'SIMPLE', credentialName: 'configmap://default/roots' }),
+  originating('any server', { mode: 'SIMPLE', insecureSkipVerify: true }),
+  originating('any server, with a certificate', {
+    mode: 'MUTUAL',
+    clientCertificate: '/c',
+    privateKey: '/k',
+    insecureSkipVerify: true,
+    sni: 'x',
+  }),
+  originating('revocation lists', { mode: 'SIMPLE', caCertificates: '/ca', caCrl: '/crl', subjectAltNames: ['a'] }),
   selecting('clients by labels', { labels: { app: 'productpage' } }),
   selecting('clients by labels, some of them', { labels: { app: 'productpage', version: 'v1' } }, {}),
   selecting('clients that are not there', { labels: { app: 'nobody' } }),

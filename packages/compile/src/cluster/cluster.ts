@@ -19,12 +19,13 @@ import {
   typeName,
   unpackAny,
 } from '@ripstop/xds-api';
+import type { SecretLookup } from '../secret.ts';
 import { filterMetadata, milliseconds, percent, sourceOf } from '../values.ts';
 import { balancingOf } from './balancer.ts';
 import { compileEndpoints, healthOf } from './endpoints.ts';
 import { healthCheckOf } from './health-check.ts';
 import { outlierOf } from './outlier.ts';
-import { compileTransportSocket } from './tls-context.ts';
+import { compileTransportSocket, upstreamSecretNames } from './tls-context.ts';
 
 const HTTP_OPTIONS = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
 
@@ -50,8 +51,13 @@ export function edsName(message: Cluster): string | undefined {
   return message.edsClusterConfig?.serviceName || message.name;
 }
 
+/** SDS names that the control plane serves, for the TLS of a cluster's connections. */
+export function clusterSecretNames({ transportSocket, transportSocketMatches }: Cluster): readonly string[] {
+  return [transportSocket, ...transportSocketMatches.map((entry) => entry.transportSocket)].flatMap(upstreamSecretNames);
+}
+
 /** A cluster with its endpoints. Throws, naming the field, on what cannot be honoured. */
-export function compileCluster(message: Cluster, assignment: ClusterLoadAssignment | undefined): ClusterSpec {
+export function compileCluster(message: Cluster, assignment: ClusterLoadAssignment | undefined, secrets?: SecretLookup): ClusterSpec {
   const istio = filterMetadata(message.metadata, 'istio');
   const alpnOverride = istio.alpn_override !== 'false';
   const options = httpOptionsOf(message);
@@ -63,9 +69,9 @@ export function compileCluster(message: Cluster, assignment: ClusterLoadAssignme
   const kind = children === undefined ? kindOf(message) : 'aggregate';
   const transports = message.transportSocketMatches.map((entry) => ({
     match: entry.match ?? {},
-    transport: compileTransportSocket(entry.transportSocket, alpnOverride, fromHost),
+    transport: compileTransportSocket(entry.transportSocket, alpnOverride, fromHost, secrets),
   }));
-  const fallback = compileTransportSocket(message.transportSocket, alpnOverride, fromHost);
+  const fallback = compileTransportSocket(message.transportSocket, alpnOverride, fromHost, secrets);
   const transportOf = (metadata: Readonly<Record<string, unknown>>): TransportSocket =>
     transports.find(({ match }) => Object.entries(match).every(([key, value]) => metadata[key] === value))?.transport ?? fallback;
   const load = assignment ?? message.loadAssignment;

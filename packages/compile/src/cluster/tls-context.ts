@@ -12,6 +12,7 @@ import {
   unpackAny,
 } from '@ripstop/xds-api';
 import { compileStringMatcher } from '../matchers.ts';
+import { isServed, type SecretLookup, type SecretState } from '../secret.ts';
 
 /** What is taken from the request's host: the SNI, and the name that the certificate must have. */
 export interface HostNames {
@@ -21,24 +22,40 @@ export interface HostNames {
 
 const NOT_FROM_HOST: HostNames = { autoSni: false, autoSanValidation: false };
 
-/** An upstream transport socket: raw, or TLS with the SDS names that istiod uses (`default`, `ROOTCA`, `file-cert:…`, `file-root:…`). */
+/**
+ * An upstream transport socket: raw, or TLS with the SDS names that istiod uses: `default`, `ROOTCA`, `file-cert:…`, `file-root:…`, and
+ * `kubernetes://…`, which the control plane serves. Until such a secret is here, every connection fails.
+ */
 export function compileTransportSocket(
   message: TransportSocketMessage | undefined,
   alpnOverride: boolean,
   fromHost: HostNames = NOT_FROM_HOST,
+  secrets: SecretLookup = () => 'waiting',
 ): TransportSocket {
   if (message === undefined) return { kind: 'raw' };
   const any = message.configType?.$case === 'typedConfig' ? message.configType.value : undefined;
   if (any === undefined || isAny(RawBuffer, any)) return { kind: 'raw' };
   if (!isAny(UpstreamTlsContext, any)) throw new Error(`transport socket ${message.name} is not supported`);
-  return compileUpstreamTls(unpackAny(UpstreamTlsContext, any), alpnOverride, fromHost);
+  return compileUpstreamTls(unpackAny(UpstreamTlsContext, any), alpnOverride, fromHost, secrets);
 }
 
-function compileUpstreamTls(message: UpstreamTlsContext, alpnOverride: boolean, fromHost: HostNames): TlsTransport {
+/** SDS names in an upstream transport socket that the control plane serves. */
+export function upstreamSecretNames(message: TransportSocketMessage | undefined): string[] {
+  const any = message?.configType?.$case === 'typedConfig' ? message.configType.value : undefined;
+  if (any === undefined || !isAny(UpstreamTlsContext, any)) return [];
+  const { commonTlsContext: common } = unpackAny(UpstreamTlsContext, any);
+  return [common?.tlsCertificateSdsSecretConfigs[0]?.name ?? '', validationOf(common).sdsName].filter(isServed);
+}
+
+function compileUpstreamTls(message: UpstreamTlsContext, alpnOverride: boolean, fromHost: HostNames, secrets: SecretLookup): TlsTransport {
   const common = message.commonTlsContext;
   const validation = validationOf(common);
-  const trust = trustOf(validation.sdsName, validation.context);
-  const clientCertificate = clientCertificateOf(common?.tlsCertificateSdsSecretConfigs[0]?.name);
+  const certificate = clientCertificateOf(common?.tlsCertificateSdsSecretConfigs[0]?.name, secrets);
+  const lacks = typeof certificate === 'string';
+  const trust: TlsTransport['trust'] = lacks
+    ? { kind: 'none', reason: certificate }
+    : trustOf(validation.sdsName, validation.context, secrets);
+  const clientCertificate = lacks ? undefined : certificate;
   const sans = sansOf(validation.context);
   return {
     kind: 'tls',
@@ -119,25 +136,44 @@ function validationOf(common: CommonTlsContext | undefined): Validation {
   }
 }
 
-function trustOf(sdsName: string, context: CertificateValidationContext | undefined): TlsTransport['trust'] {
+function trustOf(sdsName: string, context: CertificateValidationContext | undefined, secrets: SecretLookup): TlsTransport['trust'] {
+  const crl = context?.crl?.specifier?.$case === 'filename' ? { crl: context.crl.specifier.value } : {};
   if (sdsName === 'ROOTCA') return { kind: 'identity' };
   if (sdsName === 'file-root:system') return { kind: 'system' };
-  if (sdsName.startsWith('file-root:')) return { kind: 'files', ca: sdsName.slice('file-root:'.length) };
-  if (sdsName.startsWith('invalid://')) return { kind: 'none' };
-  if (sdsName !== '') throw new Error(`trust bundle ${sdsName} is not supported`);
+  if (sdsName.startsWith('file-root:')) return { kind: 'files', ca: sdsName.slice('file-root:'.length), ...crl };
+  if (sdsName.startsWith('invalid://'))
+    return {
+      kind: 'none',
+      reason: 'the CA certificates of the backend cannot be had: see the findings of its BackendTLSPolicy or DestinationRule',
+    };
+  if (sdsName !== '') {
+    const state = secrets(sdsName);
+    if (typeof state === 'string' || state.kind !== 'trust') return { kind: 'none', reason: missingSecret('bundle', sdsName, state) };
+    return { kind: 'inline', ca: state.trustBundlePem, ...(state.revokedPem === '' ? {} : { crl: state.revokedPem }) };
+  }
   const file = context?.trustedCa?.specifier;
-  if (file?.$case === 'filename') return { kind: 'files', ca: file.value };
+  if (file?.$case === 'filename') return { kind: 'files', ca: file.value, ...crl };
   if (file?.$case === 'inlineString') return { kind: 'inline', ca: file.value };
   if (file?.$case === 'inlineBytes') return { kind: 'inline', ca: Buffer.from(file.value).toString() };
   return undefined;
 }
 
-function clientCertificateOf(sdsName: string | undefined): TlsTransport['clientCertificate'] {
+/** A text says why the certificate is not here. */
+function clientCertificateOf(sdsName: string | undefined, secrets: SecretLookup): TlsTransport['clientCertificate'] | string {
   if (sdsName === undefined || sdsName === '') return undefined;
   if (sdsName === 'default') return { kind: 'identity' };
   const files = /^file-cert:(.+)~(.+)$/.exec(sdsName);
-  if (files === null) throw new Error(`client certificate ${sdsName} is not supported`);
-  return { kind: 'files', certificate: files[1]!, key: files[2]! };
+  if (files !== null) return { kind: 'files', certificate: files[1]!, key: files[2]! };
+  const state = secrets(sdsName);
+  return typeof state !== 'string' && state.kind === 'keyPair'
+    ? { kind: 'secret', pair: state }
+    : missingSecret('certificate', sdsName, state);
+}
+
+function missingSecret(what: string, name: string, state: SecretState): string {
+  if (state === 'waiting') return `the ${what} ${name} has not come from the control plane; it is never kept on disk`;
+  if (typeof state !== 'string') return `${name} is no ${what}`;
+  return `the control plane gives no ${what} ${name}: the Secret is missing, broken or of another namespace, or this workload may not have it`;
 }
 
 /** Any listed name suffices; an empty list accepts every certificate of the trust bundle. */

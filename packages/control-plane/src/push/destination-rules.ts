@@ -92,6 +92,14 @@ export class DestinationRules {
     return forEverybody(this.rulesOf(host, serviceNamespace, client));
   }
 
+  /** The rules of a namespace that select a client, whatever their host. */
+  selecting(client: string, labels: Labels): readonly MergedDestinationRule[] {
+    const known = this.byNamespace.get(client)?.byHost.values() ?? [];
+    return [...known]
+      .flatMap(({ local }) => local)
+      .filter(({ workloadSelector }) => workloadSelector !== undefined && selects(workloadSelector, labels));
+  }
+
   private rulesOf(host: string, serviceNamespace: string, client: string): readonly MergedDestinationRule[] {
     const own = this.inNamespace(host, client, client === this.rootNamespace ? 'privateOnly' : 'local');
     if (own.length > 0) return own;

@@ -6,7 +6,6 @@ import { spillsByHealth } from '../push/locality-policy.ts';
 import type { PushContext } from '../push/push-context.ts';
 import type { MeshService, MeshServicePort } from '../push/service.ts';
 import { callerView, viewOf } from '../push/shared.ts';
-import { backendTrust } from './backend-trust.ts';
 import {
   type AutoTls,
   type ClusterFields,
@@ -33,9 +32,10 @@ import {
   outboundSni,
   PASSTHROUGH_CLUSTER,
 } from './names.ts';
+import { isWithheld, originated, originates } from './origination.ts';
 import { type PackedResource, type Part, packed, type XdsResource } from './resource.ts';
 import { ruledName } from './ruled-name.ts';
-import { istioMutualSocket, originationSocket, rawSocket } from './tls.ts';
+import { istioMutualSocket, rawSocket } from './tls.ts';
 import { configPath, duration, milliseconds, sourceMetadata } from './values.ts';
 
 /** CDS of a node: a cluster per service port and subset, and the special ones; for sidecars the inbound ones. */
@@ -165,7 +165,7 @@ function outbound(input: OutboundInput): ClusterFields[] {
         service.persistentSession && subset === undefined,
       ),
       ...(passthroughHosts ? { lbPolicy: Cluster_LbPolicy.CLUSTER_PROVIDED } : loadBalancer(policy.loadBalancer)),
-      ...httpOptions(upstreamProtocol(node, port), policy.connectionPool, autoTls(tls)),
+      ...httpOptions(upstreamProtocol(node, port), policy.connectionPool, autoTls(input, tls)),
       ...found,
       ...transport(input, tls, passthroughHosts),
       metadata: { filterMetadata: clusterMetadata(node, service, rule, subset, tls) },
@@ -179,13 +179,10 @@ function upstreamProtocol({ dialect }: Caller, { protocol }: MeshServicePort): M
 }
 
 /** Istio: setAutoSniAndAutoSanValidation. */
-function autoTls(tls: ClientTLSSettings | undefined): AutoTls {
-  const sni = originates(tls) && (tls?.sni ?? '') === '';
-  return { sni, san: sni && (tls?.subjectAltNames ?? []).length === 0 };
-}
-
-function originates(tls: ClientTLSSettings | undefined): boolean {
-  return tls?.mode === 'SIMPLE' || tls?.mode === 'MUTUAL';
+function autoTls({ node, rule }: OutboundInput, tls: ClientTLSSettings | undefined): AutoTls {
+  if (!originates(tls) || (isWithheld(tls, node, rule) && !node.ripstop)) return { sni: false, san: false };
+  const sni = (tls.sni ?? '') === '';
+  return { sni, san: sni && (tls.subjectAltNames ?? []).length === 0 && tls.insecureSkipVerify !== true };
 }
 
 /** The host that the caller names is dialled. A gateway has no caller's address, so for headless services it takes endpoints. */
@@ -212,7 +209,7 @@ function dynamicDns(input: OutboundInput): ClusterFields[] {
     ...(rule === undefined ? {} : { config: configPath(rule.object) }),
     ...(originates(tls) ? { alpn_override: 'false' } : {}),
   };
-  const auto = { sni: encrypts && (tls?.sni ?? '') === '', san: encrypts };
+  const auto = { sni: encrypts && (tls?.sni ?? '') === '', san: encrypts && tls?.insecureSkipVerify !== true };
   return [
     {
       name,
@@ -277,18 +274,11 @@ function transport(input: OutboundInput, tls: ClientTLSSettings | undefined, pas
     case 'DISABLE':
       return {};
     case 'SIMPLE':
-    case 'MUTUAL':
-      return {
-        transportSocket: originationSocket({
-          sni: tls.sni ?? '',
-          subjectAltNames: originationNames(input, tls),
-          caCertificates: tls.caCertificates ?? '',
-          trust: backendTrust(tls, input.node, push),
-          defaults: push.mesh.tls.defaults,
-          ...(tls.mode === 'MUTUAL' ? { clientCertificate: tls.clientCertificate ?? '', privateKey: tls.privateKey ?? '' } : {}),
-          http2,
-        }),
-      };
+    case 'MUTUAL': {
+      const { node, rule } = input;
+      const transportSocket = originated({ tls, node, push, rule, subjectAltNames: originationNames(input, tls), http2 });
+      return transportSocket === undefined ? {} : { transportSocket };
+    }
     case 'ISTIO_MUTUAL':
       return { transportSocket: mutual(input, http2, tls) };
   }

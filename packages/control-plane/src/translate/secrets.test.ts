@@ -153,3 +153,23 @@ spec:
     expect(text).not.toContain(Buffer.from(shop.key).toString('base64').slice(0, 60));
   });
 });
+
+describe('certificates of workloads', () => {
+  const shopper: ProxyNode = {
+    ...proxyNodeOf({ id: 'sidecar~10.0.0.2~shop-1.edge~edge.svc.cluster.local', metadata: { LABELS: { app: 'shop' } } }),
+    verified: true,
+  };
+  const rule = (selector: string, tls = '{ mode: MUTUAL, credentialName: shop }'): string =>
+    `---\napiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: { name: r, namespace: edge }\nspec: { host: a.b${selector}, trafficPolicy: { tls: ${tls} } }\n`;
+  const SELECTS = ', workloadSelector: { matchLabels: { app: shop } }';
+
+  it.each([
+    ['of a rule that selects them', TLS + rule(SELECTS), ['kubernetes://shop']],
+    ['of a rule for everybody: not', TLS + rule(''), []],
+    ['of a rule that selects others: not', TLS + rule(', workloadSelector: { matchLabels: { app: cart } }'), []],
+    ['that no rule names: not', TLS, []],
+    ['that a rule names for no TLS: not', TLS + rule(SELECTS, '{ mode: MUTUAL, credentialName: other }'), []],
+  ])('%s', (_what, yaml, expected) => {
+    expect(names(yaml, 'kubernetes://shop', shopper)).toEqual(expected);
+  });
+});

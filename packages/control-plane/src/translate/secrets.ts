@@ -4,6 +4,7 @@ import type { ProxyNode } from '../model/proxy-node.ts';
 import type { PushContext } from '../push/push-context.ts';
 import { type Credential, parseCredential } from './credential-name.ts';
 import { gatewayPorts } from './gateway-servers.ts';
+import { secretsOf } from './origination.ts';
 import type { XdsResource } from './resource.ts';
 import type { FieldsOf } from './values.ts';
 
@@ -14,7 +15,7 @@ type SecretFields = NonNullable<FieldsOf<typeof Secret>['type']>;
 
 /**
  * SDS of the named certificates (istiod: SecretGen). A node gets them only if its identity is verified, and only those of its own
- * namespace; `kubernetes-gateway://` also from where its Gateways were granted a reference. What it may not have, what does not exist
+ * namespace that are for it; `kubernetes-gateway://` also from where its Gateways were granted a reference. What it may not have, what does not exist
  * and what cannot be read is left out alike: the answer must not tell what is there. Findings name it (istio-api: analysis).
  */
 export function buildSecrets(node: ProxyNode, push: PushContext, names: readonly string[]): XdsResource[] {
@@ -38,11 +39,16 @@ function trustIn(pem: string): SecretFields {
 }
 
 function mayHave(node: ProxyNode, push: PushContext, resource: string, { scheme, namespace }: Credential): boolean {
-  if (scheme === 'kubernetes') return namespace === '' || namespace === node.namespace;
+  if (scheme === 'kubernetes') return (namespace === '' || namespace === node.namespace) && isFor(node, push, resource);
   // Roots of a BackendTLSPolicy are for everybody who calls the backend.
   if (scheme === 'configmap' && push.backendBundles.has(resource)) return true;
   // Which references are allowed was judged when the Gateway was read: its servers name no others.
   return referenced(node, push).has(resource);
+}
+
+/** A gateway takes any Secret of its namespace, as its Gateways may name any; a workload those of the DestinationRules that select it. */
+function isFor(node: ProxyNode, { destinationRules }: PushContext, resource: string): boolean {
+  return node.dialect === 'router' || secretsOf(destinationRules.selecting(node.namespace, node.labels)).includes(resource);
 }
 
 /** SDS names that the Gateways of a node may use: only the Gateway API's were judged, an Istio Gateway may write any name. */

@@ -68,20 +68,25 @@ export function istioMutualSocket({ subjectAltNames, sni, http2 }: UpstreamIdent
 export interface OriginationSettings {
   readonly sni: string;
   readonly subjectAltNames: readonly string[];
-  /** File names on the client's machine; '' = system roots. */
-  readonly caCertificates: string;
-  readonly clientCertificate?: string;
-  readonly privateKey?: string;
-  /** Of a BackendTLSPolicy; stands in for `caCertificates`. */
-  readonly trust?: BackendTrust | undefined;
+  readonly proof: ClientProof;
+  /** Whom the client believes; undefined: anybody (insecureSkipVerify). */
+  readonly trust: ServerTrust | undefined;
   readonly http2: boolean;
   readonly defaults: TlsSettings;
 }
 
-/** TLS origination (DestinationRule tls SIMPLE and MUTUAL): certificates are files of the client's machine, or what a BackendTLSPolicy names. */
+/** What a client shows: nothing, files of its machine, or a Secret that the control plane serves. */
+export type ClientProof = { readonly certificate: string; readonly key: string } | { readonly secret: string } | undefined;
+
+/** Files of the client's machine ('' = the system's roots; `crl`: lists of revoked certificates), or what a BackendTLSPolicy or a Secret names. */
+export type ServerTrust = { readonly kind: 'files'; readonly ca: string; readonly crl: string } | BackendTrust;
+
+/** TLS origination (DestinationRule tls SIMPLE and MUTUAL). */
 export function originationSocket(settings: OriginationSettings): TransportSocket {
-  const { sni, clientCertificate, privateKey } = settings;
-  const mutual = clientCertificate !== undefined && privateKey !== undefined;
+  const { sni, proof } = settings;
+  const shown =
+    proof === undefined ? [] : ['secret' in proof ? adsSecret(proof.secret) : fileSecret(`file-cert:${proof.certificate}~${proof.key}`)];
+  const validationContextType = serverValidation(settings);
   return tlsSocket(
     UpstreamTlsContext.fromPartial({
       sni,
@@ -89,26 +94,28 @@ export function originationSocket(settings: OriginationSettings): TransportSocke
         // istiod: the least version is for servers alone.
         tlsParams: { ...VERSIONS, ...namedSuites(settings.defaults) },
         ...(settings.http2 ? { alpnProtocols: ['h2'] } : {}),
-        ...(mutual ? { tlsCertificateSdsSecretConfigs: [fileSecret(`file-cert:${clientCertificate}~${privateKey}`)] } : {}),
-        validationContextType: serverValidation(settings),
+        ...(shown.length === 0 ? {} : { tlsCertificateSdsSecretConfigs: shown }),
+        ...(validationContextType === undefined ? {} : { validationContextType }),
       },
     }),
   );
 }
 
-function serverValidation({ subjectAltNames, caCertificates, trust }: OriginationSettings): CommonTlsFields['validationContextType'] {
+function serverValidation({ subjectAltNames, trust, proof }: OriginationSettings): CommonTlsFields['validationContextType'] {
   const exact = (names: readonly string[]) => names.map((value) => ({ matchPattern: { $case: 'exact', value } }) as const);
-  if (trust?.kind === 'inline') {
+  if (trust === undefined) return proof !== undefined && 'secret' in proof ? undefined : { $case: 'validationContext', value: {} };
+  if (trust.kind === 'inline') {
     const names = subjectAltNames.length === 0 && trust.hostname !== '' ? [trust.hostname] : subjectAltNames;
     const trustedCa = { specifier: { $case: 'inlineString', value: trust.roots } } as const;
     return { $case: 'validationContext', value: { trustedCa, matchSubjectAltNames: exact(names) } };
   }
-  const file = fileSecret(`file-root:${caCertificates === '' ? 'system' : caCertificates}`);
+  const crl = trust.kind === 'files' && trust.crl !== '' ? { crl: { specifier: { $case: 'filename', value: trust.crl } as const } } : {};
   return {
     $case: 'combinedValidationContext',
     value: {
-      defaultValidationContext: { matchSubjectAltNames: exact(subjectAltNames) },
-      validationContextSdsSecretConfig: trust === undefined ? file : adsSecret(trust.name),
+      defaultValidationContext: { matchSubjectAltNames: exact(subjectAltNames), ...crl },
+      validationContextSdsSecretConfig:
+        trust.kind === 'files' ? fileSecret(`file-root:${trust.ca === '' ? 'system' : trust.ca}`) : adsSecret(trust.name),
     },
   };
 }

@@ -2,6 +2,7 @@ import type { Exchange } from '../exchange.ts';
 import type { LocalReply } from '../local-reply.ts';
 import type { AttemptOutcome } from '../outcome.ts';
 import type { SourceRef } from '../source-ref.ts';
+import type { TlsKeyPair } from '../tls-key-pair.ts';
 
 export interface Locality {
   readonly region: string;
@@ -27,15 +28,19 @@ export interface TlsTransport {
   readonly clientCertificate:
     | { readonly kind: 'identity' }
     | { readonly kind: 'files'; readonly certificate: string; readonly key: string }
+    /** Of a secret that the control plane serves. */
+    | { readonly kind: 'secret'; readonly pair: TlsKeyPair }
     | undefined;
   readonly trust:
     | { readonly kind: 'identity' }
     | { readonly kind: 'system' }
-    | { readonly kind: 'files'; readonly ca: string }
-    /** CA certificates, PEM. */
-    | { readonly kind: 'inline'; readonly ca: string }
-    /** No CA can be had: every connection fails. */
-    | { readonly kind: 'none' }
+    /** Files; `crl` holds lists of revoked certificates, one for each CA of the chain. */
+    | { readonly kind: 'files'; readonly ca: string; readonly crl?: string }
+    /** CA certificates, and lists of revoked ones; PEM. */
+    | { readonly kind: 'inline'; readonly ca: string; readonly crl?: string }
+    /** Nobody can be trusted, or the own certificate is missing: every connection fails. */
+    | { readonly kind: 'none'; readonly reason: string }
+    /** Any certificate will do. */
     | undefined;
   /** True when one of the certificate's URI or DNS SANs is acceptable. Empty list in the config = always true. */
   acceptsSans(uriSans: readonly string[], dnsSans: readonly string[]): boolean;

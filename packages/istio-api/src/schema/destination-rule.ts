@@ -130,11 +130,14 @@ const clientTls = object({
   clientCertificate: text,
   privateKey: text,
   caCertificates: noted(text, "unset: the system's roots"),
-  caCrl: refused(text, 'revocation lists are not read, and a revoked certificate would be accepted'),
-  credentialName: refused(text, 'name files with clientCertificate, privateKey, caCertificates'),
+  caCrl: noted(text, "a file on the client's machine, with a list for each CA of the chain"),
+  credentialName: noted(
+    text,
+    'a Secret of the namespace of the client: a gateway, or workloads that workloadSelector names; others cannot call. `configmap://`: CA certificates for everybody',
+  ),
   subjectAltNames: texts,
   sni: text,
-  insecureSkipVerify: refused(nullable(bool), 'give caCertificates; a server that is not verified is not called'),
+  insecureSkipVerify: noted(nullable(bool), 'any server is believed, with a warning'),
 });
 
 const portPolicy: Fields = { loadBalancer, connectionPool, outlierDetection, tls: clientTls };

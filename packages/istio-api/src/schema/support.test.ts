@@ -28,11 +28,6 @@ const FILTER = `{ configPatches: [{ applyTo: HTTP_FILTER, patch: { operation: IN
 
 describe('what would be unsafe or something else when it is left out', () => {
   it.each([
-    [
-      'a certificate that is not verified',
-      rule('{ tls: { mode: SIMPLE, insecureSkipVerify: true } }'),
-      'spec.trafficPolicy.tls.insecureSkipVerify',
-    ],
     ...(
       [
         ['HTTPS without TLS settings', '', 'a server of protocol HTTPS needs tls'],
@@ -61,7 +56,11 @@ describe('what would be unsafe or something else when it is left out', () => {
         ['a revocation list in a file', ', tls: { mode: MUTUAL, credentialName: c, caCrl: /x }', 'tls.caCrl'],
       ] as const
     ).map(([what, tls, expected]): [string, string, string] => [what, gateway(`port: { number: 443, protocol: HTTPS }${tls}`), expected]),
-    ['a revocation list', rule('{ tls: { mode: SIMPLE, caCrl: /x } }'), 'spec.trafficPolicy.tls.caCrl'],
+    [
+      'a certificate of another server',
+      rule('{ tls: { mode: SIMPLE, credentialName: "sds://a" } }'),
+      'spec.trafficPolicy.tls.credentialName: certificates come from Secrets',
+    ],
     [
       'MUTUAL without a key',
       rule('{ tls: { mode: MUTUAL, clientCertificate: /c } }'),

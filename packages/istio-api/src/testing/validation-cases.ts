@@ -374,6 +374,18 @@ const RULES: readonly ValidationCase[] = [
     '.loadBalancer.zoneAwareLbSetting.failoverPriority[0]',
     'are looked at anyway',
   ),
+  traffic(
+    'a Secret and a file',
+    'tls: { mode: MUTUAL, credentialName: a, caCertificates: /a }',
+    '.tls.caCertificates',
+    'certificates come from a already',
+  ),
+  traffic(
+    'roots that do not count',
+    'tls: { mode: SIMPLE, caCertificates: /a, insecureSkipVerify: true }',
+    '.tls.caCertificates',
+    'insecureSkipVerify believes anybody',
+  ),
   traffic('a mutual connection without a key', 'tls: { mode: MUTUAL, clientCertificate: /a }', '.tls', 'needs privateKey'),
   rule('a host that is none', 'host: a_b', '.host', 'is no host'),
   rule('a subset twice', 'host: a, subsets: [{ name: v1 }, { name: v1 }]', '.subsets[1].name', 'duplicate subset'),

@@ -195,8 +195,10 @@ export interface OutlierDetection {
 }
 export interface ClientTLSSettings {
   readonly mode?: string;
-  /** Of BackendTLSPolicies only: an SDS name. */
+  /** A Secret, or, of BackendTLSPolicies, an SDS name. */
   readonly credentialName?: string;
+  readonly caCrl?: string;
+  readonly insecureSkipVerify?: boolean | undefined;
   readonly clientCertificate?: string;
   readonly privateKey?: string;
   readonly caCertificates?: string;

@@ -112,10 +112,42 @@ function isPrime(number: number): boolean {
   return true;
 }
 
+/** Istio: ValidateTLS. */
 function checkClientTls(tls: ClientTLSSettings | undefined, path: Path, report: Report): void {
-  if (tls?.mode !== 'MUTUAL') return;
-  for (const field of ['clientCertificate', 'privateKey'] as const) {
-    if ((tls[field] ?? '') === '')
-      report('RIPSTOP_MISSING_FIELD', 'error', path, `mode MUTUAL needs ${field}, a file on the client's machine`);
+  if (tls?.mode !== 'MUTUAL' && tls?.mode !== 'SIMPLE') return;
+  const { credentialName = '', insecureSkipVerify } = tls;
+  if (credentialName.startsWith('sds://'))
+    report(
+      'RIPSTOP_UNSUPPORTED_FIELD',
+      'error',
+      [...path, 'credentialName'],
+      'certificates come from Secrets, not from other servers: name a Secret',
+    );
+  if (insecureSkipVerify === true) checkUnverified(tls, path, report);
+  if (credentialName !== '') {
+    for (const field of ['clientCertificate', 'privateKey', 'caCertificates', 'caCrl'] as const)
+      if ((tls[field] ?? '') !== '')
+        report('RIPSTOP_BAD_VALUE', 'error', [...path, field], `certificates come from ${credentialName} already: remove one of them`);
+    return;
   }
+  for (const field of ['clientCertificate', 'privateKey'] as const) {
+    if (tls.mode === 'MUTUAL' && (tls[field] ?? '') === '')
+      report('RIPSTOP_MISSING_FIELD', 'error', path, `mode MUTUAL needs ${field}, a file on the client's machine, or credentialName`);
+  }
+}
+
+function checkUnverified(tls: ClientTLSSettings, path: Path, report: Report): void {
+  const fields =
+    tls.mode === 'SIMPLE'
+      ? (['caCertificates', 'credentialName', 'subjectAltNames'] as const)
+      : (['caCertificates', 'subjectAltNames'] as const);
+  for (const field of fields)
+    if (tls[field] !== undefined && tls[field] !== '')
+      report(
+        'RIPSTOP_BAD_VALUE',
+        'error',
+        [...path, field],
+        'it says who is believed, and insecureSkipVerify believes anybody: remove one of them',
+      );
+  report('RIPSTOP_UNVERIFIED_SERVER', 'warning', [...path, 'insecureSkipVerify'], 'any server is believed: give caCertificates instead');
 }
