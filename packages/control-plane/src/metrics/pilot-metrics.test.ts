@@ -58,6 +58,25 @@ describe('metrics of a control plane', () => {
     expect(lines(metrics, 'pilot_eds_no_instances')).toEqual(['pilot_eds_no_instances 1']);
   });
 
+  it('say what cannot be as the documents have it', () => {
+    const tcp = (name: string, more: string): string =>
+      `---\napiVersion: v1\nkind: Service\nmetadata: { name: ${name} }\nspec: { clusterIP: 10.9.9.9, selector: { app: ${name} }, ports: [{ name: tcp, port: 9000, targetPort: 9000 }${more}] }\n`;
+    const push = pushOf(
+      `${service('web')}${service('web-too', { selector: 'web' }).replace('name: http', 'name: tcp')}${tcp('a', '')}${tcp('b', '')}`,
+    );
+    const web = sidecar('web-1', 'default', { LABELS: { app: 'web' } });
+    const metrics = new PilotMetrics('1', () => ({ push, nodes: [web, sidecar('nobody')] }));
+    expect(lines(metrics, 'pilot_conflict_inbound_listener')).toEqual(['pilot_conflict_inbound_listener 1']);
+    expect(lines(metrics, 'pilot_conflict_outbound')).toEqual(['pilot_conflict_outbound_listener_tcp_over_current_tcp 1']);
+    expect(lines(metrics, 'pilot_no_ip')).toEqual(['pilot_no_ip 1']);
+    const alone = new PilotMetrics('1', () => ({ push, nodes: [] }));
+    expect(
+      lines(alone, 'pilot_conflict')
+        .concat(lines(alone, 'pilot_no_ip'))
+        .every((line) => line.endsWith(' 0')),
+    ).toBe(true);
+  });
+
   it('escape what a label must not hold', () => {
     const metrics = new PilotMetrics('a"b\\c\nd', () => NOBODY);
     expect(lines(metrics, 'istio_build')).toEqual(['istio_build{component="pilot",tag="a\\"b\\\\c\\nd"} 1']);

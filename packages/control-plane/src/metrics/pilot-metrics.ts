@@ -4,6 +4,7 @@ import type { ProxyNode } from '../model/proxy-node.ts';
 import type { PushContext } from '../push/push-context.ts';
 import type { StoreState } from '../source/object-store.ts';
 import { Counter, Gauge, Histogram, type Metric } from './prometheus.ts';
+import { pushStatus } from './push-status.ts';
 
 /** istiod's names of what sets off a push, as far as there are such here. */
 export type Trigger = 'config' | 'endpoint' | 'secret';
@@ -97,6 +98,17 @@ export class PilotMetrics {
       gauge('pilot_services', 'services that are known', ({ push }) => push.services.length),
       gauge('pilot_virt_services', 'VirtualServices that are known', ({ push }) => push.virtualServices.length),
       gauge('pilot_eds_no_instances', 'service ports without an endpoint', ({ push }) => emptyPorts(push)),
+      gauge('pilot_no_ip', 'workloads that no service selects', ({ push, nodes }) => pushStatus(push, nodes).withoutService),
+      gauge(
+        'pilot_conflict_inbound_listener',
+        'ports of workloads for which two services name different protocols',
+        ({ push, nodes }) => pushStatus(push, nodes).inboundConflicts,
+      ),
+      gauge(
+        'pilot_conflict_outbound_listener_tcp_over_current_tcp',
+        'addresses and ports at which two TCP services are called',
+        ({ push, nodes }) => pushStatus(push, nodes).tcpConflicts,
+      ),
       this.pushes,
       this.pushTime,
       this.size,

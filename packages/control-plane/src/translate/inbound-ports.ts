@@ -55,18 +55,31 @@ export function inboundPorts(node: ProxyNode, push: PushContext): InboundPort[] 
 /** Ports that Services name. When several name one, the oldest decides about its protocol (istiod's rule). */
 export function servicePorts(node: ProxyNode, push: PushContext): InboundPort[] {
   const ports = new Map<number, InboundPort>();
-  for (const service of servedBy(node, push)) {
-    for (const port of [...service.ports, ...service.udpPorts]) {
-      const targetPort = servedPort(node, push, service, port);
-      if (targetPort === undefined) continue;
-      const known = ports.get(targetPort);
-      if (known === undefined)
-        ports.set(targetPort, { targetPort, port: port.port, protocol: port.protocol, services: [service], connectionPool: undefined });
-      else if (port.port === known.port && !known.services.includes(service))
-        ports.set(targetPort, { ...known, services: [...known.services, service] });
-    }
+  for (const { service, port, targetPort } of serviceTargets(node, push)) {
+    const known = ports.get(targetPort);
+    if (known === undefined)
+      ports.set(targetPort, { targetPort, port: port.port, protocol: port.protocol, services: [service], connectionPool: undefined });
+    else if (port.port === known.port && !known.services.includes(service))
+      ports.set(targetPort, { ...known, services: [...known.services, service] });
   }
   return byNumber(ports);
+}
+
+/** A port of a service that a node serves. */
+export interface ServiceTarget {
+  readonly service: MeshService;
+  readonly port: MeshServicePort;
+  readonly targetPort: number;
+}
+
+/** Oldest service first. */
+export function serviceTargets(node: ProxyNode, push: PushContext): ServiceTarget[] {
+  return servedBy(node, push).flatMap((service) =>
+    [...service.ports, ...service.udpPorts].flatMap((port) => {
+      const targetPort = servedPort(node, push, service, port);
+      return targetPort === undefined ? [] : [{ service, port, targetPort }];
+    }),
+  );
 }
 
 function byNumber(ports: ReadonlyMap<number, InboundPort>): InboundPort[] {
