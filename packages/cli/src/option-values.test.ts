@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { collectLabel, parseAddress, parseName, parseTtl } from './option-values.ts';
+import { collectLabel, parseAddress, parseLabels, parseName, parseResourceTtl, parseTtl } from './option-values.ts';
 
 describe('option values', () => {
   it.each(['127.0.0.1:15010', 'localhost:0', '[::1]:15012', 'mesh.example.com:65535'])('takes the address %s', (text) => {
@@ -33,4 +33,14 @@ describe('option values', () => {
     expect(() => collectLabel('version', [])).toThrow(/name=value/);
     expect(() => collectLabel('a=b,c=d', [])).toThrow(/name=value/);
   });
+});
+
+it('labels are name=value, with commas between', () => {
+  expect(parseLabels('app=web, version=v1,empty=')).toEqual({ app: 'web', version: 'v1', empty: '' });
+  for (const text of ['', 'app', 'app=web,', '=web']) expect(() => parseLabels(text)).toThrow('name=value');
+});
+
+it('a time to live of resources is ten seconds at least', () => {
+  expect(parseResourceTtl('1m')).toBe(60);
+  expect(() => parseResourceTtl('9s')).toThrow('at least 10s');
 });

@@ -21,6 +21,13 @@ export function collectLabel(text: string, before: readonly string[]): readonly 
   return [...before, text];
 }
 
+/** `app=reviews,version=v1`. */
+export function parseLabels(text: string): Readonly<Record<string, string>> {
+  const pairs = text.split(',').map((pair) => /^([^=]+)=(.*)$/.exec(pair.trim()));
+  if (pairs.includes(null)) throw new InvalidArgumentError('Give name=value,name=value.');
+  return Object.fromEntries(pairs.map((pair) => [pair![1]!, pair![2]!]));
+}
+
 /** `30d`, `12h`, `15m`, `90s` or plain seconds, in seconds; at most ten years. */
 export function parseTtl(text: string): number {
   const match = /^(\d{1,9})([smhd]?)$/.exec(text);

@@ -30,6 +30,8 @@ const OID = {
   extendedKeyUsage: '2.5.29.37',
   serverAuth: '1.3.6.1.5.5.7.3.1',
   clientAuth: '1.3.6.1.5.5.7.3.2',
+  /** Ours: the labels that a workload is bound to, as JSON. */
+  boundLabels: '2.25.1934671105',
 } as const;
 
 /** Who signs: a certificate with its key. */
@@ -47,6 +49,8 @@ export interface CertificateRequestSpec {
   readonly notBeforeMs: number;
   readonly notAfterMs: number;
   readonly isCa?: boolean;
+  /** The labels that the holder may have as a workload; undefined = any. */
+  readonly labels?: Readonly<Record<string, string>> | undefined;
 }
 
 /** Issues a certificate: ECDSA with SHA-256 by node:crypto over a TBS built here. PEM. */
@@ -93,10 +97,31 @@ function extensions(spec: CertificateRequestSpec, issuerKeyId: string): DerNode[
     extension(OID.authorityKeyId, false, sequence(tagged(0, issuerKeyId))),
   ];
   if (!isCa) list.push(extension(OID.extendedKeyUsage, false, sequence(oid(OID.serverAuth), oid(OID.clientAuth))));
+  if (spec.labels !== undefined) list.push(extension(OID.boundLabels, false, utf8(JSON.stringify(spec.labels))));
   const { uris = [], dns = [], ips = [] } = spec.names;
   // With an empty subject the names are all there is, so they are critical (RFC 5280).
   if (uris.length + dns.length + ips.length > 0) list.push(extension(OID.subjectAltName, emptySubject, generalNames(spec.names)));
   return list;
+}
+
+/** The labels that a certificate (DER) binds its holder to; undefined = none. Throws when they cannot be read: then nothing is known of them. */
+export function boundLabelsOf(certificate: Uint8Array): Readonly<Record<string, string>> | undefined {
+  const id = oid(OID.boundLabels).value;
+  const body = childrenOf(childrenOf(decodeDer(certificate))[0]!);
+  const wrapper = body.find(({ tagClass, type }) => tagClass === 0x80 && type === 3);
+  const found = (wrapper === undefined ? [] : childrenOf(childrenOf(wrapper)[0]!)).find((each) => childrenOf(each)[0]?.value === id);
+  if (found === undefined) return undefined;
+  const content = childrenOf(found).at(-1)!.value;
+  // The reader looks into octets that hold DER themselves.
+  const text = typeof content === 'string' ? decodeDer(Buffer.from(content, 'binary')) : content[0]!;
+  const labels: unknown = JSON.parse(Buffer.from(text.value as string, 'binary').toString());
+  if (typeof labels !== 'object' || labels === null || Object.values(labels).some((value) => typeof value !== 'string'))
+    throw new Error('the labels of the certificate cannot be read');
+  return labels as Record<string, string>;
+}
+
+function childrenOf({ value }: DerNode): DerNode[] {
+  return Array.isArray(value) ? (value as DerNode[]) : [];
 }
 
 function extension(id: string, critical: boolean, value: DerNode): DerNode {

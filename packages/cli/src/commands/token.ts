@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander';
-import { parseName, parseTtl } from '../option-values.ts';
+import { parseLabels, parseName, parseTtl } from '../option-values.ts';
 import { issueToken } from '../state-dir.ts';
 
 interface TokenOptions {
@@ -8,6 +8,7 @@ interface TokenOptions {
   readonly namespace: string;
   readonly ttl: number;
   readonly singleUse: boolean;
+  readonly labels?: Readonly<Record<string, string>>;
   readonly stateDir: string;
 }
 
@@ -21,9 +22,12 @@ export function addTokenCommand(program: Command): void {
     .option('--namespace <namespace>', 'namespace', parseName, 'default')
     .addOption(new Option('--ttl <time>', 'how long it is good for: 30d, 12h, 15m, 90s').argParser(parseTtl).default(86_400, '24h'))
     .option('--single-use', 'good for one certificate; the workload proves itself by that from then on', false)
+    .addOption(
+      new Option('--labels <labels>', 'app=reviews,version=v1: the only labels that the workload may register with').argParser(parseLabels),
+    )
     .option('--state-dir <dir>', 'state directory of the control plane', '.ripstop')
-    .action(async ({ service, serviceAccount = service, namespace, ttl, singleUse, stateDir }: TokenOptions) => {
+    .action(async ({ service, serviceAccount = service, namespace, ttl, singleUse, labels, stateDir }: TokenOptions) => {
       if (serviceAccount === undefined) throw new Error('whose token? Give --service <name> or --service-account <name>');
-      process.stdout.write(`${await issueToken(stateDir, { namespace, serviceAccount }, ttl, singleUse)}\n`);
+      process.stdout.write(`${await issueToken(stateDir, { namespace, serviceAccount, labels }, ttl, singleUse)}\n`);
     });
 }

@@ -4,6 +4,7 @@ import type { WorkloadAccount } from '../ca/token-issuer.ts';
 import type { ProxyNode } from '../model/proxy-node.ts';
 import { proxyNodeOf } from '../model/proxy-node-of.ts';
 import type { PushContext } from '../push/push-context.ts';
+import { labelProblem } from '../registry/bound-labels.ts';
 import { type GroupMember, groupNameOf, memberOf } from '../registry/workload-groups.ts';
 import type { Scheduler, WorkloadRegistry } from '../registry/workload-registry.ts';
 import { type Codec, errorOf } from './codec.ts';
@@ -185,6 +186,8 @@ export class AdsStream<Request extends WireRequest> {
       const token = `${account.namespace}/${account.serviceAccount}`;
       throw new Refused(grpc.status.PERMISSION_DENIED, `the token is for ${token}, the node says ${node.namespace}/${claimed}`);
     }
+    const problem = account.labels === undefined ? undefined : labelProblem({ ...node, serviceAccount: claimed }, account.labels);
+    if (problem !== undefined) throw new Refused(grpc.status.PERMISSION_DENIED, problem);
     return { ...node, serviceAccount: claimed, verified: true };
   }
 }

@@ -86,8 +86,14 @@ async function create(
   } catch (error) {
     throw refuse(grpc.status.INVALID_ARGUMENT, error);
   }
+  const { labels } = caller.account;
+  if (signer !== undefined && labels !== undefined)
+    throw refuse(
+      grpc.status.FAILED_PRECONDITION,
+      new Error('the token is bound to labels, which certificates of another CA do not carry: use a token without labels'),
+    );
   try {
-    const issued = await (signer ?? ca).issue(csr, spiffeId, validityDuration);
+    const issued = await (signer?.issue(csr, spiffeId, validityDuration) ?? ca.issue(csr, spiffeId, validityDuration, labels));
     onIssued?.({ spiffeId, serialNumber: issued.serialNumber, notAfterMs: issued.notAfterMs, by: caller.by, from });
     return issued.chain;
   } catch (error) {

@@ -78,13 +78,14 @@ export class CertificateAuthority implements CertificateSigner {
       .some((parent) => leaf.checkIssued(parent) && leaf.verify(parent.publicKey));
   }
 
-  issue(csrPem: string, spiffeId: string, ttlSeconds: number): IssuedCertificate {
+  /** `labels`: what its holder is bound to. */
+  issue(csrPem: string, spiffeId: string, ttlSeconds: number, labels?: Readonly<Record<string, string>>): IssuedCertificate {
     const publicKey = verifyCsr(csrPem);
     const now = this.now();
     const ttlMs = ttlSeconds > 0 ? Math.min(ttlSeconds * 1000, MAX_TTL_MS) : DEFAULT_TTL_MS;
     const { issuer, intermediates, trustBundlePem } = this.material;
     const names = { uris: [spiffeId] };
-    const leaf = issueCertificate(issuer, { publicKey, names, notBeforeMs: now - BACKDATE_MS, notAfterMs: now + ttlMs });
+    const leaf = issueCertificate(issuer, { publicKey, names, labels, notBeforeMs: now - BACKDATE_MS, notAfterMs: now + ttlMs });
     return {
       chain: [leaf, ...intermediates, trustBundlePem],
       serialNumber: new X509Certificate(leaf).serialNumber,

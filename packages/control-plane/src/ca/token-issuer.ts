@@ -13,6 +13,8 @@ const KEY_FILE = 'token-key';
 export interface WorkloadAccount {
   readonly namespace: string;
   readonly serviceAccount: string;
+  /** The labels that it may have as a workload, and must have; undefined = any. */
+  readonly labels?: Readonly<Record<string, string>> | undefined;
 }
 
 export interface TokenIssuer {
@@ -38,6 +40,7 @@ interface Claims {
   readonly exp?: unknown;
   readonly jti?: unknown;
   readonly use?: unknown;
+  readonly labels?: unknown;
 }
 
 /** Join tokens for self-registered workloads. The key stays beside the CA's, so that tokens outlive a restart of the control plane. */
@@ -46,7 +49,7 @@ export function createTokenIssuer({ stateDir, now = Date.now }: { readonly state
   const spent = new SpentTokens(stateDir, now);
   const signature = (text: string): Buffer => createHmac('sha256', key).update(text).digest();
   return {
-    issue: ({ namespace, serviceAccount, ttlSeconds, singleUse = false }) => {
+    issue: ({ namespace, serviceAccount, labels, ttlSeconds, singleUse = false }) => {
       const seconds = Math.floor(now() / 1000);
       const claims = {
         iss: ISSUER,
@@ -56,6 +59,7 @@ export function createTokenIssuer({ stateDir, now = Date.now }: { readonly state
         exp: seconds + ttlSeconds,
         jti: randomUUID(),
         ...(singleUse ? { use: 'once' } : {}),
+        ...(labels === undefined ? {} : { labels }),
       };
       const text = `${encode({ alg: 'HS256', typ: 'JWT' })}.${encode(claims)}`;
       return `${text}.${signature(text).toString('base64url')}`;
@@ -93,7 +97,19 @@ function accountOf(claims: Claims, nowMs: number): VerifiedToken {
   if (typeof claims.exp !== 'number' || claims.exp * 1000 <= nowMs) throw new Error('the token has expired');
   const account = parseServiceAccount(claims.sub);
   if (account === undefined) throw new Error('the token names no service account');
-  return { ...account, singleUse: claims.use === 'once' ? `${claims.jti} ${claims.exp}` : undefined };
+  const labels = boundLabels(claims.labels);
+  return {
+    ...account,
+    ...(labels === undefined ? {} : { labels }),
+    singleUse: claims.use === 'once' ? `${claims.jti} ${claims.exp}` : undefined,
+  };
+}
+
+function boundLabels(value: unknown): Readonly<Record<string, string>> | undefined {
+  if (value === undefined) return undefined;
+  if (typeof value !== 'object' || value === null || Object.values(value).some((label) => typeof label !== 'string'))
+    throw new Error('the labels of the token cannot be read');
+  return value as Record<string, string>;
 }
 
 function loadKey(stateDir: string | undefined): Buffer {

@@ -97,6 +97,23 @@ describe('the TLS port', () => {
     expect(plane.push.instances).toEqual([]);
   });
 
+  it('refuses labels that the token is not bound to, also later, when the workload registers', async () => {
+    const token = plane.tokens.issue({ namespace: 'default', serviceAccount: 'web', ttlSeconds: 60, labels: { app: 'web' } });
+    const labelled = (labels: object) => web({ LABELS: { 'security.istio.io/tlsMode': 'istio', ...labels } });
+    const thief = tls(token);
+    thief.send({ typeUrl: CLUSTER_TYPE_URL, node: labelled({ app: 'pay' }) });
+    expect(await thief.status).toMatchObject({
+      code: grpc.status.PERMISSION_DENIED,
+      details: 'the token is bound to label app=web, the node says pay',
+    });
+    const late = tls(token);
+    late.send({ typeUrl: CLUSTER_TYPE_URL, node: labelled({ app: 'web' }) });
+    await late.next();
+    late.send({ typeUrl: HEALTH_TYPE_URL, node: labelled({ app: 'web', role: 'pay' }) });
+    expect((await late.status).details).toContain('role=pay is none of them');
+    expect(plane.push.instances).toEqual([]);
+  });
+
   it("takes a node that names no account for its token's, and what it proved is not replaced over the plaintext port", async () => {
     const client = tls(tokenOf('web'));
     client.send({ typeUrl: ENDPOINT_TYPE_URL, node: web(), resourceNamesSubscribe: [WEB] });

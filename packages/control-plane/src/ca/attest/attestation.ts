@@ -1,5 +1,5 @@
 import type grpc from '@grpc/grpc-js';
-import { parseSpiffeId } from '@ripstop/pki';
+import { boundLabelsOf, parseSpiffeId } from '@ripstop/pki';
 import type { TokenIssuer, WorkloadAccount } from '../token-issuer.ts';
 
 /** Somebody who knows tokens of one kind. */
@@ -60,6 +60,8 @@ export class Attestation {
     }
     if (certificate !== undefined && !sameAccount(certificate.account, proof.account))
       throw new Error(`the token is for ${nameOf(proof.account)}, the certificate for ${nameOf(certificate.account)}`);
+    if (certificate !== undefined && labelsText(certificate.account) !== labelsText(proof.account))
+      throw new Error(`the token is bound to ${labelsText(proof.account)}, the certificate to ${labelsText(certificate.account)}`);
     // A certificate does what a single-use token does, and spends nothing.
     return certificate === undefined ? { singleUse: undefined, ...proof } : { ...certificate, singleUse: undefined };
   }
@@ -93,7 +95,9 @@ export class Attestation {
     const uri = names === undefined ? undefined : /^URI:(spiffe:[^,]+)$/.exec(names)?.[1];
     const id = uri === undefined ? undefined : parseSpiffeId(uri);
     if (id === undefined || id.trustDomain !== this.options.trustDomain) return undefined;
-    return { account: { namespace: id.namespace, serviceAccount: id.serviceAccount }, by: 'client certificate' };
+    const labels = boundLabelsOf(certificate.raw);
+    const account = { namespace: id.namespace, serviceAccount: id.serviceAccount, ...(labels === undefined ? {} : { labels }) };
+    return { account, by: 'client certificate' };
   }
 }
 
@@ -104,6 +108,14 @@ function bearerOf(metadata: grpc.Metadata): string | undefined {
 
 function sameAccount(a: WorkloadAccount, b: WorkloadAccount): boolean {
   return a.namespace === b.namespace && a.serviceAccount === b.serviceAccount;
+}
+
+function labelsText({ labels }: WorkloadAccount): string {
+  if (labels === undefined) return 'no labels';
+  return `labels ${Object.entries(labels)
+    .map(([name, value]) => `${name}=${value}`)
+    .sort()
+    .join(',')}`;
 }
 
 function nameOf({ namespace, serviceAccount }: WorkloadAccount): string {
