@@ -21,7 +21,8 @@ function callOf(stream: PassThrough | undefined) {
   return { call: call as unknown as Call, messages, opened };
 }
 
-const head = Buffer.from('head');
+/** With room for the prefix. */
+const headOf = (): Buffer => Buffer.from('.....head');
 const body = Buffer.from('body');
 
 describe('a message', () => {
@@ -29,8 +30,8 @@ describe('a message', () => {
     const stream = new PassThrough();
     const { call, messages, opened } = callOf(stream);
     const write = messageWriter(call);
-    await new Promise<void>((done) => write({ head, body }, done));
-    await new Promise<void>((done) => write({ head, body: undefined }, done));
+    await new Promise<void>((done) => write({ head: headOf(), body }, done));
+    await new Promise<void>((done) => write({ head: headOf(), body: undefined }, done));
     expect(stream.read()).toEqual(Buffer.from('\0\0\0\0\x08headbody\0\0\0\0\x04head', 'latin1'));
     expect(messages).toEqual([]);
     expect(opened).toHaveLength(1);
@@ -40,8 +41,8 @@ describe('a message', () => {
     const { call, messages } = callOf(undefined);
     let done = 0;
     const write = messageWriter(call);
-    write({ head, body }, () => done++);
-    write({ head, body: undefined }, () => done++);
+    write({ head: headOf(), body }, () => done++);
+    write({ head: headOf(), body: undefined }, () => done++);
     expect(messages).toEqual([Buffer.from('headbody'), Buffer.from('head')]);
     expect(done).toBe(2);
   });
@@ -52,7 +53,7 @@ describe('a message', () => {
     const write = messageWriter(call);
     stream.destroy();
     let done = 0;
-    write({ head, body }, () => done++);
+    write({ head: headOf(), body }, () => done++);
     expect(done).toBe(1);
     expect(stream.read()).toBeNull();
   });

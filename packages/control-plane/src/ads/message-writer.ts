@@ -1,9 +1,6 @@
 import type { ServerHttp2Stream } from 'node:http2';
 import grpc from '@grpc/grpc-js';
-import type { WireMessage } from './wire.ts';
-
-/** Compression flag and length (gRPC over HTTP/2: Length-Prefixed-Message). */
-const PREFIX_BYTES = 5;
+import { PREFIX_BYTES, type WireMessage } from './wire.ts';
 
 /** Writes one message; `done` when it has been handed to the socket, or never will be. */
 export type WriteMessage = (message: WireMessage, done: () => void) => void;
@@ -15,7 +12,8 @@ export type WriteMessage = (message: WireMessage, done: () => void) => void;
 export function messageWriter(call: grpc.ServerDuplexStream<unknown, Buffer>): WriteMessage {
   const stream = http2StreamOf(call);
   if (stream === undefined)
-    return ({ head, body }, done) => void call.write(Buffer.concat(body === undefined ? [head] : [head, body]), done);
+    return ({ head, body }, done) =>
+      void call.write(Buffer.concat([head.subarray(PREFIX_BYTES), ...(body === undefined ? [] : [body])]), done);
   // `close` follows, which ends the call.
   stream.on('error', () => {});
   let opened = false;
@@ -28,16 +26,14 @@ export function messageWriter(call: grpc.ServerDuplexStream<unknown, Buffer>): W
       call.sendMetadata(new grpc.Metadata());
       opened = true;
     }
-    const first = Buffer.allocUnsafe(PREFIX_BYTES + head.length);
-    first[0] = 0;
-    first.writeUInt32BE(head.length + (body?.length ?? 0), 1);
-    first.set(head, PREFIX_BYTES);
+    head[0] = 0;
+    head.writeUInt32BE(head.length - PREFIX_BYTES + (body?.length ?? 0), 1);
     if (body === undefined) {
-      stream.write(first, done);
+      stream.write(head, done);
       return;
     }
     stream.cork();
-    stream.write(first);
+    stream.write(head);
     stream.write(body, done);
     stream.uncork();
   };

@@ -4,7 +4,7 @@ import { FakeScheduler } from '../testing/fake-scheduler.ts';
 import { packed } from '../translate/resource.ts';
 import type { SessionResponse } from './session-messages.ts';
 import { SharedBodies } from './shared-bodies.ts';
-import { deltaMessage, sotwMessage, type WireMessage } from './wire.ts';
+import { deltaMessage, PREFIX_BYTES, sotwMessage, type WireMessage } from './wire.ts';
 
 function clusters(count: number): SessionResponse['changed'] {
   return Array.from({ length: count }, (_, at) => {
@@ -18,7 +18,7 @@ function responseOf(changed: SessionResponse['changed'], nonce = '7'): SessionRe
 }
 
 function bytes({ head, body }: WireMessage): Buffer {
-  return Buffer.concat(body === undefined ? [head] : [head, body]);
+  return Buffer.concat([head.subarray(PREFIX_BYTES), ...(body === undefined ? [] : [body])]);
 }
 
 describe.each([1, 500])('a response of %d resources', (count) => {

@@ -4,9 +4,13 @@ import type { EncodedResource } from './encoded-resource.ts';
 import type { SessionResponse } from './session-messages.ts';
 import { encodedLength, type ResourceForm, type SharedBodies, writeResources } from './shared-bodies.ts';
 
+/** Compression flag and length, which stand before a message (gRPC over HTTP/2: Length-Prefixed-Message). */
+export const PREFIX_BYTES = 5;
+
 /** One message, its bytes one behind the other. Bodies belong to other messages too: nobody may write into them. */
 export interface WireMessage {
-  readonly head: Uint8Array;
+  /** With room for the prefix in front. */
+  readonly head: Buffer;
   readonly body: Uint8Array | undefined;
 }
 
@@ -19,7 +23,10 @@ export function deltaMessage(response: SessionResponse, bodies: SharedBodies): W
   const fields = { typeUrl, nonce, systemVersionInfo: version, removedResources: [...removed] };
   const resources = expiring(response);
   if (resources.length > 0)
-    return { head: encodeMessage(DeltaDiscoveryResponse, DeltaDiscoveryResponse.fromPartial({ ...fields, resources })), body: undefined };
+    return {
+      head: headOf(encodeMessage(DeltaDiscoveryResponse, DeltaDiscoveryResponse.fromPartial({ ...fields, resources })), 0),
+      body: undefined,
+    };
   const head = DeltaDiscoveryResponse.fromPartial(fields);
   return withResources(encodeMessage(DeltaDiscoveryResponse, head), 'delta', changed, bodies);
 }
@@ -42,12 +49,18 @@ export function sotwMessage(
 }
 
 /** Fields of a message may stand in any order. */
-function withResources(head: Uint8Array, form: ResourceForm, resources: readonly EncodedResource[], bodies: SharedBodies): WireMessage {
-  if (resources.length === 0) return { head, body: undefined };
+function withResources(fields: Uint8Array, form: ResourceForm, resources: readonly EncodedResource[], bodies: SharedBodies): WireMessage {
+  if (resources.length === 0) return { head: headOf(fields, 0), body: undefined };
   const length = encodedLength(form, resources);
-  if (length >= SHARED_FROM_BYTES) return { head, body: bodies.of(form, resources, length) };
-  const bytes = Buffer.allocUnsafe(head.length + length);
-  bytes.set(head);
-  writeResources(form, resources, bytes, head.length);
-  return { head: bytes, body: undefined };
+  if (length >= SHARED_FROM_BYTES) return { head: headOf(fields, 0), body: bodies.of(form, resources, length) };
+  const head = headOf(fields, length);
+  writeResources(form, resources, head, PREFIX_BYTES + fields.length);
+  return { head, body: undefined };
+}
+
+/** `more`: bytes that follow the fields. */
+function headOf(fields: Uint8Array, more: number): Buffer {
+  const head = Buffer.allocUnsafe(PREFIX_BYTES + fields.length + more);
+  head.set(fields, PREFIX_BYTES);
+  return head;
 }

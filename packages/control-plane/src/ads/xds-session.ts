@@ -216,8 +216,9 @@ export class XdsSession {
           before,
           startedMs,
         };
-      const list = this.results.whole(typeUrl, this.push, [...state.names]);
-      const everything = state.wildcard || this.node.dialect === 'grpc';
+      const grpc = this.node.dialect === 'grpc';
+      const list = this.results.whole(typeUrl, this.push, grpc ? [...state.names] : []);
+      const everything = state.wildcard || grpc;
       state.list = everything ? list : list.filter(({ name }) => state.wants(name));
       return { resources: state.list, names, before, startedMs };
     } catch (error) {

@@ -86,6 +86,8 @@ export class PilotMetrics {
   private readonly all: readonly Metric[];
   private known: ReadonlyMap<string, StoreState['objects'][number]> = new Map();
   private errors: ReadonlySet<string> = new Set();
+  /** Types that something was sent of: few. */
+  private readonly typeLabels = new Map<string, readonly string[]>();
 
   constructor(version: string, observe: () => Observed) {
     const gauge = (name: string, help: string, read: (observed: Observed) => number): Gauge =>
@@ -126,10 +128,14 @@ export class PilotMetrics {
 
   /** One response to one client. */
   sent(typeUrl: string, bytes: number, ms: number): void {
-    const type = metricType(typeUrl);
-    this.pushes.add([type]);
-    this.size.observe(bytes, [type]);
-    this.pushTime.observe(ms / 1000, [type]);
+    let labels = this.typeLabels.get(typeUrl);
+    if (labels === undefined) {
+      labels = [metricType(typeUrl)];
+      this.typeLabels.set(typeUrl, labels);
+    }
+    this.pushes.add(labels);
+    this.size.observe(bytes, labels);
+    this.pushTime.observe(ms / 1000, labels);
   }
 
   refused(typeUrl: string): void {

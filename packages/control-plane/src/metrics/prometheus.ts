@@ -19,16 +19,18 @@ export class Counter implements Metric {
   readonly name: string;
   readonly help: string;
   private readonly labels: readonly string[];
+  private readonly texts: LabelTexts;
   private readonly counts = new Map<string, number>();
 
   constructor({ name, help, labels = [] }: Description) {
     this.name = name;
     this.help = help;
     this.labels = labels;
+    this.texts = new LabelTexts(labels);
   }
 
   add(values: LabelValues = [], count = 1): void {
-    const key = labelText(this.labels, values);
+    const key = this.texts.of(values);
     this.counts.set(key, (this.counts.get(key) ?? 0) + count);
   }
 
@@ -74,6 +76,7 @@ export class Histogram implements Metric {
   readonly name: string;
   readonly help: string;
   private readonly labels: readonly string[];
+  private readonly texts: LabelTexts;
   private readonly bounds: readonly number[];
   private readonly cells = new Map<string, Cells>();
 
@@ -81,11 +84,12 @@ export class Histogram implements Metric {
     this.name = name;
     this.help = help;
     this.labels = labels;
+    this.texts = new LabelTexts(labels);
     this.bounds = bounds;
   }
 
   observe(value: number, values: LabelValues = []): void {
-    const key = labelText(this.labels, values);
+    const key = this.texts.of(values);
     let cells = this.cells.get(key);
     if (cells === undefined) {
       cells = { counts: this.bounds.map(() => 0), sum: 0, count: 0 };
@@ -111,6 +115,25 @@ export class Histogram implements Metric {
 
 function heading({ name, help }: Metric, type: string): string[] {
   return [`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`];
+}
+
+/** Labels as text. Values that are the same array each time (one per response and client) are put together once. */
+class LabelTexts {
+  private readonly names: readonly string[];
+  private readonly known = new WeakMap<LabelValues, string>();
+
+  constructor(names: readonly string[]) {
+    this.names = names;
+  }
+
+  of(values: LabelValues): string {
+    let text = this.known.get(values);
+    if (text === undefined) {
+      text = labelText(this.names, values);
+      this.known.set(values, text);
+    }
+    return text;
+  }
 }
 
 function labelText(names: readonly string[], values: LabelValues): string {
