@@ -8,7 +8,8 @@ const RESOURCES_TAG = 0x12;
 /** `delta`: in their wrapper; `sotw`: the bare `Any`. */
 export type ResourceForm = 'delta' | 'sotw';
 
-const KEPT_BYTES = 32 * 1024 * 1024;
+/** Of 10,000 services the sets of ten namespaces together. */
+const KEPT_BYTES = 128 * 1024 * 1024;
 /** Clients that get the same mostly get it within a moment: a push, a cold start. */
 const IDLE_MS = 2_000;
 
@@ -32,7 +33,12 @@ export class SharedBodies {
     const key = `${form} ${resources[0]!.typeUrl} ${length} ${digestOf(resources)}`;
     this.used = true;
     const known = this.known.get(key);
-    if (known !== undefined) return known;
+    if (known !== undefined) {
+      // The last that goes.
+      this.known.delete(key);
+      this.known.set(key, known);
+      return known;
+    }
     // A slab of its own: it must not keep alive what else a pool holds.
     const body = Buffer.allocUnsafeSlow(length);
     writeResources(form, resources, body, 0);

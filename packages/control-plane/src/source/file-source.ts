@@ -1,6 +1,6 @@
 import { realpathSync, statSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve } from 'node:path';
-import { rescanFiles, type Scan, type SourceFile, scanFolder } from './folder.ts';
+import { hasChanged, rescanFiles, type Scan, type SourceFile, scanFolder } from './folder.ts';
 import { FolderWatch } from './folder-watch.ts';
 import { GoodFiles } from './good-files.ts';
 import { ObjectStore, type StoreState } from './object-store.ts';
@@ -19,6 +19,8 @@ export interface FileSourceOptions {
   readonly pollMs?: number;
 }
 
+/** Fewer files than this are read again without asking. */
+const MANY_FILES = 500;
 /** A longer burst of saves than this is not waited out. */
 const MAX_WAIT_MS = 300;
 
@@ -37,6 +39,7 @@ export class FileSource {
   /** Names of the files that there was a sign of; undefined: look at all. */
   private touched: Set<string> | undefined = new Set();
   private readonly realPath: string;
+  private looking = false;
   private timer: NodeJS.Timeout | undefined;
   private firstSignMs = 0;
   private readonly problems = new Set<string>();
@@ -60,7 +63,7 @@ export class FileSource {
     this.follow();
     this.sign(); // What was saved before the watch began.
     this.poll = setInterval(() => {
-      if (!this.pending) this.read();
+      if (!this.pending) this.lookAgain();
     }, this.pollMs);
     this.poll.unref();
   }
@@ -115,6 +118,42 @@ export class FileSource {
     else if (now - this.firstSignMs > MAX_WAIT_MS) return;
     clearTimeout(this.timer);
     this.timer = setTimeout(() => this.read(), this.options.quietMs ?? 30);
+  }
+
+  /** A large folder is first asked whether there is something to read, some of its files at a time. */
+  private lookAgain(): void {
+    if (this.looking) return;
+    if (this.missing.size > 0 || this.scan.files.length < MANY_FILES) {
+      this.read();
+      return;
+    }
+    this.looking = true;
+    const { scan } = this;
+    const look = hasChanged(this.path, scan);
+    const goOn = (): void => {
+      // Somebody has read it meanwhile.
+      if (this.closed || this.scan !== scan) {
+        this.looking = false;
+        return;
+      }
+      const step = this.stepOf(look);
+      if (step.done !== true) {
+        setImmediate(goOn);
+        return;
+      }
+      this.looking = false;
+      if (step.value && !this.pending) this.read();
+    };
+    goOn();
+  }
+
+  /** What cannot be looked at is read, which says why. */
+  private stepOf(look: Iterator<void, boolean>): IteratorResult<void, boolean> {
+    try {
+      return look.next();
+    } catch {
+      return { done: true, value: true };
+    }
   }
 
   private read(): void {

@@ -15,6 +15,8 @@ export interface FoundFile extends SourceFile {
 
 export interface Scan {
   readonly files: readonly FoundFile[];
+  /** What tells whether files came to a folder, or went, since. */
+  readonly stamps: ReadonlyMap<string, string>;
   /** Folders in which a change concerns us, with their inodes. */
   readonly folders: ReadonlyMap<string, number>;
   /** Files that are there and cannot be read, with the reason. */
@@ -37,7 +39,7 @@ export function readFolder(path: string): SourceFile[] {
  */
 export function scanFolder(path: string, before?: Scan): Scan {
   const known = new Map(before?.files.map((file) => [file.name, file]));
-  const scan = { files: [] as FoundFile[], folders: new Map<string, number>(), unreadable: new Map<string, string>() };
+  const scan = emptyScan();
   const stats = statSync(path);
   if (stats.isDirectory()) walk(path, '', stats, known, scan);
   else read(path, basename(path), stats, known, scan);
@@ -51,7 +53,7 @@ export function scanFolder(path: string, before?: Scan): Scan {
 export function rescanFiles(path: string, before: Scan, names: ReadonlySet<string>): Scan | undefined {
   if (before.unreadable.size > 0) return undefined;
   const known = new Map(before.files.map((file) => [file.name, file]));
-  const again = { files: [] as FoundFile[], folders: new Map<string, number>(), unreadable: new Map<string, string>() };
+  const again = emptyScan();
   for (const name of names) {
     const file = join(path, name);
     const stats = known.has(name) ? ifThere(() => lstatSync(file)) : undefined;
@@ -64,12 +66,49 @@ export function rescanFiles(path: string, before: Scan, names: ReadonlySet<strin
 }
 
 type Known = ReadonlyMap<string, FoundFile>;
-type Found = { files: FoundFile[]; folders: Map<string, number>; unreadable: Map<string, string> };
+type Found = {
+  files: FoundFile[];
+  stamps: Map<string, string>;
+  folders: Map<string, number>;
+  unreadable: Map<string, string>;
+};
+
+function emptyScan(): Found {
+  return { files: [], stamps: new Map(), folders: new Map(), unreadable: new Map() };
+}
+
+/** What differs once a file was written or a folder got or lost an entry. */
+function stampOf({ ino, size, mtimeMs, ctimeMs }: Stats): string {
+  return `${ino} ${size} ${mtimeMs} ${ctimeMs}`;
+}
+
+/** So many files are looked at in one go. */
+const SLICE_FILES = 200;
+
+/**
+ * Whether a look at the folder would find it changed, or has to be had to know. Stops after so many files each time: thousands of them
+ * must not hold up everything else.
+ */
+export function* hasChanged(path: string, { files, stamps, unreadable }: Scan): Generator<void, boolean> {
+  if (unreadable.size > 0) return true;
+  for (const [folder, stamp] of stamps) if (stampAt(folder) !== stamp) return true;
+  for (const [index, { name, stamp }] of files.entries()) {
+    if (stampAt(join(path, name)) !== stamp) return true;
+    if (index % SLICE_FILES === SLICE_FILES - 1) yield;
+  }
+  return false;
+}
+
+function stampAt(file: string): string | undefined {
+  const stats = ifThere(() => statSync(file));
+  return stats === undefined ? undefined : stampOf(stats);
+}
 
 function walk(folder: string, prefix: string, { ino }: Stats, known: Known, scan: Found): void {
   const real = realpathSync(folder);
   if (scan.folders.has(real)) return; // A link that leads back.
   scan.folders.set(real, ino);
+  scan.stamps.set(real, stampOf(statSync(real)));
   for (const entry of readdirSync(folder, { withFileTypes: true })) {
     if (entry.name.startsWith('.') || entry.name === 'node_modules') continue;
     const file = join(folder, entry.name);
@@ -96,8 +135,9 @@ function watchTarget(file: string, scan: Found): void {
   if (target !== undefined && stats !== undefined) scan.folders.set(target, stats.ino);
 }
 
-function read(file: string, name: string, { ino, size, mtimeMs, ctimeMs }: Stats, known: Known, scan: Found): void {
-  const stamp = `${ino} ${size} ${mtimeMs} ${ctimeMs}`;
+function read(file: string, name: string, stats: Stats, known: Known, scan: Found): void {
+  const { size } = stats;
+  const stamp = stampOf(stats);
   const before = known.get(name);
   if (before?.stamp === stamp) {
     scan.files.push(before);
