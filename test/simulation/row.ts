@@ -16,6 +16,8 @@ export interface Answer {
   readonly status?: number;
   readonly headers?: Readonly<Record<string, string | string[]>>;
   readonly body?: string;
+  /** In the place of `body`: a character a byte. */
+  readonly bytes?: string;
   /** Milliseconds before the answer. */
   readonly afterMs?: number;
   /** Ends the connection instead of answering. */

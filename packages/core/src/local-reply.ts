@@ -7,6 +7,8 @@ export interface LocalReply {
   /** Envoy's %RESPONSE_CODE_DETAILS%. */
   readonly details: string;
   readonly body: string;
+  /** The body where it is no text (an authorizer's own, encoded). */
+  readonly bytes?: Uint8Array | undefined;
   readonly headers: readonly (readonly [name: string, value: string])[];
   /** Set when it differs from the HTTP status's mapping (dataplane §3.8). */
   readonly grpcStatus: number | undefined;
@@ -21,6 +23,7 @@ export function localReply(reply: Partial<LocalReply> & Pick<LocalReply, 'status
     flags: reply.flags ?? 0,
     details: reply.details,
     body: reply.body ?? '',
+    ...(reply.bytes === undefined ? {} : { bytes: reply.bytes }),
     headers: reply.headers ?? NO_HEADERS,
     grpcStatus: reply.grpcStatus,
   };

@@ -163,7 +163,7 @@ export class MeshCall extends AsyncResource implements CallStream, AttemptDriver
 
   /** After response headers only the status is left to say it. */
   onBreak(reply: LocalReply | undefined, cause: unknown): void {
-    const status = reply === undefined ? (cause as grpc.StatusObject) : localStatus(reply);
+    const status = reply === undefined ? statusOf(cause as grpc.StatusObject | Error) : localStatus(reply);
     this.#finish(200, status.code);
     this.#deliver(status);
   }
@@ -324,4 +324,9 @@ export class MeshCall extends AsyncResource implements CallStream, AttemptDriver
 
 function ownStatus(code: grpc.status, details: string): grpc.StatusObject {
   return { code, details, metadata: new grpc.Metadata() };
+}
+
+/** What a driver of ours reports is a status; anything else is a defect, whose words are for the log. */
+function statusOf(cause: grpc.StatusObject | Error): grpc.StatusObject {
+  return cause instanceof Error ? ownStatus(grpc.status.INTERNAL, 'the mesh failed') : cause;
 }

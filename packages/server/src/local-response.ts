@@ -13,7 +13,7 @@ export const UNSENDABLE_REPLY: LocalReply = localReply({
 /** Writes a {@link LocalReply} as Envoy would send it: the one place on the server side that does. */
 export function writeLocalReply(x: Exchange, reply: LocalReply, pipeline: Pipeline, response: ServerResponse, wallTimeMs: number): void {
   const grpc = x.protocol === 'grpc';
-  const body = grpc || reply.body === '' ? undefined : Buffer.from(reply.body);
+  const body = grpc || reply.body === '' ? undefined : bytesOf(reply);
   const lines: string[] = [];
   const closes = reply.headers.some(([name]) => name === 'connection');
   for (const [name, value] of reply.headers) if (name !== 'connection') lines.push(name.toLowerCase(), value);
@@ -54,6 +54,11 @@ export function isSending(request: IncomingMessage): boolean {
 export function hasBody({ headers }: IncomingMessage): boolean {
   const length = headers['content-length'];
   return headers['transfer-encoding'] !== undefined || (length !== undefined && length !== '0');
+}
+
+/** What a reply has to say, as it goes over the wire. */
+export function bytesOf({ body, bytes }: LocalReply): Buffer {
+  return bytes === undefined ? Buffer.from(body) : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 function addGrpcStatus(head: ReplyHead, reply: LocalReply, method: string): void {

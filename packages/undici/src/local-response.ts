@@ -26,13 +26,13 @@ export function localResponse(x: Exchange, reply: LocalReply, wallTimeMs: number
   return { head, body: isHead || head.status === 204 ? undefined : body };
 }
 
-function plain({ headers }: UpstreamHead, { body: text }: LocalReply): Buffer | undefined {
+function plain({ headers }: UpstreamHead, { body: text, bytes }: LocalReply): Buffer | undefined {
   if (text === '') {
     delete headers['content-length'];
     delete headers['content-type'];
     return undefined;
   }
-  const body = Buffer.from(text);
+  const body = bytes === undefined ? Buffer.from(text) : Buffer.from(bytes);
   headers['content-length'] = String(body.byteLength);
   headers['content-type'] ??= 'text/plain';
   return body;

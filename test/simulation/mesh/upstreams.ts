@@ -101,10 +101,10 @@ export class Upstreams implements AsyncDisposable {
       request.socket.destroy();
       return;
     }
-    const text = answer.body ?? `${workload}\n`;
+    const text = answer.bytes === undefined ? Buffer.from(answer.body ?? `${workload}\n`) : Buffer.from(answer.bytes, 'latin1');
     response.writeHead(answer.status ?? 200, {
       'content-type': 'text/plain',
-      ...(answer.status === 204 && text !== '' ? {} : { 'content-length': Buffer.byteLength(text) }), // a 204 has none
+      ...(answer.status === 204 && text.length > 0 ? {} : { 'content-length': text.length }), // a 204 has none
       ...answer.headers,
     });
     response.end(text);

@@ -1,3 +1,4 @@
+import { gzipSync } from 'node:zlib';
 import type { Answer, Row, Table } from '../row.ts';
 
 /** `other-v1` is the authorizer: it is asked first and takes the first answer of the script. */
@@ -214,6 +215,18 @@ export const authorizerSeesBodies: Table = {
       call: get('/a'),
       upstream: [{ status: 500 }],
       expect: { status: 503, body: '', to: ['other-v1'] },
+    },
+    {
+      name: 'a denial whose body is encoded passes byte by byte',
+      call: get('/a'),
+      upstream: [{ status: 403, bytes: gzipSync('no: nö').toString('latin1'), headers: { 'content-encoding': 'gzip' } }],
+      expect: { status: 403, body: 'no: nö', headers: { 'content-encoding': 'gzip' }, to: ['other-v1'] },
+    },
+    {
+      name: 'a denial in UTF-8 passes whole',
+      call: get('/a'),
+      upstream: [{ status: 403, body: '\ufeffnö 😀' }],
+      expect: { status: 403, body: '\ufeffnö 😀', to: ['other-v1'] },
     },
     {
       name: 'without a list of headers to show, a denial shows all of them',

@@ -175,6 +175,21 @@ describe('the walk of an exchange', () => {
     }
   });
 
+  it('a filter that fails later ends its exchange, also when the answer to that fails', async () => {
+    const failing = { name: 'late', onRequest: () => Promise.reject(new Error('late')) };
+    const refused = new WalkScene({}, {}, undefined, [failing]);
+    await settled();
+    expect([refused.got, refused.errors]).toEqual(['500 a filter of the mesh failed', ['late']]);
+    expectNothingLeft(refused);
+    const unsayable = new WalkScene({}, {}, undefined, [failing]);
+    unsayable.onReply = () => {
+      throw new Error('it cannot be said');
+    };
+    await settled();
+    expect([unsayable.got, unsayable.errors]).toEqual(['broken', ['late', 'it cannot be said']]);
+    expectNothingLeft(unsayable);
+  });
+
   it('no endpoint is a reply, before the first attempt and after it', () => {
     const empty = new WalkScene({ retry }, { localities: [] });
     expect([empty.got, empty.flags, empty.ended.length]).toEqual(['503 no healthy upstream', 'UH', 1]);
@@ -183,3 +198,6 @@ describe('the walk of an exchange', () => {
     expect([drained.after(25).got, drained.flags]).toEqual(['503 no healthy upstream', 'UH']);
   });
 });
+
+/** What promises have to do is done. */
+const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

@@ -80,6 +80,17 @@ export class ExchangeWalk extends RunningAttempts implements RouteDecisionOwner,
     this.onRefused(FILTER_FAILED);
   }
 
+  onDefect(error: Error): void {
+    this.driver.onFilterError(error);
+    if (this.done) return;
+    this.drop(CANCELLED);
+    try {
+      this.driver.onBreak(undefined, error);
+    } catch (failure) {
+      this.driver.onFilterError(failure instanceof Error ? failure : new Error(String(failure)));
+    }
+  }
+
   // ── what the driver reports ──
 
   /** The request is complete; a replay does not start its timeout again. */

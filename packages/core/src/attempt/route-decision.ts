@@ -9,6 +9,8 @@ export interface RouteDecisionOwner {
   onRefused(reply: LocalReply): void;
   /** A filter threw or rejected. */
   onFilterError(error: Error): void;
+  /** Even the refusal failed: nothing can be said to whoever asked, and nobody else is to pay for it. */
+  onDefect(error: Error): void;
 }
 
 /** Route, filters and cluster of an exchange; at once, unless a filter answers a promise. */
@@ -30,7 +32,8 @@ function decideLater({ hold, clock }: WalkEnvironment, verdict: Promise<LocalRep
   verdict
     .finally(() => hold.give())
     .then((reply) => (reply === undefined ? owner.onRouted(clock.now()) : owner.onRefused(reply)))
-    .catch((error: unknown) => owner.onFilterError(asError(error)));
+    .catch((error: unknown) => owner.onFilterError(asError(error)))
+    .catch((error: unknown) => owner.onDefect(asError(error)));
 }
 
 function asError(error: unknown): Error {

@@ -5,6 +5,7 @@ import type { Lease } from '../cluster/cluster.ts';
 import type { ClusterSpec } from '../cluster/cluster-spec.ts';
 import { ClusterState } from '../cluster/cluster-state.ts';
 import type { Exchange } from '../exchange.ts';
+import type { Filter } from '../filter.ts';
 import type { LocalReply } from '../local-reply.ts';
 import type { Outcome, ResetReason } from '../outcome.ts';
 import { Pipeline } from '../pipeline.ts';
@@ -34,16 +35,22 @@ export class WalkScene implements AttemptDriver {
   readonly walk: ExchangeWalk;
   readonly attempts: FakeAttempt[] = [];
   readonly ended: Outcome[] = [];
+  readonly errors: string[] = [];
   held: number = 0;
   /** What the app got: a status, and how it ended. */
   got = '';
   replayable = true;
   requestComplete = true;
 
-  constructor(action: Partial<ForwardAction>, cluster: Partial<ClusterSpec> = {}, random: Random = seeded(1)) {
+  constructor(
+    action: Partial<ForwardAction>,
+    cluster: Partial<ClusterSpec> = {},
+    random: Random = seeded(1),
+    filters: readonly Filter[] = [],
+  ) {
     const hosts = [locality([endpoint(1), endpoint(2), endpoint(3)])];
     this.cluster = new ClusterState(clusterSpec({ localities: hosts, ...cluster }), { clock: this.clock, random });
-    const manager = { ...PLAIN_MANAGER, routes: createRouteTable('test', [hostOf(forwardTo(this.cluster.name, action))], true) };
+    const manager = { ...PLAIN_MANAGER, routes: createRouteTable('test', [hostOf(forwardTo(this.cluster.name, action), filters)], true) };
     this.x = exchange({ manager, snapshot: snapshot({ clusters: new Map([[this.cluster.name, this.cluster]]) }) });
     const { clock } = this;
     const telemetry = {
@@ -121,7 +128,7 @@ export class WalkScene implements AttemptDriver {
   }
 
   onFilterError(error: Error): void {
-    throw error;
+    this.errors.push(error.message);
   }
 
   private end(status: number, got: string): void {
@@ -130,8 +137,8 @@ export class WalkScene implements AttemptDriver {
   }
 }
 
-function hostOf(action: ForwardAction): Parameters<typeof createRouteTable>[1][number] {
-  const route = { name: 'all', matches: () => true, action, filters: [], headers: undefined, operation: '', source: undefined };
+function hostOf(action: ForwardAction, filters: readonly Filter[]): Parameters<typeof createRouteTable>[1][number] {
+  const route = { name: 'all', matches: () => true, action, filters, headers: undefined, operation: '', source: undefined };
   return { name: 'all', domains: ['*'], routes: [route], includeAttemptCount: false, requireTls: false };
 }
 

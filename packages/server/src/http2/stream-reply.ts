@@ -1,12 +1,13 @@
 import { validateHeaderValue } from 'node:http';
 import { constants, type ServerHttp2Stream } from 'node:http2';
 import { type Exchange, encodeGrpcMessage, grpcStatusOfHttp, type LocalReply, type Pipeline } from '@ripstop/core';
+import { bytesOf } from '../local-response.ts';
 import { StreamResponseHead } from './stream-heads.ts';
 
 /** Writes a {@link LocalReply} on an HTTP/2 stream as Envoy would send it; what the caller still sends is not waited for. */
 export function replyOnStream(x: Exchange, reply: LocalReply, pipeline: Pipeline, stream: ServerHttp2Stream, wallTimeMs: number): void {
   const grpc = x.protocol === 'grpc';
-  const body = grpc || reply.body === '' ? undefined : Buffer.from(reply.body);
+  const body = grpc || reply.body === '' ? undefined : bytesOf(reply);
   const head = new StreamResponseHead(Object.create(null));
   head.status = grpc ? 200 : reply.status;
   // A connection header is HTTP/1's.

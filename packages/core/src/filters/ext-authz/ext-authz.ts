@@ -113,7 +113,7 @@ function applyOk(x: Exchange, verdict: Extract<AuthzVerdict, { kind: 'ok' }>, cl
   if (clearRouteCache && (request.length > 0 || removed.length > 0 || query !== undefined)) x.clearRoute = true;
 }
 
-function denied(x: Exchange, { status, headers, body, metadata }: Extract<AuthzVerdict, { kind: 'denied' }>): LocalReply {
+function denied(x: Exchange, { status, headers, body, bytes, metadata }: Extract<AuthzVerdict, { kind: 'denied' }>): LocalReply {
   if (metadata !== undefined) setMetadata(x, metadata);
   const grpc = x.protocol === 'grpc';
   return localReply({
@@ -122,6 +122,7 @@ function denied(x: Exchange, { status, headers, body, metadata }: Extract<AuthzV
     details: 'ext_authz_denied',
     headers: headers.filter(([name]) => !REPLACED.has(name) && !(grpc && name === 'content-type')),
     body,
+    bytes,
   });
 }
 

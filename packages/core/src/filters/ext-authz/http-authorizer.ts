@@ -79,6 +79,15 @@ const NEVER_PASSED: ReadonlySet<string> = new Set([
   'x-envoy-auth-partial-body',
 ]);
 
+/** What is no text (encoded bodies, pictures) stays as it is, and so does a byte order mark. */
+function bodyOf(bytes: Uint8Array): { readonly body: string; readonly bytes?: Uint8Array } {
+  try {
+    return { body: new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes) };
+  } catch {
+    return { body: new TextDecoder().decode(bytes), bytes };
+  }
+}
+
 function verdictOf({ status, headers, body }: UpstreamAnswer, config: HttpAuthorizerConfig): AuthzVerdict {
   if (status >= 500) return { kind: 'error', reason: `the authorizer answered ${status}` };
   if (status !== 200) {
@@ -89,7 +98,7 @@ function verdictOf({ status, headers, body }: UpstreamAnswer, config: HttpAuthor
       headers: headers.filter(([name]) =>
         passes === undefined ? !NOT_TO_CALLER_UNASKED.has(name) : ALWAYS_TO_CALLER.has(name) || passes(name),
       ),
-      body: new TextDecoder().decode(body),
+      ...bodyOf(body),
       metadata: undefined,
     };
   }

@@ -25,6 +25,8 @@ export type AuthzVerdict =
       readonly status: number;
       readonly headers: readonly (readonly [string, string])[];
       readonly body: string;
+      /** See LocalReply. */
+      readonly bytes?: Uint8Array | undefined;
       readonly metadata: Metadata;
     }
   | { readonly kind: 'error'; readonly reason: string };
