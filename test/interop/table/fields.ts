@@ -274,6 +274,15 @@ export const FIELD_ROWS: readonly FieldRow[] = [
     patch('HTTP_ROUTE', 'MERGE', { routeConfiguration: { vhost: { route: { action: 'ROUTE' } } } }, { route: { timeout: '9s' } }),
     patch('HTTP_ROUTE', 'INSERT_FIRST', { context: 'SIDECAR_OUTBOUND' }, { match: { path: '/patched' }, direct_response: { status: 418 } }),
   ),
+  {
+    name: 'VirtualService: mirror_percent',
+    mesh: 'seed',
+    yaml: `apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: { name: fields, namespace: default, creationTimestamp: "2020-01-01T00:00:00Z" }
+spec: { hosts: [reviews], http: [{ route: [{ destination: { host: reviews } }], mirror: { host: ratings }, mirror_percent: 30 }] }
+`,
+  },
   originating('a Secret', { mode: 'MUTUAL', credentialName: 'cert' }),
   originating('a Secret for clients by labels', { mode: 'MUTUAL', credentialName: 'cert', subjectAltNames: ['a'] }, true),
   originating('a Secret with the roots only', { mode: 'SIMPLE', credentialName: 'cert' }, true),

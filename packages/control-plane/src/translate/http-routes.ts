@@ -216,7 +216,9 @@ function mirrorPolicies(route: HTTPRoute, scope: RouteScope): NonNullable<Action
   }));
   if (route.mirror !== undefined) {
     const share =
-      route.mirrorPercentage === undefined ? wholePercent(route.mirrorPercent ?? 100) : percentage(route.mirrorPercentage.value);
+      route.mirrorPercentage === undefined
+        ? wholePercent(route.mirrorPercent ?? route.mirror_percent ?? 100)
+        : percentage(route.mirrorPercentage.value);
     shares.unshift({ destination: route.mirror, share });
   }
   return shares

@@ -76,7 +76,6 @@ describe('what would be unsafe or something else when it is left out', () => {
       route('match: [{ withoutHeaders: { "@request.auth.claims.sub": {} } }]'),
       'withoutHeaders.@request.auth.claims.sub',
     ],
-    ['the old spelling of a mirror share', route('mirror: { host: b }, mirror_percent: 10'), 'write mirrorPercentage'],
     [
       'a redirect with a code that is none',
       networking('VirtualService', '{ hosts: [a], http: [{ redirect: { redirectCode: 300 } }] }'),

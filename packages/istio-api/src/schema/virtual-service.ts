@@ -125,7 +125,7 @@ const httpRoute = object(
     mirrors: list(object({ destination, percentage: percent }, ['destination'])),
     mirrorPercentage: percent,
     mirrorPercent: nullable(wholePercent),
-    mirror_percent: refused(nullable(wholePercent), 'write mirrorPercentage: { value: … }'),
+    mirror_percent: nullable(wholePercent),
     corsPolicy: noted(
       object({
         allowOrigins: list(stringMatch),

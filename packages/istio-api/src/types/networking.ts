@@ -105,6 +105,8 @@ export interface HTTPRoute {
   readonly mirrors?: readonly HTTPMirrorPolicy[];
   readonly mirrorPercentage?: Percent;
   readonly mirrorPercent?: number;
+  /** The same: protobuf JSON takes both spellings. */
+  readonly mirror_percent?: number;
   readonly corsPolicy?: CorsPolicy;
   readonly headers?: Headers;
 }
