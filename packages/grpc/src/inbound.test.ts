@@ -203,6 +203,36 @@ describe('a gRPC server in the mesh', () => {
     expect(server.finished.map(({ outcome }) => outcome.grpcStatus)).toEqual([0, 0]);
   });
 
+  it('resumes no session, so that a caller whose root was taken out does not come back by one', async () => {
+    const authority = new TestAuthority();
+    const { certificatePem: cert, keyPem: key } = authority.issue(CLIENT);
+    const identity = new TestIdentity(authority, SERVER);
+    const { port } = await serve(new MeshDouble({ inbound: [mutualChain([])], identity }));
+    /** What the server says to an HTTP/2 caller: its SETTINGS, or nothing. */
+    const greeted = async (version: 'TLSv1.2' | 'TLSv1.3', session?: Buffer) => {
+      const socket = connectTls({
+        ...{ port, host: '127.0.0.1', cert, key, rejectUnauthorized: false, ALPNProtocols: ['istio', 'h2'] },
+        ...{ minVersion: version, maxVersion: version, ...(session === undefined ? {} : { session }) },
+      });
+      socket.on('error', () => {});
+      socket.once('secureConnect', () => socket.write('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0'));
+      const bytes = await new Promise<number>((resolve) => {
+        socket.once('data', (data: Buffer) => resolve(data.length));
+        socket.once('close', () => resolve(0));
+      });
+      const next = bytes === 0 ? undefined : { session: socket.getSession()!, reused: socket.isSessionReused() };
+      socket.destroy();
+      return next;
+    };
+    const kept = new Map<'TLSv1.2' | 'TLSv1.3', Buffer>();
+    for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
+      kept.set(version, (await greeted(version))!.session);
+      expect((await greeted(version, kept.get(version)))!.reused).toBe(false);
+    }
+    identity.rotate(SERVER, new TestAuthority().certificatePem);
+    for (const [version, session] of kept) expect(await greeted(version, session)).toBeUndefined();
+  });
+
   it('judges callers that say no server name, and calls by another method than POST as what they are', async () => {
     const authority = new TestAuthority();
     const { certificatePem: cert, keyPem: key } = authority.issue(CLIENT);

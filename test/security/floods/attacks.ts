@@ -1,4 +1,5 @@
 import { connect, type Socket } from 'node:net';
+import { RawClient } from '../../../packages/server/src/testing/raw-client.ts';
 import { frame, literal, PREFACE } from '../corpus/h2-client.ts';
 import { BOMBS, LARGE_BOMB } from './bombs.ts';
 
@@ -148,9 +149,22 @@ const slowloris: Attack = {
   },
 };
 
+/** One after the other: what each costs is what is asked here, not what very many of them cost. */
 const sendsBombs = (requestOf: (text: string, index: number) => string): Attack['run'] => {
   const requests = [...BOMBS, LARGE_BOMB].map(([, text], index) => `${requestOf(text, index)}\r\n`);
-  return (port, stopped) => onConnections(port, stopped, (socket, turn) => void socket.write(requests[turn % requests.length]!));
+  return async (port, stopped) => {
+    const counts: Record<string, number> = { connections: 1, turns: 0 };
+    const client = await RawClient.open(port);
+    for (let turn = 0; !stopped() || turn < requests.length; turn++) {
+      client.write(requests[turn % requests.length]!);
+      const { status } = await client.response();
+      counts[`status ${status}`] = (counts[`status ${status}`] ?? 0) + 1;
+      counts.turns = turn + 1;
+      await pause();
+    }
+    client.close();
+    return counts;
+  };
 };
 
 const bombsForPolicies: Attack = {
