@@ -1,3 +1,4 @@
+import { SECRET_TYPE_URL } from '@ripstop/xds-api';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { encodeResources } from '../ads/encoded-resource.ts';
@@ -6,6 +7,7 @@ import { proxyNodeOf } from '../model/proxy-node-of.ts';
 import { grpcNode } from '../testing/grpc-node.ts';
 import { sidecar } from '../testing/mesh.ts';
 import { drawing, RandomMesh } from '../testing/random-mesh.ts';
+import { EXTENSION_TYPE_URL } from '../translate/extensions.ts';
 import { resourcesOfNode } from '../translate/node-resources.ts';
 import { PushContext } from './push-context.ts';
 
@@ -14,8 +16,18 @@ const NODES: readonly ProxyNode[] = [
   sidecar('b-0', 'default', { LABELS: { app: 'b' }, RIPSTOP_VERSION: '1' }),
   sidecar('pod-c', 'shop', { LABELS: { app: 'c', version: 'v2' } }),
   sidecar('d-0', 'istio-system', { LABELS: { app: 'd' } }),
-  proxyNodeOf({ id: 'router~10.0.0.9~gate-1.istio-system~istio-system.svc.cluster.local', metadata: { LABELS: { app: 'gate' } } }),
+  {
+    ...proxyNodeOf({ id: 'router~10.0.0.9~gate-1.istio-system~istio-system.svc.cluster.local', metadata: { LABELS: { app: 'gate' } } }),
+    verified: true,
+  },
   grpcNode('gRPC Go'),
+  sidecar('vm-1', 'default', { LABELS: { app: 'a' }, AUTO_REGISTER_GROUP: 'vms', CLUSTER_ID: 'other' }),
+];
+
+/** Asked of every node beside what its own resources name. */
+const ALWAYS: readonly (readonly [typeUrl: string, names: readonly string[]])[] = [
+  [EXTENSION_TYPE_URL, ['extension']],
+  [SECRET_TYPE_URL, ['kubernetes://cert-cacert', 'kubernetes://other-cacert', 'ROOTCA']],
 ];
 
 /** Type and name → version of everything that a node has. */
@@ -27,13 +39,14 @@ function versions(node: ProxyNode, push: PushContext, names: ReadonlyMap<string,
 }
 
 /** What a client of these resources asks for, by type. */
-function namesOf(node: ProxyNode, push: PushContext): Map<string, string[]> {
+function namesOf(node: ProxyNode, push: PushContext): Map<string, readonly string[]> {
   const { clusters, endpoints, listeners, routes } = resourcesOfNode(node, push);
-  return new Map(
-    [clusters, endpoints, listeners, routes]
+  return new Map([
+    ...ALWAYS,
+    ...[clusters, endpoints, listeners, routes]
       .filter(([first]) => first !== undefined)
-      .map((list) => [list[0]!.typeUrl, list.map(({ name }) => name)]),
-  );
+      .map((list): readonly [string, readonly string[]] => [list[0]!.typeUrl, list.map(({ name }) => name)]),
+  ]);
 }
 
 describe('a push made of the one before', () => {

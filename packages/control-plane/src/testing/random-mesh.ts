@@ -1,4 +1,5 @@
 import { type MeshObject, objectKey, parseDocuments } from '@ripstop/istio-api';
+import { createSelfSignedRoot } from '@ripstop/pki';
 import type { WorkloadInstance } from '../model/workload.ts';
 import type { PushInput } from '../push/push-context.ts';
 import { instance } from './mesh.ts';
@@ -78,6 +79,11 @@ const SECURITY = 'security.istio.io/v1';
 const one = <T>(draw: Draw, list: readonly T[]): T => list[draw(list.length)]!;
 const hostOf = (draw: Draw): string => `${one(draw, NAMES)}.${one(draw, NAMESPACES)}.svc.cluster.local`;
 const exportTo = (draw: Draw): object => (draw(4) === 0 ? { exportTo: [one(draw, ['.', '*', 'shop'])] } : {});
+
+const ROUTER = 'type.googleapis.com/envoy.extensions.filters.http.router.v3.Router';
+const ROOTS = [0, 1].map(
+  () => createSelfSignedRoot({ organization: 'random', notBeforeMs: Date.now() - 1000, notAfterMs: Date.now() + 3_600_000 }).certificatePem,
+);
 
 const DOCUMENTS: Readonly<Record<string, (draw: Draw) => string>> = {
   service: (draw) => {
@@ -238,6 +244,10 @@ const DOCUMENTS: Readonly<Record<string, (draw: Draw) => string>> = {
       enableAutoMtls: draw(4) > 0,
       connectTimeout: `${1 + draw(3)}s`,
       trustDomainAliases: draw(3) === 0 ? ['old'] : [],
+      ...(draw(3) === 0
+        ? { defaultConfig: { tracing: { sampling: 1 + draw(90) }, proxyHeaders: { requestId: { disabled: draw(2) === 0 } } } }
+        : {}),
+      ...(draw(3) === 0 ? { serviceSettings: [{ settings: { clusterLocal: true }, hosts: [hostOf(draw)] }] } : {}),
     }),
   httpRoute: (draw) =>
     document('gateway.networking.k8s.io/v1', 'HTTPRoute', one(draw, NAMES), one(draw, NAMESPACES), {
@@ -246,4 +256,73 @@ const DOCUMENTS: Readonly<Record<string, (draw: Draw) => string>> = {
         rules: [{ backendRefs: [{ name: one(draw, NAMES), port: 80 }] }],
       },
     }),
+  telemetry: (draw) => {
+    const selector = draw(2) === 0 ? { selector: { matchLabels: { app: one(draw, NAMES) } } } : {};
+    const spec = one<object>(draw, [
+      { accessLogging: [{ providers: [{ name: 'envoy' }], disabled: draw(2) === 0 }] },
+      { tracing: [{ randomSamplingPercentage: draw(100), disableSpanReporting: draw(3) === 0 }] },
+      { metrics: [{ providers: [{ name: 'prometheus' }], overrides: [{ match: { metric: 'REQUEST_COUNT' }, disabled: draw(2) === 0 }] }] },
+    ]);
+    return document('telemetry.istio.io/v1', 'Telemetry', one(draw, ['x', 'y']), one(draw, NAMESPACES), { spec: { ...selector, ...spec } });
+  },
+  workloadGroup: (draw) =>
+    document(NETWORKING, 'WorkloadGroup', 'vms', one(draw, NAMESPACES), {
+      spec: {
+        metadata: {
+          labels: { app: one(draw, NAMES) },
+          annotations: draw(2) === 0 ? {} : { 'proxy.istio.io/config': `{"tracing":{"sampling":${1 + draw(50)}}}` },
+        },
+        template: { serviceAccount: one(draw, ['one', 'two']) },
+      },
+    }),
+  annotatedPod: (draw) =>
+    JSON.stringify({
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: {
+        name: 'pod-c',
+        namespace: 'shop',
+        labels: { app: 'c' },
+        annotations: { 'proxy.istio.io/config': JSON.stringify({ proxyHeaders: { attemptCount: { disabled: draw(2) === 0 } } }) },
+      },
+      status: { podIP: '10.6.0.77' },
+    }),
+  tlsGateway: (draw) =>
+    document(NETWORKING, 'Gateway', 'gate-tls', 'istio-system', {
+      spec: {
+        selector: { app: 'gate' },
+        servers: [
+          {
+            port: { number: 443, name: 'https', protocol: 'HTTPS' },
+            hosts: [one(draw, ['*', 'tls.example.com'])],
+            tls: { mode: one(draw, ['SIMPLE', 'MUTUAL']), credentialName: one(draw, ['cert', 'other']) },
+          },
+        ],
+      },
+    }),
+  // No valid certificate: which Secret is found, and when it changes, is what matters here.
+  secret: (draw) =>
+    JSON.stringify({
+      apiVersion: 'v1',
+      kind: 'Secret',
+      metadata: { name: one(draw, ['cert', 'other']), namespace: one(draw, NAMESPACES) },
+      data: { 'ca.crt': Buffer.from(ROOTS[draw(2)]!).toString('base64') },
+    }),
+  envoyFilter: (draw) => {
+    const patch = one<object>(draw, [
+      { applyTo: 'CLUSTER', patch: { operation: 'MERGE', value: { connect_timeout: `${1 + draw(9)}s` } } },
+      { applyTo: 'VIRTUAL_HOST', patch: { operation: 'MERGE', value: { request_headers_to_remove: [`x-${draw(3)}`] } } },
+      { applyTo: 'LISTENER', patch: { operation: 'MERGE', value: { per_connection_buffer_limit_bytes: 1000 + draw(9) } } },
+      {
+        applyTo: 'EXTENSION_CONFIG',
+        patch: { operation: 'ADD', value: { name: 'extension', typed_config: { '@type': ROUTER, suppress_envoy_headers: draw(2) === 0 } } },
+      },
+    ]);
+    const spec = {
+      ...(draw(2) === 0 ? { workloadSelector: { labels: { app: one(draw, NAMES) } } } : {}),
+      priority: draw(3),
+      configPatches: [patch],
+    };
+    return document('networking.istio.io/v1alpha3', 'EnvoyFilter', one(draw, ['x', 'y']), one(draw, NAMESPACES), { spec });
+  },
 };
