@@ -13,6 +13,7 @@ export { createTokenIssuer, type TokenIssuer, type WorkloadAccount } from './ca/
 export { describeServiceNamed, describeWorkloadNamed } from './describe/describe.ts';
 export type { DescribedSecret } from './describe/describe-secrets.ts';
 export type { DescribedWorkload, ServiceDescription, WorkloadDescription } from './describe/description.ts';
+export { templateWorkloads } from './describe/told-workloads.ts';
 export type { ControlPlaneEvent } from './events.ts';
 export { type GatewayApi, translateGatewayApi } from './gateway-api/gateway-api.ts';
 export type { GraphEdge, ServiceGraph } from './graph/service-graph.ts';

@@ -1,13 +1,15 @@
 import { readFileSync } from 'node:fs';
 import type { SourceFile } from '@ripstop/control-plane';
-import type { Severity } from '@ripstop/istio-api';
+import type { Finding, Severity } from '@ripstop/istio-api';
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { askControlPlane, type HttpOptions } from '../control-plane-http.ts';
 import { EXIT_UNREADABLE, exitCodeOf, type FindingsFormat, reaches, renderFindings } from '../findings.ts';
-import { parseName } from '../option-values.ts';
+import { parseAddress, parseName } from '../option-values.ts';
 import { readSources } from '../read-sources.ts';
 import { collectSuppression, isSuppressed, type Suppression, unknownCodes } from '../suppressions.ts';
 
-interface AnalyzeOptions {
+interface AnalyzeOptions extends HttpOptions {
+  readonly live: boolean;
   readonly output: FindingsFormat;
   readonly namespace: string;
   readonly failureThreshold: Severity;
@@ -24,7 +26,10 @@ export function addAnalyzeCommand(program: Command): void {
   program
     .command('analyze')
     .description('validate YAML and print what is wrong with it, with file, line and fix')
-    .argument('<path...>', 'folders, read recursively, and files; - is standard input')
+    .argument('[path...]', 'folders, read recursively, and files; - is standard input')
+    .option('--live', 'the documents of a running control plane, with the processes that are registered there as its Pods', false)
+    .option('--http <host:port>', 'with --live, its HTTP address (default: the one noted in the state directory)', parseAddress)
+    .option('--state-dir <dir>', 'with --live, its state directory', '.ripstop')
     .addOption(
       new Option('-o, --output <format>', "form of the findings; log is istioctl's")
         .choices(['table', 'log', 'json', 'yaml'])
@@ -51,22 +56,29 @@ export function addAnalyzeCommand(program: Command): void {
 }
 
 async function analyze(paths: readonly string[], options: AnalyzeOptions): Promise<void> {
-  const { output, namespace, failureThreshold, outputThreshold, suppress, ignoreUnknown, meshConfigFile } = options;
-  const { ObjectStore } = await import('@ripstop/control-plane');
-  const files = await readSources(paths);
-  if (files.length === 0) throw new Error(`there is no .yaml, .yml or .json file in ${paths.join(', ')}`);
+  const { output, failureThreshold, outputThreshold, suppress, ignoreUnknown, live } = options;
   for (const code of unknownCodes(suppress))
     process.stderr.write(`ripstop: no finding has the code ${code}: suppressing it has no effect\n`);
-  const sources = meshConfigFile === undefined ? files : withMeshConfig(files, meshConfigFile);
-  const findings = (new ObjectStore(namespace).update(sources)?.findings ?? []).filter((finding) => !isSuppressed(finding, suppress));
+  const found = live ? await askControlPlane<Finding[]>(options, '/api/findings') : await findingsOf(paths, options);
+  const findings = found.filter((finding) => !isSuppressed(finding, suppress));
   const text = renderFindings(
     findings.filter((finding) => reaches(finding, outputThreshold)),
     output,
   );
   if (text !== '') process.stdout.write(`${text}\n`);
-  if (findings.length === 0) process.stderr.write(`✔ No validation issues found when analyzing ${paths.join(', ')}.\n`);
+  if (findings.length === 0)
+    process.stderr.write(`✔ No validation issues found when analyzing ${live ? 'the control plane' : paths.join(', ')}.\n`);
   const code = exitCodeOf(findings, failureThreshold);
   process.exitCode = ignoreUnknown && code === EXIT_UNREADABLE ? 0 : code;
+}
+
+async function findingsOf(paths: readonly string[], { namespace, meshConfigFile }: AnalyzeOptions): Promise<readonly Finding[]> {
+  if (paths.length === 0) throw new Error('what is to be analysed? Name folders or files, or --live for a running control plane');
+  const { ObjectStore } = await import('@ripstop/control-plane');
+  const files = await readSources(paths);
+  if (files.length === 0) throw new Error(`there is no .yaml, .yml or .json file in ${paths.join(', ')}`);
+  const sources = meshConfigFile === undefined ? files : withMeshConfig(files, meshConfigFile);
+  return new ObjectStore(namespace).update(sources)?.findings ?? [];
 }
 
 /** The file counts as mesh.yaml, whatever it is called; one among the paths does not. */

@@ -57,7 +57,7 @@ async function fromFolder<T>({ config = [], trustDomain }: DescribeOptions, desc
   const plane = await import('@ripstop/control-plane');
   const store = new plane.ObjectStore();
   const { objects, findings } = store.update(await readSources(config)) ?? store.state();
-  return describe(plane, new plane.PushContext({ objects, workloads: [], trustDomain }), findings);
+  return describe(plane, new plane.PushContext({ objects, workloads: plane.templateWorkloads(objects), trustDomain }), findings);
 }
 
 function print<T>({ output }: DescribeOptions, described: T, text: (described: T) => string): void {

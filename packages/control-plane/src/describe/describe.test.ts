@@ -6,6 +6,7 @@ import { secretYaml, testAuthority } from '../testing/certificates.ts';
 import { instance, pushOf, service } from '../testing/mesh.ts';
 import { describeServiceNamed, describeWorkloadNamed } from './describe.ts';
 import { describeSecrets } from './describe-secrets.ts';
+import { templateWorkloads } from './told-workloads.ts';
 
 const RULES = `---
 apiVersion: networking.istio.io/v1
@@ -160,5 +161,32 @@ spec: { selector: { istio: ingressgateway }, servers: [${server('shop', 443, 'MU
 
   it('are all missing for a client whose identity is not verified', () => {
     expect(describeSecrets(edge, pushOf(yaml), Date.now()).map(({ status }) => status)).toEqual(['MISSING', 'MISSING', 'MISSING']);
+  });
+});
+
+describe('a folder of Deployments', () => {
+  it('has the workloads that their templates will start, with the policies for them', () => {
+    const { objects: folder } = new ObjectStore().update([
+      {
+        name: 'mesh.yml',
+        text: `${service('web')}---
+apiVersion: apps/v1
+kind: Deployment
+metadata: { name: web-v1, namespace: default }
+spec: { template: { metadata: { labels: { app: web, version: v1 } } } }
+---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: { name: closed, namespace: default }
+spec: { selector: { matchLabels: { version: v1 } } }
+`,
+      },
+    ])!;
+    const push = new PushContext({ objects: folder, workloads: templateWorkloads(folder) });
+    const described = describeServiceNamed('web', push, []);
+    expect(described.workloads).toMatchObject([
+      { name: 'web-v1.default', address: '(Deployment)', labels: { app: 'web', version: 'v1' }, policies: [{ name: 'default/closed' }] },
+    ]);
+    expect(described.ports[0]!.endpoints).toBe(0);
   });
 });

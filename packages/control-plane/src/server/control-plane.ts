@@ -11,6 +11,7 @@ import { addCaService, type Issuance } from '../ca/ca-service.ts';
 import { type CertificateAuthority, type CertificateSigner, createCertificateAuthority } from '../ca/certificate-authority.ts';
 import { IssuanceLog } from '../ca/issuance-log.ts';
 import { createTokenIssuer, type TokenIssuer } from '../ca/token-issuer.ts';
+import { asPods, tellWhoRuns } from '../describe/told-workloads.ts';
 import type { ControlPlaneEvent } from '../events.ts';
 import { Scraper, type ScrapeTarget } from '../graph/scraper.ts';
 import { ServiceGraphStore } from '../graph/service-graph.ts';
@@ -93,7 +94,9 @@ export class ControlPlane implements AsyncDisposable {
   private readonly changedAt = new WeakMap<PushContext, number>();
   private readonly servers: grpc.Server[] = [];
   private readonly tokenKeys: JwksResolver;
-  private state: StoreState = { objects: [], findings: [], files: 0 };
+  private state: StoreState = { objects: [], findings: [], files: 0, findingsWith: () => [] };
+  /** Findings beside who is registered, while neither changes. */
+  private live: { readonly state: StoreState; readonly who: string; readonly findings: readonly Finding[] } | undefined;
   /** Behind `state` while keys of a token issuer that it names for the first time are being fetched. */
   private applied: readonly MeshObject[] = this.state.objects;
   private push_: PushContext;
@@ -202,8 +205,19 @@ export class ControlPlane implements AsyncDisposable {
     return this.state.objects;
   }
 
+  /** Where the documents say who runs, registered processes run as well. */
   get findings(): readonly Finding[] {
-    return this.state.findings;
+    return tellWhoRuns(this.state.objects) ? this.liveFindings() : this.state.findings;
+  }
+
+  /** What istioctl would find in a cluster in which the registered processes are the Pods. */
+  liveFindings(): readonly Finding[] {
+    const { state } = this;
+    const { instances } = this.registry;
+    if (instances.length === 0) return state.findings;
+    const who = JSON.stringify(instances.map(({ key, labels, serviceAccount }) => [key, labels, serviceAccount]));
+    if (this.live?.state !== state || this.live.who !== who) this.live = { state, who, findings: state.findingsWith(asPods(instances)) };
+    return this.live.findings;
   }
 
   /** What each connected client has: `synced` means that it has taken all that is saved now. */

@@ -76,6 +76,44 @@ async function connected(name: string, port?: number): Promise<void> {
   await expect.poll(() => plane.push.instances.length).toBe(1);
 }
 
+describe('findings of a running control plane', () => {
+  const policy = (name: string, app: string): string => `---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: { name: ${name}, namespace: default }
+spec: { selector: { matchLabels: { app: ${app} } }, rules: [{}] }
+`;
+  const pod = `---
+apiVersion: v1
+kind: Pod
+metadata: { name: other, namespace: default, labels: { app: other } }
+`;
+  const selectsNothing = (findings: readonly { readonly code?: string; readonly object?: string; readonly text?: string }[]): string[] =>
+    findings.filter(({ code, text = '' }) => code === 'IST0127' || text.includes('IST0127')).map(({ object, text }) => object ?? text!);
+  const asked = async (): Promise<string[]> => selectsNothing(await json('/api/findings'));
+  const shown = async (): Promise<string[]> => selectsNothing((await json<LiveState>('/api/state')).findings);
+  const WEB = 'AuthorizationPolicy default/for-web';
+  const NOBODY = 'AuthorizationPolicy default/for-nobody';
+
+  it('know registered processes: a selector that takes one takes something', async () => {
+    writeFileSync(join(dir, 'policies.yaml'), policy('for-web', 'web') + policy('for-nobody', 'nobody'));
+    await expect.poll(() => plane.objects.length).toBe(4);
+    expect([await asked(), await shown()]).toEqual([[], []]); // Nobody says who runs.
+    await connected('web-1', 4001);
+    expect(await asked()).toEqual([NOBODY]);
+    expect(await shown()).toEqual([]); // The rest may be starting.
+  });
+
+  it('on the page, where documents have Pods, leave out what a registered process is selected by', async () => {
+    writeFileSync(join(dir, 'policies.yaml'), policy('for-web', 'web') + policy('for-nobody', 'nobody') + pod);
+    await expect.poll(() => plane.objects.length).toBe(5);
+    expect(await asked()).toEqual([WEB, NOBODY]);
+    await connected('web-1', 4001).catch(() => {});
+    await expect.poll(asked).toEqual([NOBODY]);
+    expect(await shown()).toEqual([expect.stringContaining('default/for-nobody')]);
+  });
+});
+
 describe('the HTTP port', () => {
   it('serves the page with a policy that lets nothing else run', async () => {
     const { status, headers, body } = await get('/');

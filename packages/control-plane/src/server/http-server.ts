@@ -99,6 +99,8 @@ export class HttpServer {
         return json(this.plane.syncState());
       case '/api/state':
         return json({ ...this.plane.liveState(), explains: this.explain !== undefined });
+      case '/api/findings':
+        return json(this.plane.liveFindings());
       case '/api/graph':
         return json(this.graph(url.searchParams.get('seconds')));
       default:

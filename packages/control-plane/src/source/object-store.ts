@@ -18,6 +18,8 @@ export interface StoreState {
   readonly objects: readonly MeshObject[];
   /** Worked out when somebody asks: what is saved must not wait for what is to be said about it. */
   readonly findings: readonly Finding[];
+  /** The same when these run beside what the documents tell of; nothing is found about them themselves. */
+  readonly findingsWith: (running: readonly MeshObject[]) => readonly Finding[];
   readonly files: number;
 }
 
@@ -71,18 +73,20 @@ export class ObjectStore {
     const files = [...this.files.values()];
     const { objects, duplicates } = unique([...files.flatMap((file) => file.objects), ...moved]);
     let findings: readonly Finding[] | undefined;
+    const findingsWith = (running: readonly MeshObject[]): readonly Finding[] => [
+      ...files.flatMap((file) => file.findings),
+      ...moved.map(lastGood),
+      ...duplicates,
+      ...analyze([...objects, ...running]).filter(({ position }) => position.file !== ''),
+      ...gatewayApiFindings(objects),
+      ...envoyFilterFindings(objects),
+    ];
     return {
       objects,
       files: files.length,
+      findingsWith,
       get findings() {
-        findings ??= [
-          ...files.flatMap((file) => file.findings),
-          ...moved.map(lastGood),
-          ...duplicates,
-          ...analyze(objects),
-          ...gatewayApiFindings(objects),
-          ...envoyFilterFindings(objects),
-        ];
+        findings ??= findingsWith([]);
         return findings;
       },
     };
