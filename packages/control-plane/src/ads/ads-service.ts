@@ -141,11 +141,14 @@ export class AdsService {
       }
       stream.receive(request);
     };
+    let known = false;
     call.on('data', (bytes: Buffer) => {
-      if (bytes.length <= LARGE_REQUEST_BYTES) {
+      // Clients that come all at once must not be met all at once.
+      if (known && bytes.length <= LARGE_REQUEST_BYTES) {
         receive(bytes);
         return;
       }
+      known = true;
       // What it sends after this one waits with it.
       call.pause();
       turn.take(() => {

@@ -5,7 +5,9 @@ const MAX_UNREAD_BYTES = 32 * 1024 * 1024;
 /** A client with more than this unread gets nothing new. */
 const CLIENT_UNREAD_BYTES = 128 * 1024;
 /** Work of so long, and then the event loop looks after everything else. */
-const SLICE_MS = 8;
+const SLICE_MS = 5;
+/** As much handed over is work for the sockets, which take it before the loop goes on. */
+const SLICE_BYTES = 8 * 1024 * 1024;
 /** Whoever reads nothing for so long does not hold up others any more. */
 const STALLED_MS = 1000;
 
@@ -57,6 +59,8 @@ export class Turn {
 export class Turns {
   private readonly scheduler: Scheduler;
   private unreadBytes = 0;
+  /** Handed over since the slice began. */
+  private sliceBytes = 0;
   private readonly unread = new Set<Turn>();
   private readonly waiting = new Set<Turn>();
   private scheduled = false;
@@ -75,6 +79,7 @@ export class Turns {
 
   count(turn: Turn, bytes: number): void {
     turn.countedBytes += bytes;
+    if (bytes > 0) this.sliceBytes += bytes;
     this.unreadBytes += bytes;
     if (turn.countedBytes > 0) this.unread.add(turn);
     else this.unread.delete(turn);
@@ -87,6 +92,7 @@ export class Turns {
   private run(): void {
     this.scheduled = false;
     const endMs = performance.now() + SLICE_MS;
+    this.sliceBytes = 0;
     for (const turn of this.waiting) {
       if (this.unreadBytes > MAX_UNREAD_BYTES) {
         this.watchStall();
@@ -97,7 +103,7 @@ export class Turns {
       const [work] = turn.work;
       if (work?.() !== true && turn.work[0] === work) turn.work.shift();
       if (turn.work.length > 0) this.waiting.add(turn);
-      if (performance.now() >= endMs) break;
+      if (performance.now() >= endMs || this.sliceBytes > SLICE_BYTES) break;
     }
     const [next] = this.waiting;
     if (next !== undefined) this.queue(next);

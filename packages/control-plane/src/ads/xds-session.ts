@@ -41,6 +41,8 @@ interface Found {
   readonly names: Names | undefined;
   /** What there was of a type that is sent whole. */
   readonly before: readonly EncodedResource[];
+  /** Nothing but resources of these names. */
+  readonly exact: boolean;
   /** When the looking began. */
   readonly startedMs: number;
 }
@@ -214,13 +216,14 @@ export class XdsSession {
           resources: this.results.named(typeUrl, this.push, names ?? state.names.shared ?? state.names),
           names: names ?? state.names,
           before,
+          exact: true,
           startedMs,
         };
       const grpc = this.node.dialect === 'grpc';
       const list = this.results.whole(typeUrl, this.push, grpc ? [...state.names] : []);
       const everything = state.wildcard || grpc;
       state.list = everything ? list : list.filter(({ name }) => state.wants(name));
-      return { resources: state.list, names, before, startedMs };
+      return { resources: state.list, names, before, exact: false, startedMs };
     } catch (error) {
       this.options.onProblem(typeUrl, error);
       return undefined;
@@ -248,7 +251,7 @@ export class XdsSession {
     if (this.closed) return NOTHING_SENT;
     const { changed, added, held } = differences(state, found, force);
     const whole = names === undefined && asked.size === 0;
-    const gone = whole && held === state.versions.size ? [] : missing(state, resources, names, asked);
+    const gone = whole && held === state.versions.size ? [] : missing(state, found, names, asked);
     const removed = keep ? [] : gone;
     if (changed.length === 0 && removed.length === 0 && !always) return NOTHING_SENT;
     const nonce = `${++this.nonces}`;
@@ -305,7 +308,7 @@ export class XdsSession {
     // Looked up before anything is waited for: later, other clients may be a push further, and what they share with them.
     const clusters = this.news(CLUSTER_TYPE_URL, since);
     const last = LAST_TYPES.map((typeUrl) => ({ typeUrl, found: this.news(typeUrl, since) }));
-    const leaving = clusters === undefined ? [] : missing(this.types.get(CLUSTER_TYPE_URL)!, clusters.resources, undefined, NOTHING);
+    const leaving = clusters === undefined ? [] : missing(this.types.get(CLUSTER_TYPE_URL)!, clusters, undefined, NOTHING);
     const sent = this.send(CLUSTER_TYPE_URL, clusters, { keep: true });
     // A client warms a changed cluster until its endpoints come, though they are the same.
     const wanted = this.types.get(ENDPOINT_TYPE_URL)?.names ?? NOTHING;
@@ -361,9 +364,9 @@ interface Differences extends Sent {
 }
 
 /** What of the resources the client does not have, or is to get all the same. */
-function differences({ versions }: TypeState, { resources, names }: Found, force: Names): Differences {
+function differences({ versions }: TypeState, { resources, names, exact }: Found, force: Names): Differences {
   // A client that has just come: the list as it is, which many have in common.
-  if (versions.size === 0 && (names === undefined || resources.every(({ name }) => names.has(name))))
+  if (versions.size === 0 && (names === undefined || exact || resources.every(({ name }) => names.has(name))))
     return { changed: resources, added: resources, held: 0 };
   const changed: EncodedResource[] = [];
   const added: EncodedResource[] = [];
@@ -380,9 +383,9 @@ function differences({ versions }: TypeState, { resources, names }: Found, force
 }
 
 /** Names that the client has, or asked for just now, and that do not exist. */
-function missing({ versions }: TypeState, resources: readonly EncodedResource[], names: Names | undefined, asked: Names): string[] {
+function missing({ versions }: TypeState, { resources, exact }: Found, names: Names | undefined, asked: Names): string[] {
   // All that was asked for is there: nearly always.
-  if (names !== undefined && resources.length === names.size && resources.every(({ name }) => names.has(name))) return [];
+  if (names !== undefined && exact && resources.length === names.size) return [];
   const present = new Set(resources.map(({ name }) => name));
   const candidates = names ?? new Set([...versions, ...asked]);
   return [...candidates].filter((name) => !present.has(name) && (versions.has(name) || asked.has(name)));
@@ -397,7 +400,7 @@ function these(names: readonly string[], resources: readonly EncodedResource[]):
 function without(found: Found, names: readonly string[]): Found {
   if (names.length === 0) return found;
   const leaving = new Set(names);
-  return { ...found, names: new Set([...(found.names ?? [])].filter((name) => !leaving.has(name))) };
+  return { ...found, exact: false, names: new Set([...(found.names ?? [])].filter((name) => !leaving.has(name))) };
 }
 
 function both(a: Names, b: Names): Set<string> {
