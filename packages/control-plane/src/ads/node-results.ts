@@ -10,6 +10,13 @@ import { NAMED_TYPES, translateParts } from '../translate/translate.ts';
 import { type EncodedResource, encoded, encodeResources } from './encoded-resource.ts';
 import { type Names, SharedNames } from './holding.ts';
 
+/** All of a type, and the results that it was put together of. */
+interface Whole {
+  readonly own: ResultGroup;
+  readonly parts: readonly string[];
+  readonly list: readonly EncodedResource[];
+}
+
 /**
  * The resources of one node, push after push. What still holds is not made again (push/shared.ts): a type of which nothing changed is
  * answered with the very same list.
@@ -17,6 +24,7 @@ import { type Names, SharedNames } from './holding.ts';
 export class NodeResults {
   private readonly node: ProxyNode;
   private own: ResultGroup | undefined;
+  private readonly wholes = new Map<string, Whole>();
 
   constructor(node: ProxyNode) {
     this.node = node;
@@ -29,7 +37,14 @@ export class NodeResults {
 
   /** Everything of a type that is sent whole. */
   whole(typeUrl: string, push: PushContext, names: readonly string[]): readonly EncodedResource[] {
-    return this.remembered(this.node.dialect === 'grpc' ? `${typeUrl} ${names.join(' ')}` : typeUrl, typeUrl, push, names);
+    if (this.node.dialect === 'grpc') return this.remembered(`${typeUrl} ${names.join(' ')}`, typeUrl, push, names);
+    const known = this.wholes.get(typeUrl);
+    if (known !== undefined && known.own === this.own && known.own.memory === push.memory && known.own.holds(known.parts, push))
+      return known.list;
+    const list = this.remembered(typeUrl, typeUrl, push, names);
+    const parts = translateParts(typeUrl, this.node, push.tracked, names).map((_part, at) => `${typeUrl} ${at}`);
+    if (this.own !== undefined && push.memory.isNewest(push)) this.wholes.set(typeUrl, { own: this.own, parts, list });
+    return list;
   }
 
   /** Those of the names that exist. */

@@ -45,11 +45,14 @@ export class Made<T = unknown> {
   /** The last push in which it is known to hold. */
   private heldIn: number;
   private recorded: Recorded;
+  private readonly owner: { usedIn: number };
   /** What the result around it handed over. */
   readonly given: readonly unknown[] | undefined;
 
-  constructor(value: T, recorded: Recorded, { generation }: PushContext, given?: readonly unknown[]) {
+  /** `owner`: it is told that the result is in use. */
+  constructor(value: T, recorded: Recorded, { generation }: PushContext, owner: { usedIn: number }, given?: readonly unknown[]) {
     this.value = value;
+    this.owner = owner;
     this.given = given;
     this.recorded = recorded;
     this.heldIn = generation;
@@ -65,6 +68,7 @@ export class Made<T = unknown> {
       for (const read of reads) if (mayDiffer(read, changed) && !isStill(read, push)) return false;
     for (const { made, value } of inner) if (!made.holds(push) || made.value !== value) return false;
     this.heldIn = push.generation;
+    this.owner.usedIn = push.generation;
     return true;
   }
 

@@ -88,12 +88,17 @@ export class ResultGroup {
       const { value: fresh, recorded } = log.during(make, scope);
       const value = kept(made?.value, fresh);
       if (made === undefined || other) {
-        made = new Made<unknown>(value, recorded, push, given);
+        made = new Made<unknown>(value, recorded, push, this, given);
         this.made.set(name, made);
       } else made.replace(value, recorded, push);
     }
     log.inner(made);
     return made.value as T;
+  }
+
+  /** Whether these results are known and still hold: then what was put together of them does, too. */
+  holds(names: readonly string[], push: PushContext): boolean {
+    return this.memory.isNewest(push) && names.every((name) => this.made.get(name)?.holds(push) === true);
   }
 
   /**
