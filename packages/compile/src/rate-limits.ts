@@ -1,5 +1,5 @@
 import { isIPv6 } from 'node:net';
-import type { DescriptorEntry, Exchange, RateLimitDescriptor, RateLimitPolicy } from '@ripstop/core';
+import { type DescriptorEntry, destinationOf, type Exchange, type RateLimitDescriptor, type RateLimitPolicy } from '@ripstop/core';
 import { type MetadataKey, type RateLimit, type RateLimit_Action, RateLimit_Action_MetaData_Source } from '@ripstop/xds-api';
 import { maskedAddress } from './cidr.ts';
 import { compileHeaderMatcher, compileQueryMatcher } from './matchers.ts';
@@ -91,15 +91,6 @@ function compileAction({ actionSpecifier: action }: RateLimit_Action, ownCluster
 
 function present(key: string, value: string): ReturnType<Describe> {
   return value === '' ? 'none' : { key, value };
-}
-
-/** Where a request goes. The route's dice are thrown once: what falls here is where it is sent. */
-function destinationOf(x: Exchange): string {
-  const action = x.route?.action;
-  if (action?.kind === 'inbound') return action.clusterName;
-  if (action?.kind !== 'forward') return '';
-  x.clusterName ??= action.chooseCluster(x);
-  return x.clusterName ?? '';
 }
 
 function fromMetadata(metadataKey: MetadataKey | undefined, key: string, defaultValue: string, skipIfAbsent: boolean): Describe {

@@ -55,6 +55,7 @@ export * from './request-body.ts';
 export * from './response-flags.ts';
 export * from './retry/retry-policy.ts';
 export * from './retry/retry-state.ts';
+export * from './route/destination.ts';
 export * from './route/grpc-timeout.ts';
 export * from './route/header-matcher.ts';
 export * from './route/header-mutations.ts';

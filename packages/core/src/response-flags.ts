@@ -71,8 +71,21 @@ const SHORT_TCP = [...SHORT].sort(
 /** `-` for none, else the short codes joined by commas, as Envoy's %RESPONSE_FLAGS%. */
 export function formatResponseFlags(flags: ResponseFlags, protocol?: ExchangeProtocol): string {
   if (flags === 0) return '-';
-  return (protocol === 'tcp' ? SHORT_TCP : SHORT)
-    .filter(([bit]) => (flags & bit) !== 0)
+  return inOrder(flags, protocol)
     .map(([, code]) => code)
     .join(',');
+}
+
+const LONG: ReadonlyMap<number, string> = new Map(Object.entries(ResponseFlag).map(([name, bit]) => [bit, name]));
+
+/** As Envoy's %RESPONSE_FLAGS_LONG%, in the order of %RESPONSE_FLAGS%. */
+export function formatLongResponseFlags(flags: ResponseFlags, protocol?: ExchangeProtocol): string {
+  if (flags === 0) return '-';
+  return inOrder(flags, protocol)
+    .map(([bit]) => LONG.get(bit))
+    .join(',');
+}
+
+function inOrder(flags: ResponseFlags, protocol: ExchangeProtocol | undefined): readonly (readonly [number, string])[] {
+  return (protocol === 'tcp' ? SHORT_TCP : SHORT).filter(([bit]) => (flags & bit) !== 0);
 }

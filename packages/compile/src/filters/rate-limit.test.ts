@@ -1,5 +1,6 @@
 import {
   Exchange,
+  FilterCounters,
   type FilterEnv,
   type HttpConnectionManager,
   type LocalReply,
@@ -57,7 +58,7 @@ function exchange(): { readonly x: Exchange; readonly request: Head } {
     direction: 'outbound',
     protocol: 'http1',
     request: request as RequestHead,
-    snapshot: {} as Snapshot,
+    snapshot: { clusters: new Map([['echo', {}]]) } as unknown as Snapshot,
     manager: { xffTrustedHops: 0 } as HttpConnectionManager,
     peer: { ...NO_PEER, address: '10.1.2.3' },
     port: 80,
@@ -78,10 +79,12 @@ function scene(
   policies: ReturnType<typeof limitsOf>,
 ) {
   const asked: RateLimitRequest[] = [];
+  const counters = new FilterCounters();
   const env: FilterEnv = {
     clock: { now: () => 0, wallTime: () => 0, setTimer: () => ({ cancel() {} }) },
     random: () => 0,
     direction: 'outbound',
+    counters,
     state: (_key, create) => create(),
     place: { scope: '', rateLimits: { route: policies, host: [], includeHost: false } },
     calls: {
@@ -94,7 +97,7 @@ function scene(
       },
     },
   };
-  return { asked, filter: rateLimit.create(rateLimit.decode(encode(config)), undefined, env) };
+  return { asked, counters, filter: rateLimit.create(rateLimit.decode(encode(config)), undefined, env) };
 }
 
 const GENERIC = limitsOf({ actions: [{ generic_key: { descriptor_value: 'all' } }] });
@@ -103,6 +106,25 @@ describe('a global rate limit', () => {
   it('costs nothing where no route limits anything', () => {
     expect(scene({}, {}, []).filter).toBeUndefined();
     expect(scene({ stage: 1 }, {}, GENERIC).filter).toBeUndefined();
+  });
+
+  it.each<
+    [answer: Parameters<typeof RateLimitResponse.fromPartial>[0] | 'down', config: object, cluster: string, counted: Record<string, number>]
+  >([
+    [{ overallCode: 1 }, {}, 'echo', { ok: 1 }],
+    [{ overallCode: 2 }, {}, 'echo', { over_limit: 1 }],
+    ['down', {}, 'echo', { error: 1, failure_mode_allowed: 1 }],
+    ['down', { failure_mode_deny: true }, 'echo', { error: 1 }],
+    [{ overallCode: 1 }, {}, 'made-up', {}],
+  ])('counts what was answered, by cluster: %j %j %s', async (answer, config, cluster, counted) => {
+    const { filter, counters } = scene(config, answer, GENERIC);
+    const { x } = exchange();
+    x.route = { action: { kind: 'forward', chooseCluster: () => cluster } } as unknown as Exchange['route'];
+    await filter!.onRequest!(x);
+    const found = counters
+      .all()
+      .map(({ name, labels, value }) => [name.replace('envoy_cluster_ratelimit_', ''), labels.envoy_cluster_name, value]);
+    expect(found).toEqual(Object.entries(counted).map(([name, value]) => [name, 'echo', value]));
   });
 
   it('refuses what is over the limit, and says how much is left', async () => {

@@ -1,7 +1,9 @@
 import type { Exchange, ResponseHead } from '../exchange.ts';
 import type { Filter, FilterEnv } from '../filter.ts';
+import type { FilterCounter } from '../filter-counters.ts';
 import { type LocalReply, localReply } from '../local-reply.ts';
 import { ResponseFlag } from '../response-flags.ts';
+import { destinationOf } from '../route/destination.ts';
 import { compileHeaderMutations, type HeaderAddition } from '../route/header-mutations.ts';
 import { describeAll, type HostRateLimits, policiesOf, type RateLimitDescriptor, type RateLimitPolicy } from './rate-limit-descriptors.ts';
 
@@ -69,11 +71,17 @@ export function createRateLimit(config: RateLimitConfig, env: FilterEnv): Filter
   const own = compileHeaderMutations([{ requestAdd: [], requestRemove: [], responseAdd: config.responseHeaders, responseRemove: [] }]);
   const failed = localReply({ status: config.statusOnError, flags: ResponseFlag.RateLimitServiceError, details: 'rate_limiter_error' });
   const pending = new WeakMap<Exchange, Pending>();
+  const count = counting(env);
 
   const ask = async (x: Exchange, descriptors: readonly RateLimitDescriptor[]): Promise<LocalReply | undefined> => {
     const answer = await config.service.ask(x, config.domain, descriptors);
     x.decision?.add('filter', `rate limit service: ${answer.kind === 'error' ? answer.reason : answer.kind}`);
-    if (answer.kind === 'error') return config.failureModeDeny ? failed : undefined;
+    count(x, COUNTED[answer.kind]);
+    if (answer.kind === 'error') {
+      if (config.failureModeDeny) return failed;
+      count(x, 'failure_mode_allowed');
+      return undefined;
+    }
     if (answer.metadata !== undefined) {
       x.metadata ??= new Map();
       x.metadata.set(RATE_LIMIT, answer.metadata);
@@ -104,6 +112,27 @@ export function createRateLimit(config: RateLimitConfig, env: FilterEnv): Filter
       if (config.marksLimited) head.setHeader('x-envoy-ratelimited', 'true');
       own?.onResponse(x, head);
     },
+  };
+}
+
+const HELP = 'Requests that a rate limit service was asked about';
+const COUNTED = { ok: 'ok', 'over-limit': 'over_limit', error: 'error' } as const;
+
+/** Envoy's counters of the cluster that a request goes to: `cluster.<name>.ratelimit.<what>`. */
+function counting({ counters }: FilterEnv): (x: Exchange, what: string) => void {
+  if (counters === undefined) return () => {};
+  const found = new Map<string, FilterCounter>();
+  return (x, what) => {
+    const cluster = destinationOf(x);
+    // A name that a caller made up is none (cluster_header).
+    if (!x.snapshot.clusters.has(cluster)) return;
+    const key = `${what} ${cluster}`;
+    let counter = found.get(key);
+    if (counter === undefined) {
+      counter = counters.counter(`envoy_cluster_ratelimit_${what}`, HELP, { envoy_cluster_name: cluster });
+      found.set(key, counter);
+    }
+    counter.value++;
   };
 }
 

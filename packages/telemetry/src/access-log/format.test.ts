@@ -176,6 +176,6 @@ describe('a text access log', () => {
     );
     const format =
       '%RESPONSE_FLAGS% %RESPONSE_FLAGS_LONG% %GRPC_STATUS% %GRPC_STATUS(SNAKE_STRING)% %GRPC_STATUS_NUMBER% %DYNAMIC_METADATA(envoy.filters.http.rbac:verdict)%';
-    expect(compileFormat(format)(at)).toBe('URX,UF UpstreamConnectionFailure,UpstreamRetryLimitExceeded NotFound NOT_FOUND 5 denied');
+    expect(compileFormat(format)(at)).toBe('URX,UF UpstreamRetryLimitExceeded,UpstreamConnectionFailure NotFound NOT_FOUND 5 denied');
   });
 });

@@ -1,5 +1,5 @@
 import { hostname } from 'node:os';
-import { type Exchange, formatResponseFlags, type Outcome, ResponseFlag } from '@ripstop/core';
+import { type Exchange, formatLongResponseFlags, formatResponseFlags, type Outcome } from '@ripstop/core';
 import { parseTraceparent } from '../trace/trace-context.ts';
 import { grpcStatusName } from './grpc-status.ts';
 import { compileTime } from './start-time.ts';
@@ -19,7 +19,7 @@ const OPERATORS: Readonly<Record<string, Operator>> = {
   PROTOCOL: ({ x }) => (x.protocol === 'tcp' ? undefined : x.protocol === 'http1' ? 'HTTP/1.1' : 'HTTP/2'),
   RESPONSE_CODE: ({ outcome }) => outcome.status,
   RESPONSE_FLAGS: ({ x }) => formatResponseFlags(x.flags, x.protocol),
-  RESPONSE_FLAGS_LONG: ({ x }) => longFlags(x.flags),
+  RESPONSE_FLAGS_LONG: ({ x }) => formatLongResponseFlags(x.flags, x.protocol),
   RESPONSE_CODE_DETAILS: ({ x, outcome }) =>
     x.details !== '' ? x.details.replaceAll(' ', '_') : outcome.status === 0 ? undefined : 'via_upstream',
   CONNECTION_TERMINATION_DETAILS: ({ x }) => x.terminationDetails.replaceAll(' ', '_'),
@@ -112,11 +112,6 @@ const WITH_ARGUMENT: Readonly<Record<string, (argument: string | undefined) => O
 /** The operator of that name; one that Ripstop lacks has no value. */
 export function compileOperator(name: string, argument: string | undefined): Operator {
   return WITH_ARGUMENT[name]?.(argument) ?? OPERATORS[name] ?? (() => undefined);
-}
-
-function longFlags(flags: number): string {
-  const names = Object.entries(ResponseFlag).flatMap(([name, bit]) => ((flags & bit) === 0 ? [] : [name]));
-  return names.length === 0 ? '-' : names.join(',');
 }
 
 /** Until the request's last byte; 0 for one without a body. */
