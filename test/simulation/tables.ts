@@ -17,7 +17,7 @@ import { localReplies } from './table/local-replies.ts';
 import { methodsAndBodies } from './table/methods-and-bodies.ts';
 import { disabled, permissive, strict } from './table/mutual-tls.ts';
 import { outboundPolicy } from './table/outbound-policy.ts';
-import { issuers, tokens } from './table/request-authentication.ts';
+import { claimRoutes, issuers, tokens } from './table/request-authentication.ts';
 import { resilience } from './table/resilience.ts';
 import { retryConditions } from './table/retry-conditions.ts';
 import { rewriting } from './table/rewriting.ts';
@@ -50,6 +50,7 @@ export const tables: readonly Table[] = [
   compressedServer,
   tokens,
   issuers,
+  claimRoutes,
   retryConditions,
   callerHeaders,
   methodsAndBodies,

@@ -2,21 +2,29 @@ import type { Exchange, StringTest } from '@ripstop/core';
 import { compileStringMatcher } from './matchers.ts';
 
 /** Dynamic metadata (JWT payload). Missing metadata matches nothing, so that the inverse of it is true (Envoy). */
-export function compileMetadataMatcher(matcher: {
+export function compileMetadataMatcher(matcher: MetadataMatcherLike): (x: Exchange) => boolean {
+  const value = metadataValue(matcher);
+  const test = valueTest(matcher.value);
+  return (x) => test(value(x)) !== matcher.invert;
+}
+
+/** What a matcher looks at; undefined when there is none. */
+export function metadataValue({ filter, path }: Pick<MetadataMatcherLike, 'filter' | 'path'>): (x: Exchange) => unknown {
+  const keys = path.map(({ segment }) => segment?.value ?? '');
+  return (x) => {
+    let value: unknown = x.metadata?.get(filter);
+    for (const key of keys)
+      value =
+        typeof value === 'object' && value !== null && Object.hasOwn(value, key) ? (value as Record<string, unknown>)[key] : undefined;
+    return value;
+  };
+}
+
+export interface MetadataMatcherLike {
   readonly filter: string;
   readonly path: readonly { readonly segment: { readonly $case: 'key'; readonly value: string } | undefined }[];
   readonly value: unknown;
   readonly invert: boolean;
-}): (x: Exchange) => boolean {
-  const path = matcher.path.map(({ segment }) => segment?.value ?? '');
-  const test = valueTest(matcher.value);
-  return (x) => {
-    let value: unknown = x.metadata?.get(matcher.filter);
-    for (const key of path)
-      value =
-        typeof value === 'object' && value !== null && Object.hasOwn(value, key) ? (value as Record<string, unknown>)[key] : undefined;
-    return test(value) !== matcher.invert;
-  };
 }
 
 interface ValueMatcherLike {

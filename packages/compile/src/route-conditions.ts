@@ -1,6 +1,7 @@
 import { compilePathMatch, type Exchange, type PathMatch, type RouteCondition, readHeader } from '@ripstop/core';
-import type { HeaderMatcher, QueryParameterMatcher, RouteMatch } from '@ripstop/xds-api';
+import type { HeaderMatcher, MetadataMatcher, QueryParameterMatcher, RouteMatch } from '@ripstop/xds-api';
 import { compileHeaderMatcher, compileQueryMatcher, type StringMatcherLike } from './matchers.ts';
+import { compileMetadataMatcher, metadataValue } from './metadata-matcher.ts';
 
 /** A match taken apart into its conditions, in Envoy's order, for decision records. Compiled anew: only who asks pays for it. */
 export function routeConditions(match: RouteMatch, path: PathMatch, caseSensitive: boolean): readonly RouteCondition[] {
@@ -13,6 +14,7 @@ export function routeConditions(match: RouteMatch, path: PathMatch, caseSensitiv
     },
     ...match.headers.map(headerCondition),
     ...match.queryParameters.map(queryCondition),
+    ...match.dynamicMetadata.map(metadataCondition),
   ];
   if (match.grpc !== undefined)
     conditions.push({
@@ -105,6 +107,18 @@ function queryCondition(matcher: QueryParameterMatcher): RouteCondition {
       const question = x.request.path.indexOf('?');
       return question === -1 ? 'no query' : `query ${quoted(x.request.path.slice(question + 1))}`;
     },
+  };
+}
+
+/** Claims of a verified token: their values are nobody's business but the caller's. */
+function metadataCondition(matcher: MetadataMatcher): RouteCondition {
+  const test = compileMetadataMatcher(matcher);
+  const value = metadataValue(matcher);
+  const name = matcher.path.slice(1).map(({ segment }) => segment?.value ?? '');
+  return {
+    text: `${matcher.invert ? 'not: ' : ''}claim ${name.join('.')} of a verified token fits`,
+    holds: test,
+    found: (x) => (value(x) === undefined ? 'no such claim' : 'the claim has another value'),
   };
 }
 

@@ -41,6 +41,7 @@ import { compileHashPolicies } from './hash-policy.ts';
 import { operationsOf } from './header-operations.ts';
 import type { HttpFilters, LevelNames } from './http-filters.ts';
 import { compileHeaderMatcher, compilePathSpecifier, compileQueryMatcher } from './matchers.ts';
+import { compileMetadataMatcher } from './metadata-matcher.ts';
 import { compileRateLimits } from './rate-limits.ts';
 import { checkSubstitution, compileRegex } from './regex.ts';
 import { compileRetryPolicy } from './retry-policy.ts';
@@ -133,18 +134,20 @@ function rateLimitsOf({ action }: RouteMessage, host: VirtualHostMessage, { filt
 }
 
 function compileMatch(match: RouteMatch, path: PathMatch, caseSensitive: boolean, random: Random): (x: Exchange) => boolean {
-  if (match.dynamicMetadata.length > 0 || match.tlsContext !== undefined)
-    throw new Error('matching on dynamic metadata or TLS context is not supported');
+  if (match.tlsContext !== undefined) throw new Error('matching on the TLS context is not supported');
   const pathTest = compilePathMatch(path, caseSensitive);
   const headers = match.headers.map((matcher) => compileHeaderMatcher(matcher));
   const queries = match.queryParameters.map(compileQueryMatcher);
+  const metadata = match.dynamicMetadata.map(compileMetadataMatcher);
   const share = match.runtimeFraction === undefined ? undefined : fraction(match.runtimeFraction.defaultValue);
   const grpcOnly = match.grpc !== undefined;
-  if (headers.length === 0 && queries.length === 0 && share === undefined && !grpcOnly) return (x) => pathTest(x.matchPath);
+  if (headers.length === 0 && queries.length === 0 && metadata.length === 0 && share === undefined && !grpcOnly)
+    return (x) => pathTest(x.matchPath);
   return (x) => {
     if (!pathTest(x.matchPath)) return false;
     for (let index = 0; index < headers.length; index++) if (!headers[index]!(x.request)) return false;
     for (let index = 0; index < queries.length; index++) if (!queries[index]!(x.request.path)) return false;
+    for (let index = 0; index < metadata.length; index++) if (!metadata[index]!(x)) return false;
     if (grpcOnly && !/^application\/grpc(\+|$)/.test(x.request.header('content-type') ?? '')) return false;
     if (share === undefined) return true;
     return randomValue(x, random) % share.denominator < share.numerator;

@@ -7,6 +7,7 @@ export { type PublicJwk, publicKeysOf } from './jwks.ts';
 export * from './object.ts';
 export { type Parsed, type ParseOptions, parseDocuments } from './parse.ts';
 export { MAX_REGEX_LENGTH } from './regex-check.ts';
+export { routedClaim } from './routed-claim.ts';
 export type { Kind, KindStatus } from './schema/kind.ts';
 export { closesWorkloads, KINDS, kindOf } from './schema/kinds.ts';
 export type { Fields, Schema, Support } from './schema/schema.ts';

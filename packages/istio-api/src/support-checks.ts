@@ -1,5 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 import { STATUS_CODES } from 'node:http';
+import { routedClaim } from './routed-claim.ts';
 import type { MeshConfigSpec, ServiceSpec } from './types/core.ts';
 import type {
   GatewayServer,
@@ -222,16 +223,16 @@ export function checkRetryOn(retryOn: string | undefined, path: Path, report: Re
   }
 }
 
-/** A route is chosen before the token is verified: a match on a claim would be a match on a header that any caller may send. */
+/** What looks like a claim and is none would be a header that nobody sends, or anybody. */
 export function checkClaims(match: HTTPMatchRequest, path: Path, report: Report): void {
   for (const field of ['headers', 'withoutHeaders'] as const) {
     for (const name of Object.keys(match[field] ?? {})) {
-      if (name.startsWith('@request.auth.'))
+      if (name.toLowerCase().startsWith('@request.auth.') && routedClaim(name) === undefined)
         report(
-          UNSUPPORTED,
+          'RIPSTOP_BAD_VALUE',
           'error',
           [...path, field, name],
-          'routes are chosen before tokens are verified in this version, so none may depend on a claim; deny by AuthorizationPolicy instead',
+          'this names no claim; write `@request.auth.claims.group` or, for a claim within another, `@request.auth.claims[realm][roles]`',
         );
     }
   }

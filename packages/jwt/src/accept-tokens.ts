@@ -9,7 +9,7 @@ export const FILTER_NAME = 'envoy.filters.http.jwt_authn';
 
 /**
  * What accepted tokens do to a request: they leave it unless they are forwarded, and their claims go into headers and into metadata,
- * where RBAC reads them. Of several tokens the last one speaks. A reply when a claim cannot be a header.
+ * where RBAC and routes read them. Of several tokens the last one speaks. A reply when a claim cannot be a header.
  */
 export function acceptTokens(x: Exchange, accepted: readonly AcceptedToken[]): LocalReply | undefined {
   const speakers = new Map<Provider, Jwt>();
@@ -23,6 +23,7 @@ export function acceptTokens(x: Exchange, accepted: readonly AcceptedToken[]): L
   // Logs show the path before rewrites: without the token.
   if (x.originalPath === path) x.originalPath = x.request.path;
   for (const [name, value] of headers) x.request.setHeader(name, value);
+  if (accepted.some(({ provider }) => provider.clearRouteCache)) x.clearRoute = true;
   const metadata = metadataOf(speakers);
   if (metadata !== undefined) {
     x.metadata ??= new Map();

@@ -58,6 +58,7 @@ function providerOf(name: string, message: JwtProvider): Provider {
       claim: claimName.split('.'),
     })),
     payloadMetadata: message.payloadInMetadata,
+    clearRouteCache: message.clearRouteCache,
     headerMetadata: message.headerInMetadata,
     spaceDelimitedClaims: new Set(message.normalizePayloadInMetadata?.spaceDelimitedClaims ?? []),
     clockSkewSeconds: message.clockSkewSeconds || DEFAULT_CLOCK_SKEW_SECONDS,

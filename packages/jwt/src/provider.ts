@@ -22,6 +22,8 @@ export interface Provider {
   /** Keys of the dynamic metadata; '' = none. */
   readonly payloadMetadata: string;
   readonly headerMetadata: string;
+  /** Routes may ask for claims: they are chosen again once its token is accepted. */
+  readonly clearRouteCache: boolean;
   readonly spaceDelimitedClaims: ReadonlySet<string>;
   readonly clockSkewSeconds: number;
 }

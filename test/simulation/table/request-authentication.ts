@@ -279,3 +279,73 @@ spec:
     refused('an unknown issuer', get('/open', bearer(token({ iss: 'c' }))), 'Jwt issuer is not configured'),
   ],
 };
+
+const routed = (payload: object): { authorization: string } => bearer(token({ ...claims, ...payload }));
+
+function toGateway(name: string, path: string, headers: Call['headers'], to: string | undefined): Row {
+  const expect = to === undefined ? { status: 404, to: [] } : { status: 200, to: [to] };
+  return { name, call: { url: `http://claims.example${path}`, headers }, expect };
+}
+
+/** `@request.auth.claims` in a VirtualService. */
+export const claimRoutes: Table = {
+  name: 'a gateway that routes by claims',
+  place: 'gateway',
+  yaml: `
+apiVersion: security.istio.io/v1
+kind: RequestAuthentication
+metadata: { name: jwt, namespace: default }
+spec:
+  selector: { matchLabels: { istio: ingressgateway } }
+  jwtRules: [{ issuer: ${ISSUER}, jwks: '${RSA_JWKS}' }]
+---
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: { name: edge, namespace: default }
+spec:
+  selector: { istio: ingressgateway }
+  servers: [{ port: { number: 80, name: http, protocol: HTTP }, hosts: ["*"] }]
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: { name: claims, namespace: default }
+spec:
+  hosts: [claims.example]
+  gateways: [edge]
+  http:
+  - match: [{ uri: { prefix: /only }, headers: { "@request.auth.claims.group": { exact: admin } } }]
+    route: [{ destination: { host: echo, subset: v2 } }]
+  - match: [{ uri: { prefix: /only } }]
+    route: [{ destination: { host: echo, subset: v1 } }]
+  - match: [{ uri: { prefix: /must }, headers: { "@request.auth.claims.group": { exact: admin } } }]
+    route: [{ destination: { host: echo, subset: v2 } }]
+  - match: [{ uri: { prefix: /nested }, headers: { "@request.auth.claims.realm.roles": { exact: writer } } }]
+    route: [{ destination: { host: echo, subset: v2 } }]
+  - match: [{ uri: { prefix: /bracket }, headers: { "@request.auth.claims[realm.name][roles]": { prefix: wri } } }]
+    route: [{ destination: { host: echo, subset: v2 } }]
+  - match: [{ uri: { prefix: /not }, withoutHeaders: { "@request.auth.claims.group": { exact: admin } } }]
+    route: [{ destination: { host: echo, subset: v1 } }]
+  - match: [{ uri: { prefix: /both }, headers: { "@request.auth.claims.group": { regex: "adm.*" }, x-who: { exact: anna } } }]
+    route: [{ destination: { host: echo, subset: v2 } }]
+`,
+  rows: [
+    toGateway('no token', '/only', {}, 'echo-v1'),
+    toGateway('a token without the claim', '/only', routed({}), 'echo-v1'),
+    toGateway('another value', '/only', routed({ group: 'users' }), 'echo-v1'),
+    toGateway('the value', '/only', routed({ group: 'admin' }), 'echo-v2'),
+    toGateway('the value in a list', '/only', routed({ group: ['users', 'admin'] }), 'echo-v2'),
+    toGateway('a number', '/only', routed({ group: 1 }), 'echo-v1'),
+    toGateway('a header of that name', '/only', { 'request.auth.claims.group': 'admin' }, 'echo-v1'),
+    toGateway('only a claim leads there: none', '/must', {}, undefined),
+    toGateway('only a claim leads there', '/must', routed({ group: 'admin' }), 'echo-v2'),
+    toGateway('a claim within another', '/nested', routed({ realm: { roles: ['reader', 'writer'] } }), 'echo-v2'),
+    toGateway('one with that name', '/nested', routed({ 'realm.roles': 'writer' }), undefined),
+    toGateway('a claim with a dot, in brackets', '/bracket', routed({ 'realm.name': { roles: 'writer' } }), 'echo-v2'),
+    toGateway('without: no token', '/not', {}, 'echo-v1'),
+    toGateway('without: another value', '/not', routed({ group: 'users' }), 'echo-v1'),
+    toGateway('without: the value', '/not', routed({ group: 'admin' }), undefined),
+    toGateway('a claim and a header', '/both', { ...routed({ group: 'administrators' }), 'x-who': 'anna' }, 'echo-v2'),
+    toGateway('the claim alone', '/both', routed({ group: 'admin' }), undefined),
+    { name: 'a bad token', call: { url: 'http://claims.example/only', headers: bearer('a.b.c') }, expect: { status: 401, to: [] } },
+  ],
+};

@@ -1,18 +1,24 @@
-import type { HTTPMatchRequest, StringMatch } from '@ripstop/istio-api';
-import type { HeaderMatcher, QueryParameterMatcher, RouteMatch, StringMatcher } from '@ripstop/xds-api';
+import { type HTTPMatchRequest, routedClaim, type StringMatch } from '@ripstop/istio-api';
+import type { HeaderMatcher, MetadataMatcher, QueryParameterMatcher, RouteMatch, StringMatcher } from '@ripstop/xds-api';
+import { listOrScalar } from './rbac/matchers.ts';
 import type { FieldsOf } from './values.ts';
 
 type HeaderFields = FieldsOf<typeof HeaderMatcher>;
+type MetadataFields = FieldsOf<typeof MetadataMatcher>;
+
+const JWT_FILTER = 'envoy.filters.http.jwt_authn';
 
 /** One match block; undefined is a route without any (prefix `/`, and no case_sensitive, as istiod writes it). */
 export function routeMatch(match: HTTPMatchRequest | undefined, gatewayApi = false): FieldsOf<typeof RouteMatch> {
   if (match === undefined) return { pathSpecifier: { $case: 'prefix', value: '/' } };
+  const dynamicMetadata = claimMatchers(match);
   const queryParameters = Object.entries(match.queryParams ?? {}).map(([name, value]) => queryMatcher(name, value));
   return {
     pathSpecifier: pathSpecifier(match.uri, gatewayApi),
     caseSensitive: !(match.ignoreUriCase ?? false),
     headers: headerMatchers(match),
     queryParameters,
+    ...(dynamicMetadata.length > 0 ? { dynamicMetadata } : {}),
   };
 }
 
@@ -28,13 +34,39 @@ function pathSpecifier(uri: StringMatch | undefined, gatewayApi: boolean): NonNu
 /** Sorted by name, withoutHeaders mixed in; then method, authority, scheme. */
 function headerMatchers(match: HTTPMatchRequest): HeaderFields[] {
   const named: HeaderFields[] = [
-    ...Object.entries(match.headers ?? {}).map(([name, value]) => headerMatcher(name, value)),
-    ...Object.entries(match.withoutHeaders ?? {}).map(([name, value]) => withoutMatcher(name, value)),
+    ...headersOf(match.headers).map(([name, value]) => headerMatcher(name, value)),
+    ...headersOf(match.withoutHeaders).map(([name, value]) => withoutMatcher(name, value)),
   ].sort((a, b) => (a.name! < b.name! ? -1 : 1));
   if (match.method !== undefined) named.push(headerMatcher(':method', match.method));
   if (match.authority !== undefined) named.push(headerMatcher(':authority', match.authority));
   if (match.scheme !== undefined) named.push(headerMatcher(':scheme', match.scheme));
   return named;
+}
+
+type Matches = Readonly<Record<string, StringMatch | null>> | undefined;
+
+function headersOf(matches: Matches): [string, StringMatch | null][] {
+  return Object.entries(matches ?? {}).filter(([name]) => routedClaim(name) === undefined);
+}
+
+/** Headers that are no headers but claims of a verified token (`@request.auth.claims`), in order of their names. */
+function claimMatchers({ headers, withoutHeaders }: HTTPMatchRequest): MetadataFields[] {
+  const claims = (matches: Matches, invert: boolean): MetadataFields[] =>
+    Object.entries(matches ?? {})
+      .sort(([one], [other]) => (one < other ? -1 : 1))
+      .flatMap(([name, match]) => {
+        const claim = routedClaim(name);
+        return claim === undefined ? [] : [claimMatcher(claim, match, invert)];
+      });
+  return [...claims(headers, false), ...claims(withoutHeaders, true)];
+}
+
+function claimMatcher(claim: readonly string[], match: StringMatch | null, invert: boolean): MetadataFields {
+  const path = ['payload', ...claim].map((key) => ({ segment: { $case: 'key' as const, value: key } }));
+  const value = isPresence(match)
+    ? ({ matchPattern: { $case: 'presentMatch', value: true } } as const)
+    : listOrScalar({ matchPattern: { $case: 'stringMatch', value: stringMatcher(match) } });
+  return { filter: JWT_FILTER, path, value, ...(invert ? { invert } : {}) };
 }
 
 function headerMatcher(name: string, match: StringMatch | null): HeaderFields {
@@ -67,7 +99,8 @@ function queryMatcher(name: string, match: StringMatch): FieldsOf<typeof QueryPa
 /** Takes everything: routes behind it can never be reached, and istiod does not send them. */
 export function isCatchAll(match: FieldsOf<typeof RouteMatch>): boolean {
   const path = match.pathSpecifier;
-  if ((match.headers?.length ?? 0) > 0 || (match.queryParameters?.length ?? 0) > 0) return false;
+  const conditions = [match.headers, match.queryParameters, match.dynamicMetadata];
+  if (conditions.some((list) => (list?.length ?? 0) > 0)) return false;
   return (path?.$case === 'prefix' && path.value === '/') || (path?.$case === 'safeRegex' && path.value?.regex === '.*');
 }
 

@@ -33,7 +33,10 @@ const httpMatch = object({
   scheme: stringMatch,
   method: stringMatch,
   authority: stringMatch,
-  headers: noted(map(stringMatch), 'names that begin with `@request.auth.claims` are refused: claims are not verified yet'),
+  headers: noted(
+    map(stringMatch),
+    '`@request.auth.claims.group` and `@request.auth.claims[realm][roles]` are claims of a token that a RequestAuthentication verifies at the gateway',
+  ),
   withoutHeaders: noted(map(stringMatch), 'claims as in `headers`'),
   queryParams: map(stringMatch),
   ignoreUriCase: bool,

@@ -16,6 +16,10 @@ export function plainMatches(match: MatchFields, note: (text: string) => void): 
     note('left out: gRPC calls have no query');
     return [];
   }
+  if ((match.dynamicMetadata?.length ?? 0) > 0) {
+    note('left out: gRPC clients verify no tokens');
+    return [];
+  }
   const headers: HeaderFields[] = [];
   for (const header of match.headers ?? []) {
     if (header.name === ':method') {

@@ -81,6 +81,10 @@ export function claimListOrString(values: readonly string[]): FieldsOf<typeof Va
     values.length === 1
       ? claimString(values[0]!)
       : { matchPattern: { $case: 'orMatch', value: { valueMatchers: values.map(claimString) } } };
+  return listOrScalar(one);
+}
+
+export function listOrScalar(one: FieldsOf<typeof ValueMatcher>): FieldsOf<typeof ValueMatcher> {
   return {
     matchPattern: {
       $case: 'orMatch',
