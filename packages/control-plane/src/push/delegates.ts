@@ -41,9 +41,10 @@ function combine(root: HTTPMatchRequest, leaf: HTTPMatchRequest): HTTPMatchReque
 function conflicts(root: HTTPMatchRequest, leaf: HTTPMatchRequest): boolean {
   if ((root.ignoreUriCase ?? false) !== (leaf.ignoreUriCase ?? false)) return true;
   if (root.port !== undefined && leaf.port !== undefined && root.port !== leaf.port) return true;
-  if (root.gateways !== undefined && leaf.gateways?.some((gateway) => !root.gateways!.includes(gateway))) return true;
-  if (root.sourceNamespace !== undefined && leaf.sourceNamespace !== undefined && root.sourceNamespace !== leaf.sourceNamespace)
-    return true;
+  const { gateways = [], sourceNamespace = '' } = root;
+  if (gateways.length > 0 && leaf.gateways?.some((gateway) => !gateways.includes(gateway))) return true;
+  // A leaf that says none is outside as well, unlike with every other field.
+  if (sourceNamespace !== '' && leaf.sourceNamespace !== sourceNamespace) return true;
   if (outside(root.uri, leaf.uri) || outside(root.scheme, leaf.scheme)) return true;
   if (outside(root.method, leaf.method) || outside(root.authority, leaf.authority)) return true;
   for (const name in leaf.sourceLabels) {
@@ -63,10 +64,14 @@ function mapOutside(root: Matches, leaf: Matches): boolean {
   return false;
 }
 
+/** Istio: stringMatchConflict. What says nothing (`{}`, an empty text) is inside of nothing. */
 function outside(root: StringMatch | undefined, leaf: StringMatch | undefined): boolean {
   if (root === undefined || leaf === undefined) return false;
-  if (root.regex !== undefined || leaf.regex !== undefined) return true;
-  if (root.prefix !== undefined) return !(leaf.prefix ?? leaf.exact ?? '').startsWith(root.prefix);
-  if (root.exact !== undefined) return leaf.exact !== root.exact;
-  return false;
+  const { exact = '', prefix = '', regex = '' } = root;
+  const { exact: leafExact = '', prefix: leafPrefix = '', regex: leafRegex = '' } = leaf;
+  const inner = leafPrefix === '' ? leafExact : leafPrefix;
+  if (regex !== '' && (inner !== '' || leafRegex !== '')) return true;
+  if (leafRegex !== '' && (exact !== '' || prefix !== '')) return true;
+  if (exact !== '') return leafPrefix !== '' || leafExact !== exact;
+  return prefix === '' || inner === '' || !inner.startsWith(prefix);
 }

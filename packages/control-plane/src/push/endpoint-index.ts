@@ -65,7 +65,7 @@ export class EndpointIndex {
    */
   identitiesOf(service: MeshService, mesh: MeshConfig): readonly string[] {
     const shared = this.sources.sharedHosts.get(`${service.namespace}/${service.hostname}`) ?? [];
-    const endpoints = [service, ...shared].flatMap((member) => member.ports.map((port) => this.of(member, port)));
+    const endpoints = [service, ...shared].flatMap((member) => [...member.ports, ...member.udpPorts].map((port) => this.of(member, port)));
     const before = this.identities.get(service);
     if (before?.mesh === mesh && isSame(before.endpoints, endpoints, 1)) return before.names;
     const named = (service.registry === 'External' ? shared.at(-1) : undefined) ?? service;
@@ -77,13 +77,19 @@ export class EndpointIndex {
 }
 
 function identities(service: MeshService, endpoints: readonly ServiceEndpoint[], mesh: MeshConfig): string[] {
-  const found = new Set(service.subjectAltNames);
+  const found = new Set(service.subjectAltNames.flatMap((name) => [name, ...ofAliases(name, mesh)]));
   for (const { namespace, serviceAccount } of endpoints) {
     if (serviceAccount === '') continue;
     for (const domain of [mesh.trustDomain, ...mesh.trustDomainAliases])
       found.add(`spiffe://${domain}/ns/${namespace}/sa/${serviceAccount}`);
   }
   return [...found].sort();
+}
+
+/** A SPIFFE id of a service account in every alias of the trust domain (Istio: ExpandWithTrustDomains). */
+function ofAliases(name: string, { trustDomainAliases }: MeshConfig): string[] {
+  const account = /^spiffe:\/\/[^/]+(\/ns\/[^/]+\/sa\/[^/]+)$/.exec(name)?.[1];
+  return account === undefined ? [] : trustDomainAliases.map((domain) => `spiffe://${domain}${account}`);
 }
 
 /** Which services may have other endpoints than before. */

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import type { EndpointSliceBody, MeshObject, PodSpec, PodStatus, ServiceEntrySpec, WorkloadEntrySpec } from '@ripstop/istio-api';
 import type { WorkloadInstance } from '../model/workload.ts';
 import { type MeshService, type MeshServicePort, selects } from './service.ts';
@@ -17,6 +18,8 @@ export interface ServiceEndpoint {
   readonly workloadName: string;
   readonly clusterId: string;
   readonly locality: EndpointLocality;
+  /** `locality` as a WorkloadEntry writes it: endpoints are grouped by the text (Istio). */
+  readonly place?: string;
   /** TERMINATING: still has its identity, and is not called. */
   readonly health: WorkloadInstance['health'] | 'UNKNOWN' | 'TERMINATING';
   readonly weight: number;
@@ -99,19 +102,29 @@ export interface EndpointSources {
 /** The endpoints of one service port, in a stable order. */
 export function endpointsOf(service: MeshService, port: MeshServicePort, sources: EndpointSources): ServiceEndpoint[] {
   if (service.registry === 'External') return entryEndpoints(service, port, sources);
-  const found = sliceEndpoints(service, port, sources);
+  const found = [...sliceEndpoints(service, port, sources), ...entryEndpoints(service, port, sources)];
   if (service.selector === undefined) return found;
   if (!sources.slices.has(`${service.namespace}/${service.name}`)) {
     for (const pod of sources.pods.values()) if (belongs(service, pod)) found.push(...instanceEndpoint(pod, port));
   }
   for (const instance of sources.registeredIn.get(service.namespace) ?? [])
     if (belongs(service, instance)) found.push(...instanceEndpoint(instance, port));
-  for (const entry of sources.entriesIn.get(service.namespace) ?? []) {
-    if (selects(service.selector, entryLabels(entry))) {
-      found.push(workloadEntryEndpoint(entry.spec, entryLabels(entry), service, port, entry.metadata.name));
-    }
-  }
+  if (service.resolution !== 'EDS') return found;
+  for (const entry of sources.entriesIn.get(service.namespace) ?? [])
+    if (selects(service.selector, entryLabels(entry))) found.push(...selectedEntry(entry, service, port));
   return found;
+}
+
+/**
+ * A WorkloadEntry that a Kubernetes Service selects (Istio: serviceInstanceFromWorkloadInstance): with an address, as nobody asks for
+ * names there, and with the port when the Service says it by name.
+ */
+function selectedEntry(entry: MeshObject<WorkloadEntrySpec>, service: MeshService, port: MeshServicePort): ServiceEndpoint[] {
+  const { address = '', ports = {} } = entry.spec;
+  const named = typeof port.targetPort === 'string' ? ports[port.targetPort] : port.targetPort;
+  if (isIP(address) === 0 || named === undefined) return [];
+  const spec = typeof port.targetPort === 'string' ? { ...entry.spec, ports: { [port.name]: named } } : entry.spec;
+  return [workloadEntryEndpoint(spec, entryLabels(entry), service, port, entry.metadata.name)];
 }
 
 function belongs(service: MeshService, { namespace, labels }: WorkloadInstance): boolean {
@@ -182,18 +195,24 @@ function endpoint(instance: WorkloadInstance, address: string, port: number, wor
   };
 }
 
-/** Entries of one host in one namespace share their endpoints, port by port; a DNS_ROUND_ROBIN one has a single place (Istio). */
+/**
+ * Entries of one host in one namespace share their endpoints (Istio: EndpointShards): those of a DNS cluster by the number of the port,
+ * all others by its name. A DNS_ROUND_ROBIN entry has a single place.
+ */
 function entryEndpoints(
-  { hostname, namespace }: MeshService,
-  { port: number }: MeshServicePort,
+  { hostname, namespace, resolution }: MeshService,
+  wanted: MeshServicePort,
   sources: EndpointSources,
 ): ServiceEndpoint[] {
   const found: ServiceEndpoint[] = [];
+  const byNumber = resolution === 'DNS' || resolution === 'DNS_ROUND_ROBIN';
   for (const service of sources.sharedHosts.get(`${namespace}/${hostname}`) ?? []) {
-    const port = service.ports.find((entry) => entry.port === number);
-    if (port === undefined || (service.resolution === 'DNS_ROUND_ROBIN' && found.length > 0)) continue;
-    const own = ownEndpoints(service, port, sources);
-    found.push(...(service.resolution === 'DNS_ROUND_ROBIN' ? own.slice(0, 1) : own));
+    const single = service.resolution === 'DNS_ROUND_ROBIN';
+    for (const port of service.ports) {
+      if ((byNumber ? port.port !== wanted.port : port.name !== wanted.name) || (single && found.length > 0)) continue;
+      const own = ownEndpoints(service, port, sources);
+      found.push(...(single ? own.slice(0, 1) : own).filter(({ address }) => byNumber || isIP(address) !== 0));
+    }
   }
   return found;
 }
@@ -203,17 +222,18 @@ function ownEndpoints(service: MeshService, port: MeshServicePort, sources: Endp
   const found = (spec.endpoints ?? []).map((entry, index) =>
     workloadEntryEndpoint(entry, entry.labels ?? {}, service, port, `${service.name}-${index}`),
   );
+  const asksForNames = service.resolution === 'DNS' || service.resolution === 'DNS_ROUND_ROBIN';
   if (service.selector !== undefined) {
-    for (const entry of sources.entriesIn.get(service.namespace) ?? []) {
-      if (selects(service.selector, entryLabels(entry))) {
-        found.push(workloadEntryEndpoint(entry.spec, entryLabels(entry), service, port, entry.metadata.name));
-      }
-    }
+    // Pods first: of a DNS_ROUND_ROBIN entry only the first counts.
     for (const pod of sources.pods.values()) if (belongs(service, pod) && pod.health === 'HEALTHY') found.push(podOfEntry(pod, port));
+    for (const entry of sources.entriesIn.get(service.namespace) ?? []) {
+      if (selects(service.selector, entryLabels(entry)) && (asksForNames || isIP(entry.spec.address ?? '') !== 0))
+        found.push(workloadEntryEndpoint(entry.spec, entryLabels(entry), service, port, entry.metadata.name));
+    }
     for (const instance of sources.registeredIn.get(service.namespace) ?? [])
       if (belongs(service, instance)) found.push(...instanceEndpoint(instance, port));
-  } else if (found.length === 0 && (service.resolution === 'DNS' || service.resolution === 'DNS_ROUND_ROBIN')) {
-    found.push(bare(service.hostname, Number(port.targetPort), service.namespace));
+  } else if (found.length === 0 && asksForNames) {
+    found.push({ ...bare(service.hostname, Number(port.targetPort), service.namespace), workloadName: service.name });
   }
   return found;
 }
@@ -228,7 +248,7 @@ function entryLabels({ metadata, spec }: MeshObject<WorkloadEntrySpec>): Readonl
   return { ...spec.labels, ...metadata.labels };
 }
 
-/** The port: the entry's own map by port name, else the service's targetPort, else its number. */
+/** The port: the entry's own map by port name, else the service's targetPort, else its number. The place may be a label instead. */
 function workloadEntryEndpoint(
   spec: WorkloadEntrySpec,
   labels: Readonly<Record<string, string>>,
@@ -236,14 +256,16 @@ function workloadEntryEndpoint(
   port: MeshServicePort,
   workloadName: string,
 ): ServiceEndpoint {
-  const [region = '', zone = '', subZone = ''] = (spec.locality ?? '').split('/');
-  const named = spec.ports?.[port.name] ?? (typeof port.targetPort === 'string' ? spec.ports?.[port.targetPort] : undefined);
+  const place = (spec.locality ?? '') === '' ? (labels['istio-locality'] ?? '').replaceAll('.', '/') : spec.locality!;
+  const [region = '', zone = '', subZone = ''] = place.split('/');
+  const named = spec.ports?.[port.name];
   return {
     ...bare(spec.address ?? '', named ?? (typeof port.targetPort === 'number' ? port.targetPort : port.port), service.namespace),
     labels,
     workloadName,
     serviceAccount: spec.serviceAccount ?? '',
     locality: { region, zone, subZone },
+    place,
     weight: (spec.weight ?? 0) === 0 ? 1 : spec.weight!,
     mtls: labels[TLS_MODE_LABEL] === undefined ? (spec.serviceAccount ?? '') !== '' : labels[TLS_MODE_LABEL] === 'istio',
   };

@@ -27,8 +27,13 @@ function mergeable(existing: MeshService, service: MeshService): boolean {
     existing.resolution === service.resolution &&
     sameMap(existing.object.metadata.labels, service.object.metadata.labels) &&
     sameMap(existing.selector ?? {}, service.selector ?? {}) &&
-    sameSet(existing.exportTo, service.exportTo)
+    sameSet(written(existing), written(service))
   );
+}
+
+/** What the document says, not what it means: `*` and nothing are not the same. */
+function written({ object }: MeshService): readonly string[] {
+  return (object.spec as { readonly exportTo?: readonly string[] }).exportTo ?? [];
 }
 
 function withPorts(existing: MeshService, { ports }: MeshService): MeshService {

@@ -170,10 +170,9 @@ export function withAliases(
     for (let step = 0; targets.has(target) && step < targets.size; step++) target = targets.get(target)!;
     aliases.set(target, [...(aliases.get(target) ?? []), alias]);
   }
-  const taken = new Set(services.map(({ hostname }) => hostname));
   return services.map((service) => {
-    const own = (aliases.get(service.hostname) ?? []).filter((alias) => !taken.has(alias));
-    return own.length === 0 ? service : { ...service, aliases: own.sort() };
+    const own = aliases.get(service.hostname);
+    return own === undefined ? service : { ...service, aliases: own.toSorted() };
   });
 }
 

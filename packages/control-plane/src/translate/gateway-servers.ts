@@ -43,10 +43,11 @@ export function gatewayPorts(node: ProxyNode, push: PushContext): ReadonlyMap<nu
       if (kind === undefined) continue;
       const targetPort = targetPortOf(node, push, server.port.number);
       const port = ports.get(targetPort) ?? { kind, servers: [], taken: new Set() };
-      const names = kind === 'tls' ? boundNames(server, gateway.metadata.namespace) : [];
-      const fits = port.kind === kind && (kind !== 'tcp' || port.servers.length === 0) && !names.some((name) => port.taken.has(name));
-      if (!fits) continue;
+      // Of a server that only redirects to TLS too.
+      const names = server.tls === undefined ? [] : boundNames(server, gateway.metadata.namespace);
+      if (names.some((name) => port.taken.has(name))) continue;
       for (const name of names) port.taken.add(name);
+      if (port.kind !== kind || (kind === 'tcp' && port.servers.length > 0)) continue;
       ports.set(targetPort, port);
       port.servers.push(portServer(gateway, server, kind, targetPort));
     }

@@ -280,8 +280,9 @@ function calledHost(host: string, { push, node, gateway, listenPort }: RouteScop
 function destinationPort({ host, port }: Destination, { push, node, gateway, listenPort }: RouteScope): number {
   if (port?.number !== undefined) return port.number;
   if (gateway === 'mesh') return listenPort;
-  const service = findService(push, node, host);
-  return service?.ports.length === 1 ? service.ports[0]!.port : listenPort;
+  const { ports = [], udpPorts = [] } = findService(push, node, host) ?? {};
+  const [only, ...others] = [...ports, ...udpPorts];
+  return only !== undefined && others.length === 0 ? only.port : listenPort;
 }
 
 /**

@@ -128,6 +128,26 @@ describe('clusters', () => {
   });
 });
 
+describe('identities of a cluster', () => {
+  it('are those of every alias of the trust domain, also of names that are written down', () => {
+    const push = pushOf(
+      entry(
+        'a',
+        '{ hosts: [db.example], ports: [{ number: 80, name: http, protocol: HTTP }], location: MESH_INTERNAL, resolution: STATIC, endpoints: [{ address: 10.1.0.1, serviceAccount: db }], subjectAltNames: ["spiffe://cluster.local/ns/x/sa/y", dns.example] }',
+      ),
+      [],
+      { trustDomainAliases: ['old'] },
+    );
+    expect(push.identitiesOf(push.services.find(({ hostname }) => hostname === 'db.example')!)).toEqual([
+      'dns.example',
+      'spiffe://cluster.local/ns/default/sa/db',
+      'spiffe://cluster.local/ns/x/sa/y',
+      'spiffe://old/ns/default/sa/db',
+      'spiffe://old/ns/x/sa/y',
+    ]);
+  });
+});
+
 describe('endpoints', () => {
   it('of a ServiceEntry outside the mesh are marked as well; whether clients try is up to the cluster', () => {
     const { endpoints } = of(
@@ -139,6 +159,65 @@ describe('endpoints', () => {
     const [only] = endpoints('outbound|80||a.example')?.endpoints[0]?.lbEndpoints ?? [];
     expect(only?.metadata?.filterMetadata['envoy.transport_socket_match']).toEqual({ tlsMode: 'istio' });
     expect(only?.loadBalancingWeight).toBe(1);
+  });
+});
+
+const addresses = (assignment: ClusterLoadAssignment | undefined): unknown[] =>
+  (assignment?.endpoints ?? []).flatMap(({ lbEndpoints }) =>
+    lbEndpoints.map(({ hostIdentifier }) => {
+      const socket = hostIdentifier?.$case === 'endpoint' ? hostIdentifier.value.address?.address : undefined;
+      return socket?.$case === 'socketAddress' ? socket.value.address : undefined;
+    }),
+  );
+
+describe('what selects WorkloadEntries', () => {
+  const port = (target: string): string =>
+    core('Service', 'web', `{ clusterIP: 10.96.0.9, selector: { app: web }, ports: [{ name: http, port: 80, targetPort: ${target} }] }`);
+  const web = 'outbound|80||web.default.svc.cluster.local';
+
+  it.each([
+    ['a number, whatever the entry names', '8080', '{ address: 10.2.0.1, labels: { app: web } }', ['10.2.0.1']],
+    ['a name that the entry has', 'api', '{ address: 10.2.0.1, ports: { api: 9 }, labels: { app: web } }', ['10.2.0.1']],
+    ['a name that the entry does not have', 'api', '{ address: 10.2.0.1, ports: { http: 9 }, labels: { app: web } }', []],
+    ['a host, which a Kubernetes Service does not ask for', '8080', '{ address: vm.example, labels: { app: web } }', []],
+  ])('takes the port by %s', (_what, target, spec, expected) => {
+    expect(addresses(of(port(target) + doc('WorkloadEntry', 'vm', spec)).endpoints(web))).toEqual(expected);
+  });
+
+  it('has two groups for one place that is written in two ways', () => {
+    const { endpoints } = of(
+      port('8080') +
+        doc('WorkloadEntry', 'a', '{ address: 10.2.0.1, locality: r/z, labels: { app: web } }') +
+        doc('WorkloadEntry', 'b', '{ address: 10.2.0.2, locality: r/z/, labels: { app: web } }'),
+    );
+    expect(endpoints(web)?.endpoints.map(({ locality }) => locality?.zone)).toEqual(['z', 'z']);
+  });
+});
+
+describe('ServiceEntries of one host in one namespace', () => {
+  const http = 'ports: [{ number: 80, name: http, protocol: HTTP }]';
+  const static_ = `{ hosts: [db.example], ${http}, resolution: STATIC, endpoints: [{ address: 10.1.0.1 }] }`;
+
+  it('share the endpoints of a port by its name', () => {
+    const named = (name: string): string =>
+      entry('b', `{ hosts: [db.example], ports: [{ number: 81, name: ${name} }], resolution: STATIC, endpoints: [{ address: 10.1.0.2 }] }`);
+    expect(addresses(of(entry('a', static_) + named('http')).endpoints('outbound|80||db.example'))).toEqual(['10.1.0.1', '10.1.0.2']);
+    expect(addresses(of(entry('a', static_) + named('other')).endpoints('outbound|80||db.example'))).toEqual(['10.1.0.1']);
+  });
+
+  it('do not give names to a cluster that takes addresses', () => {
+    const dns = entry('b', `{ hosts: [db.example], ${http}, resolution: DNS, endpoints: [{ address: a.example }] }`);
+    expect(addresses(of(entry('a', static_) + dns).endpoints('outbound|80||db.example'))).toEqual(['10.1.0.1']);
+  });
+
+  it.each([
+    ['neither says to whom it is exported', '', '', true],
+    ['one says it, though it means the same', '', ', exportTo: ["*"]', false],
+  ])('are one service when %s', (_what, first, second, joined) => {
+    const yaml =
+      entry('a', `{ hosts: [db.example], ${http}${first} }`) +
+      entry('b', `{ hosts: [db.example], ports: [{ number: 81, name: b, protocol: HTTP }]${second} }`);
+    expect(of(yaml, ROUTER).clusterNames.includes('outbound|81||db.example')).toBe(joined);
   });
 });
 
@@ -180,6 +259,60 @@ describe('routes', () => {
     expect(routes('80')?.virtualHosts[0]?.routes[0]?.action).toMatchObject({
       value: { clusterSpecifier: { value: 'outbound|80||web.default.svc.cluster.local' } },
     });
+  });
+
+  it.each([
+    ['of the namespace that the root asks for', '{ sourceNamespace: default }', '{ sourceNamespace: default }', true],
+    ['of no namespace, which is not inside of one', '{ sourceNamespace: default }', '{}', false],
+    ['with an empty text, which is inside of nothing', '{ method: { exact: "" } }', '{ method: { exact: GET } }', false],
+    ['with a prefix of the root', '{ uri: { prefix: /a } }', '{ uri: { prefix: /a/b } }', true],
+  ])('of a delegate are taken for a match %s', (_what, root, leaf, taken) => {
+    const { routes } = of(
+      service('web') +
+        doc('VirtualService', 'web', `{ hosts: [web], http: [{ match: [${root}], delegate: { name: leaf } }] }`) +
+        doc('VirtualService', 'leaf', `{ http: [{ match: [${leaf}], route: [{ destination: { host: other } }] }] }`),
+    );
+    expect(JSON.stringify(routes('80')).includes('other.default')).toBe(taken);
+  });
+
+  it('of an ExternalName Service are those of the service that it stands for, where no other is called so', () => {
+    const alias = core('Service', 'old', '{ type: ExternalName, externalName: web.default.svc.cluster.local }');
+    const taken = entry('a', '{ hosts: [old.default.svc.cluster.local], ports: [{ number: 81, name: http, protocol: HTTP }] }');
+    const domains = (yaml: string): string[] =>
+      of(yaml)
+        .routes('80')!
+        .virtualHosts.find(({ name }) => name.startsWith('web.'))!.domains;
+    expect(domains(service('web') + alias)).toContain('old.default.svc.cluster.local');
+    // On another port it is no other.
+    expect(domains(service('web') + alias + taken)).toContain('old.default.svc.cluster.local');
+  });
+
+  it('of a gateway lead to the only port of a service, also when that is for UDP', () => {
+    const { routes } = of(
+      core('Service', 'dns', '{ clusterIP: 10.96.0.9, ports: [{ name: dns, port: 53, protocol: UDP }] }') +
+        doc(
+          'Gateway',
+          'gw',
+          '{ selector: { istio: ingressgateway }, servers: [{ port: { number: 80, name: http, protocol: HTTP }, hosts: ["*"] }] }',
+        ) +
+        doc('VirtualService', 'dns', '{ hosts: ["*"], gateways: [gw], http: [{ route: [{ destination: { host: dns } }] }] }'),
+      ROUTER,
+    );
+    expect(JSON.stringify(routes('http.80'))).toContain('outbound|53||dns.default.svc.cluster.local');
+  });
+
+  it('of a gateway hold no server that redirects a host which another one has', () => {
+    const server = (host: string): string =>
+      `{ port: { number: 80, name: http, protocol: HTTP }, hosts: [${host}], tls: { httpsRedirect: true } }`;
+    const named = (name: string, host: string): string =>
+      doc('Gateway', name, `{ selector: { istio: ingressgateway }, servers: [${server(host)}] }`);
+    const { routes } = of(
+      named('a', 'shop.example') +
+        named('b', 'shop.example') +
+        doc('VirtualService', 'v', '{ hosts: ["*"], gateways: [b], http: [{ route: [{ destination: { host: dns } }] }] }'),
+      ROUTER,
+    );
+    expect(routes('http.80')?.virtualHosts.map(({ domains, routes: own }) => [domains, own.length])).toEqual([[['shop.example'], 0]]);
   });
 
   it('of a gateway put what takes everything last, whichever VirtualService it comes from', () => {

@@ -25,9 +25,8 @@ export function localityGroups(endpoints: readonly ServiceEndpoint[], node: Call
 function group(endpoints: readonly ServiceEndpoint[], priorityOf: (endpoint: ServiceEndpoint) => number): LocalityGroup[] {
   const groups = new Map<string, { locality: EndpointLocality; priority: number; endpoints: ServiceEndpoint[] }>();
   for (const endpoint of endpoints) {
-    const { region, zone, subZone } = endpoint.locality;
     const priority = priorityOf(endpoint);
-    const key = `${region}/${zone}/${subZone} ${priority}`;
+    const key = `${endpoint.place ?? placeOf(endpoint.locality)} ${priority}`;
     const known = groups.get(key);
     if (known === undefined) groups.set(key, { locality: endpoint.locality, priority, endpoints: [endpoint] });
     else known.endpoints.push(endpoint);
@@ -35,6 +34,10 @@ function group(endpoints: readonly ServiceEndpoint[], priorityOf: (endpoint: Ser
   return [...groups]
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([, found]) => ({ ...found, weight: found.endpoints.reduce((sum, { weight }) => sum + weight, 0) }));
+}
+
+function placeOf({ region, zone, subZone }: EndpointLocality): string {
+  return region === '' && zone === '' && subZone === '' ? '' : `${region}/${zone}/${subZone}`;
 }
 
 /** 0 here, 1 in the zone, 2 in the region, 3 elsewhere; a failover of the client's region puts its target before the others. */

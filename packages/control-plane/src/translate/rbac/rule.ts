@@ -117,7 +117,7 @@ function principalOf(clauses: readonly Clause[], options: RuleOptions): Principa
     if (attribute.on === 'permission' || attribute.on === 'permission-list' || (options.tcp && attribute.http)) continue;
     const match = (list: readonly string[]): PrincipalFields => {
       if (attribute.on === 'principal-list') return attribute.matchAll(list);
-      const expanded = attribute === PRINCIPAL ? list.flatMap((value) => withAliases(value, options.trustDomains)) : list;
+      const expanded = expandedDomains(attribute, list, options.trustDomains);
       const entries = expanded.map((value) => attribute.match(value, options));
       // A request principal is a conjunction of claims by itself: a lone one needs no "or" around it (istiod's form).
       return attribute === REQUEST_PRINCIPAL && entries.length === 1 ? entries[0]! : anyIds(entries);
@@ -126,6 +126,13 @@ function principalOf(clauses: readonly Clause[], options: RuleOptions): Principa
     if (notValues.length > 0) ids.push(notId(match(notValues)));
   }
   return allIds(ids.length === 0 ? [anyPrincipal] : ids);
+}
+
+function expandedDomains(attribute: Attribute, values: readonly string[], trustDomains: readonly string[]): readonly string[] {
+  if (attribute === PRINCIPAL) return values.flatMap((value) => withAliases(value, trustDomains));
+  // A trust domain of the mesh is all of them (Istio: ExpandTrustDomainAliases).
+  if (attribute === TRUST_DOMAIN) return [...new Set(values.flatMap((value) => (trustDomains.includes(value) ? trustDomains : value)))];
+  return values;
 }
 
 /**
@@ -139,9 +146,22 @@ function withAliases(principal: string, trustDomains: readonly string[]): string
   const domain = principal.slice(0, slash);
   const rest = principal.slice(slash);
   if (domain === '*') return [principal];
-  const all = [...new Set(trustDomains)];
-  if (domain === 'cluster.local' || all.includes(domain)) return all.map((name) => name + rest);
-  const matches = (name: string): boolean => domain.startsWith('*') && name.endsWith(domain.slice(1));
-  if (!all.some(matches)) return [principal];
-  return [...new Set(all.map((name) => (matches(name) ? principal : name + rest)))];
+  const ours = domain === 'cluster.local' || trustDomains.some((name) => domainsMeet(domain, name));
+  if (!ours) return [principal];
+  return [...new Set(trustDomains.map((name) => (endsAs(name, domain) ? principal : name + rest)))];
+}
+
+/** Either may be a pattern (Istio: trustdomain.stringMatch). */
+function domainsMeet(domain: string, name: string): boolean {
+  return (
+    domain === name || name === '*' || beginsAs(domain, name) || beginsAs(name, domain) || endsAs(domain, name) || endsAs(name, domain)
+  );
+}
+
+function beginsAs(text: string, pattern: string): boolean {
+  return pattern.endsWith('*') && text.startsWith(pattern.slice(0, -1));
+}
+
+function endsAs(text: string, pattern: string): boolean {
+  return pattern.startsWith('*') && text.endsWith(pattern.slice(1));
 }
