@@ -132,7 +132,7 @@ spec:
     refused('another issuer', get('/', bearer(token({ ...claims, iss: 'x' }))), 'Jwt issuer is not configured'),
     refused('expired', get('/', bearer(token({ ...claims, exp: now - 100 }))), 'Jwt is expired'),
     served('expired within the clock skew', get('/', bearer(token({ ...claims, exp: now - 5 })))),
-    refused('not valid yet', get('/', bearer(token({ ...claims, nbf: now + 100 }))), 'Jwt not yet valid'),
+    refused('not valid yet', get('/', bearer(token({ ...claims, nbf: now + 3_600 }))), 'Jwt not yet valid'),
     served('not valid yet, within the clock skew', get('/', bearer(token({ ...claims, nbf: now + 50 })))),
     served('without exp', get('/', bearer(token({ iss: ISSUER })))),
     served('without kid', get('/', bearer(token(claims, { header: { kid: undefined } })))),
