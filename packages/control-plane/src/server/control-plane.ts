@@ -1,13 +1,8 @@
-import { X509Certificate } from 'node:crypto';
 import { join } from 'node:path';
-import grpc from '@grpc/grpc-js';
 import type { Finding, MeshObject } from '@ripstop/istio-api';
-import { fromPem } from '@ripstop/pki';
 import { AdsService } from '../ads/ads-service.ts';
-import { addClientStatus } from '../ads/client-status.ts';
 import { LoadReports } from '../ads/load-reports.ts';
-import { Attestation, type TokenAttestor } from '../ca/attest/attestation.ts';
-import { addCaService, type Issuance } from '../ca/ca-service.ts';
+import type { TokenAttestor } from '../ca/attest/attestation.ts';
 import { type CertificateAuthority, type CertificateSigner, createCertificateAuthority } from '../ca/certificate-authority.ts';
 import { IssuanceLog } from '../ca/issuance-log.ts';
 import { createTokenIssuer, type TokenIssuer } from '../ca/token-issuer.ts';
@@ -27,12 +22,10 @@ import { FileSource } from '../source/file-source.ts';
 import type { StoreState } from '../source/object-store.ts';
 import type { DebugState } from './debug-endpoints.ts';
 import type { Explainer } from './explain-endpoint.ts';
-import { bindGrpc, createGrpcServer, shutDown } from './grpc-server.ts';
 import { HttpServer } from './http-server.ts';
 import { type LiveState, liveState, type SyncRow } from './live-state.ts';
-import { ServedIdentity } from './served-identity.ts';
 import { systemScheduler as scheduler } from './system-scheduler.ts';
-import type { TlsServerCredentials } from './tls-credentials.ts';
+import { XdsServers } from './xds-servers.ts';
 
 export interface ControlPlaneOptions {
   /** A folder of YAML, read recursively and watched, or one file. */
@@ -70,8 +63,6 @@ export interface ControlPlaneAddresses {
 /** Of package.json; `istio_build` shows it. */
 const VERSION = '0.1.0';
 
-/** Time for open streams to take the news, once a root is gone. */
-const ROOT_GONE_MS = 2_000;
 /** At the end streams are ended over at most so long. */
 const DRAIN_MS = 5_000;
 /** Registrations that come together (a shop starting) become one push. */
@@ -92,7 +83,7 @@ export class ControlPlane implements AsyncDisposable {
   private readonly metrics: PilotMetrics;
   /** When what a push is made of changed. */
   private readonly changedAt = new WeakMap<PushContext, number>();
-  private readonly servers: grpc.Server[] = [];
+  private readonly servers: XdsServers;
   private readonly tokenKeys: JwksResolver;
   private state: StoreState = { objects: [], findings: [], files: 0, findingsWith: () => [] };
   /** Findings beside who is registered, while neither changes. */
@@ -106,8 +97,6 @@ export class ControlPlane implements AsyncDisposable {
   private quiet: { cancel(): void } | undefined;
   private report: { cancel(): void } | undefined;
   private closed = false;
-  private identity: ServedIdentity | undefined;
-  private readonly issuances: IssuanceLog | undefined;
   /** Undefined without a state directory. */
   private readonly savedWorkloads: SavedWorkloads | undefined;
   private bound: ControlPlaneAddresses = { xds: '', xdsTls: '', http: '' };
@@ -118,7 +107,6 @@ export class ControlPlane implements AsyncDisposable {
     const stateDir = options.stateDir === undefined ? {} : { stateDir: options.stateDir };
     this.ca = createCertificateAuthority({ ...stateDir, trustDomain: this.trustDomain, now: Date.now });
     this.tokens = createTokenIssuer(stateDir);
-    this.issuances = options.stateDir === undefined ? undefined : new IssuanceLog(options.stateDir, Date.now);
     this.push_ = new PushContext({ objects: [], workloads: [], trustDomain: this.trustDomain });
     this.metrics = new PilotMetrics(VERSION, () => ({ push: this.push_, nodes: this.ads.sessions.map(({ node }) => node) }));
     this.registry = new WorkloadRegistry(scheduler, {
@@ -164,6 +152,19 @@ export class ControlPlane implements AsyncDisposable {
       onSent: (typeUrl, bytes, ms) => this.metrics.sent(typeUrl, bytes, ms),
       onPushed: (push) => this.metrics.converged(performance.now() - (this.changedAt.get(push) ?? performance.now())),
     });
+    const { attestors = [], signer } = options;
+    this.servers = new XdsServers({
+      trustDomain: this.trustDomain,
+      ca: this.ca,
+      tokens: this.tokens,
+      attestors,
+      signer,
+      issuances: options.stateDir === undefined ? undefined : new IssuanceLog(options.stateDir, Date.now),
+      ads: this.ads,
+      load: this.load,
+      tell: (event) => this.tell(event),
+      onRoots: () => this.rebuild('secret'),
+    });
   }
 
   /** Reads the configuration and opens the ports. Rejects when the source does not exist or a port is taken. */
@@ -180,8 +181,8 @@ export class ControlPlane implements AsyncDisposable {
     await this.tokenKeys.want(jwksSources(this.state.objects));
     try {
       this.bound = {
-        xds: xds === '' ? '' : await this.serveXds(xds, undefined),
-        xdsTls: xdsTls === '' ? '' : await this.serveXds(xdsTls, this.serveIdentity(xdsTls)),
+        xds: xds === '' ? '' : await this.servers.servePlain(xds),
+        xdsTls: xdsTls === '' ? '' : await this.servers.serveTls(xdsTls),
         http: http === '' ? '' : await this.serveHttp(http),
       };
     } catch (error) {
@@ -275,9 +276,8 @@ export class ControlPlane implements AsyncDisposable {
     this.scraper?.close();
     this.quiet?.cancel();
     this.report?.cancel();
-    this.identity?.close();
     this.tokenKeys.close();
-    await shutDown(this.servers, () => this.ads.drain(DRAIN_MS));
+    await this.servers.close(DRAIN_MS);
     this.ads.close();
     this.registry.close();
     await this.http?.close();
@@ -371,63 +371,6 @@ export class ControlPlane implements AsyncDisposable {
     this.ads.update(this.push_);
   }
 
-  private serveXds(address: string, credentials: grpc.ServerCredentials | undefined): Promise<string> {
-    const server = createGrpcServer();
-    this.servers.push(server);
-    // Without TLS a token would travel in the clear: the plaintext port asks for none and issues no certificates, like istiod's.
-    const { attestors = [], signer } = this.options;
-    const attestation = new Attestation({
-      trustDomain: this.trustDomain,
-      tokens: this.tokens,
-      attestors,
-      trusts: (certificate) => this.ca.trusts(certificate),
-    });
-    this.ads.addTo(server, credentials === undefined ? undefined : attestation);
-    this.load.addTo(server, credentials === undefined ? undefined : attestation);
-    if (credentials !== undefined) {
-      addClientStatus(server, attestation, () => this.ads.sessions);
-      addCaService(server, {
-        ca: this.ca,
-        tokens: this.tokens,
-        attestation,
-        signer,
-        onIssued: (entry) => this.issued(entry),
-        onRefused: ({ from, reason, cause }) =>
-          this.tell({ type: 'problem', message: `no certificate for ${from}: ${reason}${causeOf(cause)}` }),
-      });
-    }
-    return bindGrpc(server, address, credentials ?? grpc.ServerCredentials.createInsecure());
-  }
-
-  private serveIdentity(address: string): TlsServerCredentials {
-    let roots = fingerprintsOf(this.ca.rootCertificatePem);
-    this.identity = new ServedIdentity({
-      ca: this.ca,
-      address,
-      scheduler,
-      onChange: () => {
-        const before = roots;
-        roots = fingerprintsOf(this.ca.rootCertificatePem);
-        this.tell({ type: 'roots', fingerprints: roots });
-        this.rebuild('secret');
-        // Streams that a certificate of it opened: whoever has a new one comes back with that.
-        if (before.some((root) => !roots.includes(root))) for (const server of this.servers) server.drain(this.bound.xdsTls, ROOT_GONE_MS);
-      },
-      onProblem: (message) => this.tell({ type: 'problem', message }),
-    });
-    return this.identity.credentials;
-  }
-
-  /** A line that cannot be written is said, and refuses nobody. */
-  private issued(entry: Issuance): void {
-    this.tell({ type: 'issued', ...entry });
-    try {
-      this.issuances?.add(entry);
-    } catch (error) {
-      this.tell({ type: 'problem', message: `the issuance log cannot be written: ${reasonOf(error)}` });
-    }
-  }
-
   private async serveHttp(address: string): Promise<string> {
     this.http = new HttpServer(this, this.options.explain);
     return this.http.listen(address);
@@ -440,16 +383,6 @@ export class ControlPlane implements AsyncDisposable {
 
 function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
-}
-
-/** SHA-256 of each root, the signing one first. */
-function fingerprintsOf(bundlePem: string): string[] {
-  return fromPem(bundlePem, 'CERTIFICATE').map((der) => new X509Certificate(der).fingerprint256);
-}
-
-/** What a caller is not told. */
-function causeOf(error: unknown): string {
-  return error instanceof Error && error.cause instanceof Error ? ` (${error.cause.message})` : '';
 }
 
 /** Where `ripstop run` finds the root certificate of a control plane. */

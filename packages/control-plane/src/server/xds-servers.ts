@@ -1,0 +1,126 @@
+import { X509Certificate } from 'node:crypto';
+import grpc from '@grpc/grpc-js';
+import { fromPem } from '@ripstop/pki';
+import type { AdsService } from '../ads/ads-service.ts';
+import { addClientStatus } from '../ads/client-status.ts';
+import type { LoadReports } from '../ads/load-reports.ts';
+import { Attestation, type TokenAttestor } from '../ca/attest/attestation.ts';
+import { addCaService, type Issuance } from '../ca/ca-service.ts';
+import type { CertificateAuthority, CertificateSigner } from '../ca/certificate-authority.ts';
+import type { IssuanceLog } from '../ca/issuance-log.ts';
+import type { TokenIssuer } from '../ca/token-issuer.ts';
+import type { ControlPlaneEvent } from '../events.ts';
+import { bindGrpc, createGrpcServer, shutDown } from './grpc-server.ts';
+import { ServedIdentity } from './served-identity.ts';
+import { systemScheduler as scheduler } from './system-scheduler.ts';
+
+export interface XdsServersOptions {
+  readonly trustDomain: string;
+  readonly ca: CertificateAuthority;
+  readonly tokens: TokenIssuer;
+  readonly attestors: readonly TokenAttestor[];
+  /** Signs in the CA's place. */
+  readonly signer: CertificateSigner | undefined;
+  readonly issuances: IssuanceLog | undefined;
+  readonly ads: AdsService;
+  readonly load: LoadReports;
+  readonly tell: (event: ControlPlaneEvent) => void;
+  /** Roots or issuer of the CA are others now. */
+  readonly onRoots: () => void;
+}
+
+/** Time for open streams to take the news, once a root is gone. */
+const ROOT_GONE_MS = 2_000;
+
+/** The gRPC ports: xDS and load reports on both; client status and certificates only over TLS, to callers who prove who they are. */
+export class XdsServers {
+  private readonly options: XdsServersOptions;
+  private readonly servers: grpc.Server[] = [];
+  private identity: ServedIdentity | undefined;
+  private tlsAddress = '';
+
+  constructor(options: XdsServersOptions) {
+    this.options = options;
+  }
+
+  /** Without TLS a token would travel in the clear: this port asks for none and issues no certificates, like istiod's. */
+  servePlain(address: string): Promise<string> {
+    const { ads, load } = this.options;
+    const server = this.newServer();
+    ads.addTo(server, undefined);
+    load.addTo(server, undefined);
+    return bindGrpc(server, address, grpc.ServerCredentials.createInsecure());
+  }
+
+  async serveTls(address: string): Promise<string> {
+    const { ads, load, ca, tokens, attestors, signer, trustDomain, tell } = this.options;
+    const server = this.newServer();
+    const attestation = new Attestation({ trustDomain, tokens, attestors, trusts: (certificate) => ca.trusts(certificate) });
+    ads.addTo(server, attestation);
+    load.addTo(server, attestation);
+    addClientStatus(server, attestation, () => ads.sessions);
+    addCaService(server, {
+      ca,
+      tokens,
+      attestation,
+      signer,
+      onIssued: (entry) => this.issued(entry),
+      onRefused: ({ from, reason, cause }) => tell({ type: 'problem', message: `no certificate for ${from}: ${reason}${causeOf(cause)}` }),
+    });
+    this.identity = this.identityAt(address);
+    this.tlsAddress = await bindGrpc(server, address, this.identity.credentials);
+    return this.tlsAddress;
+  }
+
+  /** Ends streams one after the other within so long, then everything. */
+  async close(withinMs: number): Promise<void> {
+    this.identity?.close();
+    await shutDown(this.servers, () => this.options.ads.drain(withinMs));
+  }
+
+  private newServer(): grpc.Server {
+    const server = createGrpcServer();
+    this.servers.push(server);
+    return server;
+  }
+
+  private identityAt(address: string): ServedIdentity {
+    const { ca, tell, onRoots } = this.options;
+    let roots = fingerprintsOf(ca.rootCertificatePem);
+    return new ServedIdentity({
+      ca,
+      address,
+      scheduler,
+      onChange: () => {
+        const before = roots;
+        roots = fingerprintsOf(ca.rootCertificatePem);
+        tell({ type: 'roots', fingerprints: roots });
+        onRoots();
+        // Streams that a certificate of it opened: whoever has a new one comes back with that.
+        if (before.some((root) => !roots.includes(root))) for (const server of this.servers) server.drain(this.tlsAddress, ROOT_GONE_MS);
+      },
+      onProblem: (message) => tell({ type: 'problem', message }),
+    });
+  }
+
+  /** A line that cannot be written is said, and refuses nobody. */
+  private issued(entry: Issuance): void {
+    const { issuances, tell } = this.options;
+    tell({ type: 'issued', ...entry });
+    try {
+      issuances?.add(entry);
+    } catch (error) {
+      tell({ type: 'problem', message: `the issuance log cannot be written: ${error instanceof Error ? error.message : String(error)}` });
+    }
+  }
+}
+
+/** SHA-256 of each root, the signing one first. */
+function fingerprintsOf(bundlePem: string): string[] {
+  return fromPem(bundlePem, 'CERTIFICATE').map((der) => new X509Certificate(der).fingerprint256);
+}
+
+/** What a caller is not told. */
+function causeOf(error: unknown): string {
+  return error instanceof Error && error.cause instanceof Error ? ` (${error.cause.message})` : '';
+}
