@@ -2,6 +2,8 @@
 export interface MeasuredTest {
   readonly title: string;
   readonly ms: number;
+  /** Of the processor: what counts where the machine is busy. */
+  readonly cpuMs: number;
   readonly reached: readonly number[];
 }
 
@@ -9,6 +11,7 @@ export interface Measured {
   readonly file: string;
   /** Running the file's body, with the modules that it imports already there. */
   readonly declareMs: number;
+  readonly declareCpuMs: number;
   /** Reached while modules were loaded; a module that an earlier file brought is not loaded again. */
   readonly reachedOnLoad: readonly number[];
   /** Reached while the tests were declared: each of them may see it. */
@@ -27,6 +30,7 @@ export interface Step {
   readonly tests: readonly number[];
   /** What they took together without a mutant. */
   readonly ms: number;
+  readonly cpuMs: number;
   /** What one of them may take. */
   readonly msPerTest: number;
 }

@@ -12,10 +12,10 @@ export interface TestPlan {
   readonly hitLimit: number;
 }
 
-const SLOW_MS = 50;
+const SLOW_CPU_MS = 50;
 /** A mutant that the cheapest tests do not notice within these is left to live: some lines are reached by every test there is. */
-const MAX_MS = 2000;
-const QUICK_MS = 200;
+const MAX_CPU_MS = 4000;
+const QUICK_CPU_MS = 300;
 /** For a test that takes nothing: the machine may be busy. */
 const MIN_MS_PER_TEST = 1500;
 
@@ -55,22 +55,23 @@ export class Planner {
       );
     const uses = ({ file: test, tests }: Step): number =>
       tests.some((index) => this.reachedFile.get(`${test}#${index}`)!.has(file)) ? 0 : 1;
-    const sorted = chosen.sort((a, b) => (onLoadOnly ? uses(a) - uses(b) : 0) || a.ms - b.ms);
-    const steps = within(sorted, MAX_MS);
+    const sorted = chosen.sort((a, b) => (onLoadOnly ? uses(a) - uses(b) : 0) || a.cpuMs - b.cpuMs);
+    const steps = within(sorted, MAX_CPU_MS);
     const onLoad = onLoadOnly ? 'alone' : this.onLoad.has(id) ? 'too' : 'never';
-    return { steps, quick: within(sorted, QUICK_MS), onLoad, hitLimit: 1e6 + 10 * (this.hits.get(id) ?? 0) };
+    return { steps, quick: within(sorted, QUICK_CPU_MS), onLoad, hitLimit: 1e5 + 10 * (this.hits.get(id) ?? 0) };
   }
 
   private choose(all: (file: number) => boolean, one: (file: number, test: number) => boolean): Step[] {
-    return this.files.flatMap(({ file, declareMs, tests }, at) => {
+    return this.files.flatMap(({ file, declareMs, declareCpuMs, tests }, at) => {
       const whole = all(at);
-      const able = tests.map(({ ms }, index) => ({ ms, index })).filter(({ index }) => whole || one(at, index));
-      return [able.filter(({ ms }) => ms < SLOW_MS), able.filter(({ ms }) => ms >= SLOW_MS)]
+      const able = tests.map(({ ms, cpuMs }, index) => ({ ms, cpuMs, index })).filter(({ index }) => whole || one(at, index));
+      return [able.filter(({ cpuMs }) => cpuMs < SLOW_CPU_MS), able.filter(({ cpuMs }) => cpuMs >= SLOW_CPU_MS)]
         .filter((part) => part.length > 0)
         .map((part) => ({
           file,
           tests: part.map(({ index }) => index),
           ms: declareMs + part.reduce((sum, { ms }) => sum + ms, 0),
+          cpuMs: declareCpuMs + part.reduce((sum, { cpuMs }) => sum + cpuMs, 0),
           msPerTest: Math.ceil(MIN_MS_PER_TEST + 20 * Math.max(...part.map(({ ms }) => ms))),
         }));
     });
@@ -78,10 +79,10 @@ export class Planner {
 }
 
 /** As many as fit into the time, and one at least. */
-function within(steps: readonly Step[], limitMs: number): readonly Step[] {
+function within(steps: readonly Step[], limit: number): readonly Step[] {
   let sum = 0;
-  return steps.filter(({ ms }, index) => {
-    sum += ms;
-    return sum <= limitMs || index === 0;
+  return steps.filter(({ cpuMs }, index) => {
+    sum += cpuMs;
+    return sum <= limit || index === 0;
   });
 }

@@ -45,20 +45,20 @@ async function measure(file: string): Promise<Measured> {
   const atStart = hits.slice();
   await collect(() => importTest(root, file, generation));
   const loaded = hits.slice();
-  const started = performance.now();
+  const declaring = stopwatch();
   const suite = await collect(() => importTest(root, file, generation));
-  const declareMs = performance.now() - started;
+  const { ms: declareMs, cpuMs: declareCpuMs } = declaring();
   const declared = hits.slice();
   const tests: MeasuredTest[] = [];
   let failure: string | undefined;
   try {
     await runSuite(suite, new Set(testsOf(suite)), async (test, body) => {
       const before = hits.slice();
-      const began = performance.now();
+      const running = stopwatch();
       await body().catch((error) => {
         failure ??= `${test.title}: ${error}`;
       });
-      tests.push({ title: test.title, ms: performance.now() - began, reached: reached(before, hits) });
+      tests.push({ title: test.title, ...running(), reached: reached(before, hits) });
       return true;
     });
   } catch (error) {
@@ -67,12 +67,22 @@ async function measure(file: string): Promise<Measured> {
   return {
     file,
     declareMs,
+    declareCpuMs,
     reachedOnLoad: reached(atStart, loaded),
     reachedOnDeclare: reached(loaded, declared),
     imports: importsOf(root, file).filter((path) => texts.has(path)),
     tests,
     hits: reached(loaded, hits).map((mutant) => [mutant, hits[mutant]! - loaded[mutant]!]),
     failure,
+  };
+}
+
+function stopwatch(): () => { readonly ms: number; readonly cpuMs: number } {
+  const started = performance.now();
+  const before = process.cpuUsage();
+  return () => {
+    const { user, system } = process.cpuUsage(before);
+    return { ms: performance.now() - started, cpuMs: (user + system) / 1000 };
   };
 }
 

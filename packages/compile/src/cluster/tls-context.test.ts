@@ -1,0 +1,205 @@
+import type { DownstreamTls, TlsTransport } from '@ripstop/core';
+import { DownstreamTlsContext, fromProtoJson, packAny, RawBuffer, TransportSocket, UpstreamTlsContext } from '@ripstop/xds-api';
+import { describe, expect, it } from 'vitest';
+import { compileDownstreamTls, compileTransportSocket } from './tls-context.ts';
+
+const WEB = 'spiffe://cluster.local/ns/default/sa/web';
+const API = 'spiffe://cluster.local/ns/default/sa/api';
+
+function upstream(common: unknown, more: object = {}, alpnOverride = false, fromHost?: Parameters<typeof compileTransportSocket>[2]) {
+  const context = fromProtoJson(UpstreamTlsContext, { ...more, common_tls_context: common });
+  const socket = TransportSocket.fromPartial({
+    name: 'envoy.transport_sockets.tls',
+    configType: { $case: 'typedConfig', value: packAny(UpstreamTlsContext, context) },
+  });
+  return compileTransportSocket(socket, alpnOverride, fromHost) as TlsTransport;
+}
+
+function downstream(common: unknown, more: object = {}): DownstreamTls {
+  return compileDownstreamTls(fromProtoJson(DownstreamTlsContext, { ...more, common_tls_context: common }));
+}
+
+const rootsOf = (name: string, context: unknown = {}) => ({
+  combined_validation_context: { default_validation_context: context, validation_context_sds_secret_config: { name } },
+});
+const certificate = (...names: string[]) => ({ tls_certificate_sds_secret_configs: names.map((name) => ({ name })) });
+
+describe('an upstream connection', () => {
+  it('is raw without a transport socket, and with one that says so', () => {
+    const raw = { name: 'raw', configType: { $case: 'typedConfig', value: packAny(RawBuffer, RawBuffer.fromPartial({})) } } as const;
+    for (const socket of [undefined, TransportSocket.fromPartial({ name: 'x' }), TransportSocket.fromPartial(raw)])
+      expect(compileTransportSocket(socket, false)).toEqual({ kind: 'raw' });
+  });
+
+  it('of another kind is refused by name: nothing goes out in plain text for want of a decoder', () => {
+    const other = packAny(DownstreamTlsContext, DownstreamTlsContext.fromPartial({}));
+    const socket = TransportSocket.fromPartial({ name: 'quic', configType: { $case: 'typedConfig', value: other } });
+    expect(() => compileTransportSocket(socket, false)).toThrow('transport socket quic is not supported');
+  });
+
+  it('has the SNI, the protocols and the names that its context gives', () => {
+    const transport = upstream({ alpn_protocols: ['istio', 'h2'] }, { sni: 'web' }, true);
+    expect(transport).toMatchObject({ kind: 'tls', sni: 'web', alpn: ['istio', 'h2'], alpnOverride: true, expectedSans: [] });
+    expect(transport).toMatchObject({ autoSni: false, autoSanValidation: false });
+    expect(upstream(undefined)).toMatchObject({ kind: 'tls', sni: '', alpn: [], alpnOverride: false, trust: undefined });
+    expect(upstream({}, {}, false, { autoSni: true, autoSanValidation: true })).toMatchObject({ autoSni: true, autoSanValidation: true });
+  });
+
+  it.each<[name: string, wanted: unknown]>([
+    ['default', { kind: 'identity' }],
+    ['file-cert:/etc/c.pem~/etc/k.pem', { kind: 'files', certificate: '/etc/c.pem', key: '/etc/k.pem' }],
+    ['', undefined],
+  ])('shows the certificate %j: %j', (name, wanted) => {
+    expect(upstream(certificate(name)).clientCertificate).toEqual(wanted);
+  });
+
+  it('shows none when none is named', () => {
+    expect(upstream({}).clientCertificate).toBeUndefined();
+  });
+
+  it.each(['kubernetes://x', 'x file-cert:a~b', 'file-cert:a', 'file-cert:~b', 'file-cert:a~', 'Default'])(
+    'with the certificate %j is refused',
+    (name) => {
+      expect(() => upstream(certificate(name))).toThrow(`client certificate ${name} is not supported`);
+    },
+  );
+
+  it.each<[what: string, common: unknown, wanted: unknown]>([
+    ['the roots of the mesh', rootsOf('ROOTCA'), { kind: 'identity' }],
+    ['those of the system', rootsOf('file-root:system'), { kind: 'system' }],
+    ['those of a file', rootsOf('file-root:/etc/ca.pem'), { kind: 'files', ca: '/etc/ca.pem' }],
+    ['those of a file by SDS alone', { validation_context_sds_secret_config: { name: 'file-root:/a' } }, { kind: 'files', ca: '/a' }],
+    ['nobody, where the name is invalid', rootsOf('invalid://x'), { kind: 'none' }],
+    ['those of a file in the context', { validation_context: { trusted_ca: { filename: '/b' } } }, { kind: 'files', ca: '/b' }],
+    ['those in the context', { validation_context: { trusted_ca: { inline_string: 'PEM' } } }, { kind: 'inline', ca: 'PEM' }],
+    ['those in the context, as bytes', { validation_context: { trusted_ca: { inline_bytes: 'UEVN' } } }, { kind: 'inline', ca: 'PEM' }],
+    ['anybody, where there is no context', {}, undefined],
+    ['anybody, where the context names no roots', { validation_context: {} }, undefined],
+    ['anybody, where no secret is named', { combined_validation_context: { default_validation_context: {} } }, undefined],
+  ])('trusts %s', (_what, common, wanted) => {
+    expect(upstream(common).trust).toEqual(wanted);
+  });
+
+  it.each(['rootca', 'kubernetes://x', 'my-file-root:/a'])('with the roots %j is refused', (name) => {
+    expect(() => upstream(rootsOf(name))).toThrow(`trust bundle ${name} is not supported`);
+  });
+
+  it('is kept apart from one that differs in anything that the handshake depends on', () => {
+    const keys = [
+      upstream({}),
+      upstream({}, { sni: 'a' }),
+      upstream({ alpn_protocols: ['h2'] }),
+      upstream({}, {}, true),
+      upstream(certificate('default')),
+      upstream(rootsOf('ROOTCA')),
+      upstream(rootsOf('ROOTCA', { match_subject_alt_names: [{ exact: WEB }] })),
+      upstream({}, {}, false, { autoSni: true, autoSanValidation: false }),
+    ].map(({ key }) => key);
+    expect(new Set(keys).size).toBe(keys.length);
+    expect(upstream({}).key).toBe(keys[0]);
+  });
+});
+
+describe('the names that the certificate of the other side must have', () => {
+  const accepts = (context: unknown, uris: readonly string[], dns: readonly string[] = []): boolean[] => [
+    upstream(rootsOf('ROOTCA', context)).acceptsSans(uris, dns),
+    downstream(rootsOf('ROOTCA', context)).acceptsSans(uris, dns),
+  ];
+
+  it.each<[context: unknown, uris: readonly string[], dns: readonly string[], wanted: boolean]>([
+    [{}, [], [], true],
+    [{ match_subject_alt_names: [{ exact: WEB }] }, [WEB], [], true],
+    [{ match_subject_alt_names: [{ exact: WEB }] }, [API], [], false],
+    [{ match_subject_alt_names: [{ exact: WEB }] }, [`${WEB}2`], [], false],
+    [{ match_subject_alt_names: [{ exact: WEB }] }, [], [], false],
+    [{ match_subject_alt_names: [{ exact: WEB }, { exact: API }] }, [API], [], true],
+    [{ match_subject_alt_names: [{ exact: WEB }] }, [API, WEB], [], true],
+    [{ match_subject_alt_names: [{ prefix: 'spiffe://cluster.local/' }] }, [API], [], true],
+    [{ match_subject_alt_names: [{ prefix: 'spiffe://cluster.local/' }] }, ['spiffe://other/x'], [], false],
+    [{ match_subject_alt_names: [{ exact: 'web.test' }] }, [], ['api.test', 'web.test'], true],
+    [{ match_subject_alt_names: [{ exact: 'web.test' }] }, [API], ['api.test'], false],
+    [{ match_typed_subject_alt_names: [{ san_type: 'URI', matcher: { exact: WEB } }] }, [WEB], [], true],
+    [{ match_typed_subject_alt_names: [{ san_type: 'URI', matcher: { exact: WEB } }] }, [API], [], false],
+  ])('of %j: %j and %j are taken: %s', (context, uris, dns, wanted) => {
+    expect(accepts(context, uris, dns)).toEqual([wanted, wanted]);
+  });
+
+  it('stand in explanations as they are, patterns with their kind', () => {
+    const context = {
+      match_subject_alt_names: [{ exact: WEB }, { prefix: 'spiffe://a/' }, { safe_regex: { regex: 'x.*' } }],
+      match_typed_subject_alt_names: [{ san_type: 'URI', matcher: { suffix: '/b' } }],
+    };
+    expect(upstream(rootsOf('ROOTCA', context)).expectedSans).toEqual([WEB, 'prefix:spiffe://a/', 'safeRegex:…', 'suffix:/b']);
+  });
+});
+
+describe('a listener with TLS', () => {
+  it('asks for what its context says', () => {
+    expect(
+      downstream(
+        {
+          ...certificate('default', 'file-cert:a~b'),
+          ...rootsOf('ROOTCA'),
+          alpn_protocols: ['h2', 'http/1.1'],
+          tls_params: { tls_minimum_protocol_version: 'TLSv1_3', cipher_suites: ['ECDHE-ECDSA-AES256-GCM-SHA384'] },
+        },
+        { require_client_certificate: true },
+      ),
+    ).toMatchObject({
+      requireClientCertificate: true,
+      alpn: ['h2', 'http/1.1'],
+      minVersion: 'TLSv1.3',
+      ciphers: ['ECDHE-ECDSA-AES256-GCM-SHA384'],
+      pins: undefined,
+      certificateName: 'default',
+      otherCertificateNames: ['file-cert:a~b'],
+      validationName: 'ROOTCA',
+    });
+  });
+
+  it('asks for nothing more without one, and never for less than TLS 1.2', () => {
+    const { acceptsSans, ...rest } = downstream(undefined);
+    expect(rest).toEqual({
+      requireClientCertificate: false,
+      alpn: [],
+      minVersion: 'TLSv1.2',
+      ciphers: [],
+      pins: undefined,
+      certificateName: '',
+      validationName: '',
+    });
+    expect(acceptsSans([], [])).toBe(true);
+    for (const version of ['TLS_AUTO', 'TLSv1_0', 'TLSv1_2'])
+      expect(downstream({ tls_params: { tls_minimum_protocol_version: version } }).minVersion).toBe('TLSv1.2');
+  });
+
+  it.each([
+    ['TLSv1_2', 'TLSv1.2'],
+    ['TLSv1_3', undefined],
+    ['TLS_AUTO', undefined],
+  ])('with the maximum %s: %s', (version, wanted) => {
+    expect(downstream({ tls_params: { tls_maximum_protocol_version: version } }).maxVersion).toBe(wanted);
+  });
+
+  it.each(['TLSv1_0', 'TLSv1_1'])('with the maximum %s is refused', (version) => {
+    expect(() => downstream({ tls_params: { tls_maximum_protocol_version: version } })).toThrow('a maximum below TLS 1.2');
+  });
+
+  it('takes pins with colons and without, in any case; of keys as they are', () => {
+    const { pins } = downstream(rootsOf('ROOTCA', { verify_certificate_hash: ['AB:cd', 'EF01'] }));
+    expect(pins).toEqual({ certificates: new Set(['abcd', 'ef01']), publicKeys: new Set() });
+    expect(downstream(rootsOf('ROOTCA', { verify_certificate_spki: ['Ab='] })).pins).toEqual({
+      certificates: new Set(),
+      publicKeys: new Set(['Ab=']),
+    });
+  });
+
+  it('that would let in callers whom nobody vouches for is refused', () => {
+    expect(() => downstream(rootsOf('ROOTCA', { trust_chain_verification: 'ACCEPT_UNTRUSTED' }))).toThrow('nobody vouches for');
+  });
+
+  it('whose validation is of another kind is refused by name', () => {
+    const other = { validation_context_certificate_provider: { name: 'x' } };
+    expect(() => downstream(other)).toThrow('validation by validationContextCertificateProvider is not supported');
+  });
+});
