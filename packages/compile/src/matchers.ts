@@ -30,7 +30,7 @@ export function compileStringMatcher(matcher: StringMatcherLike): StringTest {
   return compileStringMatch({ kind: pattern.$case, value: pattern.value, ignoreCase: matcher.ignoreCase });
 }
 
-export function compileHeaderMatcher(matcher: HeaderMatcher, reading: Reading = 'envoy'): HeaderTest {
+export function compileHeaderMatcher(matcher: HeaderMatcher, reading?: Reading): HeaderTest {
   const specifier = matcher.headerMatchSpecifier;
   const name = matcher.name.toLowerCase();
   const rest = { name, invert: matcher.invertMatch, treatMissingAsEmpty: matcher.treatMissingHeaderAsEmpty, reading };

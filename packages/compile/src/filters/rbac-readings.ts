@@ -21,8 +21,9 @@ export function opposite(place: Place): Place {
   return { ...place, match: place.match === 'denies' ? 'admits' : 'denies' };
 }
 
-export function readingOf({ match, strict }: Place): Reading {
-  return strict ? match : 'envoy';
+/** undefined = Envoy's. */
+export function readingOf({ match, strict }: Place): Reading | undefined {
+  return strict ? match : undefined;
 }
 
 export function either(first: StringTest, second: StringTest): StringTest {
@@ -32,9 +33,15 @@ export function either(first: StringTest, second: StringTest): StringTest {
 /** A path pattern with characters that normalisation escapes never matches as written: what it would become is compared, too. */
 export function escapedPattern(matcher: StringMatcherLike): StringTest | undefined {
   const pattern = matcher.matchPattern;
-  if (pattern === undefined || pattern.$case === 'custom' || pattern.$case === 'safeRegex') return undefined;
+  if (!isText(pattern)) return undefined;
   const escaped = pattern.value.replace(/["<>^`{|}\x80-\xff ]/g, escapeByte);
   return escaped === pattern.value ? undefined : compileStringMatcher({ ...matcher, matchPattern: { ...pattern, value: escaped } });
+}
+
+type Pattern = StringMatcherLike['matchPattern'];
+
+function isText(pattern: Pattern): pattern is Extract<Pattern, { readonly value: string }> {
+  return typeof pattern?.value === 'string';
 }
 
 function escapeByte(char: string): string {
@@ -44,11 +51,11 @@ function escapeByte(char: string): string {
 /** A pattern as it reads to the app's router; its texts are those of {@link PathBinding.readings}. */
 export function compileBoundPattern(matcher: StringMatcherLike, binding: PathBinding): StringTest {
   const pattern = matcher.matchPattern;
-  if (pattern === undefined || pattern.$case === 'custom') return compileStringMatcher(matcher);
-  if (pattern.$case === 'safeRegex') {
+  if (pattern?.$case === 'safeRegex') {
     const regex = binding.ignoresCase ? `(?i)${pattern.value.regex}` : pattern.value.regex;
     return compileStringMatcher({ ...matcher, matchPattern: { $case: 'safeRegex', value: { regex } } });
   }
+  if (!isText(pattern)) return compileStringMatcher(matcher);
   // Of an exact path the slash at the end counts for nothing where the router ignores it; of a prefix it is what parts the names.
   const value = pattern.$case === 'exact' ? binding.fold(pattern.value) : binding.foldPart(pattern.value);
   return compileStringMatcher({ ...matcher, matchPattern: { ...pattern, value } });
@@ -94,7 +101,7 @@ export function boundPathRule(test: StringTest, compileBound: (binding: PathBind
 function secondPass({ matchPath, manager }: Exchange): string | undefined {
   if (!matchPath.includes(';') || !matchPath.includes('/.')) return undefined;
   const normal = normalizePath(matchPath, manager);
-  return normal.kind === 'path' && normal.path !== matchPath ? normal.path : undefined;
+  return normal.kind === 'path' ? normal.path : undefined;
 }
 
 const NAMESPACE = '/ns/';
@@ -110,7 +117,6 @@ export function identityTest(matcher: StringMatcherLike, { match, strict }: Plac
     if (!test(name)) return false;
     const first = name.indexOf(NAMESPACE);
     const after = first + NAMESPACE.length - 1;
-    if (first === -1 || !name.includes(NAMESPACE, after)) return true;
     return test(name.slice(0, after) + name.slice(after).replaceAll(NAMESPACE, '/-/'));
   };
 }
@@ -124,5 +130,5 @@ interface Block {
 export function addressTest({ addressPrefix, prefixLen }: Block, { match, strict }: Place): StringTest {
   const test = compileCidr(addressPrefix, prefixLen ?? 0);
   if (!strict || match === 'admits') return test;
-  return (address) => test(address) || (/^::ffff:[\d.]+$/i.test(address) && test(address.slice('::ffff:'.length)));
+  return (address) => test(address) || (/^::ffff:/i.test(address) && test(address.slice('::ffff:'.length)));
 }

@@ -200,13 +200,110 @@ describe('RBAC', () => {
     expect(takes({ permission }, request)).toBe(wanted);
   });
 
-  it('refuses what it cannot enforce', () => {
-    for (const config of [
-      { matcher: {} },
+  it.each<[principal: unknown, request: Asked, takes: boolean]>([
+    [{ any: false }, {}, false],
+    [{ source_ip: net('10.0.0.0', 8) }, {}, true],
+    [{ source_ip: net('11.0.0.0', 8) }, {}, false],
+    [{ header: { name: 'x', string_match: { exact: 'a' } } }, { headers: { x: 'a' } }, true],
+    [{ header: { name: 'x', string_match: { exact: 'a' } } }, { headers: { x: 'b' } }, false],
+    [{ url_path: { path: { exact: '/a' } } }, { path: '/a' }, true],
+    [{ url_path: { path: { exact: '/a' } } }, { path: '/b' }, false],
+    [{ and_ids: { ids: [{ any: true }, { any: false }] } }, {}, false],
+    [{ or_ids: { ids: [{ any: false }, { any: true }] } }, {}, true],
+    [
+      { filter_state: { key: 'io.istio.peer_principal', string_match: { exact: 'spiffe://x' } } },
+      { peer: { uriSans: ['y', 'spiffe://x'] } },
+      true,
+    ],
+    [
+      { filter_state: { key: 'io.istio.peer_principal', string_match: { exact: 'spiffe://x' } } },
+      { peer: { uriSans: ['spiffe://xx'] } },
+      false,
+    ],
+  ])('principal %j of %j', (principal, request, wanted) => {
+    expect(takes({ principal }, request)).toBe(wanted);
+  });
+
+  it.each<[permission: unknown, takes: boolean]>([
+    [{ any: false }, false],
+    [{ destination_port_range: { start: 81, end: 90 } }, false],
+    [{ destination_port_range: { start: 70, end: 90 } }, true],
+    [{ destination_ip: { address_prefix: '0.0.0.0' } }, true],
+    [{ destination_ip: net('10.0.0.0', 9) }, false],
+  ])('permission %j at 127.0.0.1:80', (permission, wanted) => {
+    expect(takes({ permission }, { peer: { localAddress: '127.0.0.1' } })).toBe(wanted);
+  });
+
+  it.each<[principal: unknown, first: Asked, then: Asked]>([
+    [{ header: { name: 'x', string_match: { exact: 'a' } } }, { headers: { x: 'a' } }, { headers: { x: 'b' } }],
+    [{ url_path: { path: { exact: '/a' } } }, { path: '/a' }, { path: '/b' }],
+    [{ remote_ip: net('1.1.1.1', 32) }, { headers: { 'x-forwarded-for': '1.1.1.1' } }, { headers: { 'x-forwarded-for': '2.2.2.2' } }],
+    [claim({ bool_match: true }), { metadata: { f: { a: { b: true } } } }, { metadata: { f: { a: { b: false } } } }],
+    [{ and_ids: { ids: [{ any: true }, { url_path: { path: { exact: '/a' } } }] } }, { path: '/a' }, { path: '/b' }],
+    [{ or_ids: { ids: [{ any: false }, { url_path: { path: { exact: '/a' } } }] } }, { path: '/a' }, { path: '/b' }],
+    [{ not_id: { url_path: { path: { exact: '/b' } } } }, { path: '/a' }, { path: '/b' }],
+  ])('principal %j is judged anew for each request of a connection', (principal, first, then) => {
+    for (const [settings, ask] of [
+      [{ headerMatch: 'envoy', pathBinding: 'istio' }, [first, then]],
+      [{}, [then, first]],
+    ] as const) {
+      const compiled = rbacFilter(settings);
+      const config = fromProtoJson(HttpRbac, { rules: { action: 'DENY', policies: { p: { permissions: ANY, principals: [principal] } } } });
+      const judge = compiled.create(compiled.decode(HttpRbac.encode(config).finish()), undefined, env)!;
+      const exchanges = ask.map((request) => asked(request));
+      const denied = exchanges.map((x) => judge.onRequest!(Object.assign(x, { peer: exchanges[0]!.peer })) !== undefined);
+      expect(denied).toEqual(ask.map((request) => request === first));
+    }
+  });
+
+  it('names the first policy that matches, in the order of the names, whatever the order they come in', () => {
+    const at = (exact: string) => ({ permissions: [{ url_path: { path: { exact } } }], principals: ANY });
+    const judge = filter({ rules: { action: 'DENY', policies: { c: at('/1'), a: at('/2'), d: at('/1'), b: at('/1') } } })!;
+    const reply = judge.onRequest!(asked({ path: '/1' })) as LocalReply | undefined;
+    expect(reply?.details).toBe('rbac_access_denied_matched_policy[b]');
+  });
+
+  it('an AUDIT policy reads values as Envoy does, in every setting: it keeps nobody out', () => {
+    const audited = (permission: unknown, request: Asked): boolean => {
+      const strict = rbacFilter();
+      const config = fromProtoJson(HttpRbac, { rules: { action: 'LOG', policies: { p: { permissions: [permission], principals: ANY } } } });
+      const x = asked(request);
+      expect(strict.create(strict.decode(HttpRbac.encode(config).finish()), undefined, env)!.onRequest!(x)).toBeUndefined();
+      return x.metadata?.has('envoy.common') === true;
+    };
+    const role = { header: { name: 'x', string_match: { exact: 'a' } } };
+    expect([audited(role, { headers: { x: 'a' } }), audited(role, { headers: { x: 'b,a' } })]).toEqual([true, false]);
+    expect(audited({ not_rule: role }, { headers: { x: 'b,a' } })).toBe(true);
+    expect(audited({ url_path: { path: { exact: '/a^b' } } }, { path: '/a%5Eb' })).toBe(false);
+  });
+
+  it.each<[config: unknown, why: string]>([
+    [{ matcher: {} }, 'matcher trees'],
+    [{ shadow_matcher: {} }, 'matcher trees'],
+    [
       { rules: { policies: { p: { permissions: ANY, principals: ANY, condition: { const_expr: { bool_value: true } } } } } },
-      { rules: { policies: { p: { permissions: [{}], principals: ANY } } } },
-      { rules: { policies: { p: { permissions: ANY, principals: [{}] } } } },
-    ])
-      expect(() => filter(config)).toThrow();
+      'policy p: CEL',
+    ],
+    [{ rules: { policies: { p: { permissions: ANY, principals: ANY, checked_condition: {} } } } }, 'policy p: CEL'],
+    [{ rules: { policies: { p: { permissions: [{}], principals: ANY } } } }, 'a permission without a rule'],
+    [{ rules: { policies: { p: { permissions: ANY, principals: [{}] } } } }, 'a principal without an identifier'],
+    [{ rules: { policies: { p: { permissions: [{ url_path: {} }], principals: ANY } } } }, 'a path matcher without a rule'],
+    [{ rules: { policies: { p: { permissions: ANY, principals: [{ url_path: {} }] } } } }, 'a path matcher without a rule'],
+    [{ rules: { policies: { p: { permissions: [{ url_path: { path: {} } }], principals: ANY } } } }, 'a string matcher without a pattern'],
+    [
+      { rules: { policies: { p: { permissions: [{ uri_template: { name: 'x' } }], principals: ANY } } } },
+      'a path template without configuration',
+    ],
+    [{ rules: { policies: { p: { permissions: [{ matcher: { name: 'own' } }], principals: ANY } } } }, 'permission matcher own'],
+    [
+      { rules: { policies: { p: { permissions: ANY, principals: [{ filter_state: { key: 'x', string_match: { exact: 'a' } } }] } } } },
+      'filter state x',
+    ],
+    [
+      { rules: { policies: { p: { permissions: ANY, principals: [{ filter_state: { key: 'io.istio.peer_principal' } }] } } } },
+      'filter state io.istio',
+    ],
+  ])('refuses what it cannot enforce, saying what: %j', (config, why) => {
+    expect(() => filter(config)).toThrow(why);
   });
 });
