@@ -1,9 +1,9 @@
-import { X509Certificate } from 'node:crypto';
-import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { createHmac, X509Certificate } from 'node:crypto';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import grpc from '@grpc/grpc-js';
-import { createCsr, createKeyPair } from '@ripstop/pki';
+import { createCsr, createKeyPair, createSelfSignedRoot, issueCertificate, privateKeyPem } from '@ripstop/pki';
 import { describe, expect, it } from 'vitest';
 import { Attestation } from './attest/attestation.ts';
 import { type CertificateAuthority, createCertificateAuthority } from './certificate-authority.ts';
@@ -56,6 +56,80 @@ describe('certificate authority', () => {
     rmSync(stateDir, { recursive: true });
   });
 
+  it('believes no leaf before its time, and none that another signed in its name', () => {
+    let time = now();
+    const ca = createCertificateAuthority({ trustDomain: 'cluster.local', now: () => time });
+    const stranger = createCertificateAuthority({ trustDomain: 'cluster.local', now });
+    const leafOf = (issuer: CertificateAuthority): Uint8Array =>
+      new X509Certificate(issuer.issue(createCsr(createKeyPair(), {}), 'spiffe://cluster.local/ns/a/sa/b', 3600).chain[0]!).raw;
+    const leaf = leafOf(ca);
+    expect([ca.trusts(leaf), ca.trusts(leafOf(stranger))]).toEqual([true, false]);
+    time -= 120_000; // Leaves are valid from two minutes before they were made.
+    expect(ca.trusts(leaf)).toBe(true);
+    time -= 1;
+    expect(ca.trusts(leaf)).toBe(false);
+  });
+
+  it('signs for its trust domain, with a root and a server certificate that last a year', () => {
+    const ca = createCertificateAuthority({ trustDomain: 'cluster.local', now });
+    const own = new X509Certificate(ca.serverCertificate({ dns: ['ripstop.local'], ips: ['127.0.0.1'] }).certificatePem);
+    const root = new X509Certificate(ca.rootCertificatePem);
+    expect([ca.trustDomain, root.subject, own.subjectAltName]).toEqual([
+      'cluster.local',
+      'O=cluster.local',
+      'DNS:ripstop.local, IP Address:127.0.0.1',
+    ]);
+    for (const { validFromDate, validToDate } of [own, root]) {
+      expect((validToDate.getTime() - now()) / 86_400_000).toBe(365);
+      expect((validFromDate.getTime() - now()) / 1000).toBe(-120);
+    }
+  });
+
+  it('takes other files when it is told to, and says whether they differ', () => {
+    const stateDir = join(mkdtempSync(join(tmpdir(), 'ripstop-ca-')), 'state');
+    const ca = createCertificateAuthority({ stateDir, trustDomain: 'cluster.local', now });
+    const files = new RootFiles({ stateDir, trustDomain: 'cluster.local', now });
+    expect([createCertificateAuthority({ trustDomain: 'a', now }).reload(), ca.reload()]).toEqual([false, false]);
+    const before = ca.rootCertificatePem;
+    files.begin();
+    expect([ca.reload(), ca.reload()]).toEqual([true, false]);
+    expect(ca.rootCertificatePem).toContain(before);
+    files.switch();
+    expect([ca.reload(), ca.reload()]).toEqual([true, false]);
+    rmSync(stateDir, { recursive: true });
+  });
+
+  it('behind an intermediate shows the way to the root, and signs on when that is renewed under the same roots', () => {
+    const stateDir = join(mkdtempSync(join(tmpdir(), 'ripstop-ca-')), 'state');
+    const times = { notBeforeMs: now() - 1000, notAfterMs: now() + 3_600_000 };
+    const root = createSelfSignedRoot({ organization: 'corp', ...times });
+    const place = (): string => {
+      const keys = createKeyPair();
+      const pem = issueCertificate(
+        { certificatePem: root.certificatePem, privateKey: root.keyPair.privateKey },
+        { publicKey: keys.publicKey, names: {}, organization: 'intermediate', isCa: true, ...times },
+      );
+      writeFileSync(join(stateDir, 'ca-cert.pem'), pem);
+      writeFileSync(join(stateDir, 'ca-key.pem'), privateKeyPem(keys.privateKey));
+      return pem;
+    };
+    mkdirSync(stateDir, { recursive: true });
+    writeFileSync(join(stateDir, 'root-cert.pem'), root.certificatePem);
+    const first = place();
+    const ca = createCertificateAuthority({ stateDir, trustDomain: 'cluster.local', now });
+    const issue = (): readonly string[] => ca.issue(createCsr(createKeyPair(), {}), 'spiffe://cluster.local/ns/a/sa/b', 3600).chain;
+    expect(issue().slice(1)).toEqual([first, root.certificatePem]);
+    expect(ca.trusts(new X509Certificate(issue()[0]!).raw)).toBe(true);
+    expect(ca.serverCertificate({ dns: ['a'] }).certificatePem).toContain(first);
+    const second = place();
+    expect([ca.reload(), issue()[1]]).toEqual([true, second]);
+    writeFileSync(join(stateDir, 'cert-chain.pem'), `${second}${root.certificatePem}`);
+    expect(createCertificateAuthority({ stateDir, trustDomain: 'a', now }).serverCertificate({ dns: ['a'] }).certificatePem).toContain(
+      `${second}${root.certificatePem}`,
+    );
+    rmSync(stateDir, { recursive: true });
+  });
+
   it('keeps its root over a restart, in a directory that nobody else may enter', () => {
     const dir = join(mkdtempSync(join(tmpdir(), 'ripstop-ca-')), 'state');
     const first = createCertificateAuthority({ stateDir: dir, trustDomain: 'cluster.local', now });
@@ -96,6 +170,82 @@ describe('join tokens', () => {
     expect(() => issuer.verify(`${none}.${payload}.`)).toThrow(/no JWT/);
     time += 61_000;
     expect(() => issuer.verify(token)).toThrow(/expired/);
+  });
+
+  /** A token of this issuer's key with other claims. */
+  const withClaims = (issuer: ReturnType<typeof createTokenIssuer>, stateKey: string, claims: object): string => {
+    const [header, payload] = issuer.issue({ ...account, ttlSeconds: 60 }).split('.');
+    const changed = { ...(JSON.parse(Buffer.from(payload!, 'base64url').toString()) as object), ...claims };
+    const text = `${header}.${Buffer.from(JSON.stringify(changed)).toString('base64url')}`;
+    return `${text}.${createHmac('sha256', Buffer.from(stateKey, 'base64')).update(text).digest('base64url')}`;
+  };
+
+  it.each<[claims: object, why: string]>([
+    [{ iss: 'x' }, 'for somebody else'],
+    [{ aud: ['vault'] }, 'for somebody else'],
+    [{ aud: 'istio-ca' }, 'for somebody else'],
+    [{ aud: undefined }, 'for somebody else'],
+    [{ exp: undefined }, 'has expired'],
+    [{ exp: '9999999999' }, 'has expired'],
+    [{ exp: now() / 1000 }, 'has expired'],
+    [{ sub: 'jane' }, 'names no service account'],
+  ])('signed by us with %j are refused: %s', (claims, why) => {
+    const dir = join(mkdtempSync(join(tmpdir(), 'ripstop-tokens-')), 'state');
+    const issuer = createTokenIssuer({ stateDir: dir, now });
+    const key = readFileSync(join(dir, 'token-key'), 'utf8');
+    expect(statSync(dir).mode & 0o777).toBe(0o700);
+    expect(statSync(join(dir, 'token-key')).mode & 0o777).toBe(0o600);
+    expect(Buffer.from(key, 'base64')).toHaveLength(32);
+    const again = createTokenIssuer({ stateDir: dir, now });
+    expect(again.verify(withClaims(issuer, key, { aud: ['x', 'istio-ca'] }))).toEqual(account);
+    expect(() => again.verify(withClaims(issuer, key, claims))).toThrow(why);
+    rmSync(dir, { recursive: true });
+  });
+
+  it('have the claims of a Kubernetes token, and an id of their own', () => {
+    const issuer = createTokenIssuer({ now });
+    const claimsOf = (token: string): unknown => JSON.parse(Buffer.from(token.split('.')[1]!, 'base64url').toString());
+    const [token, other] = [issuer.issue({ ...account, ttlSeconds: 60 }), issuer.issue({ ...account, ttlSeconds: 60, singleUse: true })];
+    const seconds = now() / 1000;
+    const common = { iss: 'ripstop', sub: 'system:serviceaccount:default:web', aud: ['istio-ca'], iat: seconds, exp: seconds + 60 };
+    expect(claimsOf(token)).toEqual({ ...common, jti: expect.stringMatching(/^[0-9a-f-]{36}$/) });
+    expect(claimsOf(other)).toMatchObject({ ...common, use: 'once' });
+    expect((claimsOf(token) as { jti: string }).jti).not.toBe((claimsOf(other) as { jti: string }).jti);
+    expect(JSON.parse(Buffer.from(token.split('.')[0]!, 'base64url').toString())).toEqual({ alg: 'HS256', typ: 'JWT' });
+  });
+
+  it.each(['', 'a', 'a.b', 'a..c', '.b.c', 'a.b.', 'a.b.c.d'])('of the form %j are none', (token) => {
+    expect(() => createTokenIssuer({ now }).verify(token)).toThrow('the token is no JWT');
+  });
+
+  it('with a signature of another length, or beginning like ours, are not ours', () => {
+    const issuer = createTokenIssuer({ now });
+    const token = issuer.issue({ ...account, ttlSeconds: 60 });
+    for (const wrong of [`${token}AAAA`, token.slice(0, -4), `${token.slice(0, -4)}AAAA`])
+      expect(() => issuer.verify(wrong)).toThrow('not made by this control plane');
+  });
+
+  it.each<[payload: string, own: boolean]>([
+    ['{"iss":"ripstop"}', true],
+    ['{"iss":"other"}', false],
+    ['{}', false],
+    ['null', false],
+    ['5', false],
+    ['{', true], // `verify` says what is wrong with it
+    ['', true],
+  ])('with the payload %s are of our kind: %s', (payload, own) => {
+    expect(createTokenIssuer({ now }).isOwn(`a.${Buffer.from(payload).toString('base64url')}.c`)).toBe(own);
+    expect(createTokenIssuer({ now }).isOwn('opaque')).toBe(true);
+  });
+
+  it('for one certificate are spent until they expire', () => {
+    let time = now();
+    const issuer = createTokenIssuer({ now: () => time });
+    const { singleUse } = issuer.verify(issuer.issue({ ...account, ttlSeconds: 60, singleUse: true }));
+    issuer.redeem(singleUse!);
+    expect(() => issuer.redeem(singleUse!)).toThrow('was used before');
+    time += 60_000;
+    expect(() => issuer.redeem(singleUse!)).toThrow('was used before');
   });
 
   it('opens nothing but the way to a certificate when it is good for one', async () => {

@@ -71,6 +71,59 @@ describe('the files of a certificate authority', () => {
     expect(() => files.begin()).toThrow(/intermediate/);
   });
 
+  it('hold a root of ten years for the trust domain, whose key nobody else reads', () => {
+    const root = new X509Certificate(files.load().issuer.certificatePem);
+    expect([root.subject, root.ca]).toEqual(['O=cluster.local', true]);
+    expect((root.validToDate.getTime() - now()) / 86_400_000).toBe(3650);
+    expect((root.validFromDate.getTime() - now()) / 1000).toBe(-120);
+    for (const name of ['ca-cert.pem', 'root-cert.pem']) expect(statSync(join(dir, name)).mode & 0o777).toBe(0o644);
+    files.begin();
+    for (const [name, mode] of [
+      ['next-ca-key.pem', 0o600],
+      ['next-ca-cert.pem', 0o644],
+      ['root-cert.pem', 0o644],
+    ] as const)
+      expect(statSync(join(dir, name)).mode & 0o777, name).toBe(mode);
+  });
+
+  it('are written whole, whatever a crash has left', () => {
+    writeFileSync(join(dir, 'root-cert.pem.tmp'), 'half', { mode: 0o400 });
+    files.begin();
+    expect(trusted()).toHaveLength(2);
+    expect(existsSync(join(dir, 'root-cert.pem.tmp'))).toBe(false);
+  });
+
+  it('refuse to finish what has not been switched', () => {
+    expect(() => files.finish()).toThrow(/is settled: the next step is begin/);
+    files.begin();
+    expect(() => files.finish()).toThrow(/is distributing: the next step is switch/);
+    expect(trusted()).toHaveLength(2);
+  });
+
+  it('rotate a root that is trusted among others, each of which stands once', () => {
+    const other = createSelfSignedRoot({ organization: 'x', notBeforeMs: now(), notAfterMs: now() + 3_600_000 }).certificatePem;
+    const own = files.load().issuer.certificatePem;
+    writeFileSync(join(dir, 'root-cert.pem'), `${other}${own}${other}`);
+    expect(trusted()).toEqual([signer(), ...prints(other)]);
+  });
+
+  it('are refused when the certificate is no CA, or one of them is gone', () => {
+    const { issuer } = files.load();
+    const keys = createKeyPair();
+    const leaf = issueCertificate(issuer, {
+      publicKey: keys.publicKey,
+      names: { dns: ['a'] },
+      notBeforeMs: now(),
+      notAfterMs: now() + 1000,
+    });
+    writeFileSync(join(dir, 'ca-cert.pem'), leaf);
+    writeFileSync(join(dir, 'ca-key.pem'), privateKeyPem(keys.privateKey));
+    expect(() => files.load()).toThrow(/ca-cert\.pem is no CA certificate/);
+    writeFileSync(join(dir, 'ca-cert.pem'), issuer.certificatePem);
+    rmSync(join(dir, 'ca-key.pem'));
+    expect(() => files.load()).toThrow(/the certificate authority needs .*ca-key\.pem/);
+  });
+
   it('are refused when the key is another one', () => {
     writeFileSync(join(dir, 'ca-key.pem'), privateKeyPem(createKeyPair().privateKey));
     expect(() => files.load()).toThrow(/is not the key of ca-cert.pem/);
