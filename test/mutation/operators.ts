@@ -79,6 +79,8 @@ const OPERATORS: Readonly<Record<string, Operator>> = {
   ForStatement: (node) => (node.test ? [expression('condition', node.test as Node, 'false')] : []),
   LogicalExpression: (node, _ancestors, source) => {
     const [left, right] = [textOf(node.left as Node, source), textOf(node.right as Node, source)];
+    // A default that is what a missing value counts as anyway would be no change: one for both sides.
+    if (node.operator === '??') return [expression('operand', node, `(${left}) && (${right})`)];
     // After `x !== undefined && …` the rest alone throws on undefined, which is one more way to be noticed.
     return [expression('operand', node, left), expression('operand', node, right)];
   },

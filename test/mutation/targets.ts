@@ -12,7 +12,6 @@ const TARGETS: Readonly<Record<string, readonly string[]>> = {
     'packages/compile/src/filters/{rbac,rbac-readings}.ts',
     'packages/compile/src/{cidr,matchers,metadata-matcher,remote-address}.ts',
     'packages/compile/src/filters/ext-authz/ext-authz.ts',
-    'packages/control-plane/src/translate/rbac/*.ts',
   ],
   canonicaliser: ['packages/core/src/{path-normalization,forwarded-headers}.ts', 'packages/server/src/request-target.ts'],
   jwt: ['packages/jwt/src/*.ts'],
@@ -21,9 +20,8 @@ const TARGETS: Readonly<Record<string, readonly string[]>> = {
     'packages/pki/src/*.ts',
     'packages/core/src/trust-bundle.ts',
     'packages/control-plane/src/ca/**/*.ts',
-    'packages/server/src/{peer,peer-certificate,tls-material}.ts',
+    'packages/server/src/{peer,peer-certificate}.ts',
     'packages/compile/src/cluster/tls-context.ts',
-    'packages/compile/src/secret.ts',
   ],
 };
 
@@ -35,7 +33,6 @@ const TESTS: readonly string[] = [
   'packages/jwt/src/*.test.ts',
   'packages/{identity,pki}/src/*.test.ts',
   'packages/control-plane/src/ca/**/*.test.ts',
-  'packages/control-plane/src/translate/**/*.test.ts',
   'packages/server/src/**/*.test.ts',
 ];
 

@@ -1,0 +1,120 @@
+import type { TLSSocket } from 'node:tls';
+import grpc from '@grpc/grpc-js';
+import { createKeyPair, createSelfSignedRoot, issueCertificate, privateKeyPem } from '@ripstop/pki';
+import { IstioCertificateRequest, IstioCertificateResponse } from '@ripstop/xds-api';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { type CaClientOptions, requestCertificate } from './ca-client.ts';
+
+const DAY = 86_400_000;
+const times = { notBeforeMs: Date.now() - DAY, notAfterMs: Date.now() + DAY };
+const root = createSelfSignedRoot({ organization: 'ca', ...times });
+const issuer = { certificatePem: root.certificatePem, privateKey: root.keyPair.privateKey };
+
+function certificate(names: Parameters<typeof issueCertificate>[1]['names']): { certificateChainPem: string; privateKeyPem: string } {
+  const keys = createKeyPair();
+  return {
+    certificateChainPem: issueCertificate(issuer, { publicKey: keys.publicKey, names, ...times }),
+    privateKeyPem: privateKeyPem(keys.privateKey),
+  };
+}
+
+interface Asked {
+  readonly request: IstioCertificateRequest;
+  readonly authorization: readonly unknown[];
+  readonly clusterId: readonly unknown[];
+  readonly peer: string | undefined;
+}
+
+describe('a request to the certificate service', () => {
+  const server = new grpc.Server();
+  const asked: Asked[] = [];
+  let answer: (respond: grpc.sendUnaryData<IstioCertificateResponse>) => void;
+  let port: number;
+  let mutualPort: number;
+
+  beforeAll(async () => {
+    const definition = {
+      path: '/istio.v1.auth.IstioCertificateService/CreateCertificate',
+      requestStream: false,
+      responseStream: false,
+      requestSerialize: (message: IstioCertificateRequest) => Buffer.from(IstioCertificateRequest.encode(message).finish()),
+      requestDeserialize: (bytes: Buffer) => IstioCertificateRequest.decode(bytes),
+      responseSerialize: (message: IstioCertificateResponse) => Buffer.from(IstioCertificateResponse.encode(message).finish()),
+      responseDeserialize: (bytes: Buffer) => IstioCertificateResponse.decode(bytes),
+    };
+    server.addService(
+      { CreateCertificate: definition },
+      {
+        CreateCertificate: (
+          call: grpc.ServerUnaryCall<IstioCertificateRequest, IstioCertificateResponse>,
+          respond: grpc.sendUnaryData<IstioCertificateResponse>,
+        ) => {
+          asked.push({
+            request: call.request,
+            authorization: call.metadata.get('authorization'),
+            clusterId: call.metadata.get('clusterid'),
+            peer: (call.getAuthContext().sslPeerCertificate as ReturnType<TLSSocket['getPeerCertificate']> | undefined)?.subjectaltname,
+          });
+          answer(respond);
+        },
+      },
+    );
+    const own = certificate({ dns: ['localhost'] });
+    const pair = { cert_chain: Buffer.from(own.certificateChainPem), private_key: Buffer.from(own.privateKeyPem) };
+    const bind = (asksForCertificates: boolean): Promise<number> => {
+      const credentials = grpc.ServerCredentials.createSsl(Buffer.from(root.certificatePem), [pair], asksForCertificates);
+      return new Promise((resolve, reject) => {
+        server.bindAsync('127.0.0.1:0', credentials, (error, bound) => (error === null ? resolve(bound) : reject(error)));
+      });
+    };
+    [port, mutualPort] = await Promise.all([bind(false), bind(true)]);
+  });
+  afterAll(() => server.forceShutdown());
+  beforeEach(() => {
+    asked.length = 0;
+    answer = (respond) => respond(null, { certChain: ['leaf', 'root'] });
+  });
+
+  const ask = (more: Partial<CaClientOptions> = {}): Promise<readonly string[]> =>
+    requestCertificate(
+      { address: `127.0.0.1:${port}`, rootCertificatePem: () => root.certificatePem, token: () => 'join', ...more },
+      'the csr',
+      60,
+    );
+
+  it('carries the CSR, the time and the token, and gives the chain', async () => {
+    expect(await ask()).toEqual(['leaf', 'root']);
+    expect(asked).toMatchObject([
+      { request: { csr: 'the csr', validityDuration: 60 }, authorization: ['Bearer join'], clusterId: ['Kubernetes'], peer: undefined },
+    ]);
+  });
+
+  it('goes to hosts by their name, to addresses under the name that the certificate has', async () => {
+    expect(await ask({ address: `localhost:${port}` })).toEqual(['leaf', 'root']);
+  });
+
+  it('shows the certificate that the workload has; then a token is not needed', async () => {
+    const own = certificate({ uris: ['spiffe://a/ns/b/sa/c'] });
+    const unreadable = (): string => {
+      throw new Error('no such file');
+    };
+    await ask({ address: `127.0.0.1:${mutualPort}`, certificate: () => own, token: unreadable });
+    await ask({ certificate: () => undefined, token: async () => '' });
+    expect(asked).toMatchObject([
+      { peer: 'URI:spiffe://a/ns/b/sa/c', authorization: [] },
+      { peer: undefined, authorization: [] },
+    ]);
+    await expect(ask({ token: unreadable })).rejects.toThrow('no such file');
+  });
+
+  it('fails with what the CA says', async () => {
+    answer = (respond) => respond({ code: grpc.status.UNAUTHENTICATED, details: 'who are you?' });
+    await expect(ask()).rejects.toMatchObject({ code: grpc.status.UNAUTHENTICATED, details: 'who are you?' });
+  });
+
+  it('is not sent to a CA that the roots do not vouch for', async () => {
+    const stranger = createSelfSignedRoot({ organization: 'x', ...times }).certificatePem;
+    await expect(ask({ rootCertificatePem: () => stranger })).rejects.toMatchObject({ code: grpc.status.UNAVAILABLE });
+    expect(asked).toEqual([]);
+  });
+});
