@@ -22,6 +22,8 @@ export class Runner {
 
   /** `late` as well when the worker did not come back within the limit: a loop without an end. */
   async judge(order: Extract<Order, { kind: 'judge' }>, limitMs: number): Promise<Judged> {
+    // Modules are loaded on somebody else's time.
+    if (this.worker === undefined) await this.ask({ ...order, mutant: 0, fresh: false }, 120_000);
     const judged = (await this.ask(order, limitMs)) as Judged | undefined;
     if (judged === undefined) return { verdict: 'late' };
     if ((judged.rssBytes ?? 0) > MAX_RSS_BYTES) await this.stop();

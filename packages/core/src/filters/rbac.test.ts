@@ -1,7 +1,11 @@
 import { describe, expect, it } from 'vitest';
+import { DecisionRecord } from '../decision-record.ts';
+import { NO_PEER } from '../exchange.ts';
 import { FilterCounters } from '../filter-counters.ts';
+import type { LocalReply } from '../local-reply.ts';
+import type { HttpConnectionManager } from '../route/route.ts';
 import { exchange, FakeHead } from '../testing/fakes.ts';
-import { ANY_RULE, createRbac, type RbacRuleSet } from './rbac.ts';
+import { ANY_RULE, andRules, authenticatedRule, createRbac, notRule, orRules, type RbacRule, type RbacRuleSet } from './rbac.ts';
 
 const ADMIN = { peerOnly: false, test: ({ matchPath }: { readonly matchPath: string }) => matchPath === '/admin' };
 const rules = (action: RbacRuleSet['action']): RbacRuleSet => ({
@@ -53,5 +57,109 @@ describe('a dry run', () => {
     const config = { rules: undefined, shadowRules: rules('DENY'), shadowPrefix: 'istio_dry_run_deny_' };
     for (let push = 0; push < 2; push++) createRbac(config, { counters })!.onRequest!(to('/admin'));
     expect(counters.all().map(({ value }) => value)).toEqual([0, 2]);
+  });
+});
+
+describe('a verdict', () => {
+  const judge = (action: 'ALLOW' | 'DENY', path: string, name = 'ns[default]-policy[p]-rule[7]', sources?: unknown) => {
+    const x = exchange({ request: new FakeHead({}, { path }), manager: { sources } as unknown as HttpConnectionManager });
+    x.decision = new DecisionRecord();
+    const policies = [{ name, permission: ADMIN, principal: ANY_RULE }];
+    const reply = createRbac({ rules: { action, policies }, shadowRules: undefined, shadowPrefix: '' })!.onRequest!(x) as
+      | LocalReply
+      | undefined;
+    return { details: reply?.details, said: x.decision.decisions };
+  };
+  const source = { kind: 'AuthorizationPolicy', namespace: 'default', name: 'p' };
+
+  it.each([
+    ['ALLOW', '/admin', undefined, { text: 'authorization: ALLOW by rule 7: goes on', source }],
+    ['ALLOW', '/', 'none', { text: 'authorization: no ALLOW policy matches: denied' }],
+    ['DENY', '/admin', 'ns[default]-policy[p]-rule[7]', { text: 'authorization: DENY by rule 7: denied', source }],
+    ['DENY', '/', undefined, { text: 'authorization: no DENY policy matches: goes on' }],
+  ] as const)('%s at %s refuses by %s, and a record says why', (action, path, policy, said) => {
+    const verdict = judge(action, path);
+    expect(verdict.details).toBe(policy === undefined ? undefined : `rbac_access_denied_matched_policy[${policy}]`);
+    expect(verdict.said).toEqual([{ step: 'filter', ...said }]);
+  });
+
+  it('names the document where that is known, and the policy as it is called where it is of no such form', () => {
+    const known = { ...source, file: 'a.yaml', line: 3 };
+    const sources = new Map([['AuthorizationPolicy default/p', known]]);
+    expect(judge('DENY', '/admin', undefined, sources).said).toMatchObject([{ source: known }]);
+    for (const name of ['own', 'x ns[a]-policy[b]-rule[1]', 'ns[a]-policy[b]-rule[1] x', 'ns[a]-policy[b]-rule[x]'])
+      expect(judge('DENY', '/admin', name).said).toEqual([{ step: 'filter', text: `authorization: DENY by ${name}: denied` }]);
+  });
+
+  it('of an AUDIT policy is no line in a dry run, which counts nothing either', () => {
+    const lines: string[] = [];
+    const x = to('/admin');
+    x.decision = new DecisionRecord({ dryRun: true });
+    const counters = new FilterCounters();
+    const config = { rules: rules('LOG'), shadowRules: rules('DENY'), shadowPrefix: 'istio_dry_run_deny_' };
+    createRbac(config, { log: (line) => lines.push(line), counters })!.onRequest!(x);
+    expect(lines).toEqual([]);
+    expect(counters.all().every(({ value }) => value === 0)).toBe(true);
+  });
+
+  it('of an AUDIT policy names the caller, by identity or by address', () => {
+    const lines: string[] = [];
+    const filter = createRbac({ rules: rules('LOG'), shadowRules: undefined, shadowPrefix: '' }, { log: (line) => lines.push(line) })!;
+    for (const peer of [{ uriSans: ['spiffe://a', 'spiffe://b'] }, { address: '10.0.0.9' }])
+      filter.onRequest!(exchange({ request: new FakeHead({}, { path: '/admin' }), peer: { ...NO_PEER, ...peer } }));
+    expect(lines.map((line) => line.replace(/.* by /, ''))).toEqual(['spiffe://a', '10.0.0.9']);
+  });
+
+  it('without any rules is none', () => {
+    expect(createRbac({ rules: undefined, shadowRules: undefined, shadowPrefix: 'x' })).toBeUndefined();
+  });
+
+  it('of a dry run under another prefix is counted nowhere, and the metadata of others stays', () => {
+    const counters = new FilterCounters();
+    const x = to('/admin');
+    x.metadata = new Map([[FILTER, { kept: 1 }]]);
+    createRbac({ rules: undefined, shadowRules: rules('DENY'), shadowPrefix: 'x_istio_dry_run_deny_' }, { counters })!.onRequest!(x);
+    expect(counters.all()).toEqual([]);
+    expect(x.metadata.get(FILTER)).toMatchObject({ kept: 1, x_istio_dry_run_deny_shadow_engine_result: 'denied' });
+  });
+});
+
+describe('rules', () => {
+  const yes: RbacRule = { peerOnly: true, test: () => true };
+  const no: RbacRule = { peerOnly: true, test: () => false };
+  const ofRequest: RbacRule = { peerOnly: false, test: () => true };
+  const x = to('/');
+  const verdict = ({ peerOnly, test }: RbacRule): boolean[] => [test(x), peerOnly];
+
+  it.each<[rule: RbacRule, holds: boolean, peerOnly: boolean]>([
+    [andRules([yes, yes]), true, true],
+    [andRules([yes, no]), false, true],
+    [andRules([no, yes]), false, true],
+    [andRules([]), true, true],
+    [andRules([no]), false, true],
+    [andRules([yes, ofRequest]), true, false],
+    [orRules([no, yes]), true, true],
+    [orRules([no, no]), false, true],
+    [orRules([]), false, true],
+    [orRules([yes]), true, true],
+    [orRules([no, ofRequest]), true, false],
+    [notRule(no), true, true],
+    [notRule(ofRequest), false, false],
+    [ANY_RULE, true, true],
+  ])('hold together, and of the connection alone only when each is: %#', (rule, holds, peerOnly) => {
+    expect(verdict(rule)).toEqual([holds, peerOnly]);
+  });
+
+  it.each<[peer: Partial<typeof NO_PEER>, holds: boolean, anybody: boolean]>([
+    [{ mtls: true, uriSans: ['x', 'me'] }, true, true],
+    [{ mtls: true, dnsSans: ['x', 'me'] }, true, true],
+    [{ mtls: true, subject: 'me' }, true, true],
+    [{ mtls: true, uriSans: ['x'] }, false, true],
+    [{ mtls: false, uriSans: ['me'] }, false, false],
+  ])('authenticated as %j: by name %s, as anybody %s', (peer, holds, anybody) => {
+    const who = exchange({ request: new FakeHead(), peer: { ...NO_PEER, ...peer } });
+    expect(authenticatedRule((name) => name === 'me').test(who)).toBe(holds);
+    expect(verdict(authenticatedRule(undefined))[1]).toBe(true);
+    expect(authenticatedRule(undefined).test(who)).toBe(anybody);
   });
 });
