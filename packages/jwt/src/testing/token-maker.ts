@@ -52,8 +52,24 @@ function hash(algorithm: string): string | null {
   return algorithm === 'EdDSA' ? null : `sha${algorithm.slice(2)}`;
 }
 
-function keyPair(algorithm: string): { publicKey: KeyObject; privateKey: KeyObject } {
+interface Pair {
+  readonly publicKey: KeyObject;
+  readonly privateKey: KeyObject;
+}
+
+function keyPair(algorithm: string): Pair {
   if (algorithm === 'EdDSA') return generateKeyPairSync('ed25519');
   const curve = { ES256: 'P-256', ES384: 'P-384', ES512: 'P-521' }[algorithm];
-  return curve === undefined ? generateKeyPairSync('rsa', { modulusLength: 2048 }) : generateKeyPairSync('ec', { namedCurve: curve });
+  return curve === undefined ? nextRsa() : generateKeyPairSync('ec', { namedCurve: curve });
+}
+
+/** RSA keys in turn: making one takes longer than any test. No test has as many makers at once. */
+const RSA_PAIRS: Pair[] = [];
+const MAX_RSA_PAIRS = 12;
+let taken = 0;
+
+function nextRsa(): Pair {
+  const at = taken++ % MAX_RSA_PAIRS;
+  RSA_PAIRS[at] ??= generateKeyPairSync('rsa', { modulusLength: 2048 });
+  return RSA_PAIRS[at];
 }
