@@ -33,6 +33,7 @@ const TESTS: readonly string[] = [
   'packages/jwt/src/*.test.ts',
   'packages/{identity,pki}/src/*.test.ts',
   'packages/control-plane/src/ca/**/*.test.ts',
+  'packages/control-plane/src/server/control-plane.test.ts',
   'packages/server/src/**/*.test.ts',
 ];
 
