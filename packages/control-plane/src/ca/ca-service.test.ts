@@ -124,6 +124,13 @@ describe('the certificate service', () => {
     expect((await own.ask(tokens.issue(WEB))).error).toMatchObject({ code: grpc.status.INVALID_ARGUMENT, details: 'no' });
   });
 
+  it('shows no CSR to another signer whose key the caller has not proved', async () => {
+    let asked = 0;
+    const signer = { issue: async () => ({ chain: [String(asked++)], serialNumber: '1', notAfterMs: 2 }) };
+    const { error } = await new Service({ signer }).ask(tokens.issue(WEB), { csr: 'x' });
+    expect([error?.code, asked]).toEqual([grpc.status.INVALID_ARGUMENT, 0]);
+  });
+
   it('works without anybody who listens', async () => {
     const service = new Service({ onIssued: undefined, onRefused: undefined });
     expect((await service.ask(tokens.issue(WEB))).error).toBeNull();

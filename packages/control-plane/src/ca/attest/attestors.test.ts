@@ -11,12 +11,17 @@ import { OidcAttestor } from './oidc-attestor.ts';
 describe('tokens of Kubernetes', () => {
   const ca = createCertificateAuthority({ trustDomain: 'cluster.local', now: Date.now });
   const { certificatePem, privateKeyPem } = ca.serverCertificate({ ips: ['127.0.0.1'] });
-  const asked: { authorization: string | undefined; body: unknown }[] = [];
+  const asked: { authorization: string | undefined; body: unknown; how: unknown }[] = [];
   let answer: { status: number; body: string };
   const api = createServer({ cert: certificatePem, key: privateKeyPem }, async (request, response) => {
     let text = '';
     for await (const chunk of request) text += chunk;
-    asked.push({ authorization: request.headers.authorization, body: JSON.parse(text) });
+    const { method, url, headers } = request;
+    asked.push({
+      authorization: headers.authorization,
+      body: JSON.parse(text),
+      how: [method, url, headers['content-type'], headers.accept],
+    });
     response.writeHead(answer.status).end(answer.body);
   });
   let attestor: KubernetesAttestor;
@@ -35,7 +40,42 @@ describe('tokens of Kubernetes', () => {
   it('are reviewed by the API server, for our audience, and name the account', async () => {
     reviewed({ authenticated: true, audiences: ['istio-ca'], user });
     expect(await attestor.attest('theirs')).toEqual({ namespace: 'shop', serviceAccount: 'web' });
-    expect(asked.at(-1)).toMatchObject({ authorization: 'Bearer own', body: { spec: { token: 'theirs', audiences: ['istio-ca'] } } });
+    expect(asked.at(-1)).toEqual({
+      authorization: 'Bearer own',
+      body: { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenReview', spec: { token: 'theirs', audiences: ['istio-ca'] } },
+      how: ['POST', '/apis/authentication.k8s.io/v1/tokenreviews', 'application/json', 'application/json'],
+    });
+    expect(attestor.name).toBe('Kubernetes token');
+  });
+
+  it('may be for one of other audiences, and be answered with 200', async () => {
+    const { port } = api.address() as AddressInfo;
+    const audiences = ['vault', 'mesh'];
+    const other = new KubernetesAttestor({
+      apiServer: `https://127.0.0.1:${port}`,
+      caPem: ca.rootCertificatePem,
+      token: () => 'own',
+      audiences,
+    });
+    answer = { status: 200, body: JSON.stringify({ status: { authenticated: true, audiences: ['x', 'mesh'], user } }) };
+    expect(await other.attest('t')).toEqual({ namespace: 'shop', serviceAccount: 'web' });
+    expect(asked.at(-1)).toMatchObject({ body: { spec: { audiences } } });
+  });
+
+  it.each([
+    ['no status', {}, /does not accept the token: no reason given/],
+    ['no user', { status: { authenticated: true, audiences: ['istio-ca'] } }, /no service account's/],
+  ])('that are answered with %s are refused', async (_what, body, reason) => {
+    answer = { status: 201, body: JSON.stringify(body) };
+    await expect(attestor.attest('t')).rejects.toThrow(reason);
+  });
+
+  it('whose review is longer than a mebibyte are refused; one of that length is read', async () => {
+    const review = JSON.stringify({ status: { authenticated: true, audiences: ['istio-ca'], user } });
+    answer = { status: 201, body: review.padEnd(1024 * 1024) };
+    expect(await attestor.attest('t')).toBeDefined();
+    answer = { status: 201, body: review.padEnd(1024 * 1024 + 1) };
+    await expect(attestor.attest('t')).rejects.toMatchObject({ cause: { message: 'the answer of the API server is too long' } });
   });
 
   it.each([
@@ -78,10 +118,12 @@ describe('tokens of an OpenID Connect issuer', () => {
   let server: Server;
   let issuer: string;
   let down = false;
+  const paths: (string | undefined)[] = [];
   const keys = generateKeyPair('ES256');
   beforeAll(async () => {
     const jwk = { ...(await exportJWK((await keys).publicKey)), kid: 'k', alg: 'ES256' };
     server = createHttp((request, response) => {
+      paths.push(request.url);
       if (down) response.writeHead(503).end();
       else if (request.url === '/keys') response.end(JSON.stringify({ keys: [jwk] }));
       else response.end(JSON.stringify({ issuer, jwks_uri: `${issuer}/keys` }));
@@ -111,6 +153,17 @@ describe('tokens of an OpenID Connect issuer', () => {
   it('name the account, with the keys where the issuer says they are', async () => {
     expect(await attestor.attest(await token())).toEqual({ namespace: 'shop', serviceAccount: 'web' });
     expect(await attestor.attest(await token({ exp: -30 }))).toBeDefined(); // clocks differ by up to a minute
+  });
+
+  it('are verified with the keys where they are said to be, else where the issuer says', async () => {
+    expect(new OidcAttestor({ issuer }).name).toBe('OIDC token');
+    const told = new OidcAttestor({ issuer, jwksUri: `${issuer}/keys`, audiences: ['a', 'b'] });
+    expect(await told.attest(await token({ aud: 'b' }))).toBeDefined();
+    const wrong = new OidcAttestor({ issuer, jwksUri: `${issuer}/none` });
+    await expect(wrong.attest(await token())).rejects.toThrow();
+    const slashed = new OidcAttestor({ issuer: `${issuer}/` });
+    expect(await slashed.attest(await token({ iss: `${issuer}/` }))).toBeDefined();
+    expect(paths.every((path) => path === '/keys' || path === '/none' || path === '/.well-known/openid-configuration')).toBe(true);
   });
 
   it('of another issuer, and what is no JWT, are left to others', async () => {

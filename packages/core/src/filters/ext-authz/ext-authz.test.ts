@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { DecisionRecord } from '../../decision-record.ts';
 import type { FilterEnv } from '../../filter.ts';
 import { FilterCounters } from '../../filter-counters.ts';
 import type { LocalReply } from '../../local-reply.ts';
@@ -219,5 +220,66 @@ describe('changed query parameters', () => {
     ['/p', [['a', '1']], [], '/p?a=1'],
   ] as const)('of %s, as Envoy 1.40 writes them', (path, set, removed, expected) => {
     expect(changeQuery(path, set, removed)).toBe(expected);
+  });
+});
+
+describe('what external authorization would do', () => {
+  const explained = (config: Partial<ExtAuthzConfig>, route = true) => {
+    const { filter, x } = scene(OK, config);
+    if (!route) x.route = undefined;
+    x.decision = new DecisionRecord({ dryRun: true });
+    const reply = filter!.explain!(x) as LocalReply | undefined;
+    return [reply?.status, x.decision.decisions.map(({ text }) => text)];
+  };
+
+  it('is said without asking anybody', () => {
+    expect(explained({})).toEqual([undefined, ['an external authorizer would be asked']]);
+    expect(explained({ enabledWhen: () => true })).toEqual([undefined, ['an external authorizer would be asked']]);
+    expect(explained({ enabledWhen: () => false })).toEqual([undefined, []]);
+    expect(explained({ enabledWhen: () => false, denyAtDisable: true })).toEqual([403, []]);
+    expect(explained({}, false)).toEqual([undefined, []]);
+  });
+
+  it('is not asked about what has no route', async () => {
+    const made = scene(DENIED);
+    made.x.route = undefined;
+    expect([await reply(made), made.asked]).toEqual([undefined, []]);
+  });
+
+  it.each([
+    [OK, ['external authorization: ok']],
+    [DENIED, ['external authorization: denied']],
+    [ERROR, ['external authorization: error', 'down']],
+  ])('stands in a record once it has spoken', async (verdict, said) => {
+    const made = scene(verdict);
+    made.x.decision = new DecisionRecord();
+    await reply(made);
+    expect(made.x.decision.decisions.map(({ text }) => text)).toEqual(said);
+  });
+});
+
+describe('the headers of a denial', () => {
+  const headers = ['content-length', 'transfer-encoding', 'connection', 'keep-alive', 'date', 'server', 'content-type', 'x-a'].map(
+    (name) => [name, '1'] as const,
+  );
+  const namesOf = async (protocol: 'http1' | 'grpc') => {
+    const made = scene({ ...DENIED, headers });
+    Object.assign(made.x, { protocol });
+    return (await reply(made))?.headers.map(([name]) => name);
+  };
+
+  it('are the authorizer’s, but for those of who answers; gRPC has a content type of its own', async () => {
+    expect([await namesOf('http1'), await namesOf('grpc')]).toEqual([['content-type', 'x-a'], ['x-a']]);
+  });
+
+  it('that is too large for the authorizer is refused as such', async () => {
+    const made = scene(OK, { body: { maxBytes: 2, allowPartial: false } });
+    made.x.body = { read: async () => ({ bytes: Buffer.from('abc'), complete: true }) };
+    expect(await reply(made)).toMatchObject({
+      status: 413,
+      details: 'request_payload_too_large',
+      body: 'Payload Too Large',
+      headers: [['connection', 'close']],
+    });
   });
 });
