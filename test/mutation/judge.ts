@@ -32,13 +32,11 @@ export async function judgeAll(runner: Runner, planner: Planner, mutants: readon
   for (const [index, mutant] of mutants.entries()) {
     if (index % 100 === 0) process.stderr.write(`mutation: ${index} of ${mutants.length} mutants judged\n`);
     const result = await judge(runner, planner, mutant);
-    if (process.env.MLOG && result.by === undefined) console.error(result.verdict, `${mutant.file}:${mutant.line}`, mutant.original, ' => ', mutant.replacement);
     results.push(result);
     unchecked.push(mutant);
     const isLast = index === mutants.length - 1;
     if (result.by === undefined || !(result.verdict === 'late' || unchecked.length >= CHECK_EVERY || isLast)) continue;
     if (!(await isSound(runner, planner, result))) {
-      console.error('unsound', mutant.file, mutant.line, mutant.original, mutant.replacement, result.verdict, JSON.stringify(result.by));
       await runner.stop();
       results.length -= unchecked.length;
       for (const again of unchecked) results.push(await judgeAlone(runner, planner, again));
