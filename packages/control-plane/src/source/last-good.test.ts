@@ -63,6 +63,20 @@ const DOCUMENTS: readonly (readonly [kind: string, api: string, first: string, s
     '{ parentRefs: [{ nam: a }] }',
   ],
   [
+    'TLSRoute',
+    'gateway.networking.k8s.io/v1alpha2',
+    '{ parentRefs: [{ name: a }], rules: [{ backendRefs: [{ name: b, port: 1 }] }], hostnames: [a.example] }',
+    '{ parentRefs: [{ name: b }], rules: [{ backendRefs: [{ name: b, port: 1 }] }], hostnames: [a.example] }',
+    '{ parentRefs: [{ nam: a }] }',
+  ],
+  [
+    'TCPRoute',
+    'gateway.networking.k8s.io/v1alpha2',
+    '{ parentRefs: [{ name: a }], rules: [{ backendRefs: [{ name: b, port: 1 }] }] }',
+    '{ parentRefs: [{ name: b }], rules: [{ backendRefs: [{ name: b, port: 1 }] }] }',
+    '{ parentRefs: [{ nam: a }] }',
+  ],
+  [
     'Gateway',
     'gateway.networking.k8s.io/v1',
     '{ gatewayClassName: a, listeners: [{ name: a, port: 80, protocol: HTTP }] }',
