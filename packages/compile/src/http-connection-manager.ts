@@ -67,7 +67,13 @@ export function compileManager(name: string, message: HcmMessage, env: ManagerEn
 
 function routesOf(message: HcmMessage, filters: HttpFilters, env: ManagerEnv): RouteTable {
   const specifier = message.routeSpecifier;
-  const routeEnv = { random: env.random, filters, direction: env.filterEnv.direction, ownAddress: env.ownAddress };
+  const routeEnv = {
+    random: env.random,
+    clock: env.filterEnv.clock,
+    filters,
+    direction: env.filterEnv.direction,
+    ownAddress: env.ownAddress,
+  };
   if (specifier?.$case === 'routeConfig') return compileRouteConfiguration(specifier.value, routeEnv);
   if (specifier?.$case !== 'rds') throw new Error(`routes by ${specifier?.$case ?? 'nothing'} are not supported`);
   const table = env.routes(specifier.value.routeConfigName);

@@ -9,6 +9,7 @@ import {
   directResponse,
   type Exchange,
   type ForwardAction,
+  type HeaderClock,
   type InboundAction,
   localReply,
   type MirrorPolicy,
@@ -56,6 +57,8 @@ const MAX_DIRECT_BODY = 4096;
 
 export interface RouteEnv {
   readonly random: Random;
+  /** For times in header values. */
+  readonly clock?: HeaderClock | undefined;
   readonly filters: HttpFilters;
   /** `inbound`: forwarding to `inbound|…` means the app of this process. */
   readonly direction: 'inbound' | 'outbound';
@@ -118,7 +121,7 @@ function compileRoute(route: RouteMessage, host: VirtualHostMessage, table: Rout
     literal: caseSensitive && 'value' in path ? path.value : undefined,
     action: compileAction(route, host, path, env),
     filters: env.filters.create(overrides, names, rateLimitsOf(route, host, env)),
-    headers: compileHeaderMutations(levels),
+    headers: compileHeaderMutations(levels, env.clock),
     operation: route.decorator?.operation ?? '',
     source: sourceOf(route.metadata) ?? sourceOf(host.metadata),
   };
@@ -193,17 +196,11 @@ function inboundAction(action: RouteAction): InboundAction {
   };
 }
 
-function forwardAction(
-  action: RouteAction,
-  route: RouteMessage,
-  host: VirtualHostMessage,
-  path: PathMatch,
-  { random, ownAddress }: RouteEnv,
-): ForwardAction {
+function forwardAction(action: RouteAction, route: RouteMessage, host: VirtualHostMessage, path: PathMatch, env: RouteEnv): ForwardAction {
   if (action.pathRewritePolicy !== undefined) throw new Error('path_rewrite_policy is not supported');
   if (action.prefixRewrite !== '' && path.kind === 'template') throw new Error('prefix_rewrite on a route that matches by a path template');
-  const hash = compileHashPolicies(action.hashPolicy, ownAddress);
-  const clusters = clusterChoice(action, random, hash);
+  const hash = compileHashPolicies(action.hashPolicy, env.ownAddress);
+  const clusters = clusterChoice(action, env, hash);
   const hostRewrite = action.hostRewriteSpecifier;
   const regexRewrite = substitution(action.regexRewrite);
   const times = timesOf(action);
@@ -230,7 +227,7 @@ function forwardAction(
     highPriority: action.priority === RoutingPriority.HIGH,
     hash,
     criteria: criteriaOf(filterMetadata(action.metadataMatch, 'envoy.lb')),
-    mirrors: action.requestMirrorPolicies.map((policy) => mirror(policy, random)),
+    mirrors: action.requestMirrorPolicies.map((policy) => mirror(policy, env.random)),
     clusterNotFoundStatus: notFoundStatus(action.clusterNotFoundResponseCode),
     autoHostRewrite: hostRewrite?.$case === 'autoHostRewrite' && (hostRewrite.value ?? false),
     appendXForwardedHost: action.appendXForwardedHost,
@@ -263,7 +260,7 @@ interface ClusterChoice {
   readonly weights?: ForwardAction['weights'];
 }
 
-function clusterChoice(action: RouteAction, random: Random, hash: ForwardAction['hash']): ClusterChoice {
+function clusterChoice(action: RouteAction, { random, clock }: RouteEnv, hash: ForwardAction['hash']): ClusterChoice {
   const specifier = action.clusterSpecifier;
   switch (specifier?.$case) {
     case 'cluster': {
@@ -279,7 +276,7 @@ function clusterChoice(action: RouteAction, random: Random, hash: ForwardAction[
       const entries: WeightedCluster[] = specifier.value.clusters.map((entry) => ({
         cluster: entry.name,
         weight: entry.weight ?? 0,
-        headers: compileHeaderMutations([operationsOf(entry)]),
+        headers: compileHeaderMutations([operationsOf(entry)], clock),
         criteria: mergeCriteria(own, criteriaOf(filterMetadata(entry.metadataMatch, 'envoy.lb'))),
       }));
       const choose = compileWeightedClusters(entries, random, choosingNumber(specifier.value.randomValueSpecifier, hash));

@@ -223,7 +223,7 @@ export class SnapshotCompiler {
 
   private decodeRoutes(body: Uint8Array): RouteConfiguration {
     const message = RouteConfiguration.decode(body);
-    compileRouteConfiguration(message, { random: this.options.random, filters: this.trialFilters, direction: 'outbound' });
+    compileRouteConfiguration(message, { ...this.options, filters: this.trialFilters, direction: 'outbound' });
     return message;
   }
 

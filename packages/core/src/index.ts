@@ -35,6 +35,7 @@ export * from './filters/rate-limit-descriptors.ts';
 export * from './filters/rbac.ts';
 export * from './filters/refuse.ts';
 export * from './filters/stateful-session.ts';
+export * from './format-time.ts';
 export * from './forwarded-headers.ts';
 export * from './grpc-text.ts';
 export * from './hash/xxh64.ts';

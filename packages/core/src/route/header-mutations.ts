@@ -1,6 +1,6 @@
 import type { Exchange, RequestHead, ResponseHead } from '../exchange.ts';
 import { isJoinedHeader } from './header-matcher.ts';
-import { compileHeaderValue } from './header-value.ts';
+import { compileHeaderValue, type HeaderClock } from './header-value.ts';
 import type { HeaderMutations } from './route.ts';
 
 export type AppendAction = 'APPEND_IF_EXISTS_OR_ADD' | 'ADD_IF_ABSENT' | 'OVERWRITE_IF_EXISTS_OR_ADD' | 'OVERWRITE_IF_EXISTS';
@@ -30,12 +30,12 @@ export interface MutableHead {
 }
 
 /** Levels in the order in which they act (Envoy: weighted cluster, route, virtual host, route table). Undefined when none does anything. */
-export function compileHeaderMutations(levels: readonly HeaderOperations[]): HeaderMutations | undefined {
+export function compileHeaderMutations(levels: readonly HeaderOperations[], clock?: HeaderClock): HeaderMutations | undefined {
   const request = levels
-    .map((level) => compileLevel(level.requestAdd, level.requestRemove, isJoinedHeader))
+    .map((level) => compileLevel(level.requestAdd, level.requestRemove, isJoinedHeader, clock))
     .filter((apply) => apply !== undefined);
   const response = levels
-    .map((level) => compileLevel(level.responseAdd, level.responseRemove, isJoinedInResponses))
+    .map((level) => compileLevel(level.responseAdd, level.responseRemove, isJoinedInResponses, clock))
     .filter((apply) => apply !== undefined);
   if (request.length === 0 && response.length === 0) return undefined;
   return {
@@ -53,12 +53,13 @@ function compileLevel(
   additions: readonly HeaderAddition[],
   removals: readonly string[],
   isJoined: (name: string) => boolean,
+  clock: HeaderClock | undefined,
 ): ((x: Exchange, head: MutableHead) => void) | undefined {
   if (additions.length === 0 && removals.length === 0) return undefined;
   const compiled = additions.map((addition) => ({
     ...addition,
     name: addition.name.toLowerCase(),
-    render: compileHeaderValue(addition.value),
+    render: compileHeaderValue(addition.value, clock),
   }));
   const removed = removals.map((name) => name.toLowerCase());
   return (x, head) => {

@@ -1,4 +1,6 @@
 import type { Exchange } from '../exchange.ts';
+import { compileTime } from '../format-time.ts';
+import type { Clock } from '../ports.ts';
 import { formatResponseFlags } from '../response-flags.ts';
 import { isJoinedHeader, readHeader } from './header-matcher.ts';
 
@@ -9,14 +11,20 @@ interface ChangingHead {
 
 type Value = (x: Exchange, head: ChangingHead) => string;
 
-/** A header value with Envoy's %-operators. Throws on an operator that Ripstop lacks: the resource is refused, not half applied. */
-export function compileHeaderValue(format: string): Value {
+/** What times in header values are read from. */
+export type HeaderClock = Pick<Clock, 'now' | 'wallTime'>;
+
+/**
+ * A header value with Envoy's %-operators. Throws on an operator that Ripstop lacks: the resource is refused, not half applied. Without a
+ * clock %START_TIME% is one of those.
+ */
+export function compileHeaderValue(format: string, clock?: HeaderClock): Value {
   if (!format.includes('%')) return () => format;
   const parts: Value[] = [];
   let last = 0;
   for (const match of format.matchAll(/%(?:([A-Z0-9_]+)(?:\(([^)]*)\))?(?::(\d+))?)?%/g)) {
     if (match.index > last) parts.push(literal(format.slice(last, match.index)));
-    parts.push(shortened(operator(match[1], match[2], format), match[3]));
+    parts.push(shortened(operator(match[1], match[2], format, clock), match[3]));
     last = match.index + match[0].length;
   }
   const rest = format.slice(last);
@@ -59,7 +67,7 @@ const PLAIN: ReadonlyMap<string, (x: Exchange) => string> = new Map<string, (x: 
   ['RESPONSE_CODE_DETAILS', ({ details }) => details],
 ]);
 
-function operator(name: string | undefined, argument: string | undefined, format: string): Value {
+function operator(name: string | undefined, argument: string | undefined, format: string, clock: HeaderClock | undefined): Value {
   if (name === undefined) return literal('%');
   const plain = argument === undefined ? PLAIN.get(name) : undefined;
   if (plain !== undefined) return plain;
@@ -71,8 +79,14 @@ function operator(name: string | undefined, argument: string | undefined, format
     const names = argument.toLowerCase().split('?');
     return (_x, head) => names.map((header) => head.header(header)).find((value) => value !== undefined) ?? '';
   }
+  if (name === 'START_TIME' && clock !== undefined) return startTime(argument, clock);
   if (name === 'DYNAMIC_METADATA' && argument) return metadata(argument.split(':'));
   throw new Error(`header value "${format}": the operator %${name}% is not supported`);
+}
+
+function startTime(format: string | undefined, clock: HeaderClock): Value {
+  const time = compileTime(format);
+  return ({ startedAt }) => time(clock.wallTime() - (clock.now() - startedAt));
 }
 
 /** Of several lines the first, but for headers that Envoy keeps as one. */

@@ -1,8 +1,7 @@
 import { hostname } from 'node:os';
-import { type Exchange, formatLongResponseFlags, formatResponseFlags, type Outcome } from '@ripstop/core';
+import { compileTime, type Exchange, formatLongResponseFlags, formatResponseFlags, type Outcome } from '@ripstop/core';
 import { parseTraceparent } from '../trace/trace-context.ts';
 import { grpcStatusName } from './grpc-status.ts';
-import { compileTime } from './start-time.ts';
 
 /** Everything that an access-log operator may look at. */
 export interface LogEntry {
