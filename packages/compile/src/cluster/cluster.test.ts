@@ -53,6 +53,13 @@ describe('circuit breakers', () => {
   });
 });
 
+describe('upstream_port_override', () => {
+  it('is the port that a passthrough cluster dials', () => {
+    const lbConfig = { $case: 'originalDstLbConfig' as const, value: { upstreamPortOverride: 80 } };
+    expect(compileCluster(Cluster.fromPartial({ name: 'a', lbConfig }), undefined).dialledPort).toBe(80);
+  });
+});
+
 describe('override_host_status', () => {
   it('names the health of hosts that session affinity may choose', () => {
     const statuses = [HealthStatus.DRAINING, HealthStatus.HEALTHY];

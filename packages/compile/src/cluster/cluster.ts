@@ -93,6 +93,7 @@ export function compileCluster(message: Cluster, assignment: ClusterLoadAssignme
     overprovisioningFactor: load?.policy?.overprovisioningFactor,
     dropOverloadPercent: dropOverload(load),
     localities: compileEndpoints(load, transportOf),
+    dialledPort: message.lbConfig?.$case === 'originalDstLbConfig' ? message.lbConfig.value.upstreamPortOverride : undefined,
     children,
     dnsRefreshMs: milliseconds(message.dnsRefreshRate, 5000),
     dnsFailureRefresh: failureRefreshOf(message.dnsFailureRefreshRate),

@@ -81,6 +81,8 @@ export interface ClusterSpec {
   /** Health of hosts that session affinity may still choose (override_host_status); without: UNKNOWN, HEALTHY, DEGRADED. */
   readonly overrideHostStatus?: ReadonlySet<HealthStatus> | undefined;
   readonly localities: readonly LocalitySpec[];
+  /** Kind original_dst: dialled in the place of the port that the request names (upstream_port_override). */
+  readonly dialledPort?: number | undefined;
   /** Of an aggregate cluster: the names of its clusters, the preferred first. */
   readonly children?: readonly string[] | undefined;
   /** For DNS kinds: how often names are resolved again. */

@@ -226,7 +226,7 @@ export class ClusterState implements Cluster {
     const address = withoutPort(x.request.authority).replace(/^\[|\]$/g, '');
     const spec: EndpointSpec = {
       address,
-      port: x.port,
+      port: this.spec.dialledPort ?? x.port,
       hostname: '',
       weight: 1,
       health: 'UNKNOWN',

@@ -31,6 +31,14 @@ function shares(from: Cluster, count: number, options?: AcquireOptions): Record<
 
 const key = (index: number): bigint => (BigInt(index) * 0x9e3779b97f4a7c15n) & ((1n << 64n) - 1n);
 
+describe('a cluster that dials what the request names', () => {
+  it('takes its port, or the one of upstream_port_override', () => {
+    const { port } = exchange();
+    expect(pick(cluster({ kind: 'original_dst' }))).toBe(String(port));
+    expect(pick(cluster({ kind: 'original_dst', dialledPort: 8443 }))).toBe('8443');
+  });
+});
+
 describe('health of hosts', () => {
   it.each<['UNKNOWN' | 'HEALTHY' | 'UNHEALTHY' | 'DRAINING' | 'TIMEOUT' | 'DEGRADED', boolean]>([
     ['UNKNOWN', true],
