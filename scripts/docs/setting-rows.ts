@@ -57,6 +57,12 @@ export const SETTINGS: readonly SettingRow[] = [
     meaning: '`file:<folder>`: translate a folder of YAML in this process, without a control plane; beats `xds`',
     fallback: 'none',
   },
+  {
+    option: 'nodeName',
+    variables: ['RIPSTOP_NODE_NAME'],
+    meaning: 'the machine that it runs on, in Kubernetes `spec.nodeName`: for Services with `internalTrafficPolicy: Local` and for failover by host name',
+    fallback: 'none',
+  },
   { option: 'bind', variables: ['RIPSTOP_BIND'], meaning: 'address to listen on', fallback: '`127.0.0.1`' },
   {
     option: 'ports',

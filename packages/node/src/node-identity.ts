@@ -62,7 +62,7 @@ export class NodeIdentity {
   }
 
   describe(): NodeDescription {
-    const { namespace, role, labels, serviceAccount, service, version } = this.settings;
+    const { namespace, role, labels, serviceAccount, service, version, nodeName } = this.settings;
     return {
       id: `${role}~${this.address}~${this.instanceName}.${namespace}~${namespace}.svc.cluster.local`,
       cluster: `${service}.${namespace}`,
@@ -79,6 +79,7 @@ export class NodeIdentity {
         INSTANCE_IPS: this.address,
         SERVICE_ACCOUNT: serviceAccount,
         WORKLOAD_NAME: this.workloadName,
+        ...(nodeName === '' ? {} : { NODE_NAME: nodeName }),
         MESH_ID: this.settings.trustDomain,
         ISTIO_VERSION,
         RIPSTOP_VERSION,

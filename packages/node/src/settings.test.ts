@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { NodeIdentity } from './node-identity.ts';
 import { parseServerAddress, resolveSettings } from './settings.ts';
 
 describe('settings', () => {
@@ -23,6 +24,12 @@ describe('settings', () => {
     expect(settings.labels).toEqual({ app: 'reviews', version: 'v2', team: 'shop', tier: 'web' });
     expect(settings.serviceAccount).toBe('reviews');
     expect(settings.ports).toBe('auto');
+  });
+
+  it('tells the control plane the machine that it runs on, where it is told', () => {
+    const nodeOf = (env: Record<string, string>) => new NodeIdentity(resolveSettings({ service: 'x' }, env)).describe().metadata.NODE_NAME;
+    expect(nodeOf({ RIPSTOP_NODE_NAME: 'node-a' })).toBe('node-a');
+    expect(nodeOf({})).toBeUndefined();
   });
 
   it.each([

@@ -13,6 +13,8 @@ export interface MeshOptions {
   readonly namespace?: string;
   readonly serviceAccount?: string;
   readonly labels?: Readonly<Record<string, string>>;
+  /** The machine that it runs on, as Kubernetes names it (spec.nodeName): for Services of the same node. */
+  readonly nodeName?: string;
   readonly trustDomain?: string;
   /** Control plane: `host:port`, `grpc://host:port` (plaintext) or `grpcs://host:port` (TLS). */
   readonly xds?: string;
@@ -65,6 +67,7 @@ export interface Settings {
   readonly namespace: string;
   readonly serviceAccount: string;
   readonly labels: Readonly<Record<string, string>>;
+  readonly nodeName: string;
   readonly trustDomain: string;
   readonly xds: ServerAddress | undefined;
   readonly ca: ServerAddress | undefined;
@@ -118,6 +121,7 @@ export function resolveSettings(options: MeshOptions, env: Env): Settings {
     namespace: pick(options.namespace, 'RIPSTOP_NAMESPACE') ?? 'default',
     serviceAccount: pick(options.serviceAccount, 'RIPSTOP_SERVICE_ACCOUNT') ?? service,
     labels: { app: service, ...(version === '' ? {} : { version }), ...parseLabels(env.RIPSTOP_LABELS ?? ''), ...options.labels },
+    nodeName: pick(options.nodeName, 'RIPSTOP_NODE_NAME') ?? '',
     trustDomain: pick(options.trustDomain, 'RIPSTOP_TRUST_DOMAIN') ?? 'cluster.local',
     xds,
     ca,
