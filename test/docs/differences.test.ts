@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { EXPLAINED } from '../interop/differential/explained.ts';
+import { EXPLAINED as ON_THE_WHOLE_WAY } from '../interop/whole-way/explained.ts';
 import { root } from './sources.ts';
 
 const read = (file: string): string => readFileSync(join(root, file), 'utf8');
@@ -21,8 +22,8 @@ describe('the page of differences', () => {
     expect(headers.filter((header) => !page.includes(`\`${header}\``))).toEqual([]);
   });
 
-  it('names every difference that the differential explains', () => {
-    expect(EXPLAINED.map(({ page: line }) => line).filter((line) => !page.includes(line))).toEqual([]);
+  it('names every difference that the differential and the whole way explain', () => {
+    expect([...EXPLAINED, ...ON_THE_WHOLE_WAY].map(({ page: line }) => line).filter((line) => !page.includes(line))).toEqual([]);
   });
 
   it('names every filter that the comparison with istiod leaves out', () => {

@@ -6,9 +6,16 @@ export interface Destination {
   readonly port: number;
 }
 
-/** Opens a connection to a capturing listener as if the kernel had redirected one that was meant for `destination`. */
-export function capturedSocket(listenerPort: number, destination: Destination, sourcePort = 40_000): Socket {
-  const socket = connect({ host: '127.0.0.1', port: listenerPort, noDelay: true });
-  socket.write(`PROXY TCP4 127.0.0.1 ${destination.address} ${sourcePort} ${destination.port}\r\n`);
+/**
+ * Opens a connection to a capturing listener (a number: a port of 127.0.0.1) as if the kernel had redirected one that `source` meant
+ * for `destination`.
+ */
+export function capturedSocket(listener: number | Destination, destination: Destination, source: Partial<Destination> = {}): Socket {
+  const { address, port } = typeof listener === 'number' ? { address: '127.0.0.1', port: listener } : listener;
+  // Policies see the address in the PROXY line and the connection's own.
+  const localAddress = source.address === undefined ? {} : { localAddress: source.address };
+  const socket = connect({ host: address, port, noDelay: true, ...localAddress });
+  const from = { address: '127.0.0.1', port: 40_000, ...source };
+  socket.write(`PROXY TCP4 ${from.address} ${destination.address} ${from.port} ${destination.port}\r\n`);
   return socket;
 }

@@ -46,7 +46,7 @@ export class PodPort implements AsyncDisposable {
     const own = socket.remoteAddress === LOOP_GUARD;
     const onward = own
       ? connect({ host: '127.0.0.1', port: this.appPort, noDelay: true })
-      : capturedSocket(this.inboundPort, { address: '127.0.0.1', port: this.port }, socket.remotePort);
+      : capturedSocket(this.inboundPort, { address: '127.0.0.1', port: this.port }, { port: socket.remotePort ?? 0 });
     join(socket, onward);
     for (const end of [socket, onward]) {
       this.sockets.add(end);

@@ -2,7 +2,7 @@ import { PushContext, parseNodes, resourcesOfNode } from '@ripstop/control-plane
 import { type MeshObject, parseDocuments, validateObject } from '@ripstop/istio-api';
 import { stringify } from 'yaml';
 import { RESOURCE_LISTS, resourceDifferences } from '../../conformance/resource-differences.ts';
-import type { Dump, IstiodProcess, RecordedNode } from './istiod-process.ts';
+import type { Dump, IstiodAnswer, IstiodProcess, RecordedNode } from './istiod-process.ts';
 import type { Document } from './mesh/document.ts';
 import type { Mesh } from './mesh/random-mesh.ts';
 
@@ -35,12 +35,17 @@ export async function differencesOf(mesh: Mesh, istiod: IstiodProcess): Promise<
     const documents = mesh.documents.filter((_document, index) => !refused.has(index) && answer.refused[index] === undefined);
     return [...judged, ...(await differencesOf({ ...mesh, documents }, istiod))];
   }
+  return translationDifferences(mesh, answer);
+}
+
+/** Where the resources of nodes differ, for documents that both sides take. */
+export function translationDifferences(mesh: Mesh, answer: IstiodAnswer): Difference[] {
   const push = new PushContext({ objects: objectsOf(mesh), workloads: [] });
   return mesh.nodes.flatMap((node) => nodeDifferences(node, push, answer.nodes[node.Name] ?? {}));
 }
 
 /** What our validation says of the documents that it refuses, by their index. */
-function refusedByUs(documents: readonly Document[]): Map<number, string> {
+export function refusedByUs(documents: readonly Document[]): Map<number, string> {
   const refused = new Map<number, string>();
   for (const [index, document] of documents.entries()) {
     const { objects, findings } = parseDocuments(yamlOf(document), { file: `${index}.yaml` });
@@ -63,7 +68,7 @@ function objectsOf({ documents, config }: Mesh): MeshObject[] {
 }
 
 /** Kubernetes reads YAML 1.1: `y` and `off` need quotes. */
-function yamlOf(value: unknown): string {
+export function yamlOf(value: unknown): string {
   return stringify(value, { version: '1.1' });
 }
 

@@ -1,0 +1,127 @@
+import type { Dump } from '../istiod/istiod-process.ts';
+import type { Json } from './adapt-xds.ts';
+import type { Account, Request } from './trial.ts';
+
+/** What istiod's configuration leaves to chance: which of several weighted clusters, and which host of a cluster. */
+export class Choices {
+  private readonly dump: Dump;
+  private readonly routes: readonly Action[];
+  /** Clusters that chance may choose, by route. */
+  private readonly weighted: readonly (readonly string[])[];
+
+  constructor(dump: Dump) {
+    this.dump = dump;
+    this.routes = (dump.routes ?? [])
+      .flatMap(({ virtual_hosts: hosts }) => (hosts ?? []) as { routes?: { route?: Action }[] }[])
+      .flatMap(({ routes = [] }) => routes)
+      .flatMap(({ route }) => route ?? []);
+    this.weighted = this.routes.flatMap(({ weighted_clusters: weighted }) =>
+      weighted === undefined ? [] : [weighted.clusters.filter(({ weight = 1 }) => Number(weight) > 0).map(({ name }) => name)],
+    );
+  }
+
+  /** Another try may end otherwise: several weighted clusters stand behind the route, or several hosts in the cluster and no hash says which. */
+  leavesToChance(account: Account | undefined, request: Request): boolean {
+    if (account === undefined) return false;
+    const { cluster } = account;
+    if (this.weighted.some((names) => this.mayBe(names, cluster))) return true;
+    return this.hostsOf(cluster).size > 1 && !this.isHashed(cluster, request);
+  }
+
+  /** Both are what chance may give, by the same configuration. */
+  bothAllowed(one: Account | undefined, other: Account | undefined): boolean {
+    if (one === undefined || other === undefined) return false;
+    if (one.cluster !== other.cluster || one.cluster === NONE)
+      return this.weighted.some((names) => this.mayBe(names, one.cluster) && this.mayBe(names, other.cluster));
+    if (one.host === other.host) return false;
+    const hosts = this.hostsOf(one.cluster);
+    return hosts.has(one.host) && hosts.has(other.host);
+  }
+
+  /** One of the clusters, or a missing one of them, which the access log does not name. */
+  private mayBe(names: readonly string[], cluster: string): boolean {
+    return names.includes(cluster) || (cluster === NONE && names.some((name) => !this.dump.clusters?.some((each) => each.name === name)));
+  }
+
+  /** The cluster hashes, and every route to it finds in the request what is hashed. */
+  private isHashed(cluster: string, request: Request): boolean {
+    const policy = this.dump.clusters?.find(({ name }) => name === cluster)?.lb_policy;
+    if (policy !== 'RING_HASH' && policy !== 'MAGLEV') return false;
+    const policies = this.routes.filter((route) => route.cluster === cluster).flatMap(({ hash_policy: each = [] }) => each);
+    return policies.length > 0 && policies.every((each) => has(request, each));
+  }
+
+  /** Hosts of the first priority that has any, of localities that have a weight where localities are weighted. */
+  hostsOf(cluster: string): ReadonlySet<string> {
+    const config = this.dump.clusters?.find(({ name }) => name === cluster);
+    const weighted = (config?.common_lb_config as Json | undefined)?.locality_weighted_lb_config !== undefined;
+    const assignment =
+      this.dump.endpoints?.find(({ cluster_name: name }) => name === cluster) ?? (config?.load_assignment as Json | undefined);
+    const localities = ((assignment?.endpoints ?? []) as Locality[]).filter(
+      ({ load_balancing_weight: weight, lb_endpoints: hosts = [] }) => hosts.length > 0 && (!weighted || weight !== undefined),
+    );
+    const first = Math.min(...localities.map(({ priority = 0 }) => priority));
+    const hosts = localities.filter(({ priority = 0 }) => priority === first).flatMap(({ lb_endpoints: each = [] }) => each);
+    return new Set(hosts.filter(({ health_status: health = 'HEALTHY' }) => health === 'HEALTHY').map(addressOf));
+  }
+
+  /** Addresses and ports that somebody of this node's configuration may be sent to. */
+  addresses(): { readonly address: string; readonly port: number }[] {
+    const assignments = [
+      ...(this.dump.endpoints ?? []),
+      ...(this.dump.clusters ?? []).map((cluster) => (cluster.load_assignment ?? {}) as Json),
+    ];
+    return assignments
+      .flatMap(({ endpoints }) => (endpoints ?? []) as Locality[])
+      .flatMap(({ lb_endpoints: hosts = [] }) => hosts)
+      .flatMap(({ endpoint }) => (endpoint.address?.socket_address === undefined ? [] : [endpoint.address.socket_address]))
+      .map(({ address, port_value: port }) => ({ address, port }));
+  }
+}
+
+/** Of a request that has no cluster. */
+const NONE = '-';
+
+interface Host {
+  readonly health_status?: string;
+  readonly endpoint: { readonly address?: { readonly socket_address?: { readonly address: string; readonly port_value: number } } };
+}
+
+interface Locality {
+  readonly priority?: number;
+  readonly load_balancing_weight?: number;
+  readonly lb_endpoints?: readonly Host[];
+}
+
+interface HashPolicy {
+  readonly header?: { readonly header_name: string };
+  readonly cookie?: { readonly name: string };
+  readonly query_parameter?: { readonly name: string };
+  readonly connection_properties?: unknown;
+}
+
+interface Action {
+  readonly cluster?: string;
+  readonly weighted_clusters?: { readonly clusters: readonly Weighted[] };
+  readonly hash_policy?: readonly HashPolicy[];
+}
+
+interface Weighted {
+  readonly name: string;
+  readonly weight?: number | string;
+}
+
+function addressOf({ endpoint }: Host): string {
+  const { address, port_value: port } = endpoint.address?.socket_address ?? { address: '', port_value: 0 };
+  return `${address}:${port}`;
+}
+
+function has(
+  { headers, path }: Request,
+  { header, cookie, query_parameter: parameter, connection_properties: address }: HashPolicy,
+): boolean {
+  if (header !== undefined) return header.header_name.toLowerCase() in headers;
+  if (cookie !== undefined) return new RegExp(`(^|; )${cookie.name}=`).test(headers.cookie ?? '');
+  if (parameter !== undefined) return new RegExp(`[?&]${parameter.name}=`).test(path);
+  return address !== undefined;
+}

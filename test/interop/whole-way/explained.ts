@@ -1,0 +1,82 @@
+import { translationDifferences } from '../istiod/compare-mesh.ts';
+import { explanationOf } from '../istiod/explained.ts';
+import { Names } from './names.ts';
+import type { Translated } from './translated.ts';
+import type { Difference } from './trial.ts';
+
+/** Differences that are meant. Each is a line of docs/reference/differences.md, which holds `page`. */
+export interface ExplainedDifference {
+  readonly page: string;
+  /** The lines of a difference that it does not explain. */
+  readonly without: (difference: Difference) => readonly string[];
+}
+
+export const EXPLAINED: readonly ExplainedDifference[] = [
+  {
+    page: '`http:` calls to ports that the mesh takes for TCP or does not know',
+    without: (difference) => (isOutbound(difference) && difference.accounts?.envoy === undefined ? [] : difference.lines),
+  },
+  {
+    page: 'an ExternalName Service that leads to another Service',
+    without: (difference) => (isOutbound(difference) && isAlias(difference) && elsewhere(difference) ? [] : difference.lines),
+  },
+  {
+    page: 'servers of Gateways that share a TLS port and a host',
+    without: ({ lines }) => lines.filter((line) => !/^Envoy refuses .*(has the same|with overlapping) matching rules/s.test(line)),
+  },
+  {
+    page: "`subjectAltNames` of a Gateway's SIMPLE server are left out",
+    without: ({ lines }) => lines.filter((line) => !/^Envoy refuses .*SAN-based verification .* without trusted CA/s.test(line)),
+  },
+  {
+    page: 'DNS_ROUND_ROBIN with several endpoints',
+    without: ({ lines }) => lines.filter((line) => !/^Envoy refuses .*LOGICAL_DNS clusters must have a single/s.test(line)),
+  },
+  {
+    page: 'consistent hash by cookie',
+    without: ({ lines, request }) =>
+      request?.headers.cookie === undefined
+        ? lines.filter((line) => !/^response header set-cookie: Envoy ".*", SDK none$/.test(line))
+        : lines,
+  },
+  {
+    page: '`content-length: 0` of a 204',
+    without: ({ lines }) => lines.filter((line) => line !== 'response header content-length: Envoy none, SDK "0"'),
+  },
+];
+
+function isOutbound({ trial, request }: Difference): boolean {
+  return trial.place === 'sidecar' && request !== undefined;
+}
+
+function isAlias({ trial: { mesh, node }, request }: Difference): boolean {
+  const namespace = mesh.nodes.find(({ Name }) => Name === node)?.Metadata.NAMESPACE as string;
+  return new Names(mesh.documents, namespace).isAlias(request?.host ?? '');
+}
+
+function elsewhere({ accounts }: Difference): boolean {
+  return accounts?.envoy?.cluster !== accounts?.sdk?.cluster || accounts?.envoy?.route !== accounts?.sdk?.route;
+}
+
+/** What nothing explains; counts in `known` what something does. */
+export function unexplained(difference: Difference, translated: Translated, known: Map<string, number>): Difference | undefined {
+  const count = (name: string): void => void known.set(name, (known.get(name) ?? 0) + 1);
+  let left = difference;
+  for (const { page, without } of EXPLAINED) {
+    const lines = without(left);
+    if (lines.length < left.lines.length) count(page);
+    left = { ...left, lines };
+  }
+  if (left.lines.length === 0) return undefined;
+  const open = openTranslation(difference, translated);
+  if (open !== undefined) count(open);
+  return open === undefined ? left : undefined;
+}
+
+/** Our control plane is known not to send this node what istiod sends: nothing can be said of what runs by it. */
+function openTranslation({ trial }: Difference, { mesh, answer }: Translated): string | undefined {
+  const only = { ...mesh, nodes: mesh.nodes.filter(({ Name }) => Name === trial.node) };
+  return translationDifferences(only, answer)
+    .map(explanationOf)
+    .find((name) => name?.startsWith('open: '));
+}

@@ -1,0 +1,26 @@
+import { refusedByUs, yamlOf } from '../istiod/compare-mesh.ts';
+import type { Dump, IstiodAnswer, IstiodProcess } from '../istiod/istiod-process.ts';
+import type { Mesh } from '../istiod/mesh/random-mesh.ts';
+
+/** A drawn mesh with what istiod makes of it: only documents that both sides take. */
+export interface Translated {
+  readonly mesh: Mesh;
+  readonly answer: IstiodAnswer;
+}
+
+/** What both sides take of a mesh, and what istiod makes of it. */
+export async function translated(drawn: Mesh, istiod: IstiodProcess): Promise<Translated> {
+  const ours = refusedByUs(drawn.documents);
+  const mesh = { ...drawn, documents: drawn.documents.filter((_document, index) => !ours.has(index)) };
+  const answer = await istiod.ask({
+    documents: mesh.documents.map((document) => JSON.stringify(document)),
+    mesh: yamlOf(mesh.config),
+    nodes: mesh.nodes,
+  });
+  return { mesh: { ...mesh, documents: mesh.documents.filter((_document, index) => answer.refused[index] === undefined) }, answer };
+}
+
+/** Ports of a gateway's listeners. */
+export function portsOf(dump: Dump): number[] {
+  return (dump.listeners ?? []).map(({ address }) => (address as { socket_address: { port_value: number } }).socket_address.port_value);
+}
