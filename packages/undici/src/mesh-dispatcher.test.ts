@@ -331,19 +331,20 @@ describe('mesh dispatcher', () => {
   it('mirrors once, with the body and a -shadow host, and does not wait for it', async () => {
     const shadows: string[][] = [];
     const shadowPort = await serve(async (req) => {
-      shadows.push([req.headers.host!, req.headers['x-envoy-internal'] as string, await bodyOf(req)]);
+      const told = ['x-envoy-internal', 'x-envoy-expected-rq-timeout-ms'].map((name) => req.headers[name] as string);
+      shadows.push([req.headers.host!, ...told, await bodyOf(req)]);
     });
     const port = await serve((req, res) => req.pipe(res));
     const [cluster, shadow] = [new TestCluster('c', [testEndpoint(port)]), new TestCluster('shadow', [testEndpoint(shadowPort)])];
     const mirrors = [{ cluster: 'shadow', applies: () => true, appendShadowSuffix: true }];
-    const mesh = meshOf([cluster, shadow], forwardTo(cluster, { mirrors }));
+    const mesh = meshOf([cluster, shadow], forwardTo(cluster, { mirrors, timeoutMs: 15_000 }));
     const reply = await request('http://reviews:9080/', {
       dispatcher: mesh.dispatcher,
       method: 'POST',
       body: Readable.from(['mir', 'ror']),
     });
     expect(await reply.body.text()).toBe('mirror');
-    await expect.poll(() => shadows).toEqual([['reviews-shadow:9080', 'true', 'mirror']]);
+    await expect.poll(() => shadows).toEqual([['reviews-shadow:9080', 'true', '15000', 'mirror']]);
     expect(mesh.finished.length).toBe(1);
   });
 

@@ -31,7 +31,9 @@ function sendMirror(env: MirrorEnvironment, x: Exchange, policy: MirrorPolicy, t
   if (cluster === undefined) return;
   const { request } = x;
   const authority = policy.appendShadowSuffix ? shadowAuthority(request.authority) : request.authority;
-  const head = new OutboundHead(request.scheme, authority, request.method, request.path, forwardableLines(request).slice(2));
+  const head = new OutboundHead(request.scheme, authority, request.method, request.path);
+  // As they are: what the mesh itself wrote goes with the copy, which a head of an app's own would leave out.
+  head.lines.push(...forwardableLines(request).slice(2));
   head.setHeader('x-envoy-internal', 'true');
   const shadow = new Exchange({
     direction: 'outbound',
