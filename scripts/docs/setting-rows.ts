@@ -60,7 +60,8 @@ export const SETTINGS: readonly SettingRow[] = [
   {
     option: 'nodeName',
     variables: ['RIPSTOP_NODE_NAME'],
-    meaning: 'the machine that it runs on, in Kubernetes `spec.nodeName`: for Services with `internalTrafficPolicy: Local` and for failover by host name',
+    meaning:
+      'the machine that it runs on, in Kubernetes `spec.nodeName`: for Services with `internalTrafficPolicy: Local` and for failover by host name',
     fallback: 'none',
   },
   { option: 'bind', variables: ['RIPSTOP_BIND'], meaning: 'address to listen on', fallback: '`127.0.0.1`' },
