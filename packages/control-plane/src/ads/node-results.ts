@@ -53,7 +53,8 @@ export class NodeResults {
     if (group !== undefined) {
       const make = (): readonly EncodedResource[] => encodeResources(typeUrl, this.node, push.tracked, [...names]);
       // Clients that come together mostly ask for the same.
-      return names instanceof SharedNames ? group.list(names, push, make) : make();
+      if (names instanceof SharedNames) return group.list(names, push, make);
+      return names.size <= FEW_NAMES ? group.few([...names].join('\n'), push, make) : make();
     }
     return [...names].flatMap((name) => this.remembered(`${typeUrl} ${name}`, typeUrl, push, [name]));
   }
@@ -100,6 +101,8 @@ export class NodeResults {
 const NOTHING: readonly EncodedResource[] = [];
 /** So few at once are made in one go. */
 const FEW = 2;
+/** What a change touches; whoever hears of it hears of the same. */
+const FEW_NAMES = 8;
 /** How long the making of a set goes on before others have their turn. */
 const SLICE_MS = 5;
 /** Names come and go on a long-lived stream. */

@@ -1,6 +1,8 @@
 import type { Scheduler } from '../registry/workload-registry.ts';
 import { digestOf } from '../translate/digest.ts';
 import type { EncodedResource } from './encoded-resource.ts';
+import type { SessionResponse } from './session-messages.ts';
+import type { WireMessage } from './wire.ts';
 
 /** Field 2, length-delimited: the resources of both variants. */
 const RESOURCES_TAG = 0x12;
@@ -20,6 +22,7 @@ const IDLE_MS = 2_000;
 export class SharedBodies {
   private readonly scheduler: Scheduler;
   private readonly known = new Map<string, Buffer>();
+  private last: { readonly response: SessionResponse; readonly message: WireMessage } | undefined;
   private bytes = 0;
   private used = false;
   private timer: { cancel(): void } | undefined;
@@ -46,10 +49,23 @@ export class SharedBodies {
     return body;
   }
 
+  /** The message of the response before, when this one says the same: clients that came together count their nonces alike. */
+  lastMessage({ typeUrl, nonce, version, changed, removed }: SessionResponse): WireMessage | undefined {
+    const { last } = this;
+    if (last === undefined || removed.length > 0 || last.response.changed !== changed) return undefined;
+    const { response, message } = last;
+    return response.nonce === nonce && response.version === version && response.typeUrl === typeUrl ? message : undefined;
+  }
+
+  keepMessage(response: SessionResponse, message: WireMessage): void {
+    this.last = response.removed.length === 0 && response.changed.length > 0 ? { response, message } : undefined;
+  }
+
   close(): void {
     this.timer?.cancel();
     this.timer = undefined;
     this.known.clear();
+    this.last = undefined;
     this.bytes = 0;
   }
 

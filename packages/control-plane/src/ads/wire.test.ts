@@ -41,6 +41,31 @@ describe.each([1, 500])('a response of %d resources', (count) => {
   });
 });
 
+describe('a response that says the same as the one before', () => {
+  const bodies = new SharedBodies(new FakeScheduler());
+  const changed = clusters(1);
+  const first = deltaMessage({ ...responseOf(changed), removed: [] }, bodies);
+
+  it('is the same message', () => {
+    expect(deltaMessage({ ...responseOf(changed), removed: [] }, bodies)).toBe(first);
+  });
+
+  it.each([{ nonce: '8' }, { version: 'v2' }, { removed: ['gone'] }, { changed: clusters(1) }, { typeUrl: 'type.googleapis.com/another' }])(
+    'and is not when it differs in $0',
+    (other) => {
+      const response = { ...responseOf(changed), removed: [], ...other };
+      const message = deltaMessage(response, bodies);
+      expect(message).not.toBe(first);
+      expect(DeltaDiscoveryResponse.decode(bytes(message))).toMatchObject({
+        nonce: response.nonce,
+        systemVersionInfo: response.version,
+        removedResources: response.removed,
+      });
+      deltaMessage({ ...responseOf(changed), removed: [] }, bodies);
+    },
+  );
+});
+
 describe('large responses', () => {
   it('have their resources in one buffer for everybody who is sent the same, told by content', () => {
     const bodies = new SharedBodies(new FakeScheduler());

@@ -27,8 +27,12 @@ export function deltaMessage(response: SessionResponse, bodies: SharedBodies): W
       head: headOf(encodeMessage(DeltaDiscoveryResponse, DeltaDiscoveryResponse.fromPartial({ ...fields, resources })), 0),
       body: undefined,
     };
+  const known = bodies.lastMessage(response);
+  if (known !== undefined) return known;
   const head = DeltaDiscoveryResponse.fromPartial(fields);
-  return withResources(encodeMessage(DeltaDiscoveryResponse, head), 'delta', changed, bodies);
+  const message = withResources(encodeMessage(DeltaDiscoveryResponse, head), 'delta', changed, bodies);
+  bodies.keepMessage(response, message);
+  return message;
 }
 
 /** Resources that expire, and those that are only confirmed: few clients ask for it, so it is put together for each. */

@@ -379,7 +379,8 @@ function differences({ versions }: TypeState, { resources, names, exact }: Found
     changed.push(resource);
     if (known === undefined) added.push(resource);
   }
-  return { changed, added, held };
+  // The list as it is, where all of it goes: others are sent the same.
+  return { changed: changed.length === resources.length ? resources : changed, added, held };
 }
 
 /** Names that the client has, or asked for just now, and that do not exist. */

@@ -66,6 +66,7 @@ export class ResultGroup {
   private readonly made = new Map<string, Made>();
   private readonly lists = new WeakMap<object, { readonly generation: number; readonly value: unknown }>();
   private preparing: { readonly generation: number; readonly work: Iterator<unknown> | undefined } | undefined;
+  private fews: { readonly generation: number; readonly values: Map<string, unknown> } = { generation: -1, values: new Map() };
   private swept: { readonly generation: number; readonly names: ReadonlySet<string> } | undefined;
   /** The last push that somebody asked about. */
   usedIn: number;
@@ -128,6 +129,16 @@ export class ResultGroup {
     const value = make();
     this.lists.set(names, { generation: push.generation, value });
     return value;
+  }
+
+  /** The same for a few names, for as long as the push is the newest. */
+  few<T>(names: string, push: PushContext, make: () => T): T {
+    if (!this.memory.isNewest(push)) return make();
+    const { generation } = push;
+    if (this.fews.generation !== generation) this.fews = { generation, values: new Map() };
+    const { values } = this.fews;
+    if (!values.has(names)) values.set(names, make());
+    return values.get(names) as T;
   }
 
   /** Names whose result is, or may be, another than in the push before this one; undefined when that is not known any more. */

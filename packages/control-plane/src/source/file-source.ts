@@ -13,7 +13,7 @@ export interface FileSourceOptions {
   readonly stateDir?: string;
   readonly onChange: (state: StoreState) => void;
   readonly onProblem: (message: string) => void;
-  /** How long the folder must be quiet before it is read again, ms. Default 30. */
+  /** How long the folder must be quiet before it is read again, ms. Default 15. */
   readonly quietMs?: number;
   /** Read again this often even without a sign from the file system (network drives send none), ms. Default 2,000. */
   readonly pollMs?: number;
@@ -117,7 +117,7 @@ export class FileSource {
     if (this.timer === undefined) this.firstSignMs = now;
     else if (now - this.firstSignMs > MAX_WAIT_MS) return;
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.read(), this.options.quietMs ?? 30);
+    this.timer = setTimeout(() => this.read(), this.options.quietMs ?? 15);
   }
 
   /** A large folder is first asked whether there is something to read, some of its files at a time. */
