@@ -1,18 +1,20 @@
 import type { DownstreamTls, TlsTransport } from '@ripstop/core';
 import { DownstreamTlsContext, fromProtoJson, packAny, RawBuffer, TransportSocket, UpstreamTlsContext } from '@ripstop/xds-api';
 import { describe, expect, it } from 'vitest';
-import { compileDownstreamTls, compileTransportSocket } from './tls-context.ts';
+import { compileDownstreamTls, compileTransportSocket, upstreamSecretNames } from './tls-context.ts';
 
 const WEB = 'spiffe://cluster.local/ns/default/sa/web';
 const API = 'spiffe://cluster.local/ns/default/sa/api';
 
-function upstream(common: unknown, more: object = {}, alpnOverride = false, fromHost?: Parameters<typeof compileTransportSocket>[2]) {
+type Arguments = Parameters<typeof compileTransportSocket>;
+
+function upstream(common: unknown, more: object = {}, alpnOverride = false, fromHost?: Arguments[2], secrets?: Arguments[3]) {
   const context = fromProtoJson(UpstreamTlsContext, { ...more, common_tls_context: common });
   const socket = TransportSocket.fromPartial({
     name: 'envoy.transport_sockets.tls',
     configType: { $case: 'typedConfig', value: packAny(UpstreamTlsContext, context) },
   });
-  return compileTransportSocket(socket, alpnOverride, fromHost) as TlsTransport;
+  return compileTransportSocket(socket, alpnOverride, fromHost, secrets) as TlsTransport;
 }
 
 function downstream(common: unknown, more: object = {}): DownstreamTls {
@@ -58,9 +60,14 @@ describe('an upstream connection', () => {
   });
 
   it.each(['kubernetes://x', 'x file-cert:a~b', 'file-cert:a', 'file-cert:~b', 'file-cert:a~', 'Default'])(
-    'with the certificate %j is refused',
+    'with the certificate %j, which has not come, trusts nobody',
     (name) => {
-      expect(() => upstream(certificate(name))).toThrow(`client certificate ${name} is not supported`);
+      const transport = upstream(certificate(name));
+      expect(transport.clientCertificate).toBeUndefined();
+      expect(transport.trust).toEqual({
+        kind: 'none',
+        reason: `the certificate ${name} has not come from the control plane; it is never kept on disk`,
+      });
     },
   );
 
@@ -69,7 +76,7 @@ describe('an upstream connection', () => {
     ['those of the system', rootsOf('file-root:system'), { kind: 'system' }],
     ['those of a file', rootsOf('file-root:/etc/ca.pem'), { kind: 'files', ca: '/etc/ca.pem' }],
     ['those of a file by SDS alone', { validation_context_sds_secret_config: { name: 'file-root:/a' } }, { kind: 'files', ca: '/a' }],
-    ['nobody, where the name is invalid', rootsOf('invalid://x'), { kind: 'none' }],
+    ['nobody, where the name is invalid', rootsOf('invalid://x'), { kind: 'none', reason: expect.stringContaining('cannot be had') }],
     ['those of a file in the context', { validation_context: { trusted_ca: { filename: '/b' } } }, { kind: 'files', ca: '/b' }],
     ['those in the context', { validation_context: { trusted_ca: { inline_string: 'PEM' } } }, { kind: 'inline', ca: 'PEM' }],
     ['those in the context, as bytes', { validation_context: { trusted_ca: { inline_bytes: 'UEVN' } } }, { kind: 'inline', ca: 'PEM' }],
@@ -80,8 +87,48 @@ describe('an upstream connection', () => {
     expect(upstream(common).trust).toEqual(wanted);
   });
 
-  it.each(['rootca', 'kubernetes://x', 'my-file-root:/a'])('with the roots %j is refused', (name) => {
-    expect(() => upstream(rootsOf(name))).toThrow(`trust bundle ${name} is not supported`);
+  it.each(['rootca', 'kubernetes://x', 'my-file-root:/a'])('with the roots %j, which have not come, trusts nobody', (name) => {
+    expect(upstream(rootsOf(name)).trust).toEqual({
+      kind: 'none',
+      reason: `the bundle ${name} has not come from the control plane; it is never kept on disk`,
+    });
+  });
+
+  it('trusts what the control plane serves, with the revocations of it; what is missing or of another kind is nobody, with the reason', () => {
+    const bundle = (revokedPem: string) => () => ({ kind: 'trust', trustBundlePem: 'PEM', revokedPem }) as const;
+    const common = rootsOf('kubernetes://x');
+    expect(upstream(common, {}, false, undefined, bundle('')).trust).toEqual({ kind: 'inline', ca: 'PEM' });
+    expect(upstream(common, {}, false, undefined, bundle('CRL')).trust).toEqual({ kind: 'inline', ca: 'PEM', crl: 'CRL' });
+    expect(upstream(common, {}, false, undefined, () => 'absent').trust).toMatchObject({
+      kind: 'none',
+      reason: expect.stringMatching(/^the control plane gives no bundle kubernetes:\/\/x: /),
+    });
+    expect(upstream(certificate('kubernetes://x'), {}, false, undefined, bundle(''))).toMatchObject({
+      clientCertificate: undefined,
+      trust: { kind: 'none', reason: 'kubernetes://x is no certificate' },
+    });
+  });
+
+  it('looks at the revocation list of a file beside its roots', () => {
+    const crl = { filename: '/crl.pem' };
+    expect(upstream(rootsOf('file-root:/a', { crl })).trust).toEqual({ kind: 'files', ca: '/a', crl: '/crl.pem' });
+    expect(upstream({ validation_context: { trusted_ca: { filename: '/b' }, crl } }).trust).toEqual({
+      kind: 'files',
+      ca: '/b',
+      crl: '/crl.pem',
+    });
+  });
+
+  it('asks the control plane for the secrets that are not of this machine', () => {
+    const namesOf = (common: unknown): string[] => {
+      const context = fromProtoJson(UpstreamTlsContext, { common_tls_context: common });
+      return upstreamSecretNames(
+        TransportSocket.fromPartial({ name: 'tls', configType: { $case: 'typedConfig', value: packAny(UpstreamTlsContext, context) } }),
+      );
+    };
+    expect(namesOf({ ...certificate('kubernetes://a'), ...rootsOf('kubernetes://b') })).toEqual(['kubernetes://a', 'kubernetes://b']);
+    expect(namesOf({ ...certificate('default'), ...rootsOf('ROOTCA') })).toEqual([]);
+    expect([upstreamSecretNames(undefined), upstreamSecretNames(TransportSocket.fromPartial({ name: 'x' }))]).toEqual([[], []]);
   });
 
   it('is kept apart from one that differs in anything that the handshake depends on', () => {
