@@ -1,6 +1,10 @@
-// npm run bench [-- --json] [--short] [--null] [--part client|server|both] [--seed N] [--tolerance 0.15]
-// Mesh against bare, paired and interleaved, configured from YAML by the control plane.
+// npm run bench [-- --json] [--short] [--null] [--part client|server|both|control-plane] [--seed N] [--tolerance 0.15]
+// Mesh against bare, paired and interleaved, configured from YAML by the control plane; then the control plane itself, which --short
+// leaves out unless it is named.
+
+import { spawn } from 'node:child_process';
 import { availableParallelism, cpus, loadavg } from 'node:os';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { bothArms, clientArms, serverArms } from './arms.mjs';
 import { runBlock } from './block.mjs';
@@ -22,7 +26,7 @@ const subject = drawSubject(options.seed === undefined ? undefined : Number(opti
 const log = (line) => process.stderr.write(`${line}\n`);
 /** How far below its gate a part may be, as a share of it. For machines that others share: there a miss by little says nothing. */
 const tolerance = Number(options.tolerance ?? 0);
-if (!(tolerance >= 0 && tolerance < 1)) {
+if (!(tolerance >= 0 && tolerance <= 1)) {
   log(`--tolerance ${options.tolerance}: give a share from 0 to 1`);
   process.exit(2);
 }
@@ -41,20 +45,24 @@ const PARTS = {
   both: { title: 'both with mTLS / bare mTLS', gate: 0.75, arms: bothArms },
 };
 
+const CONTROL_PLANE = 'control-plane';
 for (const name of options.part ?? []) {
-  if (PARTS[name] !== undefined) continue;
-  log(`unknown part "${name}": one of ${Object.keys(PARTS).join(', ')}`);
+  if (PARTS[name] !== undefined || name === CONTROL_PLANE) continue;
+  log(`unknown part "${name}": one of ${[...Object.keys(PARTS), CONTROL_PLANE].join(', ')}`);
   process.exit(2);
 }
+const wanted = options.part ?? [...Object.keys(PARTS), ...(options.short || options.null ? [] : [CONTROL_PLANE])];
 const startedAt = performance.now();
 const load = loadavg()[0];
 log(`seed ${subject.seed}: ${subject.host}${subject.path}; load ${load.toFixed(2)}, ${availableParallelism()} cores`);
-const parts = (options.part ?? Object.keys(PARTS)).map((name) => ({ name, ...PARTS[name], blocks: [], misses: new Set() }));
+const parts = wanted.filter((name) => name !== CONTROL_PLANE).map((name) => ({ name, ...PARTS[name], blocks: [], misses: new Set() }));
 for (let block = 0; block < BLOCKS; block++) for (const part of parts) if (block === 0 || performance.now() < endsAt) await measure(part);
 // A part that misses its gate is measured further: one bad moment of the machine must not decide. The median of all pairs does.
 for (let behind = missing(); behind.length > 0 && performance.now() < endsAt; behind = missing())
   for (const part of behind) if (performance.now() < endsAt) await measure(part);
 const results = parts.map(resultOf);
+if (results.length > 0) print(results);
+const controlPlane = wanted.includes(CONTROL_PLANE) ? await measureControlPlane() : undefined;
 const document = {
   seed: subject.seed,
   node: process.version,
@@ -64,9 +72,10 @@ const document = {
   loadAfter: loadavg()[0],
   seconds: Math.round((performance.now() - startedAt) / 1_000),
   results,
-  ok: results.every(({ verdict }) => verdict === 'pass' || verdict === 'tolerated'),
+  ...(controlPlane === undefined ? {} : { controlPlane }),
+  ok: results.every(({ verdict }) => verdict === 'pass' || verdict === 'tolerated') && (controlPlane?.ok ?? true),
 };
-print(document);
+log(`${document.seconds} s, load before ${load.toFixed(2)}, after ${document.loadAfter.toFixed(2)}`);
 if (options.json) console.log(JSON.stringify(document));
 process.exit(document.ok ? 0 : 1);
 
@@ -114,7 +123,7 @@ function round(value) {
   return Math.round(value * 1_000) / 1_000;
 }
 
-function print({ results, seconds, loadBefore, loadAfter }) {
+function print(results) {
   const rows = results.map((row) => [
     row.title,
     String(row.ratio),
@@ -132,5 +141,31 @@ function print({ results, seconds, loadBefore, loadAfter }) {
   const widths = head.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column].length)));
   for (const row of [head, ...rows]) log(row.map((cell, column) => cell.padEnd(widths[column])).join('  '));
   for (const { title, misses } of results) for (const miss of misses) log(`${title}: void, because ${miss}`);
-  log(`${seconds} s, load before ${loadBefore.toFixed(2)}, after ${loadAfter.toFixed(2)}`);
+}
+
+/** In a process of its own, as `npm run bench:control-plane` is; its progress goes to standard error. */
+function measureControlPlane() {
+  const flags = [
+    '--json',
+    '--tolerance',
+    String(tolerance),
+    ...(options.short ? ['--short'] : []),
+    ...(options.seed ? ['--seed', options.seed] : []),
+  ];
+  const child = spawn(process.execPath, [fileURLToPath(new URL('control-plane/main.mjs', import.meta.url)), ...flags], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  process.once('exit', () => child.kill());
+  let output = '';
+  child.stdout.on('data', (text) => (output += text));
+  return new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', (code) => {
+      try {
+        resolve(JSON.parse(output.trim().split('\n').at(-1)));
+      } catch {
+        reject(new Error(`the bench of the control plane ended with ${code} and no figures`));
+      }
+    });
+  });
 }
