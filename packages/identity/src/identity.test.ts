@@ -176,21 +176,29 @@ describe('workload identity', () => {
     long.close();
   });
 
-  it('tries again after half a second, then twice that, and so on up to half a minute, in the second half of each wait by chance', async () => {
+  it.each([
+    ['a certificate that lasts', true, [500, 1000, 2000, 4000, 8000, 16_000, 30_000, 30_000]],
+    ['none', false, [500, 1000, 2000, 2000, 2000, 2000, 2000, 2000]],
+  ])('tries again after twice the time, in the second half of each wait by chance; with %s', async (_what, has, ceilings) => {
     for (const [chance, share] of [
       [0, 0.5],
       [0.5, 0.75],
     ] as const) {
       const clock = new FakeClock();
+      const good = authority(clock);
       const at: number[] = [];
-      const sign: SignCsr = () => {
+      let down = !has;
+      const sign: SignCsr = (csr, ttl) => {
+        if (!down) return good(csr, ttl);
         at.push(clock.time);
         return Promise.reject(new Error('no'));
       };
       const source = identity(clock, sign, { random: () => chance });
-      await clock.advance(120_000);
+      if (has) await source.ready();
+      down = true;
+      await clock.advance(has ? DAY / 2 + 120_000 : 60_000);
       const waits = at.slice(1).map((time, index) => (time - at[index]!) / share);
-      expect(waits.slice(0, 8)).toEqual([500, 1000, 2000, 4000, 8000, 16_000, 30_000, 30_000]);
+      expect(waits.slice(0, ceilings.length)).toEqual(ceilings);
       source.close();
     }
   });

@@ -1,5 +1,7 @@
+import { X509Certificate } from 'node:crypto';
 import grpc from '@grpc/grpc-js';
 import { describe, expect, it } from 'vitest';
+import { createCertificateAuthority } from '../certificate-authority.ts';
 import { createTokenIssuer } from '../token-issuer.ts';
 import { Attestation, type AttestedCall, type TokenAttestor } from './attestation.ts';
 import { parseServiceAccount } from './service-account.ts';
@@ -9,6 +11,9 @@ const tokens = createTokenIssuer({});
 const joinToken = (account = WEB, singleUse = false): string => tokens.issue({ ...account, ttlSeconds: 60, singleUse });
 const names = (uri: string): string => `URI:${uri}`;
 const WEB_NAMES = names('spiffe://cluster.local/ns/default/sa/web');
+
+const ca = createCertificateAuthority({ trustDomain: 'cluster.local', now: Date.now });
+const DER = new X509Certificate(ca.serverCertificate({ dns: ['x'] }).certificatePem).raw;
 
 interface Shown {
   readonly authorization?: string | Buffer;
@@ -20,7 +25,7 @@ function call({ authorization, certificate }: Shown): AttestedCall {
   const metadata = new grpc.Metadata();
   if (authorization !== undefined) metadata.set(typeof authorization === 'string' ? 'authorization' : 'authorization-bin', authorization);
   if (certificate === undefined) return { metadata, getAuthContext: () => ({}) };
-  const sslPeerCertificate = { raw: Buffer.from('der'), ...(certificate === null ? {} : { subjectaltname: certificate }) };
+  const sslPeerCertificate = { raw: DER, ...(certificate === null ? {} : { subjectaltname: certificate }) };
   return { metadata, getAuthContext: () => ({ sslPeerCertificate }) as ReturnType<AttestedCall['getAuthContext']> };
 }
 
