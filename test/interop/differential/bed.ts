@@ -2,13 +2,14 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Upstreams } from '../../simulation/mesh/upstreams.ts';
-import type { Caller } from '../../simulation/observation.ts';
-import { clusterMessages, UPSTREAM_NAMES } from './clusters.ts';
-import { compareProbe, type ProbeResult } from './compare-probes.ts';
+import type { Caller, SeenRequest } from '../../simulation/observation.ts';
+import { until } from '../until.ts';
+import { clusterMessages, SHADOW, UPSTREAM_NAMES } from './clusters.ts';
+import { compareCopies, compareProbe, type ProbeResult } from './compare-probes.ts';
 import { EnvoySide } from './envoy-side.ts';
 import { PROBE_HEADER } from './listener.ts';
 import type { Probe, Scenario } from './scenario.ts';
-import { SdkSide } from './sdk-side.ts';
+import { type Place, SdkSide } from './sdk-side.ts';
 
 /** A configuration and the requests that are made to it. */
 export interface Trial {
@@ -26,23 +27,29 @@ export interface Difference {
 /** An Envoy and the SDK beside each other, with the same upstreams. */
 export class Bed implements AsyncDisposable {
   private readonly upstreams: Upstreams;
+  private readonly shadows: Shadows;
   private readonly envoy: EnvoySide;
   private readonly sdk: SdkSide;
+  private readonly place: Place;
   private readonly parts: AsyncDisposableStack;
 
-  static async start(binary: string): Promise<Bed> {
+  /** Of the SDK. */
+  static async start(binary: string, place: Place = 'sidecar'): Promise<Bed> {
     await using parts = new AsyncDisposableStack();
     const folder = mkdtempSync(join(tmpdir(), 'ripstop-differential-'));
     parts.defer(async () => rmSync(folder, { recursive: true, force: true }));
     const upstreams = parts.use(await Upstreams.start(UPSTREAM_NAMES));
-    const clusters = clusterMessages((name) => upstreams.port(name));
-    const envoy = parts.use(await EnvoySide.start(binary, folder, clusters));
-    const sdk = parts.use(await SdkSide.start(clusters));
-    return new Bed(upstreams, envoy, sdk, parts.move());
+    const shadows = { envoy: parts.use(await Upstreams.start([SHADOW])), sdk: parts.use(await Upstreams.start([SHADOW])) };
+    const clustersOf = (side: keyof Shadows) => clusterMessages((name) => (name === SHADOW ? shadows[side] : upstreams).port(name));
+    const envoy = parts.use(await EnvoySide.start(binary, folder, clustersOf('envoy')));
+    const sdk = parts.use(await SdkSide.start(clustersOf('sdk'), place));
+    return new Bed({ upstreams, shadows, envoy, sdk, place }, parts.move());
   }
 
-  private constructor(upstreams: Upstreams, envoy: EnvoySide, sdk: SdkSide, parts: AsyncDisposableStack) {
+  private constructor({ upstreams, shadows, envoy, sdk, place }: Sides, parts: AsyncDisposableStack) {
+    this.place = place;
     this.upstreams = upstreams;
+    this.shadows = shadows;
     this.envoy = envoy;
     this.sdk = sdk;
     this.parts = parts;
@@ -52,6 +59,7 @@ export class Bed implements AsyncDisposable {
   async compare(trials: readonly Trial[]): Promise<Difference[]> {
     const scenarios = new Map(trials.map(({ scenario }, at) => [String(at), scenario]));
     const refused = { envoy: await this.envoy.apply(scenarios), sdk: await this.sdk.apply(scenarios) };
+    for (const shadow of Object.values(this.shadows)) shadow.play();
     const differences: Difference[] = [];
     const made: { trial: Trial; probe: Probe; id: string; envoy: ProbeResult; sdk: ProbeResult }[] = [];
     for (const [at, trial] of trials.entries()) {
@@ -70,8 +78,10 @@ export class Bed implements AsyncDisposable {
       }
     }
     const accounts = await this.envoy.accounts(made.length);
+    const copies = await this.copies();
     for (const { trial, probe, id, envoy, sdk } of made) {
-      const lines = compareProbe({ ...envoy, account: accounts.get(id) }, { ...sdk, account: this.sdk.accounts().get(id) });
+      const lines = compareCopies(copies.envoy.get(id), copies.sdk.get(id), this.place);
+      lines.push(...compareProbe({ ...envoy, account: accounts.get(id) }, { ...sdk, account: this.sdk.accounts().get(id) }, this.place));
       if (lines.length > 0) differences.push({ trial, probe, lines });
     }
     return differences;
@@ -79,6 +89,15 @@ export class Bed implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.parts.disposeAsync();
+  }
+
+  /** Mirrored copies by probe. Nobody waits for them: they are taken to be there when both sides have as many, or after a moment. */
+  private async copies(): Promise<Record<keyof Shadows, ReadonlyMap<string, SeenRequest[]>>> {
+    const { envoy, sdk } = this.shadows;
+    await until('mirrored copies', () => envoy.requests.length === sdk.requests.length, COPIES_MS).catch(() => {});
+    const byProbe = ({ requests }: Upstreams) =>
+      Map.groupBy(requests, ({ headers }) => headers.find(([name]) => name === PROBE_HEADER)?.[1] ?? '');
+    return { envoy: byProbe(envoy), sdk: byProbe(sdk) };
   }
 
   private async make(caller: Caller, { call, answers }: Probe, id: string): Promise<ProbeResult> {
@@ -89,6 +108,19 @@ export class Bed implements AsyncDisposable {
     return { observation: { replies: [reply], requests: this.upstreams.requests }, account: undefined };
   }
 }
+
+type Shadows = Readonly<Record<'envoy' | 'sdk', Upstreams>>;
+
+interface Sides {
+  readonly upstreams: Upstreams;
+  /** Who sees the mirrored copies, each side's by itself. */
+  readonly shadows: Shadows;
+  readonly envoy: EnvoySide;
+  readonly sdk: SdkSide;
+  readonly place: Place;
+}
+
+const COPIES_MS = 300;
 
 /** Without the whole message, which Envoy puts in front. */
 function reason(text: string | undefined): string {

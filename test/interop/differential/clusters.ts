@@ -11,6 +11,8 @@ export const CLUSTERS: Readonly<Record<string, readonly string[]>> = {
 };
 
 export const UPSTREAM_NAMES = ['up-0', 'up-1', 'up-2', 'up-3'] as const;
+/** Where mirrored copies go, and nothing else. */
+export const SHADOW = 'shadow';
 
 const POLICIES: Readonly<Record<string, Cluster_LbPolicy>> = { ring: Cluster_LbPolicy.RING_HASH, maglev: Cluster_LbPolicy.MAGLEV };
 /** Nothing listens there. */
@@ -18,7 +20,7 @@ const CLOSED_PORT = 1;
 
 /** `port` of an upstream. */
 export function clusterMessages(port: (upstream: string) => number): Cluster[] {
-  return Object.entries(CLUSTERS).map(([name, upstreams]) =>
+  return Object.entries({ ...CLUSTERS, [SHADOW]: [SHADOW] }).map(([name, upstreams]) =>
     Cluster.fromPartial({
       name,
       clusterDiscoveryType: { $case: 'type', value: Cluster_DiscoveryType.STATIC },

@@ -1,4 +1,11 @@
-import { type HeaderMatcher, packAny, type QueryParameterMatcher, type RouteMatch, UriTemplateMatchConfig } from '@ripstop/xds-api';
+import {
+  type HeaderMatcher,
+  packAny,
+  type QueryParameterMatcher,
+  type RouteMatch,
+  StringMatcher,
+  UriTemplateMatchConfig,
+} from '@ripstop/xds-api';
 import type { Draw } from './draw.ts';
 import { HEADER_NAMES, HEADER_VALUES, METHODS, PATHS, PSEUDO_NAMES, REGEXES, TEMPLATES, VALUE_REGEXES } from './words.ts';
 
@@ -38,7 +45,7 @@ function drawPath(draw: Draw): RouteMatch['pathSpecifier'] {
   }
 }
 
-function drawHeader(draw: Draw): Partial1<HeaderMatcher> {
+export function drawHeader(draw: Draw): Partial1<HeaderMatcher> {
   const pseudo = draw.chance(0.15);
   return {
     name: draw.one(pseudo ? PSEUDO_NAMES : HEADER_NAMES),
@@ -61,12 +68,11 @@ function drawHeaderTest(draw: Draw): Partial1<HeaderMatcher['headerMatchSpecifie
   }
 }
 
-function drawString(draw: Draw, values: readonly string[]) {
+export function drawString(draw: Draw, values: readonly string[]): StringMatcher {
   const ignoreCase = draw.chance(0.2);
   const kind = draw.one(['exact', 'exact', 'prefix', 'suffix', 'contains', 'safeRegex'] as const);
-  if (kind === 'safeRegex')
-    return { ignoreCase: false, matchPattern: { $case: kind, value: { engineType: undefined, regex: draw.one(VALUE_REGEXES) } } };
-  return { ignoreCase, matchPattern: { $case: kind, value: draw.one(values) } };
+  if (kind === 'safeRegex') return StringMatcher.fromPartial({ matchPattern: { $case: kind, value: { regex: draw.one(VALUE_REGEXES) } } });
+  return StringMatcher.fromPartial({ ignoreCase, matchPattern: { $case: kind, value: draw.one(values) } });
 }
 
 function drawQuery(draw: Draw): Partial1<QueryParameterMatcher> {

@@ -1,15 +1,7 @@
-import {
-  CorsFilterPolicy,
-  HTTPFault,
-  packAny,
-  type RedirectAction,
-  Route,
-  type RouteAction,
-  RouteConfiguration,
-  VirtualHost,
-} from '@ripstop/xds-api';
-import { CLUSTERS } from './clusters.ts';
+import { type RedirectAction, Route, type RouteAction, RouteConfiguration, VirtualHost } from '@ripstop/xds-api';
+import { CLUSTERS, SHADOW } from './clusters.ts';
 import type { Draw } from './draw.ts';
+import { drawFault, drawFilterConfig } from './draw-filters.ts';
 import { drawMatch } from './draw-match.ts';
 import type { ManagerOptions, Scenario } from './scenario.ts';
 import { DOMAINS, FORMATS, HEADER_NAMES, PATHS } from './words.ts';
@@ -83,10 +75,19 @@ function drawForward(draw: Draw): object {
     regexRewrite: rewrite === 2 ? drawSubstitution(draw) : undefined,
     hostRewriteSpecifier: hostRewrite(draw, host),
     appendXForwardedHost: draw.chance(0.15),
+    requestMirrorPolicies: draw.chance(0.1) ? draw.list(2, () => drawMirror(draw)) : [],
     timeout: draw.maybe(0.3, () => ({ seconds: draw.one([0, 7, 30]), nanos: 0 })),
     retryPolicy: draw.maybe(0.3, () => drawRetry(draw)),
     // The last one always has a value: without a hash chance would choose.
     hashPolicy: [...(draw.chance(0.3) ? draw.list(2, () => drawHash(draw)) : []), ALWAYS_HASHED],
+  };
+}
+
+function drawMirror(draw: Draw): object {
+  return {
+    cluster: draw.chance(0.9) ? SHADOW : 'missing',
+    runtimeFraction: draw.maybe(0.3, () => ({ defaultValue: { numerator: draw.one([0, 100]), denominator: 0 } })),
+    disableShadowHostSuffixAppend: draw.chance(0.3),
   };
 }
 
@@ -208,27 +209,6 @@ function drawOperations(draw: Draw): object {
     responseHeadersToAdd: draw.list(2, addition),
     responseHeadersToRemove: draw.chance(0.4) ? [removal()] : [],
   };
-}
-
-function drawFilterConfig(draw: Draw): Record<string, ReturnType<typeof packAny>> {
-  if (draw.chance(0.5)) return drawFault(draw);
-  const cors = CorsFilterPolicy.fromPartial({
-    allowOriginStringMatch: [{ matchPattern: { $case: draw.one(['exact', 'prefix'] as const), value: draw.one(['http://o', '*']) } }],
-    allowMethods: draw.one(['', 'GET,POST']),
-    allowHeaders: draw.one(['', 'x-a']),
-    exposeHeaders: draw.one(['', 'x-b']),
-    maxAge: draw.one(['', '60']),
-    allowCredentials: draw.maybe(0.5, () => draw.chance(0.5)),
-  });
-  return { 'envoy.filters.http.cors': packAny(CorsFilterPolicy, cors) };
-}
-
-function drawFault(draw: Draw): Record<string, ReturnType<typeof packAny>> {
-  const fault = HTTPFault.fromPartial({
-    abort: { errorType: { $case: 'httpStatus', value: draw.one([418, 503]) }, percentage: { numerator: draw.one([0, 100]) } },
-    headers: draw.chance(0.5) ? [{ name: 'x-a', headerMatchSpecifier: { $case: 'presentMatch', value: true } }] : [],
-  });
-  return { 'envoy.filters.http.fault': packAny(HTTPFault, fault) };
 }
 
 /** A path that a route of the scenario may take. */

@@ -1,4 +1,17 @@
-import { AccessLog, Cors, FileAccessLog, HTTPFault, HttpConnectionManager, HttpFilter, Listener, packAny, Router } from '@ripstop/xds-api';
+import {
+  AccessLog,
+  Cors,
+  FileAccessLog,
+  HTTPFault,
+  HttpConnectionManager,
+  HttpFilter,
+  HttpHeaderMutation,
+  HttpRbac,
+  Listener,
+  LocalRateLimit,
+  packAny,
+  Router,
+} from '@ripstop/xds-api';
 import type { Scenario } from './scenario.ts';
 
 export interface ListenerAddress {
@@ -15,7 +28,10 @@ const LOG_FORMAT = `%REQ(${PROBE_HEADER})%\t%ROUTE_NAME%\t%UPSTREAM_CLUSTER_RAW%
 
 const FILTERS = [
   { name: 'envoy.filters.http.cors', config: packAny(Cors, Cors.fromPartial({})) },
+  { name: 'envoy.filters.http.rbac', config: packAny(HttpRbac, HttpRbac.fromPartial({})) },
   { name: 'envoy.filters.http.fault', config: packAny(HTTPFault, HTTPFault.fromPartial({})) },
+  { name: 'envoy.filters.http.local_ratelimit', config: packAny(LocalRateLimit, LocalRateLimit.fromPartial({ statPrefix: 'drawn' })) },
+  { name: 'envoy.filters.http.header_mutation', config: packAny(HttpHeaderMutation, HttpHeaderMutation.fromPartial({})) },
   { name: 'envoy.filters.http.router', config: packAny(Router, Router.fromPartial({})) },
 ];
 
@@ -26,7 +42,8 @@ export function listenerOf(name: string, { manager, routes }: Scenario, { addres
     statPrefix: 'differential',
     ...options,
     normalizePath,
-    routeSpecifier: { $case: 'routeConfig', value: routes },
+    // A name of its own: what filters keep by the names of routes begins anew.
+    routeSpecifier: { $case: 'routeConfig', value: { ...routes, name } },
     httpFilters: FILTERS.map(({ name, config }) => HttpFilter.fromPartial({ name, configType: { $case: 'typedConfig', value: config } })),
     accessLog: accessLog === undefined ? [] : [fileLog(accessLog)],
   });

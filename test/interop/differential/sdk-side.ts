@@ -1,29 +1,42 @@
 import { type ConfigSource, type ConfigUpdate, type Exchange, formatResponseFlags, type Rejection } from '@ripstop/core';
+import { createGateway, type Gateway } from '@ripstop/gateway';
 import { createMesh, type Mesh, systemEnvironment } from '@ripstop/node';
 import { CLUSTER_TYPE_URL, type Cluster, Cluster as ClusterCodec, LISTENER_TYPE_URL, Listener } from '@ripstop/xds-api';
+import { Client } from 'undici';
 import { replyOf } from '../../simulation/calls/reply-of.ts';
 import type { Caller } from '../../simulation/observation.ts';
+import { until } from '../until.ts';
 import { listenerOf, PROBE_HEADER } from './listener.ts';
 import type { Account, Scenario } from './scenario.ts';
 
 const FIRST_PORT = 10_000;
+/** At once. */
+const MOST_SCENARIOS = 100;
+
+/** Where the listeners stand: on the way out of an app, or as a gateway's. */
+export type Place = 'sidecar' | 'gateway';
 
 /** The SDK with the same listeners, each at a port of its own. */
 export class SdkSide implements AsyncDisposable {
   private readonly source: Scenarios;
+  private readonly gateway: Gateway | undefined;
+  private readonly clients = new Map<string, Client>();
   private readonly mesh: Mesh;
   private readonly told = new Map<string, Account>();
 
-  static async start(clusters: readonly Cluster[]): Promise<SdkSide> {
-    const side = new SdkSide(clusters);
+  static async start(clusters: readonly Cluster[], place: Place): Promise<SdkSide> {
+    const side = new SdkSide(clusters, place);
     await side.mesh.ready();
+    await side.gateway?.start();
     return side;
   }
 
-  private constructor(clusters: readonly Cluster[]) {
+  private constructor(clusters: readonly Cluster[], place: Place) {
     this.source = new Scenarios(clusters);
-    const options = { service: 'differential', admin: 'off', log: () => {} };
+    const role = place === 'gateway' ? 'router' : 'sidecar';
+    const options = { service: 'differential', role, admin: 'off', log: () => {} } as const;
     this.mesh = createMesh(options, { ...systemEnvironment, configSource: () => this.source });
+    if (place === 'gateway') this.gateway = createGateway({ mesh: this.mesh, ports: ANY_PORT });
     const sink = this.mesh.parts.telemetry;
     const end = sink.onEnd.bind(sink);
     sink.onEnd = (x, outcome) => {
@@ -38,11 +51,20 @@ export class SdkSide implements AsyncDisposable {
     // The snapshot is built at the end of the turn.
     await new Promise((resolve) => setImmediate(resolve));
     await new Promise((resolve) => setImmediate(resolve));
+    for (const client of this.clients.values()) void client.destroy();
+    this.clients.clear();
+    const ports = [...scenarios.keys()].filter((name) => !refused.has(name)).map((name) => this.source.port(name));
+    if (this.gateway !== undefined) await until('our gateway listens', () => ports.every((port) => this.socketOf(port) !== undefined));
     return refused;
   }
 
   caller(name: string): Caller {
     const port = this.source.port(name);
+    if (this.gateway !== undefined) {
+      const client = this.clients.get(name) ?? new Client(`http://127.0.0.1:${this.socketOf(port)}`);
+      this.clients.set(name, client);
+      return { call: (call) => replyOf(client, call) };
+    }
     return { call: (call) => replyOf(this.mesh.dispatcher, { ...call, url: call.url.replace('//probe/', `//probe:${port}/`) }) };
   }
 
@@ -50,10 +72,19 @@ export class SdkSide implements AsyncDisposable {
     return this.told;
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.mesh.close({ drainMs: 0 });
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const client of this.clients.values()) void client.destroy();
+    await this.gateway?.close({ drainMs: 0 });
+    await this.mesh.close({ drainMs: 0 });
+  }
+
+  private socketOf(listenerPort: number): number | undefined {
+    return this.gateway?.addresses().find((address) => address.listenerPort === listenerPort)?.port;
   }
 }
+
+/** Any free one for each. */
+const ANY_PORT = Object.fromEntries(Array.from({ length: MOST_SCENARIOS }, (_none, at) => [FIRST_PORT + at, 0]));
 
 function accountOf({ route, cluster, flags, details }: Exchange): Account {
   const orNone = (text: string | undefined): string => (text === undefined || text === '' ? '-' : text);
