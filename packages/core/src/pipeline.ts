@@ -94,13 +94,14 @@ export class Pipeline {
   respond(x: Exchange, head: ResponseHead): void {
     x.response = head;
     if (x.manager.keepsTimes && x.details === '') x.respondedAt = this.env.clock.now();
-    const filters = x.route === undefined ? NO_FILTERS : x.filters;
-    for (let index = filters.length - 1; index >= 0; index--) filters[index]!.onResponse?.(x, head);
+    // What the route says comes first: in Envoy its router is the last filter, and responses go the other way.
     if (hasRouteHeaders(x)) {
       x.clusterHeaders?.onResponse(x, head);
       x.route?.headers?.onResponse(x, head);
     }
     if (x.virtualHost?.includeAttemptCountInResponse && x.attempt > 0) head.setHeader('x-envoy-attempt-count', String(x.attempt));
+    const filters = x.route === undefined ? NO_FILTERS : x.filters;
+    for (let index = filters.length - 1; index >= 0; index--) filters[index]!.onResponse?.(x, head);
     if (x.decision?.announced) head.appendHeader(DECISION_HEADER, x.decision.id);
   }
 

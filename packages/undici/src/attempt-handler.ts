@@ -137,8 +137,9 @@ export class AttemptHandler implements AttemptDriver, AttemptOwner, Dispatcher.D
       const kept = action.retry !== undefined || mirrored ? action.bufferLimitBytes : -1;
       this.#tee = new BodyTee(this.#body as AsyncIterable<unknown>, kept);
     }
+    const { authority } = x.request;
     walk.forward(now, complete);
-    if (mirrored && x.endpoint !== undefined) sendMirrors(this.#env, x, action, this.#tee ?? this.#body);
+    if (mirrored && x.endpoint !== undefined) sendMirrors(this.#env, x, action, this.#tee ?? this.#body, authority);
   }
 
   createAttempt(lease: Lease): LiveAttempt {

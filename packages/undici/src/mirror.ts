@@ -21,19 +21,24 @@ export interface MirrorEnvironment {
   readonly clock: { now(): number };
 }
 
-/** Sends the request on to each mirror that applies, without waiting and without telemetry, as Envoy's shadow requests go. */
-export function sendMirrors(env: MirrorEnvironment, x: Exchange, action: ForwardAction, body: unknown): void {
-  for (const policy of action.mirrors) if (policy.applies(x)) sendMirror(env, x, policy, action.timeoutMs, body);
+/**
+ * Sends the request on to each mirror that applies, without waiting and without telemetry, as Envoy's shadow requests go. `authority`: the
+ * request's before an endpoint gave it its own.
+ */
+export function sendMirrors(env: MirrorEnvironment, x: Exchange, action: ForwardAction, body: unknown, authority: string): void {
+  for (const policy of action.mirrors) if (policy.applies(x)) sendMirror(env, x, policy, action.timeoutMs, body, authority);
 }
 
-function sendMirror(env: MirrorEnvironment, x: Exchange, policy: MirrorPolicy, timeoutMs: number, body: unknown): void {
+function sendMirror(env: MirrorEnvironment, x: Exchange, policy: MirrorPolicy, timeoutMs: number, body: unknown, original: string): void {
   const cluster = x.snapshot.clusters.get(policy.cluster);
   if (cluster === undefined) return;
   const { request } = x;
-  const authority = policy.appendShadowSuffix ? shadowAuthority(request.authority) : request.authority;
+  const authority = policy.appendShadowSuffix ? shadowAuthority(original) : original;
   const head = new OutboundHead(request.scheme, authority, request.method, request.path);
   // As they are: what the mesh itself wrote goes with the copy, which a head of an app's own would leave out.
   head.lines.push(...forwardableLines(request).slice(2));
+  // The endpoint's own name (auto_host_rewrite) is for that endpoint alone.
+  if (original !== request.authority) head.removeHeader('x-envoy-original-host');
   head.setHeader('x-envoy-internal', 'true');
   const shadow = new Exchange({
     direction: 'outbound',
