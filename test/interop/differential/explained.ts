@@ -21,6 +21,13 @@ export const EXPLAINED: readonly ExplainedDifference[] = [
     without: (lines) => (lines.some((line) => line.endsWith('SDK rewritten_path_invalid')) ? [] : lines),
   },
   {
+    page: 'a CORS preflight with a gRPC content type',
+    without: (lines) =>
+      lines.every((line) => /^response header (content-type|grpc-status): Envoy none, SDK "(application\/grpc|2)"$/.test(line))
+        ? []
+        : lines,
+  },
+  {
     page: '`%PROTOCOL%` of a call with a gRPC content type',
     without: (lines) => lines.filter((line) => !/Envoy ".*HTTP\/1\.1.*", SDK ".*HTTP\/2/.test(line)),
   },
