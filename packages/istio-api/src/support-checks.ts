@@ -31,7 +31,9 @@ export function checkGateway(spec: GatewaySpec, report: Report): void {
 function checkServer({ port, tls }: GatewayServer, path: Path, report: Report): void {
   const protocol = port.protocol.toUpperCase();
   if (protocol === 'HTTPS' || BYTES.includes(protocol)) {
-    if (tls !== undefined) checkServerTls(tls, port.number, [...path, 'tls'], report);
+    if (tls !== undefined && protocol !== 'HTTPS' && protocol !== 'TLS')
+      report('RIPSTOP_BAD_VALUE', 'error', [...path, 'tls'], `a server of protocol ${port.protocol} is plaintext: give it protocol TLS`);
+    else if (tls !== undefined) checkServerTls(tls, port.number, [...path, 'tls'], report);
     else if (protocol === 'HTTPS' || protocol === 'TLS')
       report('RIPSTOP_MISSING_FIELD', 'error', path, `a server of protocol ${protocol} needs tls: give a mode and a certificate`);
     return;

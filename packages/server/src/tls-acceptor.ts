@@ -1,7 +1,8 @@
 import { constants } from 'node:crypto';
 import { Socket } from 'node:net';
-import { createServer, type Server, type TLSSocket } from 'node:tls';
-import type { Clock, DownstreamTls, IdentitySource } from '@ripstop/core';
+import { createServer, type SecureContextOptions, type Server, type TLSSocket } from 'node:tls';
+import type { Clock, DownstreamTls, IdentitySource, TlsKeyPair } from '@ripstop/core';
+import { chooseKeyPairs } from './key-pair-choice.ts';
 import { isPinned, type PeerNames, readPeerNames, refusalOf } from './peer-certificate.ts';
 import { type TlsMaterial, TlsMaterials } from './tls-material.ts';
 
@@ -86,22 +87,26 @@ export class TlsAcceptor {
   }
 
   private createServer(tls: DownstreamTls, alpn: string, material: TlsMaterial, key?: string): Server {
-    const server = createServer({
-      cert: material.keyPairs.map(({ certificateChainPem }) => certificateChainPem),
-      key: material.keyPairs.map(({ privateKeyPem }) => privateKeyPem),
+    const context: SecureContextOptions = {
       ca: material.trustBundlePem,
       ...(material.revokedPem === '' ? {} : { crl: material.revokedPem }),
+      minVersion: tls.minVersion,
+      maxVersion: tls.maxVersion ?? 'TLSv1.3',
+      ...(tls.ciphers.length === 0 ? {} : { ciphers: [...TLS13_CIPHERS, ...tls.ciphers].join(':') }),
+      // A resumed session would carry an identity that was verified against an older trust bundle.
+      secureOptions: constants.SSL_OP_NO_TICKET,
+    };
+    const { otherwise, byName } = chooseKeyPairs(material.keyPairs);
+    const server = createServer({
+      ...context,
+      ...shown(otherwise),
       requestCert: tls.validationName !== '',
       // Node would end the connection without a word; `judge` decides, and tells why.
       rejectUnauthorized: false,
-      minVersion: tls.minVersion,
-      maxVersion: tls.maxVersion ?? 'TLSv1.3',
       ...(alpn === '' ? {} : { ALPNProtocols: [alpn] }),
-      ...(tls.ciphers.length === 0 ? {} : { ciphers: [...TLS13_CIPHERS, ...tls.ciphers].join(':') }),
       handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
-      // A resumed session would carry an identity that was verified against an older trust bundle.
-      secureOptions: constants.SSL_OP_NO_TICKET,
     });
+    for (const [name, keyPairs] of byName) server.addContext(name, { ...context, ...shown(keyPairs) });
     server.on('secureConnection', (socket) => this.onSecured(key ?? keyOf(socket), socket));
     server.on('tlsClientError', (error, socket) => {
       this.take(key ?? keyOf(socket))?.refused(`TLS_error: ${error.message}`);
@@ -128,6 +133,13 @@ export class TlsAcceptor {
     this.running.delete(key);
     return handshake;
   }
+}
+
+function shown(keyPairs: readonly TlsKeyPair[]): SecureContextOptions {
+  return {
+    cert: keyPairs.map(({ certificateChainPem }) => certificateChainPem),
+    key: keyPairs.map(({ privateKeyPem }) => privateKeyPem),
+  };
 }
 
 function keyOf(socket: Socket): string {

@@ -4,7 +4,7 @@ import type { ReferenceGrants, Referrer } from './reference-grants.ts';
 import type { BackendRef } from './route-types.ts';
 
 /** Where a reference that is refused leads: to no cluster, under the name that istiod gives it. */
-const NOWHERE: Destination = { host: 'UnknownService' };
+export const NOWHERE: Destination = { host: 'UnknownService' };
 
 /** A backend as a VirtualService names it. `fatal`: the whole document makes no routes (Istio: a hard error). */
 export interface ResolvedBackend {

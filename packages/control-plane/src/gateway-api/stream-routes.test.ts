@@ -88,7 +88,7 @@ describe('a TLSRoute', () => {
 
   it('leads connections on by the name in their handshake', () => {
     expect(chains(gateway(passthrough('a')) + route('a.example, "*.b.example"'))).toEqual([
-      '0.0.0.0_443 [a.example,*.b.example] → outbound|80||db.default.svc.cluster.local',
+      '0.0.0.0_443 [*.b.example,a.example] → outbound|80||db.default.svc.cluster.local',
     ]);
   });
 

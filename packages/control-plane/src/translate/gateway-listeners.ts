@@ -115,7 +115,7 @@ class ChainBuilder {
         if (!fits || names.some((name) => taken.has(name))) return [];
         for (const name of names) taken.add(name);
         const chain = this.stream(entry, service, route);
-        return [names.includes('*') ? chain : { filterChainMatch: { serverNames: [...names] }, ...chain }];
+        return [names.includes('*') ? chain : { filterChainMatch: { serverNames: [...names].sort() }, ...chain }];
       }),
     );
   }

@@ -21,6 +21,7 @@ import { listenerSources } from './listener-sources.ts';
 import { type ListenerTelemetry, listenerTelemetry } from './listener-telemetry.ts';
 import { INBOUND_PASSTHROUGH_CLUSTER, inboundCluster } from './names.ts';
 import type { XdsResource } from './resource.ts';
+import { stacked } from './routed-streams.ts';
 import { securityFilters, tcpSecurityFilters } from './security-filters.ts';
 import { tcpProxy } from './tcp-proxy.ts';
 import { downstreamSocket } from './tls.ts';
@@ -175,7 +176,9 @@ class ChainFactory {
       name,
       ...(port?.ingress === undefined ? {} : { metadata: { filterMetadata: { istio: { config: configPath(port.ingress.sidecar) } } } }),
       filterChainMatch: match,
-      filters: http ? [this.manager(name, cluster, port)] : [...this.tcpFilters, tcpProxy(cluster, this.telemetry.accessLogs)],
+      filters: http
+        ? [this.manager(name, cluster, port)]
+        : [...this.tcpFilters, ...stacked(port?.protocol ?? 'TCP', cluster, tcpProxy(cluster, this.telemetry.accessLogs))],
       ...(tls ? { transportSocket: downstreamSocket(this.trustDomains, !http, this.push.mesh.tls) } : {}),
     };
   }

@@ -85,6 +85,11 @@ describe('what would be unsafe or something else when it is left out', () => {
     ['a gRPC status that is none', route('fault: { abort: { grpcStatus: TEAPOT } }'), '"TEAPOT" is not one of OK, CANCELLED'],
     [
       'a plaintext server with a certificate',
+      gateway('port: { number: 9000, protocol: TCP }, tls: { mode: SIMPLE, credentialName: c }'),
+      'spec.servers[0].tls: a server of protocol TCP is plaintext: give it protocol TLS',
+    ],
+    [
+      'TLS settings of a plaintext server of requests',
       gateway('port: { number: 80, protocol: HTTP }, tls: { mode: SIMPLE, credentialName: c }'),
       'spec.servers[0].tls: a server of protocol HTTP is plaintext',
     ],
