@@ -1,12 +1,12 @@
-import { X509Certificate } from 'node:crypto';
+import { createHash, X509Certificate } from 'node:crypto';
 import { createServer, type Server } from 'node:http';
 import { request } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { ConnectionOptions, TLSSocket } from 'node:tls';
 import { createGateway } from '@ripstop/gateway';
-import { createKeyPair, createSelfSignedRoot, issueCertificate, privateKeyPem } from '@ripstop/pki';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { MeshEnvoy } from './envoy/mesh-envoy.ts';
+import { Authority, secret } from './gateway/authority.ts';
 import { TestMesh } from './mesh/test-mesh.ts';
 import { documents, service, workloadEntry } from './mesh/yaml.ts';
 import { sdkMember } from './runners/context.ts';
@@ -14,24 +14,6 @@ import { until } from './until.ts';
 
 const { envoy } = inject('peers');
 if ('missing' in envoy) console.log(`skipped: TLS at gateways beside an Envoy: ${envoy.missing}`);
-
-interface Pair {
-  readonly cert: string;
-  readonly key: string;
-}
-
-const validity = { notBeforeMs: Date.now() - 60_000, notAfterMs: Date.now() + 3_600_000 };
-
-class Authority {
-  private readonly root = createSelfSignedRoot({ organization: 'outside', ...validity });
-  readonly pem = this.root.certificatePem;
-
-  issue(names: { readonly dns?: readonly string[]; readonly uris?: readonly string[] }): Pair {
-    const { publicKey, privateKey } = createKeyPair();
-    const issuer = { certificatePem: this.pem, privateKey: this.root.keyPair.privateKey };
-    return { cert: issueCertificate(issuer, { publicKey, names, organization: 'leaf', ...validity }), key: privateKeyPem(privateKey) };
-  }
-}
 
 const servers = new Authority();
 const callers = new Authority();
@@ -41,12 +23,11 @@ const operator = callers.issue({ uris: ['spiffe://outside/operator'], dns: ['a.b
 const visitor = callers.issue({ uris: ['spiffe://outside/visitor', 'https://outside/two'] });
 const stranger = servers.issue({ uris: ['spiffe://outside/operator'] });
 
-function secret(name: string, data: Readonly<Record<string, string>>): string {
-  return `${JSON.stringify({ apiVersion: 'v1', kind: 'Secret', metadata: { name, namespace: 'default' }, stringData: data })}\n`;
-}
-
 function gatewayYaml(): string {
-  const pin = new X509Certificate(operator.cert).fingerprint256;
+  const { fingerprint256: pin, publicKey } = new X509Certificate(operator.cert);
+  const spki = createHash('sha256')
+    .update(publicKey.export({ type: 'spki', format: 'der' }))
+    .digest('base64');
   const server = (name: string, hosts: string, tls: string): string =>
     `  - { port: { number: 443, name: ${name}, protocol: HTTPS }, hosts: [${hosts}], tls: { ${tls} } }\n`;
   return `apiVersion: networking.istio.io/v1
@@ -55,7 +36,7 @@ metadata: { name: edge, namespace: default }
 spec:
   selector: { istio: ingressgateway }
   servers:
-${server('shop', 'shop.example.com', 'mode: SIMPLE, credentialName: shop')}${server('wild', '"*.example.org"', 'mode: SIMPLE, credentialName: wild, minProtocolVersion: TLSV1_3')}${server('old', 'old.example.com', 'mode: SIMPLE, credentialName: shop, maxProtocolVersion: TLSV1_2, cipherSuites: [ECDHE-ECDSA-AES128-GCM-SHA256]')}${server('mutual', 'mutual.example.org', 'mode: MUTUAL, credentialName: wild')}${server('named', 'named.example.org', 'mode: MUTUAL, credentialName: wild, subjectAltNames: ["spiffe://outside/operator"]')}${server('pinned', 'pinned.example.org', `mode: MUTUAL, credentialName: wild, verifyCertificateHash: ["${pin}"]`)}${server('optional', 'optional.example.org', 'mode: OPTIONAL_MUTUAL, credentialName: wild')}${server('mesh', 'mesh.example.com', 'mode: ISTIO_MUTUAL')}---
+${server('shop', 'shop.example.com', 'mode: SIMPLE, credentialName: shop')}${server('wild', '"*.example.org"', 'mode: SIMPLE, credentialName: wild, minProtocolVersion: TLSV1_3')}${server('old', 'old.example.com', 'mode: SIMPLE, credentialName: shop, maxProtocolVersion: TLSV1_2, cipherSuites: [ECDHE-ECDSA-AES128-GCM-SHA256]')}${server('mutual', 'mutual.example.org', 'mode: MUTUAL, credentialName: wild')}${server('named', 'named.example.org', 'mode: MUTUAL, credentialName: wild, subjectAltNames: ["spiffe://outside/operator"]')}${server('pinned', 'pinned.example.org', `mode: MUTUAL, credentialName: wild, verifyCertificateHash: ["${pin}"]`)}${server('spki', 'spki.example.org', `mode: MUTUAL, credentialName: wild, verifyCertificateSpki: ["${spki}"]`)}${server('two', 'two.example.org, two.example.net', 'mode: SIMPLE, credentialNames: [shop, wild]')}${server('ca', 'ca.example.com', 'mode: MUTUAL, credentialName: shop, caCertCredentialName: roots')}${server('optional', 'optional.example.org', 'mode: OPTIONAL_MUTUAL, credentialName: wild')}${server('mesh', 'mesh.example.com', 'mode: ISTIO_MUTUAL')}---
 apiVersion: networking.istio.io/v1
 kind: VirtualService
 metadata: { name: echo, namespace: default }
@@ -132,6 +113,12 @@ const ROWS: readonly (readonly [string, string, ConnectionOptions, 'served' | 'r
   ['a name that is not listed', 'named.example.org', { ...visitor }, 'refused'],
   ['a pinned certificate', 'pinned.example.org', { ...operator }, 'served'],
   ['one that is not pinned', 'pinned.example.org', { ...visitor }, 'refused'],
+  ['a pinned key', 'spki.example.org', { ...operator }, 'served'],
+  ['one that is not pinned', 'spki.example.org', { ...visitor }, 'refused'],
+  ['two certificates, by name', 'two.example.org', {}, 'served'],
+  ['two certificates, neither by name', 'two.example.net', {}, 'served'],
+  ['a bundle of its own', 'ca.example.com', { ...operator }, 'served'],
+  ['a bundle of its own, another CA', 'ca.example.com', { ...stranger }, 'refused'],
   ['OPTIONAL_MUTUAL without a certificate', 'optional.example.org', {}, 'served'],
   ['OPTIONAL_MUTUAL with one', 'optional.example.org', { ...operator }, 'served'],
   ['OPTIONAL_MUTUAL with one of another CA', 'optional.example.org', { ...stranger }, 'refused'],
@@ -154,6 +141,7 @@ describe.skipIf('missing' in envoy)('TLS at our gateway and at an Envoy that our
       service('echo'),
       workloadEntry({ name: 'echo-1', app: 'echo', version: 'v1', port: (app.address() as AddressInfo).port }),
       secret('shop', { 'tls.crt': shop.cert, 'tls.key': shop.key }),
+      secret('roots-cacert', { cacert: callers.pem }),
       secret('wild', { cert: wild.cert, key: wild.key, cacert: callers.pem }),
       gatewayYaml(),
     );

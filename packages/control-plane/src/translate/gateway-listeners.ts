@@ -125,7 +125,7 @@ class ChainBuilder {
     return {
       ...(serverNames.length === 0 ? {} : { filterChainMatch: { serverNames: [...serverNames] } }),
       ...this.stream(entry, service, route),
-      ...(terminates === undefined ? {} : { transportSocket: gatewaySocket(terminates, this.push.mesh.tls) }),
+      ...(terminates === undefined ? {} : { transportSocket: gatewaySocket(terminates, this.push.mesh.tls, true) }),
     };
   }
 

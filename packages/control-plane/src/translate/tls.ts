@@ -158,14 +158,15 @@ const GATEWAY_VERSIONS: Readonly<Record<string, TlsParameters_TlsProtocol>> = {
  * TLS of a Gateway's server (Istio: BuildListenerTLSContext). The certificate comes from a Secret over the same stream
  * (`kubernetes://…`), from files of the gateway's machine (`file-cert:…`), or is the one that the mesh has issued (ISTIO_MUTUAL).
  */
-export function gatewaySocket(tls: ServerTLSSettings, { defaults }: MeshTls): TransportSocket {
+export function gatewaySocket(tls: ServerTLSSettings, { defaults }: MeshTls, bytes = false): TransportSocket {
   const mutual = tls.mode === 'MUTUAL' || tls.mode === 'ISTIO_MUTUAL';
   const asks = mutual || tls.mode === 'OPTIONAL_MUTUAL';
   const context = DownstreamTlsContext.fromPartial({
     requireClientCertificate: mutual,
     commonTlsContext: {
       ...gatewayParameters(tls, defaults),
-      alpnProtocols: ['h2', 'http/1.1'],
+      // istiod: proxies of the mesh may tell who they are where bytes are carried between them.
+      alpnProtocols: bytes && tls.mode === 'ISTIO_MUTUAL' ? ['istio-peer-exchange', 'h2', 'http/1.1'] : ['h2', 'http/1.1'],
       tlsCertificateSdsSecretConfigs: gatewayCertificates(tls),
       ...(asks ? { validationContextType: callers(tls) } : {}),
     },

@@ -1,0 +1,70 @@
+import { afterAll, describe, expect, inject, it } from 'vitest';
+import { type Difference, differencesOf, textOf } from './compare-mesh.ts';
+import { explanationOf } from './explained.ts';
+import { IstiodProcess } from './istiod-process.ts';
+import type { Mesh } from './mesh/random-mesh.ts';
+import { kindOf, shrink } from './shrink.ts';
+
+/** Others: `RIPSTOP_SEED=… RIPSTOP_MESHES=… npm run test:interop -- istiod-meshes`. */
+const SEED = Number(process.env.RIPSTOP_SEED ?? 1);
+/** istiod works on so many at a time, while we do our part. */
+const AHEAD = 3;
+/** A difference is made smaller for so long; only the first few are. */
+const SHRINK_MS = 30_000;
+const MAX_SHOWN = 3;
+
+/** Draws meshes and compares what istiod and our control plane make of each. `meshes`: how many, unless the environment says. */
+export function compareDrawn(name: string, draw: (seed: number) => Mesh, meshes: number): void {
+  const count = Number(process.env.RIPSTOP_MESHES ?? meshes);
+  const { istiod } = inject('peers');
+  if ('missing' in istiod) console.log(`skipped: istiod: ${istiod.missing}`);
+  describe.skipIf('missing' in istiod)(name, () => suite(draw, count, 'path' in istiod ? istiod.path : ''));
+}
+
+function suite(draw: (seed: number) => Mesh, meshes: number, binary: string): void {
+  const processes: IstiodProcess[] = [];
+  afterAll(() => Promise.all(processes.map((peer) => peer.close())));
+
+  function started(): IstiodProcess {
+    const peer = new IstiodProcess(binary);
+    processes.push(peer);
+    return peer;
+  }
+
+  it(`are translated, and refused, as by istiod (${meshes} from seed ${SEED})`, { timeout: 1_800_000 }, async () => {
+    const peer = started();
+    const known = new Map<string, number>();
+    const reports: string[] = [];
+    const asked = new Map<number, Promise<Difference[]>>();
+    for (let seed = SEED; seed < SEED + meshes && reports.length < MAX_SHOWN; seed++) {
+      for (let next = seed; next < Math.min(seed + AHEAD, SEED + meshes); next++)
+        if (!asked.has(next)) asked.set(next, differencesOf(draw(next), peer));
+      const mesh = draw(seed);
+      const left = unexplained(await asked.get(seed)!, known);
+      asked.delete(seed);
+      if (left.length > 0) reports.push(...(await report(seed, mesh, left)));
+    }
+    await Promise.allSettled(asked.values());
+    for (const [name, count] of known) console.log(`${count} × ${name}`);
+    expect(reports.join('\n\n')).toBe('');
+  });
+
+  /** istiod does not say the same every time: what another one does not say again is none of ours. */
+  async function report(seed: number, mesh: Mesh, left: readonly Difference[]): Promise<string[]> {
+    const peer = started();
+    const again = new Set((await differencesOf(mesh, peer)).map(kindOf));
+    const difference = left.find((found) => again.has(kindOf(found)));
+    if (difference === undefined) return [];
+    const small = await shrink(mesh, difference, (smaller) => differencesOf(smaller, peer), SHRINK_MS);
+    const { node, where, text } = difference;
+    return [`seed ${seed}, ${node} ${where} ${text}\nstill so in:\n${textOf(small)}`];
+  }
+}
+
+function unexplained(differences: readonly Difference[], known: Map<string, number>): Difference[] {
+  return differences.filter((difference) => {
+    const name = explanationOf(difference);
+    if (name !== undefined) known.set(name, (known.get(name) ?? 0) + 1);
+    return name === undefined;
+  });
+}
