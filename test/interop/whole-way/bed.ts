@@ -73,7 +73,7 @@ export class Bed implements AsyncDisposable {
     this.envoy.forget();
     this.sdk.forget();
     this.sockets = new Map();
-    const choices = new Choices(dump);
+    const choices = new Choices(dump, (host) => names.addressOf(host));
     await Promise.all(choices.addresses().map(({ address, port }) => this.echo.listen(names.addressOf(address), port)));
     const [applied, member] = await Promise.all([
       this.envoy.apply(dump, spiffeIdOf(node, trustDomain)),

@@ -9,8 +9,12 @@ export class Choices {
   /** Clusters that chance may choose, by route. */
   private readonly weighted: readonly (readonly string[])[];
 
-  constructor(dump: Dump) {
+  private readonly resolve: (host: string) => string;
+
+  /** `resolve`: what both sides' resolvers answer. */
+  constructor(dump: Dump, resolve: (host: string) => string) {
     this.dump = dump;
+    this.resolve = resolve;
     this.routes = (dump.routes ?? [])
       .flatMap(({ virtual_hosts: hosts }) => (hosts ?? []) as { routes?: { route?: Action }[] }[])
       .flatMap(({ routes = [] }) => routes)
@@ -62,7 +66,12 @@ export class Choices {
     );
     const first = Math.min(...localities.map(({ priority = 0 }) => priority));
     const hosts = localities.filter(({ priority = 0 }) => priority === first).flatMap(({ lb_endpoints: each = [] }) => each);
-    return new Set(hosts.filter(({ health_status: health = 'HEALTHY' }) => health === 'HEALTHY').map(addressOf));
+    return new Set(hosts.filter(({ health_status: health = 'HEALTHY' }) => health === 'HEALTHY').map((host) => this.addressOf(host)));
+  }
+
+  private addressOf({ endpoint }: Host): string {
+    const { address, port_value: port } = endpoint.address?.socket_address ?? { address: '', port_value: 0 };
+    return `${this.resolve(address)}:${port}`;
   }
 
   /** Addresses and ports that somebody of this node's configuration may be sent to. */
@@ -109,11 +118,6 @@ interface Action {
 interface Weighted {
   readonly name: string;
   readonly weight?: number | string;
-}
-
-function addressOf({ endpoint }: Host): string {
-  const { address, port_value: port } = endpoint.address?.socket_address ?? { address: '', port_value: 0 };
-  return `${address}:${port}`;
 }
 
 function has(
