@@ -12,7 +12,7 @@ const SLICE_BYTES = 8 * 1024 * 1024;
 const STALLED_MS = 1000;
 
 /** Work for one client; true: it is not done, and goes on when others have had their turn. */
-export type Work = () => boolean | void;
+export type Work = () => unknown;
 
 /** The work that waits for one client, in order, and what it has not read yet. */
 export class Turn {
