@@ -36,7 +36,13 @@ const LAST_WORDS_MS = 100;
  */
 export async function shutDown(servers: readonly grpc.Server[], endStreams: () => Promise<void>): Promise<void> {
   const closed = servers.map((server) => new Promise<void>((resolve) => server.tryShutdown(() => resolve())));
-  await endStreams();
+  // Timers of the control plane keep no process alive; whoever waits for its end is not to end before.
+  const alive = setInterval(() => {}, LAST_WORDS_MS);
+  try {
+    await endStreams();
+  } finally {
+    clearInterval(alive);
+  }
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<void>((resolve) => {
     timer = setTimeout(resolve, LAST_WORDS_MS);
