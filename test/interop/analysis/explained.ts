@@ -19,7 +19,7 @@ const EXPLAINED: readonly Explanation[] = [
   {
     name: 'documents without Pods do not tell who runs',
     by: 'istio',
-    pattern: /^IST0(101 (Gateway|Telemetry|Sidecar)|127 AuthorizationPolicy|173) /,
+    pattern: /^IST0(101 (Gateway|Telemetry|Sidecar)|127 AuthorizationPolicy|149|173) /,
     onlyWithoutPods: true,
   },
   { name: 'selectors of PeerAuthentication and RequestAuthentication, too', by: 'ours', pattern: /^IST0127 (Peer|Request)Authentication / },

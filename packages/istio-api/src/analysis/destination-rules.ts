@@ -50,9 +50,10 @@ function checkDuplicates(object: Rule, say: Say): void {
 }
 
 function checkTrust(object: Rule, say: Say): void {
-  const { host, trafficPolicy } = object.spec;
-  const lacks = (tls: ClientTLSSettings | undefined): boolean =>
-    (tls?.mode === 'SIMPLE' || tls?.mode === 'MUTUAL') && (tls.caCertificates ?? '') === '';
+  const { host, trafficPolicy, workloadSelector } = object.spec;
+  // A Secret brings the roots, to workloads that the rule selects.
+  const lacks = ({ mode, caCertificates = '', credentialName = '' }: ClientTLSSettings = {}): boolean =>
+    (mode === 'SIMPLE' || mode === 'MUTUAL') && caCertificates === '' && !(credentialName !== '' && workloadSelector !== undefined);
   const effect = 'Envoy would accept any certificate, Ripstop asks the roots of the system: name caCertificates';
   if (lacks(trafficPolicy?.tls))
     say(
