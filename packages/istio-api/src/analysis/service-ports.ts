@@ -1,20 +1,7 @@
 import type { ServicePort, ServiceSpec } from '../types/core.ts';
+import { isProtocol } from '../validation/protocols.ts';
 import type { Analyzer } from './say.ts';
 
-const PROTOCOLS: ReadonlySet<string> = new Set([
-  'tcp',
-  'udp',
-  'grpc',
-  'grpc-web',
-  'http',
-  'http_proxy',
-  'http2',
-  'https',
-  'tls',
-  'mongo',
-  'redis',
-  'mysql',
-]);
 const KUBERNETES: ReadonlySet<string> = new Set(['kubernetes.io/h2c', 'kubernetes.io/ws', 'kubernetes.io/wss']);
 /** Of SMTP, DNS, MySQL and MongoDB: taken for TCP. */
 const WELL_KNOWN: ReadonlySet<number> = new Set([25, 53, 3306, 27_017]);
@@ -46,7 +33,7 @@ function saysProtocol({ name = '', port, protocol, appProtocol }: ServicePort): 
   const said = (appProtocol ?? name).toLowerCase();
   if (appProtocol !== undefined && KUBERNETES.has(appProtocol)) return true;
   if (said.startsWith('grpc-web')) return true;
-  return PROTOCOLS.has(said.split('-')[0]!);
+  return isProtocol(said.split('-')[0]!);
 }
 
 /** Istio: IsIstioControlPlane. */

@@ -17,6 +17,11 @@ const PROTOCOLS: ReadonlySet<string> = new Set([
 ]);
 const HTTP: ReadonlySet<string> = new Set(['http', 'http2', 'http_proxy', 'grpc', 'grpc-web']);
 
+/** `name`: in lower case. */
+export function isProtocol(name: string): boolean {
+  return PROTOCOLS.has(name);
+}
+
 export function isHttpProtocol(protocol = ''): boolean {
   return HTTP.has(protocol.toLowerCase());
 }
@@ -27,7 +32,7 @@ export function isTlsProtocol(protocol = ''): boolean {
 
 /** None at all is found out by looking at the bytes. */
 export function checkProtocol(protocol: string | undefined, path: Path, report: Report): void {
-  if ((protocol ?? '') === '' || PROTOCOLS.has(protocol!.toLowerCase())) return;
+  if ((protocol ?? '') === '' || isProtocol(protocol!.toLowerCase())) return;
   const known = [...PROTOCOLS].map((name) => name.toUpperCase()).join(', ');
   report('RIPSTOP_BAD_VALUE', 'error', path, `${JSON.stringify(protocol)} is no protocol: give one of ${known}`);
 }
