@@ -14,6 +14,7 @@ import { PodPort } from './envoy/pod-port.ts';
 import { DiscoveryProcess } from './istiod/discovery-process.ts';
 import { KubeCluster } from './kubernetes/kube-cluster.ts';
 import { TestMesh } from './mesh/test-mesh.ts';
+import { statusesUnderTraffic } from './mesh/under-traffic.ts';
 import { identityFrom, workloadIdentity } from './mesh/workload-identity.ts';
 import { documents, service, workloadEntry } from './mesh/yaml.ts';
 import { until } from './until.ts';
@@ -198,24 +199,9 @@ describe.skipIf(missing.length > 0)('with the certificate authority of a real is
 
       it(`${client} → ${server}: both take new certificates under traffic, and no call fails`, async () => {
         const caller = members.get(`${client} client`)!;
-        const rotations = [caller, members.get(`${server} server`)!];
-        const statuses = new Map<number, number>();
-        let running = true;
-        const traffic = async (): Promise<void> => {
-          while (running) {
-            const { status } = await caller.call(host);
-            statuses.set(status, (statuses.get(status) ?? 0) + 1);
-          }
-        };
-        const loops = [traffic(), traffic()];
-        for (let round = 0; round < 4; round++) {
-          const before = statuses.get(200) ?? 0;
-          await rotations[round % 2]!.rotate();
-          await until('calls after the rotation', () => (statuses.get(200) ?? 0) > before + 20 || statuses.size > 1);
-        }
-        running = false;
-        await Promise.all(loops);
-        expect([...statuses.keys()]).toEqual([200]);
+        const both = [caller, members.get(`${server} server`)!];
+        const steps = Array.from({ length: 4 }, (_, round) => () => both[round % 2]!.rotate());
+        expect(await statusesUnderTraffic(() => caller.call(host), steps, 2)).toEqual([200]);
       });
     }
   }

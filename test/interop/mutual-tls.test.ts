@@ -6,6 +6,7 @@ import type { Reply } from '../simulation/observation.ts';
 import { MeshEnvoy } from './envoy/mesh-envoy.ts';
 import { PodPort } from './envoy/pod-port.ts';
 import { TestMesh } from './mesh/test-mesh.ts';
+import { statusesUnderTraffic } from './mesh/under-traffic.ts';
 import { documents, service, workloadEntry } from './mesh/yaml.ts';
 import { sdkMember } from './runners/context.ts';
 import { until } from './until.ts';
@@ -97,24 +98,9 @@ describe.skipIf('missing' in envoy)('Envoys and the SDK in one STRICT mesh', () 
 
       it(`${client} → ${server}: both take new certificates under traffic, and no call fails`, async () => {
         const caller = clients.get(`${client} client`)!;
-        const rotations = [caller, clients.get(`${server} server`)!];
-        const statuses = new Map<number, number>();
-        let running = true;
-        const traffic = async (): Promise<void> => {
-          while (running) {
-            const { status } = await caller.call(host);
-            statuses.set(status, (statuses.get(status) ?? 0) + 1);
-          }
-        };
-        const loops = [traffic(), traffic(), traffic()];
-        for (let round = 0; round < 5; round++) {
-          const before = statuses.get(200) ?? 0;
-          await rotations[round % 2]!.rotate();
-          await until('calls after the rotation', () => (statuses.get(200) ?? 0) > before + 20 || statuses.size > 1);
-        }
-        running = false;
-        await Promise.all(loops);
-        expect([...statuses.keys()]).toEqual([200]);
+        const both = [caller, clients.get(`${server} server`)!];
+        const steps = Array.from({ length: 5 }, (_, round) => () => both[round % 2]!.rotate());
+        expect(await statusesUnderTraffic(() => caller.call(host), steps, 3)).toEqual([200]);
       });
 
       // An Envoy goes on with the connections that it has; the SDK replaces them.
