@@ -1,7 +1,8 @@
 // npm run bench:control-plane [-- --json] [--short] [--services N]… [--subscribers N] [--large] [--seed N] [--tolerance 0.15]
-//   [--report stallMs]… (figures that are shown and decide nothing)
+//   [--report stallMs]… (figures that are shown and decide nothing) [--profile DIR] (CPU profiles of the control plane, a phase each)
 // A control plane over a folder of YAML, and real ADS streams in other processes: what a change costs, and a cold start.
 import { availableParallelism, cpus, loadavg } from 'node:os';
+import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { stopAll } from '../process.mjs';
 import { loadDocuments } from './load.mjs';
@@ -17,6 +18,7 @@ const { values: options } = parseArgs({
     seed: { type: 'string' },
     tolerance: { type: 'string' },
     report: { type: 'string', multiple: true },
+    profile: { type: 'string' },
   },
 });
 const log = (line) => process.stderr.write(`${line}\n`);
@@ -52,6 +54,7 @@ for (const services of sizes) {
     services,
     subscribers,
     seed,
+    profileDir: options.profile === undefined ? undefined : resolve(options.profile),
     changes: options.short ? { endpoint: 12, route: 4 } : { endpoint: 40, route: 10 },
   });
   log(JSON.stringify(figures));

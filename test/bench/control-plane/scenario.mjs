@@ -8,23 +8,33 @@ import { ENDPOINTS, ROUTES } from './subscriber.mjs';
 
 const PROCESSES = 2;
 
-export async function runMesh({ services, subscribers, seed, changes }) {
+export async function runMesh({ services, subscribers, seed, changes, profileDir }) {
   using folder = meshFolder(meshFiles(services, seed));
   const server = new BenchProcess('./control-plane/server.mjs', { core: 0 });
   const clients = Array.from({ length: PROCESSES }, () => new BenchProcess('./control-plane/subscribers.mjs', { core: 1 }));
   try {
     const started = await server.ask('start', { source: folder.path });
     const mesh = new BenchMesh({ server, clients, folder: folder.path, xds: started.xds, subscribers, seed, services });
+    const phase = (name) =>
+      profileDir === undefined ? undefined : server.ask('profile', { dir: profileDir, phase: `${services}-${name}` });
+    await phase();
     const cold = await mesh.connect();
+    await phase('cold');
     const settled = await server.ask('look');
     const endpoint = [];
+    await phase();
     for (let change = 0; change < changes.endpoint; change++) endpoint.push(await mesh.changeEndpoint(change));
+    await phase('endpoint');
     const atEndpoints = await server.ask('look');
     const route = [];
+    await phase();
     for (let change = 0; change < changes.route; change++) route.push(await mesh.changeRoute(change));
+    await phase('route');
     const atRoutes = await server.ask('look');
     for (const client of clients) await client.ask('disconnect');
+    await phase();
     const again = await mesh.connect();
+    await phase('again');
     const last = await server.ask('look');
     return {
       services,

@@ -1,5 +1,7 @@
 // Child of the bench: the control plane, with its event loop under watch.
 import { writeFileSync } from 'node:fs';
+import { Session } from 'node:inspector/promises';
+import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { createControlPlane } from '../../../packages/control-plane/dist/index.mjs';
 import { serveCommands } from '../process.mjs';
@@ -8,6 +10,7 @@ let plane;
 let cpu = process.cpuUsage();
 const problems = [];
 const delay = monitorEventLoopDelay({ resolution: 1 });
+let inspector;
 
 serveCommands({
   async start({ source }) {
@@ -39,6 +42,23 @@ serveCommands({
     };
     delay.reset();
     return answer;
+  },
+
+  /** Profiles until it is asked for the profile. */
+  async profile({ dir, phase }) {
+    if (inspector !== undefined) {
+      const { profile } = await inspector.post('Profiler.stop');
+      writeFileSync(join(dir, `${phase}.cpuprofile`), JSON.stringify(profile));
+      inspector.disconnect();
+      inspector = undefined;
+    } else {
+      inspector = new Session();
+      inspector.connect();
+      await inspector.post('Profiler.enable');
+      await inspector.post('Profiler.setSamplingInterval', { interval: 200 });
+      await inspector.post('Profiler.start');
+    }
+    return {};
   },
 
   /** Saves a file, as an editor does. */

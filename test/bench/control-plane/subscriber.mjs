@@ -1,8 +1,8 @@
 // One subscriber: a delta ADS stream on a connection of its own, which asks as a sidecar does and takes everything.
-import http2 from 'node:http2';
 import { DeltaDiscoveryRequest, HEALTH_TYPE_URL } from '../../../packages/xds-api/dist/index.mjs';
 import { readDelta } from './delta-reader.mjs';
 import { Frames } from './frames.mjs';
+import { GrpcStream } from './grpc-stream.mjs';
 
 const TYPE = 'type.googleapis.com/envoy.config.';
 export const CLUSTERS = `${TYPE}cluster.v3.Cluster`;
@@ -23,12 +23,14 @@ export class Subscriber {
     this.frames = new Frames((bytes) => this.#answer(bytes));
     this.asked = new Map();
     this.types = new Set();
-    this.connection = http2.connect(`http://${address}`, { settings: { initialWindowSize: STREAM_WINDOW } });
-    this.connection.once('connect', () => this.connection.setLocalWindowSize(CONNECTION_WINDOW));
-    this.connection.on('error', (error) => (this.error = error));
-    this.stream = this.connection.request({ ':method': 'POST', ':path': PATH, 'content-type': 'application/grpc', te: 'trailers' });
-    this.stream.on('error', (error) => (this.error = error));
-    this.stream.on('data', (chunk) => this.frames.add(chunk));
+    this.stream = new GrpcStream({
+      address,
+      path: PATH,
+      streamWindow: STREAM_WINDOW,
+      connectionWindow: CONNECTION_WINDOW,
+      onData: (chunk) => this.frames.add(chunk),
+      onError: (error) => (this.error = error),
+    });
     this.#send({ typeUrl: CLUSTERS, node: this.#node(), resourceNamesSubscribe: ['*'] });
   }
 
@@ -44,7 +46,7 @@ export class Subscriber {
   }
 
   close() {
-    this.connection.destroy();
+    this.stream.destroy();
   }
 
   #node(app) {
@@ -60,7 +62,7 @@ export class Subscriber {
     const frame = Buffer.alloc(5 + body.length);
     frame.writeUInt32BE(body.length, 1);
     frame.set(body, 5);
-    this.stream.write(frame);
+    this.stream.send(frame);
   }
 
   #answer(bytes) {
