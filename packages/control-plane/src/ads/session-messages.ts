@@ -1,5 +1,11 @@
 import type { EncodedResource } from './encoded-resource.ts';
 
+/** A resource that still holds, in a version that the client has taken. */
+export interface Beat {
+  readonly name: string;
+  readonly version: string;
+}
+
 /** One response, before its protocol variant encodes it. */
 export interface SessionResponse {
   readonly typeUrl: string;
@@ -13,8 +19,8 @@ export interface SessionResponse {
   readonly removed: readonly string[];
   /** How long the client keeps what it is sent without hearing of it. */
   readonly ttlMs?: number;
-  /** Delta only: resources that still hold, in versions that the client has taken. */
-  readonly beats?: readonly { readonly name: string; readonly version: string }[];
+  /** Delta only. */
+  readonly beats?: readonly Beat[];
 }
 
 /** One request, whatever its protocol variant. */

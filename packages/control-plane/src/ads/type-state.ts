@@ -1,7 +1,7 @@
 import { markOf } from '../translate/digest.ts';
 import type { EncodedResource } from './encoded-resource.ts';
 import { Holding, type HoldingPool, type Names } from './holding.ts';
-import type { HeldResource, Refusal, SessionRequest, TypeStatus } from './session-messages.ts';
+import type { Beat, HeldResource, Refusal, SessionRequest, TypeStatus } from './session-messages.ts';
 
 /** A response that the client has not answered. */
 interface Unanswered {
@@ -25,7 +25,7 @@ export class TypeState {
   /** Versions that the client has, or that are on their way. */
   readonly versions: Holding;
   /** Versions that the client has taken; empty unless somebody wants to know. */
-  readonly good: Map<string, string>;
+  private readonly good: Map<string, string>;
   private readonly typeUrl: string;
   private readonly keepsGood: boolean;
   private readonly pool: HoldingPool;
@@ -59,6 +59,11 @@ export class TypeState {
 
   get taken(): boolean {
     return this.settled && this.refused.size === 0;
+  }
+
+  /** What the client has taken and still has. */
+  get beats(): Beat[] {
+    return [...this.good].filter(([name]) => this.versions.has(name)).map(([name, version]) => ({ name, version }));
   }
 
   get held(): HeldResource[] {

@@ -5,9 +5,11 @@ import type { Scheduler } from '../registry/workload-registry.ts';
 import { EXTENSION_TYPE_URL } from '../translate/extensions.ts';
 import type { GrpcNote } from '../translate/grpc/notes.ts';
 import { grpcNotes } from '../translate/grpc/translate-grpc.ts';
+import { AnswerWait } from './answer-wait.ts';
+import { both, differences, type Found, missing, NOTHING, NOTHING_SENT, type Sent, these, without } from './differences.ts';
 import type { EncodedResource } from './encoded-resource.ts';
 import { HoldingPool, type Names } from './holding.ts';
-import { NodeResults } from './node-results.ts';
+import { ResourceFinder } from './resource-finder.ts';
 import type { HeldResource, SessionRequest, SessionResponse, TypeStatus } from './session-messages.ts';
 import { type TimeToLive, timeToLiveOf } from './time-to-live.ts';
 import type { Work } from './turns.ts';
@@ -34,19 +36,6 @@ export interface SessionOptions {
   readonly onProblem: (typeUrl: string, error: unknown) => void;
 }
 
-/** What there is of a type, as far as it was looked at. */
-interface Found {
-  readonly resources: readonly EncodedResource[];
-  /** What was looked at; undefined: everything. */
-  readonly names: Names | undefined;
-  /** What there was of a type that is sent whole. */
-  readonly before: readonly EncodedResource[];
-  /** Nothing but resources of these names. */
-  readonly exact: boolean;
-  /** When the looking began. */
-  readonly startedMs: number;
-}
-
 /** How it is sent. */
 interface Manner {
   /** Sent even if the client has that version. */
@@ -57,12 +46,6 @@ interface Manner {
   readonly always?: boolean;
   /** Nothing is removed yet. */
   readonly keep?: boolean;
-}
-
-interface Sent {
-  readonly changed: readonly EncodedResource[];
-  /** Those of them that the client did not have. */
-  readonly added: readonly EncodedResource[];
 }
 
 /** How long a push waits for a client to take new clusters before it sends the routes that use them. */
@@ -79,7 +62,7 @@ export class XdsSession {
   readonly node: ProxyNode;
   private readonly options: SessionOptions;
   private readonly types = new Map<string, TypeState>();
-  private readonly results: NodeResults;
+  private readonly finder: ResourceFinder;
   private readonly holdings: HoldingPool;
   /** What requests are answered from; `next` follows when it has been sent in order. */
   private push: PushContext;
@@ -88,7 +71,7 @@ export class XdsSession {
   private nonces = 0;
   /** Endpoints that go out again when they are asked for, though the client has them: their cluster changed while it was away. */
   private readonly owed = new Set<string>();
-  private wake: (() => void) | undefined;
+  private readonly wait: AnswerWait;
   private readonly ttl: TimeToLive | undefined;
   private beat: { cancel(): void } | undefined;
   private closed = false;
@@ -96,7 +79,8 @@ export class XdsSession {
   constructor(options: SessionOptions) {
     this.options = options;
     this.node = options.node;
-    this.results = new NodeResults(options.node);
+    this.finder = new ResourceFinder(options.node, options.onProblem);
+    this.wait = new AnswerWait(options.scheduler);
     this.holdings = options.holdings ?? new HoldingPool();
     this.push = options.push;
     this.next = options.push;
@@ -133,7 +117,7 @@ export class XdsSession {
   answer(typeUrl: string, nonce: string, error: string | undefined): void {
     if (nonce === '' || this.types.get(typeUrl)?.answer(nonce, error) !== true) return;
     if (error !== undefined) this.options.onRefused(typeUrl, error);
-    this.wake?.();
+    this.wait.wake();
   }
 
   /** Takes a request and sends what it newly asks for. */
@@ -151,10 +135,10 @@ export class XdsSession {
     const force = first ? this.owed : names;
     const manner = { force, asked: names, always: true };
     if (all || names.size > 0)
-      this.inTurn(() => this.stillToMake(typeUrl, names) || this.reply(typeUrl, state, all ? undefined : names, manner));
+      this.inTurn(() => this.finder.prepare(typeUrl, this.push, names) || this.reply(typeUrl, state, all ? undefined : names, manner));
     // What it held before must not run out before the next beat.
     if (first && this.ttl !== undefined) this.inTurn(() => this.beatType(typeUrl, state));
-    this.wake?.();
+    this.wait.wake();
   }
 
   /** New configuration: sends what differs, in order. Pushes that come while one is under way become one. */
@@ -170,7 +154,7 @@ export class XdsSession {
   close(): void {
     this.closed = true;
     this.beat?.cancel();
-    this.wake?.();
+    this.wait.close();
   }
 
   private inTurn(work: Work): void {
@@ -179,17 +163,8 @@ export class XdsSession {
     else while (work() === true);
   }
 
-  /** True while there is more to make for a full set than one turn should take. */
-  private stillToMake(typeUrl: string, names: Names): boolean {
-    try {
-      return this.results.prepare(typeUrl, this.push, names);
-    } catch {
-      return false; // The reply runs into the same, and says so.
-    }
-  }
-
   private reply(typeUrl: string, state: TypeState, names: Names | undefined, manner: Manner): false {
-    const found = this.find(typeUrl, state, names);
+    const found = this.finder.find(typeUrl, state, this.push, names);
     if (found === undefined) return false;
     const { changed, added } = this.respond(typeUrl, state, found, manner);
     // A cluster that the client has in another version warms until its endpoints come, though it has those.
@@ -206,43 +181,8 @@ export class XdsSession {
     if (state !== undefined && names.size > 0) this.reply(ENDPOINT_TYPE_URL, state, names, { force: names });
   }
 
-  /** Undefined when a type cannot be translated. */
-  private find(typeUrl: string, state: TypeState, names: Names | undefined): Found | undefined {
-    try {
-      const before = state.list;
-      const startedMs = performance.now();
-      if (!this.results.isWhole(typeUrl))
-        return {
-          resources: this.results.named(typeUrl, this.push, names ?? state.names.shared ?? state.names),
-          names: names ?? state.names,
-          before,
-          exact: true,
-          startedMs,
-        };
-      const grpc = this.node.dialect === 'grpc';
-      const list = this.results.whole(typeUrl, this.push, grpc ? [...state.names] : []);
-      const everything = state.wildcard || grpc;
-      state.list = everything ? list : list.filter(({ name }) => state.wants(name));
-      return { resources: state.list, names, before, exact: false, startedMs };
-    } catch (error) {
-      this.options.onProblem(typeUrl, error);
-      return undefined;
-    }
-  }
-
-  /** What a push may have to say about a type; undefined when it has nothing. `more`: names to look at in any case. */
-  private news(typeUrl: string, since: PushContext, more: readonly string[] = []): Found | undefined {
-    const state = this.types.get(typeUrl);
-    if (state === undefined) return undefined;
-    if (this.results.isWhole(typeUrl)) {
-      const found = this.find(typeUrl, state, undefined);
-      return found?.resources === found?.before && state.versions.size === found?.resources.length ? undefined : found;
-    }
-    const changed = this.results.changed(typeUrl, this.push, since);
-    if (changed === undefined) return this.find(typeUrl, state, undefined);
-    const names = both(changed, state.names);
-    for (const name of more) names.add(name);
-    return names.size === 0 ? undefined : this.find(typeUrl, state, names);
+  private news(typeUrl: string, since: PushContext, more?: Iterable<string>): Found | undefined {
+    return this.finder.news(typeUrl, this.types.get(typeUrl), this.push, since, more);
   }
 
   private respond(typeUrl: string, state: TypeState, found: Found, manner: Manner): Sent {
@@ -277,7 +217,7 @@ export class XdsSession {
   /** Says that what the client has taken still holds. */
   private beatType(typeUrl: string, state: TypeState): void {
     if (this.closed) return;
-    const beats = [...state.good].filter(([name]) => state.versions.has(name)).map(([name, version]) => ({ name, version }));
+    const { beats } = state;
     if (beats.length === 0) return;
     const nonce = `${++this.nonces}`;
     const version = state.record(nonce, [], []);
@@ -288,7 +228,7 @@ export class XdsSession {
     try {
       while (this.push !== this.next && !this.closed) {
         // A slow client gets what is newest when it is ready, instead of everything that it has missed.
-        if (!this.settled) await this.until(() => this.settled, ANSWER_MS);
+        if (!this.settled) await this.wait.until(() => this.settled, ANSWER_MS);
         const since = this.push;
         this.push = this.next;
         await this.pushTypes(since);
@@ -313,10 +253,11 @@ export class XdsSession {
     // A client warms a changed cluster until its endpoints come, though they are the same.
     const wanted = this.types.get(ENDPOINT_TYPE_URL)?.names ?? NOTHING;
     const fresh = new Set(sent.changed.map(({ endpointsName }) => endpointsName).filter((name) => wanted.has(name)));
-    const endpoints = this.news(ENDPOINT_TYPE_URL, since, [...fresh]);
+    const endpoints = this.news(ENDPOINT_TYPE_URL, since, fresh);
     // A cluster that leaves keeps its endpoints: routes still point to it.
     this.send(ENDPOINT_TYPE_URL, endpoints && without(endpoints, leaving), { force: fresh });
-    if (sent.added.length > 0) await this.until(() => this.isWarm(sent.added));
+    // A client that never asks (it does not use the cluster, or it cannot) is not waited for longer.
+    if (sent.added.length > 0) await this.wait.until(() => this.isWarm(sent.added), WARMING_MS);
     for (const { typeUrl, found } of last) this.send(typeUrl, found, {});
     // Clusters that nothing points to any more.
     this.send(CLUSTER_TYPE_URL, clusters, {});
@@ -335,76 +276,7 @@ export class XdsSession {
     const endpoints = this.types.get(ENDPOINT_TYPE_URL);
     return endpoints?.settled === true && needed.every(({ endpointsName }) => endpoints.versions.has(endpointsName));
   }
-
-  /** A client that never asks (it does not use the cluster, or it cannot) must not hold up the rest. */
-  private until(done: () => boolean, timeoutMs = WARMING_MS): Promise<void> {
-    if (done()) return Promise.resolve();
-    return new Promise((resolve) => {
-      const finish = (): void => {
-        timer.cancel();
-        this.wake = undefined;
-        resolve();
-      };
-      const timer = this.options.scheduler.setTimer(finish, timeoutMs);
-      this.wake = () => {
-        if (this.closed || done()) finish();
-      };
-    });
-  }
 }
 
-const NOTHING: Names = new Set<string>();
-const NOTHING_SENT: Sent = { changed: [], added: [] };
 /** What a listener names beside its routes comes before it: it does not warm for ever. */
 const LAST_TYPES = [EXTENSION_TYPE_URL, LISTENER_TYPE_URL, ROUTE_TYPE_URL, SECRET_TYPE_URL];
-
-interface Differences extends Sent {
-  /** How many of the resources the client has in some version. */
-  readonly held: number;
-}
-
-/** What of the resources the client does not have, or is to get all the same. */
-function differences({ versions }: TypeState, { resources, names, exact }: Found, force: Names): Differences {
-  // A client that has just come: the list as it is, which many have in common.
-  if (versions.size === 0 && (names === undefined || exact || resources.every(({ name }) => names.has(name))))
-    return { changed: resources, added: resources, held: 0 };
-  const changed: EncodedResource[] = [];
-  const added: EncodedResource[] = [];
-  let held = 0;
-  for (const resource of resources) {
-    const { name, version } = resource;
-    const known = versions.version(name);
-    if (known !== undefined) held++;
-    if ((names !== undefined && !names.has(name)) || (known === version && !force.has(name))) continue;
-    changed.push(resource);
-    if (known === undefined) added.push(resource);
-  }
-  // The list as it is, where all of it goes: others are sent the same.
-  return { changed: changed.length === resources.length ? resources : changed, added, held };
-}
-
-/** Names that the client has, or asked for just now, and that do not exist. */
-function missing({ versions }: TypeState, { resources, exact }: Found, names: Names | undefined, asked: Names): string[] {
-  // All that was asked for is there: nearly always.
-  if (names !== undefined && exact && resources.length === names.size) return [];
-  const present = new Set(resources.map(({ name }) => name));
-  const candidates = names ?? new Set([...versions, ...asked]);
-  return [...candidates].filter((name) => !present.has(name) && (versions.has(name) || asked.has(name)));
-}
-
-function these(names: readonly string[], resources: readonly EncodedResource[]): EncodedResource[] {
-  if (names.length === 0) return [];
-  const wanted = new Set(names);
-  return resources.filter(({ name }) => wanted.has(name));
-}
-
-function without(found: Found, names: readonly string[]): Found {
-  if (names.length === 0) return found;
-  const leaving = new Set(names);
-  return { ...found, exact: false, names: new Set([...(found.names ?? [])].filter((name) => !leaving.has(name))) };
-}
-
-function both(a: Names, b: Names): Set<string> {
-  const [few, many] = a.size < b.size ? [a, b] : [b, a];
-  return new Set([...few].filter((name) => many.has(name)));
-}
