@@ -23,13 +23,8 @@ export type { Dialect, ProxyNode } from './model/proxy-node.ts';
 export { type NodeMessage, proxyNodeOf } from './model/proxy-node-of.ts';
 export type { WorkloadInstance, WorkloadPort } from './model/workload.ts';
 export { PushContext, type PushInput } from './push/push-context.ts';
-export {
-  ControlPlane,
-  type ControlPlaneAddresses,
-  type ControlPlaneOptions,
-  createControlPlane,
-  rootCertificateFile,
-} from './server/control-plane.ts';
+export { ControlPlane, createControlPlane, rootCertificateFile } from './server/control-plane.ts';
+export type { ControlPlaneAddresses, ControlPlaneOptions } from './server/control-plane-options.ts';
 export {
   createEmbeddedSource,
   type EmbeddedRejection,

@@ -2,63 +2,34 @@ import { join } from 'node:path';
 import type { Finding, MeshObject } from '@ripstop/istio-api';
 import { AdsService } from '../ads/ads-service.ts';
 import { LoadReports } from '../ads/load-reports.ts';
-import type { TokenAttestor } from '../ca/attest/attestation.ts';
-import { type CertificateAuthority, type CertificateSigner, createCertificateAuthority } from '../ca/certificate-authority.ts';
+import { type CertificateAuthority, createCertificateAuthority } from '../ca/certificate-authority.ts';
 import { IssuanceLog } from '../ca/issuance-log.ts';
 import { createTokenIssuer, type TokenIssuer } from '../ca/token-issuer.ts';
-import { asPods, tellWhoRuns } from '../describe/told-workloads.ts';
+import { tellWhoRuns } from '../describe/told-workloads.ts';
 import type { ControlPlaneEvent } from '../events.ts';
-import { Scraper, type ScrapeTarget } from '../graph/scraper.ts';
+import { Scraper } from '../graph/scraper.ts';
 import { ServiceGraphStore } from '../graph/service-graph.ts';
 import { guardedGet } from '../jwks/guarded-get.ts';
 import { JwksResolver } from '../jwks/jwks-resolver.ts';
 import { jwksSources } from '../jwks/jwks-source.ts';
 import { SavedJwks } from '../jwks/saved-jwks.ts';
-import { PilotMetrics, type Trigger } from '../metrics/pilot-metrics.ts';
+import { PilotMetrics } from '../metrics/pilot-metrics.ts';
+import type { ProxyNode } from '../model/proxy-node.ts';
 import { PushContext } from '../push/push-context.ts';
-import { SavedWorkloads } from '../registry/saved-workloads.ts';
 import { WorkloadRegistry } from '../registry/workload-registry.ts';
 import { FileSource } from '../source/file-source.ts';
 import type { StoreState } from '../source/object-store.ts';
+import type { ControlPlaneAddresses, ControlPlaneOptions } from './control-plane-options.ts';
+import { CurrentPush } from './current-push.ts';
 import type { DebugState } from './debug-endpoints.ts';
-import type { Explainer } from './explain-endpoint.ts';
 import { HttpServer } from './http-server.ts';
+import { KeptRegistrations } from './kept-registrations.ts';
+import { LiveFindings } from './live-findings.ts';
 import { type LiveState, liveState, type SyncRow } from './live-state.ts';
+import { scrapeTargets } from './scrape-targets.ts';
 import { systemScheduler as scheduler } from './system-scheduler.ts';
+import { registryEvents, streamEvents } from './told-events.ts';
 import { XdsServers } from './xds-servers.ts';
-
-export interface ControlPlaneOptions {
-  /** A folder of YAML, read recursively and watched, or one file. */
-  readonly source: string;
-  /** Directory of the root certificate, its key and the token key; made with mode 0700. Without one they live in memory. */
-  readonly stateDir?: string;
-  /** Addresses `host:port`; port 0 takes a free one, undefined leaves it out. Defaults: 127.0.0.1 on 15010, 15012, 15014. */
-  readonly xds?: string;
-  readonly xdsTls?: string;
-  readonly http?: string;
-  readonly trustDomain?: string;
-  /**
-   * Clients that say they know xDS's time to live forget what this control plane has not confirmed for so long; three beats in that
-   * time confirm it. Default 0: they keep it for ever.
-   */
-  readonly resourceTtlMs?: number;
-  /** Address ranges that a jwksUri may not lead to, beside link-local ones, which it never may: `10.0.0.0/8`. */
-  readonly blockedJwksCidrs?: readonly string[];
-  /** Who else is believed beside join tokens and certificates of this CA, asked in this order: Kubernetes, OpenID Connect issuers. */
-  readonly attestors?: readonly TokenAttestor[];
-  /** Signs workload certificates in the place of the own CA. */
-  readonly signer?: CertificateSigner;
-  /** Answers the questions of the live page: what would become of a request. Without it the page does not ask. */
-  readonly explain?: Explainer;
-  readonly onEvent?: (event: ControlPlaneEvent) => void;
-}
-
-/** Where a running control plane is reached, `host:port` each. */
-export interface ControlPlaneAddresses {
-  readonly xds: string;
-  readonly xdsTls: string;
-  readonly http: string;
-}
 
 /** Of package.json; `istio_build` shows it. */
 const VERSION = '0.1.0';
@@ -76,101 +47,86 @@ export class ControlPlane implements AsyncDisposable {
   readonly tokens: TokenIssuer;
   readonly graph: ServiceGraphStore = new ServiceGraphStore();
   private readonly options: ControlPlaneOptions;
-  private readonly trustDomain: string;
   private readonly registry: WorkloadRegistry;
   private readonly ads: AdsService;
   private readonly load = new LoadReports();
   private readonly metrics: PilotMetrics;
-  /** When what a push is made of changed. */
-  private readonly changedAt = new WeakMap<PushContext, number>();
   private readonly servers: XdsServers;
   private readonly tokenKeys: JwksResolver;
   private state: StoreState = { objects: [], findings: [], files: 0, findingsWith: () => [] };
-  /** Findings beside who is registered, while neither changes. */
-  private live: { readonly state: StoreState; readonly who: string; readonly findings: readonly Finding[] } | undefined;
+  private readonly live = new LiveFindings();
   /** Behind `state` while keys of a token issuer that it names for the first time are being fetched. */
   private applied: readonly MeshObject[] = this.state.objects;
-  private push_: PushContext;
+  private readonly current: CurrentPush;
   private source: FileSource | undefined;
   private scraper: Scraper | undefined;
   private http: HttpServer | undefined;
   private quiet: { cancel(): void } | undefined;
   private report: { cancel(): void } | undefined;
   private closed = false;
-  /** Undefined without a state directory. */
-  private readonly savedWorkloads: SavedWorkloads | undefined;
+  private readonly kept: KeptRegistrations;
   private bound: ControlPlaneAddresses = { xds: '', xdsTls: '', http: '' };
 
   constructor(options: ControlPlaneOptions) {
     this.options = options;
-    this.trustDomain = options.trustDomain ?? 'cluster.local';
-    const stateDir = options.stateDir === undefined ? {} : { stateDir: options.stateDir };
-    this.ca = createCertificateAuthority({ ...stateDir, trustDomain: this.trustDomain, now: Date.now });
-    this.tokens = createTokenIssuer(stateDir);
-    this.push_ = new PushContext({ objects: [], workloads: [], trustDomain: this.trustDomain });
-    this.metrics = new PilotMetrics(VERSION, () => ({ push: this.push_, nodes: this.ads.sessions.map(({ node }) => node) }));
-    this.registry = new WorkloadRegistry(scheduler, {
-      onRegistered: ({ key, ports }) => {
-        this.tell({
-          type: 'registered',
-          workload: key,
-          addresses: ports.map(({ workloadPort, address, port }) => `${workloadPort}→${address}:${port}`),
-        });
-        this.metrics.workload('add');
-        this.workloadsChanged();
-      },
-      onWithdrawn: ({ key }, reason) => {
-        this.tell({ type: 'withdrawn', workload: key, reason });
-        this.metrics.workload('delete');
-        this.workloadsChanged();
-      },
-    });
+    const { stateDir, trustDomain = 'cluster.local', resourceTtlMs, attestors = [], signer } = options;
+    const state = stateDir === undefined ? {} : { stateDir };
+    const tell = (event: ControlPlaneEvent): void => options.onEvent?.(event);
+    const onProblem = (message: string): void => tell({ type: 'problem', message });
+    this.ca = createCertificateAuthority({ ...state, trustDomain, now: Date.now });
+    this.tokens = createTokenIssuer(state);
+    this.metrics = new PilotMetrics(VERSION, () => ({ push: this.push, nodes: this.clients }));
+    this.registry = new WorkloadRegistry(
+      scheduler,
+      registryEvents(tell, this.metrics, () => this.workloadsChanged()),
+    );
+    this.kept = new KeptRegistrations(stateDir, this.registry, onProblem);
     this.tokenKeys = new JwksResolver({
       get: guardedGet(options.blockedJwksCidrs),
       scheduler,
       now: Date.now,
-      onChange: () => this.rebuild('secret'),
-      onProblem: (message) => this.tell({ type: 'problem', message }),
-      saved: options.stateDir === undefined ? undefined : new SavedJwks(options.stateDir),
+      onChange: () => this.current.rebuild('secret'),
+      onProblem,
+      saved: stateDir === undefined ? undefined : new SavedJwks(stateDir),
     });
-    this.savedWorkloads = options.stateDir === undefined ? undefined : new SavedWorkloads(options.stateDir);
     this.ads = new AdsService({
       registry: this.registry,
       scheduler,
-      resourceTtlMs: options.resourceTtlMs,
-      current: () => this.push_,
-      onConnected: ({ id }) => this.tell({ type: 'connected', node: id, reason: '' }),
-      onDisconnected: ({ id }, reason) => this.tell({ type: 'disconnected', node: id, reason }),
-      onRefused: ({ id }, typeUrl, reason) => {
-        this.metrics.refused(typeUrl);
-        this.tell({ type: 'refused', node: id, typeUrl, reason });
-      },
-      onProblem: ({ id }, typeUrl, error) => {
-        this.metrics.internalError();
-        this.tell({ type: 'problem', message: `${typeUrl} for ${id}: ${reasonOf(error)}` });
-      },
-      onSent: (typeUrl, bytes, ms) => this.metrics.sent(typeUrl, bytes, ms),
-      onPushed: (push) => this.metrics.converged(performance.now() - (this.changedAt.get(push) ?? performance.now())),
+      resourceTtlMs,
+      current: () => this.push,
+      ...streamEvents(tell, this.metrics),
+      onPushed: (push) => this.current.converged(push),
     });
-    const { attestors = [], signer } = options;
+    this.current = new CurrentPush(new PushContext({ objects: [], workloads: [], trustDomain }), {
+      input: () => ({
+        objects: this.applied,
+        workloads: this.registry.instances,
+        trustDomain,
+        tokenKeys: this.tokenKeys.current,
+        trustBundlePem: this.ca.rootCertificatePem,
+      }),
+      metrics: this.metrics,
+      onPush: (push) => this.ads.update(push),
+      onProblem,
+    });
     this.servers = new XdsServers({
-      trustDomain: this.trustDomain,
+      trustDomain,
       ca: this.ca,
       tokens: this.tokens,
       attestors,
       signer,
-      issuances: options.stateDir === undefined ? undefined : new IssuanceLog(options.stateDir, Date.now),
+      issuances: stateDir === undefined ? undefined : new IssuanceLog(stateDir, Date.now),
       ads: this.ads,
       load: this.load,
-      tell: (event) => this.tell(event),
-      onRoots: () => this.rebuild('secret'),
+      tell,
+      onRoots: () => this.current.rebuild('secret'),
     });
   }
 
   /** Reads the configuration and opens the ports. Rejects when the source does not exist or a port is taken. */
   async start(): Promise<ControlPlaneAddresses> {
     const { source, xds = '127.0.0.1:15010', xdsTls = '127.0.0.1:15012', http = '127.0.0.1:15014' } = this.options;
-    this.restoreWorkloads();
+    this.kept.restore();
     this.source = new FileSource({
       path: source,
       ...(this.options.stateDir === undefined ? {} : { stateDir: this.options.stateDir }),
@@ -192,7 +148,7 @@ export class ControlPlane implements AsyncDisposable {
     this.scraper = new Scraper({
       store: this.graph,
       now: Date.now,
-      targets: () => this.scrapeTargets(),
+      targets: () => scrapeTargets(this.registry.instances, this.clients),
     });
     return this.bound;
   }
@@ -213,12 +169,7 @@ export class ControlPlane implements AsyncDisposable {
 
   /** What istioctl would find in a cluster in which the registered processes are the Pods. */
   liveFindings(): readonly Finding[] {
-    const { state } = this;
-    const { instances } = this.registry;
-    if (instances.length === 0) return state.findings;
-    const who = JSON.stringify(instances.map(({ key, labels, serviceAccount }) => [key, labels, serviceAccount]));
-    if (this.live?.state !== state || this.live.who !== who) this.live = { state, who, findings: state.findingsWith(asPods(instances)) };
-    return this.live.findings;
+    return this.live.of(this.state, this.registry.instances);
   }
 
   /** What each connected client has: `synced` means that it has taken all that is saved now. */
@@ -229,7 +180,7 @@ export class ControlPlane implements AsyncDisposable {
       id: session.node.id,
       name: session.node.name,
       namespace: session.node.namespace,
-      synced: settled && session.isSynced(this.push_),
+      synced: settled && session.isSynced(this.push),
       nack: session.status.map(({ nack }) => nack).find((nack) => nack !== '') ?? '',
       types: session.status,
       notes: session.notes,
@@ -238,26 +189,25 @@ export class ControlPlane implements AsyncDisposable {
 
   /** What the page shows beside the graph. */
   liveState(): LiveState {
-    const nodes = this.ads.sessions.map(({ node }) => node);
-    return liveState({ push: this.push_, sync: this.syncState(), nodes, objects: this.objects, findings: this.findings });
+    return liveState({ push: this.push, sync: this.syncState(), nodes: this.clients, objects: this.objects, findings: this.findings });
   }
 
   /** What the debug endpoints of the HTTP port look at. */
   debugState(): DebugState {
     const { sessions } = this.ads;
     return {
-      push: this.push_,
+      push: this.push,
       objects: this.objects,
       findings: this.findings,
-      nodes: sessions.map(({ node }) => node),
-      synced: sessions.filter((session) => session.isSynced(this.push_)).length,
+      nodes: this.clients,
+      synced: sessions.filter((session) => session.isSynced(this.push)).length,
       load: this.load.all,
     };
   }
 
   /** The push in force; its `instances` are pods and registered processes. */
   get push(): PushContext {
-    return this.push_;
+    return this.current.context;
   }
 
   metricsText(): string {
@@ -287,6 +237,10 @@ export class ControlPlane implements AsyncDisposable {
     return this.close();
   }
 
+  private get clients(): ProxyNode[] {
+    return this.ads.sessions.map(({ node }) => node);
+  }
+
   private configurationChanged(state: StoreState): void {
     this.state = state;
     const keys = this.tokenKeys.want(jwksSources(state.objects));
@@ -310,7 +264,7 @@ export class ControlPlane implements AsyncDisposable {
   private apply(state: StoreState): void {
     if (this.closed || state !== this.state) return;
     this.applied = state.objects;
-    this.rebuild('config');
+    this.current.rebuild('config');
   }
 
   private workloadsChanged(): void {
@@ -318,57 +272,9 @@ export class ControlPlane implements AsyncDisposable {
     if (this.closed) return;
     this.quiet ??= scheduler.setTimer(() => {
       this.quiet = undefined;
-      this.rebuild('endpoint');
-      this.saveWorkloads();
+      this.current.rebuild('endpoint');
+      this.kept.save();
     }, REGISTRY_QUIET_MS);
-  }
-
-  /** Registered workloads and clients that only call: the source's side of the metrics draws the graph. */
-  private scrapeTargets(): ScrapeTarget[] {
-    const targets = new Map(this.registry.instances.map(({ key, adminAddress }) => [key, adminAddress]));
-    for (const { node } of this.ads.sessions) {
-      const address = node.metadata.RIPSTOP_ADMIN;
-      if (typeof address === 'string') targets.set(`${node.name}.${node.namespace}`, address);
-    }
-    return [...targets].flatMap(([key, adminAddress]) => (adminAddress === '' ? [] : [{ key, adminAddress }]));
-  }
-
-  private restoreWorkloads(): void {
-    try {
-      this.registry.restore(this.savedWorkloads?.load() ?? []);
-    } catch (error) {
-      this.tell({ type: 'problem', message: `registrations of the last run are not taken over: ${reasonOf(error)}` });
-    }
-  }
-
-  private saveWorkloads(): void {
-    try {
-      this.savedWorkloads?.save(this.registry.saved);
-    } catch (error) {
-      this.tell({ type: 'problem', message: `registrations are not saved, a restart will forget them: ${reasonOf(error)}` });
-    }
-  }
-
-  private rebuild(trigger: Trigger): void {
-    const started = performance.now();
-    try {
-      this.push_ = new PushContext(
-        {
-          objects: this.applied,
-          workloads: this.registry.instances,
-          trustDomain: this.trustDomain,
-          tokenKeys: this.tokenKeys.current,
-          trustBundlePem: this.ca.rootCertificatePem,
-        },
-        this.push_,
-      );
-    } catch (error) {
-      this.tell({ type: 'problem', message: `the configuration cannot be put together (${reasonOf(error)}); the last one stays` });
-      return;
-    }
-    this.changedAt.set(this.push_, started);
-    this.metrics.triggered(trigger, performance.now() - started);
-    this.ads.update(this.push_);
   }
 
   private async serveHttp(address: string): Promise<string> {
@@ -379,10 +285,6 @@ export class ControlPlane implements AsyncDisposable {
   private tell(event: ControlPlaneEvent): void {
     this.options.onEvent?.(event);
   }
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 /** Where `ripstop run` finds the root certificate of a control plane. */
