@@ -1,4 +1,5 @@
 import { afterAll, describe, expect, inject, it } from 'vitest';
+import { MESH_CONFIG_CASES } from '../../packages/istio-api/src/testing/mesh-config-cases.ts';
 import { documentOf, VALIDATION_CASES } from '../../packages/istio-api/src/testing/validation-cases.ts';
 import { IstiodProcess } from './istiod/istiod-process.ts';
 
@@ -19,5 +20,11 @@ describe.skipIf('missing' in istiod)('validation', () => {
     expect(differing.map((one) => `${one.kind} with ${one.what}: istiod: ${refused[VALIDATION_CASES.indexOf(one)] ?? 'accepted'}`)).toEqual(
       [],
     );
+  });
+
+  it('of the mesh configuration is istiod’s own, case by case', { timeout: 60_000 }, async () => {
+    const refused = await peer!.judgeMeshes(MESH_CONFIG_CASES.map(({ mesh }) => mesh));
+    const differing = MESH_CONFIG_CASES.filter((one, index) => (one.refused === undefined) !== (refused[index] === undefined));
+    expect(differing.map((one) => `${one.what}: istiod: ${refused[MESH_CONFIG_CASES.indexOf(one)] ?? 'accepted'}`)).toEqual([]);
   });
 });

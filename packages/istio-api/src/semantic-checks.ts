@@ -8,7 +8,7 @@ import {
 import type { MeshObject } from './object.ts';
 import {
   checkGateway,
-  checkMeshConfig,
+  checkMeshConfigSupport,
   checkService,
   checkServiceEntrySupport,
   checkStreamRoutes,
@@ -23,6 +23,7 @@ import { checkAuthorizationPolicy } from './validation/authorization-policy.ts';
 import { checkDestinationRule } from './validation/destination-rule.ts';
 import { checkEnvoyFilter, type EnvoyFilterFields } from './validation/envoy-filter.ts';
 import { checkGatewayServers } from './validation/gateway.ts';
+import { checkMeshConfigValues, type MeshConfigFields } from './validation/mesh-config.ts';
 import { checkMetadata } from './validation/metadata.ts';
 import { checkProxyConfigAnnotation } from './validation/proxy-config-annotation.ts';
 import { checkRequestAuthentication } from './validation/request-authentication.ts';
@@ -60,7 +61,8 @@ export function semanticChecks(object: MeshObject, report: Report): void {
       checkKubernetesRoute(object.spec as KubernetesRoute, report);
       return;
     case 'MeshConfig':
-      checkMeshConfig(object.spec as MeshConfigSpec, report);
+      checkMeshConfigSupport(object.spec as MeshConfigSpec, report);
+      checkMeshConfigValues(object.spec as MeshConfigFields, report);
       return;
     case 'Service':
       checkService(object.spec as ServiceSpec, report);

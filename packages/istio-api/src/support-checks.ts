@@ -125,7 +125,8 @@ export function checkService(spec: ServiceSpec, report: Report): void {
   );
 }
 
-export function checkMeshConfig(spec: MeshConfigSpec, report: Report): void {
+/** What istiod's own validation does not look at, and that would be lost unseen. */
+export function checkMeshConfigSupport(spec: MeshConfigSpec, report: Report): void {
   checkRetryOn(spec.defaultHttpRetryPolicy?.retryOn, ['spec', 'defaultHttpRetryPolicy', 'retryOn'], report);
   for (const [index, { pem = '' }] of (spec.caCertificates ?? []).entries())
     if (pem !== '' && !areCertificates(pem))

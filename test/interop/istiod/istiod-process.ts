@@ -77,6 +77,11 @@ export class IstiodProcess {
     return (await this.send({ files })).messages ?? [];
   }
 
+  /** What istiod says of bare MeshConfigs in YAML that it refuses, by their index. */
+  async judgeMeshes(meshes: readonly string[]): Promise<IstiodAnswer['refused']> {
+    return (await this.send({ meshes })).refused;
+  }
+
   private send(question: object): Promise<Line> {
     const id = ++this.asked;
     return new Promise((resolve, reject) => {

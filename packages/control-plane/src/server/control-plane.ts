@@ -53,7 +53,7 @@ export class ControlPlane implements AsyncDisposable {
   private readonly metrics: PilotMetrics;
   private readonly servers: XdsServers;
   private readonly tokenKeys: JwksResolver;
-  private state: StoreState = { objects: [], findings: [], files: 0, findingsWith: () => [] };
+  private state: StoreState = { objects: [], findings: [], ofDocuments: [], files: 0, findingsWith: () => [] };
   private readonly live = new LiveFindings();
   /** Behind `state` while keys of a token issuer that it names for the first time are being fetched. */
   private applied: readonly MeshObject[] = this.state.objects;

@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { formatFinding } from '@ripstop/istio-api';
+import { formatFinding, type MeshConfigSpec } from '@ripstop/istio-api';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { service } from '../testing/mesh.ts';
 import { FileSource } from './file-source.ts';
@@ -303,6 +303,27 @@ spec:
     const damaged = start();
     expect(names(damaged.state)).toBe('q s');
     expect(damaged.problems).toEqual([expect.stringContaining('does not hold texts by file name')]);
+  });
+
+  it('of the mesh configuration that was never good is no reason to go on with the defaults', () => {
+    write('a.yaml', service('a'));
+    write('mesh.yaml', 'outboundTrafficPolicy: { mode: REGISTRY_ONLY }\nconnectTimeout: 2h\n');
+    expect(() => new Watched()).toThrow(/cannot be used[\s\S]*mesh\.yaml:2 MeshConfig mesh spec\.connectTimeout: 2h is too long/);
+    write('mesh.yaml', 'outboundTrafficPolicy: {');
+    expect(() => new Watched()).toThrow(/the mesh configuration cannot be used[\s\S]*mesh\.yaml:/);
+    write('mesh.yaml', `${service('b')}---\n{`);
+    expect(new Watched().states).toEqual(['a b']);
+  });
+
+  it('of the mesh configuration leaves the last good version of it in force', async () => {
+    write('mesh.yaml', 'outboundTrafficPolicy: { mode: REGISTRY_ONLY }\n');
+    const watched = new Watched();
+    const mode = (): unknown => (watched.state!.objects[0]!.spec as MeshConfigSpec).outboundTrafficPolicy?.mode;
+    write('mesh.yaml', 'outboundTrafficPolicy: { mode: ALLOW_ANY }\ntrustDomain: ""\n');
+    await expect.poll(() => watched.state!.findings.map(({ code }) => code)).toContain('RIPSTOP_LAST_GOOD');
+    expect(mode()).toBe('REGISTRY_ONLY');
+    write('mesh.yaml', 'outboundTrafficPolicy: { mode: ALLOW_ANY }\n');
+    await expect.poll(mode).toBe('ALLOW_ANY');
   });
 
   it('that was never good is not in force', () => {

@@ -3,6 +3,7 @@ import { basename, dirname, join, relative, resolve } from 'node:path';
 import { hasChanged, rescanFiles, type Scan, type SourceFile, scanFolder } from './folder.ts';
 import { FolderWatch } from './folder-watch.ts';
 import { GoodFiles } from './good-files.ts';
+import { refuseLostMeshConfig } from './lost-mesh-config.ts';
 import { ObjectStore, type StoreState } from './object-store.ts';
 
 export interface FileSourceOptions {
@@ -24,7 +25,7 @@ const MANY_FILES = 500;
 /** A longer burst of saves than this is not waited out. */
 const MAX_WAIT_MS = 300;
 
-/** Watches a folder of YAML. Throws at once when it does not exist; later trouble is reported and the last state stays. */
+/** Watches a folder of YAML. Throws at once when it does not exist, or its mesh configuration has no version that can be used; later trouble is reported and the last state stays. */
 export class FileSource {
   private readonly options: FileSourceOptions;
   private readonly path: string;
@@ -58,7 +59,9 @@ export class FileSource {
     this.scan = scanFolder(this.path);
     this.files = byName(this.scan.files);
     this.report(this.scan);
-    options.onChange(this.store.update(this.scan.files) ?? this.store.state());
+    const state = this.store.update(this.scan.files) ?? this.store.state();
+    refuseLostMeshConfig(state);
+    options.onChange(state);
     this.keep();
     this.follow();
     this.sign(); // What was saved before the watch began.

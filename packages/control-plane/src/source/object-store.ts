@@ -16,6 +16,8 @@ interface FileState {
 
 export interface StoreState {
   readonly objects: readonly MeshObject[];
+  /** What is wrong with documents by themselves: known as soon as they are read. */
+  readonly ofDocuments: readonly Finding[];
   /** Worked out when somebody asks: what is saved must not wait for what is to be said about it. */
   readonly findings: readonly Finding[];
   /** The same when these run beside what the documents tell of; nothing is found about them themselves. */
@@ -72,9 +74,10 @@ export class ObjectStore {
     const { moved } = this;
     const files = [...this.files.values()];
     const { objects, duplicates } = unique([...files.flatMap((file) => file.objects), ...moved]);
+    const ofDocuments = files.flatMap((file) => file.findings);
     let findings: readonly Finding[] | undefined;
     const findingsWith = (running: readonly MeshObject[]): readonly Finding[] => [
-      ...files.flatMap((file) => file.findings),
+      ...ofDocuments,
       ...moved.map(lastGood),
       ...duplicates,
       ...analyze([...objects, ...running]).filter(({ position }) => position.file !== ''),
@@ -83,6 +86,7 @@ export class ObjectStore {
     ];
     return {
       objects,
+      ofDocuments,
       files: files.length,
       findingsWith,
       get findings() {

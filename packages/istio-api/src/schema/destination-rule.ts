@@ -22,11 +22,17 @@ import {
 } from './schema.ts';
 
 const failover = list(object({ from: text, to: text }));
-const locality = object({
+export const locality: Schema = object({
   enabled: nullable(bool),
   distribute: list(object({ from: text, to: map(count) })),
   failover,
   failoverPriority: texts,
+});
+export const zoneAware: Schema = object({
+  enabled: nullable(bool),
+  failover,
+  failoverPriority: texts,
+  minClusterSize: ignored(nullable({ ...integer, min: 1 }), 'small clusters are balanced by priority too'),
 });
 const loadBalancer = object(
   {
@@ -62,12 +68,7 @@ const loadBalancer = object(
       ],
     ),
     localityLbSetting: noted(locality, 'a process says where it is with the label `istio-locality: region.zone.subzone`'),
-    zoneAwareLbSetting: object({
-      enabled: nullable(bool),
-      failover,
-      failoverPriority: texts,
-      minClusterSize: ignored(nullable({ ...integer, min: 1 }), 'small clusters are balanced by priority too'),
-    }),
+    zoneAwareLbSetting: zoneAware,
     warmup: noted(
       object({ duration, minimumPercent: nullable(percentNumber), aggression: nullable({ ...number, min: 0 }) }, ['duration']),
       'of ROUND_ROBIN and LEAST_REQUEST, as in Envoy',
@@ -122,7 +123,7 @@ export const outlierDetection: Schema = object({
   outlierDetectionHttpErrorCodes: ignored(list({ ...integer, min: 100, max: 599 }), 'every 5xx counts'),
 });
 
-const clientTls = object({
+export const clientTls: Schema = object({
   mode: noted(
     choice('DISABLE', 'SIMPLE', 'MUTUAL', 'ISTIO_MUTUAL'),
     'for `http:` URLs; an `https:` URL is encrypted by the app itself and passes through',

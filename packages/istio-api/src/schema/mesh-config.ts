@@ -1,9 +1,11 @@
-import { anyList, labels, selector, texts } from './common.ts';
-import { connectionPool, keepAlive, outlierDetection } from './destination-rule.ts';
+import { anyList, labels, texts } from './common.ts';
+import { clientTls, connectionPool, keepAlive, locality, outlierDetection, zoneAware } from './destination-rule.ts';
 import { extensionProvider } from './extension-provider.ts';
 import { type Kind, NOTHING_ELSE } from './kind.ts';
+import { NO_PROXY, PROXY_CONFIG } from './mesh-proxy-config.ts';
 import {
   any,
+  anyDuration,
   bool,
   choice,
   count,
@@ -11,17 +13,13 @@ import {
   type Fields,
   ignored,
   ignoredFields,
+  int32,
   list,
-  map,
   noted,
-  number,
   object,
   refused,
-  type Schema,
   text,
 } from './schema.ts';
-
-const NO_PROXY = 'there is no proxy process and nothing is captured';
 
 const retry = object({
   attempts: count,
@@ -30,94 +28,6 @@ const retry = object({
   backoff: duration,
   retryRemoteLocalities: bool,
   retryIgnorePreviousHosts: bool,
-});
-
-const FORWARDING = choice('UNDEFINED', 'SANITIZE', 'FORWARD_ONLY', 'APPEND_FORWARD', 'SANITIZE_SET', 'ALWAYS_FORWARD_ONLY');
-
-/** What of ProxyConfig (defaultConfig, the annotation proxy.istio.io/config) says something to a process without a proxy; the rest is listed as steering one. */
-export const PROXY_CONFIG: Schema = object({
-  tracing: object({
-    sampling: { type: 'number', support: 'yes', min: 0, max: 100 },
-    customTags: noted(map(object({ literal: any, environment: any, header: any })), 'until a Telemetry sets some'),
-    enableIstioTags: bool,
-    maxPathTagLength: number,
-    ...ignoredFields(
-      {
-        zipkin: any,
-        lightstep: any,
-        datadog: any,
-        openCensusAgent: any,
-        stackdriver: any,
-        tlsSettings: any,
-      },
-      "spans go to the app's own OpenTelemetry SDK",
-    ),
-  }),
-  gatewayTopology: object({
-    numTrustedProxies: noted(count, 'at gateways, as in Istio'),
-    forwardClientCertDetails: noted(FORWARDING, 'of gateways; SANITIZE_SET by default'),
-    proxyProtocol: ignored(any, 'a gateway reads no PROXY protocol; put one in front of it that does'),
-  }),
-  proxyHeaders: object({
-    forwardedClientCert: noted(FORWARDING, 'of servers; APPEND_FORWARD by default'),
-    setCurrentClientCertDetails: noted(object({ subject: bool, cert: bool, chain: bool, dns: bool, uri: bool }), 'of servers'),
-    requestId: noted(object({ disabled: bool }), 'nobody is given an x-request-id'),
-    server: noted(object({ disabled: bool, value: text }), 'of replies that do not come from the app'),
-    attemptCount: noted(object({ disabled: bool }), 'x-envoy-attempt-count'),
-    envoyDebugHeaders: noted(object({ disabled: bool }), 'our own processes send none'),
-    metadataExchangeHeaders: ignored(object({ mode: text }), 'our own processes exchange no such headers, and a stock Envoy neither'),
-    ...ignoredFields(
-      { preserveHttp1HeaderCase: any, xForwardedHost: any, xForwardedPort: any },
-      'names of headers are passed as they come',
-    ),
-  }),
-  ...ignoredFields(
-    { discoveryAddress: text, caCertificatesPem: texts, meshId: text },
-    'options of createMesh and RIPSTOP_* say where the control plane is and whom to trust',
-  ),
-  ...ignoredFields(
-    { drainDuration: duration, terminationDrainDuration: duration },
-    'mesh.close({ drainMs }) and the 5 s of SIGTERM decide',
-  ),
-  ...ignoredFields(
-    {
-      configPath: text,
-      binaryPath: text,
-      serviceCluster: text,
-      controlPlaneAuthPolicy: text,
-      customConfigFile: text,
-      statNameLength: number,
-      concurrency: number,
-      proxyBootstrapTemplatePath: text,
-      interceptionMode: text,
-      proxyAdminPort: number,
-      parentShutdownDuration: duration,
-      statsdUdpAddress: text,
-      envoyMetricsService: any,
-      envoyAccessLogService: any,
-      zipkinAddress: text,
-      tracingServiceName: text,
-      availabilityZone: text,
-      statusPort: number,
-      extraStatTags: texts,
-      proxyMetadata: any,
-      runtimeValues: any,
-      readinessProbe: any,
-      proxyStatsMatcher: any,
-      holdApplicationUntilProxyStarts: bool,
-      image: any,
-      privateKeyProvider: any,
-      fileFlushInterval: duration,
-      fileFlushMinSizeKb: number,
-      statsCompression: bool,
-      statsEvictionInterval: duration,
-      connectionSettings: any,
-      sds: any,
-      environmentVariables: any,
-      selector,
-    },
-    NO_PROXY,
-  ),
 });
 
 const minProtocolVersion = choice('TLS_AUTO', 'TLSV1_2', 'TLSV1_3');
@@ -133,7 +43,7 @@ const fields: Fields = {
       'ALLOW_ANY_DYNAMIC_DNS is ALLOW_ANY: an app looks hosts up itself',
     ),
     egressProxy: ignored(any, 'calls go to their host directly'),
-    tls: ignored(any, 'of ALLOW_ANY_DYNAMIC_DNS: an app makes its own TLS'),
+    tls: ignored(clientTls, 'of ALLOW_ANY_DYNAMIC_DNS: an app makes its own TLS'),
   }),
   connectTimeout: duration,
   pathNormalization: object({ normalization: choice('DEFAULT', 'NONE', 'BASE', 'MERGE_SLASHES', 'DECODE_AND_MERGE_SLASHES') }),
@@ -152,10 +62,14 @@ const fields: Fields = {
     object({ connectionPool, outlierDetection }),
     'of services whose DestinationRule leaves the block out, and at servers',
   ),
-  localityLbSetting: noted(any, 'failover needs outlierDetection of the DestinationRule, `distribute` does not'),
-  zoneAwareLbSetting: any,
+  localityLbSetting: noted(locality, 'failover needs outlierDetection of the DestinationRule, `distribute` does not'),
+  zoneAwareLbSetting: zoneAware,
   meshMTLS: noted(
-    object({ minProtocolVersion, cipherSuites: texts, ecdhCurves: ignored(texts, 'istiod takes them from tlsDefaults only') }),
+    object({
+      minProtocolVersion,
+      cipherSuites: texts,
+      ecdhCurves: refused(texts, 'istiod refuses them as well: give them in tlsDefaults'),
+    }),
     'of the servers of the mesh; by default TLS 1.2 with the AES-GCM suites of istiod',
   ),
   tlsDefaults: noted(
@@ -201,27 +115,33 @@ const fields: Fields = {
     }),
   ),
   serviceScopeConfigs: ignored(anyList, 'of ambient meshes'),
-  serviceEntryVisibility: ignored(any, 'write exportTo'),
-  ca: ignored(any, 'the control plane is the CA'),
-  certificates: ignored(anyList),
-  configSources: ignored(anyList, 'the control plane reads one folder'),
+  serviceEntryVisibility: ignored(object({ defaultVisibility: text, applyToSidecars: bool, policies: anyList }), 'write exportTo'),
+  ca: ignored(
+    object({ address: text, tlsSettings: clientTls, requestTimeout: anyDuration, istiodSide: bool }),
+    'the control plane is the CA',
+  ),
+  certificates: ignored(list(object({ secretName: text, dnsNames: texts }))),
+  configSources: ignored(
+    list(object({ address: text, tlsSettings: clientTls, subscribedResources: list(choice('SERVICE_REGISTRY')) })),
+    'the control plane reads one folder',
+  ),
   ...ignoredFields(
     {
       inboundClusterStatName: text,
       outboundClusterStatName: text,
-      proxyListenPort: number,
-      proxyInboundListenPort: number,
-      proxyHttpPort: number,
-      protocolDetectionTimeout: duration,
-      inboundTrafficPolicy: any,
+      proxyListenPort: int32,
+      proxyInboundListenPort: int32,
+      proxyHttpPort: int32,
+      protocolDetectionTimeout: anyDuration,
+      inboundTrafficPolicy: object({ mode: choice('PASSTHROUGH', 'LOCALHOST') }),
       ingressClass: text,
       ingressService: text,
-      ingressControllerMode: text,
+      ingressControllerMode: choice('UNSPECIFIED', 'OFF', 'DEFAULT', 'STRICT'),
       ingressSelector: text,
       enablePrometheusMerge: bool,
       enableEnvoyAccessLogService: bool,
       disableEnvoyListenerLog: bool,
-      hboneIdleTimeout: duration,
+      hboneIdleTimeout: anyDuration,
     },
     NO_PROXY,
   ),

@@ -36,6 +36,8 @@ export interface NumberSchema extends Common {
 }
 export interface PlainSchema extends Common {
   readonly type: 'bool' | 'duration' | 'any';
+  /** Of a duration: nothing is too short, 0 and below included. Istio's CRDs want at least 1 ms. */
+  readonly free?: true;
 }
 export interface ListSchema extends Common {
   readonly type: 'list';
@@ -70,6 +72,8 @@ export const bool: Schema = { type: 'bool', support: 'yes' };
 export const number: NumberSchema = { type: 'number', support: 'yes' };
 export const integer: NumberSchema = { type: 'number', support: 'yes', integer: true };
 export const duration: Schema = { type: 'duration', support: 'yes' };
+/** Any that Go reads, as in fields of MeshConfig that istiod does not look at. */
+export const anyDuration: PlainSchema = { type: 'duration', support: 'yes', free: true };
 export const any: Schema = { type: 'any', support: 'yes' };
 export const port: NumberSchema = {
   type: 'number',
@@ -78,6 +82,7 @@ export const port: NumberSchema = {
   rules: [rule('port must be between 1-65535', (value: number) => value >= 1 && value <= 65_535)],
 };
 export const count: NumberSchema = { type: 'number', support: 'yes', integer: true, min: 0, max: 4_294_967_295 };
+export const int32: NumberSchema = { type: 'number', support: 'yes', integer: true, min: -2_147_483_648, max: 2_147_483_647 };
 export const percentNumber: NumberSchema = { type: 'number', support: 'yes', min: 0, max: 100 };
 export const wholePercent: NumberSchema = { ...percentNumber, integer: true };
 /** Text of at least one character. */

@@ -55,7 +55,11 @@ describe('what would be unsafe or something else when it is left out', () => {
         ['callers that nobody verifies', ', tls: { mode: MUTUAL, credentialName: c, insecureSkipVerify: true }', 'tls.insecureSkipVerify'],
         ['a revocation list in a file', ', tls: { mode: MUTUAL, credentialName: c, caCrl: /x }', 'tls.caCrl'],
       ] as const
-    ).map(([what, tls, expected]): [string, string, string] => [what, gateway(`port: { number: 443, protocol: HTTPS }${tls}`), expected]),
+    ).map(([what, tls, expected]): [string, string, string] => [
+      what,
+      gateway(`port: { number: 443, protocol: HTTPS, name: p }${tls}`),
+      expected,
+    ]),
     [
       'a certificate of another server',
       rule('{ tls: { mode: SIMPLE, credentialName: "sds://a" } }'),
@@ -85,12 +89,12 @@ describe('what would be unsafe or something else when it is left out', () => {
     ['a gRPC status that is none', route('fault: { abort: { grpcStatus: TEAPOT } }'), '"TEAPOT" is not one of OK, CANCELLED'],
     [
       'a plaintext server with a certificate',
-      gateway('port: { number: 9000, protocol: TCP }, tls: { mode: SIMPLE, credentialName: c }'),
+      gateway('port: { number: 9000, protocol: TCP, name: p }, tls: { mode: SIMPLE, credentialName: c }'),
       'spec.servers[0].tls: a server of protocol TCP is plaintext: give it protocol TLS',
     ],
     [
       'TLS settings of a plaintext server of requests',
-      gateway('port: { number: 80, protocol: HTTP }, tls: { mode: SIMPLE, credentialName: c }'),
+      gateway('port: { number: 80, protocol: HTTP, name: p }, tls: { mode: SIMPLE, credentialName: c }'),
       'spec.servers[0].tls: a server of protocol HTTP is plaintext',
     ],
     [
@@ -137,7 +141,11 @@ describe('what would be unsafe or something else when it is left out', () => {
         ],
       ] as const
     ).map(([what, spec, expected]): [string, string, string] => [what, networking('Sidecar', spec), expected]),
-    ['a server that is bound to one address', gateway('bind: 10.0.0.1, port: { number: 80, protocol: HTTP }'), 'spec.servers[0].bind'],
+    [
+      'a server that is bound to one address',
+      gateway('bind: 10.0.0.1, port: { number: 80, protocol: HTTP, name: p }'),
+      'spec.servers[0].bind',
+    ],
     ['TLS of a Sidecar', networking('Sidecar', '{ ingress: [{ port: { number: 1 }, tls: { mode: SIMPLE } }] }'), 'spec.ingress[0].tls'],
     ['a Unix socket', networking('WorkloadEntry', '{ address: "unix:///a" }'), 'Unix sockets are not dialled'],
     ['an HTTPS listener without a certificate', listener('protocol: HTTPS, tls: {}'), 'certificateRefs or options must be given'],
@@ -213,10 +221,10 @@ describe('what is optional', () => {
     ['the size from which zones count', rule('{ loadBalancer: { zoneAwareLbSetting: { minClusterSize: 6 } } }'), 'minClusterSize'],
     [
       'a server that passes TLS through to other networks',
-      gateway('port: { number: 443, protocol: TLS }, tls: { mode: AUTO_PASSTHROUGH }'),
+      gateway('port: { number: 443, protocol: TLS, name: p }, tls: { mode: AUTO_PASSTHROUGH }'),
       'TLS connections for these hosts are refused at port 443',
     ],
-    ['a server of datagrams', gateway('port: { number: 9000, protocol: UDP }'), 'port 9000 is not opened by our gateway'],
+    ['a server of datagrams', gateway('port: { number: 9000, protocol: UDP, name: p }'), 'port 9000 is not opened by our gateway'],
     [
       'a route of bytes in the mesh',
       networking('VirtualService', '{ hosts: [a.b], tcp: [{ route: [{ destination: { host: a.b } }] }] }'),

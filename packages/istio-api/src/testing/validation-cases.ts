@@ -567,6 +567,12 @@ const POLICIES: readonly ValidationCase[] = [
 const SERVER = 'port: { number: 80, name: http, protocol: HTTP }';
 
 const GATEWAYS: readonly ValidationCase[] = [
+  gateway(
+    'a port without a name',
+    'servers: [{ hosts: ["*"], port: { number: 80, protocol: HTTP } }]',
+    '.servers[0].port.name',
+    'give the port a name, such as http',
+  ),
   gateway('no servers', 'selector: { a: b }', '.servers', 'give at least one server'),
   gateway('no hosts', `servers: [{ ${SERVER}, hosts: [] }]`, '.servers[0].hosts', 'give at least one host'),
   gateway('a short host', `servers: [{ ${SERVER}, hosts: [shop] }]`, '.servers[0].hosts[0]', 'a host is a whole name'),

@@ -19,7 +19,9 @@ export function checkGatewayServers({ servers = [] }: GatewaySpec, { name }: Obj
     if ((port.targetPort ?? 0) > 0)
       report('RIPSTOP_BAD_VALUE', 'error', [...path, 'port', 'targetPort'], 'targetPort has no effect in a Gateway: remove it');
     const { name: portName = '' } = port;
-    if (portName !== '' && names.has(portName))
+    if (portName === '')
+      report('RIPSTOP_MISSING_FIELD', 'error', [...path, 'port', 'name'], `give the port a name, such as ${port.protocol.toLowerCase()}`);
+    else if (names.has(portName))
       report('RIPSTOP_BAD_VALUE', 'error', [...path, 'port', 'name'], `two ports are called ${JSON.stringify(portName)}: name them apart`);
     names.add(portName);
   }

@@ -1,7 +1,7 @@
 import type { Finding } from '../object.ts';
 import { parseDocuments } from '../parse.ts';
 import { formatPath } from '../path.ts';
-import { PROXY_CONFIG } from '../schema/mesh-config.ts';
+import { PROXY_CONFIG } from '../schema/mesh-proxy-config.ts';
 import { checkStructure } from '../structure-checks.ts';
 import type { Path, Report } from '../validate.ts';
 

@@ -113,7 +113,7 @@ function isPrime(number: number): boolean {
 }
 
 /** Istio: ValidateTLS. */
-function checkClientTls(tls: ClientTLSSettings | undefined, path: Path, report: Report): void {
+export function checkClientTls(tls: ClientTLSSettings | undefined, path: Path, report: Report): void {
   if (tls?.mode !== 'MUTUAL' && tls?.mode !== 'SIMPLE') return;
   const { credentialName = '', insecureSkipVerify } = tls;
   if (credentialName.startsWith('sds://'))

@@ -14,6 +14,7 @@ import (
 	"istio.io/istio/pilot/pkg/config/kube/crd"
 	"istio.io/istio/pkg/config"
 	crdvalidation "istio.io/istio/pkg/config/crd"
+	"istio.io/istio/pkg/config/mesh"
 	"istio.io/istio/pkg/config/schema/collections"
 	"istio.io/istio/pkg/config/schema/resource"
 	kubelib "istio.io/istio/pkg/kube"
@@ -106,4 +107,15 @@ func istioConfig(document string) (*config.Config, error) {
 		return nil, err
 	}
 	return converted, nil
+}
+
+// What istiod says of mesh configurations that it does not take, by their index.
+func refusedMeshes(meshes []string) map[int]string {
+	refused := map[int]string{}
+	for i, text := range meshes {
+		if _, err := mesh.ApplyMeshConfigDefaults(text); err != nil {
+			refused[i] = err.Error()
+		}
+	}
+	return refused
 }

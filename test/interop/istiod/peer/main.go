@@ -1,6 +1,7 @@
 // istiod's own generators and istioctl's analyzers as a test peer. Each line of standard input is a case (documents, mesh configuration,
 // nodes); each line of file descriptor 3 is its answer: which documents istiod refuses, and what it would send to each node with the
-// others in force. A case with files is answered by what the analyzers say of them. (Standard output is istiod's log, some of it from
+// others in force. A case without nodes is only judged, one with files answered by what the analyzers say of them, one with meshes by
+// which of them istiod refuses. (Standard output is istiod's log, some of it from
 // before main.)
 package main
 
@@ -21,11 +22,13 @@ type testCase struct {
 	Nodes []node `json:"nodes"`
 	// To be analyzed instead.
 	Files []sourceFile `json:"files"`
+	// Bare MeshConfigs in YAML, to be judged instead.
+	Meshes []string `json:"meshes"`
 }
 
 type answer struct {
 	ID int `json:"id"`
-	// By index of the document.
+	// By index of the document, or of the MeshConfig.
 	Refused map[int]string                          `json:"refused"`
 	Nodes   map[string]map[string][]json.RawMessage `json:"nodes"`
 	// Of the analyzers.
@@ -71,7 +74,13 @@ func run(c testCase, documents *documentReader) answer {
 		}
 		return answer{ID: c.ID, Messages: messages}
 	}
+	if c.Meshes != nil {
+		return answer{ID: c.ID, Refused: refusedMeshes(c.Meshes)}
+	}
 	accepted, refused := documents.read(c.Documents)
+	if len(c.Nodes) == 0 {
+		return answer{ID: c.ID, Refused: refused}
+	}
 	nodes, err := generate(c, accepted)
 	result := answer{ID: c.ID, Refused: refused, Nodes: nodes}
 	if err != nil {

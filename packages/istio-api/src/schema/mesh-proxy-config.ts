@@ -1,0 +1,162 @@
+import { selector, texts } from './common.ts';
+import { clientTls, keepAlive } from './destination-rule.ts';
+import {
+  any,
+  anyDuration,
+  bool,
+  choice,
+  count,
+  type Fields,
+  ignored,
+  ignoredFields,
+  int32,
+  map,
+  noted,
+  object,
+  openObject,
+  type Schema,
+  text,
+} from './schema.ts';
+
+export const NO_PROXY = 'there is no proxy process and nothing is captured';
+
+const FORWARDING = choice('UNDEFINED', 'SANITIZE', 'FORWARD_ONLY', 'APPEND_FORWARD', 'SANITIZE_SET', 'ALWAYS_FORWARD_ONLY');
+const disabled = object({ disabled: bool });
+const enabled = object({ enabled: bool });
+const hardware = object({ pollDelay: anyDuration, fallback: bool });
+const remoteService = object({ address: text, tlsSettings: clientTls, tcpKeepalive: keepAlive });
+
+const tracing = object({
+  sampling: { type: 'number', support: 'yes', min: 0, max: 100 },
+  customTags: noted(
+    map(
+      object({
+        literal: object({ value: text }),
+        environment: object({ name: text, defaultValue: text }),
+        header: object({ name: text, defaultValue: text }),
+      }),
+    ),
+    'until a Telemetry sets some',
+  ),
+  enableIstioTags: bool,
+  maxPathTagLength: count,
+  ...ignoredFields(
+    {
+      zipkin: object({ address: text }),
+      lightstep: object({ address: text, accessToken: text }),
+      datadog: object({ address: text }),
+      openCensusAgent: object({ address: text, context: texts }),
+      stackdriver: openObject({ debug: bool }),
+      tlsSettings: clientTls,
+    },
+    "spans go to the app's own OpenTelemetry SDK",
+  ),
+});
+
+/** istiod's rules for them: validation/mesh-proxy-config.ts. */
+const connectionSettings = object({
+  profile: choice('SIDECAR', 'EDGE'),
+  listenerPerConnectionBufferLimitBytes: int32,
+  clusterPerConnectionBufferLimitBytes: int32,
+  httpIdleTimeout: anyDuration,
+  httpMaxConnectionDuration: anyDuration,
+  httpDrainTimeout: anyDuration,
+  httpRequestTimeout: anyDuration,
+  httpRequestHeadersTimeout: anyDuration,
+  httpStreamIdleTimeout: anyDuration,
+  httpMaxStreamDuration: anyDuration,
+  httpMaxConcurrentStreams: int32,
+  http2InitialStreamWindowSize: int32,
+  http2InitialConnectionWindowSize: int32,
+  httpHeadersWithUnderscoresAction: choice(
+    'HEADERS_WITH_UNDERSCORES_UNSPECIFIED',
+    'HEADERS_WITH_UNDERSCORES_ALLOW',
+    'HEADERS_WITH_UNDERSCORES_REJECT_REQUEST',
+    'HEADERS_WITH_UNDERSCORES_DROP_HEADER',
+  ),
+  httpMergeSlashes: bool,
+  httpPathWithEscapedSlashesAction: choice(
+    'PATH_WITH_ESCAPED_SLASHES_UNSPECIFIED',
+    'KEEP_UNCHANGED',
+    'REJECT_REQUEST',
+    'UNESCAPE_AND_REDIRECT',
+    'UNESCAPE_AND_FORWARD',
+  ),
+  listenerConnectionLimit: int32,
+  globalDownstreamConnectionLimit: int32,
+});
+
+/** What steers a proxy process. */
+const PROXY_PROCESS: Fields = {
+  configPath: text,
+  binaryPath: text,
+  serviceCluster: text,
+  controlPlaneAuthPolicy: choice('NONE', 'MUTUAL_TLS', 'INHERIT'),
+  customConfigFile: text,
+  statNameLength: int32,
+  concurrency: int32,
+  proxyBootstrapTemplatePath: text,
+  interceptionMode: choice('REDIRECT', 'TPROXY', 'NONE'),
+  proxyAdminPort: int32,
+  parentShutdownDuration: anyDuration,
+  discoveryRefreshDelay: anyDuration,
+  statsdUdpAddress: text,
+  envoyMetricsServiceAddress: text,
+  envoyMetricsService: remoteService,
+  envoyAccessLogService: remoteService,
+  zipkinAddress: text,
+  tracingServiceName: choice('APP_LABEL_AND_NAMESPACE', 'CANONICAL_NAME_ONLY', 'CANONICAL_NAME_AND_NAMESPACE'),
+  availabilityZone: text,
+  statusPort: int32,
+  extraStatTags: texts,
+  proxyMetadata: map(text),
+  runtimeValues: map(text),
+  readinessProbe: openObject({}),
+  proxyStatsMatcher: object({ inclusionPrefixes: texts, inclusionSuffixes: texts, inclusionRegexps: texts }),
+  holdApplicationUntilProxyStarts: bool,
+  image: object({ imageType: text }),
+  privateKeyProvider: object({ cryptomb: hardware, qat: hardware }, [], [['cryptomb', 'qat']]),
+  fileFlushInterval: anyDuration,
+  fileFlushMinSizeKb: count,
+  statsCompression: bool,
+  statsEvictionInterval: anyDuration,
+  connectionSettings,
+  sds: object({ enabled: bool, k8sSaJwtPath: text }),
+  environmentVariables: any,
+  selector,
+};
+
+/** What of ProxyConfig (defaultConfig, the annotation proxy.istio.io/config) says something to a process without a proxy; the rest is listed as steering one. */
+export const PROXY_CONFIG: Schema = object({
+  tracing,
+  gatewayTopology: object({
+    numTrustedProxies: noted(count, 'at gateways, as in Istio'),
+    forwardClientCertDetails: noted(FORWARDING, 'of gateways; SANITIZE_SET by default'),
+    proxyProtocol: ignored(object({}), 'a gateway reads no PROXY protocol; put one in front of it that does'),
+  }),
+  proxyHeaders: object({
+    forwardedClientCert: noted(FORWARDING, 'of servers; APPEND_FORWARD by default'),
+    setCurrentClientCertDetails: noted(object({ subject: bool, cert: bool, chain: bool, dns: bool, uri: bool }), 'of servers'),
+    requestId: noted(disabled, 'nobody is given an x-request-id'),
+    server: noted(object({ disabled: bool, value: text }), 'of replies that do not come from the app'),
+    attemptCount: noted(disabled, 'x-envoy-attempt-count'),
+    envoyDebugHeaders: noted(disabled, 'our own processes send none'),
+    metadataExchangeHeaders: ignored(
+      object({ mode: choice('UNDEFINED', 'IN_MESH') }),
+      'our own processes exchange no such headers, and a stock Envoy neither',
+    ),
+    ...ignoredFields(
+      { preserveHttp1HeaderCase: bool, xForwardedHost: enabled, xForwardedPort: enabled },
+      'names of headers are passed as they come',
+    ),
+  }),
+  ...ignoredFields(
+    { discoveryAddress: text, caCertificatesPem: texts, meshId: text },
+    'options of createMesh and RIPSTOP_* say where the control plane is and whom to trust',
+  ),
+  ...ignoredFields(
+    { drainDuration: anyDuration, terminationDrainDuration: anyDuration },
+    'mesh.close({ drainMs }) and the 5 s of SIGTERM decide',
+  ),
+  ...ignoredFields(PROXY_PROCESS, NO_PROXY),
+});
