@@ -2,7 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { Session } from 'node:inspector/promises';
 import { join } from 'node:path';
-import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { monitorEventLoopDelay, PerformanceObserver } from 'node:perf_hooks';
 import { createControlPlane } from '../../../packages/control-plane/dist/index.mjs';
 import { serveCommands } from '../process.mjs';
 
@@ -11,6 +11,11 @@ let cpu = process.cpuUsage();
 const problems = [];
 const delay = monitorEventLoopDelay({ resolution: 1 });
 let inspector;
+/** The longest work between two rounds of timers, by CPU time of the main thread: what a stall would be if nobody else used the core. */
+let stallCpuMs = 0;
+let threadMs = 0;
+let collectedMs = 0;
+let longestCollectionMs = 0;
 
 serveCommands({
   async start({ source }) {
@@ -26,6 +31,13 @@ serveCommands({
     });
     const { xds } = await plane.start();
     delay.enable();
+    setInterval(watchThread, 1).unref();
+    new PerformanceObserver((list) => {
+      for (const { duration } of list.getEntries()) {
+        collectedMs += duration;
+        longestCollectionMs = Math.max(longestCollectionMs, duration);
+      }
+    }).observe({ entryTypes: ['gc'] });
     return { xds, ms: performance.now() - startedMs, documents: plane.objects.length, findings: plane.findings.length };
   },
 
@@ -35,12 +47,18 @@ serveCommands({
     cpu = process.cpuUsage();
     const answer = {
       stallMs: delay.max / 1e6,
+      stallCpuMs,
+      collectedMs,
+      longestCollectionMs,
       cpuMs: (used.user + used.system) / 1e3,
       rssMb: process.memoryUsage.rss() / 2 ** 20,
       heapMb: process.memoryUsage().heapUsed / 2 ** 20,
       problems,
     };
     delay.reset();
+    stallCpuMs = 0;
+    collectedMs = 0;
+    longestCollectionMs = 0;
     return answer;
   },
 
@@ -73,3 +91,10 @@ serveCommands({
     return {};
   },
 });
+
+function watchThread() {
+  const { user, system } = process.threadCpuUsage();
+  const nowMs = (user + system) / 1e3;
+  if (threadMs > 0) stallCpuMs = Math.max(stallCpuMs, nowMs - threadMs);
+  threadMs = nowMs;
+}

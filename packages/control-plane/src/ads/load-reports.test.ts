@@ -1,7 +1,7 @@
 import grpc from '@grpc/grpc-js';
 import { LoadStatsRequest, LoadStatsResponse } from '@ripstop/xds-api';
 import { afterEach, expect, it } from 'vitest';
-import { bindGrpc } from '../server/grpc-server.ts';
+import { GrpcServer } from '../server/grpc-server.ts';
 import { wireNode } from '../testing/ads-client.ts';
 import { LoadReports } from './load-reports.ts';
 
@@ -12,9 +12,9 @@ afterEach(() => {
 
 it('load reports are asked for, summed up, and forgotten with the client', async () => {
   const reports = new LoadReports();
-  const server = new grpc.Server();
-  reports.addTo(server, undefined);
-  const address = await bindGrpc(server, '127.0.0.1:0', grpc.ServerCredentials.createInsecure());
+  const server = new GrpcServer();
+  reports.addTo(server.services, undefined);
+  const address = await server.bind('127.0.0.1:0', grpc.ServerCredentials.createInsecure());
   const client = new grpc.Client(address, grpc.credentials.createInsecure());
   closing.push(
     () => client.close(),

@@ -1,4 +1,7 @@
+import { lookup } from 'node:dns/promises';
+import { isIP } from 'node:net';
 import grpc from '@grpc/grpc-js';
+import { Arrivals } from './arrivals.ts';
 
 export interface KeepaliveTimes {
   readonly everyMs: number;
@@ -9,23 +12,74 @@ export interface KeepaliveTimes {
 const KEEPALIVE: KeepaliveTimes = { everyMs: 30_000, timeoutMs: 10_000 };
 const MAX_REQUEST_BYTES = 16 * 1024 * 1024;
 
-export function createGrpcServer({ everyMs, timeoutMs }: KeepaliveTimes = KEEPALIVE): grpc.Server {
-  return new grpc.Server({
-    'grpc.max_receive_message_length': MAX_REQUEST_BYTES,
-    'grpc.keepalive_time_ms': everyMs,
-    'grpc.keepalive_timeout_ms': timeoutMs,
-  });
+/** A gRPC server, and the ports that it is reached at. */
+export class GrpcServer {
+  /** Where services are added. */
+  readonly services: grpc.Server;
+  private readonly ports: { readonly injector: grpc.ConnectionInjector; readonly arrivals: Arrivals }[] = [];
+
+  constructor({ everyMs, timeoutMs }: KeepaliveTimes = KEEPALIVE) {
+    this.services = new grpc.Server({
+      'grpc.max_receive_message_length': MAX_REQUEST_BYTES,
+      'grpc.keepalive_time_ms': everyMs,
+      'grpc.keepalive_timeout_ms': timeoutMs,
+      // Nobody asks for it, and it counts every message of every connection.
+      'grpc.enable_channelz': 0,
+    });
+  }
+
+  /** Listens on `host:port`; answers it with the port that it got. The error says which port is taken and what to do. */
+  async bind(address: string, credentials: grpc.ServerCredentials): Promise<string> {
+    const at = address.lastIndexOf(':');
+    const injector = this.services.createConnectionInjector(credentials);
+    const arrivals = new Arrivals((socket) => injector.injectConnection(socket));
+    try {
+      const port = await listenEverywhere(arrivals, address.slice(0, at).replace(/^\[|\]$/g, ''), Number(address.slice(at + 1)));
+      this.ports.push({ injector, arrivals });
+      return `${address.slice(0, at)}:${port}`;
+    } catch (error) {
+      arrivals.destroy();
+      injector.destroy();
+      throw new Error(`cannot listen on ${address}: is another control plane running? Name another port`, { cause: error });
+    }
+  }
+
+  /** Tells the clients to come back on new connections; those that are left after `graceMs` are ended. */
+  drain(graceMs: number): void {
+    for (const { injector } of this.ports) injector.drain(graceMs);
+  }
+
+  /** Takes no new connections, tells clients to open new streams elsewhere (GOAWAY), and resolves when the last has gone. */
+  async tryShutdown(): Promise<void> {
+    const gone = this.ports.map(({ arrivals }) => arrivals.close());
+    await new Promise<void>((resolve) => this.services.tryShutdown(() => resolve()));
+    await Promise.all(gone);
+  }
+
+  forceShutdown(): void {
+    this.services.forceShutdown();
+    for (const { arrivals } of this.ports) arrivals.destroy();
+  }
 }
 
-/** Binds a gRPC server; answers `host:port` with the port that it got. The error says which port is taken and what to do. */
-export function bindGrpc(server: grpc.Server, address: string, credentials: grpc.ServerCredentials): Promise<string> {
-  return new Promise((resolve, reject) => {
-    server.bindAsync(address, credentials, (error, port) => {
-      if (error === null) resolve(`${address.slice(0, address.lastIndexOf(':'))}:${port}`);
-      else reject(new Error(`cannot listen on ${address}: is another control plane running? Name another port`, { cause: error }));
-    });
-  });
+/** A name may stand for addresses of both families: the machine may have only one of them. */
+async function listenEverywhere(arrivals: Arrivals, host: string, port: number): Promise<number> {
+  const addresses = isIP(host) === 0 ? [...new Set((await lookup(host, { all: true })).map(({ address }) => address))] : [host];
+  let bound = port;
+  let failed: unknown;
+  for (const address of addresses) {
+    try {
+      bound = await arrivals.listen(address, bound);
+    } catch (error) {
+      if (!NOT_HERE.has((error as NodeJS.ErrnoException).code ?? '')) throw error;
+      failed = error;
+    }
+  }
+  if (bound === 0) throw failed;
+  return bound;
 }
+
+const NOT_HERE: ReadonlySet<string> = new Set(['EADDRNOTAVAIL', 'EAFNOSUPPORT']);
 
 /** What clients were told last needs a moment to reach them. */
 const LAST_WORDS_MS = 100;
@@ -34,8 +88,8 @@ const LAST_WORDS_MS = 100;
  * Takes no new connections and tells clients to open new streams elsewhere (GOAWAY); `endStreams` ends those that are open. Nothing is
  * left open afterwards.
  */
-export async function shutDown(servers: readonly grpc.Server[], endStreams: () => Promise<void>): Promise<void> {
-  const closed = servers.map((server) => new Promise<void>((resolve) => server.tryShutdown(() => resolve())));
+export async function shutDown(servers: readonly GrpcServer[], endStreams: () => Promise<void>): Promise<void> {
+  const closed = servers.map((server) => server.tryShutdown());
   // Timers of the control plane keep no process alive; whoever waits for its end is not to end before.
   const alive = setInterval(() => {}, LAST_WORDS_MS);
   try {

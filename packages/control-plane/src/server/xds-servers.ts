@@ -10,7 +10,7 @@ import type { CertificateAuthority, CertificateSigner } from '../ca/certificate-
 import type { IssuanceLog } from '../ca/issuance-log.ts';
 import type { TokenIssuer } from '../ca/token-issuer.ts';
 import type { ControlPlaneEvent } from '../events.ts';
-import { bindGrpc, createGrpcServer, shutDown } from './grpc-server.ts';
+import { GrpcServer, shutDown } from './grpc-server.ts';
 import { ServedIdentity } from './served-identity.ts';
 import { systemScheduler as scheduler } from './system-scheduler.ts';
 
@@ -35,9 +35,9 @@ const ROOT_GONE_MS = 2_000;
 /** The gRPC ports: xDS and load reports on both; client status and certificates only over TLS, to callers who prove who they are. */
 export class XdsServers {
   private readonly options: XdsServersOptions;
-  private readonly servers: grpc.Server[] = [];
+  private readonly servers: GrpcServer[] = [];
   private identity: ServedIdentity | undefined;
-  private tlsAddress = '';
+  private tls: GrpcServer | undefined;
 
   constructor(options: XdsServersOptions) {
     this.options = options;
@@ -47,19 +47,19 @@ export class XdsServers {
   servePlain(address: string): Promise<string> {
     const { ads, load } = this.options;
     const server = this.newServer();
-    ads.addTo(server, undefined);
-    load.addTo(server, undefined);
-    return bindGrpc(server, address, grpc.ServerCredentials.createInsecure());
+    ads.addTo(server.services, undefined);
+    load.addTo(server.services, undefined);
+    return server.bind(address, grpc.ServerCredentials.createInsecure());
   }
 
   async serveTls(address: string): Promise<string> {
     const { ads, load, ca, tokens, attestors, signer, trustDomain, tell } = this.options;
     const server = this.newServer();
     const attestation = new Attestation({ trustDomain, tokens, attestors, trusts: (certificate) => ca.trusts(certificate) });
-    ads.addTo(server, attestation);
-    load.addTo(server, attestation);
-    addClientStatus(server, attestation, () => ads.sessions);
-    addCaService(server, {
+    ads.addTo(server.services, attestation);
+    load.addTo(server.services, attestation);
+    addClientStatus(server.services, attestation, () => ads.sessions);
+    addCaService(server.services, {
       ca,
       tokens,
       attestation,
@@ -68,8 +68,8 @@ export class XdsServers {
       onRefused: ({ from, reason, cause }) => tell({ type: 'problem', message: `no certificate for ${from}: ${reason}${causeOf(cause)}` }),
     });
     this.identity = this.identityAt(address);
-    this.tlsAddress = await bindGrpc(server, address, this.identity.credentials);
-    return this.tlsAddress;
+    this.tls = server;
+    return server.bind(address, this.identity.credentials);
   }
 
   /** Ends streams one after the other within so long, then everything. */
@@ -78,8 +78,8 @@ export class XdsServers {
     await shutDown(this.servers, () => this.options.ads.drain(withinMs));
   }
 
-  private newServer(): grpc.Server {
-    const server = createGrpcServer();
+  private newServer(): GrpcServer {
+    const server = new GrpcServer();
     this.servers.push(server);
     return server;
   }
@@ -97,7 +97,7 @@ export class XdsServers {
         tell({ type: 'roots', fingerprints: roots });
         onRoots();
         // Streams that a certificate of it opened: whoever has a new one comes back with that.
-        if (before.some((root) => !roots.includes(root))) for (const server of this.servers) server.drain(this.tlsAddress, ROOT_GONE_MS);
+        if (before.some((root) => !roots.includes(root))) this.tls?.drain(ROOT_GONE_MS);
       },
       onProblem: (message) => tell({ type: 'problem', message }),
     });

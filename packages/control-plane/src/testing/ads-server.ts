@@ -3,7 +3,7 @@ import { AdsService } from '../ads/ads-service.ts';
 import type { TypeStatus } from '../ads/session-messages.ts';
 import { PushContext } from '../push/push-context.ts';
 import { WorkloadRegistry } from '../registry/workload-registry.ts';
-import { bindGrpc, createGrpcServer, type KeepaliveTimes, shutDown } from '../server/grpc-server.ts';
+import { GrpcServer, type KeepaliveTimes, shutDown } from '../server/grpc-server.ts';
 import { FakeScheduler } from './fake-scheduler.ts';
 
 /** An ADS server on loopback whose configuration and time are the test's. Its events are lines that a test waits for. */
@@ -13,7 +13,7 @@ export class TestAdsServer implements AsyncDisposable {
   readonly events: string[] = [];
   address = '';
   private readonly ads: AdsService;
-  private readonly server: grpc.Server;
+  private readonly server: GrpcServer;
   private readonly waiting = new Map<string, () => void>();
   private push: PushContext;
 
@@ -22,7 +22,7 @@ export class TestAdsServer implements AsyncDisposable {
     { resourceTtlMs, keepalive }: { readonly resourceTtlMs?: number; readonly keepalive?: KeepaliveTimes } = {},
   ) {
     this.push = push;
-    this.server = createGrpcServer(keepalive);
+    this.server = new GrpcServer(keepalive);
     this.registry = new WorkloadRegistry(this.scheduler, {
       onRegistered: ({ key }) => this.tell(`registered ${key}`),
       onWithdrawn: ({ key }, reason) => this.tell(`withdrawn ${key}: ${reason}`),
@@ -40,8 +40,8 @@ export class TestAdsServer implements AsyncDisposable {
   }
 
   async start(): Promise<this> {
-    this.ads.addTo(this.server, undefined);
-    this.address = await bindGrpc(this.server, '127.0.0.1:0', grpc.ServerCredentials.createInsecure());
+    this.ads.addTo(this.server.services, undefined);
+    this.address = await this.server.bind('127.0.0.1:0', grpc.ServerCredentials.createInsecure());
     return this;
   }
 
