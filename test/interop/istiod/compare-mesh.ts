@@ -1,8 +1,8 @@
 import { PushContext, parseNodes, resourcesOfNode } from '@ripstop/control-plane';
 import { type MeshObject, parseDocuments, validateObject } from '@ripstop/istio-api';
 import { stringify } from 'yaml';
-import { RESOURCE_LISTS, resourceDifferences } from '../../conformance/resource-differences.ts';
-import type { Dump, IstiodAnswer, IstiodProcess, RecordedNode } from './istiod-process.ts';
+import { RESOURCE_LISTS, type ResourceList, resourceDifferences } from '../../conformance/resource-differences.ts';
+import type { Dump, IstiodAnswer, IstiodCase, IstiodProcess, RecordedNode } from './istiod-process.ts';
 import type { Document } from './mesh/document.ts';
 import type { Mesh } from './mesh/random-mesh.ts';
 
@@ -18,11 +18,7 @@ const KEPT_CODES: ReadonlySet<string> = new Set(['RIPSTOP_UNSUPPORTED_KIND', 'RI
 
 /** Where istiod and our control plane disagree about a mesh. */
 export async function differencesOf(mesh: Mesh, istiod: IstiodProcess): Promise<Difference[]> {
-  const answer = await istiod.ask({
-    documents: mesh.documents.map((document) => JSON.stringify(document)),
-    mesh: yamlOf(mesh.config),
-    nodes: mesh.nodes,
-  });
+  const answer = await istiod.ask(caseOf(mesh));
   const refused = refusedByUs(mesh.documents);
   const judged = mesh.documents.flatMap((document, index) => {
     const theirs = answer.refused[index];
@@ -36,6 +32,11 @@ export async function differencesOf(mesh: Mesh, istiod: IstiodProcess): Promise<
     return [...judged, ...(await differencesOf({ ...mesh, documents }, istiod))];
   }
   return translationDifferences(mesh, answer);
+}
+
+/** The mesh as istiod is asked about it. */
+export function caseOf({ documents, config, nodes }: Mesh): IstiodCase {
+  return { documents: documents.map((document) => JSON.stringify(document)), mesh: yamlOf(config), nodes };
 }
 
 /** Where the resources of nodes differ, for documents that both sides take. */
@@ -72,18 +73,29 @@ export function yamlOf(value: unknown): string {
   return stringify(value, { version: '1.1' });
 }
 
+/** Where two answers of istiod about one mesh differ. */
+export function answerDifferences(mesh: Mesh, first: IstiodAnswer, second: IstiodAnswer): Difference[] {
+  return mesh.nodes.flatMap(({ Name }) => {
+    const read = (answer: IstiodAnswer, kind: ResourceList): object[] => (answer.nodes[Name]?.[kind.list] ?? []).map(kind.read);
+    return RESOURCE_LISTS.flatMap((kind) => listDifferences(Name, kind, read(first, kind), read(second, kind)));
+  });
+}
+
 function nodeDifferences(recorded: RecordedNode, push: PushContext, dump: Dump): Difference[] {
   const [named] = parseNodes(JSON.stringify([recorded]), recorded.Name);
   if (named === undefined) return [];
   const resources = resourcesOfNode(named.node, push);
-  const dialect = recorded.Name.split('-', 1)[0];
   return RESOURCE_LISTS.flatMap((kind) => {
     const expected = (dump[kind.list] ?? []).map(kind.read);
     const actual = resources[kind.list].map(({ message }) => message as object);
-    return resourceDifferences(kind, actual, expected).map((text) => {
-      const [name = '', ...rest] = text.split(': ');
-      return { node: recorded.Name, where: `${dialect} ${kind.list} ${name}`, text: rest.join(': ') };
-    });
+    return listDifferences(recorded.Name, kind, actual, expected);
+  });
+}
+
+function listDifferences(node: string, kind: ResourceList, actual: readonly object[], expected: readonly object[]): Difference[] {
+  return resourceDifferences(kind, actual, expected).map((text) => {
+    const [name = '', ...rest] = text.split(': ');
+    return { node, where: `${node.split('-', 1)[0]} ${kind.list} ${name}`, text: rest.join(': ') };
   });
 }
 

@@ -19,7 +19,8 @@ export const MEANT: readonly Explanation[] = [
   },
   {
     name: 'a principal of a condition once, however many sources the rule has',
-    pattern: /^sidecar listeners virtualInbound .*\.principals\[\d+\].*orIds\.ids\[\d+\]: wanted \{"authenticated":.*, got nothing$/s,
+    pattern:
+      /^(?:sidecar listeners virtualInbound|router listeners \S+) .*\.principals\[\d+\].*orIds\.ids\[\d+\](?:: wanted \{"authenticated":.*|\.authenticated\.principalName\.\w+: wanted ".*), got nothing$/s,
   },
 ];
 

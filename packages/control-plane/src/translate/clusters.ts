@@ -377,10 +377,14 @@ function ownCluster(port: InboundPort, push: PushContext, node: ProxyNode): Clus
   const rule = known === undefined ? undefined : push.destinationRules.findInbound(known.hostname, known.namespace, node.namespace);
   const written = policyFor(rule, undefined, port.port, push.mesh.defaultPolicy).connectionPool;
   const { connectionPool } = withMeshDefaults({ connectionPool: port.connectionPool ?? written }, push.mesh, 'TCP');
-  const istio = {
-    ...(service === undefined || service.meshExternal ? {} : { services: port.services.map(serviceReference) }),
-    ...(rule?.trafficPolicy === undefined ? {} : { config: configPath(rule.object) }),
-  };
+  // istiod says nothing at all of a port of a host outside the mesh.
+  const istio =
+    service === undefined || service.meshExternal
+      ? {}
+      : {
+          services: port.services.map(serviceReference),
+          ...(rule?.trafficPolicy === undefined ? {} : { config: configPath(rule.object) }),
+        };
   return {
     name,
     altStatName: `${name};`,

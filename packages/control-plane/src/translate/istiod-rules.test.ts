@@ -51,6 +51,18 @@ describe('clusters', () => {
     expect(clusterNames).toEqual(expect.arrayContaining(['outbound|80||db.example', 'outbound|81||db.example']));
   });
 
+  it('of a port that a host outside the mesh has here say nothing of it, nor of its rule', () => {
+    const { cluster } = of(
+      entry(
+        'a',
+        '{ hosts: [db.example], location: MESH_EXTERNAL, ports: [{ number: 80, name: http, protocol: HTTP }], resolution: STATIC, endpoints: [{ address: 10.0.0.9 }] }',
+      ) + doc('DestinationRule', 'a', '{ host: db.example, trafficPolicy: { connectionPool: { tcp: { maxConnections: 5 } } } }'),
+      sidecar('web-1', 'default', { INSTANCE_IPS: '10.0.0.9' }),
+    );
+    expect(cluster('inbound|80||')?.circuitBreakers?.thresholds[0]?.maxConnections).toBe(5);
+    expect(cluster('inbound|80||')?.metadata).toBeUndefined();
+  });
+
   it('of DNS subsets without a host to look up are left out', () => {
     const { clusterNames } = of(
       entry('a', '{ hosts: [db.example], ports: [{ number: 80, name: http, protocol: HTTP }], resolution: DNS }') +
@@ -313,6 +325,21 @@ describe('routes', () => {
       ROUTER,
     );
     expect(routes('http.80')?.virtualHosts.map(({ domains, routes: own }) => [domains, own.length])).toEqual([[['shop.example'], 0]]);
+  });
+
+  it('give the names of an ExternalName Service to the first rule that has them', () => {
+    const rule = (name: string, host: string): string =>
+      doc('VirtualService', name, `{ hosts: [${host}], http: [{ route: [{ destination: { host: ${name} } }] }] }`);
+    const services =
+      core('Service', 'real', '{ clusterIP: 10.96.0.9, ports: [{ name: http, port: 80 }] }') +
+      core('Service', 'alias', '{ type: ExternalName, externalName: real.default.svc.cluster.local, ports: [{ name: http, port: 80 }] }');
+    const hostsOf = (yaml: string): string[] =>
+      of(services + yaml)
+        .routes('80')!
+        .virtualHosts.filter(({ domains }) => domains.includes('alias.default.svc.cluster.local'))
+        .map(({ name }) => name);
+    expect(hostsOf(rule('a', 'alias') + rule('b', 'real'))).toEqual(['alias.default.svc.cluster.local:80']);
+    expect(hostsOf(rule('a', 'real') + rule('b', 'alias'))).toEqual(['real.default.svc.cluster.local:80']);
   });
 
   it('of a gateway put what takes everything last, whichever VirtualService it comes from', () => {

@@ -164,15 +164,14 @@ function named(groups: readonly HostGroup[], { node, push, listenPort }: RouteSc
 
 interface DomainName {
   readonly name: string;
-  /** Made of the host name by leaving parts out, or an alias. */
+  /** Made of a host name by leaving parts out. */
   readonly short: boolean;
 }
 
 /** Every name that a client of `namespace` may use for a service, in istiod's order. */
 function domainsOf({ hostname, aliases, addresses, headless }: MeshService, namespace: string, domain: string): DomainName[] {
-  // An ExternalName Service may be called as another host is: that one is really called so.
   const names = [hostname, ...aliases].flatMap((host) => [
-    { name: host, short: host !== hostname },
+    { name: host, short: false },
     { name: `${host}.`, short: true },
     ...shortNames(host, namespace, domain).map((name) => ({ name, short: true })),
   ]);

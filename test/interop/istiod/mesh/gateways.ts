@@ -1,4 +1,5 @@
 import { type Document, NETWORKING } from './document.ts';
+import type { Random } from './random.ts';
 import { anyHost, metadataOf, ROOT, type World } from './world.ts';
 
 type Json = Record<string, unknown>;
@@ -28,6 +29,7 @@ export function gateways(world: World): Document[] {
 function server(world: World, namespace: string, index: number): Json {
   const { random } = world;
   const hosts = random.several(1, 2, () => hostOf(world, namespace));
+  if (random.chance(0.25)) return { ...streamServer(random, index), hosts };
   if (random.chance(0.65)) {
     return {
       port: { number: random.pick([80, 80, 8081]), name: `http-${index}`, protocol: random.pick(['HTTP', 'HTTP', 'HTTP2', 'GRPC']) },
@@ -37,6 +39,28 @@ function server(world: World, namespace: string, index: number): Json {
     };
   }
   return { port: { number: 443, name: `https-${random.pick(['a', 'b'])}-${index}`, protocol: 'HTTPS' }, hosts, tls: tls(world) };
+}
+
+/** Of connections and of handshakes; numbers that others use for HTTP among them. */
+function streamServer(random: Random, index: number): Json {
+  if (random.chance(0.4))
+    return {
+      port: {
+        number: random.pick([6000, 9090, 80]),
+        name: `tcp-${index}`,
+        protocol: random.pick(['TCP', 'TCP', 'MONGO', 'MYSQL', 'REDIS']),
+      },
+    };
+  return {
+    port: { number: random.pick([443, 443, 8443]), name: `tls-${index}`, protocol: random.pick(['TLS', 'TLS', 'HTTPS']) },
+    tls: random.pick<Json>([
+      { mode: 'PASSTHROUGH' },
+      { mode: 'PASSTHROUGH' },
+      { mode: 'SIMPLE', credentialName: 'shop-cert' },
+      { mode: 'MUTUAL', credentialName: 'shop-cert' },
+      { mode: 'ISTIO_MUTUAL' },
+    ]),
+  };
 }
 
 function hostOf(world: World, namespace: string): string {

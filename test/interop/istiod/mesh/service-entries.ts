@@ -19,10 +19,15 @@ const PORTS: readonly Json[] = [
 /** ServiceEntries of every resolution and location; WorkloadEntries that they and Services select. */
 export function serviceEntries(world: World): Document[] {
   const { random } = world;
-  return [...random.several(0, 3, (index) => serviceEntry(world, index)), ...random.several(0, 2, (index) => workloadEntry(random, index))];
+  // One for all names that are looked up: a failoverPriority over those of two localities ends istiod itself.
+  const dnsPlace = random.pick(['', 'region1/zone1', 'region2']);
+  return [
+    ...random.several(0, 3, (index) => serviceEntry(world, index, dnsPlace)),
+    ...random.several(0, 2, (index) => workloadEntry(random, index)),
+  ];
 }
 
-function serviceEntry(world: World, index: number): Document {
+function serviceEntry(world: World, index: number, dnsPlace: string): Document {
   const { random } = world;
   const namespace = random.pick(NAMESPACES);
   const resolution = random.pick(['STATIC', 'STATIC', 'DNS', 'DNS_ROUND_ROBIN', 'NONE', 'DYNAMIC_DNS']);
@@ -48,7 +53,7 @@ function serviceEntry(world: World, index: number): Document {
       ports: portsOf(random, hosts.length === 1),
       ...random.maybe(0.7, () => ({ location: random.pick(['MESH_EXTERNAL', 'MESH_INTERNAL']) })),
       resolution,
-      ...endpointsOf(random, resolution),
+      ...endpointsOf(random, resolution, dnsPlace),
       ...random.maybe(0.12, () => ({ subjectAltNames: ['spiffe://cluster.local/ns/shop/sa/cart'] })),
       ...exportTo(random),
     },
@@ -66,14 +71,14 @@ function portsOf(random: Random, tcp: boolean): Json[] {
   return ports;
 }
 
-function endpointsOf(random: Random, resolution: string): Json {
+function endpointsOf(random: Random, resolution: string, dnsPlace: string): Json {
   if (resolution === 'NONE' || resolution === 'DYNAMIC_DNS') return {};
   if (resolution === 'STATIC' && random.chance(0.35)) return { workloadSelector: { labels: { app: random.pick(['vm', 'cart']) } } };
   const dns = resolution !== 'STATIC';
   if (dns && random.chance(0.4)) return {};
   return {
     endpoints: random.several(1, resolution === 'DNS_ROUND_ROBIN' ? 1 : 3, (index) =>
-      workload(random, dns ? `ep${index}.example.org` : `10.1.0.${index + 1}`),
+      dns ? { ...workload(random, `ep${index}.example.org`), locality: dnsPlace } : workload(random, `10.1.0.${index + 1}`),
     ),
   };
 }

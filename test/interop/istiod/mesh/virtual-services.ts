@@ -1,6 +1,7 @@
 import { type Document, NETWORKING } from './document.ts';
 import { GATEWAY_NAMES } from './gateways.ts';
 import { httpRoute } from './http-routes.ts';
+import { streamRoutes } from './stream-routes.ts';
 import { anyHost, anyPattern, exportTo, metadataOf, NAMESPACES, type World } from './world.ts';
 
 /** VirtualServices of the mesh, of gateways and of both, some with delegates; several may want the same host. */
@@ -15,15 +16,20 @@ function virtualService(world: World, index: number, delegates: readonly Documen
   const namespace = random.pick(NAMESPACES);
   const gateways = gatewaysOf(world, namespace);
   const ofMesh = gateways === undefined || gateways.includes('mesh');
-  const hosts = random.several(1, 2, () => (ofMesh ? anyPattern(world, namespace) : gatewayHost(world, namespace)));
+  const hosts = [...new Set(random.several(1, 2, () => (ofMesh ? anyPattern(world, namespace) : gatewayHost(world, namespace))))];
+  const streams = random.maybe(0.3, () => streamRoutes(world, { namespace, gateways, hosts }));
+  const http = Object.keys(streams).length === 0 || random.chance(0.4);
   return {
     apiVersion: NETWORKING,
     kind: 'VirtualService',
     metadata: metadataOf(random, `vs-${index}`, namespace),
     spec: {
-      hosts: [...new Set(hosts)],
+      hosts,
       ...(gateways === undefined ? {} : { gateways }),
-      http: random.several(1, 3, (position) => httpRoute(world, { namespace, gateways, delegates, last: position === 2 })),
+      ...(http
+        ? { http: random.several(1, 3, (position) => httpRoute(world, { namespace, gateways, delegates, last: position === 2 })) }
+        : {}),
+      ...streams,
       ...exportTo(random),
     },
   };

@@ -26,6 +26,7 @@ describe('clusters of a gRPC client', () => {
   it.each([
     ['{}', '', '', 'ROUND_ROBIN'],
     ['{ loadBalancer: { simple: RANDOM } }', '', '', 'ROUND_ROBIN'],
+    ['{ loadBalancer: { simple: LEAST_CONN } }', '', '', 'ROUND_ROBIN'],
     [LEAST, '', '', 'LEAST_REQUEST'],
     [LEAST, 'gRPC Go', '1.85.0', 'LEAST_REQUEST'],
     [LEAST, 'gRPC Go', '1.60.1', 'ROUND_ROBIN'],

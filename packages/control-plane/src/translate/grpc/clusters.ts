@@ -78,10 +78,10 @@ function balancer({ loadBalancer: settings }: Policy, client: GrpcClient, note: 
     note('loadBalancer: the client has no MAGLEV; it gets RING_HASH');
     return loadBalancer({ consistentHash: { ...settings.consistentHash, maglev: undefined } } as typeof settings);
   }
-  if (simple === 'LEAST_REQUEST' || simple === 'LEAST_CONN') {
+  if (simple === 'LEAST_REQUEST') {
     if (client.leastRequest) return { lbPolicy: Cluster_LbPolicy.LEAST_REQUEST };
     note(`loadBalancer: the client has no ${simple}; it gets ROUND_ROBIN`);
-  } else if (simple === 'RANDOM' || simple === 'PASSTHROUGH') {
+  } else if (simple === 'RANDOM' || simple === 'PASSTHROUGH' || simple === 'LEAST_CONN') {
     note(`loadBalancer: gRPC has no ${simple}; it gets ROUND_ROBIN`);
   }
   return {};
