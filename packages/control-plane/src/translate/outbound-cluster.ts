@@ -1,0 +1,145 @@
+import type { ClientTLSSettings, Subset } from '@ripstop/istio-api';
+import { Cluster_DiscoveryType, Cluster_DnsLookupFamily, Cluster_LbPolicy } from '@ripstop/xds-api';
+import type { Caller } from '../model/proxy-node.ts';
+import type { MergedDestinationRule } from '../push/destination-rules.ts';
+import { spillsByHealth } from '../push/locality-policy.ts';
+import type { PushContext } from '../push/push-context.ts';
+import type { MeshService } from '../push/service.ts';
+import {
+  type ClusterFields,
+  commonLbConfig,
+  connectionSettings,
+  httpOptions,
+  loadBalancer,
+  outlierDetection,
+  thresholds,
+} from './cluster-policy.ts';
+import { discoveryType, serviceReference } from './cluster-values.ts';
+import { dynamicDnsCluster } from './dynamic-dns.ts';
+import { loadAssignment, localityOf } from './endpoints.ts';
+import { outboundCluster } from './names.ts';
+import { originates } from './origination.ts';
+import { type OutboundInput, passesThrough, policyOf, upstreamProtocol } from './outbound-input.ts';
+import { autoTls, transport } from './outbound-transport.ts';
+import { configPath, duration, milliseconds, sourceMetadata } from './values.ts';
+
+/** One cluster, or none: a DNS cluster without a host to look up is left out (Istio: buildCluster). */
+export function outbound(input: OutboundInput): ClusterFields[] {
+  if (input.service.resolution === 'DYNAMIC_DNS') return dynamicDns(input);
+  const { node, push, service, port, rule, subset } = input;
+  const policy = policyOf(input);
+  const name = outboundCluster(service.hostname, port.port, subset?.name);
+  const passthroughHosts = passesThrough(input);
+  const found = discovery(input, name, passthroughHosts);
+  if (found === undefined) return [];
+  const { tls } = policy;
+  return [
+    {
+      name,
+      altStatName: `${name};`,
+      ...connectionSettings(policy.connectionPool, push.mesh.connectTimeout),
+      ...thresholds(policy.connectionPool, policy.retryBudget),
+      ...outlierDetection(policy.outlierDetection),
+      commonLbConfig: commonLbConfig(
+        spillsByHealth(service.trafficDistribution) ? {} : policy,
+        localityOf(push, service, policy),
+        service.persistentSession && subset === undefined,
+      ),
+      ...(passthroughHosts ? { lbPolicy: Cluster_LbPolicy.CLUSTER_PROVIDED } : loadBalancer(policy.loadBalancer)),
+      ...httpOptions(upstreamProtocol(node, port), policy.connectionPool, autoTls(input, tls)),
+      ...found,
+      ...transport(input, tls, passthroughHosts),
+      metadata: { filterMetadata: clusterMetadata(node, service, rule, subset, tls) },
+    },
+  ];
+}
+
+/** Ports whose requests or handshakes name a host. */
+const NAMES_HOST: ReadonlySet<string> = new Set(['HTTP', 'TLS', 'GRPC', 'HTTP2']);
+
+/** Its hosts are not known before they are called, so there is little to say about them, and there are no subsets. */
+function dynamicDns(input: OutboundInput): ClusterFields[] {
+  const { node, push, service, port, rule, subset } = input;
+  if (subset !== undefined || !NAMES_HOST.has(port.protocol)) return [];
+  const name = outboundCluster(service.hostname, port.port);
+  const { connectionPool, retryBudget, tls } = policyOf(input);
+  const socket = transport(input, tls, false);
+  const encrypts = Object.keys(socket).length > 0;
+  const istio = {
+    ...(service.meshExternal ? { external: true } : {}),
+    ...(rule === undefined ? {} : { config: configPath(rule.object) }),
+    ...(originates(tls) ? { alpn_override: 'false' } : {}),
+  };
+  const auto = { sni: encrypts && (tls?.sni ?? '') === '', san: encrypts && tls?.insecureSkipVerify !== true };
+  return [
+    {
+      name,
+      altStatName: `${name};`,
+      clusterDiscoveryType: dynamicDnsCluster(service.hostname, encrypts && !auto.sni),
+      lbPolicy: Cluster_LbPolicy.CLUSTER_PROVIDED,
+      ...connectionSettings(connectionPool, push.mesh.connectTimeout),
+      ...thresholds(connectionPool, retryBudget),
+      ...httpOptions(upstreamProtocol(node, port), connectionPool, auto),
+      ...socket,
+      ...(Object.keys(istio).length === 0 ? {} : { metadata: { filterMetadata: { istio } } }),
+    },
+  ];
+}
+
+function discovery(input: OutboundInput, name: string, passthroughHosts: boolean): ClusterFields | undefined {
+  const { node, push, service, port, subset, rule } = input;
+  const lookedUp = service.resolution === 'DNS' || service.resolution === 'DNS_ROUND_ROBIN';
+  const assignment = lookedUp ? loadAssignment({ name, node, push, service, port, rule, subset, policy: policyOf(input) }) : undefined;
+  if (passthroughHosts) {
+    // istiod looks at the hosts before it looks at the balancer.
+    if (assignment !== undefined && subset === undefined && assignment.endpoints.length === 0) return undefined;
+    const override = service.resolution === 'NONE' && service.registry === 'External' ? port.writtenTargetPort : undefined;
+    return {
+      clusterDiscoveryType: discoveryType(Cluster_DiscoveryType.ORIGINAL_DST),
+      ...(lookedUp && subset === undefined ? dnsLookup(push) : {}),
+      ...(override === undefined ? {} : { lbConfig: { $case: 'originalDstLbConfig', value: { upstreamPortOverride: override } } }),
+    };
+  }
+  if (assignment === undefined) {
+    return {
+      clusterDiscoveryType: discoveryType(Cluster_DiscoveryType.EDS),
+      edsClusterConfig: {
+        serviceName: name,
+        edsConfig: { configSourceSpecifier: { $case: 'ads', value: {} }, initialFetchTimeout: milliseconds(0), resourceApiVersion: 2 },
+      },
+    };
+  }
+  if (assignment.endpoints.length === 0) return undefined;
+  return {
+    clusterDiscoveryType: discoveryType(
+      service.resolution === 'DNS' ? Cluster_DiscoveryType.STRICT_DNS : Cluster_DiscoveryType.LOGICAL_DNS,
+    ),
+    ...dnsLookup(push),
+    loadAssignment: assignment,
+  };
+}
+
+function dnsLookup({ mesh }: PushContext): ClusterFields {
+  return { dnsLookupFamily: Cluster_DnsLookupFamily.V4_ONLY, dnsRefreshRate: duration(mesh.dnsRefreshRate)!, respectDnsTtl: true };
+}
+
+function clusterMetadata(
+  node: Caller,
+  service: MeshService,
+  rule: MergedDestinationRule | undefined,
+  subset: Subset | undefined,
+  tls: ClientTLSSettings | undefined,
+): Record<string, Record<string, unknown>> {
+  const origination = originates(tls);
+  const index = subset === undefined ? -1 : (rule?.object.spec.subsets ?? []).indexOf(subset);
+  return {
+    istio: {
+      services: [serviceReference(service)],
+      ...(subset === undefined ? {} : { subset: subset.name }),
+      ...(rule === undefined ? {} : { config: configPath(rule.object) }),
+      ...(service.meshExternal && subset === undefined ? { external: true } : {}),
+      ...(origination ? { alpn_override: 'false' } : {}),
+    },
+    ...sourceMetadata(node, rule?.source ?? service.object, index >= 0 ? ['spec', 'subsets', index] : []),
+  };
+}
