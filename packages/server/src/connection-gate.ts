@@ -1,13 +1,16 @@
 import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import type { Clock, ConnectionFacts, IdentitySource, Snapshot, SnapshotRef } from '@ripstop/core';
 import { chooseChain, type FindChains, type HttpChain, isHttp, looksAtBytes, NO_CHAIN, type TcpChain } from './chain-choice.ts';
 import type { FirstBytes } from './client-hello.ts';
 import { peekConnection } from './connection-peek.ts';
+import { MeteredSocket } from './http2/metered-socket.ts';
 import { InboundConnection } from './inbound-connection.ts';
 import type { Forwarder } from './listener-parts.ts';
 import { OpenConnections } from './open-connections.ts';
 import { createPeer, type InboundPeer, introduce } from './peer.ts';
 import { StreamConnection } from './stream-connection.ts';
+import { Suspects } from './suspects.ts';
 import { TlsAcceptor } from './tls-acceptor.ts';
 
 export interface ConnectionGateOptions {
@@ -25,8 +28,8 @@ export interface ConnectionGateOptions {
 
 /** What is spoken on a connection that was let in. */
 export type Spoken = 'http1' | 'http2';
-/** Gets the socket to speak HTTP on: the raw one or its TLS side. */
-export type Admit = (socket: Socket, spoken: Spoken, connection: InboundConnection) => void;
+/** Gets the socket to speak HTTP on: the raw one, its TLS side, or what stands in front of them. */
+export type Admit = (socket: Duplex, spoken: Spoken, connection: InboundConnection) => void;
 
 /**
  * Lets connections of one port in: looks at the first bytes, takes the filter chain of the snapshot in force, does TLS when the chain
@@ -40,8 +43,8 @@ export class ConnectionGate {
   private readonly connections = new WeakMap<Socket, InboundConnection>();
   private readonly open: OpenConnections;
   private readonly told = new Set<string>();
-  /** Addresses that have abused connections, and until when they are slow. */
-  private readonly slow = new Map<string, number>();
+  /** Who has abused connections of this port. */
+  readonly suspects: Suspects;
   /** `Clock.now()` of the last request that came in; -Infinity before the first. */
   lastRequestAt: number = Number.NEGATIVE_INFINITY;
 
@@ -49,6 +52,7 @@ export class ConnectionGate {
     this.options = options;
     this.acceptor = new TlsAcceptor(options.identity, options.clock, (line) => this.tell(line));
     this.spoken = options.speaks.map((spoken) => (spoken === 'http2' ? 'h2' : 'http/1.1'));
+    this.suspects = new Suspects(options.clock);
     this.open = new OpenConnections(options.clock, options.snapshots, options.identity);
   }
 
@@ -63,36 +67,16 @@ export class ConnectionGate {
 
   enter(raw: Socket, admit: Admit): void {
     this.open.enter(raw);
-    const peek = (): void => {
-      if (raw.destroyed) return;
-      const { current } = this.options.snapshots;
-      const listener = current === undefined ? undefined : this.options.find(current);
-      if (listener !== undefined && this.carriesBytes && !looksAtBytes(listener)) {
-        this.decide(raw, UNSEEN, admit);
-        return;
-      }
-      peekConnection(raw, this.options.clock, (first) => {
-        if (first === undefined || raw.destroyed) raw.destroy();
-        else this.decide(raw, first, admit);
-      });
-    };
-    if (this.isSlow(raw.remoteAddress ?? '')) this.options.clock.setTimer(peek, SLOW_MS);
-    else peek();
-  }
-
-  /** Connections from there are let in late for a while: who abuses one and comes again at once would cost as much as before. */
-  slowDown(address: string): void {
-    if (this.slow.size >= MAX_SLOW) this.slow.clear();
-    this.slow.set(address, this.options.clock.now() + SLOW_FOR_MS);
-  }
-
-  private isSlow(address: string): boolean {
-    if (this.slow.size === 0) return false;
-    const plain = address.startsWith('::ffff:') ? address.slice('::ffff:'.length) : address;
-    const until = this.slow.get(plain);
-    if (until === undefined || until > this.options.clock.now()) return until !== undefined;
-    this.slow.delete(plain);
-    return false;
+    const { current } = this.options.snapshots;
+    const listener = current === undefined ? undefined : this.options.find(current);
+    if (listener !== undefined && this.carriesBytes && !looksAtBytes(listener)) {
+      this.decide(raw, UNSEEN, admit);
+      return;
+    }
+    peekConnection(raw, this.options.clock, (first) => {
+      if (first === undefined || raw.destroyed) raw.destroy();
+      else this.decide(raw, first, admit);
+    });
   }
 
   /** Every response closes its connection from now on. */
@@ -186,7 +170,16 @@ export class ConnectionGate {
     introduce(socket, peer);
     this.connections.set(socket, connection);
     this.open.keep(raw, connection);
-    admit(socket, spoken, connection);
+    const waitMs = spoken === 'http2' ? this.suspects.waitOf(peer) : 0;
+    if (waitMs === 0) admit(socket, spoken, connection);
+    else if (waitMs === undefined) socket.destroy();
+    else this.admitLate(socket, spoken, connection, admit, waitMs);
+  }
+
+  private admitLate(socket: Socket, spoken: Spoken, connection: InboundConnection, admit: Admit, waitMs: number): void {
+    connection.suspect = true;
+    const timer = this.options.clock.setTimer(() => admit(new MeteredSocket(socket), spoken, connection), waitMs);
+    socket.once('close', () => timer.cancel());
   }
 
   private get carriesBytes(): boolean {
@@ -219,10 +212,6 @@ export class ConnectionGate {
   }
 }
 
-/** Long beside a handshake, short beside a timeout: others behind the same address are still served. */
-const SLOW_MS = 250;
-const SLOW_FOR_MS = 10_000;
-const MAX_SLOW = 10_000;
 const MAX_TOLD = 100;
 const MAX_LINE = 1_000;
 /** Istio's proxies tell each other who they are over connections of this name; this side does not. */

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import type { ConnectionFacts, HttpConnectionManager, Snapshot } from '@ripstop/core';
 import { chooseChain, type FindChains, fits, type HttpChain, isHttp } from './chain-choice.ts';
+import type { ResetBudget } from './http2/reset-budget.ts';
 import type { InboundExchange } from './inbound-exchange.ts';
 import type { OpenConnection } from './open-connections.ts';
 import type { InboundPeer } from './peer.ts';
@@ -19,6 +20,10 @@ export class InboundConnection implements OpenConnection {
   expelled = false;
   /** HTTP/2: tells the caller to open no further stream (GOAWAY), and closes when the last one has ended. */
   goAway: (() => void) | undefined = undefined;
+  /** HTTP/2: how many streams its caller may take back. */
+  resets: ResetBudget | undefined = undefined;
+  /** Its caller has abused a connection lately. */
+  suspect = false;
   /** The request that came last. */
   latest: InboundExchange | undefined = undefined;
   private whenIdle: (() => void) | undefined = undefined;

@@ -74,18 +74,30 @@ async function onConnections(port: number, stopped: () => boolean, write: (socke
 
 const pause = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 5));
 
+const resetAtOnce = (socket: Socket, turn: number): void => {
+  const frames: Buffer[] = turn === 0 ? [PREFACE, SETTINGS_FRAME] : [];
+  for (let index = 0; index < BATCH; index++) {
+    const id = 2 * (turn * BATCH + index) + 1;
+    frames.push(frame(HEADERS, END_STREAM | END_HEADERS, id, HEAD), frame(RST_STREAM, 0, id, CANCEL));
+  }
+  socket.write(Buffer.concat(frames));
+};
+
 const rapidReset: Attack = {
   name: 'rapid reset',
   refusal: 'ended',
-  run: (port, stopped) =>
-    onConnections(port, stopped, (socket, turn) => {
-      const frames: Buffer[] = turn === 0 ? [PREFACE, SETTINGS_FRAME] : [];
-      for (let index = 0; index < BATCH; index++) {
-        const id = 2 * (turn * BATCH + index) + 1;
-        frames.push(frame(HEADERS, END_STREAM | END_HEADERS, id, HEAD), frame(RST_STREAM, 0, id, CANCEL));
-      }
-      socket.write(Buffer.concat(frames));
-    }),
+  run: (port, stopped) => onConnections(port, stopped, resetAtOnce),
+};
+
+const manyRapidResets: Attack = {
+  name: 'rapid reset on 20 connections',
+  refusal: 'ended',
+  run: async (port, stopped) => {
+    const all = await Promise.all(Array.from({ length: 20 }, () => onConnections(port, stopped, resetAtOnce)));
+    const sums: Record<string, number> = {};
+    for (const counts of all) for (const [what, count] of Object.entries(counts)) sums[what] = (sums[what] ?? 0) + count;
+    return sums;
+  },
 };
 
 const continuationFlood: Attack = {
@@ -181,6 +193,7 @@ const bombsForRoutes: Attack = {
 
 export const ATTACKS: readonly Attack[] = [
   rapidReset,
+  manyRapidResets,
   continuationFlood,
   pingFlood,
   headerBomb,

@@ -1,5 +1,4 @@
 import { createServer, type Http2Server, type ServerHttp2Session } from 'node:http2';
-import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { InboundConnection } from '../inbound-connection.ts';
 import type { StreamGuard } from './stream-guard.ts';
@@ -15,9 +14,9 @@ const MAX_HEADER_PAIRS = 128;
 export function createFrontServer(): Http2Server {
   return createServer({
     maxHeaderListPairs: MAX_HEADER_PAIRS,
-    // nghttp2's own limit; the guard has one as well, for apps whose server is not ours.
-    streamResetBurst: 200,
-    streamResetRate: 100,
+    // nghttp2 counts every stream that is taken back, also of callers whose calls have a time limit: the guard is the one who counts.
+    streamResetBurst: 1_000,
+    streamResetRate: 1_000,
     settings: { maxConcurrentStreams: MAX_CONCURRENT_STREAMS, maxHeaderListSize: MAX_HEADER_LIST_BYTES, enablePush: false },
   });
 }
@@ -43,7 +42,7 @@ export class SessionDoor {
   }
 
   /** Makes a session of it. */
-  admit(socket: Socket, connection: InboundConnection): void {
+  admit(socket: Duplex, connection: InboundConnection): void {
     this.entering = connection;
     try {
       for (const listener of this.listeners) listener.call(this.server, socket);

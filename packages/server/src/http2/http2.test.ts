@@ -8,6 +8,7 @@ import {
   type Http2Server,
   type IncomingHttpHeaders,
   type OutgoingHttpHeaders,
+  type ServerHttp2Stream,
 } from 'node:http2';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { type Filter, localReply, ResponseFlag } from '@ripstop/core';
@@ -81,6 +82,18 @@ function openAndReset(id: number): Buffer {
   const head = [0x82, 0x86, 0x84, 0x01, 0x01, 0x61];
   const stream = [0, 0, id >> 8, id & 255];
   return Buffer.from([0, 0, head.length, 1, 5, ...stream, ...head, 0, 0, 4, 3, 0, ...stream, 0, 0, 0, 8]);
+}
+
+/** Opens streams and takes them back when the app works at them, until the session has ended. */
+async function takeBack(double: ServerDouble, session: ClientHttp2Session): Promise<void> {
+  const closed = once(session, 'close');
+  for (let sent = 0; sent < 250; sent += 25) {
+    const streams = Array.from({ length: 25 }, () => session.request({ ':authority': 'a', ':path': '/', ':method': 'POST' }));
+    for (const stream of streams) stream.on('error', () => {});
+    while (double.started.length < sent + 25) await new Promise((resolve) => setImmediate(resolve));
+    for (const stream of streams) stream.close(8);
+  }
+  await closed;
 }
 
 const denyAdmin: Filter = {
@@ -250,6 +263,51 @@ describe.each(forms)('HTTP/2 callers of %s', (_form, make) => {
     expect(early).toBe('late');
     double.clock.advance(250);
     expect((await answer).body).toBe('ok');
+  });
+
+  it.each(['plaintext', 'mTLS'] as const)('are served whole over %s when somebody like them has abused a connection', async (transport) => {
+    const echo: RequestListener = (request, response) =>
+      void request.once('data', (first) => {
+        response.write(first);
+        request.pipe(response);
+      });
+    const double = await serve(make(echo));
+    await takeBack(double, call(double, transport));
+    const body = Buffer.alloc(300_000, 'x').toString();
+    const stream = call(double, transport).request({ ':authority': 'a', ':path': '/', ':method': 'POST' });
+    const answer = answerOf(stream);
+    stream.end(body);
+    const late = setInterval(() => double.clock.advance(250), 20);
+    cleanups.push(() => clearInterval(late));
+    expect((await answer).body === body).toBe(true);
+  });
+
+  it('lose their connection when they take back half of what the app works at', async () => {
+    const double = await serve(make(() => {})); // never answers
+    await takeBack(double, call(double));
+    expect(double.started.length).toBe(250);
+  });
+
+  it('keep their connection when it is the app that lets go of them, or when they wait for a second', async () => {
+    const waiting: ServerHttp2Stream[] = [];
+    const app = createHttp2Server();
+    app.on('stream', (stream, headers) => {
+      if (headers[':path'] === '/') stream.close(7);
+      else waiting.push(stream);
+    });
+    const double = await serve(app);
+    const session = call(double);
+    for (let index = 0; index < 300; index++) await resetOf(session, { ':path': '/' });
+    for (let sent = 0; sent < 300; sent += 50) {
+      const streams = Array.from({ length: 50 }, () => session.request({ ':authority': 'a', ':path': '/wait' }));
+      for (const stream of streams) stream.on('error', () => {});
+      while (waiting.length < sent + 50) await new Promise((resolve) => setImmediate(resolve));
+      double.clock.advance(1_001);
+      const gone = Promise.all(waiting.slice(sent).map((stream) => once(stream, 'close')));
+      for (const stream of streams) stream.close(8);
+      await gone;
+    }
+    expect(session.destroyed).toBe(false);
   });
 
   it('are let through with exactly 100 fields', async () => {

@@ -19,6 +19,7 @@ import type { InboundConnection } from '../inbound-connection.ts';
 import type { ListenerParts } from '../listener-parts.ts';
 import { UNSENDABLE_REPLY } from '../local-response.ts';
 import { sizeOf } from '../response-hooks.ts';
+import { PREMATURE_MS } from './reset-budget.ts';
 import { headersOf, StreamResponseHead } from './stream-heads.ts';
 import { replyOnStream } from './stream-reply.ts';
 
@@ -42,6 +43,8 @@ export class StreamExchange implements RequestBody {
   /** 100 Continue was said already. */
   private continued = false;
   private done = false;
+  /** The app let go of the caller. */
+  private appReset = false;
 
   constructor(parts: ListenerParts, connection: InboundConnection, x: Exchange, stream: ServerHttp2Stream) {
     this.parts = parts;
@@ -74,6 +77,7 @@ export class StreamExchange implements RequestBody {
   /** The app answers, in time or not: its response is seen on its way out. */
   serve(): void {
     this.handed = true;
+    this.watchReset();
     this.watchResponse();
     this.watchBody();
     const action = this.x.route?.action;
@@ -89,6 +93,7 @@ export class StreamExchange implements RequestBody {
   handOver(): void {
     this.done = true;
     this.handed = true;
+    this.watchReset();
   }
 
   /** Answers in the app's place. */
@@ -120,6 +125,15 @@ export class StreamExchange implements RequestBody {
     this.x.flags |= ResponseFlag.DownstreamProtocolError;
     this.x.details = 'http2.violation.of.messaging.rule';
     this.stream.close(code);
+  }
+
+  private watchReset(): void {
+    const { stream } = this;
+    const { close } = stream;
+    stream.close = (...args) => {
+      this.appReset = true;
+      close.apply(stream, args);
+    };
   }
 
   private watchResponse(): void {
@@ -228,7 +242,19 @@ export class StreamExchange implements RequestBody {
       }
       parts.telemetry.onEnd(x, outcome);
     }
+    this.connection.resets?.onEnded(this.premature);
     this.connection.release();
+  }
+
+  /** As Envoy counts it: the caller's fault, in the first second, before any response. What the app resets is not. */
+  private get premature(): boolean {
+    const { stream, x } = this;
+    return (
+      !this.appReset &&
+      stream.sentHeaders?.[':status'] === undefined &&
+      (stream.aborted || stream.rstCode !== constants.NGHTTP2_NO_ERROR) &&
+      this.parts.clock.now() - x.startedAt <= PREMATURE_MS
+    );
   }
 
   private tell(phase: string, error: unknown): void {

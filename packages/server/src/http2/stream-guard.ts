@@ -5,6 +5,7 @@ import type { InboundConnection } from '../inbound-connection.ts';
 import { InboundHead } from '../inbound-head.ts';
 import type { ListenerParts } from '../listener-parts.ts';
 import { introduce } from '../peer.ts';
+import { ResetBudget } from './reset-budget.ts';
 import { type StreamRefusal, settleStream } from './settle-stream.ts';
 import { StreamExchange } from './stream-exchange.ts';
 import { StreamMessage } from './stream-message.ts';
@@ -45,10 +46,11 @@ export class StreamGuard {
   enter(session: ServerHttp2Session, connection: InboundConnection): void {
     introduce(session, connection.peer);
     connection.goAway = () => session.close();
-    const resets = new ResetBudget(() => {
+    const resets = new ResetBudget(connection.suspect, () => {
       session.destroy(undefined, constants.NGHTTP2_ENHANCE_YOUR_CALM);
-      this.gate.slowDown(connection.peer.address);
+      this.gate.suspects.add(connection.peer);
     });
+    connection.resets = resets;
     const emit = session.emit.bind(session) as Emit;
     session.emit = ((event: string, ...args: unknown[]) => {
       if (event !== 'stream') return emit(event, ...args);
@@ -56,7 +58,7 @@ export class StreamGuard {
       // An error event without a listener would end the process, and any caller can provoke one.
       stream.on('error', () => {});
       // Reset behind its head, or nghttp2 found a fault there: nobody is left to answer, and an app's answer would throw.
-      if (stream.destroyed || stream.closed) resets.spend(this.parts.clock.now());
+      if (stream.destroyed || stream.closed) resets.onUnheard(this.parts.clock.now());
       else this.onStream(connection, stream, headers, lines, () => emit('stream', ...args));
       return true;
     }) as ServerHttp2Session['emit'];
@@ -136,27 +138,6 @@ export class StreamGuard {
     return FILTER_FAILED;
   }
 }
-
-/** Streams that a caller takes back at once cost it nothing (CVE-2023-44487): so many a second, and its connection ends. */
-class ResetBudget {
-  private readonly onSpent: () => void;
-  private left = MAX_RESETS;
-  private since = Number.NEGATIVE_INFINITY;
-
-  constructor(onSpent: () => void) {
-    this.onSpent = onSpent;
-  }
-
-  spend(now: number): void {
-    if (now - this.since >= 1_000) {
-      this.since = now;
-      this.left = MAX_RESETS;
-    }
-    if (--this.left === 0) this.onSpent();
-  }
-}
-
-const MAX_RESETS = 100;
 
 function refuse(served: StreamExchange, refusal: StreamRefusal): void {
   if (typeof refusal !== 'number') served.reply(refusal);
