@@ -1,4 +1,8 @@
 import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Judged, Measured, Order } from './messages.ts';
 import type { Sources } from './sources.ts';
@@ -33,7 +37,10 @@ export class Runner {
   async stop(): Promise<void> {
     const worker = await this.worker;
     this.worker = undefined;
-    worker?.kill('SIGKILL');
+    if (worker === undefined || worker.exitCode !== null || worker.signalCode !== null) return;
+    const gone = once(worker, 'exit');
+    worker.kill('SIGKILL');
+    await gone;
   }
 
   private async ask(order: Order, limitMs: number): Promise<unknown> {
@@ -46,10 +53,15 @@ export class Runner {
 }
 
 async function started({ texts, mutants }: Sources): Promise<ChildProcess> {
-  const worker = fork(WORKER, {
+  const place = mkdtempSync(join(tmpdir(), 'ripstop-mutation-'));
+  const worker = fork(WORKER, [process.cwd()], {
+    // A mutant may write where its test never would: nowhere but into a directory that goes with the worker.
+    cwd: place,
+    env: { ...process.env, TMPDIR: place },
     execArgv: ['--conditions=development', '--disable-warning=ExperimentalWarning', '--max-old-space-size=3000'],
     stdio: ['ignore', 'ignore', process.env.RIPSTOP_MUTATION_LOG ? 'inherit' : 'ignore', 'ipc'],
   });
+  worker.once('exit', () => rmSync(place, { recursive: true, force: true }));
   const begin: Order = { kind: 'begin', texts: Object.fromEntries(texts), mutants: mutants.length };
   const isUp = (await answerOf(worker, () => {}, 60_000)) !== undefined;
   if (!isUp || (await answerOf(worker, () => worker.send(begin), 60_000)) === undefined) throw new Error('the worker did not start');

@@ -5,7 +5,7 @@ import { collect, runSuite, type Test, testsOf } from './suite.ts';
 
 /* Runs tests with one mutant on, as ordered by the gate: the changed sources are imported once and asked many times. */
 
-const root = process.cwd();
+const root = process.argv[2]!;
 let texts: ReadonlyMap<string, string> = new Map();
 let hits = new Uint32Array(1);
 let on = 0;
