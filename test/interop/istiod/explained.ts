@@ -14,6 +14,10 @@ export const MEANT: readonly Explanation[] = [
   { name: "gRPC: a rule's subjectAltNames", pattern: /^grpc clusters .*matchSubjectAltNames/ },
   { name: 'no authorization of the own workload on the way out to DYNAMIC_DNS', pattern: /^sidecar listeners .*sni_dynamic_forward_proxy/ },
   {
+    name: "tls of a Sidecar's ingress is refused",
+    pattern: /^validation Sidecar istiod: accepted; we: spec\.ingress\[\d+\]\.tls: this field/,
+  },
+  {
     name: 'subjectAltNames of a server that asks for no certificate',
     pattern: /^router listeners .*commonTlsContext\.validationContext: wanted .*, got nothing$/s,
   },

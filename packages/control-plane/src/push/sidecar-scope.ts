@@ -11,6 +11,7 @@ import { destinationsOf, type VirtualService, visibleVirtualServices } from './v
 export interface IngressListener {
   readonly port: { readonly number: number; readonly protocol?: string; readonly name?: string };
   readonly bind?: string;
+  readonly captureMode?: string;
   readonly defaultEndpoint?: string;
   readonly connectionPool?: ConnectionPoolSettings;
 }

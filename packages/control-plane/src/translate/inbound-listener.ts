@@ -47,12 +47,16 @@ interface Reception {
   readonly tcpAlpn?: boolean;
 }
 
-/** `virtualInbound`: what a sidecar accepts, port by port, as PeerAuthentication asks for it. */
-export function inboundListener(node: ProxyNode, push: PushContext): XdsResource {
+/** What a sidecar accepts, port by port, as PeerAuthentication asks for it: `virtualInbound`, and ports that it opens itself. */
+export function inboundListeners(node: ProxyNode, push: PushContext): XdsResource[] {
   const factory = new ChainFactory(node, push);
   const ports = inboundPorts(node, push);
   const general = push.peerAuthentications.modeFor(node.namespace, node.labels);
-  const chains = [
+  const chainsOf = (port: InboundPort): ChainFields[] => {
+    const mode = push.peerAuthentications.modeFor(node.namespace, node.labels, port.targetPort);
+    return portReceptions(port, mode).map((reception) => factory.chain(reception, port));
+  };
+  const captured = [
     factory.blackhole(),
     ...catchAlls(general).map((reception) => factory.chain(reception, undefined)),
     // A port that no Service names may have a mode of its own all the same.
@@ -64,24 +68,41 @@ export function inboundListener(node: ProxyNode, push: PushContext): XdsResource
           factory.chain({ ...reception, match: { ...match, destinationPort: number } }, undefined),
         ),
       ),
-    ...ports.flatMap((port) => {
-      const mode = push.peerAuthentications.modeFor(node.namespace, node.labels, port.targetPort);
-      return portReceptions(port, mode).map((reception) => factory.chain(reception, port));
-    }),
+    ...ports.filter((port) => !opens(port)).flatMap(chainsOf),
   ];
-  const message = Listener.fromPartial({
-    name: 'virtualInbound',
-    address: socketAddress('0.0.0.0', INBOUND_PORT),
+  const common = {
     trafficDirection: TrafficDirection.INBOUND,
-    ...listenerSources(node, push),
     accessLog: unroutedAccessLogs(node, push, 'inbound'),
-    listenerFilters: listenerFilters(),
     listenerFiltersTimeout: ZERO,
     continueOnListenerFiltersTimeout: true,
     maxConnectionsToAcceptPerSocketEvent: 1,
-    filterChains: chains,
-  });
-  return { typeUrl: LISTENER_TYPE_URL, name: 'virtualInbound', message };
+  };
+  const [originalDst, ...inspectors] = listenerFilters();
+  return [
+    {
+      ...common,
+      name: 'virtualInbound',
+      address: socketAddress('0.0.0.0', INBOUND_PORT),
+      ...listenerSources(node, push),
+      listenerFilters: [originalDst!, ...inspectors],
+      filterChains: captured,
+    },
+    ...ports.filter(opens).map((port) => ({
+      ...common,
+      name: listenerName(port),
+      address: socketAddress(port.ingress!.bind, port.targetPort),
+      listenerFilters: inspectors,
+      filterChains: chainsOf(port),
+    })),
+  ].map((fields) => ({ typeUrl: LISTENER_TYPE_URL, name: fields.name, message: Listener.fromPartial(fields) }));
+}
+
+function opens({ ingress }: InboundPort): boolean {
+  return ingress?.opens === true;
+}
+
+function listenerName({ targetPort, ingress }: InboundPort): string {
+  return `${ingress?.bind ?? '0.0.0.0'}_${targetPort}`;
 }
 
 /** Ports that no Service names. STRICT leaves no plaintext, DISABLE no TLS. */
@@ -112,8 +133,9 @@ function catchAlls(mode: MtlsMode): Reception[] {
 }
 
 /** Which chains a port gets, by protocol and mode (reference: istio.md 2.5; istiod: filterchain_options.go). */
-function portReceptions({ targetPort, protocol, ingress }: InboundPort, mode: MtlsMode): Reception[] {
-  const name = `${ingress?.bind ?? '0.0.0.0'}_${targetPort}`;
+function portReceptions(port: InboundPort, mode: MtlsMode): Reception[] {
+  const { targetPort, protocol } = port;
+  const name = listenerName(port);
   const at = { destinationPort: targetPort };
   const tls = { ...at, transportProtocol: 'tls' };
   const raw = { ...at, transportProtocol: 'raw_buffer' };

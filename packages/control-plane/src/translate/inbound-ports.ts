@@ -26,6 +26,8 @@ export interface SidecarIngress {
   readonly endpoint: { readonly address: string; readonly port: number } | undefined;
   /** Address that the listener has. */
   readonly bind: string;
+  /** Connections come to the port itself: nothing captures them (captureMode NONE). */
+  readonly opens: boolean;
 }
 
 /** Workload ports by number: those of the Sidecar's ingress listeners where it has some, else those of the Services. */
@@ -46,7 +48,13 @@ export function inboundPorts(node: ProxyNode, push: PushContext): InboundPort[] 
       protocol: parseProtocol(listener.port.protocol ?? ''),
       services: ofServices.filter(({ targetPort }) => targetPort === number).flatMap(({ services }) => services.slice(0, 1)),
       connectionPool: listener.connectionPool ?? inboundConnectionPool,
-      ingress: { sidecar, endpoint: endpointOf(listener, node), bind: bind === '' ? (node.ipAddresses[0] ?? '0.0.0.0') : bind },
+      ingress: {
+        sidecar,
+        endpoint: endpointOf(listener, node),
+        bind: bind === '' ? (node.ipAddresses[0] ?? '0.0.0.0') : bind,
+        // A process of ours opens its ports itself.
+        opens: listener.captureMode === 'NONE' && !node.ripstop,
+      },
     });
   }
   return byNumber(ports);

@@ -373,6 +373,44 @@ describe('listeners', () => {
     expect(JSON.stringify(listener('10.96.0.9_6000')?.filterChains[0]?.metadata)).toContain('virtual-service/db');
   });
 
+  it('of tls routes keep the subnets of a match for the later ones that name none', () => {
+    const tls = `[
+      { match: [{ sniHosts: [a.db.example], destinationSubnets: [10.1.0.0/16] }], route: [{ destination: { host: db.example } }] },
+      { match: [{ sniHosts: [b.db.example] }], route: [{ destination: { host: db.example } }] }
+    ]`;
+    const { listener } = of(
+      entry('a', '{ hosts: [db.example], addresses: [240.0.0.9], ports: [{ number: 443, name: tls, protocol: TLS }], resolution: DNS }') +
+        doc('VirtualService', 'a', `{ hosts: ['*.example'], tls: ${tls} }`),
+    );
+    expect(
+      listener('240.0.0.9_443')?.filterChains.map(({ filterChainMatch: match }) => [
+        match?.serverNames,
+        match?.prefixRanges.map(({ addressPrefix }) => addressPrefix),
+      ]),
+    ).toEqual([
+      [['a.db.example'], ['10.1.0.0']],
+      [['b.db.example'], ['10.1.0.0']],
+    ]);
+  });
+
+  it('of a Sidecar with captureMode NONE are opened by an Envoy, and not by a process of ours', () => {
+    const yaml =
+      service('web') +
+      doc(
+        'Sidecar',
+        'web',
+        '{ workloadSelector: { labels: { app: web } }, ingress: [{ port: { number: 9000, protocol: HTTP, name: http }, bind: 10.0.0.9, captureMode: NONE }] }',
+      );
+    const receivers = (metadata: Record<string, unknown>): (number | undefined)[] => {
+      const { listener } = of(yaml, sidecar('web-1', 'default', { LABELS: { app: 'web' }, ...metadata }));
+      return [listener('10.0.0.9_9000'), listener('virtualInbound')].map(
+        (found) => found?.filterChains.filter(({ name }) => name === '10.0.0.9_9000').length,
+      );
+    };
+    expect(receivers({})).toEqual([2, 0]);
+    expect(receivers({ RIPSTOP_VERSION: '1.0.0' })).toEqual([undefined, 2]);
+  });
+
   it('of a port with HTTP and TLS services tell both by the first bytes', () => {
     const { listener } = of(
       entry('a', '{ hosts: [a.example], ports: [{ number: 443, name: tls, protocol: TLS }], resolution: DNS }') +

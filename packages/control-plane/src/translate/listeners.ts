@@ -2,7 +2,7 @@ import type { ProxyNode } from '../model/proxy-node.ts';
 import type { PushContext } from '../push/push-context.ts';
 import { patchedListeners } from './envoy-filter/listeners.ts';
 import { gatewayListeners } from './gateway-listeners.ts';
-import { inboundListener } from './inbound-listener.ts';
+import { inboundListeners } from './inbound-listener.ts';
 import { outboundListeners } from './outbound-listeners.ts';
 import type { Part, XdsResource } from './resource.ts';
 
@@ -13,8 +13,5 @@ export function listenerParts(node: ProxyNode, push: PushContext): Part[] {
     return patches === undefined ? listeners : patchedListeners(listeners, patches, context);
   };
   if (node.dialect === 'router') return [() => patched(gatewayListeners(node, push), 'GATEWAY')];
-  return [
-    () => patched(outboundListeners(node, push), 'SIDECAR_OUTBOUND'),
-    () => patched([inboundListener(node, push)], 'SIDECAR_INBOUND'),
-  ];
+  return [() => patched(outboundListeners(node, push), 'SIDECAR_OUTBOUND'), () => patched(inboundListeners(node, push), 'SIDECAR_INBOUND')];
 }

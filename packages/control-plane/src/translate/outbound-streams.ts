@@ -40,18 +40,20 @@ export function streamChains(input: StreamInput): ListenerChain[] {
 
 /** Istio: buildSidecarOutboundTLSFilterChainOpts. Of two matches with the same names the first counts. */
 function tlsChains(input: StreamInput, rules: readonly VirtualService[]): ListenerChain[] {
-  const { service, port, address, ranges } = input;
+  const { service, port, address } = input;
+  let { ranges } = input;
   const handled = new Set<string>();
   const chains: ListenerChain[] = [];
   for (const rule of rules) {
     for (const { match = [], route = [] } of rule.object.spec.tls ?? []) {
       for (const entry of route.length === 0 ? [] : match) {
         const key = `${(entry.sniHosts ?? []).join(',')}|${(entry.destinationSubnets ?? []).join(',')}`;
-        if (!applies(entry, input, rule) || handled.has(key)) continue;
+        if (!applies(entry, input, rule)) continue;
+        // As istiod does: the subnets of a match are those of later matches too that name none.
+        if ((entry.destinationSubnets ?? []).length > 0) ranges = entry.destinationSubnets ?? [];
+        if (handled.has(key)) continue;
         handled.add(key);
-        const serverNames = entry.sniHosts ?? [];
-        const own = entry.destinationSubnets ?? [];
-        chains.push({ ...ruledChain(input, rule, route), serverNames, ranges: own.length > 0 ? own : ranges });
+        chains.push({ ...ruledChain(input, rule, route), serverNames: entry.sniHosts ?? [], ranges });
       }
     }
   }
@@ -70,6 +72,7 @@ function aliasNames(alias: string, { node, push }: StreamInput): string[] {
 function tcpChains(input: StreamInput, rules: readonly VirtualService[]): ListenerChain[] {
   const { ranges } = input;
   const chains: ListenerChain[] = [];
+  let covered = false;
   for (const rule of rules) {
     for (const { match = [], route = [] } of rule.object.spec.tcp ?? []) {
       if (route.length === 0) continue;
@@ -79,10 +82,10 @@ function tcpChains(input: StreamInput, rules: readonly VirtualService[]): Listen
         return [...chains, { ...ruledChain(input, rule, route), ranges, serverNames: [] }];
       if (subnets.length === 0) continue;
       chains.push({ ranges: subnets, serverNames: [], filters: ruledFilters(input, rule, route) });
-      if (sameSet(subnets, ranges)) return chains;
+      covered ||= sameSet(subnets, ranges);
     }
   }
-  return [...chains, { ranges, serverNames: [], filters: ownFilters(input, input.port) }];
+  return covered ? chains : [...chains, { ranges, serverNames: [], filters: ownFilters(input, input.port) }];
 }
 
 function sameSet(a: readonly string[], b: readonly string[]): boolean {

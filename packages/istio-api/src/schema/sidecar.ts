@@ -10,7 +10,8 @@ const sidecarPort = object({
   name: text,
   targetPort: ignored(port, 'Istio ignores it as well'),
 });
-const captureMode = ignored(choice('DEFAULT', 'IPTABLES', 'NONE'), 'nothing is captured: the mesh is in the process');
+const captureModes = choice('DEFAULT', 'IPTABLES', 'NONE');
+const captureMode = ignored(captureModes, 'nothing is captured: the mesh is in the process');
 
 export const sidecar: Kind = {
   ...NETWORKING,
@@ -35,7 +36,7 @@ export const sidecar: Kind = {
         {
           port: sidecarPort,
           bind: noted(text, 'for Envoys; mesh.listen binds to RIPSTOP_BIND'),
-          captureMode,
+          captureMode: noted(captureModes, 'for Envoys: with NONE they open the port; a process opens its ports itself'),
           defaultEndpoint: noted(text, 'for Envoys; in the process the app that listens on the port is the endpoint'),
           tls: refused(ruled(object(ignoredFields(serverTlsFields)), ...serverTlsRules), 'the port would be served without that TLS'),
           connectionPool: inboundConnectionPool,

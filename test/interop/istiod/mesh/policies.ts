@@ -1,6 +1,6 @@
-import { type Document, NETWORKING, SECURITY } from './document.ts';
+import { type Document, SECURITY } from './document.ts';
 import type { Random } from './random.ts';
-import { anyPattern, fqdn, metadataOf, NAMESPACES, PORT_NUMBERS, ROOT, type World } from './world.ts';
+import { metadataOf, NAMESPACES, type World } from './world.ts';
 
 type Json = Record<string, unknown>;
 
@@ -128,35 +128,4 @@ function condition(random: Random): Json {
     ['connection.sni', ['*.example.com', 'a.example.com']],
   ]);
   return { key, [random.chance(0.25) ? 'notValues' : 'values']: random.some(values, 1, 2) };
-}
-
-/** Scopes of namespaces and of workloads. */
-export function sidecars(world: World): Document[] {
-  const { random } = world;
-  return random.several(0, 2, (index) => {
-    const namespace = random.pick(NAMESPACES);
-    return {
-      apiVersion: NETWORKING,
-      kind: 'Sidecar',
-      metadata: metadataOf(random, `sc-${index}`, namespace),
-      spec: {
-        ...(namespace === ROOT
-          ? {}
-          : random.maybe(0.5, () => ({ workloadSelector: { labels: { app: random.pick(['cart', 'reviews']) } } }))),
-        egress: random
-          .several(1, 2, (position) => ({
-            ...(position === 0 ? {} : { port: { number: random.pick(PORT_NUMBERS), name: 'http', protocol: 'HTTP' } }),
-            hosts: random.several(1, 3, () => egressHost(world)),
-          }))
-          .reverse(),
-        ...random.maybe(0.4, () => ({ outboundTrafficPolicy: { mode: random.pick(['REGISTRY_ONLY', 'ALLOW_ANY']) } })),
-      },
-    };
-  });
-}
-
-function egressHost(world: World): string {
-  const { random } = world;
-  const dns = random.pick(['*', '*', fqdn(random.pick(world.services)), anyPattern(world, 'shop')]);
-  return `${random.pick(['.', '*', 'shop', 'web', ROOT, '~'])}/${dns.includes('.') || dns === '*' ? dns : '*'}`;
 }
