@@ -99,14 +99,15 @@ function expand(
   const target = delegates.get(`${delegate.namespace ?? namespace}/${delegate.name ?? ''}`);
   if (target === undefined || (target.spec.hosts ?? []).length > 0) return [];
   if (!isVisible(namedOr(target.spec.exportTo, exportTo), target.metadata.namespace, namespace)) return [];
-  const leaves = (target.spec.http ?? []).map((route, index) => ({ route, object: target, path: ['spec', 'http', index] }));
-  return leaves.flatMap((leaf) => {
-    const merged = mergeDelegate(root.route, leaf.route);
-    return merged === undefined ? [] : [resolveRoute({ ...leaf, route: merged }, domain)];
+  const whole = resolveRoute(root, domain);
+  return (target.spec.http ?? []).flatMap((route, index) => {
+    const leaf = resolveRoute({ route, object: target, path: ['spec', 'http', index] }, domain);
+    const merged = mergeDelegate(whole.route, leaf.route);
+    return merged === undefined ? [] : [{ ...leaf, route: merged }];
   });
 }
 
-/** Short host names in a route belong to the namespace of the document that the route stands in. */
+/** Short names of hosts and gateways in a route belong to the namespace of the document that the route stands in. */
 function resolveRoute(sourced: SourcedRoute, domain: string): SourcedRoute {
   const { namespace } = sourced.object.metadata;
   const { route } = sourced;

@@ -3,6 +3,7 @@ import { Cluster_DiscoveryType, Cluster_LbPolicy } from '@ripstop/xds-api';
 import type { ProxyNode } from '../model/proxy-node.ts';
 import { policyFor } from '../push/destination-rules.ts';
 import type { PushContext } from '../push/push-context.ts';
+import type { MeshService } from '../push/service.ts';
 import { type ClusterFields, connectionSettings, httpOptions, thresholds, withMeshDefaults } from './cluster-policy.ts';
 import { discoveryType, serviceReference } from './cluster-values.ts';
 import { socketAddress } from './inbound-listener.ts';
@@ -25,7 +26,7 @@ export function ownCluster(port: InboundPort, push: PushContext, node: ProxyNode
     service === undefined || service.meshExternal
       ? {}
       : {
-          services: port.services.map(serviceReference),
+          services: oncePerHost(port.services).map(serviceReference),
           ...(rule?.trafficPolicy === undefined ? {} : { config: configPath(rule.object) }),
         };
   return {
@@ -39,6 +40,11 @@ export function ownCluster(port: InboundPort, push: PushContext, node: ProxyNode
     ...httpOptions(port.protocol, withoutUpgrade(connectionPool), { sni: false, san: false }),
     ...(Object.keys(istio).length === 0 ? {} : { metadata: { filterMetadata: { istio } } }),
   };
+}
+
+/** Several ServiceEntries may have one host. */
+function oncePerHost(services: readonly MeshService[]): readonly MeshService[] {
+  return services.filter(({ hostname }, at) => services.findIndex((other) => other.hostname === hostname) === at);
 }
 
 /** Where the connection came to, or where the Sidecar says that the app listens. */

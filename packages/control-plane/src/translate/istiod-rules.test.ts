@@ -63,6 +63,13 @@ describe('clusters', () => {
     expect(cluster('inbound|80||')?.metadata).toBeUndefined();
   });
 
+  it('of a port that several ServiceEntries of one host have here name it once', () => {
+    const spec =
+      '{ hosts: [db.example], location: MESH_INTERNAL, ports: [{ number: 80, name: http, protocol: HTTP }], resolution: STATIC, endpoints: [{ address: 10.0.0.9 }] }';
+    const { cluster } = of(entry('a', spec) + entry('b', spec), sidecar('web-1', 'default', { INSTANCE_IPS: '10.0.0.9' }));
+    expect(cluster('inbound|80||')?.metadata?.filterMetadata.istio?.services).toHaveLength(1);
+  });
+
   it('of DNS subsets without a host to look up are left out', () => {
     const { clusterNames } = of(
       entry('a', '{ hosts: [db.example], ports: [{ number: 80, name: http, protocol: HTTP }], resolution: DNS }') +
@@ -325,6 +332,24 @@ describe('routes', () => {
       ROUTER,
     );
     expect(routes('http.80')?.virtualHosts.map(({ domains, routes: own }) => [domains, own.length])).toEqual([[['shop.example'], 0]]);
+  });
+
+  it('of a delegate are for the gateways that the root means by their short names', () => {
+    const { routes } = of(
+      doc(
+        'Gateway',
+        'gw',
+        '{ selector: { istio: ingressgateway }, servers: [{ port: { number: 80, name: http, protocol: HTTP }, hosts: ["*"] }] }',
+      ) +
+        doc(
+          'VirtualService',
+          'root',
+          '{ hosts: [a.example], gateways: [gw], http: [{ match: [{ uri: { prefix: /a }, gateways: [gw] }], delegate: { name: leaf, namespace: shop } }] }',
+        ) +
+        doc('VirtualService', 'leaf', '{ http: [{ route: [{ destination: { host: web } }] }] }', 'shop'),
+      ROUTER,
+    );
+    expect(routes('http.80')?.virtualHosts.flatMap((host) => host.routes.map(({ match }) => match?.pathSpecifier?.value))).toEqual(['/a']);
   });
 
   it('give the names of an ExternalName Service to the first rule that has them', () => {

@@ -1,8 +1,10 @@
 import { locality } from './destination-rules.ts';
+import { extensionProviders, LOGGERS, TRACERS } from './providers.ts';
 import type { World } from './world.ts';
 
 /** A bare MeshConfig: mostly Istio's defaults, some fields that reach what nodes are sent. */
-export function meshConfig({ random }: World): Record<string, unknown> {
+export function meshConfig(world: World): Record<string, unknown> {
+  const { random } = world;
   return {
     ...random.maybe(0.15, () => ({ trustDomain: 'corp.example' })),
     ...random.maybe(0.2, () => ({ trustDomainAliases: ['old-td'] })),
@@ -17,6 +19,14 @@ export function meshConfig({ random }: World): Record<string, unknown> {
       pathNormalization: { normalization: random.pick(['DEFAULT', 'NONE', 'BASE', 'MERGE_SLASHES', 'DECODE_AND_MERGE_SLASHES']) },
     })),
     ...random.maybe(0.1, () => ({ accessLogFile: '/dev/stdout' })),
+    ...random.maybe(0.7, () => ({ extensionProviders: extensionProviders(world) })),
+    ...random.maybe(0.3, () => ({
+      defaultProviders: {
+        ...random.maybe(0.5, () => ({ accessLogging: random.some(LOGGERS, 1, 2) })),
+        ...random.maybe(0.5, () => ({ tracing: [random.pick(TRACERS)] })),
+        ...random.maybe(0.5, () => ({ metrics: ['prometheus'] })),
+      },
+    })),
     ...random.maybe(0.1, () => ({ defaultConfig: { gatewayTopology: { numTrustedProxies: 2 } } })),
   };
 }

@@ -1,4 +1,5 @@
 import { type Document, SECURITY } from './document.ts';
+import { AUTHORIZERS } from './providers.ts';
 import type { Random } from './random.ts';
 import { metadataOf, NAMESPACES, type World } from './world.ts';
 
@@ -58,6 +59,7 @@ export function requestAuthentications({ random }: World): Document[] {
 
 export function authorizationPolicies(world: World): Document[] {
   const { random } = world;
+  const custom = (): Json => ({ action: 'CUSTOM', provider: { name: random.pick([...AUTHORIZERS, ...AUTHORIZERS, 'nobody']) } });
   return random.several(0, 3, (index) => ({
     apiVersion: SECURITY,
     kind: 'AuthorizationPolicy',
@@ -67,7 +69,7 @@ export function authorizationPolicies(world: World): Document[] {
     },
     spec: {
       ...selector(random),
-      ...random.maybe(0.75, () => ({ action: random.pick(['ALLOW', 'DENY', 'ALLOW', 'DENY', 'AUDIT']) })),
+      ...(random.chance(0.2) ? custom() : random.maybe(0.75, () => ({ action: random.pick(['ALLOW', 'DENY', 'ALLOW', 'DENY', 'AUDIT']) }))),
       ...random.maybe(0.9, () => ({ rules: random.several(0, 2, () => rule(random)) })),
     },
   }));

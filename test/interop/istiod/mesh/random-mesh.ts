@@ -8,6 +8,7 @@ import { Random } from './random.ts';
 import { serviceEntries } from './service-entries.ts';
 import { nodeDocuments, serviceDocuments } from './services.ts';
 import { sidecars } from './sidecars.ts';
+import { telemetries } from './telemetries.ts';
 import { virtualServices } from './virtual-services.ts';
 import { GATEWAY_POD, gatewayDocuments, nodeOf, type Pod, podDocument, podsOf } from './workloads.ts';
 import { fqdn, NAMESPACES, PORT_NUMBERS, SERVICE_NAMES, type World } from './world.ts';
@@ -44,6 +45,7 @@ export function randomMesh(seed: number): Mesh {
     ...requestAuthentications(world),
     ...authorizationPolicies(world),
     ...sidecars(world),
+    ...telemetries(world),
   ];
   return { documents, config: meshConfig(world), nodes: nodesOf(world, pods) };
 }
