@@ -76,7 +76,7 @@ export const PRESENTER: Attribute = { on: 'principal-list', http: true, matchAll
 
 /** The attribute of a `when` key, or undefined for one that does not exist. */
 export function conditionAttribute(key: string): Attribute | undefined {
-  const fixed = CONDITIONS[key];
+  const fixed = CONDITIONS.get(key);
   if (fixed !== undefined) return fixed;
   const header = /^request\.headers\[(.+)\]$/.exec(key)?.[1];
   if (header !== undefined) return principal(true, (value) => ({ identifier: { $case: 'header', value: headerMatch(header, value) } }));
@@ -91,20 +91,20 @@ export function conditionAttribute(key: string): Attribute | undefined {
   return { on: 'principal-list', http: true, matchAll: (values) => claim(path, claimListOrString(values)) };
 }
 
-const CONDITIONS: Readonly<Record<string, Attribute>> = {
-  'source.ip': IP_BLOCK,
-  'remote.ip': REMOTE_IP_BLOCK,
-  'source.namespace': NAMESPACE,
-  'source.serviceAccount': SERVICE_ACCOUNT,
-  'source.principal': PRINCIPAL,
-  'source.trustDomain': TRUST_DOMAIN,
-  'request.auth.principal': REQUEST_PRINCIPAL,
-  'request.auth.audiences': AUDIENCES,
-  'request.auth.presenter': PRESENTER,
-  'destination.ip': DESTINATION_IP,
-  'destination.port': PORT,
-  'connection.sni': SNI,
-};
+const CONDITIONS: ReadonlyMap<string, Attribute> = new Map([
+  ['source.ip', IP_BLOCK],
+  ['remote.ip', REMOTE_IP_BLOCK],
+  ['source.namespace', NAMESPACE],
+  ['source.serviceAccount', SERVICE_ACCOUNT],
+  ['source.principal', PRINCIPAL],
+  ['source.trustDomain', TRUST_DOMAIN],
+  ['request.auth.principal', REQUEST_PRINCIPAL],
+  ['request.auth.audiences', AUDIENCES],
+  ['request.auth.presenter', PRESENTER],
+  ['destination.ip', DESTINATION_IP],
+  ['destination.port', PORT],
+  ['connection.sni', SNI],
+]);
 
 /**
  * `issuer/subject`: both claims of the token; the last slash parts them. A star at an end without a slash stands for what is missing;
