@@ -11,7 +11,8 @@ const TARGETS: Readonly<Record<string, readonly string[]>> = {
     'packages/core/src/filters/ext-authz/*.ts',
     'packages/compile/src/filters/{rbac,rbac-readings}.ts',
     'packages/compile/src/{cidr,matchers,metadata-matcher,remote-address}.ts',
-    'packages/compile/src/filters/ext-authz/ext-authz.ts',
+    'packages/compile/src/filters/ext-authz/*.ts',
+    'packages/control-plane/src/translate/rbac/*.ts',
   ],
   canonicaliser: ['packages/core/src/{path-normalization,forwarded-headers}.ts', 'packages/server/src/request-target.ts'],
   jwt: ['packages/jwt/src/*.ts'],
@@ -20,8 +21,9 @@ const TARGETS: Readonly<Record<string, readonly string[]>> = {
     'packages/pki/src/*.ts',
     'packages/core/src/trust-bundle.ts',
     'packages/control-plane/src/ca/**/*.ts',
-    'packages/server/src/{peer,peer-certificate}.ts',
+    'packages/server/src/{peer,peer-certificate,tls-material}.ts',
     'packages/compile/src/cluster/tls-context.ts',
+    'packages/compile/src/secret.ts',
   ],
 };
 
@@ -34,6 +36,7 @@ const TESTS: readonly string[] = [
   'packages/{identity,pki}/src/*.test.ts',
   'packages/control-plane/src/ca/**/*.test.ts',
   'packages/control-plane/src/server/control-plane.test.ts',
+  'packages/control-plane/src/translate/rbac/*.test.ts',
   'packages/server/src/**/*.test.ts',
 ];
 

@@ -5,8 +5,8 @@ import type { DownstreamTls } from '@ripstop/core';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { FakeClock } from './testing/fake-clock.ts';
 import { MESH_TLS } from './testing/server-double.ts';
-import { type Leaf, TestAuthority } from './testing/test-authority.ts';
-import { TlsMaterials } from './tls-material.ts';
+import { type Leaf, TestAuthority, TestIdentity } from './testing/test-authority.ts';
+import { type TlsMaterial, TlsMaterials } from './tls-material.ts';
 
 const ca = new TestAuthority();
 
@@ -96,5 +96,111 @@ describe('material of handshakes', () => {
     expect(materials.of({ ...MESH_TLS, certificateName: 'kubernetes://a', validationName: '', secrets })).toMatchObject({
       shownUriSan: 'spiffe://outside/edge',
     });
+  });
+
+  it('stays the same object while its secrets came with the chain, whatever time it is', () => {
+    const { cert, key } = ca.issue({});
+    const secrets = {
+      keyPairs: [{ certificateChainPem: cert, privateKeyPem: key }],
+      trustBundlePem: 'roots',
+      revokedPem: 'gone',
+      missing: '',
+    };
+    const tls = { ...MESH_TLS, certificateName: 'kubernetes://a', validationName: 'kubernetes://a-cacert', secrets };
+    const material = materials.of(tls);
+    expect(material).toMatchObject({ trustBundlePem: 'roots', revokedPem: 'gone', shownUriSan: '' });
+    clock.advance(10_000);
+    expect(materials.of(tls)).toBe(material);
+  });
+
+  it('follows the file of roots alone', () => {
+    writePair(ca.issue({}));
+    expect(materials.of(files)).toMatchObject({ trustBundlePem: ca.certificatePem });
+    write('ca.crt', 'others');
+    clock.advance(1_000);
+    expect(materials.of(files)).toMatchObject({ trustBundlePem: 'others' });
+  });
+
+  it('is looked at once a second, and again a second after a look that failed', () => {
+    const [first, second] = [ca.issue({}), ca.issue({})];
+    writePair(first);
+    expect(certificate()).toBe(first.cert);
+    write('tls.key', 'no key');
+    clock.advance(999);
+    expect(certificate()).toBe(first.cert);
+    expect(lines).toEqual([]);
+    clock.advance(1);
+    expect(certificate()).toBe(first.cert);
+    clock.advance(999);
+    expect(certificate()).toBe(first.cert);
+    expect(lines).toHaveLength(1);
+    writePair(second);
+    clock.advance(1);
+    expect(certificate()).toBe(second.cert);
+  });
+
+  it('is not read again when its files have not changed', () => {
+    writePair(ca.issue({}));
+    const material = materials.of(files);
+    for (let second = 0; second < 3; second++) {
+      clock.advance(1_000);
+      expect(materials.of(files)).toBe(material);
+    }
+  });
+
+  it('is none for a name that nobody knows', () => {
+    expect(materials.of({ ...MESH_TLS, certificateName: 'x', validationName: '' })).toMatch(/certificate x is not supported/);
+    expect(materials.of({ ...MESH_TLS, certificateName: 'file-cert:/a', validationName: '' })).toMatch(
+      /certificate file-cert:\/a is not supported/,
+    );
+    expect(materials.of({ ...MESH_TLS, certificateName: 'xfile-cert:/a~/b', validationName: '' })).toMatch(/is not supported/);
+  });
+
+  it('has several certificates, in the order of their names, the own one among them', () => {
+    const [first, second] = [ca.issue({}), ca.issue({})];
+    writePair(first);
+    const identity = new TestIdentity(ca, 'spiffe://cluster.local/ns/a/sa/b');
+    const secrets = {
+      keyPairs: [{ certificateChainPem: second.cert, privateKeyPem: second.key }],
+      trustBundlePem: '',
+      revokedPem: '',
+      missing: '',
+    };
+    const all = new TlsMaterials(identity, clock, () => {}).of({ ...files, otherCertificateNames: ['default'], secrets }) as TlsMaterial;
+    expect(all.keyPairs.map(({ certificateChainPem }) => certificateChainPem)).toEqual([
+      first.cert,
+      identity.current()!.certificateChainPem,
+      second.cert,
+    ]);
+  });
+});
+
+describe('material of the mesh', () => {
+  const spiffeId = 'spiffe://cluster.local/ns/a/sa/b';
+
+  it('follows the identity at once, with its roots, and is shown under its own name', () => {
+    const identity = new TestIdentity(ca, spiffeId);
+    const materials = new TlsMaterials(identity, new FakeClock(), () => {});
+    const before = materials.of(MESH_TLS) as TlsMaterial;
+    expect(before).toMatchObject({ trustBundlePem: ca.certificatePem, shownUriSan: undefined, keyPairs: [identity.current()] });
+    expect(materials.of(MESH_TLS)).toBe(before);
+    identity.rotate(ca, spiffeId, `${ca.certificatePem}${new TestAuthority().certificatePem}`);
+    const after = materials.of(MESH_TLS) as TlsMaterial;
+    expect(after.keyPairs).toEqual([identity.current()]);
+    expect(after.trustBundlePem).not.toBe(before.trustBundlePem);
+  });
+
+  it('is none, not that of before, when files are gone at the moment of a rotation', () => {
+    const dir = mkdtempSync(join(tmpdir(), 'ripstop-material-'));
+    const { cert, key } = ca.issue({});
+    writeFileSync(join(dir, 'c'), cert);
+    writeFileSync(join(dir, 'k'), key);
+    const tls = { ...MESH_TLS, certificateName: `file-cert:${join(dir, 'c')}~${join(dir, 'k')}` };
+    const identity = new TestIdentity(ca, spiffeId);
+    const materials = new TlsMaterials(identity, new FakeClock(), () => {});
+    expect(materials.of(tls)).toMatchObject({ trustBundlePem: ca.certificatePem });
+    rmSync(dir, { recursive: true });
+    identity.rotate(ca, spiffeId);
+    expect(materials.of(tls)).toMatch(/certificate files cannot be used: ENOENT/);
   });
 });
