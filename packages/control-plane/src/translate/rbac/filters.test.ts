@@ -137,6 +137,32 @@ describe('filters of CUSTOM policies', () => {
       );
   });
 
+  it('judge over TCP by what a connection has', () => {
+    const yaml = policy(
+      'c',
+      '{ action: CUSTOM, provider: { name: p }, rules: [{ to: [{ operation: { methods: [GET], ports: ["1"] } }] }] }',
+    );
+    const [http] = customOf(yaml, { p: asks });
+    const [tcp] = customOf(yaml, { p: asks }, networkCustomFilters);
+    expect(http!.at(-1)).toContain(': and(or(:method exact GET), or(port 1)) =>');
+    expect(tcp!.at(-1)).toContain(': and(or(port 1)) =>');
+  });
+
+  it('stand by the names of their providers', () => {
+    const names = customOf(custom('c', 'q') + custom('d', 'p'), {}).map((lines) => lines[2]);
+    expect(names.map((name) => /ext-authz-(.)/.exec(name!)?.[1])).toEqual(['p', 'q']);
+  });
+
+  it('count nothing where no dry run is', () => {
+    const [rbac] = httpCustomFilters({
+      policies: policiesOf(custom('c', 'p')).custom,
+      authorizers: new Map([['p', asks]]),
+      trustDomains: [],
+    });
+    const { configType } = rbac!;
+    expect(HttpRbac.decode((configType as { readonly value: Any }).value.value).rules).toBeUndefined();
+  });
+
   it('leave connections alone whose authorizer is shown requests only', () => {
     expect(customOf(custom('c', 'p'), { p: { ...asks, tcp: undefined } }, networkCustomFilters)).toEqual([]);
   });

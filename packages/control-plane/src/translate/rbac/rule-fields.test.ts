@@ -187,6 +187,8 @@ describe('a rule becomes a policy of Envoy', () => {
     'experimental.envoy.x[a]',
     'xexperimental.envoy.filters.a[b]',
     'toString',
+    'request.headers[a]x',
+    'experimental.envoy.filters.a[b]x',
   ])('unless its condition is %j', (key) => {
     expect(() => printedRule({ when: [{ key, values: ['x'] }] }, HTTP)).toThrow(`unknown condition key "${key}"`);
   });
@@ -205,6 +207,10 @@ describe('a rule becomes a policy of Envoy', () => {
     ['far/ns/a/sa/b', ['*'], ['*/ns/a/sa/b']],
     ['*/ns/a/sa/b', ['td', 'old'], ['*/ns/a/sa/b']],
     ['td/ns/a/sa/b', [], ['td/ns/a/sa/b']],
+    ['cluster.local/ns/a/sa/b', [], ['cluster.local/ns/a/sa/b']],
+    ['tx/ns/a/sa/b', ['o*', 'td'], ['tx/ns/a/sa/b']],
+    ['td*/ns/a/sa/b', ['td'], ['td/ns/a/sa/b']],
+    ['tdx/ns/a/sa/b', ['td'], ['tdx/ns/a/sa/b']],
   ])('whose principal %s in a mesh of %j is one of %j', (principal, trustDomains, expected) => {
     const callers = expected.map((text) =>
       text.startsWith('*')

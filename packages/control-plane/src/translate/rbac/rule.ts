@@ -35,7 +35,6 @@ interface Clause {
   readonly attribute: Attribute;
   readonly values: readonly string[];
   readonly notValues: readonly string[];
-  readonly field: string;
 }
 
 export interface RuleOptions extends RuleScope {
@@ -47,7 +46,7 @@ export interface RuleOptions extends RuleScope {
 
 /** One rule as an Envoy policy; undefined when it is dropped (see {@link RuleOptions}). */
 export function rbacPolicy(rule: Rule, options: RuleOptions): FieldsOf<typeof Policy> | undefined {
-  const when = (rule.when ?? []).map(({ key, values, notValues }) => clause(attributeOf(key), values, notValues, key));
+  const when = (rule.when ?? []).map(({ key, values, notValues }) => clause(attributeOf(key), values, notValues));
   const operations = rule.to?.map(({ operation }) => operationClauses(operation ?? {})) ?? [[]];
   const sources = rule.from?.map(({ source }) => sourceClauses(source ?? {})) ?? [[]];
   const all = [...when, ...operations.flat(), ...sources.flat()];
@@ -65,33 +64,28 @@ function attributeOf(key: string): Attribute {
   return attribute;
 }
 
-function clause(
-  attribute: Attribute,
-  values: readonly string[] | undefined,
-  notValues: readonly string[] | undefined,
-  field: string,
-): Clause {
-  return { attribute, values: values ?? [], notValues: notValues ?? [], field };
+function clause(attribute: Attribute, values: readonly string[] | undefined, notValues: readonly string[] | undefined): Clause {
+  return { attribute, values: values ?? [], notValues: notValues ?? [] };
 }
 
 function operationClauses(operation: Operation): Clause[] {
   return [
-    clause(HOST, operation.hosts, operation.notHosts, 'hosts'),
-    clause(METHOD, operation.methods, operation.notMethods, 'methods'),
-    clause(PATH, operation.paths, operation.notPaths, 'paths'),
-    clause(PORT, operation.ports, operation.notPorts, 'ports'),
+    clause(HOST, operation.hosts, operation.notHosts),
+    clause(METHOD, operation.methods, operation.notMethods),
+    clause(PATH, operation.paths, operation.notPaths),
+    clause(PORT, operation.ports, operation.notPorts),
   ].filter(isUsed);
 }
 
 function sourceClauses(source: Source): Clause[] {
   return [
-    clause(PRINCIPAL, source.principals, source.notPrincipals, 'principals'),
-    clause(REQUEST_PRINCIPAL, source.requestPrincipals, source.notRequestPrincipals, 'requestPrincipals'),
-    clause(NAMESPACE, source.namespaces, source.notNamespaces, 'namespaces'),
-    clause(SERVICE_ACCOUNT, source.serviceAccounts, source.notServiceAccounts, 'serviceAccounts'),
-    clause(TRUST_DOMAIN, source.trustDomains, source.notTrustDomains, 'trustDomains'),
-    clause(REMOTE_IP_BLOCK, source.remoteIpBlocks, source.notRemoteIpBlocks, 'remoteIpBlocks'),
-    clause(IP_BLOCK, source.ipBlocks, source.notIpBlocks, 'ipBlocks'),
+    clause(PRINCIPAL, source.principals, source.notPrincipals),
+    clause(REQUEST_PRINCIPAL, source.requestPrincipals, source.notRequestPrincipals),
+    clause(NAMESPACE, source.namespaces, source.notNamespaces),
+    clause(SERVICE_ACCOUNT, source.serviceAccounts, source.notServiceAccounts),
+    clause(TRUST_DOMAIN, source.trustDomains, source.notTrustDomains),
+    clause(REMOTE_IP_BLOCK, source.remoteIpBlocks, source.notRemoteIpBlocks),
+    clause(IP_BLOCK, source.ipBlocks, source.notIpBlocks),
   ].filter(isUsed);
 }
 
