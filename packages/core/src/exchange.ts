@@ -18,6 +18,8 @@ export type ExchangeProtocol = 'http1' | 'http2' | 'grpc' | 'tcp';
 /** A view of a request's head. Drivers implement it over their own header form; nothing is copied. Names are lower-case. */
 export interface RequestHead {
   readonly scheme: 'http' | 'https';
+  /** Of the connection, which the scheme may not agree with; absent: it does. */
+  readonly connectionScheme?: 'http' | 'https';
   authority: string;
   method: string;
   /** Path with query, as it will be sent. */
@@ -141,6 +143,8 @@ export class Exchange {
   deadline: number = Number.POSITIVE_INFINITY;
   /** What the caller's `grpc-timeout` said, in milliseconds; kept by the rule of its route (see GrpcTimeoutRule). */
   grpcTimeoutMs: number | undefined = undefined;
+  /** Of a request that the CORS filter saw; one that was answered before it has none. */
+  corsOrigin: string | undefined = undefined;
   flags: ResponseFlags = 0;
   /** Envoy's %RESPONSE_CODE_DETAILS%; empty = `via_upstream` once there was a response. */
   details = '';

@@ -68,11 +68,11 @@ export function applyForwardedHeaders(x: Exchange, ownSpiffeId: string): void {
   if (manager.useRemoteAddress) {
     const before = request.header('x-forwarded-for');
     const client = trustedAddress(before, manager.xffTrustedHops) ?? peer.address;
-    request.setHeader('x-forwarded-for', before === undefined ? peer.address : `${before},${peer.address}`);
-    if (manager.xffTrustedHops === 0) request.setHeader('x-forwarded-proto', request.scheme);
+    request.setHeader('x-forwarded-for', before === undefined || before === '' ? peer.address : `${before},${peer.address}`);
+    if (manager.xffTrustedHops === 0) request.setHeader('x-forwarded-proto', request.connectionScheme ?? request.scheme);
     request.setHeader('x-envoy-external-address', client);
   }
-  if (request.header('x-forwarded-proto') === undefined) request.setHeader('x-forwarded-proto', request.scheme);
+  if (request.header('x-forwarded-proto') === undefined) request.setHeader('x-forwarded-proto', request.connectionScheme ?? request.scheme);
   // An external caller at the edge gets a fresh id; elsewhere any non-empty value is kept.
   if (manager.generatesRequestId !== false && (manager.useRemoteAddress || !request.header('x-request-id')))
     request.setHeader('x-request-id', randomUUID());
@@ -108,7 +108,7 @@ function applyClientCertificate(x: Exchange, ownSpiffeId: string): void {
   }
   if (mode === 'FORWARD_ONLY') return;
   const element = clientCertElement(x, peer, ownSpiffeId);
-  request.setHeader('x-forwarded-client-cert', mode === 'APPEND_FORWARD' && before !== undefined ? `${before},${element}` : element);
+  request.setHeader('x-forwarded-client-cert', mode === 'APPEND_FORWARD' && before ? `${before},${element}` : element);
 }
 
 /** What was said of a peer last: the same for every request of its connection until the configuration changes. */

@@ -11,7 +11,6 @@ import { normalizePath } from './path-normalization.ts';
 import type { Clock, Random } from './ports.ts';
 import { formatResponseFlags } from './response-flags.ts';
 import { formatGrpcTimeout, type GrpcTimeoutRule, routeTimeoutOf, streamLimitOf } from './route/grpc-timeout.ts';
-import { clientScheme } from './route/redirect.ts';
 import { replaceAuthority } from './route/rewrite.ts';
 import type { ForwardAction, Route } from './route/route.ts';
 import { withoutPort } from './route/route-table.ts';
@@ -57,7 +56,7 @@ export class Pipeline {
     // A listener's side: the app of this process did not write these headers.
     const listener = x.direction === 'inbound' || (x.parent === undefined && x.peer.address !== '');
     const rejected = canonicalize(x);
-    if (rejected !== undefined) return settle(x, rejected);
+    if (rejected !== undefined) return settlePath(x, rejected);
     if (listener) applyForwardedHeaders(x, this.env.ownSpiffeId?.() ?? '');
     x.originalPath = x.request.path;
     if (x.manager.stripPort !== undefined || x.manager.stripTrailingHostDot) stripHost(x);
@@ -90,8 +89,11 @@ export class Pipeline {
     if (x.attempt > 1 && x.deadline !== Number.POSITIVE_INFINITY) tellTimeout(x, action, Math.max(1, x.deadline - this.env.clock.now()));
   }
 
-  /** Response headers are here: from upstream, from the app, or a local reply after a route was found. */
-  respond(x: Exchange, head: ResponseHead): void {
+  /**
+   * Response headers are here: from upstream, from the app, or a local reply after a route was found. `complete`: of a local reply; adds
+   * what its body demands, which the filters may change again.
+   */
+  respond(x: Exchange, head: ResponseHead, complete?: () => void): void {
     x.response = head;
     if (x.manager.keepsTimes && x.details === '') x.respondedAt = this.env.clock.now();
     // What the route says comes first: in Envoy its router is the last filter, and responses go the other way.
@@ -100,6 +102,7 @@ export class Pipeline {
       x.route?.headers?.onResponse(x, head);
     }
     if (x.virtualHost?.includeAttemptCountInResponse && x.attempt > 0) head.setHeader('x-envoy-attempt-count', String(x.attempt));
+    complete?.();
     const filters = x.route === undefined ? NO_FILTERS : x.filters;
     for (let index = filters.length - 1; index >= 0; index--) filters[index]!.onResponse?.(x, head);
     if (x.decision?.announced) head.appendHeader(DECISION_HEADER, x.decision.id);
@@ -114,7 +117,7 @@ export class Pipeline {
   private act(x: Exchange): LocalReply | undefined {
     if (x.clearRoute) rechooseRoute(x);
     const { route } = x;
-    if (x.virtualHost?.requireTls && clientScheme(x.request) !== 'https') {
+    if (x.virtualHost?.requireTls && !cameByHttps(x.request)) {
       const location = `https://${x.request.authority}${x.request.path}`;
       return localReply({ status: 301, details: HTTPS_REQUIRED_DETAILS, headers: [['location', location]] });
     }
@@ -123,6 +126,9 @@ export class Pipeline {
     if (action.kind === 'reply') return action.reply(x);
     if (action.kind === 'forward') return forward(x, route, action);
     route.headers?.onRequest(x, x.request);
+    if (x.virtualHost?.includeAttemptCount) x.request.setHeader('x-envoy-attempt-count', '1');
+    if (action.grpcTimeout !== undefined && x.protocol === 'grpc') tellLimit(x, streamLimitOf(x, action));
+    if (action.timeoutMs > 0) x.request.setHeader('x-envoy-expected-rq-timeout-ms', String(Math.floor(action.timeoutMs)));
     return undefined;
   }
 }
@@ -176,7 +182,7 @@ function tellTimeout(x: Exchange, action: ForwardAction, leftMs: number): void {
 function tellGrpcTimeout(x: Exchange, action: ForwardAction, { governs }: GrpcTimeoutRule, timeoutMs: number): void {
   if (governs === 'route') {
     tellLimit(x, timeoutMs);
-  } else if (x.attempt === 0 && x.request.header('grpc-timeout') !== undefined) tellLimit(x, streamLimitOf(x, action));
+  } else if (x.attempt === 0) tellLimit(x, streamLimitOf(x, action));
 }
 
 function tellLimit({ request }: Exchange, limitMs: number): void {
@@ -190,6 +196,17 @@ function stripHost({ request, manager, peer }: Exchange): void {
   if (host !== request.authority) request.authority = host;
 }
 
+/** Envoy looks for the route of a reply, and finds none of a request that does not say how it came: that is told behind the path. */
+function settlePath(x: Exchange, rejected: LocalReply): LocalReply | undefined {
+  if (x.request.header('x-forwarded-proto')) chooseRoute(x);
+  return settleRefused(x, rejected);
+}
+
+/** By what the first proxy said, word for word. */
+function cameByHttps(request: RequestHead): boolean {
+  return (request.header('x-forwarded-proto') ?? request.scheme) === 'https';
+}
+
 function chooseRoute(x: Exchange): void {
   const question = x.request.path.indexOf('?');
   x.matchPath = question === -1 ? x.request.path : x.request.path.slice(0, question);
@@ -197,7 +214,7 @@ function chooseRoute(x: Exchange): void {
   x.virtualHost = host;
   // Who must come back by https is asked for no route.
   x.route =
-    host === undefined || (host.requireTls && clientScheme(x.request) !== 'https')
+    host === undefined || (host.requireTls && !cameByHttps(x.request))
       ? undefined
       : firstMatch(host.index === undefined ? host.routes : host.index.candidates(x.matchPath), x);
 }

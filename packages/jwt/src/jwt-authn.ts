@@ -49,7 +49,7 @@ export function createJwtAuthn(config: JwtAuthnConfig, override: JwtAuthnOverrid
       if (config.bypassCorsPreflight && isPreflight(request)) return undefined;
       const requirement = requirementOf(x);
       if (requirement === undefined) return undefined;
-      if (typeof requirement === 'string') return unknownRequirement(requirement);
+      if (typeof requirement === 'string') return unknownRequirement(requirement, config);
       const judgement = new Judgement(x, cache, Math.floor(clock.wallTime() / 1000));
       const verdict = judgement.judge(requirement);
       return verdict === undefined ? finish(x, judgement, requirement, config) : conclude(x, verdict, config);
@@ -104,9 +104,11 @@ function originalUri(request: RequestHead): string {
   return `${request.scheme}://${request.authority}${path.slice(0, MAX_REALM_PATH)}`;
 }
 
-function unknownRequirement(name: string): LocalReply {
-  const text = `Wrong requirement_name: ${name}`;
-  return localReply({ status: 403, details: detailsOf(text), body: `Failed JWT authentication: ${text}` });
+function unknownRequirement(name: string, { named }: JwtAuthnConfig): LocalReply {
+  return localReply({
+    status: 403,
+    details: detailsOf(`Wrong requirement_name: ${name}. It should be one of [${[...named.keys()].sort().join(',')}]`),
+  });
 }
 
 function detailsOf(text: string): string {

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import type { Http2Stream } from 'node:http2';
 import type { Readable } from 'node:stream';
 import type { BodyStart, Clock } from '@ripstop/core';
 
@@ -37,7 +38,7 @@ export function readBodyInTime(
 
 function startOf(stream: IncomingMessage | Readable, limit: number, onBytes?: () => void): BodyStart | Promise<BodyStart> {
   const early = takeEarly(stream);
-  const complete = 'complete' in stream && stream.complete;
+  const complete = hasEnded(stream);
   if (stream.destroyed) return { bytes: early, complete }; // The caller is gone already: nothing more comes, not even `close`.
   if (complete || early.length > limit) {
     // Put back within the same tick: the stream has not told its end yet.
@@ -45,6 +46,12 @@ function startOf(stream: IncomingMessage | Readable, limit: number, onBytes?: ()
     return { bytes: early, complete };
   }
   return new Promise((resolve) => new HeldBody(stream, early, limit, { resolve, onBytes }));
+}
+
+/** The end may have come together with the head: nobody tells it again. */
+function hasEnded(stream: IncomingMessage | Readable): boolean {
+  if ('complete' in stream) return stream.complete;
+  return (stream as Partial<Http2Stream>).state?.remoteClose === 1;
 }
 
 /** What the stream holds already. */

@@ -16,8 +16,9 @@ export interface HeadMessage {
  * `req.rawHeaders` and `req.url`: what was authorised is what the app sees.
  */
 export class InboundHead implements RequestHead {
-  /** The connection's; an absolute-form target has its own. */
-  scheme: 'http' | 'https';
+  readonly connectionScheme: 'http' | 'https';
+  /** Of a target in absolute form, or of an HTTP/2 stream. */
+  givenScheme: 'http' | 'https' | undefined = undefined;
   readonly meshHeaders: readonly string[];
   private readonly message: HeadMessage;
   private readonly lines: string[];
@@ -25,11 +26,12 @@ export class InboundHead implements RequestHead {
 
   constructor(message: HeadMessage, scheme: 'http' | 'https') {
     this.message = message;
-    this.scheme = scheme;
+    this.connectionScheme = scheme;
     const lines = message.rawHeaders;
     let host: string | undefined;
     let meshHeaders: string[] | undefined;
     let folded: string[] | undefined;
+    let ofTheHop = false;
     for (let at = 0; at < lines.length; at += 2) {
       const name = lines[at]!.toLowerCase();
       lines[at] = name;
@@ -37,7 +39,8 @@ export class InboundHead implements RequestHead {
       else if (name.startsWith('x-envoy-') || name === 'x-istio-attributes' || name === 'x-ripstop-explain') {
         meshHeaders ??= [];
         meshHeaders.push(name);
-      } else if (name.includes('_') && MESH_HEADER.test(name.replaceAll('_', '-'))) {
+      } else if (name === 'te' || name === 'proxy-connection') ofTheHop = true;
+      else if (name.includes('_') && MESH_HEADER.test(name.replaceAll('_', '-'))) {
         folded ??= [];
         folded.push(name);
       }
@@ -47,6 +50,16 @@ export class InboundHead implements RequestHead {
     this.meshHeaders = meshHeaders ?? NO_NAMES;
     // Many programs read `x_envoy_internal` as `x-envoy-internal`. Envoy lets it pass (docs/reference/differences.md).
     if (folded !== undefined) for (const name of folded) this.removeHeader(name);
+    if (ofTheHop) this.dropHop();
+  }
+
+  /** As Envoy: what the request line says, else what the first proxy said, else the connection's. */
+  get scheme(): 'http' | 'https' {
+    if (this.givenScheme !== undefined) return this.givenScheme;
+    const forwarded = this.message.headers['x-forwarded-proto'];
+    if (forwarded === undefined) return this.connectionScheme;
+    const told = String(forwarded).toLowerCase();
+    return told === 'http' || told === 'https' ? told : this.connectionScheme;
   }
 
   get authority(): string {
@@ -119,6 +132,15 @@ export class InboundHead implements RequestHead {
     }
     lines.length = kept;
     this.forget(name);
+  }
+
+  /** Of `te` only the word `trailers` concerns who comes behind a proxy; `proxy-connection` nothing at all. */
+  private dropHop(): void {
+    this.removeHeader('proxy-connection');
+    const te = this.header('te');
+    if (te === undefined || te === 'trailers') return;
+    if (te.split(',').some((value) => value.trim() === 'trailers')) this.setHeader('te', 'trailers');
+    else this.removeHeader('te');
   }
 
   /** By a copy: `delete` makes the object a slow dictionary for everybody who reads it later, the app included. */

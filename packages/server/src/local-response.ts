@@ -1,5 +1,13 @@
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
-import { type Exchange, encodeGrpcMessage, grpcStatusOfHttp, type LocalReply, localReply, type Pipeline } from '@ripstop/core';
+import {
+  type Exchange,
+  encodeGrpcMessage,
+  grpcStatusOfHttp,
+  type LocalReply,
+  localReply,
+  type Pipeline,
+  type ResponseHead,
+} from '@ripstop/core';
 import { asksForUpgrade } from './request-target.ts';
 import { ReplyHead } from './response-heads.ts';
 
@@ -17,16 +25,11 @@ export function writeLocalReply(x: Exchange, reply: LocalReply, pipeline: Pipeli
   const lines: string[] = [];
   const closes = reply.headers.some(([name]) => name === 'connection');
   for (const [name, value] of reply.headers) if (name !== 'connection') lines.push(name.toLowerCase(), value);
-  // In Envoy's order: the reply's own headers, then what the route does to responses, then what the body demands.
+  // In Envoy's order: the reply's own headers, then what the route does to responses, what the body demands, and the filters.
   const head = new ReplyHead(reply.status, lines);
-  pipeline.respond(x, head);
+  pipeline.respond(x, head, () => describeBody(x, reply, head, body));
   head.removeHeader('content-length');
-  if (grpc) addGrpcStatus(head, reply, x.request.method);
-  else if (body === undefined) head.removeHeader('content-type');
-  else {
-    head.appendHeader('content-length', String(body.byteLength));
-    if (head.header('content-type') === undefined) head.appendHeader('content-type', 'text/plain');
-  }
+  if (body !== undefined) head.appendHeader('content-length', String(body.byteLength));
   head.appendHeader('date', new Date(wallTimeMs).toUTCString());
   if (x.manager.serverName !== '') head.setHeader('server', x.manager.serverName);
   // An empty answer to HEAD has no length: it would speak of the body that GET had.
@@ -61,7 +64,14 @@ export function bytesOf({ body, bytes }: LocalReply): Buffer {
   return bytes === undefined ? Buffer.from(body) : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
-function addGrpcStatus(head: ReplyHead, reply: LocalReply, method: string): void {
+/** Headers that a reply's body demands. A gRPC client reads the reply in its own words. */
+export function describeBody(x: Exchange, reply: LocalReply, head: ResponseHead, body: Buffer | undefined): void {
+  if (x.protocol === 'grpc') addGrpcStatus(head, reply, x.request.method);
+  else if (body === undefined) head.removeHeader('content-type');
+  else if (head.header('content-type') === undefined) head.setHeader('content-type', 'text/plain');
+}
+
+function addGrpcStatus(head: ResponseHead, reply: LocalReply, method: string): void {
   head.status = 200;
   head.setHeader('content-type', 'application/grpc');
   head.setHeader('grpc-status', String(reply.grpcStatus ?? grpcStatusOfHttp(reply.status)));

@@ -182,6 +182,28 @@ describe('the headers of a request', () => {
     expect(settled(what)).toEqual(wanted);
   });
 
+  it.each([
+    ['trailers', 'trailers'],
+    ['deflate, trailers', 'trailers'],
+    ['gzip', undefined],
+    ['Trailers', undefined],
+  ])('te: %s is for the next one to read as %s', (sent, wanted) => {
+    const { request, head } = asked({ lines: ['TE', sent, 'Proxy-Connection', 'close', 'X-A', '1'] });
+    expect([head.header('te'), head.header('proxy-connection'), head.header('x-a')]).toEqual([wanted, undefined, '1']);
+    expect(request.rawHeaders.filter((_text, at) => at % 2 === 0).sort()).toEqual(['host', ...(wanted === undefined ? [] : ['te']), 'x-a']);
+  });
+
+  it.each([
+    ['none', '/', [], 'http'],
+    ['what the first proxy said', '/', ['X-Forwarded-Proto', 'HTTPS'], 'https'],
+    ['no scheme of HTTP', '/', ['X-Forwarded-Proto', 'ws'], 'http'],
+    ['an absolute target before all', 'https://a/', ['X-Forwarded-Proto', 'http'], 'https'],
+  ])('tell the scheme: %s', (_what, target, lines, wanted) => {
+    const { request, head } = asked({ target, lines });
+    settleTarget(request, head);
+    expect([head.scheme, head.connectionScheme]).toEqual([wanted, 'http']);
+  });
+
   it('that the connection header names are gone, but for those that frame the message and the connection', () => {
     const kept = { 'keep-alive': '5', upgrade: 'x', te: 'trailers', 'content-length': '1', 'transfer-encoding': 'chunked' };
     const nominated = ['close', 'X-A', ' x-b', 'connection', ...Object.keys(kept)].join(',');

@@ -91,7 +91,7 @@ function settleUnusual(head: InboundHead, target: string): LocalReply | undefine
   if (rest.startsWith('?')) return ABSOLUTE_PATH_REJECTED;
   // The absolute form's host replaces the Host header (RFC 9112 §3.2.2), its scheme the connection's.
   head.authority = authority;
-  head.scheme = scheme.toLowerCase() as 'http' | 'https';
+  head.givenScheme = scheme.toLowerCase() as 'http' | 'https';
   head.path = rest === '' || rest.startsWith('#') ? '/' : rest;
   return undefined;
 }

@@ -154,7 +154,9 @@ export class AttemptHandler implements AttemptDriver, AttemptOwner, Dispatcher.D
   onReply(reply: LocalReply): void {
     const x = this.#x;
     this.#attempt = undefined;
-    const { head, body } = localResponse(x, reply, this.#env.clock.wallTime(), (drawn) => this.#env.pipeline.respond(x, drawn));
+    const { head, body } = localResponse(x, reply, this.#env.clock.wallTime(), (drawn, complete) =>
+      this.#env.pipeline.respond(x, drawn, complete),
+    );
     this.#head = head;
     this.#local = new LocalDelivery(this.#app, this, head, body, (bodyBytes) => {
       this.#walk.responseBytes = bodyBytes;

@@ -9,14 +9,21 @@ export interface LocalResponse {
 
 /**
  * Turns a {@link LocalReply} into the response that Envoy would send: the one place on the client side that does. In Envoy's order: the
- * reply's own headers, then what the route does to responses (`respond`), then what the body demands, then date and server.
+ * reply's own headers, then what the route does to responses, what the body demands (`complete`), and the filters; then date and server.
  */
-export function localResponse(x: Exchange, reply: LocalReply, wallTimeMs: number, respond: (head: UpstreamHead) => void): LocalResponse {
+export function localResponse(
+  x: Exchange,
+  reply: LocalReply,
+  wallTimeMs: number,
+  respond: (head: UpstreamHead, complete: () => void) => void,
+): LocalResponse {
   const headers: ResponseHeaders = {};
   for (const [name, value] of reply.headers) append(headers, name.toLowerCase(), value);
   const head = new UpstreamHead(reply.status, headers);
-  respond(head);
-  const body = x.protocol === 'grpc' ? grpc(head, reply, x.request.method) : plain(head, reply);
+  let body: Buffer | undefined;
+  respond(head, () => {
+    body = x.protocol === 'grpc' ? grpc(head, reply, x.request.method) : plain(head, reply);
+  });
   // An empty answer to HEAD has no length: it would speak of the body that GET had.
   const isHead = x.request.method === 'HEAD';
   if (body === undefined && head.status !== 204 && !isHead) headers['content-length'] = '0';

@@ -7,7 +7,7 @@ import { until } from '../until.ts';
 import { clusterMessages, SHADOW, UPSTREAM_NAMES } from './clusters.ts';
 import { compareCopies, compareProbe, type ProbeResult } from './compare-probes.ts';
 import { EnvoySide } from './envoy-side.ts';
-import { PROBE_HEADER } from './listener.ts';
+import { listenerOf, PROBE_HEADER } from './listener.ts';
 import type { Probe, Scenario } from './scenario.ts';
 import { type Place, SdkSide } from './sdk-side.ts';
 
@@ -28,7 +28,7 @@ export interface Difference {
 export class Bed implements AsyncDisposable {
   private readonly upstreams: Upstreams;
   private readonly shadows: Shadows;
-  private readonly envoy: EnvoySide;
+  private readonly envoy: EnvoySide<Scenario>;
   private readonly sdk: SdkSide;
   private readonly place: Place;
   private readonly parts: AsyncDisposableStack;
@@ -41,7 +41,7 @@ export class Bed implements AsyncDisposable {
     const upstreams = parts.use(await Upstreams.start(UPSTREAM_NAMES));
     const shadows = { envoy: parts.use(await Upstreams.start([SHADOW])), sdk: parts.use(await Upstreams.start([SHADOW])) };
     const clustersOf = (side: keyof Shadows) => clusterMessages((name) => (name === SHADOW ? shadows[side] : upstreams).port(name));
-    const envoy = parts.use(await EnvoySide.start(binary, folder, clustersOf('envoy')));
+    const envoy = parts.use(await EnvoySide.start(binary, folder, clustersOf('envoy'), listenerOf));
     const sdk = parts.use(await SdkSide.start(clustersOf('sdk'), place));
     return new Bed({ upstreams, shadows, envoy, sdk, place }, parts.move());
   }
@@ -115,7 +115,7 @@ interface Sides {
   readonly upstreams: Upstreams;
   /** Who sees the mirrored copies, each side's by itself. */
   readonly shadows: Shadows;
-  readonly envoy: EnvoySide;
+  readonly envoy: EnvoySide<Scenario>;
   readonly sdk: SdkSide;
   readonly place: Place;
 }

@@ -176,7 +176,7 @@ function drawHash(draw: Draw): object {
   }
 }
 
-function drawRedirect(draw: Draw): Partial<RedirectAction> {
+export function drawRedirect(draw: Draw): Partial<RedirectAction> {
   return {
     schemeRewriteSpecifier: draw.maybe(0.3, () =>
       draw.chance(0.5)
@@ -196,7 +196,7 @@ function drawRedirect(draw: Draw): Partial<RedirectAction> {
   };
 }
 
-function drawOperations(draw: Draw): object {
+export function drawOperations(draw: Draw): object {
   const addition = (): object => ({
     header: { key: draw.one([...HEADER_NAMES, 'x-new']), value: draw.one(FORMATS) },
     appendAction: draw.below(4),
@@ -212,7 +212,7 @@ function drawOperations(draw: Draw): object {
 }
 
 /** A path that a route of the scenario may take. */
-export function pathOf(draw: Draw, { routes }: Scenario): string {
+export function pathOf(draw: Draw, { routes }: Pick<Scenario, 'routes'>): string {
   const specifier = draw.one(draw.one(routes.virtualHosts).routes).match?.pathSpecifier;
   const near = specifier?.$case === 'prefix' || specifier?.$case === 'path' || specifier?.$case === 'pathSeparatedPrefix';
   if (!near || draw.chance(0.3)) return draw.one(PATHS);

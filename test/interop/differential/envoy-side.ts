@@ -14,18 +14,22 @@ import { replyOf } from '../../simulation/calls/reply-of.ts';
 import type { Caller } from '../../simulation/observation.ts';
 import { EnvoyProcess } from '../envoy/envoy-process.ts';
 import { until } from '../until.ts';
-import { listenerOf } from './listener.ts';
-import type { Account, Scenario } from './scenario.ts';
+import type { ListenerAddress } from './listener.ts';
+import type { Account } from './scenario.ts';
+
+/** A scenario as an Envoy's listener. */
+export type ListenerOf<S> = (name: string, scenario: S, at: ListenerAddress) => Listener;
 
 /** An Envoy whose listeners are a file, replaced by each `apply`. */
-export class EnvoySide implements AsyncDisposable {
+export class EnvoySide<S> implements AsyncDisposable {
   private readonly process: EnvoyProcess;
   private readonly folder: string;
+  private readonly listenerOf: ListenerOf<S>;
   private readonly clients = new Map<string, Client>();
   private addresses = new Map<string, string>();
   private applied = 0;
 
-  static async start(binary: string, folder: string, clusters: readonly Cluster[]): Promise<EnvoySide> {
+  static async start<S>(binary: string, folder: string, clusters: readonly Cluster[], listenerOf: ListenerOf<S>): Promise<EnvoySide<S>> {
     write(join(folder, 'lds.pb'), LISTENER_TYPE_URL, []);
     const resources = clusters.map((cluster) => packAny(ClusterCodec, cluster));
     write(join(folder, 'cds.pb'), CLUSTER_TYPE_URL, resources);
@@ -41,24 +45,25 @@ export class EnvoySide implements AsyncDisposable {
         layers: [{ name: 'static', static_layer: { 'envoy.reloadable_features.http_reject_path_with_fragment': false } }],
       },
     };
-    return new EnvoySide(await EnvoyProcess.start(binary, folder, config, ['--file-flush-interval-msec', '5']), folder);
+    return new EnvoySide(await EnvoyProcess.start(binary, folder, config, ['--file-flush-interval-msec', '5']), folder, listenerOf);
   }
 
-  private constructor(process: EnvoyProcess, folder: string) {
+  private constructor(process: EnvoyProcess, folder: string, listenerOf: ListenerOf<S>) {
     this.process = process;
+    this.listenerOf = listenerOf;
     this.folder = folder;
   }
 
   /** Puts these scenarios in the place of all others; answers why some were refused. */
-  async apply(scenarios: ReadonlyMap<string, Scenario>): Promise<Map<string, string>> {
+  async apply(scenarios: ReadonlyMap<string, S>): Promise<Map<string, string>> {
     this.closeClients();
     // Names are new each time: a listener that stays would keep its socket, and its draining predecessor could answer.
     const generation = ++this.applied;
     const accessLog = this.accessLog;
-    this.addresses = new Map([...scenarios.keys()].map((name, at) => [name, addressOf(generation, at)]));
+    this.addresses = new Map([...scenarios.keys()].map((name, at) => [name, freshAddress(generation, at)]));
     const resources = [...scenarios].map(([name, scenario]) => {
       const address = this.addresses.get(name)!;
-      return packAny(Listener, listenerOf(`${generation}/${name}`, scenario, { address, port: PORT, accessLog }));
+      return packAny(Listener, this.listenerOf(`${generation}/${name}`, scenario, { address, port: ENVOY_PORT, accessLog }));
     });
     write(join(this.folder, 'lds.pb'), LISTENER_TYPE_URL, resources);
     const refused = new Map<string, string>();
@@ -71,10 +76,15 @@ export class EnvoySide implements AsyncDisposable {
     return refused;
   }
 
+  /** Where a scenario's listener stands, at {@link ENVOY_PORT}. */
+  addressOf(name: string): string {
+    return this.addresses.get(name)!;
+  }
+
   caller(name: string): Caller {
     let client = this.clients.get(name);
     if (client === undefined) {
-      client = new Client(`http://${this.addresses.get(name)}:${PORT}`);
+      client = new Client(`http://${this.addressOf(name)}:${ENVOY_PORT}`);
       this.clients.set(name, client);
     }
     const own = client;
@@ -84,11 +94,7 @@ export class EnvoySide implements AsyncDisposable {
   /** What the access log says of each probe. */
   async accounts(probes: number): Promise<Map<string, Account>> {
     return until('the access log is written', () => {
-      const accounts = new Map<string, Account>();
-      for (const line of readFileSync(this.accessLog, 'utf8').split('\n')) {
-        const [probe, route, cluster, flags, details] = line.split('\t');
-        if (details !== undefined) accounts.set(probe!, { route: route!, cluster: cluster!, flags: flags!, details });
-      }
+      const accounts = this.told();
       return accounts.size >= probes ? accounts : undefined;
     });
   }
@@ -96,6 +102,16 @@ export class EnvoySide implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.closeClients();
     await this.process[Symbol.asyncDispose]();
+  }
+
+  /** Those that are there now. */
+  told(): Map<string, Account> {
+    const accounts = new Map<string, Account>();
+    for (const line of readFileSync(this.accessLog, 'utf8').split('\n')) {
+      const [probe, route, cluster, flags, details] = line.split('\t');
+      if (details !== undefined) accounts.set(probe!, { route: route!, cluster: cluster!, flags: flags!, details });
+    }
+    return accounts;
   }
 
   private get accessLog(): string {
@@ -112,11 +128,12 @@ export class EnvoySide implements AsyncDisposable {
  * An address of the loopback that no listener had before: Envoy gives a new listener the socket of one that drains when their addresses
  * are the same, port 0 included.
  */
-function addressOf(generation: number, at: number): string {
+function freshAddress(generation: number, at: number): string {
   return `127.${1 + (generation >> 7)}.${1 + (generation & 127)}.${1 + at}`;
 }
 
-const PORT = 20_000 + (process.pid % 10_000);
+/** Of every listener. */
+export const ENVOY_PORT: number = 20_000 + (process.pid % 10_000);
 
 function shortName(name: string): string {
   return name.slice(name.indexOf('/') + 1);

@@ -63,7 +63,7 @@ export function listenerOf(name: string, { manager, routes }: Scenario, { addres
   });
 }
 
-function fileLog(path: string): AccessLog {
+export function fileLog(path: string): AccessLog {
   const config = FileAccessLog.fromPartial({
     path,
     accessLogFormat: {

@@ -10,7 +10,8 @@ export function show({ trial, probe, lines }: Difference): string {
   ].join('\n');
 }
 
-function compact(value: unknown): unknown {
+/** Without what is empty. */
+export function compact(value: unknown): unknown {
   if (value instanceof Uint8Array) return `${value.length} bytes ${Buffer.from(value).toString('latin1')}`;
   if (Array.isArray(value)) return value.map(compact);
   if (typeof value !== 'object' || value === null) return value;

@@ -5,20 +5,36 @@ import type { Bed, Difference, Trial } from './bed.ts';
 const BATCH = 60;
 const MOST_ROUNDS = 40;
 
+/** What a shrinkable difference has. */
+interface Differing<T> {
+  readonly trial: T;
+  readonly probe: unknown;
+  readonly lines: readonly string[];
+}
+
 /** The smallest trial that still shows the first of these differences (same kind of line), found by leaving out and emptying parts. */
-export async function shrink(bed: Bed, difference: Difference): Promise<Difference> {
-  if (difference.probe === undefined) return difference;
+export function shrink(bed: Bed, difference: Difference): Promise<Difference> {
+  if (difference.probe === undefined) return Promise.resolve(difference);
+  const trial = { ...difference.trial, probes: [difference.probe] };
   const kinds = kindsOf(difference);
-  let smallest: Difference = {
-    ...difference,
-    trial: { ...difference.trial, probes: difference.probe === undefined ? [] : [difference.probe] },
-  };
+  const isTheSame = (each: Difference): boolean => [...kindsOf(each)].some((kind) => kinds.has(kind));
+  return shrinkBy({ ...difference, trial }, (trials) => bed.compare(trials), smaller, isTheSame);
+}
+
+/** The same for other trials: `smaller` has versions of one with a part less each. */
+export async function shrinkBy<T, D extends Differing<T>>(
+  difference: D,
+  compare: (trials: readonly T[]) => Promise<readonly D[]>,
+  versions: (trial: T) => Iterable<T>,
+  isTheSame: (found: D) => boolean,
+): Promise<D> {
+  let smallest = difference;
   for (let round = 0; round < MOST_ROUNDS; round++) {
-    let found: Difference | undefined;
-    const candidates = [...smaller(smallest.trial)];
+    let found: D | undefined;
+    const candidates = [...versions(smallest.trial)];
     for (let at = 0; at < candidates.length && found === undefined; at += BATCH) {
-      const differences = await bed.compare(candidates.slice(at, at + BATCH));
-      found = differences.find((each) => each.probe !== undefined && [...kindsOf(each)].some((kind) => kinds.has(kind)));
+      const differences = await compare(candidates.slice(at, at + BATCH));
+      found = differences.find((each) => each.probe !== undefined && isTheSame(each));
     }
     if (found === undefined) return smallest;
     smallest = found;
@@ -26,7 +42,7 @@ export async function shrink(bed: Bed, difference: Difference): Promise<Differen
   return smallest;
 }
 
-function kindsOf({ lines }: Difference): Set<string> {
+function kindsOf({ lines }: Pick<Difference, 'lines'>): Set<string> {
   return new Set(lines.map((line) => line.slice(0, line.indexOf(':'))));
 }
 
@@ -39,7 +55,7 @@ function* smaller({ scenario, probes }: Trial): Iterable<Trial> {
 }
 
 /** The same value with one part less: an entry of a list, a field, or a simpler scalar. */
-function* reduced(value: unknown): Iterable<unknown> {
+export function* reduced(value: unknown): Iterable<unknown> {
   if (Array.isArray(value)) {
     for (let at = 0; at < value.length; at++) yield value.toSpliced(at, 1);
     for (let at = 0; at < value.length; at++) for (const one of reduced(value[at])) yield value.with(at, one);
@@ -71,6 +87,21 @@ const KEPT: ReadonlySet<string> = new Set([
   'clusterSpecifier',
   'hashPolicy',
   'x-draw',
+  'app',
+  'status',
+  'answer',
+  'message',
+  'match',
+  'routes',
+  'mode',
+  'protocol',
+  'rule',
+  'identifier',
+  'providers',
+  'statPrefix',
+  'tokenBucket',
+  'key',
+  'services',
 ]);
 
 function isEmpty(field: unknown): boolean {

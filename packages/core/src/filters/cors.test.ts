@@ -27,7 +27,9 @@ function preflight(
 function decorated(config: CorsConfig, origin: string | undefined, upstream: Record<string, string> = {}): Record<string, string> {
   const x = exchange({ request: new FakeHead(origin === undefined ? {} : { origin }) });
   const head = new FakeHead(upstream);
-  createCors(config)!.onResponse!(x, head);
+  const filter = createCors(config)!;
+  filter.onRequest!(x);
+  filter.onResponse!(x, head);
   return Object.fromEntries(head.lines);
 }
 
@@ -87,6 +89,12 @@ describe('an origin', () => {
 
   it('is compared with its case', () => {
     expect(decorated(EXACT, 'HTTP://good')).toEqual({});
+  });
+
+  it('of a request that was answered before the filter saw it is not told', () => {
+    const head = new FakeHead({});
+    createCors(EXACT)!.onResponse!(exchange({ request: new FakeHead({ origin: 'http://good' }) }), head);
+    expect(head.lines).toEqual([]);
   });
 
   it('that is allowed overwrites the upstream’s, another leaves it alone', () => {

@@ -30,6 +30,7 @@ export function createCors(config: CorsConfig): Filter | undefined {
       const origin = request.header('origin');
       // Redirects and direct responses are left alone.
       if (x.route?.action.kind === 'reply') return undefined;
+      if (allowed(origin)) x.corsOrigin = origin;
       if (request.method !== 'OPTIONS' || !origin || !request.header('access-control-request-method')) return undefined;
       if (!allowed(origin) && config.forwardNotMatchingPreflights) return undefined;
       const headers: [string, string][] = [];
@@ -47,8 +48,8 @@ export function createCors(config: CorsConfig): Filter | undefined {
       return localReply({ status: 200, details: 'cors_response', headers });
     },
     onResponse: (x: Exchange, head: ResponseHead) => {
-      const origin = x.request.header('origin');
-      if (x.route?.action.kind === 'reply' || !allowed(origin)) return;
+      const { corsOrigin: origin } = x;
+      if (origin === undefined) return;
       head.setHeader('access-control-allow-origin', origin);
       if (config.allowCredentials) head.setHeader('access-control-allow-credentials', 'true');
       if (config.exposeHeaders !== '') head.setHeader('access-control-expose-headers', config.exposeHeaders);

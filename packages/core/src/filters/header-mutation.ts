@@ -58,7 +58,7 @@ function write(head: MutableHead, name: string, value: string, action: AppendAct
   switch (action) {
     case 'APPEND_IF_EXISTS_OR_ADD':
       if (before === undefined) head.setHeader(name, value);
-      else if (isJoinedHeader(name)) head.setHeader(name, `${before},${value}`);
+      else if (isJoinedHeader(name)) head.setHeader(name, before === '' ? value : `${before},${value}`);
       else head.appendHeader(name, value);
       return;
     case 'ADD_IF_ABSENT':

@@ -44,12 +44,12 @@ export function routeTimeoutOf(x: Exchange, { timeoutMs, grpcTimeout }: ForwardA
   return maxMs > 0 && (wanted === 0 || wanted > maxMs) ? maxMs : wanted;
 }
 
-/** The stream's longest duration, 0 = none; see GrpcTimeoutRule. */
+/** The stream's longest duration, 0 = none; see GrpcTimeoutRule. The header is what counts, whatever the content type says. */
 export function streamLimitOf(
   x: Exchange,
   { maxStreamDurationMs, grpcTimeout }: Pick<ForwardAction, 'maxStreamDurationMs' | 'grpcTimeout'>,
 ): number {
-  if (grpcTimeout?.governs !== 'stream' || x.protocol !== 'grpc') return maxStreamDurationMs;
+  if (grpcTimeout?.governs !== 'stream') return maxStreamDurationMs;
   const wanted = askedMs(x);
   const { maxMs } = grpcTimeout;
   if (wanted === NONE || maxMs === undefined) return maxStreamDurationMs;

@@ -22,13 +22,15 @@ export function redirectLocation(x: Exchange, spec: RedirectSpec, match: PathMat
   const { request } = x;
   const before = clientScheme(request);
   const scheme = spec.httpsRedirect ? 'https' : spec.scheme !== '' ? spec.scheme : before;
-  const location = `${scheme}://${redirectHost(request.authority, before, scheme, spec)}${redirectPath(request.path, spec, match)}`;
+  const location = `${scheme}://${redirectHost(request.authority, request.header('x-forwarded-proto')?.toLowerCase() ?? before, scheme, spec)}${redirectPath(request.path, spec, match)}`;
   if (spec.prefixRewrite !== '' || spec.regexRewrite !== undefined) rewritePath(x, spec, match);
   return location;
 }
 
 /** The scheme that the caller used: what the first proxy said of it, else that of the connection. */
 export function clientScheme(request: RequestHead): 'http' | 'https' {
+  // A listener's head has asked already.
+  if (request.connectionScheme !== undefined) return request.scheme;
   const forwarded = request.header('x-forwarded-proto');
   return forwarded === 'http' || forwarded === 'https' ? forwarded : request.scheme;
 }

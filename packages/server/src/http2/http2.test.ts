@@ -371,6 +371,64 @@ describe('an app of node:http', () => {
     expect(await resetOf(call(double), { ':path': '/' })).toBe(2);
   });
 
+  it.each(['plaintext', 'mTLS'] as const)(
+    'whose body a filter reads are not waited for when all of it came with the head: %s',
+    async (transport) => {
+      const reads: Filter = { name: 'reads', onRequest: async (x) => void (await x.body?.read(100)) };
+      const double = await serve(
+        (request, response) => void request.toArray().then((chunks) => response.end(Buffer.concat(chunks as Buffer[]))),
+        { filters: [reads, reads] },
+      );
+      const stream = call(double, transport).request({ ':authority': 'a', ':path': '/', ':method': 'POST' });
+      stream.end('hello');
+      expect((await answerOf(stream)).body).toBe('hello');
+    },
+  );
+
+  it('that are refused with their body unread come to their end', async () => {
+    const reads: Filter = {
+      name: 'reads',
+      onRequest: async (x) => {
+        await x.body?.read(4);
+        return localReply({ status: 413, details: 'too_large', body: 'too large' });
+      },
+    };
+    const double = await serve((_request, response) => void response.end(), { filters: [reads] });
+    const session = call(double, 'mTLS');
+    const stream = session.request({ ':authority': 'a', ':path': '/', ':method': 'POST' });
+    stream.on('error', () => {});
+    stream.end('x'.repeat(2000));
+    expect((await answerOf(stream)).headers[':status']).toBe(413);
+    await expect.poll(() => double.finished.map(({ outcome }) => outcome.status)).toEqual([413]);
+  });
+
+  it('are refused with the type that a body needs, whatever the route takes away, and with what filters add', async () => {
+    const denies: Filter = {
+      name: 'denies',
+      onRequest: () => localReply({ status: 403, details: 'rbac', body: 'no' }),
+      onResponse: (_x, head) => head.setHeader('x-type', head.header('content-type') ?? 'none'),
+    };
+    const headers = {
+      onRequest: () => {},
+      onResponse: (_x: unknown, head: { removeHeader(name: string): void }) => head.removeHeader('content-type'),
+    };
+    const double = await serve((_request, response) => void response.end(), { filters: [denies], headers } as DoubleOptions);
+    const refused = await get(call(double), { ':path': '/' });
+    expect([refused.headers['content-type'], refused.headers['x-type'], refused.headers['content-length']]).toEqual([
+      'text/plain',
+      'text/plain',
+      '2',
+    ]);
+  });
+
+  it('have no cookie when all of its crumbs are empty', async () => {
+    const double = await serve(
+      (request, response) => void response.end(JSON.stringify([request.headers.cookie ?? 'none', request.rawHeaders.includes('cookie')])),
+    );
+    expect(JSON.parse((await get(call(double), { ':path': '/', cookie: '' })).body)).toEqual(['none', false]);
+    expect(JSON.parse((await get(call(double), { ':path': '/', cookie: ['', 'a=1'] })).body)).toEqual(['a=1', true]);
+  });
+
   it('answers HEAD and 204 without a body', async () => {
     const double = await serve((request, response) => {
       if (request.method === 'HEAD') response.setHeader('content-length', 7).end();

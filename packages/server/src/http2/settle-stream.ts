@@ -43,7 +43,7 @@ export function settleStream(message: StreamMessage, head: InboundHead, http1App
   if (!SCHEME.test(message.scheme)) return NGHTTP2_PROTOCOL_ERROR;
   const scheme = message.scheme.toLowerCase();
   // Another scheme than these two gives way to the connection's.
-  if (scheme === 'http' || scheme === 'https') head.scheme = scheme;
+  if (scheme === 'http' || scheme === 'https') head.givenScheme = scheme;
   if (url === '*' && method === 'OPTIONS') return ABSOLUTE_PATH_REJECTED;
   if (!url.startsWith('/')) return NGHTTP2_PROTOCOL_ERROR;
   const { headers } = message;

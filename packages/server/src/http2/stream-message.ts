@@ -46,13 +46,25 @@ export class StreamMessage implements HeadMessage {
       bytes += name.length + lines[at + 1]!.length;
       if (isPseudo(name) || name === 'host') continue; // `:authority` wins over `host`.
       if (name === 'cookie' && cookie !== -1) {
-        this.rawHeaders[cookie] += `; ${lines[at + 1]}`;
+        const before = this.rawHeaders[cookie]!;
+        this.rawHeaders[cookie] = before === '' ? lines[at + 1]! : `${before}; ${lines[at + 1]}`;
         continue;
       }
       this.rawHeaders.push(name, lines[at + 1]!);
       if (name === 'cookie') cookie = this.rawHeaders.length - 1;
     }
     this.bytes = bytes;
+    if (cookie !== -1) this.settleCookie(cookie);
+  }
+
+  /** As the codec of Envoy: no cookie is none. */
+  private settleCookie(at: number): void {
+    const { headers, rawHeaders } = this;
+    if (rawHeaders[at] !== '') headers.cookie = rawHeaders[at];
+    else {
+      rawHeaders.splice(at - 1, 2);
+      delete headers.cookie;
+    }
   }
 
   /** What was authorised becomes what the app sees. */

@@ -61,7 +61,10 @@ function headersFor(x: Exchange, { body }: AuthzQuestion, config: HttpAuthorizer
     headers.set(name, before === undefined ? lines[at + 1]! : `${before},${lines[at + 1]}`);
   }
   if (body !== undefined) headers.set('x-envoy-auth-partial-body', String(body.partial));
-  for (const { name, value } of config.additions) headers.set(name, value(x));
+  for (const { name, value } of config.additions) {
+    const text = value(x);
+    if (text !== '') headers.set(name, text);
+  }
   headers.set('x-envoy-internal', 'true');
   if (config.timeoutMs > 0) headers.set('x-envoy-expected-rq-timeout-ms', String(config.timeoutMs));
   return [...headers].flat();
