@@ -2,6 +2,7 @@ import { type EndpointSources, endpointsOf, type ServiceEndpoint } from './endpo
 import type { MeshConfig } from './mesh-config.ts';
 import { isSame } from './reuse.ts';
 import type { MeshService, MeshServicePort } from './service.ts';
+import { byServiceAge } from './services.ts';
 
 interface Known {
   readonly service: MeshService;
@@ -61,14 +62,14 @@ export class EndpointIndex {
 
   /**
    * SPIFFE ids of the endpoints of all ports of a service, and of the ServiceEntries of its namespace that share its host (the newest of
-   * which says the subjectAltNames), sorted; the same array while it says the same.
+   * them all says the subjectAltNames), sorted; the same array while it says the same.
    */
   identitiesOf(service: MeshService, mesh: MeshConfig): readonly string[] {
     const shared = this.sources.sharedHosts.get(`${service.namespace}/${service.hostname}`) ?? [];
     const endpoints = [service, ...shared].flatMap((member) => [...member.ports, ...member.udpPorts].map((port) => this.of(member, port)));
     const before = this.identities.get(service);
     if (before?.mesh === mesh && isSame(before.endpoints, endpoints, 1)) return before.names;
-    const named = (service.registry === 'External' ? shared.at(-1) : undefined) ?? service;
+    const named = [service, ...shared].sort(byServiceAge).at(-1) ?? service;
     const made = identities(named, endpoints.flat(), mesh);
     const names = before !== undefined && isSame(before.names, made, 1) ? before.names : made;
     this.identities.set(service, { mesh, endpoints, names });

@@ -21,6 +21,8 @@ export interface MeshConfig {
   readonly accessLog: { readonly path: string; readonly format: string; readonly encoding: string } | undefined;
   readonly accessLogFormat: string;
   readonly accessLogEncoding: string;
+  /** Listeners log connections that no chain takes. */
+  readonly logsListeners: boolean;
   readonly defaultRetry: HTTPRetry | undefined;
   readonly exportTo: DefaultExports;
   /** Empty = every namespace. */
@@ -31,6 +33,8 @@ export interface MeshConfig {
   /** HTTP ports are called by HTTP/2, where a DestinationRule does not say otherwise. */
   readonly upgradesToHttp2: boolean;
   readonly dnsRefreshRate: string;
+  /** How long a server's first bytes, or a client's, are waited for; 0 = without end. */
+  readonly protocolDetectionTimeout: string;
   /** What a DestinationRule leaves out. */
   readonly defaultPolicy: DefaultPolicy;
   /** Of Telemetry; `accessLog` and `tracing` hold where it says nothing. */
@@ -82,6 +86,8 @@ interface MoreFields extends LocalityBalancing, TelemetryFields {
   readonly tcpKeepalive?: TcpKeepalive;
   readonly h2UpgradePolicy?: string;
   readonly dnsRefreshRate?: string;
+  readonly protocolDetectionTimeout?: string;
+  readonly disableEnvoyListenerLog?: boolean;
   readonly defaultTrafficPolicy?: DefaultPolicy;
   readonly serviceSettings?: readonly ServiceSettings[];
 }
@@ -103,6 +109,7 @@ export function meshConfigOf(objects: readonly MeshObject[], trustDomain: string
     accessLog: file === '' ? undefined : { path: file, format: accessLogFormat, encoding: accessLogEncoding },
     accessLogFormat,
     accessLogEncoding,
+    logsListeners: spec.disableEnvoyListenerLog !== true,
     defaultRetry: spec.defaultHttpRetryPolicy,
     locality: {
       ...(spec.localityLbSetting === undefined ? {} : { localityLbSetting: spec.localityLbSetting }),
@@ -111,13 +118,15 @@ export function meshConfigOf(objects: readonly MeshObject[], trustDomain: string
     exportTo: {
       services: exportTo(spec.defaultServiceExportTo),
       virtualServices: exportTo(spec.defaultVirtualServiceExportTo),
-      destinationRules: exportTo(spec.defaultDestinationRuleExportTo),
+      // istiod honours `.`; all else is for everybody.
+      destinationRules: spec.defaultDestinationRuleExportTo?.includes('.') === true ? ['.'] : EVERYBODY,
     },
     discoverySelectors: spec.discoverySelectors ?? [],
     tls: { mutual: spec.meshMTLS ?? {}, defaults: spec.tlsDefaults ?? {} },
     tcpKeepalive: spec.tcpKeepalive,
     upgradesToHttp2: spec.h2UpgradePolicy === 'UPGRADE',
     dnsRefreshRate: spec.dnsRefreshRate ?? '60s',
+    protocolDetectionTimeout: spec.protocolDetectionTimeout ?? '0s',
     defaultPolicy: spec.defaultTrafficPolicy ?? {},
     telemetry: telemetryDefaults(spec),
     traces: spec.enableTracing ?? true,

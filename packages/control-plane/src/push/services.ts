@@ -72,7 +72,7 @@ export class Services {
 }
 
 /** The host of a ServiceEntry is its name (Istio: SortServicesByCreationTime). */
-function byServiceAge(a: MeshService, b: MeshService): number {
+export function byServiceAge(a: MeshService, b: MeshService): number {
   const age = a.object.metadata.creationTimestamp - b.object.metadata.creationTimestamp;
   if (age !== 0) return age;
   const nameOf = ({ registry, hostname, name }: MeshService): string => (registry === 'External' ? hostname : name);

@@ -32,6 +32,7 @@ export function accessLogs(node: ProxyNode, push: PushContext, listener: Listene
 
 /** The same for a listener of captured traffic: it logs connections for which it has no filter chain (flag NR). */
 export function unroutedAccessLogs(node: ProxyNode, push: PushContext, listener: ListenerClass): AccessLogFields[] {
+  if (!push.mesh.logsListeners) return [];
   return logsOf(node, push, listener).map(({ filter, ...log }) => ({ ...log, filter: both(UNROUTED, filter) }));
 }
 

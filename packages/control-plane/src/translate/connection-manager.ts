@@ -91,7 +91,8 @@ function identitySettings(position: ManagerInput['position'], { forwardClientCer
   const forwarding = gateway
     ? (FORWARDING[forwardClientCertDetails] ?? SANITIZE_SET)
     : (FORWARDING[headers.forwardedClientCert] ?? APPEND_FORWARD);
-  const sets = forwarding === APPEND_FORWARD || forwarding === SANITIZE_SET;
+  // istiod asks at gateways only whether the details would be passed on.
+  const sets = !gateway || forwarding === APPEND_FORWARD || forwarding === SANITIZE_SET;
   const { subject = true, dns = true, uri = true, cert = false, chain = false } = gateway ? { cert: true } : headers.clientCertDetails;
   const details = { subject, dns, uri, ...(cert ? { cert } : {}), ...(chain ? { chain } : {}) };
   return {

@@ -25,7 +25,7 @@ import { stacked } from './routed-streams.ts';
 import { securityFilters, tcpSecurityFilters } from './security-filters.ts';
 import { tcpProxy } from './tcp-proxy.ts';
 import { downstreamSocket } from './tls.ts';
-import { configPath, type FieldsOf, sourceMetadata, ZERO } from './values.ts';
+import { configPath, duration, type FieldsOf, sourceMetadata, ZERO } from './values.ts';
 
 type ChainFields = FieldsOf<typeof FilterChain>;
 type ChainMatch = NonNullable<ChainFields['filterChainMatch']>;
@@ -73,7 +73,7 @@ export function inboundListeners(node: ProxyNode, push: PushContext): XdsResourc
   const common = {
     trafficDirection: TrafficDirection.INBOUND,
     accessLog: unroutedAccessLogs(node, push, 'inbound'),
-    listenerFiltersTimeout: ZERO,
+    listenerFiltersTimeout: duration(push.mesh.protocolDetectionTimeout)!,
     continueOnListenerFiltersTimeout: true,
     maxConnectionsToAcceptPerSocketEvent: 1,
   };

@@ -5,6 +5,7 @@ import {
   Cluster_DiscoveryType as DiscoveryType,
   type Listener,
   type RouteConfiguration,
+  UpstreamTlsContext,
   unpackAny,
 } from '@ripstop/xds-api';
 import { describe, expect, it } from 'vitest';
@@ -27,8 +28,8 @@ const ROUTER = proxyNodeOf({
   locality: { region: '', zone: '', subZone: '' },
 });
 
-function of(yaml: string, node: ProxyNode = sidecar()) {
-  const { clusters, endpoints, listeners, routes } = resourcesOfNode(node, pushOf(yaml));
+function of(yaml: string, node: ProxyNode = sidecar(), mesh: object = {}) {
+  const { clusters, endpoints, listeners, routes } = resourcesOfNode(node, pushOf(yaml, [], mesh));
   const named = <T>(list: readonly { readonly name: string; readonly message: unknown }[], name: string): T | undefined =>
     list.find((resource) => resource.name === name)?.message as T | undefined;
   return {
@@ -68,6 +69,27 @@ describe('clusters', () => {
       '{ hosts: [db.example], location: MESH_INTERNAL, ports: [{ number: 80, name: http, protocol: HTTP }], resolution: STATIC, endpoints: [{ address: 10.0.0.9 }] }';
     const { cluster } = of(entry('a', spec) + entry('b', spec), sidecar('web-1', 'default', { INSTANCE_IPS: '10.0.0.9' }));
     expect(cluster('inbound|80||')?.metadata?.filterMetadata.istio?.services).toHaveLength(1);
+  });
+
+  it('follow a rule without exportTo as MeshConfig says: everybody, or its own namespace', () => {
+    const yaml =
+      service('web') + doc('DestinationRule', 'a', '{ host: web, trafficPolicy: { connectionPool: { tcp: { maxConnections: 5 } } } }');
+    const limit = (names: readonly string[]): number | undefined =>
+      of(yaml, sidecar('b-1', 'other'), { defaultDestinationRuleExportTo: names }).cluster('outbound|80||web.default.svc.cluster.local')
+        ?.circuitBreakers?.thresholds[0]?.maxConnections;
+    expect([limit(['shop']), limit(['.', 'other'])]).toEqual([5, 4_294_967_295]);
+  });
+
+  it('expect the names of the newest document of a host', () => {
+    const entryWith = (time: string): string =>
+      `---\n${NETWORKING}\nkind: ServiceEntry\nmetadata: { name: web, namespace: default, creationTimestamp: "${time}" }\nspec: { hosts: [web.default.svc.cluster.local], ports: [{ number: 80, name: http, protocol: HTTP }], resolution: STATIC, subjectAltNames: [named.example] }\n`;
+    const web =
+      '---\napiVersion: v1\nkind: Service\nmetadata: { name: web, namespace: default, creationTimestamp: "2026-01-02T00:00:00Z" }\nspec: { clusterIP: 10.96.0.9, ports: [{ name: http, port: 80 }] }\n';
+    const named = (time: string): boolean => {
+      const [match] = of(web + entryWith(time)).cluster('outbound|80||web.default.svc.cluster.local')!.transportSocketMatches;
+      return JSON.stringify(unpackAny(UpstreamTlsContext, match!.transportSocket!.configType!.value)).includes('named.example');
+    };
+    expect([named('2026-01-01T00:00:00Z'), named('2026-01-03T00:00:00Z')]).toEqual([false, true]);
   });
 
   it('of DNS subsets without a host to look up are left out', () => {
@@ -444,6 +466,22 @@ describe('listeners', () => {
     expect(
       listener('0.0.0.0_443')?.filterChains.map(({ filterChainMatch: match }) => match?.serverNames[0] ?? match?.applicationProtocols[0]),
     ).toEqual(['a.example', 'http/1.1']);
+  });
+
+  it('wait for the first bytes as MeshConfig says, where they are looked at', () => {
+    const { listener } = of(
+      core('Service', 'db', '{ clusterIP: 10.96.0.9, ports: [{ name: tcp, port: 6000 }, { name: auto, port: 6001 }] }'),
+      sidecar(),
+      { protocolDetectionTimeout: '5s' },
+    );
+    const seconds = ['10.96.0.9_6000', '10.96.0.9_6001', 'virtualInbound'].map((name) => listener(name)?.listenerFiltersTimeout?.seconds);
+    expect(seconds).toEqual([0, 5, 5]);
+  });
+
+  it('log connections that no chain takes, unless MeshConfig says no', () => {
+    const logs = (mesh: object): number | undefined =>
+      of('', sidecar(), { accessLogFile: '/dev/stdout', ...mesh }).listener('virtualInbound')?.accessLog.length;
+    expect([logs({}), logs({ disableEnvoyListenerLog: true })]).toEqual([1, 0]);
   });
 
   it('of a server have a mode of its own for a port that only the policy names', () => {

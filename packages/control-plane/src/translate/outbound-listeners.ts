@@ -16,7 +16,7 @@ import { type ListenerChain, ListenerEntries, type ListenerEntry } from './outbo
 import { streamChains } from './outbound-streams.ts';
 import { packed, type XdsResource } from './resource.ts';
 import { tcpProxy } from './tcp-proxy.ts';
-import { type FieldsOf, ZERO } from './values.ts';
+import { duration, type FieldsOf, ZERO } from './values.ts';
 
 type ListenerFields = FieldsOf<typeof Listener>;
 type FilterChainFields = NonNullable<ListenerFields['filterChains']>[number];
@@ -181,7 +181,11 @@ function listener(side: Outbound, { address, port, chains }: ListenerEntry): Lis
   ];
   const alone = filterChains.length === 0 && rest !== undefined;
   return {
-    ...base(`${address}_${port}`, address, port),
+    ...base(address, port),
+    // What is not sniffed is not waited for.
+    listenerFiltersTimeout: chains.some(({ sniffsHttp }) => sniffsHttp === true)
+      ? duration(side.push.mesh.protocolDetectionTimeout)!
+      : ZERO,
     ...(inspectors.length === 0 ? {} : { listenerFilters: inspectors }),
     filterChains: alone ? [rest!] : filterChains,
     ...(alone ? {} : { defaultFilterChain: rest ?? passthroughChain(side) }),
@@ -249,14 +253,13 @@ function virtualOutbound({ node, push, telemetry, unrouted }: Outbound): Listene
   };
 }
 
-function base(name: string, address: string, port: number): ListenerFields {
+function base(address: string, port: number): ListenerFields {
   return {
-    name,
+    name: `${address}_${port}`,
     address: socketAddress(address, port),
     trafficDirection: TrafficDirection.OUTBOUND,
     bindToPort: false,
     continueOnListenerFiltersTimeout: true,
-    listenerFiltersTimeout: ZERO,
   };
 }
 

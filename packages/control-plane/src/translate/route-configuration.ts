@@ -1,5 +1,5 @@
 import { RouteConfiguration, type VirtualHost } from '@ripstop/xds-api';
-import type { ProxySettings } from '../push/proxy-settings.ts';
+import type { ProxyHeaders, ProxySettings } from '../push/proxy-settings.ts';
 import type { RouteFields } from './http-routes.ts';
 import type { FieldsOf } from './values.ts';
 
@@ -13,11 +13,16 @@ export function routeConfiguration(
 ): RouteConfiguration {
   return RouteConfiguration.fromPartial({
     name,
-    virtualHosts: headers.countsAttempts ? [...virtualHosts] : virtualHosts.map(({ includeRequestAttemptCount: _, ...fields }) => fields),
+    virtualHosts: counted(virtualHosts, headers),
     validateClusters: false,
     maxDirectResponseBodySizeBytes: 1_048_576,
     ignorePortInHostMatching: true,
   });
+}
+
+/** The hosts as they are, or without x-envoy-attempt-count. */
+export function counted(virtualHosts: readonly VirtualHostFields[], { countsAttempts }: ProxyHeaders): VirtualHostFields[] {
+  return countsAttempts ? [...virtualHosts] : virtualHosts.map(({ includeRequestAttemptCount: _, ...fields }) => fields);
 }
 
 export function virtualHost(

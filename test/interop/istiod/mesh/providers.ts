@@ -1,5 +1,5 @@
 import type { Random } from './random.ts';
-import { duration, fqdn, PORT_NUMBERS, type World } from './world.ts';
+import { duration, fqdn, PORT_NUMBERS, ROOT, type World } from './world.ts';
 
 type Json = Record<string, unknown>;
 
@@ -49,10 +49,10 @@ function otelFormat(random: Random): Json {
   return random.pick<Json>([{ text: '%PROTOCOL%' }, { labels: { b: '%PROTOCOL%', a: 'one' } }, { text: 'x', labels: { a: 'one' } }]);
 }
 
-/** Of the mesh or of nobody. */
-function serviceOf({ random, services }: World): string {
-  const { name, namespace } = random.pick(services);
-  return random.pick([fqdn({ name, namespace }), `${namespace}/${fqdn({ name, namespace })}`, 'api.example.com', 'nobody.example.org']);
+/** Of the mesh or of nobody. No service that may be an ExternalName: istiod names clusters of those, and sends none. */
+function serviceOf({ random }: World): string {
+  const gateway = fqdn({ name: 'istio-ingressgateway', namespace: ROOT });
+  return random.pick([gateway, `${ROOT}/${gateway}`, `shop/${gateway}`, 'api.example.com', 'nobody.example.org']);
 }
 
 function common(random: Random): Json {

@@ -5,6 +5,7 @@ import (
 	"sort"
 	"time"
 
+	"istio.io/istio/pilot/pkg/networking/core"
 	"istio.io/istio/pilot/test/xds"
 	"istio.io/istio/pkg/config/mesh"
 	kubelib "istio.io/istio/pkg/kube"
@@ -28,6 +29,8 @@ func generate(c testCase, found objects) (map[string]map[string][]json.RawMessag
 			MeshConfig:         config,
 			KubeClientModifier: func(client kubelib.Client) { installGatewayAPI(t, client) },
 		})
+		// Access logs are kept for the whole process; those of the case before are another mesh's.
+		core.NewConfigGenerator(nil).MeshConfigChanged(config)
 		settle(t, server)
 		client := newClient(t, server)
 		for _, n := range c.Nodes {

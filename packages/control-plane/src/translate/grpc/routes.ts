@@ -4,7 +4,7 @@ import type { PushContext } from '../../push/push-context.ts';
 import { hostMatches } from '../../push/service.ts';
 import type { RouteFields } from '../http-routes.ts';
 import type { XdsResource } from '../resource.ts';
-import type { VirtualHostFields } from '../route-configuration.ts';
+import { counted, type VirtualHostFields } from '../route-configuration.ts';
 import { portHosts } from '../routes.ts';
 import { grpcClientOf } from './client.ts';
 import { parseOutbound } from './names.ts';
@@ -16,7 +16,8 @@ export function grpcRoutes(node: ProxyNode, push: PushContext, names: readonly s
   return names.map((name) => {
     const parsed = parseOutbound(name);
     const found = parsed === undefined ? [] : portHosts(node, push, parsed.port, true).filter((host) => answersTo(host, parsed));
-    const virtualHosts = found.map((host) => ({ ...host, routes: routesOf(host, name, node, note) }));
+    const hosts = found.map((host) => ({ ...host, routes: routesOf(host, name, node, note) }));
+    const virtualHosts = counted(hosts, push.proxySettings(node).headers);
     return { typeUrl: ROUTE_TYPE_URL, name, message: RouteConfiguration.fromPartial({ name, virtualHosts }) };
   });
 }

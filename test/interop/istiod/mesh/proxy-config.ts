@@ -1,0 +1,51 @@
+import type { Random } from './random.ts';
+import { customTags } from './telemetries.ts';
+
+type Json = Record<string, unknown>;
+
+const FORWARDING = ['SANITIZE', 'FORWARD_ONLY', 'APPEND_FORWARD', 'SANITIZE_SET', 'ALWAYS_FORWARD_ONLY', 'UNDEFINED'];
+
+/** A ProxyConfig: defaultConfig of MeshConfig, an annotation's, a node's own. */
+export function proxyConfig(random: Random): Json {
+  return {
+    ...random.maybe(0.4, () => ({ gatewayTopology: gatewayTopology(random) })),
+    ...random.maybe(0.4, () => ({ tracing: tracing(random) })),
+    ...random.maybe(0.5, () => ({ proxyHeaders: proxyHeaders(random) })),
+    ...random.maybe(0.2, () => ({ concurrency: 2, drainDuration: '30s' })),
+    ...random.maybe(0.1, () => ({ proxyStatsMatcher: { inclusionPrefixes: ['cluster'] } })),
+  };
+}
+
+function gatewayTopology(random: Random): Json {
+  return {
+    ...random.maybe(0.7, () => ({ numTrustedProxies: random.pick([1, 2]) })),
+    ...random.maybe(0.5, () => ({ forwardClientCertDetails: random.pick(FORWARDING) })),
+  };
+}
+
+function tracing(random: Random): Json {
+  return {
+    ...random.maybe(0.6, () => ({ sampling: random.pick([0, 0.5, 50, 100]) })),
+    ...random.maybe(0.4, () => ({ customTags: customTags(random) })),
+    ...random.maybe(0.3, () => ({ maxPathTagLength: 128 })),
+    ...random.maybe(0.3, () => ({ enableIstioTags: random.chance(0.3) })),
+  };
+}
+
+function proxyHeaders(random: Random): Json {
+  const off = (): Json => ({ disabled: random.chance(0.7) });
+  return {
+    ...random.maybe(0.3, () => ({ forwardedClientCert: random.pick(FORWARDING) })),
+    ...random.maybe(0.3, () => ({
+      setCurrentClientCertDetails: Object.fromEntries(
+        random.some(['subject', 'cert', 'chain', 'dns', 'uri'], 1, 3).map((name) => [name, random.chance(0.7)]),
+      ),
+    })),
+    ...random.maybe(0.3, () => ({ requestId: off() })),
+    ...random.maybe(0.3, () => ({
+      server: random.pick<Json>([{ disabled: true }, { value: 'mine' }, { disabled: false, value: 'mine' }]),
+    })),
+    ...random.maybe(0.3, () => ({ attemptCount: off() })),
+    ...random.maybe(0.3, () => ({ envoyDebugHeaders: off() })),
+  };
+}
