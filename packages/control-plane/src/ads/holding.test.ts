@@ -21,13 +21,15 @@ function all(holding: Holding): Map<string, string | undefined> {
 describe('what clients hold', () => {
   it('is what they were given, however much of it they share', () => {
     fc.assert(
-      fc.property(fc.array(fc.tuple(fc.nat(2), step), { maxLength: 30 }), (steps) => {
+      fc.property(fc.array(fc.tuple(fc.uniqueArray(fc.nat(2), { minLength: 1 }), step), { maxLength: 30 }), (steps) => {
         const pool = new HoldingPool();
         const clients = [0, 1, 2].map(() => ({ holding: new Holding(pool, 'a'), plain: new Map<string, string>() }));
+        // Clients that are told the same are told it by the same list.
         for (const [who, change] of steps) {
-          const { holding, plain } = clients[who]!;
-          holding.change(change.taken, change.gone);
-          apply(plain, change);
+          for (const one of who) {
+            clients[one]!.holding.change(change.taken, change.gone);
+            apply(clients[one]!.plain, change);
+          }
           for (const client of clients) {
             expect(all(client.holding)).toEqual(client.plain);
             expect(client.holding.size).toBe(client.plain.size);
@@ -47,6 +49,21 @@ describe('what clients hold', () => {
     expect(second.content).not.toBe(first.content);
     for (const entry of entries) second.change([entry]);
     expect(second.content).toBe(first.content);
+  });
+
+  it('stays one object for those who hold the same and are told the same', () => {
+    const pool = new HoldingPool();
+    const holdings = [0, 1, 2, 3].map(() => new Holding(pool, 'a'));
+    const entries = NAMES.map((entry) => ({ name: entry, mark: markOf(entry, '1') }));
+    for (const holding of holdings) holding.change(entries);
+    for (const version of ['2', '3']) {
+      const change = [{ name: 'name-3', mark: markOf('name-3', version) }];
+      for (const holding of holdings) holding.change(change);
+      for (const holding of holdings) expect(holding.version('name-3')).toBe(version);
+      expect(new Set(holdings.map(({ content }) => content)).size).toBe(1);
+      expect(holdings[3]!.shared).toBeDefined();
+      expect(holdings[3]!.shared).toBe(holdings[1]!.shared);
+    }
   });
 
   it('is one object for all who hold the same thousands, until one of them differs', () => {

@@ -9,9 +9,18 @@ export interface Names extends Iterable<string> {
 /** What many clients hold alike; never changed. */
 export class SharedNames implements Names {
   readonly marks: ReadonlyMap<string, Mark>;
+  readonly digest: Digest;
+  /** Equal for equal content. */
+  readonly content: string;
+  /** How many have come to hold it; those that went without a word are counted on. */
+  holders = 0;
+  /** What one of them took last, and what it then held. */
+  private last: { readonly taken: readonly Marked[]; readonly after: SharedNames } | undefined;
 
-  constructor(marks: ReadonlyMap<string, Mark>) {
+  constructor(marks: ReadonlyMap<string, Mark>, digest: Digest) {
     this.marks = marks;
+    this.digest = digest;
+    this.content = digest.toString();
   }
 
   get size(): number {
@@ -25,9 +34,18 @@ export class SharedNames implements Names {
   [Symbol.iterator](): Iterator<string> {
     return this.marks.keys();
   }
+
+  /** What came of it when somebody who held this took the same list. */
+  after(taken: readonly Marked[]): SharedNames | undefined {
+    return this.last?.taken === taken ? this.last.after : undefined;
+  }
+
+  leadsTo(after: SharedNames, taken: readonly Marked[]): void {
+    this.last = { taken, after };
+  }
 }
 
-const NOTHING = new SharedNames(new Map());
+const NOTHING = new SharedNames(new Map(), new Digest());
 /** More of its own than this, and a holding is made one that others can share. */
 const MAX_OWN = 32;
 /** Clients may name what they like. */
@@ -45,8 +63,8 @@ export class HoldingPool {
     return this.known.get(key)?.deref();
   }
 
-  keep(key: string, marks: ReadonlyMap<string, Mark>): SharedNames {
-    const made = new SharedNames(marks);
+  keep(key: string, marks: ReadonlyMap<string, Mark>, digest: Digest): SharedNames {
+    const made = new SharedNames(marks, digest);
     this.known.set(key, new WeakRef(made));
     this.gone.register(made, key);
     return made;
@@ -89,7 +107,7 @@ export class Holding implements Names {
 
   /** Equal for holdings of equal content. */
   get content(): string {
-    return this.digest.toString();
+    return this.own.size === 0 ? this.base.content : this.digest.toString();
   }
 
   /** The same content as an object that other clients have too and that never changes; undefined when there is none. */
@@ -113,6 +131,13 @@ export class Holding implements Names {
   /** Takes names in, with their versions, and others out. */
   change(taken: readonly Marked[], gone: readonly string[] = []): void {
     if (this.count === 0 && gone.length === 0 && this.become(taken)) return;
+    // Hundreds that hold the same are told of the same change.
+    const from = this.own.size === 0 && gone.length === 0 && taken.length > 0 && this.base !== NOTHING ? this.base : undefined;
+    const after = from?.after(taken);
+    if (after !== undefined) {
+      this.adopt(after);
+      return;
+    }
     const changes = new Map<string, Mark | undefined>();
     for (const name of gone) changes.set(name, undefined);
     for (const { name, mark } of taken) changes.set(name, mark);
@@ -122,20 +147,25 @@ export class Holding implements Names {
       if (mark !== undefined) this.digest.add(mark.share);
       this.count += Number(mark !== undefined) - Number(before !== undefined);
     }
-    this.settle(changes);
+    const alike = from !== undefined && from.holders > 1;
+    this.settle(changes, alike);
+    if (alike) from.leadsTo(this.base, taken);
   }
 
   /** From nothing to what others hold already. */
   private become(taken: readonly Marked[]): boolean {
     if (taken.length <= MAX_OWN) return false;
-    const digest = digestOf(taken);
-    const known = this.pool.find(`${this.kind} ${taken.length} ${digest}`);
+    const known = this.pool.find(`${this.kind} ${taken.length} ${digestOf(taken)}`);
     if (known === undefined) return false;
-    this.base = known;
-    this.own.clear();
-    this.count = known.size;
-    this.digest.become(digest);
+    this.adopt(known);
     return true;
+  }
+
+  private adopt(shared: SharedNames): void {
+    this.hold(shared);
+    this.own.clear();
+    this.count = shared.size;
+    this.digest.become(shared.digest);
   }
 
   private get(name: string): Mark | undefined {
@@ -144,26 +174,33 @@ export class Holding implements Names {
     return mark !== undefined || this.own.has(name) ? mark : this.base.marks.get(name);
   }
 
-  /** What somebody else holds already is not held once more. */
-  private settle(changes: ReadonlyMap<string, Mark | undefined>): void {
-    const key = `${this.kind} ${this.count} ${this.content}`;
+  /** What somebody else holds already is not held once more. `alike`: others hold the same, so that it is made what all of them share. */
+  private settle(changes: ReadonlyMap<string, Mark | undefined>, alike: boolean): void {
+    const key = `${this.kind} ${this.count} ${this.digest}`;
     const known = this.count === 0 ? NOTHING : this.pool.find(key);
     if (known !== undefined) {
-      this.base = known;
-      this.own.clear();
+      this.adopt(known);
       return;
     }
     for (const [name, mark] of changes) {
       if (mark === undefined && !this.base.has(name)) this.own.delete(name);
       else this.own.set(name, mark);
     }
-    if (this.own.size <= MAX_OWN) return;
+    if (this.own.size <= MAX_OWN && !alike) return;
     const marks = new Map(this.base.marks);
     for (const [name, mark] of this.own) {
       if (mark === undefined) marks.delete(name);
       else marks.set(name, mark);
     }
-    this.base = this.pool.keep(key, marks);
+    const digest = new Digest();
+    digest.become(this.digest);
+    this.hold(this.pool.keep(key, marks, digest));
     this.own.clear();
+  }
+
+  private hold(shared: SharedNames): void {
+    this.base.holders--;
+    shared.holders++;
+    this.base = shared;
   }
 }

@@ -25,6 +25,8 @@ export class NodeResults {
   private readonly node: ProxyNode;
   private own: ResultGroup | undefined;
   private readonly wholes = new Map<string, Whole>();
+  /** Of the types that are sent by name: what the node shares with others, and in which push it did. */
+  private readonly groups = new Map<string, { readonly push: PushContext; readonly group: ResultGroup }>();
 
   constructor(node: ProxyNode) {
     this.node = node;
@@ -69,9 +71,10 @@ export class NodeResults {
   /** Names of which something may be new since the push before; undefined when that is not known. */
   changed(typeUrl: string, push: PushContext, since: PushContext): ReadonlySet<string> | undefined {
     if (since.memory !== push.memory || since.generation !== push.generation - 1) return undefined;
+    const before = this.groupOf(typeUrl, since);
     const group = this.groupOf(typeUrl, push);
     // A client that is told otherwise than before (its Sidecar changed) is in another group.
-    if (group === undefined || group !== this.groupOf(typeUrl, since) || group.since > since.generation) return undefined;
+    if (group === undefined || group !== before || group.since > since.generation) return undefined;
     return group.changed(push);
   }
 
@@ -90,7 +93,11 @@ export class NodeResults {
     const { node } = this;
     const routes = typeUrl === ROUTE_TYPE_URL && node.dialect === 'sidecar';
     if (!routes && (typeUrl !== ENDPOINT_TYPE_URL || node.dialect === 'grpc')) return undefined;
-    return this.shared(routes ? routesView(node, push) : endpointsView(node, push), push);
+    const known = this.groups.get(typeUrl);
+    if (known?.push === push) return known.group;
+    const group = this.shared(routes ? routesView(node, push) : endpointsView(node, push), push);
+    this.groups.set(typeUrl, { push, group });
+    return group;
   }
 
   private shared(view: string, push: PushContext): ResultGroup {

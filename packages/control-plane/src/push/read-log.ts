@@ -3,7 +3,79 @@ import { isSame } from './reuse.ts';
 import type { MeshService } from './service.ts';
 
 /** Where something was looked up: found again in any push, undefined when it is not there any more. */
-export type Place = (push: PushContext) => unknown;
+export abstract class Place {
+  private generation = -1;
+  private target: unknown;
+  private kept = false;
+  private readonly inner = new Map<string, Place>();
+
+  /** What stands there. */
+  in(push: PushContext): unknown {
+    if (this.generation === push.generation) return this.target;
+    const target = this.look(push);
+    this.kept = this.generation === push.generation - 1 && target === this.target && target !== undefined;
+    this.target = target;
+    this.generation = push.generation;
+    return target;
+  }
+
+  /** The same object as in the push before, as far as is known: whatever is asked of it has the same answer. */
+  isKept(push: PushContext): boolean {
+    this.in(push);
+    return this.kept;
+  }
+
+  /** A place in what stands here, by field or by method and its arguments; the same place each time. */
+  at(name: string, args?: readonly (string | number)[]): Place {
+    const key = args === undefined ? name : `${name}(${args.join()})`;
+    let place = this.inner.get(key);
+    if (place === undefined) {
+      place = new InnerPlace(this, name, args);
+      this.inner.set(key, place);
+    }
+    return place;
+  }
+
+  protected abstract look(push: PushContext): unknown;
+}
+
+class InnerPlace extends Place {
+  private readonly outer: Place;
+  private readonly name: string;
+  private readonly args: readonly (string | number)[] | undefined;
+
+  constructor(outer: Place, name: string, args: readonly (string | number)[] | undefined) {
+    super();
+    this.outer = outer;
+    this.name = name;
+    this.args = args;
+  }
+
+  protected look(push: PushContext): unknown {
+    const target = this.outer.in(push) as Record<string, unknown> | undefined;
+    return this.args === undefined ? target?.[this.name] : (target?.[this.name] as Method | undefined)?.apply(target, [...this.args]);
+  }
+}
+
+/** The push itself, which is another one each time. */
+class Root extends Place {
+  override in(push: PushContext): unknown {
+    return push;
+  }
+
+  override isKept(): boolean {
+    return false;
+  }
+
+  protected look(push: PushContext): unknown {
+    return push;
+  }
+}
+
+type Method = (...args: unknown[]) => unknown;
+
+/** The name of a read of all that stands in a place. */
+export const WHOLE = '';
 
 /** One thing that a result was made of: a field, or what a lookup answered. */
 interface Read {
@@ -65,8 +137,12 @@ export class Made<T = unknown> {
     const changed = this.heldIn === push.generation - 1 ? push.changes : undefined;
     const { reads, parts, inner } = this.recorded;
     if (changed === undefined || (parts & changed.parts) !== 0)
-      for (const read of reads) if (mayDiffer(read, changed) && !isStill(read, push)) return false;
-    for (const { made, value } of inner) if (!made.holds(push) || made.value !== value) return false;
+      for (const read of reads) if (mayDiffer(read, changed, push) && !isStill(read, push)) return false;
+    // Thousands of results are asked in a row.
+    for (let at = 0; at < inner.length; at++) {
+      const { made, value } = inner[at]!;
+      if (!made.holds(push) || made.value !== value) return false;
+    }
     this.heldIn = push.generation;
     this.owner.usedIn = push.generation;
     return true;
@@ -84,16 +160,18 @@ export class Made<T = unknown> {
 /** Lookups that answer about the service of their first argument, and nothing else. */
 const ENDPOINT_LOOKUPS: ReadonlySet<string> = new Set(['endpoints', 'identitiesOf']);
 
-function mayDiffer({ parts, name, args }: Read, changed: Changes | undefined): boolean {
+function mayDiffer({ parts, place, name, args }: Read, changed: Changes | undefined, push: PushContext): boolean {
   if (changed === undefined) return true;
   const touched = parts & changed.parts;
-  if (touched !== changed.endpointPart || !ENDPOINT_LOOKUPS.has(name)) return touched !== 0;
-  return touched !== 0 && !changed.keepsEndpoints(args![0] as MeshService);
+  if (touched === 0) return false;
+  if (touched === changed.endpointPart && ENDPOINT_LOOKUPS.has(name)) return !changed.keepsEndpoints(args![0] as MeshService);
+  return !place.isKept(push);
 }
 
 function isStill({ place, name, args, value }: Read, push: PushContext): boolean {
-  const target = place(push) as Record<string, unknown> | undefined;
+  const target = place.in(push) as Record<string, unknown> | undefined;
   if (target === undefined) return false;
+  if (name === WHOLE) return target === value;
   return isSame(value, args === undefined ? target[name] : (target[name] as (...args: unknown[]) => unknown)(...args));
 }
 
@@ -112,6 +190,8 @@ interface Frame extends Recorded {
  * serves all pushes of a lineage: translation is synchronous.
  */
 export class ReadLog {
+  /** Places are the same ones for all pushes. */
+  readonly root: Place = new Root();
   private frame: Frame | undefined;
   private readonly bits = new Map<string, number>();
 

@@ -1,6 +1,6 @@
 import type { ProxyNode } from '../model/proxy-node.ts';
 import type { PushContext } from './push-context.ts';
-import type { Place, ReadLog } from './read-log.ts';
+import { type Place, type ReadLog, WHOLE } from './read-log.ts';
 import type { SharedResults } from './shared.ts';
 import type { OutboundScope } from './sidecar-scope.ts';
 
@@ -30,19 +30,18 @@ const FIELDS: Readonly<Record<string, Shape>> = {
 
 type Method = (...args: unknown[]) => unknown;
 
-const ROOT: Place = (push) => push;
-
 /** The push as translation sees it: the same answers, and every look at it is taken down. */
 export function trackedPush(push: PushContext, log: ReadLog, shared: SharedResults): PushContext {
   const fields = new Map<string, unknown>();
   const scopes = new Map<string, OutboundScope>();
   const scopeBit = log.bit('scopes');
+  const { root } = log;
   const scopeFor = (node: Pick<ProxyNode, 'dialect' | 'namespace' | 'labels'>): OutboundScope => {
     const key = push.scopeKeyOf(node);
-    if (log.scope !== key) log.lookup(scopeBit, ROOT, 'scopeKeyOf', [node], key);
+    if (log.scope !== key) log.lookup(scopeBit, root, 'scopeKeyOf', [node], key);
     let scope = scopes.get(key);
     if (scope === undefined) {
-      scope = looked(push.scope(key)!, SCOPE, scopeBit, placeOf(ROOT, 'scope', [key]), log);
+      scope = looked(push.scope(key)!, SCOPE, scopeBit, root.at('scope', [key]), log);
       scopes.set(key, scope);
     }
     return scope;
@@ -56,27 +55,22 @@ export function trackedPush(push: PushContext, log: ReadLog, shared: SharedResul
       if (typeof value === 'function') return LOOKUPS.has(key) ? lookup(value as Method, key) : value;
       const shape = FIELDS[key];
       if (shape !== undefined) {
-        if (!fields.has(key)) fields.set(key, looked(value as object, shape, log.bit(key), placeOf(ROOT, key), log));
+        if (!fields.has(key)) fields.set(key, looked(value as object, shape, log.bit(key), root.at(key), log));
         return fields.get(key);
       }
       // What a getter answers from it has read through this same view.
-      if (Object.hasOwn(target, key)) log.field(log.bit(key), ROOT, key, value);
+      if (Object.hasOwn(target, key)) log.field(log.bit(key), root, key, value);
       return value;
     },
   });
   const lookup = (method: Method, name: string): Method => {
     return (...args) => {
       const { value, recorded } = log.during(() => method.apply(view, args));
-      log.lookup(recorded.parts, ROOT, name, args, value);
+      log.lookup(recorded.parts, root, name, args, value);
       return value;
     };
   };
   return view;
-}
-
-function placeOf(outer: Place, name: string, args?: readonly unknown[]): Place {
-  if (args === undefined) return (push) => (outer(push) as Record<string, unknown> | undefined)?.[name];
-  return (push) => (outer(push) as Record<string, Method> | undefined)?.[name]?.(...args);
 }
 
 /** An object of a push, looked into: its fields and what its lookups answer are taken down, not the object as a whole. */
@@ -92,13 +86,13 @@ function looked<T extends object>(target: T, shape: Shape, parts: number, place:
       const value = Reflect.get(object, key) as unknown;
       if (typeof key === 'symbol') return whole(object, value, place, parts, log);
       if (typeof value !== 'function') {
-        if (inner[key] !== undefined) return deeper(key, key, value as object, placeOf(place, key));
+        if (inner[key] !== undefined) return deeper(key, key, value as object, place.at(key));
         log.field(parts, place, key, value);
         return value;
       }
       const method = value as Method;
       if (inner[key] !== undefined)
-        return (...args: unknown[]) => deeper(args[0], key, method.apply(object, args) as object, placeOf(place, key, args));
+        return (...args: unknown[]) => deeper(args[0], key, method.apply(object, args) as object, place.at(key, args as (string | number)[]));
       if (lookups !== 'all' && !lookups.has(key)) return whole(object, value, place, parts, log);
       return (...args: unknown[]) => {
         const found = method.apply(object, args);
@@ -111,10 +105,6 @@ function looked<T extends object>(target: T, shape: Shape, parts: number, place:
 
 /** A loop over a map looks at all of it. */
 function whole(object: object, value: unknown, place: Place, parts: number, log: ReadLog): unknown {
-  log.field(parts, wholeOf(place), 'whole', object);
+  log.field(parts, place, WHOLE, object);
   return typeof value === 'function' ? value.bind(object) : value;
-}
-
-function wholeOf(place: Place): Place {
-  return (push) => ({ whole: place(push) });
 }
