@@ -1,4 +1,4 @@
-import { type Document, isMap, isScalar, isSeq, Scalar, type Tags, visit } from 'yaml';
+import { type Document, isMap, isScalar, isSeq, Scalar, type ScalarTag, type Tags, visit } from 'yaml';
 
 /*
  * Where the YAML of Kubernetes and istiod (sigs.k8s.io/yaml, Go) reads YAML 1.1 in another way than the letter of it.
@@ -10,8 +10,20 @@ export function goTags(tags: Tags): Tags {
     if (typeof tag !== 'object' || !('test' in tag) || tag.test === undefined) return [tag];
     if (tag.format === 'TIME' || tag.tag === 'tag:yaml.org,2002:timestamp') return [];
     if (tag.tag !== 'tag:yaml.org,2002:float' || tag.test.source.includes('nan')) return [tag];
-    return [{ ...tag, test: new RegExp(`(?=^[-+]?\\.?[0-9])${tag.test.source}`) }];
+    return [withDigit(tag)];
   });
+}
+
+/** Asked for each document, of the library's few tags. */
+const digitTags = new WeakMap<ScalarTag, ScalarTag>();
+
+function withDigit(tag: ScalarTag): ScalarTag {
+  let known = digitTags.get(tag);
+  if (known === undefined) {
+    known = { ...tag, test: new RegExp(`(?=^[-+]?\\.?[0-9])${tag.test?.source}`) };
+    digitTags.set(tag, known);
+  }
+  return known;
 }
 
 /** Whether a text may have such a colon; asked once for all its documents. */

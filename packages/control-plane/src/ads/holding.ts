@@ -130,9 +130,10 @@ export class Holding implements Names {
 
   /** Takes names in, with their versions, and others out. */
   change(taken: readonly Marked[], gone: readonly string[] = []): void {
+    if (taken.length === 0 && gone.length === 0) return;
     if (this.count === 0 && gone.length === 0 && this.become(taken)) return;
     // Hundreds that hold the same are told of the same change.
-    const from = this.own.size === 0 && gone.length === 0 && taken.length > 0 && this.base !== NOTHING ? this.base : undefined;
+    const from = this.own.size === 0 && gone.length === 0 && this.base !== NOTHING ? this.base : undefined;
     const after = from?.after(taken);
     if (after !== undefined) {
       this.adopt(after);

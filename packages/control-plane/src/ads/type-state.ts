@@ -18,6 +18,8 @@ export interface Asked {
   readonly all: boolean;
 }
 
+const NOTHING_ASKED: Asked = { names: new Set<string>(), all: false };
+
 /** Subscription, versions and answers of one type on one stream. */
 export class TypeState {
   readonly names: Holding;
@@ -91,6 +93,8 @@ export class TypeState {
 
   /** Changes the subscription; answers what the server has to say something about now. */
   subscribe({ subscribe, unsubscribe }: SessionRequest): Asked {
+    // An answer alone: nearly every request.
+    if (subscribe.length === 0 && unsubscribe.length === 0 && this.sentNonce !== '') return NOTHING_ASKED;
     const all = subscribe.includes('*');
     if (all) this.wildcard = true;
     const asked = (all ? subscribe.filter((name) => name !== '*') : subscribe).map((name) => this.pool.name(name));

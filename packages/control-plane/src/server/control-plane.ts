@@ -40,6 +40,8 @@ const DRAIN_MS = 5_000;
 const REGISTRY_QUIET_MS = 10;
 /** How long after a change its findings are worked out, when there are clients that wait for the change. */
 const REPORT_MS = 200;
+/** While one change follows the other, at least so often. */
+const MAX_REPORT_MS = 2_000;
 
 /** A running control plane: configuration, registry, ADS, CA and the page. */
 export class ControlPlane implements AsyncDisposable {
@@ -63,6 +65,8 @@ export class ControlPlane implements AsyncDisposable {
   private http: HttpServer | undefined;
   private quiet: { cancel(): void } | undefined;
   private report: { cancel(): void } | undefined;
+  /** Since when there is something to report. */
+  private unreportedMs = 0;
   private closed = false;
   private readonly kept: KeptRegistrations;
   private bound: ControlPlaneAddresses = { xds: '', xdsTls: '', http: '' };
@@ -246,13 +250,15 @@ export class ControlPlane implements AsyncDisposable {
     const keys = this.tokenKeys.want(jwksSources(state.objects));
     if (keys === undefined) this.apply(state);
     else void keys.then(() => this.apply(state));
-    // What was saved goes to the clients first, and then what there is to say about it is worked out.
-    if (this.report === undefined && this.ads.sessions.length === 0) this.reportConfiguration();
-    else
-      this.report ??= scheduler.setTimer(() => {
-        this.report = undefined;
-        this.reportConfiguration();
-      }, REPORT_MS);
+    // What was saved goes to the clients first, and then what there is to say about it is worked out: when nothing more is saved.
+    const nowMs = performance.now();
+    if (this.report === undefined) this.unreportedMs = nowMs;
+    this.report?.cancel();
+    const waitMs = this.ads.sessions.length === 0 ? 0 : Math.min(REPORT_MS, this.unreportedMs + MAX_REPORT_MS - nowMs);
+    this.report = scheduler.setTimer(() => {
+      this.report = undefined;
+      this.reportConfiguration();
+    }, waitMs);
   }
 
   private reportConfiguration(): void {
