@@ -92,7 +92,8 @@ function looked<T extends object>(target: T, shape: Shape, parts: number, place:
       }
       const method = value as Method;
       if (inner[key] !== undefined)
-        return (...args: unknown[]) => deeper(args[0], key, method.apply(object, args) as object, place.at(key, args as (string | number)[]));
+        return (...args: unknown[]) =>
+          deeper(args[0], key, method.apply(object, args) as object, place.at(key, args as (string | number)[]));
       if (lookups !== 'all' && !lookups.has(key)) return whole(object, value, place, parts, log);
       return (...args: unknown[]) => {
         const found = method.apply(object, args);
