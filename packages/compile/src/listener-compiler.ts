@@ -1,0 +1,103 @@
+import type { DownstreamTls, FilterChain, HttpConnectionManager } from '@ripstop/core';
+import type { RouteConfiguration } from '@ripstop/xds-api';
+import type { ManagerEnv } from './http-connection-manager.ts';
+import { compileChains, compileOutboundManager, type DecodedListener } from './listener.ts';
+import { bindSecrets, type SecretState, secretNames } from './secret.ts';
+
+/** What one listener was compiled to, and from what. */
+export interface CompiledListener {
+  readonly decoded: DecodedListener;
+  readonly routes: readonly (RouteConfiguration | undefined)[];
+  readonly secrets: readonly SecretState[];
+  readonly chains: readonly FilterChain[];
+  readonly defaultChain: FilterChain | undefined;
+  readonly manager: HttpConnectionManager | undefined;
+}
+
+export interface ListenerCompilerOptions {
+  readonly managerEnv: (listener: DecodedListener) => ManagerEnv;
+  readonly route: (name: string) => RouteConfiguration | undefined;
+  readonly secretState: (name: string) => SecretState;
+  readonly log?: ((line: string) => void) | undefined;
+}
+
+/** Listeners joined with their routes and secrets. One of which nothing changed stays the object that it was. */
+export class ListenerCompiler {
+  private readonly options: ListenerCompilerOptions;
+  private readonly compiled = new Map<string, CompiledListener>();
+  private readonly boundTls = new WeakMap<
+    DownstreamTls,
+    { readonly states: ReadonlyMap<string, SecretState>; readonly bound: DownstreamTls }
+  >();
+
+  constructor(options: ListenerCompilerOptions) {
+    this.options = options;
+  }
+
+  /** Forgets listeners that are gone. */
+  keep(has: (name: string) => boolean): void {
+    for (const name of this.compiled.keys()) if (!has(name)) this.compiled.delete(name);
+  }
+
+  compile(name: string, decoded: DecodedListener): CompiledListener {
+    const routes = decoded.routeNames.map((route) => this.options.route(route));
+    const secrets = decoded.secretNames.map((secret) => this.options.secretState(secret));
+    const before = this.compiled.get(name);
+    const sameRoutes = before !== undefined && before.decoded === decoded && routes.every((route, index) => route === before.routes[index]);
+    if (sameRoutes && secrets.every((secret, index) => secret === before.secrets[index])) return before;
+    // A changed listener waits for new secrets: hosts that are served stay served until what replaces them is here.
+    if (before !== undefined && secrets.includes('waiting')) return before;
+    try {
+      return sameRoutes ? this.rebind(name, { ...before, secrets }) : this.join(name, decoded, routes, secrets);
+    } catch (error) {
+      // Resources were tried one by one; what fails only together keeps the listener as it was.
+      this.options.log?.(`listener ${name}: ${error instanceof Error ? error.message : error}; its last good version stays`);
+      if (before === undefined) throw error;
+      return before;
+    }
+  }
+
+  private join(
+    name: string,
+    decoded: DecodedListener,
+    routes: CompiledListener['routes'],
+    secrets: readonly SecretState[],
+  ): CompiledListener {
+    const env = this.options.managerEnv(decoded);
+    const outbound = decoded.kind === 'outbound';
+    const { chains, defaultChain } =
+      outbound || decoded.kind === 'virtual_outbound' ? { chains: [], defaultChain: undefined } : compileChains(decoded, env);
+    return this.rebind(name, {
+      decoded,
+      routes,
+      secrets,
+      chains,
+      defaultChain,
+      manager: outbound ? compileOutboundManager(decoded, env) : undefined,
+    });
+  }
+
+  /** The chains with the secrets as they are now; connection managers stay as they are. */
+  private rebind(name: string, listener: CompiledListener): CompiledListener {
+    const { decoded, chains, defaultChain } = listener;
+    const compiled: CompiledListener = {
+      ...listener,
+      chains: chains.map((chain, index) => this.withSecrets(chain, decoded.chains[index]?.tls)),
+      defaultChain: defaultChain === undefined ? undefined : this.withSecrets(defaultChain, decoded.defaultChain?.tls),
+    };
+    this.compiled.set(name, compiled);
+    return compiled;
+  }
+
+  /** A chain whose own secrets did not change keeps its TLS object, and with it what the driver has made of it. */
+  private withSecrets(chain: FilterChain, tls: DownstreamTls | undefined): FilterChain {
+    if (tls === undefined) return chain;
+    const states = new Map(secretNames(tls).map((secret) => [secret, this.options.secretState(secret)]));
+    const before = this.boundTls.get(tls);
+    if (before !== undefined && [...states].every(([secret, state]) => before.states.get(secret) === state))
+      return { ...chain, tls: before.bound };
+    const bound = bindSecrets(tls, states);
+    this.boundTls.set(tls, { states, bound });
+    return { ...chain, tls: bound };
+  }
+}
