@@ -4,6 +4,7 @@ import { callerHeaders } from './table/caller-headers.ts';
 import { gatewayCodec, serverCodec } from './table/codec.ts';
 import { compressedServer } from './table/compression.ts';
 import { destinations } from './table/destinations.ts';
+import { extensionDiscovery } from './table/extension-discovery.ts';
 import {
   authorizerSeesBodies,
   badAuthorizer,
@@ -55,4 +56,5 @@ export const tables: readonly Table[] = [
   callerHeaders,
   methodsAndBodies,
   outboundPolicy,
+  extensionDiscovery,
 ];

@@ -6,6 +6,7 @@ import {
   HttpConnectionManager_ServerHeaderTransformation,
   type RouteConfiguration,
 } from '@ripstop/xds-api';
+import type { ExtensionLookup } from './discovered-filter.ts';
 import type { AnyFilterFactory } from './filters/decoded-filter.ts';
 import { HttpFilters } from './http-filters.ts';
 import { compileRouteConfiguration } from './route-configuration.ts';
@@ -21,6 +22,8 @@ export interface ManagerEnv {
   readonly appFilters: readonly AppFilter[];
   /** Own address; see RouteEnv. */
   readonly ownAddress?: string | undefined;
+  /** Discovered configurations of filters (ECDS). */
+  readonly extensions: ExtensionLookup;
   /** A RouteConfiguration of RDS; undefined while it has not come. */
   routes(name: string): RouteConfiguration | undefined;
 }
@@ -32,7 +35,8 @@ export function rdsName(message: HcmMessage): string | undefined {
 
 /** Everything but the routes; they are joined in `compileManager`, so that a route push compiles no listener again. */
 export function compileManager(name: string, message: HcmMessage, env: ManagerEnv): HttpConnectionManager {
-  const filters = new HttpFilters(message.httpFilters, env.registry, { ...env.filterEnv, statPrefix: message.statPrefix }, env.appFilters);
+  const filterEnv = { ...env.filterEnv, statPrefix: message.statPrefix };
+  const filters = new HttpFilters(message.httpFilters, env.registry, filterEnv, env.appFilters, env.extensions);
   const accessLogs = compileAccessLogs(message.accessLog);
   const metrics = compileMetrics(message.httpFilters);
   return {

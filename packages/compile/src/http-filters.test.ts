@@ -31,7 +31,6 @@ const routeConfig = (value: object): Any =>
 
 describe('a filter that cannot be known is refused, unless it is optional', () => {
   it.each([
-    ['discovered', { config_discovery: { type_urls: [typeUrl] } }, 'is to be discovered (ECDS), which is not supported'],
     ['without configuration', {}, 'has no configuration'],
     ['of a strange type', { typed_config: { '@type': `${TYPE}a.b.C` } }, '(a.b.C) is not supported and not optional'],
   ])('%s', (_what, filter, why) => {

@@ -1,4 +1,4 @@
-import type { AppFilter, Direction, Filter, FilterEnv, RouteRateLimits } from '@ripstop/core';
+import { type AppFilter, createMissingConfig, type Direction, type Filter, type FilterEnv, type RouteRateLimits } from '@ripstop/core';
 import {
   type Any,
   type HttpFilter,
@@ -9,7 +9,8 @@ import {
   typeUrlOf,
   unpackAny,
 } from '@ripstop/xds-api';
-import type { AnyFilterFactory } from './filters/decoded-filter.ts';
+import { configOf, discoveredFilter, type ExtensionLookup } from './discovered-filter.ts';
+import { type AnyFilterFactory, erase } from './filters/decoded-filter.ts';
 import { unwrapTypedConfig } from './typed-config.ts';
 
 /** typed_per_filter_config of a route, its virtual host and its table, least specific first. */
@@ -39,9 +40,10 @@ export class HttpFilters {
     registry: ReadonlyMap<string, AnyFilterFactory>,
     env: FilterEnv,
     appFilters: readonly AppFilter[] = [],
+    extensions: ExtensionLookup = NOTHING_DISCOVERED,
   ) {
     this.env = env;
-    const configured = messages.flatMap((message) => decodeFilter(message, registry, env.direction));
+    const configured = messages.flatMap((message) => decodeFilter(message, registry, env.direction, extensions));
     this.places = withAppFilters(
       configured,
       appFilters.filter(({ directions }) => directions === undefined || directions.includes(env.direction)),
@@ -73,6 +75,7 @@ export class HttpFilters {
   }
 }
 
+const NOTHING_DISCOVERED: ExtensionLookup = () => 'waiting';
 const NO_RATE_LIMITS: RouteRateLimits = { route: [], host: [], includeHost: false };
 
 /** The names down to the most specific level that says something about a filter. */
@@ -102,27 +105,42 @@ function appsFrom(places: readonly Place[], start: number): number {
   return count;
 }
 
-function decodeFilter(message: HttpFilter, registry: ReadonlyMap<string, AnyFilterFactory>, direction: Direction): DecodedFilter[] {
-  const { name, configType, isOptional, disabled } = message;
-  if (configType?.$case !== 'typedConfig') {
+type Registry = ReadonlyMap<string, AnyFilterFactory>;
+
+function decodeFilter(message: HttpFilter, registry: Registry, direction: Direction, extensions: ExtensionLookup): DecodedFilter[] {
+  const { name, configType, isOptional } = message;
+  if (configType === undefined) {
     if (isOptional || name === ROUTER) return [];
     // What it would do is not known, so it is not left out.
-    const why = configType === undefined ? 'has no configuration' : 'is to be discovered (ECDS), which is not supported';
-    throw new Error(`http filter ${name} ${why}`);
+    throw new Error(`http filter ${name} has no configuration`);
   }
+  const discovered = configType.$case === 'configDiscovery' ? discoveredFilter(name, configType.value) : undefined;
+  const typed = (any: Any): DecodedFilter[] => decodeConfig(message, any, registry, direction);
   try {
-    const { typeUrl, body } = unwrapTypedConfig(configType.value);
-    if (typeName(typeUrl) === Router.$type) return [];
-    const factory = registry.get(typeUrlOf(typeName(typeUrl)));
-    if (factory === undefined) {
-      if (isOptional) return [];
-      // It may be an authorization that we do not know: nothing unknown is skipped.
-      throw new Error(`(${typeName(typeUrl)}) is not supported and not optional`);
-    }
-    return factory.directions.includes(direction) ? [{ name, factory, config: factory.decode(body), disabled }] : [];
+    // The default one is tried even where another is in use: it may be needed at any time.
+    if (discovered?.fallback !== undefined) typed(discovered.fallback);
+    const config = configType.$case === 'typedConfig' ? configType.value : configOf(discovered!, extensions);
+    return config === undefined ? [missingConfig(message)] : typed(config);
   } catch (error) {
     throw new Error(`http filter ${name}: ${error instanceof Error ? error.message : error}`);
   }
+}
+
+function missingConfig({ name, disabled }: HttpFilter): DecodedFilter {
+  const factory = erase<null>({ typeUrl: '', directions: [], decode: () => null, create: () => createMissingConfig(name) });
+  return { name, factory, config: null, disabled };
+}
+
+function decodeConfig({ name, isOptional, disabled }: HttpFilter, any: Any, registry: Registry, direction: Direction): DecodedFilter[] {
+  const { typeUrl, body } = unwrapTypedConfig(any);
+  if (typeName(typeUrl) === Router.$type) return [];
+  const factory = registry.get(typeUrlOf(typeName(typeUrl)));
+  if (factory === undefined) {
+    if (isOptional) return [];
+    // It may be an authorization that we do not know: nothing unknown is skipped.
+    throw new Error(`(${typeName(typeUrl)}) is not supported and not optional`);
+  }
+  return factory.directions.includes(direction) ? [{ name, factory, config: factory.decode(body), disabled }] : [];
 }
 
 const ROUTER = 'envoy.filters.http.router';

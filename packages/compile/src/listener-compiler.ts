@@ -1,5 +1,6 @@
 import type { DownstreamTls, FilterChain, HttpConnectionManager } from '@ripstop/core';
 import type { RouteConfiguration } from '@ripstop/xds-api';
+import type { ExtensionLookup, ExtensionState } from './discovered-filter.ts';
 import type { ManagerEnv } from './http-connection-manager.ts';
 import { compileChains, compileOutboundManager, type DecodedListener } from './listener.ts';
 import { bindSecrets, type SecretState, secretNames } from './secret.ts';
@@ -9,6 +10,7 @@ export interface CompiledListener {
   readonly decoded: DecodedListener;
   readonly routes: readonly (RouteConfiguration | undefined)[];
   readonly secrets: readonly SecretState[];
+  readonly extensions: readonly ExtensionState[];
   readonly chains: readonly FilterChain[];
   readonly defaultChain: FilterChain | undefined;
   readonly manager: HttpConnectionManager | undefined;
@@ -18,6 +20,7 @@ export interface ListenerCompilerOptions {
   readonly managerEnv: (listener: DecodedListener) => ManagerEnv;
   readonly route: (name: string) => RouteConfiguration | undefined;
   readonly secretState: (name: string) => SecretState;
+  readonly extensionState: ExtensionLookup;
   readonly log?: ((line: string) => void) | undefined;
 }
 
@@ -39,16 +42,23 @@ export class ListenerCompiler {
     for (const name of this.compiled.keys()) if (!has(name)) this.compiled.delete(name);
   }
 
-  compile(name: string, decoded: DecodedListener): CompiledListener {
+  /** Undefined while a new listener waits for configurations of its filters (ECDS). */
+  compile(name: string, decoded: DecodedListener): CompiledListener | undefined {
     const routes = decoded.routeNames.map((route) => this.options.route(route));
     const secrets = decoded.secretNames.map((secret) => this.options.secretState(secret));
     const before = this.compiled.get(name);
-    const sameRoutes = before !== undefined && before.decoded === decoded && routes.every((route, index) => route === before.routes[index]);
-    if (sameRoutes && secrets.every((secret, index) => secret === before.secrets[index])) return before;
+    const extensions = decoded.discovered.map((filter) => this.options.extensionState(filter.name));
+    if (decoded.discovered.some(({ waits }, index) => waits && extensions[index] === 'waiting')) return before;
+    const same =
+      before !== undefined &&
+      before.decoded === decoded &&
+      routes.every((route, index) => route === before.routes[index]) &&
+      extensions.every((extension, index) => extension === before.extensions[index]);
+    if (same && secrets.every((secret, index) => secret === before.secrets[index])) return before;
     // A changed listener waits for new secrets: hosts that are served stay served until what replaces them is here.
     if (before !== undefined && secrets.includes('waiting')) return before;
     try {
-      return sameRoutes ? this.rebind(name, { ...before, secrets }) : this.join(name, decoded, routes, secrets);
+      return same ? this.rebind(name, { ...before, secrets }) : this.join(name, decoded, { routes, secrets, extensions });
     } catch (error) {
       // Resources were tried one by one; what fails only together keeps the listener as it was.
       this.options.log?.(`listener ${name}: ${error instanceof Error ? error.message : error}; its last good version stays`);
@@ -60,8 +70,7 @@ export class ListenerCompiler {
   private join(
     name: string,
     decoded: DecodedListener,
-    routes: CompiledListener['routes'],
-    secrets: readonly SecretState[],
+    parts: Pick<CompiledListener, 'routes' | 'secrets' | 'extensions'>,
   ): CompiledListener {
     const env = this.options.managerEnv(decoded);
     const outbound = decoded.kind === 'outbound';
@@ -69,8 +78,7 @@ export class ListenerCompiler {
       outbound || decoded.kind === 'virtual_outbound' ? { chains: [], defaultChain: undefined } : compileChains(decoded, env);
     return this.rebind(name, {
       decoded,
-      routes,
-      secrets,
+      ...parts,
       chains,
       defaultChain,
       manager: outbound ? compileOutboundManager(decoded, env) : undefined,

@@ -11,6 +11,7 @@ import {
   unpackAny,
 } from '@ripstop/xds-api';
 import { compileDownstreamTls } from './cluster/tls-context.ts';
+import { type DiscoveredFilter, discoveredFilters } from './discovered-filter.ts';
 import { compileManager, type ManagerEnv, rdsName } from './http-connection-manager.ts';
 import { type DecodedNetworkFilters, decodeNetworkFilters } from './network-filters.ts';
 import { secretNames } from './secret.ts';
@@ -28,6 +29,8 @@ export interface DecodedListener {
   readonly chains: readonly DecodedChain[];
   readonly defaultChain: DecodedChain | undefined;
   readonly routeNames: readonly string[];
+  /** Filters whose configuration comes by ECDS. */
+  readonly discovered: readonly DiscoveredFilter[];
   /** Certificates that the control plane serves. */
   readonly secretNames: readonly string[];
   /** Documents that say who may call, by `kind namespace/name`. */
@@ -74,6 +77,7 @@ export function decodeListener(message: Listener, isRouter: boolean): DecodedLis
     sources: sourcesOf(message.metadata),
     unrouted: { ...NO_HTTP, name: message.name, accessLogs: compileAccessLogs(message.accessLog), metrics: [UNCOUNTED] },
     secretNames: [...new Set(all.flatMap(({ tls }) => secretNames(tls)))],
+    discovered: discoveredFilters(all.flatMap(({ manager }) => manager ?? [])),
     routeNames: [...new Set(all.flatMap(({ manager }) => (manager === undefined ? [] : (rdsName(manager) ?? []))))],
   };
 }

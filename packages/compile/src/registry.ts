@@ -10,6 +10,7 @@ import { rateLimit } from './filters/rate-limit.ts';
 import { networkRbacFilter, type RbacSettings, rbacFilter } from './filters/rbac.ts';
 import { skippedFilters } from './filters/skipped.ts';
 import { statefulSession } from './filters/stateful-session.ts';
+import { wasm } from './filters/wasm.ts';
 
 /** The filters that Ripstop knows, as a value: each mesh has its own registry, and users add theirs to it. */
 export function standardFilters(settings: RbacSettings = {}): readonly AnyFilterFactory[] {
@@ -25,6 +26,7 @@ export function standardFilters(settings: RbacSettings = {}): readonly AnyFilter
     erase(buffer),
     erase(compressor),
     erase(statefulSession),
+    erase(wasm),
     ...skippedFilters,
   ];
 }

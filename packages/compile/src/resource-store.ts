@@ -55,6 +55,11 @@ export class ResourceStore<T> {
     return this.absent.has(name);
   }
 
+  /** Nobody waits for it any longer; when it comes, it counts. */
+  giveUp(name: string): void {
+    if (!this.stored.has(name)) this.absent.add(name);
+  }
+
   values(): Iterable<[string, T]> {
     return [...this.stored].map(([name, { value }]) => [name, value]);
   }

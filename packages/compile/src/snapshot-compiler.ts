@@ -15,17 +15,22 @@ import type {
   UpstreamCalls,
 } from '@ripstop/core';
 import {
+  type Any,
   CLUSTER_TYPE_URL,
   type ClusterLoadAssignment,
   ENDPOINT_TYPE_URL,
+  EXTENSION_TYPE_URL,
+  HttpFilter,
   LISTENER_TYPE_URL,
   Listener,
   ROUTE_TYPE_URL,
   RouteConfiguration,
   SECRET_TYPE_URL,
+  TypedExtensionConfig,
 } from '@ripstop/xds-api';
 import { edsName } from './cluster/cluster.ts';
 import { ClusterSpecs, type DecodedCluster, decodeAssignment, decodeCluster } from './cluster-specs.ts';
+import { checkType, type DiscoveredFilter, type ExtensionState } from './discovered-filter.ts';
 import type { AnyFilterFactory } from './filters/decoded-filter.ts';
 import type { ManagerEnv } from './http-connection-manager.ts';
 import { HttpFilters } from './http-filters.ts';
@@ -58,6 +63,14 @@ export interface SnapshotCompilerOptions {
   readonly log?: (line: string) => void;
 }
 
+/** Names that are asked for one by one. */
+export interface WantedNames {
+  readonly routes: readonly string[];
+  readonly endpoints: readonly string[];
+  readonly secrets: readonly string[];
+  readonly extensions: readonly string[];
+}
+
 /**
  * xDS in, snapshots out. Each resource is decoded and tried by itself, so that a bad one is refused alone and its last good version
  * stays; `build` joins what is there and compiles again only what changed.
@@ -71,6 +84,7 @@ export class SnapshotCompiler {
   private readonly clusters: ResourceStore<DecodedCluster>;
   private readonly endpoints: ResourceStore<ClusterLoadAssignment>;
   private readonly secrets: ResourceStore<SecretValue>;
+  private readonly extensions: ResourceStore<Any>;
   private readonly stores: readonly ResourceStore<unknown>[];
   private readonly compiler: ListenerCompiler;
   private readonly specs: ClusterSpecs;
@@ -90,15 +104,18 @@ export class SnapshotCompiler {
     this.clusters = new ResourceStore(CLUSTER_TYPE_URL, decodeCluster);
     this.endpoints = new ResourceStore(ENDPOINT_TYPE_URL, decodeAssignment);
     this.secrets = new ResourceStore(SECRET_TYPE_URL, decodeSecret);
+    this.extensions = new ResourceStore(EXTENSION_TYPE_URL, (body, name) => this.decodeExtension(body, name));
     const secretState = (name: string): SecretState => this.secretState(name);
     this.specs = new ClusterSpecs(this.clusters, this.endpoints, secretState);
     this.compiler = new ListenerCompiler({
       managerEnv: (listener) => this.managerEnv(listener),
       route: (name) => this.routes.get(name),
       secretState,
+      extensionState: (name) => this.extensionState(name),
       log: options.log,
     });
-    this.stores = [this.listeners, this.routes, this.clusters, this.endpoints, this.secrets] as readonly ResourceStore<unknown>[];
+    const { listeners, routes, clusters, endpoints, secrets, extensions } = this;
+    this.stores = [listeners, routes, clusters, endpoints, secrets, extensions] as readonly ResourceStore<unknown>[];
   }
 
   /** Takes an update; answers what it refuses, with reasons. */
@@ -109,19 +126,30 @@ export class SnapshotCompiler {
     return store.apply(update).rejections;
   }
 
-  /** RDS, EDS and SDS names that listeners and clusters refer to. */
-  wanted(): { readonly routes: readonly string[]; readonly endpoints: readonly string[]; readonly secrets: readonly string[] } {
+  /** RDS, EDS, SDS and ECDS names that listeners and clusters refer to. */
+  wanted(): WantedNames {
     const listeners = [...this.listeners.values()];
     const routes = listeners.flatMap(([, listener]) => listener.routeNames);
     const clusters = [...this.clusters.values()].map(([, cluster]) => cluster);
     const endpoints = clusters.flatMap(({ message }) => edsName(message) ?? []);
     const secrets = [...listeners.flatMap(([, listener]) => listener.secretNames), ...clusters.flatMap((cluster) => cluster.secretNames)];
-    return { routes: sorted(routes), endpoints: sorted(endpoints), secrets: sorted(secrets) };
+    const extensions = this.discovered().map(({ name }) => name);
+    return { routes: sorted(routes), endpoints: sorted(endpoints), secrets: sorted(secrets), extensions: sorted(extensions) };
   }
 
   /** Secrets that the source has said nothing about yet. A snapshot does without them: the chains that need them stay closed, and connections that do fail. */
   awaitedSecrets(): readonly string[] {
     return this.wanted().secrets.filter((name) => this.secretState(name) === 'waiting');
+  }
+
+  /** Filters whose listener waits for their configuration, which the source has said nothing about yet. */
+  awaitedExtensions(): readonly DiscoveredFilter[] {
+    return this.discovered().filter(({ name, waits }) => waits && this.extensionState(name) === 'waiting');
+  }
+
+  /** A configuration that did not come in its time: the default one holds, or none. */
+  giveUpExtension(name: string): void {
+    this.extensions.giveUp(name);
   }
 
   /** What has not come yet, for messages; empty when a snapshot can be built. */
@@ -132,13 +160,15 @@ export class SnapshotCompiler {
     return [
       ...routes.filter((name) => !this.routes.has(name)).map((name) => `routes ${name}`),
       ...endpoints.filter((name) => !this.endpoints.has(name)).map((name) => `endpoints ${name}`),
+      // Later a listener that waits is no reason to hold up the others.
+      ...(this.last === undefined ? this.awaitedExtensions().map(({ name }) => `filter configuration (ECDS) ${name}`) : []),
     ];
   }
 
   /** The whole as a snapshot; undefined until LDS, CDS and everything that they name is here. */
   build(): Snapshot | undefined {
     if (this.missing().length > 0) return undefined;
-    const listeners = [...this.listeners.values()].map(([name, decoded]) => this.compiler.compile(name, decoded));
+    const listeners = [...this.listeners.values()].flatMap(([name, decoded]) => this.compiler.compile(name, decoded) ?? []);
     this.compiler.keep((name) => this.listeners.has(name));
     const { clusters, held } = this.warmClusters();
     if (clusters === undefined) return undefined;
@@ -191,6 +221,25 @@ export class SnapshotCompiler {
     return decoded;
   }
 
+  /** As Envoy takes it: of a type that every filter of the name admits, and one that a connection manager can make. */
+  private decodeExtension(body: Uint8Array, name: string): Any {
+    const { typedConfig } = TypedExtensionConfig.decode(body);
+    if (typedConfig === undefined) throw new Error('typed_config is missing');
+    for (const filter of this.discovered()) if (filter.name === name) checkType(filter, typedConfig);
+    const message = HttpFilter.fromPartial({ name, configType: { $case: 'typedConfig', value: typedConfig } });
+    for (const direction of ['inbound', 'outbound'] as const)
+      new HttpFilters([message], this.registry, this.filterEnv(direction)).create([]);
+    return typedConfig;
+  }
+
+  private discovered(): readonly DiscoveredFilter[] {
+    return [...this.listeners.values()].flatMap(([, listener]) => listener.discovered);
+  }
+
+  private extensionState(name: string): ExtensionState {
+    return this.extensions.get(name) ?? (this.extensions.isAbsent(name) ? 'absent' : 'waiting');
+  }
+
   private decodeRoutes(body: Uint8Array): RouteConfiguration {
     const message = RouteConfiguration.decode(body);
     compileRouteConfiguration(message, { ...this.options, filters: this.trialFilters, direction: 'outbound' });
@@ -208,6 +257,7 @@ export class SnapshotCompiler {
       registry: this.registry,
       appFilters: this.options.appFilters ?? [],
       ownAddress: this.options.ownAddress,
+      extensions: (name) => this.extensionState(name),
       routes: (name) => this.routes.get(name),
     };
   }

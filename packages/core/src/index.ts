@@ -30,6 +30,7 @@ export * from './filters/header-mutation.ts';
 export * from './filters/local-rate-limit/limiter.ts';
 export * from './filters/local-rate-limit/local-rate-limit.ts';
 export * from './filters/local-rate-limit/token-bucket.ts';
+export * from './filters/missing-config.ts';
 export * from './filters/rate-limit.ts';
 export * from './filters/rate-limit-descriptors.ts';
 export * from './filters/rbac.ts';

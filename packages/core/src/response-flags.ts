@@ -28,6 +28,7 @@ export const ResponseFlag = {
   DropOverload: 0x800000,
   UnconditionalDropOverload: 0x1000000,
   DurationTimeout: 0x2000000,
+  NoFilterConfigFound: 0x4000000,
 } as const;
 
 /** A set of {@link ResponseFlag} bits. */
@@ -41,6 +42,7 @@ const SHORT: readonly (readonly [number, string])[] = [
   [ResponseFlag.RateLimited, 'RL'],
   [ResponseFlag.UnauthorizedExternalService, 'UAEX'],
   [ResponseFlag.RateLimitServiceError, 'RLSE'],
+  [ResponseFlag.NoFilterConfigFound, 'NFCF'],
   [ResponseFlag.InvalidEnvoyRequestHeaders, 'IH'],
   [ResponseFlag.NoRouteFound, 'NR'],
   [ResponseFlag.NoClusterFound, 'NC'],

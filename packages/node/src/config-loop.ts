@@ -1,6 +1,14 @@
 import type { SnapshotCompiler } from '@ripstop/compile';
 import type { Clock, ConfigSource, ConfigSubscription, ConfigUpdate, Rejection, SnapshotRef, Timer } from '@ripstop/core';
-import { CLUSTER_TYPE_URL, ENDPOINT_TYPE_URL, LISTENER_TYPE_URL, ROUTE_TYPE_URL, SECRET_TYPE_URL, Secret } from '@ripstop/xds-api';
+import {
+  CLUSTER_TYPE_URL,
+  ENDPOINT_TYPE_URL,
+  EXTENSION_TYPE_URL,
+  LISTENER_TYPE_URL,
+  ROUTE_TYPE_URL,
+  SECRET_TYPE_URL,
+  Secret,
+} from '@ripstop/xds-api';
 
 /** Called with each new snapshot's sequence number, and with what was refused. */
 export interface ConfigLoopEvents {
@@ -30,6 +38,8 @@ export class ConfigLoop {
   /** Set while the first snapshot waits for certificates. */
   private waiting: Timer | undefined;
   private waited = false;
+  /** Of filters whose configuration has not come, by its name. */
+  private readonly fetches = new Map<string, Timer>();
 
   constructor(source: ConfigSource, compiler: SnapshotCompiler, snapshots: SnapshotRef, clock: Clock, events: ConfigLoopEvents = {}) {
     this.clock = clock;
@@ -50,6 +60,7 @@ export class ConfigLoop {
   close(): void {
     this.closed = true;
     this.waiting?.cancel();
+    for (const timer of this.fetches.values()) timer.cancel();
     this.subscription.close();
   }
 
@@ -82,12 +93,32 @@ export class ConfigLoop {
     const wanted = this.compiler.wanted();
     this.subscription.want(ENDPOINT_TYPE_URL, wanted.endpoints);
     this.subscription.want(ROUTE_TYPE_URL, wanted.routes);
+    this.subscription.want(EXTENSION_TYPE_URL, wanted.extensions);
+    this.timeFetches();
     this.subscription.want(SECRET_TYPE_URL, this.events.onTrustBundle === undefined ? wanted.secrets : [...wanted.secrets, ROOT_CA]);
     if (this.waitsForSecrets()) return;
     const snapshot = this.compiler.build();
     if (snapshot === undefined) return;
     this.snapshots.swap(snapshot);
     this.events.onSnapshot?.();
+  }
+
+  /** What a filter waits for it does not wait for longer than its `initial_fetch_timeout`. */
+  private timeFetches(): void {
+    const awaited = this.compiler.awaitedExtensions().filter(({ fetchTimeoutMs }) => fetchTimeoutMs > 0);
+    for (const [name, timer] of this.fetches) {
+      if (awaited.some((filter) => filter.name === name)) continue;
+      timer.cancel();
+      this.fetches.delete(name);
+    }
+    for (const { name, fetchTimeoutMs } of awaited) {
+      if (this.fetches.has(name)) continue;
+      const giveUp = (): void => {
+        this.compiler.giveUpExtension(name);
+        this.rebuild();
+      };
+      this.fetches.set(name, this.clock.setTimer(giveUp, fetchTimeoutMs));
+    }
   }
 
   /** Only the first snapshot waits: a gateway that has just started would refuse its first callers. */

@@ -6,6 +6,8 @@ export const ROUTE_TYPE_URL: string = `${PREFIX}envoy.config.route.v3.RouteConfi
 export const CLUSTER_TYPE_URL: string = `${PREFIX}envoy.config.cluster.v3.Cluster`;
 export const ENDPOINT_TYPE_URL: string = `${PREFIX}envoy.config.endpoint.v3.ClusterLoadAssignment`;
 export const SECRET_TYPE_URL: string = `${PREFIX}envoy.extensions.transport_sockets.tls.v3.Secret`;
+/** Configurations of filters that a listener names and does not hold (ECDS). */
+export const EXTENSION_TYPE_URL: string = `${PREFIX}envoy.config.core.v3.TypedExtensionConfig`;
 /** Istio's workload-health message over ADS: no error_detail means healthy. Ripstop's workloads register with it. */
 export const HEALTH_TYPE_URL: string = `${PREFIX}istio.v1.HealthInformation`;
 

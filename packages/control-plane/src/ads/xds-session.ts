@@ -1,8 +1,14 @@
-import { CLUSTER_TYPE_URL, ENDPOINT_TYPE_URL, LISTENER_TYPE_URL, ROUTE_TYPE_URL, SECRET_TYPE_URL } from '@ripstop/xds-api';
+import {
+  CLUSTER_TYPE_URL,
+  ENDPOINT_TYPE_URL,
+  EXTENSION_TYPE_URL,
+  LISTENER_TYPE_URL,
+  ROUTE_TYPE_URL,
+  SECRET_TYPE_URL,
+} from '@ripstop/xds-api';
 import type { ProxyNode } from '../model/proxy-node.ts';
 import type { PushContext } from '../push/push-context.ts';
 import type { Scheduler } from '../registry/workload-registry.ts';
-import { EXTENSION_TYPE_URL } from '../translate/extensions.ts';
 import type { GrpcNote } from '../translate/grpc/notes.ts';
 import { grpcNotes } from '../translate/grpc/translate-grpc.ts';
 import { AnswerWait } from './answer-wait.ts';
@@ -192,7 +198,7 @@ export class XdsSession {
     const { changed, added, held } = differences(state, found, force);
     const whole = names === undefined && asked.size === 0;
     const gone = whole && held === state.versions.size ? [] : missing(state, found, names, asked);
-    const removed = keep ? [] : gone;
+    const removed = keep || NEVER_REMOVED.has(typeUrl) ? [] : gone;
     if (changed.length === 0 && removed.length === 0 && !always) return NOTHING_SENT;
     const nonce = `${++this.nonces}`;
     const version = state.record(nonce, changed, removed);
@@ -278,5 +284,7 @@ export class XdsSession {
   }
 }
 
+/** As istiod (neverRemoveDelta): a filter keeps what it had until its listener no longer names it. */
+const NEVER_REMOVED: ReadonlySet<string> = new Set([EXTENSION_TYPE_URL]);
 /** What a listener names beside its routes comes before it: it does not warm for ever. */
 const LAST_TYPES = [EXTENSION_TYPE_URL, LISTENER_TYPE_URL, ROUTE_TYPE_URL, SECRET_TYPE_URL];

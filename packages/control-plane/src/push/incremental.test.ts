@@ -1,4 +1,4 @@
-import { SECRET_TYPE_URL } from '@ripstop/xds-api';
+import { EXTENSION_TYPE_URL, SECRET_TYPE_URL } from '@ripstop/xds-api';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { encodeResources } from '../ads/encoded-resource.ts';
@@ -7,7 +7,6 @@ import { proxyNodeOf } from '../model/proxy-node-of.ts';
 import { grpcNode } from '../testing/grpc-node.ts';
 import { sidecar } from '../testing/mesh.ts';
 import { drawing, RandomMesh } from '../testing/random-mesh.ts';
-import { EXTENSION_TYPE_URL } from '../translate/extensions.ts';
 import { resourcesOfNode } from '../translate/node-resources.ts';
 import { PushContext } from './push-context.ts';
 

@@ -1,4 +1,5 @@
 import type { MeshObject } from '@ripstop/istio-api';
+import { EXTENSION_TYPE_URL } from '@ripstop/xds-api';
 import { type EncodedResource, encodeResources } from '../ads/encoded-resource.ts';
 import type { ControlPlaneEvent } from '../events.ts';
 import { guardedGet } from '../jwks/guarded-get.ts';
@@ -130,7 +131,16 @@ class Embedded implements EmbeddedSubscription {
     const mine = wanted === '*' || NAMED_TYPES.has(typeUrl) ? found : found.filter(({ name }) => wanted.has(name));
     const changed = mine.filter(({ name, version }) => before?.get(name) !== version);
     const now = new Map(mine.map(({ name, version }) => [name, version]));
-    const removed = [...(before?.keys() ?? [])].filter((name) => !now.has(name));
+    const gone = [...(before ?? [])].filter(([name, version]) => version !== ABSENT && !now.has(name));
+    // Discovered filters keep what they had, as with istiod.
+    const removed = typeUrl === EXTENSION_TYPE_URL ? [] : gone.map(([name]) => name);
+    // What is asked for by name and is not there is said once, as over delta xDS.
+    if (NAMED_TYPES.has(typeUrl) && wanted !== '*')
+      for (const name of wanted) {
+        if (now.has(name)) continue;
+        if (before?.get(name) === undefined) removed.push(name);
+        now.set(name, ABSENT);
+      }
     this.versions.set(typeUrl, now);
     // The first answer counts even if it is empty: it says that there is nothing.
     if (changed.length === 0 && removed.length === 0 && before !== undefined) return;
@@ -147,6 +157,9 @@ class Embedded implements EmbeddedSubscription {
     }
   }
 }
+
+/** In the place of a version. */
+const ABSENT = '';
 
 function raw({ name, version, any }: EncodedResource): EmbeddedUpdate['resources'][number] {
   return { name, version, body: any.value };

@@ -1,11 +1,8 @@
-import { TypedExtensionConfig, typeUrlOf } from '@ripstop/xds-api';
+import { EXTENSION_TYPE_URL, type TypedExtensionConfig } from '@ripstop/xds-api';
 import type { ProxyNode } from '../model/proxy-node.ts';
 import type { PatchContext } from '../push/envoy-filters.ts';
 import type { PushContext } from '../push/push-context.ts';
 import type { XdsResource } from './resource.ts';
-
-/** Configurations of filters that a listener names and does not hold (ECDS). */
-export const EXTENSION_TYPE_URL: string = typeUrlOf(TypedExtensionConfig.$type);
 
 const CONTEXTS: readonly PatchContext[] = ['SIDECAR_INBOUND', 'SIDECAR_OUTBOUND', 'GATEWAY'];
 

@@ -1,9 +1,16 @@
-import { CLUSTER_TYPE_URL, ENDPOINT_TYPE_URL, LISTENER_TYPE_URL, ROUTE_TYPE_URL, SECRET_TYPE_URL } from '@ripstop/xds-api';
+import {
+  CLUSTER_TYPE_URL,
+  ENDPOINT_TYPE_URL,
+  EXTENSION_TYPE_URL,
+  LISTENER_TYPE_URL,
+  ROUTE_TYPE_URL,
+  SECRET_TYPE_URL,
+} from '@ripstop/xds-api';
 import type { ProxyNode } from '../model/proxy-node.ts';
 import type { PushContext } from '../push/push-context.ts';
 import { clusterParts } from './clusters.ts';
 import { buildEndpoints } from './endpoints.ts';
-import { buildExtensions, EXTENSION_TYPE_URL } from './extensions.ts';
+import { buildExtensions } from './extensions.ts';
 import { translateGrpc } from './grpc/translate-grpc.ts';
 import { listenerParts } from './listeners.ts';
 import type { Part, XdsResource } from './resource.ts';
@@ -11,7 +18,14 @@ import { buildRoutes } from './routes.ts';
 import { buildSecrets } from './secrets.ts';
 
 /** In this order a change reaches a client without a gap: what routes point to must be there before them. */
-export const PUSH_ORDER: readonly string[] = [CLUSTER_TYPE_URL, ENDPOINT_TYPE_URL, LISTENER_TYPE_URL, ROUTE_TYPE_URL, SECRET_TYPE_URL];
+export const PUSH_ORDER: readonly string[] = [
+  CLUSTER_TYPE_URL,
+  ENDPOINT_TYPE_URL,
+  EXTENSION_TYPE_URL,
+  LISTENER_TYPE_URL,
+  ROUTE_TYPE_URL,
+  SECRET_TYPE_URL,
+];
 
 /** Types whose resources are asked for one by one; the others are sent whole. */
 export const NAMED_TYPES: ReadonlySet<string> = new Set([ENDPOINT_TYPE_URL, ROUTE_TYPE_URL, SECRET_TYPE_URL, EXTENSION_TYPE_URL]);
