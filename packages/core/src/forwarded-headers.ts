@@ -1,6 +1,6 @@
-import { randomUUID } from 'node:crypto';
 import { isIP } from 'node:net';
 import type { Exchange, Peer, RequestHead } from './exchange.ts';
+import { createRequestId } from './request-id.ts';
 import type { HttpConnectionManager } from './route/route.ts';
 
 /** Headers that only internal callers may use; nobody is internal unless configured (Envoy 1.36+), so they are removed. */
@@ -75,7 +75,7 @@ export function applyForwardedHeaders(x: Exchange, ownSpiffeId: string): void {
   if (request.header('x-forwarded-proto') === undefined) request.setHeader('x-forwarded-proto', request.connectionScheme ?? request.scheme);
   // An external caller at the edge gets a fresh id; elsewhere any non-empty value is kept.
   if (manager.generatesRequestId !== false && (manager.useRemoteAddress || !request.header('x-request-id')))
-    request.setHeader('x-request-id', randomUUID());
+    request.setHeader('x-request-id', createRequestId());
   applyClientCertificate(x, ownSpiffeId);
 }
 
