@@ -89,6 +89,11 @@ export interface TelemetrySink {
   onStart(x: Exchange): void;
   /** Runs an app handler so that whatever it calls finds `x` as its parent exchange. */
   run<T>(x: Exchange, handler: () => T): T;
+  /**
+   * As `run`, at half its price, for the rest of a callback in which nothing follows but the app's handler: its context ends with it. False =
+   * nothing was entered, `run` is needed.
+   */
+  enter?(x: Exchange): boolean;
   /** The inbound exchange whose handler is running now, if any. */
   current(): Exchange | undefined;
   /** Bytes of a connection are being carried; `soFar` tells how many. */

@@ -55,6 +55,10 @@ export class Decisions implements TelemetrySink {
     return this.inner.run(x, handler);
   }
 
+  enter(x: Exchange): boolean {
+    return this.inner.enter?.(x) ?? false;
+  }
+
   current(): Exchange | undefined {
     return this.inner.current();
   }

@@ -92,7 +92,10 @@ export class InboundGuard {
       }
       served.serve();
       if (hasBody(request)) keepContext(request, served.x, telemetry);
-      telemetry.run(served.x, () => this.hand(served.continued ? 'request' : event, request, response));
+      const next = served.continued ? 'request' : event;
+      // Behind it node:http does nothing more in this callback.
+      if (telemetry.enter?.(served.x)) this.hand(next, request, response);
+      else telemetry.run(served.x, () => this.hand(next, request, response));
     });
   }
 

@@ -1,3 +1,6 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import { type AddressInfo, connect } from 'node:net';
 import {
   type Cluster,
   type Endpoint,
@@ -180,6 +183,30 @@ describe('propagation', () => {
     });
     expect(found).toBe(x);
     expect(sink.current()).toBeUndefined();
+  });
+
+  it('is entered for the rest of a callback: later calls find it, other requests of the connection do not', async () => {
+    const sink = telemetry();
+    const before: (Exchange | undefined)[] = [];
+    const later: [asked: Exchange, found: Exchange | undefined][] = [];
+    const server = createServer((_request, response) => {
+      before.push(sink.current());
+      const x = exchange('inbound');
+      const answer = (): void => void setImmediate(() => later.push([x, sink.current()]) && response.end());
+      if (!sink.enter(x)) sink.run(x, answer);
+      else answer();
+    });
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    const socket = connect((server.address() as AddressInfo).port, '127.0.0.1');
+    const get = 'GET / HTTP/1.1\r\nhost: a\r\n\r\n';
+    socket.write(get + get);
+    await expect.poll(() => later.length).toBe(2);
+    socket.write(`GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n`);
+    await once(socket.resume(), 'close');
+    server.close();
+    expect(before).toEqual([undefined, undefined, undefined]);
+    expect(later).toHaveLength(3);
+    for (const [asked, found] of later) expect(found).toBe(asked);
   });
 });
 

@@ -1,4 +1,4 @@
-import { AsyncLocalStorage } from 'node:async_hooks';
+import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks';
 import { context } from '@opentelemetry/api';
 import type { AccessLogConfig, Clock, Exchange, Outcome, Random, TelemetrySink } from '@ripstop/core';
 import { compileAccessLog, type LogEntry } from './access-log/format.ts';
@@ -49,6 +49,13 @@ export class Telemetry implements TelemetrySink {
     const traced = this.tracer.contextOf(x);
     if (traced === undefined) return this.storage.run(x, handler);
     return this.storage.run(x, () => context.with(traced, handler));
+  }
+
+  /** See TelemetrySink. `AsyncLocalStorage.run` makes two frames: the exchange's, and one to go on with afterwards. */
+  enter(x: Exchange): boolean {
+    if (!CONTEXTS_END || x.telemetry !== undefined) return false;
+    this.storage.enterWith(x);
+    return true;
   }
 
   current(): Exchange | undefined {
@@ -110,6 +117,16 @@ export class Telemetry implements TelemetrySink {
     }
     return writer;
   }
+}
+
+/** Whether what a callback enters ends with it: not so in Node 22, where the next request of a connection would find it. */
+const CONTEXTS_END: boolean = contextsEnd();
+
+function contextsEnd(): boolean {
+  const storage = new AsyncLocalStorage<true>();
+  const resource = new AsyncResource('ripstop.probe');
+  resource.runInAsyncScope(() => storage.enterWith(true));
+  return resource.runInAsyncScope(() => storage.getStore()) === undefined;
 }
 
 export function createTelemetry(options: TelemetryOptions): Telemetry {
