@@ -104,11 +104,9 @@ function originalUri(request: RequestHead): string {
   return `${request.scheme}://${request.authority}${path.slice(0, MAX_REALM_PATH)}`;
 }
 
-function unknownRequirement(name: string, { named }: JwtAuthnConfig): LocalReply {
-  return localReply({
-    status: 403,
-    details: detailsOf(`Wrong requirement_name: ${name}. It should be one of [${[...named.keys()].sort().join(',')}]`),
-  });
+function unknownRequirement(name: string, { named, silent }: JwtAuthnConfig): LocalReply {
+  const text = `Wrong requirement_name: ${name}. It should be one of [${[...named.keys()].sort().join(',')}]`;
+  return localReply({ status: 403, details: detailsOf(text), ...(silent ? {} : { body: `Failed JWT authentication: ${text}` }) });
 }
 
 function detailsOf(text: string): string {

@@ -155,7 +155,7 @@ describe('a route', () => {
     expect(await answer({ requirementSpecifier: { $case: 'requirementName', value: 'r' } })).toMatchObject({ status: 401, body: MISSING });
     expect(await answer({ requirementSpecifier: { $case: 'requirementName', value: 'x' } })).toMatchObject({
       status: 403,
-      body: '',
+      body: 'Failed JWT authentication: Wrong requirement_name: x. It should be one of [r]',
     });
   });
 });

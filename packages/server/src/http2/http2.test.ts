@@ -421,6 +421,17 @@ describe('an app of node:http', () => {
     ]);
   });
 
+  it('have a header once that node:http2 cannot send twice', async () => {
+    const headers = {
+      onRequest: () => {},
+      onResponse: (_x: unknown, head: { appendHeader(name: string, value: string): void }) => head.appendHeader('location', '/b'),
+    };
+    const double = await serve((_request, response) => void response.writeHead(302, { location: '/a' }).end(), {
+      headers,
+    } as DoubleOptions);
+    expect((await get(call(double), { ':path': '/' })).headers.location).toBe('/a');
+  });
+
   it('have no cookie when all of its crumbs are empty', async () => {
     const double = await serve(
       (request, response) => void response.end(JSON.stringify([request.headers.cookie ?? 'none', request.rawHeaders.includes('cookie')])),

@@ -33,6 +33,7 @@ export class StreamResponseHead implements ResponseHead {
 
   appendHeader(name: string, value: string): void {
     const before = this.headers[name];
+    if (before !== undefined && SENT_ONCE.has(name)) return;
     this.headers[name] = before === undefined ? value : [before, value].flat().map(String);
   }
 
@@ -40,6 +41,27 @@ export class StreamResponseHead implements ResponseHead {
     delete this.headers[name];
   }
 }
+
+/** node:http2 resets a stream whose response has one of these twice (its `kSingleValueHeaders`, without those of requests). */
+const SENT_ONCE: ReadonlySet<string> = new Set([
+  'access-control-allow-credentials',
+  'access-control-max-age',
+  'age',
+  'content-encoding',
+  'content-language',
+  'content-length',
+  'content-location',
+  'content-range',
+  'content-type',
+  'date',
+  'etag',
+  'expires',
+  'last-modified',
+  'location',
+  'retry-after',
+  'user-agent',
+  'x-content-type-options',
+]);
 
 /** `:status` and lower-case names, whatever form the app chose: nothing, an object, or a flat list. */
 export function headersOf(given: unknown): OutgoingHttpHeaders {

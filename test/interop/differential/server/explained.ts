@@ -72,7 +72,9 @@ export const EXPLAINED: readonly ExplainedServerDifference[] = [
   {
     page: 'a token that one requirement of a `requires_all` has taken from the request',
     without: (lines, _probe, { filters }) => {
-      const missing = lines.some((line) => line.startsWith('details: Envoy jwt_authn_access_denied{Jwt_is_missing}, SDK'));
+      const missing = lines.some((line) =>
+        /^details: Envoy jwt_authn_access_denied\{Jwt_(is_missing|issuer_is_not_configured)\}, SDK/.test(line),
+      );
       return missing && JSON.stringify(filters).includes('requiresAll') ? [] : lines;
     },
   },
