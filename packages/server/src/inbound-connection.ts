@@ -6,6 +6,16 @@ import type { InboundExchange } from './inbound-exchange.ts';
 import type { OpenConnection } from './open-connections.ts';
 import type { InboundPeer } from './peer.ts';
 
+/** A request that came before the one ahead of it was answered. */
+interface Pipelined {
+  readonly request: { readonly complete: boolean };
+  readonly run: () => void;
+}
+
+const WHOLE: Pipelined['request'] = { complete: true };
+/** So many are kept here; more the caller has to keep itself. While nothing is read, nobody sees that a caller goes: not for fewer. */
+const MAX_PIPELINED = 1000;
+
 /** A connection of requests that passed the gate. Its chain follows the configuration: a push that takes the chain away ends the connection. */
 export class InboundConnection implements OpenConnection {
   readonly socket: Socket;
@@ -26,9 +36,8 @@ export class InboundConnection implements OpenConnection {
   suspect = false;
   /** The request that came last. */
   latest: InboundExchange | undefined = undefined;
-  private whenIdle: (() => void) | undefined = undefined;
-  /** Pipelined: their responses wait behind earlier ones. One listener for all of them, however many there are. */
-  private waiting: Set<InboundExchange> | undefined = undefined;
+  /** Pipelined requests, which are taken one by one as in Envoy, and what comes behind the last of them. */
+  private pipelined: Pipelined[] | undefined = undefined;
   private readonly find: FindChains;
   private chain: HttpChain | undefined;
   private snapshot: Snapshot;
@@ -72,35 +81,41 @@ export class InboundConnection implements OpenConnection {
     else if (this.active === 0) this.socket.destroySoon();
   }
 
-  /** The exchange ends with the socket, unless it has ended before. */
-  awaitTurn(exchange: InboundExchange): void {
-    if (this.waiting === undefined) {
-      const waiting = new Set<InboundExchange>();
-      this.waiting = waiting;
-      this.socket.once('close', () => {
-        for (const one of [...waiting]) one.closeUnsent();
-      });
-    }
-    this.waiting.add(exchange);
+  /** HTTP/1: `run` takes the request when those before it were answered. Without an answer before it, it never was one. */
+  defer(request: Pipelined['request'], run: () => void): void {
+    this.pipelined ??= [];
+    this.pipelined.push({ request, run });
+    if (this.pipelined.length === MAX_PIPELINED) this.socket.pause();
   }
 
   /** One request less. */
-  release(exchange?: InboundExchange): void {
-    if (exchange !== undefined) this.waiting?.delete(exchange);
+  release(): void {
     this.active--;
     if (this.active > 0) return;
-    const run = this.whenIdle;
-    this.whenIdle = undefined;
-    if (run !== undefined) run();
-    else if (this.closing) this.retire();
+    if (this.pipelined !== undefined) this.takeNext(this.pipelined);
+    if (this.active === 0 && this.closing) this.retire();
   }
 
   /** Runs `last` when every request was answered: nothing overtakes a response. No request is taken any more. */
   endWith(last: () => void): void {
     if (this.ended) return;
-    this.ended = true;
-    if (this.active === 0) last();
-    else this.whenIdle = last;
+    const run = (): void => {
+      this.ended = true;
+      last();
+    };
+    // Its body will not come to an end: it is answered by this.
+    if (this.pipelined?.at(-1)?.request.complete === false) this.pipelined.pop();
+    if (this.active === 0) run();
+    else this.defer(WHOLE, run);
+  }
+
+  /** Behind a response that closes the connection nothing is read. */
+  private takeNext(pipelined: Pipelined[]): void {
+    while (this.active === 0 && pipelined.length > 0 && this.socket.writable && !this.ended) {
+      const next = pipelined.shift()!;
+      if (pipelined.length === MAX_PIPELINED - 1) this.socket.resume();
+      next.run();
+    }
   }
 
   private bind(snapshot: Snapshot): void {

@@ -21,15 +21,7 @@ import type { InboundConnection } from './inbound-connection.ts';
 import type { ListenerParts } from './listener-parts.ts';
 import { hasBody, isSending, UNSENDABLE_REPLY, writeLocalReply } from './local-response.ts';
 import { AppResponseHead } from './response-heads.ts';
-import {
-  closeUnsent,
-  endPlain,
-  muteResponse,
-  type ResponseWatcher,
-  watchRequestBody,
-  watchResponse,
-  writePlain,
-} from './response-hooks.ts';
+import { endPlain, muteResponse, type ResponseWatcher, watchRequestBody, watchResponse, writePlain } from './response-hooks.ts';
 import { closeSoftlyAtLast } from './soft-close.ts';
 import { watchStatusLine } from './upgrade-status.ts';
 
@@ -67,8 +59,6 @@ export class InboundExchange implements ResponseWatcher, RequestBody {
     this.response = response;
     this.connection.latest = this;
     watchResponse(response, this);
-    // One that waits behind an earlier response is no socket's yet, and node:http tells nobody when that socket closes.
-    if (response.socket === null) this.connection.awaitTurn(this);
     const length = request.headers['content-length'];
     if (this.x.manager.keepsTimes && hasBody(request)) {
       watchRequestBody(request, this);
@@ -78,11 +68,6 @@ export class InboundExchange implements ResponseWatcher, RequestBody {
     if (length !== undefined && Number(length) <= UNCOUNTED_BYTES) this.requestBytes = Number(length);
     else if (length !== undefined) watchRequestBody(request, this);
     else if (request.headers['transfer-encoding'] !== undefined) watchRequestBody(request, this);
-  }
-
-  /** The connection is gone before the response had its turn. */
-  closeUnsent(): void {
-    closeUnsent(this.response!);
   }
 
   /** See RequestBody. */
@@ -270,7 +255,7 @@ export class InboundExchange implements ResponseWatcher, RequestBody {
     if (this.left) return;
     this.left = true;
     if (this.connection.latest === this) this.connection.latest = undefined;
-    this.connection.release(this);
+    this.connection.release();
   }
 }
 

@@ -82,6 +82,10 @@ export class InboundGuard {
       return;
     }
     const connection = this.gate.connectionOf(request.socket);
+    if (connection !== undefined && connection.active > 0) {
+      connection.defer(request, () => this.onRequest(event, request, response));
+      return;
+    }
     const { forwarder, telemetry } = this.parts;
     this.begin(connection, request, response, (served) => {
       if (forwarder !== undefined) {
@@ -134,8 +138,11 @@ export class InboundGuard {
 
   private onSocket(event: string, request: IncomingMessage, socket: Duplex, head: Buffer): void {
     const connection = this.gate.connectionOf(request.socket);
+    if (connection !== undefined && connection.active > 0) {
+      connection.defer(request, () => this.onSocket(event, request, socket, head));
+      return;
+    }
     const response = responseFor(request, socket);
-    if (response === undefined) return;
     const { forwarder, telemetry } = this.parts;
     this.begin(connection, request, response, (served) => {
       if (event === 'connect') {
@@ -154,13 +161,12 @@ export class InboundGuard {
   }
 
   private begin(connection: InboundConnection | undefined, request: IncomingMessage, response: ServerResponse, proceed: Proceed): void {
-    if (connection?.ended) return; // Pipelined behind the last response: Envoy does not read it any more.
+    if (connection?.ended) return; // Behind the last response: Envoy does not read it any more.
     const snapshot = this.parts.snapshots.current;
     const manager = snapshot === undefined ? undefined : connection?.manager(snapshot);
     if (connection === undefined || snapshot === undefined || manager === undefined) {
-      // Its chain is gone: as a connection that is refused at the door, save that responses which are due go out first.
-      if (connection === undefined || connection.active === 0) request.socket.destroy();
-      else connection.ended = true;
+      // Its chain is gone: as a connection that is refused at the door.
+      request.socket.destroy();
       return;
     }
     const { parts } = this;
@@ -215,15 +221,10 @@ export class InboundGuard {
   }
 }
 
-/** Only for replies: an upgraded connection has no response of node:http's any more. Undefined = earlier ones are still unanswered. */
-function responseFor(request: IncomingMessage, socket: Duplex): ServerResponse | undefined {
+/** Only for replies: an upgraded connection has no response of node:http's any more. */
+function responseFor(request: IncomingMessage, socket: Duplex): ServerResponse {
   const response = new PlainResponse(request);
-  try {
-    response.assignSocket(request.socket);
-  } catch {
-    socket.destroy(); // An upgrade that was pipelined behind other requests: nobody does that, and no order could be kept.
-    return undefined;
-  }
+  response.assignSocket(request.socket);
   response.shouldKeepAlive = false;
   response.once('finish', () => (socket as Socket).destroySoon());
   return response;

@@ -109,13 +109,6 @@ export function muteResponse(response: ServerResponse): void {
   });
 }
 
-/** Ends a response that never got its socket, because the socket closed. */
-export function closeUnsent(response: ServerResponse): void {
-  if (response.destroyed || response.writableFinished) return;
-  response.destroy();
-  response.emit('close');
-}
-
 function write(this: WatchedResponse, chunk: unknown, encoding?: unknown, callback?: unknown): boolean {
   const watcher = this[WATCHER]!;
   if (watcher.encodes && !this.headersSent) this.writeHead(this.statusCode);

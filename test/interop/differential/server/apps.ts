@@ -26,6 +26,9 @@ export class Apps implements AsyncDisposable {
   private readonly answers = new Map<string, Answer>();
   private readonly sockets = new Set<Socket>();
   private readonly servers: (Server | Http2Server)[] = [];
+  private atOnce = 0;
+  /** Requests that the app had in hand together. */
+  mostAtOnce = 0;
 
   /** A server that nobody has bound. */
   app(kind: AppKind): Server | Http2Server {
@@ -78,6 +81,13 @@ export class Apps implements AsyncDisposable {
   }
 
   private async serve(request: Request, response: Response): Promise<void> {
+    this.mostAtOnce = Math.max(this.mostAtOnce, ++this.atOnce);
+    await this.answer(request, response).finally(() => {
+      this.atOnce--;
+    });
+  }
+
+  private async answer(request: Request, response: Response): Promise<void> {
     const probe = await this.record('app', request);
     const { status = 200, body = 'app\n', headers, afterMs } = this.answers.get(probe) ?? {};
     if (afterMs !== undefined) await new Promise((resolve) => setTimeout(resolve, afterMs));

@@ -24,7 +24,7 @@ export interface ServerDifference {
 
 /** An Envoy in front of an app, and the SDK in the same app, beside each other. */
 export class ServerBed implements AsyncDisposable {
-  private readonly apps: Apps;
+  readonly apps: Apps;
   private readonly certificates: Certificates;
   private readonly envoy: EnvoySide<ServerScenario>;
   private readonly sdk: ServerSide;
@@ -64,6 +64,13 @@ export class ServerBed implements AsyncDisposable {
     this.envoy = envoy;
     this.sdk = sdk;
     this.parts = parts;
+  }
+
+  /** Where one scenario is served, for requests of somebody else's. */
+  async serve(scenario: ServerScenario): Promise<Readonly<Record<'envoy' | 'sdk', { readonly host: string; readonly port: number }>>> {
+    const scenarios = new Map([['0', scenario]]);
+    await Promise.all([this.envoy.apply(scenarios), this.sdk.apply(scenarios)]);
+    return { envoy: { host: this.envoy.addressOf('0'), port: ENVOY_PORT }, sdk: { host: '127.0.0.1', port: this.sdk.portOf('0') } };
   }
 
   /** Makes every request of every trial to both; answers where they differ. */
