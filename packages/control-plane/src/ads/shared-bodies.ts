@@ -1,5 +1,6 @@
 import type { Scheduler } from '../registry/workload-registry.ts';
 import { digestOf } from '../translate/digest.ts';
+import { varintLength, writeVarint } from '../translate/varint.ts';
 import type { EncodedResource } from './encoded-resource.ts';
 import type { SessionResponse } from './session-messages.ts';
 import type { WireMessage } from './wire.ts';
@@ -106,9 +107,7 @@ export function writeResources(form: ResourceForm, resources: readonly EncodedRe
     // The `Any` ends the wrapper: type_url, then value.
     const bytes = form === 'delta' ? wire : wire.subarray(wire.length - anyLength(resource));
     target[at++] = RESOURCES_TAG;
-    let left = bytes.length;
-    for (; left > 0x7f; left >>>= 7) target[at++] = (left & 0x7f) | 0x80;
-    target[at++] = left;
+    at = writeVarint(bytes.length, target, at);
     target.set(bytes, at);
     at += bytes.length;
   }
@@ -117,8 +116,4 @@ export function writeResources(form: ResourceForm, resources: readonly EncodedRe
 function anyLength({ any: { typeUrl, value } }: EncodedResource): number {
   const type = Buffer.byteLength(typeUrl);
   return 1 + varintLength(type) + type + (value.length === 0 ? 0 : 1 + varintLength(value.length) + value.length);
-}
-
-function varintLength(value: number): number {
-  return value < 0x80 ? 1 : value < 0x4000 ? 2 : value < 0x20_0000 ? 3 : value < 0x1000_0000 ? 4 : 5;
 }

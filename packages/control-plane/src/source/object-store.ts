@@ -140,8 +140,16 @@ function stillLost(files: readonly FileState[], before: readonly MeshObject[]): 
   return before.filter((object) => lost.delete(keyOf(object)));
 }
 
+/** Asked of every object whenever one of them changes. */
+const keys = new WeakMap<MeshObject, string>();
+
 function keyOf(object: MeshObject): string {
-  return `${object.apiVersion.split('/')[0]} ${objectKey(object)}`;
+  let key = keys.get(object);
+  if (key === undefined) {
+    key = `${object.apiVersion.split('/')[0]} ${objectKey(object)}`;
+    keys.set(object, key);
+  }
+  return key;
 }
 
 function kindOf({ apiVersion, kind }: MeshObject): string {

@@ -15,7 +15,8 @@ import {
   RouteAction_ClusterNotFoundResponseCode,
   type WeightedCluster_ClusterWeight,
 } from '@ripstop/xds-api';
-import type { ProxyNode } from '../model/proxy-node.ts';
+import type { Caller, ProxyNode } from '../model/proxy-node.ts';
+import type { MergedDestinationRule } from '../push/destination-rules.ts';
 import type { PushContext } from '../push/push-context.ts';
 import { type MeshService, selects } from '../push/service.ts';
 import type { SourcedRoute, VirtualService } from '../push/virtual-services.ts';
@@ -316,9 +317,15 @@ function findService(push: PushContext, node: ProxyNode, host: string): MeshServ
   return push.scopeFor(node).byHost.get(host);
 }
 
+interface DefaultRouteScope {
+  readonly node: Caller;
+  readonly push: PushContext;
+  /** For calls of the service. */
+  readonly rule: MergedDestinationRule | undefined;
+}
+
 /** The route of a service that no VirtualService governs. */
-export function defaultRoute(service: MeshService, port: number, { node, push }: Pick<RouteScope, 'node' | 'push'>): RouteFields {
-  const rule = push.destinationRules.find(service.hostname, service.namespace, node.namespace, node.labels);
+export function defaultRoute(service: MeshService, port: number, { node, push, rule }: DefaultRouteScope): RouteFields {
   const ofPort = portBalancer(rule?.trafficPolicy, port);
   const hashes = hashPolicy(ofPort?.consistentHash === undefined ? rule?.trafficPolicy?.loadBalancer : ofPort);
   const retry = retryPolicy(undefined, push.mesh.defaultRetry, false);

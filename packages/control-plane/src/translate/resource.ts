@@ -28,9 +28,10 @@ export class PackedResource extends Versioned implements XdsResource, Marked {
   /** Clusters only: the EDS resource that a client needs with it; '' = none. */
   readonly endpointsName: string;
 
-  constructor({ typeUrl, name, message }: XdsResource) {
+  /** `encoded`: the message, where somebody has put it together as bytes. */
+  constructor({ typeUrl, name, message }: XdsResource, encoded?: Uint8Array) {
     super();
-    const body = encodeMessage(codecOf(typeUrl)!, message);
+    const body = encoded ?? encodeMessage(codecOf(typeUrl)!, message);
     this.name = name;
     this.version = createHash('sha1').update(body).digest('base64url').slice(0, 16);
     this.wire = encodeMessage(Resource, {

@@ -6,17 +6,20 @@ import { isHttp } from '../push/protocol.ts';
 import type { ProxySettings } from '../push/proxy-settings.ts';
 import type { PushContext } from '../push/push-context.ts';
 import { hostMatches, type MeshService } from '../push/service.ts';
-import { labelsKey, viewOf } from '../push/shared.ts';
+import { callerView, labelsKey, viewOf } from '../push/shared.ts';
 import type { OutboundScope } from '../push/sidecar-scope.ts';
 import { governingRules, type VirtualService } from '../push/virtual-services.ts';
 import { patchedRoutes } from './envoy-filter/routes.ts';
 import { buildGatewayRoutes } from './gateway-routes.ts';
 import { defaultRoute, type RouteFields, type RouteScope, virtualServiceRoutes } from './http-routes.ts';
 import { unknownHostsCluster } from './names.ts';
+import { packedTable } from './packed-table.ts';
 import { packed, type XdsResource } from './resource.ts';
 import { routeConfiguration, type VirtualHostFields, virtualHost } from './route-configuration.ts';
+import { ruledName } from './ruled-name.ts';
+import { sharedHost } from './shared-hosts.ts';
 import { shortNames } from './short-names.ts';
-import { sourceMetadata, ZERO } from './values.ts';
+import { ZERO } from './values.ts';
 
 /** RDS of the named route configurations. */
 export function buildRoutes(node: ProxyNode, push: PushContext, names: readonly string[]): XdsResource[] {
@@ -26,7 +29,10 @@ export function buildRoutes(node: ProxyNode, push: PushContext, names: readonly 
   const patches = push.patchesFor(node);
   const settings = push.proxySettings(node);
   return names.map((name) =>
-    push.shared.get(scope, view, name, () => packed(resource(name, virtualHosts(node, push, name), settings, patches))),
+    push.shared.get(scope, view, name, () => {
+      const hosts = virtualHosts(node, push, name);
+      return patches === undefined ? packedTable(name, hosts, settings) : packed(patchedTable(name, hosts, settings, patches));
+    }),
   );
 }
 
@@ -37,14 +43,14 @@ export function routesView(node: ProxyNode, push: PushContext): string {
   return `RDS ${viewOf(node)} ${counts} ${labels} ${push.patchesFor(node)?.key ?? ''}`;
 }
 
-function resource(
+function patchedTable(
   name: string,
   virtualHosts: readonly VirtualHostFields[],
   settings: ProxySettings,
-  patches: NodePatches | undefined,
+  patches: NodePatches,
 ): XdsResource {
-  const plain = routeConfiguration(name, virtualHosts, settings);
-  return { typeUrl: ROUTE_TYPE_URL, name, message: patches === undefined ? plain : patchedRoutes(plain, patches, 'SIDECAR_OUTBOUND') };
+  const message = patchedRoutes(routeConfiguration(name, virtualHosts, settings), patches, 'SIDECAR_OUTBOUND');
+  return { typeUrl: ROUTE_TYPE_URL, name, message };
 }
 
 /** `80` holds every host of the port and the catch-all; `reviews.default.svc.cluster.local:9080` just that one, for any domain. */
@@ -61,7 +67,7 @@ function virtualHosts(node: ProxyNode, push: PushContext, name: string): Virtual
 interface HostGroup {
   readonly services: readonly MeshService[];
   readonly hosts: readonly string[];
-  readonly routes: RouteFields[];
+  readonly routes: readonly RouteFields[];
   readonly source: MeshObject;
 }
 
@@ -86,12 +92,12 @@ export function portHosts(node: ProxyNode, push: PushContext, port: number, with
   return named(groups, scope, withPorts).sort((a, b) => (a.name! < b.name! ? -1 : 1));
 }
 
-/** Made once for all routes of a port: a change of one service leaves those of the others. */
-function serviceRoutes(service: MeshService, scope: RouteScope): RouteFields[] {
-  const { node, push, listenPort } = scope;
-  const view = `hosts of ${routesView(node, push)}`;
-  const name = `${service.hostname}:${listenPort}`;
-  return push.shared.get(push.scopeFor(node), view, name, () => [defaultRoute(service, listenPort, scope)], [service]);
+/** A service's default routes differ by the rule that the client's namespace gives it, and else not by who calls. */
+function serviceRoutes(service: MeshService, { node, push, listenPort }: RouteScope): readonly RouteFields[] {
+  const rule = push.destinationRules.find(service.hostname, service.namespace, node.namespace, node.labels);
+  const view = `hosts of RDS ${callerView(node)}`;
+  const name = `${listenPort} ${ruledName(service, rule, node)}`;
+  return push.shared.across(view, name, () => [defaultRoute(service, listenPort, { node, push, rule })], [service, rule]);
 }
 
 function ruleRoutes(rule: VirtualService, scope: RouteScope): RouteFields[] {
@@ -153,7 +159,7 @@ function named(groups: readonly HostGroup[], { node, push, listenPort }: RouteSc
       .flatMap((entry) => (entry.short && known.has(entry.name) ? [] : withPort(entry.name)))
       .filter((entry) => !domains.has(entry));
     for (const entry of free) domains.add(entry);
-    if (free.length > 0) found.push(virtualHost(name, free, routes, { ...sourceMetadata(node, source) }));
+    if (free.length > 0) found.push(sharedHost({ name, domains: free, routes, source, ripstop: node.ripstop }));
   };
   for (const group of groups) {
     for (const host of group.hosts) add(host, [{ name: host, short: false }], group);
