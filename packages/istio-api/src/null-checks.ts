@@ -32,6 +32,8 @@ export function nullPaths(value: unknown, path: Path): Path[] {
 
 function schemaAt(schema: Schema | undefined, [first, ...rest]: Path): Schema | undefined {
   if (first === undefined || schema === undefined) return schema;
+  // What stands in it is no matter of the CRD.
+  if (schema.type === 'any') return { ...schema, nullable: true };
   if (schema.type === 'list' || schema.type === 'map') return schemaAt(schema.items, rest);
   if (schema.type !== 'object' || !Object.hasOwn(schema.fields, first)) return undefined;
   return schemaAt(schema.fields[first], rest);

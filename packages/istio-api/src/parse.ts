@@ -108,7 +108,7 @@ function readDocument(
       apiVersion: 'ripstop.dev/v1',
       kind: 'MeshConfig',
       metadata: emptyMeta('mesh'),
-      spec: value,
+      spec: withoutNulls(value),
       rest: {},
       source: start,
       locate: (path) => locate(path[0] === 'spec' ? path.slice(1) : path),

@@ -38,7 +38,7 @@ function walk(value: unknown, schema: Schema, path: Path, report: Report): boole
 function walkParts(value: unknown, schema: Schema, path: Path, report: Report): boolean {
   switch (schema.type) {
     case 'any':
-      return true;
+      return schema.shape === undefined || isObject(value) || wrongType(path, 'object', 'an object', value, report);
     case 'list':
       return Array.isArray(value) ? walkList(value, schema, path, report) : wrongType(path, 'array', 'a list', value, report);
     case 'map':
@@ -104,7 +104,7 @@ function walkObject(value: Record<string, unknown>, schema: ObjectSchema, path: 
     right = false;
   }
   for (const group of schema.oneOf) {
-    const present = group.filter(given);
+    const present = group.filter((name) => given(name) && !isEmptyList(value[name]));
     if (present.length < 2) continue;
     report('RIPSTOP_ONE_OF', 'error', [...path, present[1]!], `give only one of ${present.join(', ')}`);
     right = false;
@@ -123,6 +123,10 @@ function typeOf(value: unknown): string {
   if (Array.isArray(value)) return 'array';
   if (typeof value === 'number') return Number.isInteger(value) ? 'integer' : 'number';
   return typeof value;
+}
+
+function isEmptyList(value: unknown): boolean {
+  return Array.isArray(value) && value.length === 0;
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -86,9 +86,7 @@ function checkServerTls(tls: ServerTLSSettings, port: number, path: Path, report
     return;
   }
   if (!named && files.length === 0) missing(`mode ${mode} needs credentialName, or serverCertificate and privateKey`);
-  if (named && files.length > 0)
-    report('RIPSTOP_BAD_VALUE', 'error', path, 'give credentialName or files, not both: it must be plain which certificate is shown');
-  if (files.some(({ serverCertificate, privateKey }) => serverCertificate === undefined || privateKey === undefined))
+  if (!named && files.some(({ serverCertificate, privateKey }) => serverCertificate === undefined || privateKey === undefined))
     missing('serverCertificate and privateKey belong together: give both');
   const roots = tls.caCertificates ?? tls.caCertCredentialName ?? (named ? 'of the Secret' : undefined);
   if (mode !== 'SIMPLE' && roots === undefined) missing(`mode ${mode} needs caCertificates: who may call is decided by them`);

@@ -14,7 +14,7 @@ export function apiType(schema: Schema): string {
 
 /** Whether a value of the right type is one that may stand there. */
 export function checkScalar(value: string | number | boolean, schema: Scalar, path: Path, report: Report): boolean {
-  if (schema.type === 'duration') return checkDuration(value as string, schema.free === true, path, report);
+  if (schema.type === 'duration') return checkDuration(value as string, schema.short, path, report);
   if (schema.type === 'number') return checkNumber(value as number, schema, path, report);
   if (schema.type === 'string') return checkText(value as string, schema, path, report);
   return true;
@@ -48,9 +48,9 @@ function checkText(value: string, schema: TextSchema, path: Path, report: Report
   return true;
 }
 
-function checkDuration(value: string, free: boolean, path: Path, report: Report): boolean {
-  const ms = parseDuration(free ? value.replace(/^[-+]/, '') : value);
-  if (free && ms !== undefined) return true;
+function checkDuration(value: string, short: PlainSchema['short'], path: Path, report: Report): boolean {
+  const ms = parseDuration(short === 'any' ? value.replace(/^[-+]/, '') : value);
+  if (ms !== undefined && (short === 'any' || (short === 'none' && ms < 1))) return true;
   // istiod's own rules: leave the field out to switch it off, and no less than milliseconds.
   const whole = ms !== undefined && Math.abs(ms - Math.round(ms)) < 1e-6;
   if (ms !== undefined && ms >= 1 && whole) return true;

@@ -1,24 +1,9 @@
-import {
-  any,
-  type ListSchema,
-  list,
-  map,
-  name,
-  object,
-  port,
-  type Rule,
-  rule,
-  ruled,
-  type Schema,
-  type TextSchema,
-  text,
-} from './schema.ts';
+import { type ListSchema, list, map, name, object, port, type Rule, rule, ruled, type Schema, type TextSchema, text } from './schema.ts';
 
 export const stringMatch: Schema = object({ exact: text, prefix: text, regex: text }, [], [['exact', 'prefix', 'regex']]);
 export const portNumber: Schema = object({ number: port });
 export const texts: ListSchema = list(text);
 export const shortTexts = (maxItems: number, maxLength: number): Schema => ({ ...list(limited(maxLength)), maxItems });
-export const anyList: Schema = list(any);
 export const limited = (maxLength: number): TextSchema => ({ type: 'string', support: 'yes', maxLength });
 export const text2048: Schema = limited(2048);
 export const names: ListSchema = list(name);

@@ -1,12 +1,15 @@
-import { portNumber, selector, texts } from './common.ts';
+import { selector, texts } from './common.ts';
 import { type Kind, NETWORKING } from './kind.ts';
 import {
+  anyDuration,
   bool,
   choice,
   count,
   duration,
+  durationOrNone,
   type Fields,
   ignored,
+  int32,
   integer,
   list,
   map,
@@ -17,6 +20,7 @@ import {
   percentNumber,
   refused,
   type Schema,
+  smallCount,
   text,
   wholePercent,
 } from './schema.ts';
@@ -32,7 +36,7 @@ export const zoneAware: Schema = object({
   enabled: nullable(bool),
   failover,
   failoverPriority: texts,
-  minClusterSize: ignored(nullable({ ...integer, min: 1 }), 'small clusters are balanced by priority too'),
+  minClusterSize: ignored(nullable({ ...count, min: 1 }), 'small clusters are balanced by priority too'),
 });
 const loadBalancer = object(
   {
@@ -47,7 +51,7 @@ const loadBalancer = object(
           {
             name: text,
             path: ignored(text, 'a missing cookie is not made: let the app set it'),
-            ttl: ignored(text, 'a missing cookie is not made: let the app set it'),
+            ttl: ignored(anyDuration, 'a missing cookie is not made: let the app set it'),
             attributes: ignored(list(object({ name: text, value: text }, ['name'])), 'a missing cookie is not made: let the app set it'),
           },
           ['name'],
@@ -85,24 +89,24 @@ export const keepAlive: Schema = object({
   probes: ignored(count, "the operating system's value is used: Node sets the time only"),
 });
 const http: Fields = {
-  http1MaxPendingRequests: count,
-  http2MaxRequests: count,
-  maxRequestsPerConnection: count,
-  maxRetries: count,
+  http1MaxPendingRequests: smallCount,
+  http2MaxRequests: smallCount,
+  maxRequestsPerConnection: smallCount,
+  maxRetries: smallCount,
   idleTimeout: duration,
   h2UpgradePolicy: noted(
     choice('DEFAULT', 'DO_NOT_UPGRADE', 'UPGRADE'),
     'UPGRADE needs a server that speaks HTTP/2 (an Envoy, a gRPC server); HTTP servers of Ripstop speak HTTP/1.1',
   ),
   useClientProtocol: ignored(bool, 'an app in the process has no protocol of its own'),
-  maxConcurrentStreams: ignored(count, 'at most 1,024 streams per connection'),
+  maxConcurrentStreams: ignored(smallCount, 'at most 1,024 streams per connection'),
   http2KeepAlive: ignored(object({ interval: duration, timeout: duration })),
 };
 const connectionPoolFields: Fields = {
   tcp: object({
-    maxConnections: count,
+    maxConnections: smallCount,
     connectTimeout: duration,
-    idleTimeout: noted(duration, 'of TCP, which gateways carry; http.idleTimeout closes idle HTTP connections'),
+    idleTimeout: noted(durationOrNone, 'of TCP, which gateways carry; http.idleTimeout closes idle HTTP connections; 0s is no limit'),
     maxConnectionDuration: duration,
     tcpKeepalive: keepAlive,
   }),
@@ -115,7 +119,7 @@ export const outlierDetection: Schema = object({
   consecutiveLocalOriginFailures: nullable(count),
   consecutiveGatewayErrors: nullable(count),
   consecutive5xxErrors: nullable(count),
-  consecutiveErrors: ignored(integer, 'Istio ignores it as well: write consecutive5xxErrors'),
+  consecutiveErrors: ignored(int32, 'Istio ignores it as well: write consecutive5xxErrors'),
   interval: duration,
   baseEjectionTime: duration,
   maxEjectionPercent: wholePercent,
@@ -144,7 +148,7 @@ export const clientTls: Schema = object({
 const portPolicy: Fields = { loadBalancer, connectionPool, outlierDetection, tls: clientTls };
 const trafficPolicy: Schema = object({
   ...portPolicy,
-  portLevelSettings: { ...list(object({ port: portNumber, ...portPolicy })), maxItems: 4096 },
+  portLevelSettings: { ...list(object({ port: object({ number: count }), ...portPolicy })), maxItems: 4096 },
   tunnel: refused(
     object({ protocol: text, targetHost: text, targetPort: count }, ['targetHost', 'targetPort']),
     'the connection would go past the tunnel',
@@ -153,7 +157,7 @@ const trafficPolicy: Schema = object({
   retryBudget: object({
     percent: noted(nullable(percentNumber), '20 by default'),
     minRetryConcurrency: noted(count, '3 by default'),
-    budgetInterval: ignored(duration, 'our messages are older than this setting: the budget is of the requests of the moment'),
+    budgetInterval: ignored(anyDuration, 'our messages are older than this setting: the budget is of the requests of the moment'),
   }),
 });
 

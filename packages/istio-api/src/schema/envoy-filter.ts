@@ -1,6 +1,6 @@
 import { onlyOne, targetRefs, workloadSelector } from './common.ts';
 import { type Kind, NETWORKING } from './kind.ts';
-import { any, choice, count, guards, integer, list, map, noted, object, port, rule, ruled, text } from './schema.ts';
+import { anyObject, choice, count, guards, int32, list, map, noted, object, port, rule, ruled, text } from './schema.ts';
 
 interface Patches {
   readonly configPatches?: readonly { readonly patch?: { readonly filterClass?: unknown } }[];
@@ -64,7 +64,7 @@ export const envoyFilter: Kind = {
     object({
       workloadSelector,
       targetRefs,
-      priority: integer,
+      priority: int32,
       configPatches: list(
         object({
           applyTo: noted(
@@ -97,7 +97,7 @@ export const envoyFilter: Kind = {
               'REPLACE',
               'MERGE_AND_REPLACE_LIST',
             ),
-            value: noted(any, 'checked against the message that it is of; types that only Envoy knows are named in a warning'),
+            value: noted(anyObject, 'checked against the message that it is of; types that only Envoy knows are named in a warning'),
             filterClass: noted(
               choice('UNSPECIFIED', 'AUTHN', 'AUTHZ', 'STATS'),
               'AUTHN and AUTHZ: the selected workloads refuse every request',

@@ -1,5 +1,21 @@
 import { texts } from './common.ts';
-import { any, bool, count, duration, ignored, ignoredFields, map, noted, object, port, type Schema, text } from './schema.ts';
+import {
+  anyDuration,
+  anyObject,
+  bool,
+  choice,
+  count,
+  duration,
+  ignored,
+  ignoredFields,
+  list,
+  map,
+  noted,
+  object,
+  port,
+  type Schema,
+  text,
+} from './schema.ts';
 
 const includeRequestBodyInCheck = object({ maxRequestBytes: count, allowPartialMessage: bool, packAsBytes: bool });
 const clearRouteCache = ignored(bool, 'istiod does not pass it on either: the route stays as it was chosen');
@@ -32,7 +48,7 @@ const collector = { service: noted(text, 'a host of the mesh, or <namespace>/<ho
 
 const envoyFileAccessLog = object({
   path: noted(text, '/dev/stdout by default'),
-  logFormat: object({ text, labels: noted(any, 'JSON: strings are formats, the rest stands for itself') }, [], [['text', 'labels']]),
+  logFormat: object({ text, labels: noted(anyObject, 'JSON: strings are formats, the rest stands for itself') }, [], [['text', 'labels']]),
   omitEmptyValues: bool,
 });
 const grpcLog = { ...collector, logName: text, filterStateObjectsToLog: texts };
@@ -43,7 +59,13 @@ const headersToLog = {
 };
 const tracer = { ...collector, maxTagLength: count };
 const moreOfOtel = ignoredFields(
-  { http: any, grpc: any, resourceDetectors: any, dynatraceSampler: any, serviceAttributeEnrichment: text },
+  {
+    http: anyObject,
+    grpc: anyObject,
+    resourceDetectors: anyObject,
+    dynatraceSampler: anyObject,
+    serviceAttributeEnrichment: choice('ISTIO_CANONICAL', 'OTEL_SEMANTIC_CONVENTIONS'),
+  },
   'spans are sent by gRPC, with the sampling of Telemetry',
 );
 
@@ -62,13 +84,20 @@ export const extensionProvider: Schema = object({
       ...tracer,
       path: text,
       enable64bitTraceId: bool,
-      ...ignoredFields({ timeout: duration, headers: any, traceContextOption: text }, 'our messages are older than these settings'),
+      ...ignoredFields(
+        {
+          timeout: anyDuration,
+          headers: list(object({ name: text, value: text, envName: text })),
+          traceContextOption: choice('USE_B3', 'USE_B3_WITH_W3C_PROPAGATION'),
+        },
+        'our messages are older than these settings',
+      ),
     }),
     OUR_OWN_SPANS,
   ),
   datadog: noted(object(tracer), OUR_OWN_SPANS),
   skywalking: noted(object({ ...collector, ...ignoredFields({ accessToken: text }) }), OUR_OWN_SPANS),
   prometheus: noted(object({}), 'the standard metrics, at /stats/prometheus of every process'),
-  ...ignoredFields({ lightstep: any, stackdriver: any, opencensus: any }, 'Istio has given it up: use opentelemetry'),
-  sds: ignored(any, 'certificates come from the control plane'),
+  ...ignoredFields({ lightstep: anyObject, stackdriver: anyObject, opencensus: anyObject }, 'Istio has given it up: use opentelemetry'),
+  sds: ignored(anyObject, 'certificates come from the control plane'),
 });

@@ -1,6 +1,22 @@
 import { onlyOne, texts } from './common.ts';
 import { type Kind, NETWORKING } from './kind.ts';
-import { bool, choice, type Fields, ignored, list, map, noted, nullable, object, port, type Rule, refused, ruled, text } from './schema.ts';
+import {
+  bool,
+  choice,
+  count,
+  type Fields,
+  ignored,
+  list,
+  map,
+  noted,
+  nullable,
+  object,
+  port,
+  type Rule,
+  refused,
+  ruled,
+  text,
+} from './schema.ts';
 
 const TLS_VERSION = choice('TLS_AUTO', 'TLSV1_0', 'TLSV1_1', 'TLSV1_2', 'TLSV1_3');
 const certificate: Fields = { serverCertificate: text, privateKey: text, caCertificates: text };
@@ -52,7 +68,7 @@ export const gateway: Kind = {
                 'HTTP, HTTP2, GRPC, GRPC-WEB, HTTP_PROXY and HTTPS carry requests; TLS, TCP, MONGO, REDIS and MYSQL bytes',
               ),
               name: text,
-              targetPort: ignored(port, "the targetPort of the gateway's own Service decides, as in Istio"),
+              targetPort: ignored(count, "the targetPort of the gateway's own Service decides, as in Istio"),
             },
             ['number', 'protocol'],
           ),

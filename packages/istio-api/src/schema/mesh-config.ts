@@ -1,4 +1,4 @@
-import { anyList, labels, texts } from './common.ts';
+import { labels, texts } from './common.ts';
 import { clientTls, connectionPool, keepAlive, locality, outlierDetection, zoneAware } from './destination-rule.ts';
 import { extensionProvider } from './extension-provider.ts';
 import { type Kind, NOTHING_ELSE } from './kind.ts';
@@ -6,6 +6,7 @@ import { NO_PROXY, PROXY_CONFIG } from './mesh-proxy-config.ts';
 import {
   any,
   anyDuration,
+  anyObject,
   bool,
   choice,
   count,
@@ -18,11 +19,14 @@ import {
   noted,
   object,
   refused,
+  rule,
+  ruled,
+  smallCount,
   text,
 } from './schema.ts';
 
 const retry = object({
-  attempts: count,
+  attempts: smallCount,
   retryOn: text,
   perTryTimeout: duration,
   backoff: duration,
@@ -30,6 +34,8 @@ const retry = object({
   retryIgnorePreviousHosts: bool,
 });
 
+const VISIBILITY = choice('VISIBILITY_UNSPECIFIED', 'NONE', 'NAMESPACE', 'PUBLIC');
+const noCurves = rule('mesh TLS does not support ECDH curves: give them in tlsDefaults', (value: readonly string[]) => value.length === 0);
 const minProtocolVersion = choice('TLS_AUTO', 'TLSV1_2', 'TLSV1_3');
 
 const fields: Fields = {
@@ -70,7 +76,7 @@ const fields: Fields = {
     object({
       minProtocolVersion,
       cipherSuites: texts,
-      ecdhCurves: refused(texts, 'istiod refuses them as well: give them in tlsDefaults'),
+      ecdhCurves: ruled(texts, noCurves),
     }),
     'of the servers of the mesh; by default TLS 1.2 with the AES-GCM suites of istiod',
   ),
@@ -116,8 +122,11 @@ const fields: Fields = {
       hosts: noted(texts, 'full host names, or `*.` and an end; the most specific decides'),
     }),
   ),
-  serviceScopeConfigs: ignored(anyList, 'of ambient meshes'),
-  serviceEntryVisibility: ignored(object({ defaultVisibility: text, applyToSidecars: bool, policies: anyList }), 'write exportTo'),
+  serviceScopeConfigs: ignored(list(anyObject), 'of ambient meshes'),
+  serviceEntryVisibility: ignored(
+    object({ defaultVisibility: VISIBILITY, applyToSidecars: bool, policies: list(anyObject) }),
+    'write exportTo',
+  ),
   ca: ignored(
     object({ address: text, tlsSettings: clientTls, requestTimeout: anyDuration, istiodSide: bool }),
     'the control plane is the CA',

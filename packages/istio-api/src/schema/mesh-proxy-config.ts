@@ -3,6 +3,7 @@ import { clientTls, keepAlive } from './destination-rule.ts';
 import {
   any,
   anyDuration,
+  anyObject,
   bool,
   choice,
   count,
@@ -10,10 +11,10 @@ import {
   ignored,
   ignoredFields,
   int32,
+  list,
   map,
   noted,
   object,
-  openObject,
   type Schema,
   text,
 } from './schema.ts';
@@ -26,32 +27,39 @@ const enabled = object({ enabled: bool });
 const hardware = object({ pollDelay: anyDuration, fallback: bool });
 const remoteService = object({ address: text, tlsSettings: clientTls, tcpKeepalive: keepAlive });
 
-const tracing = object({
-  sampling: { type: 'number', support: 'yes', min: 0, max: 100 },
-  customTags: noted(
-    map(
-      object({
-        literal: object({ value: text }),
-        environment: object({ name: text, defaultValue: text }),
-        header: object({ name: text, defaultValue: text }),
-      }),
+const tracing = object(
+  {
+    sampling: { type: 'number', support: 'yes', min: 0, max: 100 },
+    customTags: noted(
+      map(
+        object({
+          literal: object({ value: text }),
+          environment: object({ name: text, defaultValue: text }),
+          header: object({ name: text, defaultValue: text }),
+        }),
+      ),
+      'until a Telemetry sets some',
     ),
-    'until a Telemetry sets some',
-  ),
-  enableIstioTags: bool,
-  maxPathTagLength: count,
-  ...ignoredFields(
-    {
-      zipkin: object({ address: text }),
-      lightstep: object({ address: text, accessToken: text }),
-      datadog: object({ address: text }),
-      openCensusAgent: object({ address: text, context: texts }),
-      stackdriver: openObject({ debug: bool }),
-      tlsSettings: clientTls,
-    },
-    "spans go to the app's own OpenTelemetry SDK",
-  ),
-});
+    enableIstioTags: bool,
+    maxPathTagLength: count,
+    ...ignoredFields(
+      {
+        zipkin: object({ address: text }),
+        lightstep: object({ address: text, accessToken: text }),
+        datadog: object({ address: text }),
+        openCensusAgent: object({
+          address: text,
+          context: list(choice('UNSPECIFIED', 'W3C_TRACE_CONTEXT', 'GRPC_BIN', 'CLOUD_TRACE_CONTEXT', 'B3')),
+        }),
+        stackdriver: anyObject,
+        tlsSettings: clientTls,
+      },
+      "spans go to the app's own OpenTelemetry SDK",
+    ),
+  },
+  [],
+  [['zipkin', 'lightstep', 'datadog', 'stackdriver', 'openCensusAgent']],
+);
 
 /** istiod's rules for them: validation/mesh-proxy-config.ts. */
 const connectionSettings = object({
@@ -111,7 +119,7 @@ const PROXY_PROCESS: Fields = {
   extraStatTags: texts,
   proxyMetadata: map(text),
   runtimeValues: map(text),
-  readinessProbe: openObject({}),
+  readinessProbe: anyObject,
   proxyStatsMatcher: object({ inclusionPrefixes: texts, inclusionSuffixes: texts, inclusionRegexps: texts }),
   holdApplicationUntilProxyStarts: bool,
   image: object({ imageType: text }),

@@ -36,8 +36,10 @@ export interface NumberSchema extends Common {
 }
 export interface PlainSchema extends Common {
   readonly type: 'bool' | 'duration' | 'any';
-  /** Of a duration: nothing is too short, 0 and below included. Istio's CRDs want at least 1 ms. */
-  readonly free?: true;
+  /** Of a duration: `any` that Go reads, 0 and below included; or one of less than 1 ms, which is none. Istio's CRDs want at least 1 ms. */
+  readonly short?: 'any' | 'none';
+  /** Of `any`: an object with any fields. */
+  readonly shape?: 'object';
 }
 export interface ListSchema extends Common {
   readonly type: 'list';
@@ -73,7 +75,10 @@ export const number: NumberSchema = { type: 'number', support: 'yes' };
 export const integer: NumberSchema = { type: 'number', support: 'yes', integer: true };
 export const duration: Schema = { type: 'duration', support: 'yes' };
 /** Any that Go reads, as in fields of MeshConfig that istiod does not look at. */
-export const anyDuration: PlainSchema = { type: 'duration', support: 'yes', free: true };
+export const anyDuration: PlainSchema = { type: 'duration', support: 'yes', short: 'any' };
+/** Below 1 ms it stands for no limit. */
+export const durationOrNone: PlainSchema = { type: 'duration', support: 'yes', short: 'none' };
+export const anyObject: PlainSchema = { type: 'any', support: 'yes', shape: 'object' };
 export const any: Schema = { type: 'any', support: 'yes' };
 export const port: NumberSchema = {
   type: 'number',
@@ -82,6 +87,8 @@ export const port: NumberSchema = {
   rules: [rule('port must be between 1-65535', (value: number) => value >= 1 && value <= 65_535)],
 };
 export const count: NumberSchema = { type: 'number', support: 'yes', integer: true, min: 0, max: 4_294_967_295 };
+/** At least 0, as large as an int32. */
+export const smallCount: NumberSchema = { type: 'number', support: 'yes', integer: true, min: 0, max: 2_147_483_647 };
 export const int32: NumberSchema = { type: 'number', support: 'yes', integer: true, min: -2_147_483_648, max: 2_147_483_647 };
 export const percentNumber: NumberSchema = { type: 'number', support: 'yes', min: 0, max: 100 };
 export const wholePercent: NumberSchema = { ...percentNumber, integer: true };

@@ -16,6 +16,7 @@ import {
   type Rule,
   rule,
   ruled,
+  smallCount,
   text,
 } from './schema.ts';
 
@@ -138,7 +139,7 @@ export const workloadEntry: Kind = {
   spec: ruled(object(workloadEntryFields), ...ADDRESS_RULES),
 };
 
-const seconds = { ...integer, min: 0 };
+const seconds = smallCount;
 const PROBE_TIMES: Fields = {
   initialDelaySeconds: seconds,
   timeoutSeconds: seconds,

@@ -2,13 +2,13 @@ import { portNumber, texts, workloadSelector } from './common.ts';
 import { inboundConnectionPool } from './destination-rule.ts';
 import { serverTlsFields, serverTlsRules } from './gateway.ts';
 import { type Kind, NETWORKING } from './kind.ts';
-import { choice, ignored, ignoredFields, list, noted, object, port, refused, ruled, text } from './schema.ts';
+import { choice, count, ignored, ignoredFields, list, noted, object, port, refused, ruled, text } from './schema.ts';
 
 const sidecarPort = object({
   number: noted(port, 'a port that the process serves: mesh.listen(app, number)'),
   protocol: text,
   name: text,
-  targetPort: ignored(port, 'Istio ignores it as well'),
+  targetPort: ignored(count, 'Istio ignores it as well'),
 });
 const captureModes = choice('DEFAULT', 'IPTABLES', 'NONE');
 const captureMode = ignored(captureModes, 'nothing is captured: the mesh is in the process');
@@ -24,7 +24,7 @@ export const sidecar: Kind = {
       object(
         {
           hosts: noted(texts, '`namespace/host`; what a VirtualService in scope leads to is in scope too'),
-          port: object({ number: port, ...ignoredFields({ protocol: text, name: text, targetPort: port }, 'the port is in the URL') }),
+          port: object({ number: port, ...ignoredFields({ protocol: text, name: text, targetPort: count }, 'the port is in the URL') }),
           bind: ignored(text, 'there is no listener'),
           captureMode,
         },

@@ -7,6 +7,7 @@ import {
   duration,
   type Fields,
   ignored,
+  int32,
   integer,
   list,
   map,
@@ -17,6 +18,7 @@ import {
   port,
   refused,
   type Schema,
+  smallCount,
   text,
   wholePercent,
 } from './schema.ts';
@@ -72,12 +74,12 @@ const httpRoute = object(
   {
     name: text,
     match: list(httpMatch),
-    route: list(object({ destination, weight: count, headers }, ['destination'])),
+    route: list(object({ destination, weight: smallCount, headers }, ['destination'])),
     redirect: object(
       {
         uri: text,
         authority: text,
-        port,
+        port: count,
         derivePort: choice('FROM_PROTOCOL_DEFAULT', 'FROM_REQUEST_PORT'),
         scheme: text,
         redirectCode: noted(count, '301, 302, 303, 307 or 308'),
@@ -88,14 +90,10 @@ const httpRoute = object(
     ),
     directResponse: object({ status, body: object({ string: text, bytes: text }, [], [['string', 'bytes']]) }, ['status']),
     delegate: object({ name: text, namespace: text }),
-    rewrite: object(
-      { uri: text, authority: text, uriRegexRewrite: object({ match: text, rewrite: text }) },
-      [],
-      [['uri', 'uriRegexRewrite']],
-    ),
+    rewrite: object({ uri: text, authority: text, uriRegexRewrite: object({ match: text, rewrite: text }) }),
     timeout: duration,
     retries: object({
-      attempts: count,
+      attempts: smallCount,
       perTryTimeout: duration,
       retryOn: noted(text, "Envoy's HTTP and gRPC conditions, and status codes"),
       retryRemoteLocalities: nullable(bool),
@@ -151,7 +149,7 @@ const httpRoute = object(
 const TCP_NOTE = 'at gateways; what is not HTTP leaves a process by its own way, and a warning says so (an Envoy is sent these routes)';
 
 const l4Match: Fields = { destinationSubnets: texts, port, sourceLabels: map(text), gateways: texts, sourceNamespace: text };
-const l4Route = list(object({ destination, weight: integer }, ['destination']));
+const l4Route = list(object({ destination, weight: int32 }, ['destination']));
 
 export const virtualService: Kind = {
   ...NETWORKING,

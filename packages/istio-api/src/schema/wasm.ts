@@ -1,6 +1,21 @@
 import { limited, oneTarget, onlyOne, selector, targetRef, targetRefs, text2048 } from './common.ts';
 import { type Kind, NOTHING_ELSE } from './kind.ts';
-import { any, choice, type Fields, guards, integer, list, noted, nullable, object, type Rule, rule, ruled, text } from './schema.ts';
+import {
+  anyObject,
+  choice,
+  type Fields,
+  guards,
+  int32,
+  integer,
+  list,
+  noted,
+  nullable,
+  object,
+  type Rule,
+  rule,
+  ruled,
+  text,
+} from './schema.ts';
 
 const short = (maxLength: number) => ({ ...limited(maxLength), minLength: 1 });
 
@@ -19,7 +34,7 @@ const wasmFields: Fields = {
   imagePullPolicy: choice('UNSPECIFIED_POLICY', 'IfNotPresent', 'Always'),
   imagePullSecret: short(253),
   verificationKey: text,
-  pluginConfig: any,
+  pluginConfig: anyObject,
   pluginName: short(256),
   failStrategy: choice('FAIL_CLOSE', 'FAIL_OPEN', 'FAIL_RELOAD'),
   vmConfig: object({
@@ -70,7 +85,7 @@ export const wasmPlugin: Kind = {
         targetRef,
         targetRefs,
         phase: noted(choice('UNSPECIFIED_PHASE', 'AUTHN', 'AUTHZ', 'STATS'), PHASE_NOTE),
-        priority: nullable(integer),
+        priority: nullable(int32),
         match,
         ...wasmFields,
       },
@@ -94,7 +109,7 @@ export const trafficExtension: Kind = {
         selector,
         targetRefs,
         phase: noted(choice('UNSPECIFIED', 'AUTHN', 'AUTHZ', 'STATS'), PHASE_NOTE),
-        priority: nullable(integer),
+        priority: nullable(int32),
         match,
         wasm: object(wasmFields, ['url']),
         lua: object({ inlineCode: short(65_536) }, ['inlineCode']),

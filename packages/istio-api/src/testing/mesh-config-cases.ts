@@ -26,6 +26,7 @@ const locality = (what: string, fields: string, path?: string, text = ''): MeshC
 
 const MESH: readonly MeshConfigCase[] = [
   mesh('nothing in it', ''),
+  mesh('null, which is nothing', 'trustDomain: null, defaultConfig: null, localityLbSetting: { enabled: null, failover: null }'),
   mesh('a trust domain', 'trustDomain: corp.example, trustDomainAliases: [old, old.example.]'),
   mesh('an empty trust domain', 'trustDomain: ""', 'trustDomain', 'is no trust domain'),
   mesh('a trust domain with a slash', 'trustDomain: a/b', 'trustDomain', 'is no trust domain'),
@@ -52,7 +53,7 @@ const MESH: readonly MeshConfigCase[] = [
   mesh('an unknown encoding', 'accessLogEncoding: XML', 'accessLogEncoding', 'is not one of TEXT'),
   mesh('an unknown policy of HTTP/2', 'h2UpgradePolicy: DEFAULT', 'h2UpgradePolicy', 'is not one of'),
   mesh('an old version of TLS', 'meshMTLS: { minProtocolVersion: TLSV1_1 }', 'meshMTLS.minProtocolVersion', 'is not one of'),
-  mesh('curves of mTLS', 'meshMTLS: { ecdhCurves: [P-256] }', 'meshMTLS.ecdhCurves', 'istiod refuses them'),
+  mesh('curves of mTLS', 'meshMTLS: { ecdhCurves: [P-256] }', 'meshMTLS.ecdhCurves', 'does not support ECDH curves'),
   mesh('curves of TLS', 'tlsDefaults: { ecdhCurves: [P-256, P-256, unknown] }'),
   mesh('cluster-local services', 'serviceSettings: [{ settings: { clusterLocal: true }, hosts: ["*.a.svc.cluster.local", "*"] }]'),
   mesh('a cluster-local host that is none', 'serviceSettings: [{ hosts: [a, "a.*"] }]', 'serviceSettings[0].hosts[1]', 'is no host'),

@@ -606,6 +606,46 @@ const GATEWAYS: readonly ValidationCase[] = [
     '.outboundTrafficPolicy.egressProxy.host',
     'is no host',
   ),
+  gateway(
+    'a Secret and lists of files',
+    'servers: [{ hosts: ["*"], port: { number: 443, protocol: HTTPS, name: a }, tls: { mode: SIMPLE, credentialName: c, serverCertificate: /c, privateKey: /k } }]',
+    '.servers[0].tls',
+    'give credentialName or files',
+  ),
+  sidecar(
+    'an egress port without a number',
+    'egress: [{ port: { protocol: HTTP }, hosts: ["*/*"] }]',
+    '.egress[0].port.number',
+    'needs its number',
+  ),
+  sidecar('an egress socket', 'egress: [{ port: { protocol: HTTP }, bind: "unix:///a", hosts: ["*/*"] }]'),
+  sidecar(
+    'an ingress that is bound to a name',
+    'ingress: [{ port: { number: 80, protocol: HTTP, name: h }, bind: a }]',
+    '.ingress[0].bind',
+    'is no IP address',
+  ),
+  group('a command of nothing', 'template: {}, probe: { exec: { command: [] } }', '.probe.exec.command', 'give the command'),
+  group(
+    'a header without a name',
+    'template: {}, probe: { httpGet: { port: 80, httpHeaders: [{ value: a }] } }',
+    '.probe.httpGet.httpHeaders[0].name',
+    'a header needs its name',
+  ),
+  entry(
+    'an endpoint of DNS without an address',
+    'hosts: [a.b], ports: [{ number: 80, name: http }], resolution: DNS, endpoints: [{ address: "" }]',
+    '.endpoints[0].address',
+    'give the address',
+  ),
+  traffic('no limit of idle connections', 'connectionPool: { tcp: { idleTimeout: 0s } }'),
+  traffic(
+    'more connections than a number holds',
+    'connectionPool: { tcp: { maxConnections: 2147483648 } }',
+    '.connectionPool.tcp.maxConnections',
+    'out of range',
+  ),
+  of('Telemetry')('a filter of nothing', 'accessLogging: [{ filter: {} }]', '.accessLogging[0].filter', 'it filters by nothing'),
 ];
 
 export const VALIDATION_CASES: readonly ValidationCase[] = [...VIRTUAL_SERVICES, ...ROUTES, ...RULES, ...ENTRIES, ...POLICIES, ...GATEWAYS];

@@ -1,5 +1,5 @@
 import type { ObjectMeta } from '../object.ts';
-import type { GatewaySpec } from '../types/networking.ts';
+import type { GatewaySpec, ServerTLSSettings } from '../types/networking.ts';
 import type { Path, Report } from '../validate.ts';
 import { isAddress, isDnsLabel, wildcardHostProblem } from './names.ts';
 import { checkProtocol } from './protocols.ts';
@@ -10,8 +10,15 @@ export function checkGatewayServers({ servers = [] }: GatewaySpec, { name }: Obj
     report('RIPSTOP_BAD_VALUE', 'error', ['metadata', 'name'], `${JSON.stringify(name)} is no name of a Gateway: letters, digits and "-"`);
   if (servers.length === 0) report('RIPSTOP_MISSING_FIELD', 'error', ['spec', 'servers'], 'give at least one server');
   const names = new Set<string>();
-  for (const [index, { hosts, port }] of servers.entries()) {
+  for (const [index, { hosts, port, tls }] of servers.entries()) {
     const path = ['spec', 'servers', index];
+    if (tls !== undefined && tls.mode !== 'ISTIO_MUTUAL' && certificateSources(tls) > 1)
+      report(
+        'RIPSTOP_BAD_VALUE',
+        'error',
+        [...path, 'tls'],
+        'give credentialName or files, not both, and one list of certificates: it must be plain which certificate is shown',
+      );
     if (hosts.length === 0) report('RIPSTOP_MISSING_FIELD', 'error', [...path, 'hosts'], 'give at least one host');
     for (const [position, host] of hosts.entries()) checkScopedHost(host, 'Gateway', [...path, 'hosts', position], report);
     if (port.protocol === '') report('RIPSTOP_MISSING_FIELD', 'error', [...path, 'port', 'protocol'], 'give the protocol of the port');
@@ -25,6 +32,17 @@ export function checkGatewayServers({ servers = [] }: GatewaySpec, { name }: Obj
       report('RIPSTOP_BAD_VALUE', 'error', [...path, 'port', 'name'], `two ports are called ${JSON.stringify(portName)}: name them apart`);
     names.add(portName);
   }
+}
+
+function certificateSources(tls: ServerTLSSettings): number {
+  const { credentialName = '', credentialNames = [], serverCertificate = '', privateKey = '', tlsCertificates = [] } = tls;
+  const given = [
+    credentialName !== '',
+    credentialNames.length > 0,
+    serverCertificate !== '' && privateKey !== '',
+    tlsCertificates.length > 0,
+  ];
+  return given.filter(Boolean).length;
 }
 
 /** `namespace/host`; a Gateway's may be a host alone, and an address (Istio: ValidateNamespaceSlashWildcardHostname). */

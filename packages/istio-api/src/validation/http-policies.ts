@@ -17,6 +17,7 @@ export function checkRedirect({ redirect, match = [] }: HTTPRoute, path: Path, r
   if (redirect === undefined) return;
   const { uri = '', prefixRewrite = '', authority = '', port, derivePort, scheme = '', redirectCode } = redirect;
   const bad = (field: string, message: string): void => report('RIPSTOP_BAD_VALUE', 'error', [...path, field], message);
+  if ((port ?? 0) > 65_535) bad('port', `${port} is no port: give 1 to 65535`);
   if (uri !== '' && prefixRewrite !== '') bad('prefixRewrite', 'give uri or prefixRewrite, not both');
   if (prefixRewrite !== '' && match.some(({ uri: condition }) => condition !== undefined && condition.prefix === undefined))
     bad('prefixRewrite', 'there is no prefix to replace: every uri of this route has to be matched by prefix');
@@ -33,6 +34,7 @@ export function checkRewrite(rewrite: HTTPRewrite | undefined, path: Path, repor
   if (uri === '' && authority === '' && uriRegexRewrite === undefined)
     report('RIPSTOP_MISSING_FIELD', 'error', path, 'it rewrites nothing: give uri, uriRegexRewrite or authority');
   if (uriRegexRewrite === undefined) return;
+  if (uri !== '') report('RIPSTOP_ONE_OF', 'error', [...path, 'uriRegexRewrite'], 'give only one of uri, uriRegexRewrite');
   const at = [...path, 'uriRegexRewrite'];
   if ((uriRegexRewrite.match ?? '') === '' || (uriRegexRewrite.rewrite ?? '') === '')
     report('RIPSTOP_MISSING_FIELD', 'error', at, 'give match and rewrite');

@@ -46,9 +46,21 @@ interface Place {
   readonly names: boolean;
 }
 
-function checkEndpoint({ address = '', ports = {}, labels }: WorkloadEntrySpec, { named, names }: Place, path: Path, report: Report): void {
+function checkEndpoint(
+  { address = '', network = '', ports = {}, labels }: WorkloadEntrySpec,
+  { named, names }: Place,
+  path: Path,
+  report: Report,
+): void {
   const bad = (field: Path, message: string): void => report('RIPSTOP_BAD_VALUE', 'error', [...path, ...field], message);
   const socket = address.startsWith('unix://');
+  if (address === '' && (network === '' || (named !== undefined && names)))
+    report(
+      'RIPSTOP_MISSING_FIELD',
+      'error',
+      [...path, 'address'],
+      'give the address; only with resolution STATIC may a network stand for it',
+    );
   if (address !== '' && !socket && !isAddress(address) && !(names && hostProblem(address) === undefined))
     bad(
       ['address'],

@@ -2,9 +2,14 @@ import type { ConnectionPoolSettings, Destination } from '../types/networking.ts
 import type { Path, Report } from '../validate.ts';
 import { checkDestination } from './destinations.ts';
 import { checkScopedHost } from './gateway.ts';
-import { checkPortName, hostProblem } from './names.ts';
+import { checkPortName, hostProblem, isAddress } from './names.ts';
 import { checkProtocol } from './protocols.ts';
 import { checkConnectionPool } from './traffic-policy.ts';
+
+interface Listener {
+  readonly port?: Port;
+  readonly bind?: string;
+}
 
 interface Port {
   readonly number?: number;
@@ -15,12 +20,11 @@ interface Port {
 
 /** What of a Sidecar is checked as a whole. */
 export interface SidecarFields {
-  readonly egress?: readonly { readonly port?: Port; readonly hosts?: readonly string[] }[];
-  readonly ingress?: readonly {
-    readonly port?: Port;
+  readonly egress?: readonly (Listener & { readonly hosts?: readonly string[] })[];
+  readonly ingress?: readonly (Listener & {
     readonly defaultEndpoint?: string;
     readonly connectionPool?: ConnectionPoolSettings;
-  }[];
+  })[];
   readonly inboundConnectionPool?: ConnectionPoolSettings;
   readonly outboundTrafficPolicy?: {
     readonly mode?: string;
@@ -60,9 +64,15 @@ export function checkSidecar(spec: SidecarFields, report: Report): void {
   checkEgressProxy(outboundTrafficPolicy, report);
 }
 
-function checkPorts(listeners: readonly { readonly port?: Port }[], path: Path, report: Report): void {
+function checkPorts(listeners: readonly Listener[], path: Path, report: Report): void {
   const taken = new Set<number>();
-  for (const [index, { port }] of listeners.entries()) {
+  for (const [index, { port, bind = '' }] of listeners.entries()) {
+    // An egress listener may be a Unix socket, which has no port.
+    const socket = path[1] === 'egress' && bind.startsWith('unix://');
+    if (port !== undefined && port.number === undefined && !socket)
+      report('RIPSTOP_MISSING_FIELD', 'error', [...path, index, 'port', 'number'], 'a port needs its number');
+    if (port !== undefined && bind !== '' && !isAddress(bind) && !socket)
+      report('RIPSTOP_BAD_VALUE', 'error', [...path, index, 'bind'], `${JSON.stringify(bind)} is no IP address`);
     if ((port?.targetPort ?? 0) > 0)
       report('RIPSTOP_BAD_VALUE', 'error', [...path, index, 'port', 'targetPort'], 'targetPort has no effect in a Sidecar: remove it');
     if ((port?.name ?? '') !== '') checkPortName(port!.name!, [...path, index, 'port', 'name'], report);

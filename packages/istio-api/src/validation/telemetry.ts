@@ -6,8 +6,12 @@ import { checkTargets } from './policy-targets.ts';
 /** Expressions are read here, as istiod does, so that no client gets one that it has to refuse. */
 export function checkTelemetry(spec: TelemetrySpec, report: Report): void {
   checkTargets(spec, report);
-  for (const [index, { filter }] of (spec.accessLogging ?? []).entries())
-    checkCel(filter?.expression, ['spec', 'accessLogging', index, 'filter', 'expression'], report);
+  for (const [index, { filter }] of (spec.accessLogging ?? []).entries()) {
+    const path = ['spec', 'accessLogging', index, 'filter'];
+    if (filter !== undefined && (filter.expression ?? '') === '')
+      report('RIPSTOP_MISSING_FIELD', 'error', path, 'it filters by nothing: give a CEL expression, or leave it out');
+    else checkCel(filter?.expression, [...path, 'expression'], report);
+  }
   for (const [index, { overrides = [] }] of (spec.metrics ?? []).entries()) {
     for (const [at, { tagOverrides = {} }] of overrides.entries()) {
       for (const [tag, { operation = 'UPSERT', value = '' }] of Object.entries(tagOverrides)) {
