@@ -1,7 +1,7 @@
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import grpc from '@grpc/grpc-js';
-import { type Cancel, endsIn, readBundle } from '@ripstop/core';
+import { type Cancel, endsIn, KnownIntermediates, readBundle } from '@ripstop/core';
 import type { GrpcParts } from './grpc-parts.ts';
 import { chooseHttpChain, InboundConnection } from './inbound-connection.ts';
 import { InboundGuard } from './inbound-guard.ts';
@@ -63,6 +63,7 @@ class GrpcListener {
   readonly #stopWatching: Cancel | undefined;
   /** PEM of the roots that accepted connections were verified against. */
   #trusted: string;
+  readonly #intermediates = new KnownIntermediates();
   #whenEmpty: (() => void) | undefined;
 
   constructor(server: grpc.Server, parts: GrpcParts, options: BindOptions) {
@@ -75,7 +76,11 @@ class GrpcListener {
     // Node does TLS in front of it: grpc-js can have one or none on a port, not both.
     this.#injector = server.createConnectionInjector(credentials);
     this.#trusted = parts.identity?.current()?.trustBundlePem ?? '';
-    this.#stopWatching = parts.identity?.onRotate(({ trustBundlePem }) => this.#trust(trustBundlePem));
+    this.#intermediates.learn(parts.identity?.current()?.certificateChainPem);
+    this.#stopWatching = parts.identity?.onRotate(({ certificateChainPem, trustBundlePem }) => {
+      this.#intermediates.learn(certificateChainPem);
+      this.#trust(trustBundlePem);
+    });
     this.#tls = new MeshTlsServer(parts, options.workloadPort, ({ raw, socket, facts, names }) => {
       const alpn = typeof socket.alpnProtocol === 'string' ? socket.alpnProtocol : '';
       this.#hand(raw, socket, new InboundConnection(facts, peerOfSocket(socket, names, facts.sni, alpn)));
@@ -142,9 +147,10 @@ class GrpcListener {
     if (bundle === this.#trusted) return;
     this.#trusted = bundle;
     const roots = readBundle(bundle);
+    const intermediates = this.#intermediates.all;
     for (const { socket, connection } of this.#entered.values()) {
       const certificate = connection?.peer.mtls === true ? (socket as TLSSocket).getPeerX509Certificate() : undefined;
-      if (certificate !== undefined && !endsIn(certificate, roots)) this.#distrust(socket, connection!);
+      if (certificate !== undefined && !endsIn(certificate, roots, intermediates)) this.#distrust(socket, connection!);
     }
   }
 

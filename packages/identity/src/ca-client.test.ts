@@ -3,7 +3,7 @@ import grpc from '@grpc/grpc-js';
 import { createKeyPair, createSelfSignedRoot, issueCertificate, privateKeyPem } from '@ripstop/pki';
 import { IstioCertificateRequest, IstioCertificateResponse } from '@ripstop/xds-api';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { type CaClientOptions, requestCertificate } from './ca-client.ts';
+import { type CaClientOptions, requestCertificate, serverName } from './ca-client.ts';
 
 const DAY = 86_400_000;
 const times = { notBeforeMs: Date.now() - DAY, notAfterMs: Date.now() + DAY };
@@ -91,6 +91,23 @@ describe('a request to the certificate service', () => {
 
   it('goes to hosts by their name, to addresses under the name that the certificate has', async () => {
     expect(await ask({ address: `localhost:${port}` })).toEqual(['leaf', 'root']);
+  });
+
+  it.each([
+    ['127.0.0.1:15012', true],
+    ['[::1]:15012', true],
+    ['[fe80::1]:15012', true],
+    ['localhost:15012', false],
+    ['istiod.istio-system.svc:15012', false],
+    ['10.example:15012', false],
+    ['example10:15012', false],
+  ])('to %s asks for a certificate of localhost: %s', (address, overridden) => {
+    expect(serverName(address)).toEqual(overridden ? { 'grpc.ssl_target_name_override': 'localhost' } : {});
+  });
+
+  it('has no authorization at all when there is no token', async () => {
+    await ask({ token: () => '' });
+    expect(asked[0]!.authorization).toEqual([]);
   });
 
   it('shows the certificate that the workload has; then a token is not needed', async () => {

@@ -65,8 +65,8 @@ async function bearerToken(token: CaClientOptions['token'], optional: boolean): 
   }
 }
 
-/** An IP address is no legal SNI; the control plane's certificate also speaks for localhost. */
-function serverName(address: string): grpc.ClientOptions {
+/** Options of the channel to `host:port`. An IP address is no legal SNI; the control plane's certificate also speaks for localhost. */
+export function serverName(address: string): grpc.ClientOptions {
   const host = address.slice(0, address.lastIndexOf(':')).replace(/^\[|\]$/g, '');
   return /^[\d.]+$|:/.test(host) ? { 'grpc.ssl_target_name_override': 'localhost' } : {};
 }

@@ -2,6 +2,7 @@ import { X509Certificate } from 'node:crypto';
 import { connect, createServer, type TLSSocket } from 'node:tls';
 import { describe, expect, it } from 'vitest';
 import {
+  boundLabelsOf,
   createCsr,
   createKeyPair,
   createSelfSignedRoot,
@@ -100,4 +101,30 @@ describe('SPIFFE ids', () => {
   it('refuse parts that would change the path', () => {
     expect(() => formatSpiffeId({ trustDomain: 'td', namespace: 'a/sa/admin', serviceAccount: 'b' })).toThrow(/namespace/);
   });
+});
+
+describe('labels that a certificate binds its holder to', () => {
+  const root = createSelfSignedRoot({ organization: 'a', notBeforeMs: now, notAfterMs: now + day });
+  const issuer = { certificatePem: root.certificatePem, privateKey: root.keyPair.privateKey };
+  const withLabels = (labels: unknown, uris: readonly string[] = ['spiffe://a/ns/b/sa/c']): Uint8Array => {
+    const spec = { publicKey: createKeyPair().publicKey, names: { uris: [...uris] }, notBeforeMs: now, notAfterMs: now + day };
+    return new X509Certificate(issueCertificate(issuer, { ...spec, labels: labels as Record<string, string> })).raw;
+  };
+
+  it.each([[{ app: 'web', 'a/b': '' }], [{}], [{ ä: '日本' }]])('are read as they were written: %j', (labels) => {
+    expect(boundLabelsOf(withLabels(labels))).toEqual(labels);
+  });
+
+  it('are none where there are none: in a leaf, with or without names, and in a root', () => {
+    expect(boundLabelsOf(withLabels(undefined))).toBeUndefined();
+    expect(boundLabelsOf(withLabels(undefined, []))).toBeUndefined();
+    expect(boundLabelsOf(new X509Certificate(root.certificatePem).raw)).toBeUndefined();
+  });
+
+  it.each([['text'], [7], [null], [true], [{ app: 1 }], [{ app: 'web', version: null }], [{ app: { a: 'b' } }], [['web', 1]]])(
+    'that cannot be read bind to nothing that is known, so they are refused: %j',
+    (labels) => {
+      expect(() => boundLabelsOf(withLabels(labels))).toThrow('the labels of the certificate cannot be read');
+    },
+  );
 });

@@ -244,6 +244,24 @@ describe('rotation', () => {
   });
 });
 
+describe('callers whose certificates come from an intermediate', () => {
+  it('keep their connections while the bundle grows, and lose them when their root is taken out', async () => {
+    const intermediate = new TestAuthority(authority);
+    const identity = new TestIdentity(intermediate, SERVER);
+    const double = await serve({}, identity);
+    const open = await call(double, certified({ uris: [CALLER] }, intermediate));
+    expect((await open.get()).body).toBe(CALLER);
+    const next = new TestAuthority();
+    identity.rotate(intermediate, SERVER, authority.certificatePem + next.certificatePem);
+    expect((await open.get()).body).toBe(CALLER);
+    identity.rotate(next, SERVER, authority.certificatePem + next.certificatePem);
+    identity.rotate(next, SERVER, next.certificatePem + authority.certificatePem);
+    expect((await open.get()).body).toBe(CALLER);
+    identity.rotate(next, SERVER);
+    expect(await open.rest()).toBe('');
+  });
+});
+
 describe('a new configuration', () => {
   it('closes idle connections that it would not let in, and leaves the others', async () => {
     const double = await serve();

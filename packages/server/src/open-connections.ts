@@ -1,7 +1,16 @@
 import type { X509Certificate } from 'node:crypto';
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
-import { type Cancel, type Clock, endsIn, type IdentitySource, readBundle, type Snapshot, type SnapshotRef } from '@ripstop/core';
+import {
+  type Cancel,
+  type Clock,
+  endsIn,
+  type IdentitySource,
+  KnownIntermediates,
+  readBundle,
+  type Snapshot,
+  type SnapshotRef,
+} from '@ripstop/core';
 import type { InboundPeer } from './peer.ts';
 
 /** A connection that passed the gate, of requests or of bytes. */
@@ -30,6 +39,7 @@ export class OpenConnections {
   private readonly cancelSubscriptions: Cancel;
   /** PEM of the roots that open connections were verified against. */
   private trusted: string;
+  private readonly intermediates = new KnownIntermediates();
   private whenEmpty: (() => void)[] = [];
   draining = false;
 
@@ -37,7 +47,11 @@ export class OpenConnections {
     this.clock = clock;
     const cancelSwap = snapshots.onSwap((next) => this.follow(next));
     this.trusted = identity?.current()?.trustBundlePem ?? '';
-    const cancelRotate = identity?.onRotate(({ trustBundlePem }) => this.trust(trustBundlePem));
+    this.intermediates.learn(identity?.current()?.certificateChainPem);
+    const cancelRotate = identity?.onRotate(({ certificateChainPem, trustBundlePem }) => {
+      this.intermediates.learn(certificateChainPem);
+      this.trust(trustBundlePem);
+    });
     this.cancelSubscriptions = () => {
       cancelSwap();
       cancelRotate?.();
@@ -112,9 +126,10 @@ export class OpenConnections {
   }
 
   private distrust(roots: readonly X509Certificate[]): void {
+    const intermediates = this.intermediates.all;
     for (const connection of this.open) {
       const certificate = connection.peer.mtls && connection.ofMesh ? (connection.socket as TLSSocket).getPeerX509Certificate() : undefined;
-      if (certificate !== undefined && !endsIn(certificate, roots)) this.expel(connection, ROOT_GONE_MS);
+      if (certificate !== undefined && !endsIn(certificate, roots, intermediates)) this.expel(connection, ROOT_GONE_MS);
     }
   }
 

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -45,6 +45,19 @@ describe('the issuance log', () => {
     for (let serial = 1; serial <= 5; serial++) log.add({ ...entry, serialNumber: String(serial) });
     expect(serialsOf('issued.jsonl.1')).toEqual(['3', '4']);
     expect(serialsOf('issued.jsonl')).toEqual(['5']);
+  });
+
+  it('keeps files of ten mebibytes, and begins anew at that size, not before', () => {
+    const file = join(dir, 'issued.jsonl');
+    for (const [bytes, older] of [
+      [10 * 1024 * 1024 - 1, false],
+      [10 * 1024 * 1024, true],
+    ] as const) {
+      writeFileSync(file, '');
+      truncateSync(file, bytes);
+      new IssuanceLog(dir, () => NOW).add(entry);
+      expect(existsSync(`${file}.1`)).toBe(older);
+    }
   });
 
   it('that cannot be written fails loudly', () => {

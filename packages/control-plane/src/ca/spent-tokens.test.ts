@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -76,5 +76,48 @@ describe('spent tokens', () => {
     spent.take('last', time + MINUTE);
     expect(linesOnDisk()).toHaveLength(1);
     expect(new SpentTokens(dir, now).take('last', time + MINUTE)).toBe(false);
+  });
+
+  it('that live on stay in the file, in their own words, when others are dropped', () => {
+    new SpentTokens(dir, now).take('long', time + 2 * MINUTE);
+    new SpentTokens(dir, now).take('short', time + MINUTE);
+    const [long] = linesOnDisk();
+    time += MINUTE;
+    const spent = new SpentTokens(dir, now);
+    expect(spent.size).toBe(0);
+    expect(spent.take('long', time)).toBe(false);
+    expect(readFileSync(join(dir, 'spent-tokens'), 'utf8')).toBe(`${long}\n`);
+    expect(statSync(join(dir, 'spent-tokens')).mode & 0o777).toBe(0o600);
+  });
+
+  it('leave the file alone while none of them has expired', () => {
+    new SpentTokens(dir, now).take('a', time + MINUTE);
+    const before = statSync(join(dir, 'spent-tokens')).ino;
+    new SpentTokens(dir, now).take('a', time + MINUTE);
+    expect(statSync(join(dir, 'spent-tokens')).ino).toBe(before);
+  });
+
+  it.each([
+    ['before the hash', (line: string) => `x${line}`],
+    ['behind the time', (line: string) => `${line}x`],
+  ])('are none when a line has something %s', (_where, spoil) => {
+    new SpentTokens(dir, now).take('a', time + MINUTE);
+    const [line] = linesOnDisk();
+    writeFileSync(join(dir, 'spent-tokens'), `${spoil(line!)}\n`);
+    expect(new SpentTokens(dir, now).take('a', time + MINUTE)).toBe(true);
+  });
+
+  it('are looked through again only when twice as many stand as lived at the last look', () => {
+    let looks = 0;
+    const spent = new SpentTokens(undefined, () => {
+      looks++;
+      return time;
+    });
+    for (let token = 0; token < 1024; token++) spent.take(`${token}`, time + MINUTE);
+    expect(looks).toBe(0);
+    for (let token = 1024; token < 2048; token++) spent.take(`${token}`, time + MINUTE);
+    expect(looks).toBe(1024);
+    spent.take('one more', time + MINUTE);
+    expect(looks).toBe(1024 + 2048);
   });
 });

@@ -1,6 +1,6 @@
 import { type KeyObject, sign } from 'node:crypto';
 import type { Cancel, IdentitySource, Svid } from '@ripstop/core';
-import { createKeyPair, createSelfSignedRoot, issueCertificate, privateKeyPem } from '@ripstop/pki';
+import { createKeyPair, createSelfSignedRoot, type Issuer, issueCertificate, privateKeyPem } from '@ripstop/pki';
 
 const DAY_MS = 86_400_000;
 
@@ -21,25 +21,38 @@ export interface Leaf {
   readonly key: string;
 }
 
-/** A certificate authority of a test. */
+/** A certificate authority of a test: a root, or an intermediate below another. */
 export class TestAuthority {
-  private readonly root = createSelfSignedRoot({
-    organization: 'test',
-    notBeforeMs: Date.now() - DAY_MS,
-    notAfterMs: Date.now() + DAY_MS,
-  });
+  /** Of the root. */
+  readonly certificatePem: string;
+  private readonly issuer: Issuer;
+  /** What leaves are shown with. */
+  private readonly chainPem: string;
 
-  get certificatePem(): string {
-    return this.root.certificatePem;
+  constructor(parent?: TestAuthority) {
+    const times = { notBeforeMs: Date.now() - DAY_MS, notAfterMs: Date.now() + DAY_MS };
+    if (parent === undefined) {
+      const { certificatePem, keyPair } = createSelfSignedRoot({ organization: 'test', ...times });
+      this.issuer = { certificatePem, privateKey: keyPair.privateKey };
+      this.certificatePem = certificatePem;
+      this.chainPem = '';
+    } else {
+      const { publicKey, privateKey } = createKeyPair();
+      const spec = { publicKey, names: {}, isCa: true, organization: 'intermediate', ...times };
+      const certificatePem = issueCertificate(parent.issuer, spec);
+      this.issuer = { certificatePem, privateKey };
+      this.certificatePem = parent.certificatePem;
+      this.chainPem = certificatePem + parent.chainPem;
+    }
   }
 
   issue({ uris = [], dns = [], notBeforeMs = -DAY_MS / 2, notAfterMs = DAY_MS / 2, isCa = false, serverOnly = false }: LeafSpec): Leaf {
     const keys = createKeyPair();
-    const issuer = { certificatePem: this.certificatePem, privateKey: this.root.keyPair.privateKey };
+    const { issuer } = this;
     const now = Date.now();
     const validity = { notBeforeMs: now + notBeforeMs, notAfterMs: now + notAfterMs };
     const cert = issueCertificate(issuer, { publicKey: keys.publicKey, names: { uris: [...uris], dns: [...dns] }, isCa, ...validity });
-    return { cert: serverOnly ? withoutClientAuth(cert, issuer.privateKey) : cert, key: privateKeyPem(keys.privateKey) };
+    return { cert: (serverOnly ? withoutClientAuth(cert, issuer.privateKey) : cert) + this.chainPem, key: privateKeyPem(keys.privateKey) };
   }
 }
 

@@ -49,6 +49,12 @@ describe('labels that a token binds', () => {
     await expect(account({ certificate: leaf(), token: token(LABELS) })).rejects.toThrow('the certificate to no labels');
   });
 
+  it.each([['text'], [{ app: 1 }], [null]])('that cannot be read let nobody in: %j', async (labels) => {
+    const certificate = leaf(labels as never);
+    await expect(account({ certificate })).rejects.toThrow('the labels of the certificate cannot be read');
+    await expect(account({ certificate, token: token(LABELS) })).rejects.toThrow();
+  });
+
   it('leave a certificate that other programs take: its name is as ever', () => {
     const certificate = leaf(LABELS);
     expect(certificate.subjectAltName).toBe(`URI:${SPIFFE_ID}`);
