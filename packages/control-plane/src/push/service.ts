@@ -119,6 +119,17 @@ const RESOLUTIONS: Readonly<Record<string, Resolution>> = {
   DYNAMIC_DNS: 'DYNAMIC_DNS',
 };
 
+/** Of one host: what is known of a port is kept by the port itself. */
+function portsOfEntry({ ports = [] }: ServiceEntrySpec): MeshServicePort[] {
+  return ports.map((port) => ({
+    port: port.number,
+    name: port.name,
+    protocol: port.protocol === undefined ? ('Auto' as const) : parseProtocol(port.protocol),
+    targetPort: port.targetPort || port.number,
+    ...((port.targetPort ?? 0) === 0 ? {} : { writtenTargetPort: port.targetPort! }),
+  }));
+}
+
 /** The services of a ServiceEntry, one per host. */
 export function servicesOfEntry(object: MeshObject<ServiceEntrySpec>, exportTo: readonly string[]): MeshService[] {
   const { spec, metadata } = object;
@@ -126,14 +137,8 @@ export function servicesOfEntry(object: MeshObject<ServiceEntrySpec>, exportTo: 
     hostname,
     name: metadata.name,
     namespace: metadata.namespace,
-    udpPorts: [],
-    ports: (spec.ports ?? []).map((port) => ({
-      port: port.number,
-      name: port.name,
-      protocol: port.protocol === undefined ? ('Auto' as const) : parseProtocol(port.protocol),
-      targetPort: port.targetPort || port.number,
-      ...((port.targetPort ?? 0) === 0 ? {} : { writtenTargetPort: port.targetPort! }),
-    })),
+    ports: portsOfEntry(spec).filter(({ protocol }) => protocol !== 'UDP'),
+    udpPorts: portsOfEntry(spec).filter(({ protocol }) => protocol === 'UDP'),
     addresses: spec.addresses ?? [],
     headless: false,
     registry: 'External',

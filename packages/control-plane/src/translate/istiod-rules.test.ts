@@ -92,6 +92,16 @@ describe('clusters', () => {
     expect([named('2026-01-01T00:00:00Z'), named('2026-01-03T00:00:00Z')]).toEqual([false, true]);
   });
 
+  it('of UDP ports of a ServiceEntry do not exist', () => {
+    const { clusterNames } = of(
+      entry(
+        'a',
+        '{ hosts: [db.example], ports: [{ number: 53, name: dns, protocol: UDP }, { number: 80, name: http, protocol: HTTP }], resolution: DNS }',
+      ),
+    );
+    expect(clusterNames.filter((name) => name.endsWith('db.example'))).toEqual(['outbound|80||db.example']);
+  });
+
   it('of DNS subsets without a host to look up are left out', () => {
     const { clusterNames } = of(
       entry('a', '{ hosts: [db.example], ports: [{ number: 80, name: http, protocol: HTTP }], resolution: DNS }') +

@@ -182,7 +182,7 @@ function domainsOf({ hostname, aliases, addresses, headless }: MeshService, name
     ...shortNames(host, namespace, domain).map((name) => ({ name, short: true })),
   ]);
   if (headless) return [...names, ...names.map(({ name }) => ({ name: `*.${name}`, short: false }))];
-  return [...names, ...addresses.filter((address) => !address.includes('/')).map((name) => ({ name, short: false }))];
+  return [...names, ...addresses.map((name) => ({ name, short: false }))];
 }
 
 function bracketed(host: string): string {

@@ -1,7 +1,24 @@
+import type { Document } from './document.ts';
 import type { Random } from './random.ts';
 import { customTags } from './telemetries.ts';
+import { metadataOf, NAMESPACES, type World } from './world.ts';
 
 type Json = Record<string, unknown>;
+
+/** What a proxy is started with: it says nothing to nodes that ask. */
+export function proxyConfigDocument({ random }: World, index: number): Document {
+  return {
+    apiVersion: 'networking.istio.io/v1beta1',
+    kind: 'ProxyConfig',
+    metadata: metadataOf(random, `pc-${index}`, random.pick(NAMESPACES)),
+    spec: {
+      ...random.maybe(0.5, () => ({ selector: { matchLabels: { app: 'cart' } } })),
+      concurrency: random.pick([0, 2]),
+      ...random.maybe(0.5, () => ({ environmentVariables: { POD_NAME: 'one' } })),
+      ...random.maybe(0.3, () => ({ image: { imageType: 'distroless' } })),
+    },
+  };
+}
 
 const FORWARDING = ['SANITIZE', 'FORWARD_ONLY', 'APPEND_FORWARD', 'SANITIZE_SET', 'ALWAYS_FORWARD_ONLY', 'UNDEFINED'];
 

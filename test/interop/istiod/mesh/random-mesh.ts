@@ -4,6 +4,7 @@ import type { Document } from './document.ts';
 import { gateways } from './gateways.ts';
 import { meshConfig } from './mesh-config.ts';
 import { authorizationPolicies, peerAuthentications, requestAuthentications } from './policies.ts';
+import { proxyConfig, proxyConfigDocument } from './proxy-config.ts';
 import { Random } from './random.ts';
 import { serviceEntries } from './service-entries.ts';
 import { nodeDocuments, serviceDocuments } from './services.ts';
@@ -46,6 +47,7 @@ export function randomMesh(seed: number): Mesh {
     ...authorizationPolicies(world),
     ...sidecars(world),
     ...telemetries(world),
+    ...random.several(0, 1, (index) => proxyConfigDocument(world, index)),
   ];
   return { documents, config: meshConfig(world), nodes: nodesOf(world, pods) };
 }
@@ -57,6 +59,7 @@ function nodesOf({ random, services }: World, pods: readonly Pod[]): RecordedNod
     ...services.flatMap((service) => random.some(PORT_NUMBERS, 1, 2).map((port) => `${fqdn(service)}:${port}`)),
     `xds.istio.io/grpc/lds/inbound/0.0.0.0:${random.pick([8080, 9000])}`,
   ];
+  const nodes = [nodeOf(GATEWAY_POD, 'router'), nodeOf(first, 'sidecar'), nodeOf(second, 'sidecar'), nodeOf(third, 'grpc', listeners)];
   // The gateway first: istiod lets it have the scope of a sidecar of its namespace when one has asked before.
-  return [nodeOf(GATEWAY_POD, 'router'), nodeOf(first, 'sidecar'), nodeOf(second, 'sidecar'), nodeOf(third, 'grpc', listeners)];
+  return nodes.map((node) => (random.chance(0.12) ? { ...node, Metadata: { ...node.Metadata, PROXY_CONFIG: proxyConfig(random) } } : node));
 }

@@ -14,6 +14,18 @@ const PORTS: readonly Json[] = [
   { number: 8000, name: 'http2', protocol: 'HTTP2' },
   { number: 6000, name: 'tcp', protocol: 'TCP' },
   { number: 9090, name: 'auto' },
+  { number: 9001, name: 'grpc-web', protocol: 'GRPC-WEB' },
+  { number: 8888, name: 'proxy', protocol: 'HTTP_PROXY' },
+  { number: 8081, name: 'lower', protocol: 'http2' },
+];
+
+/** Told apart by their addresses alone, like TCP. */
+const STREAM_PORTS: readonly Json[] = [
+  { number: 27_017, name: 'mongo', protocol: 'MONGO' },
+  { number: 3306, name: 'mysql', protocol: 'MYSQL' },
+  { number: 6379, name: 'redis', protocol: 'Redis' },
+  { number: 6000, name: 'tcp-7000', protocol: 'TCP', targetPort: 7000 },
+  { number: 53, name: 'dns', protocol: 'UDP' },
 ];
 
 /** ServiceEntries of every resolution and location; WorkloadEntries that they and Services select. */
@@ -41,7 +53,9 @@ function serviceEntry(world: World, index: number, dnsPlace: string): Document {
             1,
             2,
           );
-  const addresses = resolution !== 'DYNAMIC_DNS' && random.chance(0.4) ? [`240.1.0.${index + 1}`] : [];
+  // Of several addresses istiod sends every endpoint once for each.
+  const addresses =
+    resolution !== 'DYNAMIC_DNS' && random.chance(0.4) ? [random.chance(0.8) ? `240.1.0.${index + 1}` : '240.2.0.0/16'] : [];
   return {
     apiVersion: NETWORKING,
     kind: 'ServiceEntry',
@@ -62,12 +76,8 @@ function serviceEntry(world: World, index: number, dnsPlace: string): Document {
 
 function portsOf(random: Random, tcp: boolean): Json[] {
   const ports: Json[] = [];
-  for (const port of random.some(
-    PORTS.filter(({ protocol }) => tcp || (protocol !== 'TCP' && protocol !== undefined)),
-    1,
-    3,
-  ))
-    if (!ports.some(({ number }) => number === port.number)) ports.push(port);
+  const known = tcp ? [...PORTS, ...STREAM_PORTS] : PORTS.filter(({ protocol }) => protocol !== 'TCP' && protocol !== undefined);
+  for (const port of random.some(known, 1, 3)) if (!ports.some(({ number }) => number === port.number)) ports.push(port);
   return ports;
 }
 
@@ -78,7 +88,9 @@ function endpointsOf(random: Random, resolution: string, dnsPlace: string): Json
   if (dns && random.chance(0.4)) return {};
   return {
     endpoints: random.several(1, resolution === 'DNS_ROUND_ROBIN' ? 1 : 3, (index) =>
-      dns ? { ...workload(random, `ep${index}.example.org`), locality: dnsPlace } : workload(random, `10.1.0.${index + 1}`),
+      dns
+        ? { ...workload(random, `ep${index}.example.org`), locality: dnsPlace }
+        : workload(random, random.chance(0.05) ? `unix:///var/run/${index}.sock` : `10.1.0.${index + 1}`),
     ),
   };
 }
@@ -87,7 +99,8 @@ function workload(random: Random, address: string): Json {
   const { region, zone, subZone } = random.pick(PLACES);
   return {
     address,
-    ...random.maybe(0.3, () => ({ ports: { http: 7070 } })),
+    ...random.maybe(0.3, () => ({ ports: { [random.pick(['http', 'http', 'tcp', 'grpc', 'auto'])]: 7070 } })),
+    ...random.maybe(0.1, () => ({ network: 'other' })),
     ...random.maybe(0.5, () => ({ labels: { app: random.pick(['vm', 'cart']), version: random.pick(VERSIONS) } })),
     ...random.maybe(0.4, () => ({ locality: random.pick([region, `${region}/${zone}`, `${region}/${zone}/${subZone}`]) })),
     ...random.maybe(0.3, () => ({ weight: random.pick([0, 1, 5]) })),
