@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // Starts every root script. Runs on Node 20 and brings the rest: pnpm, the project's own Node 24, the generated xDS codecs.
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, statSync, utimesSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -69,7 +69,14 @@ if (!task || !TASKS[task]) {
 }
 
 if (newer('pnpm-lock.yaml', 'node_modules/.modules.yaml')) {
-  step('installing dependencies (first run only, about half a minute)', 'npx', ['--yes', PNPM, 'install', '--frozen-lockfile'], 3);
+  // Node 20 starts this, Node 24 runs the packages: pnpm's warnings about the former mean nothing.
+  step(
+    'installing dependencies (first run only, about half a minute)',
+    'npx',
+    ['--yes', PNPM, 'install', '--frozen-lockfile', '--loglevel', 'error'],
+    3,
+  );
+  utimesSync('node_modules/.modules.yaml', new Date(), new Date()); // pnpm leaves it as it is when there was nothing to do.
 }
 const codecs = ['scripts/generate-xds.mjs', ...readdirSync('packages/xds-api/src').map((name) => `packages/xds-api/src/${name}`)];
 if (codecs.some((source) => source !== 'packages/xds-api/src/generated' && newer(source, 'packages/xds-api/dist/index.mjs'))) {

@@ -72,7 +72,7 @@ export function addProxyConfigCommand(program: Command): void {
     parent
       .command(name)
       .description(kind.description)
-      .argument('<client>', 'name.namespace, as proxy-status lists it')
+      .argument('<client>', 'name.namespace as proxy-status lists it, or the name of a service with one client')
       .option('--http <host:port>', 'HTTP address of the control plane (default: the one noted in the state directory)', parseAddress)
       .option('--state-dir <dir>', 'state directory of the control plane', '.ripstop')
       .addOption(new Option('-o, --output <format>', 'form').choices(['table', 'json']).default('table'))
@@ -92,7 +92,7 @@ function addSecretCommand(parent: Command): void {
   parent
     .command('secret')
     .description('certificates that a gateway is given by the control plane; keys are never shown')
-    .argument('<client>', 'name.namespace, as proxy-status lists it')
+    .argument('<client>', 'name.namespace as proxy-status lists it, or the name of a service with one client')
     .option('--http <host:port>', 'HTTP address of the control plane (default: the one noted in the state directory)', parseAddress)
     .option('--state-dir <dir>', 'state directory of the control plane', '.ripstop')
     .addOption(new Option('-o, --output <format>', 'form').choices(['table', 'json']).default('table'))

@@ -146,11 +146,24 @@ function endpoints(push: PushContext): object[] {
   );
 }
 
+/** The client of this id as proxy-status lists it, or the only one of this name or service. */
 function connected(proxyId: string, nodes: readonly ProxyNode[]): ProxyNode {
-  const known = nodes.map(({ name, namespace }) => `${name}.${namespace}`);
-  const node = nodes[known.indexOf(proxyId)];
-  if (node === undefined) throw new DebugError(`proxyID=${proxyId} is not connected; connected are: ${known.sort().join(', ') || 'none'}`);
-  return node;
+  const exact = nodes.find((node) => idOf(node) === proxyId);
+  if (exact !== undefined) return exact;
+  const meant = nodes.filter((node) => isMeant(node, proxyId));
+  if (meant.length === 1) return meant[0]!;
+  const names = (of: readonly ProxyNode[]): string => of.map(idOf).sort().join(', ') || 'none';
+  if (meant.length > 1) throw new DebugError(`proxyID=${proxyId} may be each of these, name one: ${names(meant)}`);
+  throw new DebugError(`proxyID=${proxyId} is not connected; connected are: ${names(nodes)}`);
+}
+
+function idOf({ name, namespace }: ProxyNode): string {
+  return `${name}.${namespace}`;
+}
+
+function isMeant(node: ProxyNode, wanted: string): boolean {
+  const names = [node.name, node.labels.app ?? node.workloadName];
+  return names.some((name) => name === wanted || `${name}.${node.namespace}` === wanted);
 }
 
 function resources(proxyId: string, { nodes, push }: DebugState): object {

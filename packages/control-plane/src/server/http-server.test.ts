@@ -232,7 +232,7 @@ describe('the HTTP port', () => {
     for (const seconds of ['', '0', '-1', 'x', '1e9']) expect((await get(`/api/graph?seconds=${seconds}`)).status).toBe(200);
   });
 
-  it('dumps what a connected client has, as Envoy does, and names who is connected when asked for another', async () => {
+  it('dumps what a connected client has, as Envoy does, and takes short names, and names who is connected when asked for another', async () => {
     await connected('web-1', 4001);
     const { configs } = await json<{ configs: Record<string, unknown>[] }>('/debug/config_dump?proxyID=web-1.default');
     expect(configs.map((config) => config['@type'])).toEqual(
@@ -243,6 +243,13 @@ describe('the HTTP port', () => {
     expect(await get('/debug/config_dump?proxyID=nobody')).toMatchObject({
       status: 400,
       body: 'proxyID=nobody is not connected; connected are: web-1.default\n',
+    });
+    for (const short of ['web-1', 'web', 'web.default']) expect((await get(`/debug/config_dump?proxyID=${short}`)).status).toBe(200);
+    await connected('web-2');
+    expect((await get('/debug/config_dump?proxyID=web-2')).status).toBe(200);
+    expect(await get('/debug/config_dump?proxyID=web')).toMatchObject({
+      status: 400,
+      body: 'proxyID=web may be each of these, name one: web-1.default, web-2.default\n',
     });
   });
 

@@ -42,7 +42,7 @@ function stations(leg) {
   const taken = leg.decisions.filter((decision) => decision.step === 'route').find((decision) => / matched/.test(decision.text));
   const [title, text] = verdictText(leg.verdict);
   const good = leg.verdict.kind === 'serve' || leg.verdict.kind === 'forward' || (leg.verdict.kind === 'reply' && leg.verdict.status < 400);
-  const found = [['door', last('connection')], ['host', last('host')], ['route', taken], ['cluster', last('cluster')], ['filters', last('filter')]]
+  const found = [['connection', last('connection')], ['host', last('host')], ['route', taken], ['cluster', last('cluster')], ['filters', last('filter')]]
     .filter(([, decision]) => decision !== undefined)
     .map(([name, decision]) => ({ title: name, text: decision.source ? decision.source.kind + ' ' + decision.source.name : decision.text, hint: decision.text }));
   return [...found, { title, text, hint: VERDICTS[leg.verdict.kind], className: good ? 'good' : 'bad' }];

@@ -37,4 +37,10 @@ textarea { resize: vertical; min-height: 2.1rem; } button { border-color: var(--
 .way .good { border-color: var(--good); } .way .bad { border-color: var(--bad); }
 summary { cursor: pointer; color: var(--dim); }
 .empty { color: var(--dim); margin: .4rem 0; }
+@media (max-width: 640px) {
+  main { padding: .7rem .6rem 2rem; } header { padding: .5rem .8rem; } section { padding: .7rem .8rem; }
+  .way { padding-left: 1.3rem; }
+  #answer .wrap { min-width: 0; } #answer tr { display: grid; grid-template-columns: 6rem minmax(0, 1fr); border-bottom: 1px solid var(--line); }
+  #answer :is(th, td) { border-bottom: 0; padding-right: 0; } #answer td + td:not(:empty) { grid-column: 2; white-space: normal; overflow-wrap: anywhere; } #answer td:empty { display: none; }
+}
 `;
