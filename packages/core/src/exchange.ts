@@ -64,6 +64,8 @@ export interface Peer {
   readonly certificateHash: string;
   /** Of the caller. */
   readonly certificatePem?: string;
+  /** What the caller has sent, leaf first; read when it is asked for. Absent or undefined: the driver does not know it. */
+  readonly certificateChainPem?: () => string | undefined;
   /** URI SAN of the certificate that this side has shown, when it is not the workload's own; '' = it has none. */
   readonly shownUriSan?: string;
   readonly sni: string;

@@ -13,7 +13,7 @@ const CALLER: Peer = {
   address: '10.0.0.9',
 };
 const STRANGER: Peer = { ...NO_PEER, address: '10.0.0.9' };
-const ALL_DETAILS = { subject: true, cert: true, chain: false, dns: true, uri: true };
+const ALL_DETAILS = { subject: true, cert: true, chain: true, dns: true, uri: true };
 
 interface Asked {
   readonly headers?: Readonly<Record<string, string>>;
@@ -162,13 +162,21 @@ describe('x-forwarded-client-cert', () => {
   });
 
   it('says of the certificate what it is told to', () => {
-    const peer: Peer = { ...CALLER, uriSans: ['u:1', 'u:2'], dnsSans: ['d.1', 'd.2'], subject: 'O="x"', certificatePem: 'P M\n' };
+    const peer: Peer = {
+      ...CALLER,
+      uriSans: ['u:1', 'u:2'],
+      dnsSans: ['d.1', 'd.2'],
+      subject: 'O="x"',
+      certificatePem: 'P M\n',
+      certificateChainPem: () => 'P M\nC+A/=\n',
+    };
     const clientCertDetails = ALL_DETAILS;
     expect(xfcc('SANITIZE_SET', { peer, manager: { clientCertDetails } })).toBe(
-      `${own};Cert="P%20M%0A";Subject="O=\\"x\\"";URI=u:1;URI=u:2;DNS=d.1;DNS=d.2`,
+      `${own};Cert="P%20M%0A";Chain="P%20M%0AC%2BA%2F%3D%0A";Subject="O=\\"x\\"";URI=u:1;URI=u:2;DNS=d.1;DNS=d.2`,
     );
     for (const [name, text] of [
       ['cert', 'Cert="P%20M%0A"'],
+      ['chain', 'Chain="P%20M%0AC%2BA%2F%3D%0A"'],
       ['subject', 'Subject="O=\\"x\\""'],
       ['uri', 'URI=u:1;URI=u:2'],
       ['dns', 'DNS=d.1;DNS=d.2'],

@@ -129,6 +129,8 @@ function describePeer(peer: Peer, clientCertDetails: CertDetails, ownSpiffeId: s
   const by = peer.shownUriSan ?? ownSpiffeId;
   const parts = [...(by === '' ? [] : [`By=${by}`]), `Hash=${peer.certificateHash}`];
   if (clientCertDetails.cert && peer.certificatePem !== undefined) parts.push(`Cert="${encodeURIComponent(peer.certificatePem)}"`);
+  const chain = clientCertDetails.chain ? peer.certificateChainPem?.() : undefined;
+  if (chain !== undefined) parts.push(`Chain="${encodeURIComponent(chain)}"`);
   if (clientCertDetails.subject) parts.push(`Subject="${printable(peer.subject.replaceAll('"', '\\"'))}"`);
   if (clientCertDetails.uri) parts.push(...peer.uriSans.map((uri) => `URI=${alone(uri)}`));
   if (clientCertDetails.dns) parts.push(...peer.dnsSans.map((dns) => `DNS=${alone(dns)}`));

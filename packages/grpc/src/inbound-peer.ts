@@ -8,7 +8,7 @@ const SPIFFE_ID = /^spiffe:\/\/[a-z0-9._-]{1,255}(?:\/[A-Za-z0-9._-]+)*$/;
 
 const MAX_SPIFFE_ID_BYTES = 2048;
 
-type Names = Pick<Peer, 'mtls' | 'uriSans' | 'dnsSans' | 'subject' | 'certificateHash'>;
+type Names = Pick<Peer, 'mtls' | 'uriSans' | 'dnsSans' | 'subject' | 'certificateHash' | 'certificatePem'>;
 
 /** The caller's names, from a certificate that was verified against the trust bundle. */
 export function namesOfCertificate(certificate: X509Certificate): Names {
@@ -20,6 +20,7 @@ export function namesOfCertificate(certificate: X509Certificate): Names {
     // Node prints one relative name per line, RFC 2253 begins with the last.
     subject: (certificate.subject ?? '').split('\n').reverse().join(','),
     certificateHash: createHash('sha256').update(certificate.raw).digest('hex'),
+    certificatePem: certificate.toString(),
   };
 }
 

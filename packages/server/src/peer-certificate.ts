@@ -1,5 +1,5 @@
 import { createHash, type X509Certificate } from 'node:crypto';
-import type { CertificatePins } from '@ripstop/core';
+import { type CertificatePins, endsIn, readBundle } from '@ripstop/core';
 
 /** The names of a caller's certificate, read once per connection. */
 export interface PeerNames {
@@ -10,9 +10,12 @@ export interface PeerNames {
   /** Lower-case hex of the SHA-256 of the DER. */
   readonly hash: string;
   readonly pem: string;
+  /** Every certificate that was sent, leaf first; undefined where Node does not tell all of them. */
+  readonly chainPem: () => string | undefined;
 }
 
-export function readPeerNames(certificate: X509Certificate): PeerNames {
+/** `trustBundlePem`: what the certificate was verified by. */
+export function readPeerNames(certificate: X509Certificate, trustBundlePem: string): PeerNames {
   const { uris, dns } = splitSubjectAltName(certificate.subjectAltName);
   return {
     uriSans: uris,
@@ -20,7 +23,20 @@ export function readPeerNames(certificate: X509Certificate): PeerNames {
     subject: (certificate.subject ?? '').split('\n').reverse().join(','),
     hash: certificate.fingerprint256.replaceAll(':', '').toLowerCase(),
     pem: certificate.toString(),
+    chainPem: () => chainPemOf(certificate, trustBundlePem),
   };
+}
+
+/**
+ * As issuers of a peer's certificate node:tls has those that were sent, and none of the trust store; in Node 24 a server has the first
+ * one alone. A chain that leads to no root is therefore not the one that was sent, and nobody is told a part of it.
+ */
+function chainPemOf(leaf: X509Certificate, trustBundlePem: string): string | undefined {
+  if (!endsIn(leaf, readBundle(trustBundlePem))) return undefined;
+  let pem = '';
+  for (let certificate: X509Certificate | undefined = leaf; certificate !== undefined; certificate = certificate.issuerCertificate)
+    pem += certificate.toString();
+  return pem;
 }
 
 /** Splits Node's `URI:…, DNS:…`. Entries with awkward characters come as JSON strings, whose commas must not split. */

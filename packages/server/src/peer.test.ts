@@ -6,7 +6,7 @@ import { isPinned, type PeerNames, readPeerNames, refusalOf, splitSubjectAltName
 import { TestAuthority } from './testing/test-authority.ts';
 
 const ID = 'spiffe://cluster.local/ns/default/sa/web';
-const NAMES: PeerNames = { uriSans: [ID], dnsSans: ['web'], subject: 'CN=web', hash: 'abc', pem: 'PEM' };
+const NAMES: PeerNames = { uriSans: [ID], dnsSans: ['web'], subject: 'CN=web', hash: 'abc', pem: 'PEM', chainPem: () => 'PEMCA' };
 const socket = (more: Partial<Socket> = {}): Socket =>
   ({ remoteAddress: '10.0.0.9', remotePort: 5, localAddress: '10.0.0.1', localPort: 80, ...more }) as Socket;
 
@@ -23,6 +23,7 @@ describe('the peer of a connection', () => {
       subject: 'CN=web',
       certificateHash: 'abc',
       certificatePem: 'PEM',
+      certificateChainPem: NAMES.chainPem,
       shownUriSan: 'spiffe://shown',
       sni: 'sni',
       alpn: 'h2',
@@ -100,16 +101,30 @@ describe('the names of a certificate', () => {
   });
 
   it('are read once, with its hash and its text', () => {
-    const certificate = new X509Certificate(new TestAuthority().issue({ uris: [ID], dns: ['web.test'] }).cert as string);
-    expect(readPeerNames(certificate)).toEqual({
+    const authority = new TestAuthority();
+    const certificate = new X509Certificate(authority.issue({ uris: [ID], dns: ['web.test'] }).cert as string);
+    expect(readPeerNames(certificate, authority.certificatePem)).toEqual({
       uriSans: [ID],
       dnsSans: ['web.test'],
       subject: '',
       hash: createHash('sha256').update(certificate.raw).digest('hex'),
       pem: certificate.toString(),
+      chainPem: expect.any(Function),
     });
     const named = { subjectAltName: undefined, subject: 'C=a\nO=b\nCN=c', fingerprint256: 'AB:CD', toString: () => 'PEM' };
-    expect(readPeerNames(named as unknown as X509Certificate)).toMatchObject({ subject: 'CN=c,O=b,C=a', hash: 'abcd', pem: 'PEM' });
+    expect(readPeerNames(named as unknown as X509Certificate, '')).toMatchObject({ subject: 'CN=c,O=b,C=a', hash: 'abcd', pem: 'PEM' });
+  });
+
+  it('come with the chain that was sent, and never with a part of one', () => {
+    const [authority, between, other] = [new TestAuthority(), new TestAuthority(), new TestAuthority()];
+    const chainOf = (certificate: X509Certificate, bundle: string): string | undefined => readPeerNames(certificate, bundle).chainPem();
+    const leaf = (of: TestAuthority): X509Certificate => new X509Certificate(of.issue({ uris: [ID] }).cert);
+    const alone = leaf(authority);
+    expect([chainOf(alone, authority.certificatePem), chainOf(alone, other.certificatePem)]).toEqual([alone.toString(), undefined]);
+    // As node:tls shows a chain: each certificate has the next one as its issuer.
+    const sent = leaf(between);
+    Object.defineProperty(sent, 'issuerCertificate', { value: new X509Certificate(between.certificatePem) });
+    expect(chainOf(sent, between.certificatePem)).toBe(sent.toString() + new X509Certificate(between.certificatePem).toString());
   });
 
   it('may be pinned by certificate or by key', () => {

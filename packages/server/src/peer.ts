@@ -45,7 +45,7 @@ export function createPeer(socket: Socket, names: PeerNames | undefined, sni: st
     dnsSans: names?.dnsSans ?? [],
     subject: names?.subject ?? '',
     certificateHash: names?.hash ?? '',
-    ...(names === undefined ? {} : { certificatePem: names.pem }),
+    ...(names === undefined ? {} : { certificatePem: names.pem, certificateChainPem: names.chainPem }),
     ...(shownUriSan === undefined ? {} : { shownUriSan }),
     sni,
     alpn,

@@ -121,7 +121,7 @@ export class TlsAcceptor {
       socket.destroy();
       return;
     }
-    const verdict = judge(socket, handshake.tls);
+    const verdict = judge(socket, handshake.tls, handshake.material);
     if (typeof verdict === 'string') {
       socket.destroy();
       handshake.refused(verdict);
@@ -147,11 +147,11 @@ function keyOf(socket: Socket): string {
 }
 
 /** The caller's verified names, or why it is refused. */
-function judge(socket: TLSSocket, tls: DownstreamTls): { readonly names: PeerNames | undefined } | string {
+function judge(socket: TLSSocket, tls: DownstreamTls, { trustBundlePem }: TlsMaterial): { readonly names: PeerNames | undefined } | string {
   const certificate = tls.validationName === '' ? undefined : socket.getPeerX509Certificate();
   if (certificate === undefined) return tls.requireClientCertificate ? 'the caller showed no certificate' : { names: undefined };
   if (!socket.authorized) return `CERTIFICATE_VERIFY_FAILED: ${socket.authorizationError}`;
-  const names = readPeerNames(certificate);
+  const names = readPeerNames(certificate, trustBundlePem);
   // Rules of SPIFFE are for identities of the mesh; a bundle of somebody else may issue what it likes.
   const refusal = tls.validationName === 'ROOTCA' ? refusalOf(certificate, names) : undefined;
   if (refusal !== undefined) return `CERTIFICATE_VERIFY_FAILED: ${refusal}`;

@@ -18,6 +18,17 @@ export class Authority {
     const issuer = { certificatePem: this.pem, privateKey: this.root.keyPair.privateKey };
     return { cert: issueCertificate(issuer, { publicKey, names, organization: 'leaf', ...validity }), key: privateKeyPem(privateKey) };
   }
+
+  /** The same by a CA in between, whose certificate is sent along. */
+  issueBetween(names: { readonly uris?: readonly string[] }): Pair {
+    const [between, { publicKey, privateKey }] = [createKeyPair(), createKeyPair()];
+    const root = { certificatePem: this.pem, privateKey: this.root.keyPair.privateKey };
+    const ca = { publicKey: between.publicKey, names: {}, isCa: true, organization: 'between', ...validity };
+    const certificatePem = issueCertificate(root, ca);
+    const issuer = { certificatePem, privateKey: between.privateKey };
+    const cert = issueCertificate(issuer, { publicKey, names, organization: 'leaf', ...validity });
+    return { cert: cert + certificatePem, key: privateKeyPem(privateKey) };
+  }
 }
 
 /** A Secret document. */
