@@ -31,7 +31,8 @@ export function levelOne(json: unknown): unknown {
 function reduce(json: unknown, field: string): unknown {
   if (Array.isArray(json)) {
     const items = json.filter((item) => !(isObject(item) && PRIVATE_FILTERS.has(String(item.name)))).map((item) => reduce(item, ''));
-    return SETS.has(field) ? items.sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1)) : items;
+    if (field === 'filterChains') return rangesInOrder(items);
+    return SETS.has(field) ? items.sort(byText) : items;
   }
   if (!isObject(json)) return json;
   const kept: Record<string, unknown> = {};
@@ -42,6 +43,18 @@ function reduce(json: unknown, field: string): unknown {
     kept[key] = value;
   }
   return kept;
+}
+
+function byText(a: unknown, b: unknown): number {
+  return JSON.stringify(a) < JSON.stringify(b) ? -1 : 1;
+}
+
+/** Chains of ranges of destinations: istiod makes a service of each range, and services come in any order. */
+function rangesInOrder(chains: readonly unknown[]): unknown[] {
+  const isRanged = (chain: unknown): boolean =>
+    isObject(chain) && isObject(chain.filterChainMatch) && 'prefixRanges' in chain.filterChainMatch;
+  const ranged = chains.filter(isRanged).sort(byText);
+  return chains.map((chain) => (isRanged(chain) ? ranged.shift() : chain));
 }
 
 /** `name: path: wanted …, got …` for each resource that is not the same; an extra or missing resource by its name. */

@@ -34,6 +34,13 @@ describe('a Gateway of the Gateway API', () => {
     expect(opened(yaml, node({ app: 'other' }))).toEqual({});
   });
 
+  it('opens only ports that its Service has, and is not run by its name when it names a Service', () => {
+    const yaml =
+      service('front') + gateway(`${HTTP}, { name: b, port: 8080, protocol: HTTP }`, 'addresses: [{ type: Hostname, value: front }],');
+    expect(opened(yaml, node({ app: 'front' }))).toEqual({ 80: ['default/*'] });
+    expect(opened(yaml)).toEqual({});
+  });
+
   it('without an address is run by workloads with its name', () => {
     expect(opened(gateway(HTTP))).toEqual({ 80: ['default/*'] });
     expect(opened(gateway(HTTP), node(NAMED, 'shop'))).toEqual({});

@@ -13,6 +13,8 @@ const CONTROLLER = 'istio.io/gateway-controller';
 const NAME_OVERRIDE = 'gateway.istio.io/name-override';
 /** The hosts of the Services whose workloads run a Gateway, as istiod notes them on the Gateway that it makes. */
 export const GATEWAY_SERVICE = 'internal.istio.io/gateway-service';
+/** On a Gateway that names no Service of its own (Istio: IsManaged): workloads with its name as label run it as well. */
+export const GATEWAY_MANAGED = 'gateway.istio.io/managed';
 
 export type KubernetesGateway = MeshObject<KubernetesGatewaySpec>;
 
@@ -136,19 +138,23 @@ function servicesOf(
 
 /** The Istio Gateways of the listeners that are opened: one each, so that routes can bind to a single listener. */
 export function istioGateways(gateways: readonly EvaluatedGateway[]): MeshObject<GatewaySpec>[] {
-  return gateways.flatMap(({ services, listeners }) => listeners.filter(isOpened).flatMap((entry) => istioGateway(entry, services) ?? []));
+  return gateways.flatMap((gateway) => gateway.listeners.filter(isOpened).flatMap((entry) => istioGateway(entry, gateway) ?? []));
 }
 
 function istioGateway(
   { gateway, listener, name, namespaces, tls }: GatewayListener,
-  services: readonly string[],
+  { services, managed }: Pick<EvaluatedGateway, 'services' | 'managed'>,
 ): MeshObject<GatewaySpec> | undefined {
   const { protocol, port, hostname = '*' } = listener;
   if (tls === undefined && (protocol === 'HTTPS' || protocol === 'TLS')) return undefined;
   return {
     ...gateway,
     apiVersion: 'networking.istio.io/v1',
-    metadata: { ...gateway.metadata, name, annotations: { [GATEWAY_SERVICE]: services.join(',') } },
+    metadata: {
+      ...gateway.metadata,
+      name,
+      annotations: { [GATEWAY_SERVICE]: services.join(','), ...(managed ? { [GATEWAY_MANAGED]: 'true' } : {}) },
+    },
     spec: {
       servers: [
         {

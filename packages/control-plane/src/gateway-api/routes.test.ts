@@ -150,7 +150,7 @@ spec:
   });
 
   it.each([
-    ['without the grant of its namespace', '', 'outbound|80||UnknownService'],
+    ['without the grant of its namespace', '', 'UnknownService'],
     [
       'with it',
       `---

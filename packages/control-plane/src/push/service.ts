@@ -130,6 +130,12 @@ function portsOfEntry({ ports = [] }: ServiceEntrySpec): MeshServicePort[] {
   }));
 }
 
+/** A range of one address is that address (Istio: convertServices). */
+function withoutFullPrefix(address: string): string {
+  const [ip = '', length] = address.split('/');
+  return length === (ip.includes(':') ? '128' : '32') ? ip : address;
+}
+
 /** The services of a ServiceEntry, one per host. */
 export function servicesOfEntry(object: MeshObject<ServiceEntrySpec>, exportTo: readonly string[]): MeshService[] {
   const { spec, metadata } = object;
@@ -139,7 +145,7 @@ export function servicesOfEntry(object: MeshObject<ServiceEntrySpec>, exportTo: 
     namespace: metadata.namespace,
     ports: portsOfEntry(spec).filter(({ protocol }) => protocol !== 'UDP'),
     udpPorts: portsOfEntry(spec).filter(({ protocol }) => protocol === 'UDP'),
-    addresses: spec.addresses ?? [],
+    addresses: [...new Set((spec.addresses ?? []).map(withoutFullPrefix))],
     headless: false,
     registry: 'External',
     resolution: RESOLUTIONS[spec.resolution ?? 'NONE'] ?? 'NONE',

@@ -20,10 +20,10 @@ export function backendTrust(
   push: PushContext,
 ): BackendTrust | undefined {
   if (credentialName === undefined) return undefined;
-  const name = `${credentialName}${CA_SUFFIX}`;
-  if (!node.ripstop || credentialName === NO_TRUST) return { kind: 'secret', name };
+  if (credentialName === NO_TRUST) return { kind: 'secret', name: NO_TRUST };
+  if (!node.ripstop) return { kind: 'secret', name: `${credentialName}${CA_SUFFIX}` };
   const roots = rootsOf(credentialName, push);
-  return roots === undefined ? { kind: 'secret', name: `${NO_TRUST}${CA_SUFFIX}` } : { kind: 'inline', roots, hostname: sni };
+  return roots === undefined ? { kind: 'secret', name: NO_TRUST } : { kind: 'inline', roots, hostname: sni };
 }
 
 function rootsOf(credentialName: string, push: PushContext): string | undefined {

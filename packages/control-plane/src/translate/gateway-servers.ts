@@ -1,8 +1,8 @@
 import type { GatewayServer, GatewaySpec, MeshObject, ServerTLSSettings } from '@ripstop/istio-api';
-import { runs } from '../gateway-api/binding.ts';
+import { runs, servicesOfGateway } from '../gateway-api/binding.ts';
 import type { ProxyNode } from '../model/proxy-node.ts';
 import type { PushContext } from '../push/push-context.ts';
-import { hostMatches } from '../push/service.ts';
+import { hostMatches, type MeshService } from '../push/service.ts';
 import type { VirtualService } from '../push/virtual-services.ts';
 
 /** One server of a Gateway that this node is to run. */
@@ -29,27 +29,35 @@ const PLAIN: ReadonlySet<string> = new Set(['HTTP', 'HTTP2', 'GRPC', 'GRPC-WEB',
 /** What a port carries: servers of two kinds do not fit on one. */
 type PortKind = 'http' | 'tls' | 'tcp';
 
+interface OpenPort {
+  readonly kind: PortKind;
+  readonly servers: GatewayPortServer[];
+  /** TLS hosts that a server has. */
+  readonly taken: Set<string>;
+}
+
 /**
  * The servers of every Gateway that selects this node, by target port (Istio: mergeGateways). The first server of a port says what it
  * carries; one that does not fit to it, or that names a TLS host which another one has, is left out.
  */
 export function gatewayPorts(node: ProxyNode, push: PushContext): ReadonlyMap<number, readonly GatewayPortServer[]> {
-  const ports = new Map<number, { readonly kind: PortKind; readonly servers: GatewayPortServer[]; readonly taken: Set<string> }>();
+  const ports = new Map<number, OpenPort>();
   const services = push.servicesOfWorkload(node.namespace, node.labels);
   for (const gateway of push.gateways) {
     if (!runs(node, gateway, services)) continue;
     for (const server of gateway.spec.servers ?? []) {
       const kind = kindOf(server);
       if (kind === undefined) continue;
-      const targetPort = targetPortOf(node, push, server.port.number);
-      const port = ports.get(targetPort) ?? { kind, servers: [], taken: new Set() };
-      // Of a server that only redirects to TLS too.
-      const names = server.tls === undefined ? [] : boundNames(server, gateway.metadata.namespace);
-      if (names.some((name) => port.taken.has(name))) continue;
-      for (const name of names) port.taken.add(name);
-      if (port.kind !== kind || (kind === 'tcp' && port.servers.length > 0)) continue;
-      ports.set(targetPort, port);
-      port.servers.push(portServer(gateway, server, kind, targetPort));
+      for (const targetPort of listenedPorts(gateway, server.port.number, services)) {
+        const port: OpenPort = ports.get(targetPort) ?? { kind, servers: [], taken: new Set() };
+        // Of a server that only redirects to TLS too.
+        const names = server.tls === undefined ? [] : boundNames(server, gateway.metadata.namespace);
+        if (names.some((name) => port.taken.has(name))) continue;
+        for (const name of names) port.taken.add(name);
+        if (port.kind !== kind || (kind === 'tcp' && port.servers.length > 0)) continue;
+        ports.set(targetPort, port);
+        port.servers.push(portServer(gateway, server, kind, targetPort));
+      }
     }
   }
   return new Map([...ports].sort(([a], [b]) => a - b).map(([number, { servers }]) => [number, servers]));
@@ -97,12 +105,24 @@ function boundNames({ hosts }: GatewayServer, namespace: string): string[] {
   return hosts.map((host) => (host.startsWith('./') ? `${namespace}${host.slice(1)}` : host.startsWith('*/') ? host.slice(2) : host));
 }
 
-function targetPortOf(node: ProxyNode, push: PushContext, port: number): number {
-  for (const service of push.servicesOfWorkload(node.namespace, node.labels)) {
-    const found = service.ports.find((entry) => entry.port === port);
-    if (typeof found?.targetPort === 'number') return found.targetPort;
-  }
-  return port;
+/** A Service with it does not say where a Gateway that selects labels listens. */
+const NO_TRANSLATION = 'experimental.istio.io/disable-gateway-port-translation';
+
+/**
+ * Where a server's port is listened on (Istio: resolvePorts): at the target port of the first Service of the workload that has it, else
+ * at the port itself. A Gateway of the Gateway API means the ports of its own Services: one that none has is not opened.
+ */
+function listenedPorts(gateway: MeshObject<GatewaySpec>, number: number, services: readonly MeshService[]): readonly number[] {
+  const own = servicesOfGateway(gateway, services);
+  if (own !== undefined) return [...new Set(own.flatMap((service) => targetPorts(service, number)))];
+  const [first] = services.flatMap((service) =>
+    service.object.metadata.labels[NO_TRANSLATION] === undefined ? targetPorts(service, number) : [],
+  );
+  return [first ?? number];
+}
+
+function targetPorts({ ports }: MeshService, number: number): number[] {
+  return ports.flatMap(({ port, targetPort }) => (port === number && typeof targetPort === 'number' ? [targetPort] : []));
 }
 
 /** Where the hosts of a server and of a VirtualService meet: the narrower of the two. `ns/host` binds only that namespace's. */

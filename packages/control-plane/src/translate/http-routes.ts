@@ -15,6 +15,7 @@ import {
   RouteAction_ClusterNotFoundResponseCode,
   type WeightedCluster_ClusterWeight,
 } from '@ripstop/xds-api';
+import { NOWHERE } from '../gateway-api/backends.ts';
 import type { Caller, ProxyNode } from '../model/proxy-node.ts';
 import type { MergedDestinationRule } from '../push/destination-rules.ts';
 import type { PushContext } from '../push/push-context.ts';
@@ -102,7 +103,8 @@ function buildRoute(service: VirtualService, sourced: SourcedRoute, match: HTTPM
 /** `<destination host>:<port>` for one destination, `<VirtualService>:<listener port>` otherwise. */
 function operation(service: VirtualService, route: HTTPRoute, scope: RouteScope): string {
   const [only] = route.route ?? [];
-  if (route.route?.length !== 1 || only === undefined) return `${service.name}:${scope.listenPort}`;
+  if (route.route?.length !== 1 || only === undefined || only.destination.host === NOWHERE.host)
+    return `${service.name}:${scope.listenPort}`;
   return `${calledHost(only.destination.host, scope)}:${destinationPort(only.destination, scope)}`;
 }
 
@@ -265,8 +267,9 @@ function redirectPort({ port, derivePort, scheme = '' }: HTTPRedirect, { listenP
   return (number === 80 && spoken === 'http') || (number === 443 && spoken === 'https') ? 0 : number;
 }
 
-/** `outbound|<port>|<subset>|<host>`; without a port the service's only one, or the port that is listened on. */
+/** `outbound|<port>|<subset>|<host>`; without a port the service's only one, or the port that is listened on. Nobody's name as it is. */
 export function clusterOf(destination: Destination, scope: RouteScope): string {
+  if (destination.host === NOWHERE.host) return NOWHERE.host;
   return outboundCluster(calledHost(destination.host, scope), destinationPort(destination, scope), destination.subset);
 }
 

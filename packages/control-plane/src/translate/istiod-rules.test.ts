@@ -430,6 +430,20 @@ describe('listeners', () => {
     expect(JSON.stringify(listener('10.96.0.9_6000')?.filterChains[0]?.metadata)).toContain('virtual-service/db');
   });
 
+  it('of a ServiceEntry are one for each address, and a chain for each range; a range of one address is that address', () => {
+    const { listener } = of(
+      entry(
+        'a',
+        '{ hosts: [git.example], addresses: [10.1.0.0/16, 10.2.0.9/32, 10.3.0.0/16], ports: [{ number: 22, name: tcp, protocol: TCP }] }',
+      ),
+    );
+    const ranges = listener('0.0.0.0_22')?.filterChains.map(({ filterChainMatch: match }) =>
+      match?.prefixRanges.map((range) => range.addressPrefix),
+    );
+    expect(ranges).toEqual([['10.1.0.0'], ['10.3.0.0']]);
+    expect(listener('10.2.0.9_22')).toBeDefined();
+  });
+
   it('of tls routes keep the subnets of a match for the later ones that name none', () => {
     const tls = `[
       { match: [{ sniHosts: [a.db.example], destinationSubnets: [10.1.0.0/16] }], route: [{ destination: { host: db.example } }] },

@@ -27,7 +27,8 @@ export interface Origination {
  * buildUpstreamClusterTLSContext). Certificates of CAs in a ConfigMap are for all.
  */
 export function isWithheld(tls: ClientTLSSettings, { dialect }: Caller, rule: MergedDestinationRule | undefined): boolean {
-  return secretName(tls) !== undefined && dialect === 'sidecar' && rule?.workloadSelector === undefined;
+  const isPrivate = secretName(tls) !== undefined || tls.credentialName === NO_TRUST;
+  return isPrivate && dialect === 'sidecar' && rule?.workloadSelector === undefined;
 }
 
 /**
@@ -41,7 +42,7 @@ export function originated({ tls, node, push, rule, subjectAltNames, http2 }: Or
     sni: tls.sni ?? '',
     subjectAltNames,
     proof: withheld ? undefined : proofOf(tls),
-    trust: withheld ? { kind: 'secret', name: `${NO_TRUST}${CA_SUFFIX}` } : trustOf(tls, node, push),
+    trust: withheld ? { kind: 'secret', name: NO_TRUST } : trustOf(tls, node, push),
     defaults: push.mesh.tls.defaults,
     http2,
   });

@@ -85,8 +85,7 @@ function addPort(entries: ListenerEntries, input: PortInput): void {
     entries.add(ANYWHERE, port.port, protocol, (name) => [httpChain(input, name, String(port.port), protocol)]);
     return;
   }
-  const { addresses, ranges } = placesOf(input);
-  for (const address of addresses) {
+  for (const { address, ranges } of placesOf(input)) {
     entries.add(address, port.port, protocol, (name) => {
       const rules = side.push.scopeFor(side.node).egress[at]!.virtualServices;
       const streams = streamChains({
@@ -105,24 +104,27 @@ function addPort(entries: ListenerEntries, input: PortInput): void {
   }
 }
 
-/** Where a service that is not HTTP is called: at its own addresses; a headless one at its endpoints', ready or not, but not at ours. */
-function placesOf({ side: { node, push }, service, port, egress }: PortInput): {
-  readonly addresses: readonly string[];
+/** Where a service that is not HTTP is called. */
+interface Place {
+  readonly address: string;
+  /** None, or the one range of destinations that is meant. */
   readonly ranges: readonly string[];
-} {
-  const none: readonly string[] = [];
+}
+
+/**
+ * A service is called at its own addresses, a range of them at every address (Istio makes a service of each); a headless one at its
+ * endpoints', ready or not, but not at ours.
+ */
+function placesOf({ side: { node, push }, service, port, egress }: PortInput): Place[] {
   if (service.resolution === 'NONE' && service.addresses.length === 0 && egress.port === undefined && isTcpOrAuto(port.protocol)) {
     const endpoints = push.endpoints(service, port);
     if (service.registry === 'External' && endpoints.length === 0 && service.selector === undefined)
-      return { addresses: [ANYWHERE], ranges: none };
+      return [{ address: ANYWHERE, ranges: [] }];
     const others = endpoints.filter(({ address }) => address !== node.ipAddresses[0] && isIp(address));
-    return { addresses: [...new Set(others.map(({ address }) => address))], ranges: none };
+    return [...new Set(others.map(({ address }) => address))].map((address) => ({ address, ranges: [] }));
   }
-  const [first] = service.addresses;
-  if (first === undefined) return { addresses: [ANYWHERE], ranges: none };
-  return first.includes('/')
-    ? { addresses: [ANYWHERE], ranges: service.addresses.filter((address) => address.includes('/')) }
-    : { addresses: service.addresses.filter((address) => !address.includes('/')), ranges: none };
+  if (service.addresses.length === 0) return [{ address: ANYWHERE, ranges: [] }];
+  return service.addresses.map((at) => (at.includes('/') ? { address: ANYWHERE, ranges: [at] } : { address: at, ranges: [] }));
 }
 
 /** TLS is told by its server name where there is no address (Istio: IsTCP). */

@@ -1,6 +1,5 @@
 import type { RouteDestination } from '@ripstop/istio-api';
 import { packAny, TypedStruct, typeUrlOf } from '@ripstop/xds-api';
-import { NOWHERE } from '../gateway-api/backends.ts';
 import type { ProxyNode } from '../model/proxy-node.ts';
 import type { MergedDestinationRule } from '../push/destination-rules.ts';
 import type { PushContext } from '../push/push-context.ts';
@@ -28,7 +27,7 @@ export function routedFilters(place: StreamPlace, rule: VirtualService, route: r
     // Hosts of the Gateway API are whole already, or lead to nobody on purpose.
     const host = rule.gatewayApi ? destination.host : resolveHost(destination.host, rule.namespace, push.mesh.domain);
     // Without a port: the service's only one, else the listener's.
-    const cluster = host === NOWHERE.host ? host : clusterOf({ ...destination, host }, place);
+    const cluster = clusterOf({ ...destination, host }, place);
     return { host, weight, subset: destination.subset, cluster };
   });
   const [first] = targets;
