@@ -38,7 +38,7 @@ metadata: { name: edge, namespace: default }
 spec:
   selector: { istio: ingressgateway }
   servers:
-${server('shop', 'shop.example.com', 'mode: SIMPLE, credentialName: shop')}${server('wild', '"*.example.org"', 'mode: SIMPLE, credentialName: wild, minProtocolVersion: TLSV1_3')}${server('old', 'old.example.com', 'mode: SIMPLE, credentialName: shop, maxProtocolVersion: TLSV1_2, cipherSuites: [ECDHE-ECDSA-AES128-GCM-SHA256]')}${server('mutual', 'mutual.example.org', 'mode: MUTUAL, credentialName: wild')}${server('named', 'named.example.org', 'mode: MUTUAL, credentialName: wild, subjectAltNames: ["spiffe://outside/operator"]')}${server('pinned', 'pinned.example.org', `mode: MUTUAL, credentialName: wild, verifyCertificateHash: ["${pin}"]`)}${server('spki', 'spki.example.org', `mode: MUTUAL, credentialName: wild, verifyCertificateSpki: ["${spki}"]`)}${server('two', 'two.example.org, two.example.net', 'mode: SIMPLE, credentialNames: [shop, wild]')}${server('ca', 'ca.example.com', 'mode: MUTUAL, credentialName: shop, caCertCredentialName: roots')}${server('optional', 'optional.example.org', 'mode: OPTIONAL_MUTUAL, credentialName: wild')}${server('mesh', 'mesh.example.com', 'mode: ISTIO_MUTUAL')}---
+${server('shop', 'shop.example.com', 'mode: SIMPLE, credentialName: shop')}${server('wild', '"*.example.org"', 'mode: SIMPLE, credentialName: wild, minProtocolVersion: TLSV1_3')}${server('old', 'old.example.com', 'mode: SIMPLE, credentialName: shop, maxProtocolVersion: TLSV1_2, cipherSuites: [ECDHE-ECDSA-AES128-GCM-SHA256]')}${server('mutual', 'mutual.example.org', 'mode: MUTUAL, credentialName: wild')}${server('named', 'named.example.org', 'mode: MUTUAL, credentialName: wild, subjectAltNames: ["spiffe://outside/operator"]')}${server('pinned', 'pinned.example.org', `mode: MUTUAL, credentialName: wild, verifyCertificateHash: ["${pin}"]`)}${server('spki', 'spki.example.org', `mode: MUTUAL, credentialName: wild, verifyCertificateSpki: ["${spki}"]`)}${server('two', 'two.example.org, two.example.net', 'mode: SIMPLE, credentialNames: [shop, wild]')}${server('ca', 'ca.example.com', 'mode: MUTUAL, credentialName: shop, caCertCredentialName: roots')}${server('optional', 'optional.example.org', 'mode: OPTIONAL_MUTUAL, credentialName: wild')}${server('optnamed', 'optnamed.example.org', 'mode: OPTIONAL_MUTUAL, credentialName: wild, subjectAltNames: ["spiffe://outside/operator"]')}${server('optpinned', 'optpinned.example.org', `mode: OPTIONAL_MUTUAL, credentialName: wild, verifyCertificateHash: ["${pin}"]`)}${server('mesh', 'mesh.example.com', 'mode: ISTIO_MUTUAL')}---
 apiVersion: networking.istio.io/v1
 kind: VirtualService
 metadata: { name: echo, namespace: default }
@@ -146,6 +146,11 @@ const ROWS: readonly (readonly [string, string, ConnectionOptions, 'served' | 'r
   ['OPTIONAL_MUTUAL without a certificate', 'optional.example.org', {}, 'served'],
   ['OPTIONAL_MUTUAL with one', 'optional.example.org', { ...operator }, 'served'],
   ['OPTIONAL_MUTUAL with one of another CA', 'optional.example.org', { ...stranger }, 'refused'],
+  ['OPTIONAL_MUTUAL with a listed name', 'optnamed.example.org', { ...operator }, 'served'],
+  ['OPTIONAL_MUTUAL with a name that is not listed', 'optnamed.example.org', { ...visitor }, 'refused'],
+  ['OPTIONAL_MUTUAL with listed names and no certificate', 'optnamed.example.org', {}, 'refused'],
+  ['OPTIONAL_MUTUAL with a pin and no certificate', 'optpinned.example.org', {}, 'refused'],
+  ['OPTIONAL_MUTUAL with listed names and no certificate, TLS 1.2', 'optnamed.example.org', { maxVersion: 'TLSv1.2' }, 'refused'],
   ['ISTIO_MUTUAL without a certificate', 'mesh.example.com', {}, 'refused'],
   ['ISTIO_MUTUAL with one from outside', 'mesh.example.com', { ...operator }, 'refused'],
 ];

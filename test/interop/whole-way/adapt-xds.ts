@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import type { Certificates } from './certificates.ts';
+import { type Certificates, OUTSIDE } from './certificates.ts';
 
 export type Json = Record<string, unknown>;
 
@@ -22,7 +22,7 @@ const LOG_FORMAT = '%REQ(x-probe)%\t%ROUTE_NAME%\t%UPSTREAM_CLUSTER_RAW%\t%UPSTR
  * istiod writes for Istio's own proxy behind iptables, with an agent beside it. For a plain Envoy on a test machine, and nothing else:
  *
  * - filters that only Istio's proxy has (`istio.…`) are left out: telemetry, metadata exchange, names in ALPN;
- * - secrets that the agent serves (`default`, `ROOTCA`, `file-cert:`, `file-root:`) stand in the configuration itself;
+ * - secrets that the agent serves (`default`, `ROOTCA`, `file-cert:`, `file-root:`), and those of Kubernetes, stand in the configuration itself;
  * - listeners bind addresses of their own, and where they ask the kernel for a connection's destination, a PROXY line says it;
  * - what comes over ADS by name (endpoints, routes) lies in a file each;
  * - resolver settings of names are Envoy's own, so that the test's resolver is asked;
@@ -108,7 +108,8 @@ function withSecrets(context: Json, here: Surroundings): Json {
 /** As Istio's agent answers: the workload's own, or `file-cert:<chain>~<key>`. */
 function leafOf(name: string, { certificates, spiffeId }: Surroundings): Json {
   const files = /^file-cert:(.*)~(.*)$/.exec(name);
-  const { chain, key } = files === null ? certificates.leaf(spiffeId) : { chain: read(files[1]!), key: read(files[2]!) };
+  const own = name.startsWith('kubernetes://') ? OUTSIDE : spiffeId;
+  const { chain, key } = files === null ? certificates.leaf(own) : { chain: read(files[1]!), key: read(files[2]!) };
   return { certificate_chain: { inline_string: chain }, private_key: { inline_string: key } };
 }
 

@@ -127,7 +127,7 @@ export class Bed implements AsyncDisposable {
 
   private callers(site: Site, place: Place, request: Request): Promise<{ envoy: Call; sdk: Call }> {
     if (place === 'sidecar') return sidecarCallers(site, this.echo, request);
-    if (place === 'gateway') return Promise.resolve(gatewayCallers(site, (port) => this.gatewayAt(port), request));
+    if (place === 'gateway') return Promise.resolve(gatewayCallers(site, this.certificates, (port) => this.gatewayAt(port), request));
     return serverCallers(site, this.certificates, (port) => this.served(site, port), request);
   }
 

@@ -10,24 +10,31 @@ export interface Leaf {
   readonly key: string;
 }
 
+/** Who has the certificates of files and Secrets. */
+export const OUTSIDE = 'spiffe://cluster.local/ns/files/sa/files';
+
 const DAY_SECONDS = 86_400;
 
-/** One root for everybody, and a leaf for each account. Keys stay in memory but for that of the files that documents name. */
+/** One root for everybody, and a leaf for each account. Keys of accounts stay in memory but for that of the files that documents name. */
 export class Certificates {
   readonly rootPem: string;
   /** Holds `tls.crt`, `tls.key` and `ca.crt`. */
   readonly folder: string;
   /** File of the roots that everybody trusts. */
   readonly systemRoots: string;
-  private readonly authority = createCertificateAuthority({ trustDomain: 'cluster.local', now: Date.now });
+  /** Of the root and its key: our control plane has the same ones. */
+  readonly stateDir: string;
+  private readonly authority: ReturnType<typeof createCertificateAuthority>;
   private readonly leaves = new Map<string, Leaf>();
   private readonly contexts = new Map<string, SecureContext>();
 
   constructor(folder: string) {
     this.folder = folder;
-    this.rootPem = this.authority.rootCertificatePem;
     mkdirSync(folder, { recursive: true });
-    const { chain, key } = this.leaf('spiffe://cluster.local/ns/files/sa/files');
+    this.stateDir = join(folder, 'state');
+    this.authority = createCertificateAuthority({ stateDir: this.stateDir, trustDomain: 'cluster.local', now: Date.now });
+    this.rootPem = this.authority.rootCertificatePem;
+    const { chain, key } = this.leaf(OUTSIDE);
     writeFileSync(join(folder, 'tls.crt'), chain);
     writeFileSync(join(folder, 'tls.key'), key);
     writeFileSync(join(folder, 'ca.crt'), this.rootPem);

@@ -1,21 +1,36 @@
+import type { Random } from '../istiod/mesh/random.ts';
 import { concrete, type Drawn, drawHead, drawRest } from './draw-request.ts';
 import { addressOfName } from './loopback.ts';
-import type { Request } from './trial.ts';
+import type { Request, RequestTls } from './trial.ts';
 
 type Json = Record<string, unknown>;
 
-/** A request from outside that often meets what the mesh's gateways serve. `ports`: of the gateway's listeners. */
-export function drawGatewayRequest({ random, mesh }: Drawn, ports: readonly number[]): Request {
+/** A request from outside that often meets what the mesh's gateways serve. `ports`: of the gateway's listeners, and whether they speak TLS. */
+export function drawGatewayRequest({ random, mesh }: Drawn, ports: ReadonlyMap<number, boolean>): Request {
   const routed = mesh.documents.filter(({ kind, spec }) => kind === 'VirtualService' && isOfGateway(spec as Json));
   const route = routed.length > 0 && random.chance(0.85) ? random.pick(routed) : undefined;
   const hosts = route === undefined ? HOSTS : (route.spec as { hosts: string[] }).hosts;
   const host = concrete(random, random.pick(hosts), []);
+  const whole = host === '*' ? random.pick(HOSTS) : host;
+  const port = ports.size === 0 ? 8080 : random.pick([...ports.keys()]);
   return {
     ...drawHead(random, route),
     ...drawRest(random),
-    host: host === '*' ? random.pick(HOSTS) : host,
-    port: ports.length === 0 ? 8080 : random.pick(ports),
+    host: whole,
+    port,
     caller: { address: addressOfName(random.pick(['caller', 'other'])) },
+    ...(ports.get(port) === true && random.chance(0.9) ? { tls: drawTls(random, whole) } : {}),
+  };
+}
+
+function drawTls(random: Random, host: string): RequestTls {
+  const name = host.replace(/:\d+$/, '');
+  return {
+    sni: random.chance(0.85) ? name : random.pick(['', 'other.example.com', 'shop.example.com', name.toUpperCase()]),
+    alpn: random.pick([['h2', 'http/1.1'], ['http/1.1'], ['h2'], []]),
+    ...random.maybe(0.5, () => ({
+      spiffeId: random.pick(['spiffe://cluster.local/ns/web/sa/cart', 'spiffe://cluster.local/ns/shop/sa/reviews']),
+    })),
   };
 }
 

@@ -2,7 +2,7 @@ import { Random } from '../istiod/mesh/random.ts';
 import { drawGatewayRequest } from './draw-gateway-request.ts';
 import { drawCommonHeaders, drawRequest } from './draw-request.ts';
 import { drawServerRequest } from './draw-server-request.ts';
-import { portsOf, type Translated } from './translated.ts';
+import { type Translated, tlsByPort } from './translated.ts';
 import type { Place, Request, Trial } from './trial.ts';
 
 /** Which of a drawn mesh's nodes stands where: the gateway comes first, then two sidecars. */
@@ -17,7 +17,7 @@ export function drawTrial(seed: number, { mesh, answer }: Translated, place: Pla
   const draw: Readonly<Record<Place, () => Request>> = {
     sidecar: () => drawRequest(drawn),
     server: () => drawServerRequest(drawn, LABELS.app!),
-    gateway: () => drawGatewayRequest(drawn, portsOf(answer.nodes[node.Name] ?? {})),
+    gateway: () => drawGatewayRequest(drawn, tlsByPort(answer.nodes[node.Name] ?? {})),
   };
   return {
     mesh,

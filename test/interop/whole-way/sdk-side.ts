@@ -10,6 +10,7 @@ import type { Mesh as Drawn } from '../istiod/mesh/random-mesh.ts';
 import { until } from '../until.ts';
 import type { Certificates } from './certificates.ts';
 import { PROBE_HEADER } from './echo.ts';
+import { secretDocuments } from './secrets.ts';
 import type { Account } from './trial.ts';
 
 /** Our control plane over a folder that is written anew for each mesh, and a process of the mesh that runs the SDK. */
@@ -34,6 +35,7 @@ export class SdkSide implements AsyncDisposable {
     this.certificates = certificates;
     this.controlPlane = createControlPlane({
       source: this.source,
+      stateDir: certificates.stateDir,
       xds: '127.0.0.1:0',
       xdsTls: '127.0.0.1:0',
       http: '',
@@ -42,9 +44,10 @@ export class SdkSide implements AsyncDisposable {
   }
 
   /** Puts documents in the place of the last ones, and a fresh process as `node` in their mesh. */
-  async apply({ documents, config }: Drawn, node: RecordedNode, trustDomain: string, addressOf: (host: string) => string): Promise<Mesh> {
+  async apply(drawn: Drawn, node: RecordedNode, trustDomain: string, addressOf: (host: string) => string): Promise<Mesh> {
     await this.mesh?.close({ drainMs: 0 });
-    await this.write(documents.map(yamlOf).join('---\n'), yamlOf(config));
+    const { documents, config } = drawn;
+    await this.write(documents.map(yamlOf).join('---\n') + secretDocuments(drawn, this.certificates), yamlOf(config));
     this.mesh = this.member(node, trustDomain, addressOf);
     this.listen(this.mesh);
     await this.mesh.ready();
@@ -79,17 +82,19 @@ export class SdkSide implements AsyncDisposable {
   private member({ ID, Metadata, Locality }: RecordedNode, trustDomain: string, addressOf: (host: string) => string): Mesh {
     const labels = Metadata.LABELS as Record<string, string>;
     const [role, address] = ID.split('~') as ['sidecar' | 'router', string];
+    const namespace = Metadata.NAMESPACE as string;
+    const serviceAccount = Metadata.SERVICE_ACCOUNT as string;
     return createMesh(
       {
         service: labels.app!,
         version: labels.version ?? '',
-        namespace: Metadata.NAMESPACE as string,
-        serviceAccount: Metadata.SERVICE_ACCOUNT as string,
+        namespace,
+        serviceAccount,
         labels: { ...labels, 'istio-locality': `${Locality.Region}.${Locality.Zone}.${Locality.SubZone}` },
         nodeName: Metadata.NODE_NAME as string,
         role,
         trustDomain,
-        xds: `grpc://${this.controlPlane.addresses.xds}`,
+        ...(role === 'router' ? this.proven(namespace, serviceAccount) : { xds: `grpc://${this.controlPlane.addresses.xds}` }),
         admin: 'off',
         bind: address,
         ports: 'auto',
@@ -105,6 +110,13 @@ export class SdkSide implements AsyncDisposable {
         signCsr: async (csr, spiffeId) => this.certificates.sign(csr, spiffeId),
       },
     );
+  }
+
+  /** Secrets are for nobody who has not said who he is. */
+  private proven(namespace: string, serviceAccount: string): { xds: string; token: string; rootCertificatePem: string } {
+    const { addresses, tokens, ca } = this.controlPlane;
+    const token = tokens.issue({ namespace, serviceAccount, ttlSeconds: 3600 });
+    return { xds: `grpcs://${addresses.xdsTls}`, token, rootCertificatePem: ca.rootCertificatePem };
   }
 
   /** Lines of the SDK's log. */

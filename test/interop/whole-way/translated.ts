@@ -20,6 +20,12 @@ export async function translated(drawn: Mesh, istiod: IstiodProcess): Promise<Tr
   return { mesh: { ...mesh, documents: mesh.documents.filter((_document, index) => answer.refused[index] === undefined) }, answer };
 }
 
+/** The same, and whether one of their chains looks at a handshake. */
+export function tlsByPort(dump: Dump): Map<number, boolean> {
+  const secure = (listener: unknown): boolean => JSON.stringify(listener).includes('tls_inspector');
+  return new Map(portsOf(dump).map((port, at) => [port, secure((dump.listeners ?? [])[at])]));
+}
+
 /** Ports of a gateway's listeners. */
 export function portsOf(dump: Dump): number[] {
   return (dump.listeners ?? []).map(({ address }) => (address as { socket_address: { port_value: number } }).socket_address.port_value);

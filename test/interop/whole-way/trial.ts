@@ -11,6 +11,15 @@ export interface RequestCaller {
   readonly address: string;
 }
 
+/** How a caller outside of the mesh speaks TLS. */
+export interface RequestTls {
+  /** '' = it names nobody. */
+  readonly sni: string;
+  readonly alpn: readonly string[];
+  /** Whose certificate it shows, when it is asked for one. */
+  readonly spiffeId?: string | undefined;
+}
+
 /** One request. */
 export interface Request {
   readonly host: string;
@@ -18,6 +27,8 @@ export interface Request {
   readonly port: number;
   /** Of a server's request. */
   readonly caller?: RequestCaller;
+  /** Of a gateway's request; absent: in plaintext. */
+  readonly tls?: RequestTls;
   readonly method: string;
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;

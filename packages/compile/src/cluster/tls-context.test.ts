@@ -204,6 +204,14 @@ describe('a listener with TLS', () => {
     });
   });
 
+  it.each([
+    ['a name', { match_subject_alt_names: [{ exact: WEB }] }, true],
+    ['a pin', { verify_certificate_hash: ['ab'] }, true],
+    ['neither', {}, false],
+  ])('that wants %s of a certificate wants a certificate, as in Envoy', (_what, context, wanted) => {
+    expect(downstream(rootsOf('ROOTCA', context)).requireClientCertificate).toBe(wanted);
+  });
+
   it('asks for nothing more without one, and never for less than TLS 1.2', () => {
     const { acceptsSans, ...rest } = downstream(undefined);
     expect(rest).toEqual({

@@ -79,14 +79,17 @@ export function compileDownstreamTls(message: DownstreamTlsContext): DownstreamT
   const [certificateName = '', ...otherCertificateNames] = common?.tlsCertificateSdsSecretConfigs.map(({ name }) => name) ?? [];
   if (validation.context?.trustChainVerification === CertificateValidationContext_TrustChainVerification.ACCEPT_UNTRUSTED)
     throw new Error('callers whose certificate nobody vouches for are not let in');
+  const sans = sansOf(validation.context);
+  const pins = pinsOf(validation.context);
   return {
-    requireClientCertificate: message.requireClientCertificate ?? false,
+    // Envoy: who asks for a name or a pin asks for a certificate.
+    requireClientCertificate: message.requireClientCertificate === true || sans.text.length > 0 || pins !== undefined,
     alpn: common?.alpnProtocols ?? [],
     minVersion: params?.tlsMinimumProtocolVersion === TlsParameters_TlsProtocol.TLSv1_3 ? 'TLSv1.3' : 'TLSv1.2',
     ...maxVersion(params?.tlsMaximumProtocolVersion),
     ciphers: params?.cipherSuites ?? [],
-    acceptsSans: sansOf(validation.context).accepts,
-    pins: pinsOf(validation.context),
+    acceptsSans: sans.accepts,
+    pins,
     certificateName,
     ...(otherCertificateNames.length === 0 ? {} : { otherCertificateNames }),
     validationName: validation.sdsName,
