@@ -90,8 +90,22 @@ export class SharedBodies {
   }
 }
 
-/** Bytes that the resources take in a message. */
+const lengths = {
+  delta: new WeakMap<readonly EncodedResource[], number>(),
+  sotw: new WeakMap<readonly EncodedResource[], number>(),
+};
+
+/** Bytes that the resources take in a message. Asked again and again of lists that many clients are sent. */
 export function encodedLength(form: ResourceForm, resources: readonly EncodedResource[]): number {
+  let length = lengths[form].get(resources);
+  if (length === undefined) {
+    length = addedUp(form, resources);
+    lengths[form].set(resources, length);
+  }
+  return length;
+}
+
+function addedUp(form: ResourceForm, resources: readonly EncodedResource[]): number {
   let length = 0;
   for (const resource of resources) {
     const own = form === 'delta' ? resource.wire.length : anyLength(resource);
