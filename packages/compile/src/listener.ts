@@ -53,8 +53,13 @@ interface DecodedChain {
 /** Istio counts connections where they are served. */
 const UNCOUNTED: MetricOverride = { metric: '', drop: true, removed: [], tags: new Map() };
 
+const PROXY_PROTOCOL = 'envoy.filters.listener.proxy_protocol';
+
 /** Decodes a listener and everything inside it; throws naming chain and reason. */
 export function decodeListener(message: Listener, isRouter: boolean): DecodedListener {
+  // Unread, its line would be taken for the request, and the caller for the proxy in front.
+  if (message.listenerFilters.some(({ name }) => name === PROXY_PROTOCOL))
+    throw new Error(`listener filter ${PROXY_PROTOCOL} is not supported: put a proxy in front that reads the PROXY protocol`);
   const chains = message.filterChains.map(decodeChain);
   const defaultChain = message.defaultFilterChain === undefined ? undefined : decodeChain(message.defaultFilterChain);
   const socket = message.address?.address?.$case === 'socketAddress' ? message.address.address.value : undefined;

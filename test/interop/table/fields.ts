@@ -63,6 +63,34 @@ metadata: { name: fields, namespace: istio-system, creationTimestamp: "2020-01-0
 spec: ${JSON.stringify({ configPatches })}
 `,
 });
+/** Servers of one port, the first of them of TLS. */
+const shared = (name: string, hosts: string, protocols: readonly string[]): FieldRow => ({
+  name: `Gateway: servers that share a port: ${name}`,
+  mesh: 'gateway-merge',
+  yaml: `apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: { name: shared, namespace: shop, creationTimestamp: "2030-01-01T00:00:00Z" }
+spec:
+  selector: { istio: ingressgateway }
+  servers:
+  - { port: { number: 8999, name: first, protocol: HTTPS }, hosts: ${hosts}, tls: { mode: SIMPLE, credentialName: a-cert } }
+${protocols
+  .map(
+    (protocol, index) =>
+      `  - { port: { number: 8999, name: p${index}, protocol: ${protocol} }, hosts: ["${index}.example.com"]${protocol === 'HTTPS' ? ', tls: { mode: SIMPLE, credentialName: b-cert }' : ''} }`,
+  )
+  .join('\n')}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: { name: shared, namespace: shop, creationTimestamp: "2030-01-01T00:00:00Z" }
+spec:
+  hosts: ["*.example.com"]
+  gateways: [shared]
+  http: [{ route: [{ destination: { host: shop } }] }]
+  tcp: [{ match: [{ port: 8999 }], route: [{ destination: { host: shop, port: { number: 80 } } }] }]
+`,
+});
 const patch = (applyTo: string, operation: string, match: object | undefined, value?: object): object => ({
   applyTo,
   ...(match === undefined ? {} : { match }),
@@ -122,6 +150,9 @@ export const FIELD_ROWS: readonly FieldRow[] = [
     defaultDestinationRuleExportTo: ['.'],
   }),
   mesh('meshMTLS', 'security', { meshMTLS: { minProtocolVersion: 'TLSV1_3', cipherSuites: ['ECDHE-RSA-AES256-GCM-SHA384'] } }),
+  mesh('gatewayTopology.proxyProtocol', 'gateway-merge', { defaultConfig: { gatewayTopology: { proxyProtocol: {} } } }),
+  shared('HTTP behind TLS', '[a.example.com]', ['HTTP', 'HTTP', 'HTTPS']),
+  shared('TCP behind TLS', '[a.example.com]', ['TCP', 'HTTP']),
   mesh('tlsDefaults at gateways', 'gateway-merge', {
     tlsDefaults: { minProtocolVersion: 'TLSV1_3', cipherSuites: ['ECDHE-RSA-AES256-GCM-SHA384'], ecdhCurves: ['P-256'] },
   }),

@@ -8,6 +8,8 @@ export interface ProxySettings {
   readonly tracing: ProxyTracing;
   /** Proxies in front of a gateway whose x-forwarded-for is believed. */
   readonly numTrustedProxies: number;
+  /** Of gateways: connections begin with a line of the PROXY protocol. */
+  readonly readsProxyProtocol: boolean;
   /** Of gateways: `SANITIZE_SET` … */
   readonly forwardClientCertDetails: string;
   readonly headers: ProxyHeaders;
@@ -53,7 +55,11 @@ interface ProxyConfigFields {
     readonly enableIstioTags?: boolean;
     readonly maxPathTagLength?: number;
   };
-  readonly gatewayTopology?: { readonly numTrustedProxies?: number; readonly forwardClientCertDetails?: string };
+  readonly gatewayTopology?: {
+    readonly numTrustedProxies?: number;
+    readonly forwardClientCertDetails?: string;
+    readonly proxyProtocol?: object;
+  };
   readonly proxyHeaders?: {
     readonly forwardedClientCert?: string;
     readonly setCurrentClientCertDetails?: ProxyHeaders['clientCertDetails'];
@@ -73,6 +79,7 @@ export function proxySettingsOf(config: object): ProxySettings {
     // istiod: 0 is as good as unset, more than everything a mistake.
     tracing: { sampling: sampling === 0 || sampling > 100 ? 1 : sampling, customTags, istioTags: enableIstioTags, maxPathTagLength },
     numTrustedProxies: gatewayTopology?.numTrustedProxies ?? 0,
+    readsProxyProtocol: gatewayTopology?.proxyProtocol !== undefined,
     forwardClientCertDetails: gatewayTopology?.forwardClientCertDetails ?? 'UNDEFINED',
     headers: {
       serverName: server?.disabled === true ? '' : (server?.value ?? ''),

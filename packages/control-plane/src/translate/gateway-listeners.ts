@@ -1,4 +1,4 @@
-import { LISTENER_TYPE_URL, Listener, packAny, TlsInspector, TrafficDirection } from '@ripstop/xds-api';
+import { LISTENER_TYPE_URL, Listener, ProxyProtocol, packAny, TlsInspector, TrafficDirection } from '@ripstop/xds-api';
 import type { ProxyNode } from '../model/proxy-node.ts';
 import { parseProtocol } from '../push/protocol.ts';
 import type { PushContext } from '../push/push-context.ts';
@@ -27,6 +27,8 @@ const CONNECT_TIMEOUT = { seconds: 15, nanos: 0 };
 /** One listener per port that Gateways ask this node to open: `0.0.0.0_8080`. */
 export function gatewayListeners(node: ProxyNode, push: PushContext): XdsResource[] {
   const builder = new ChainBuilder(node, push);
+  // Before the TLS inspector: the line stands in front of the ClientHello.
+  const first = push.proxySettings(node).readsProxyProtocol ? [proxyProtocol()] : [];
   return [...gatewayPorts(node, push)].flatMap(([port, servers]) => {
     const name = `0.0.0.0_${port}`;
     const filterChains = builder.chains(name, servers);
@@ -37,7 +39,7 @@ export function gatewayListeners(node: ProxyNode, push: PushContext): XdsResourc
       trafficDirection: TrafficDirection.OUTBOUND,
       ...listenerSources(node, push),
       maxConnectionsToAcceptPerSocketEvent: 1,
-      ...(filterChains.some(({ filterChainMatch }) => filterChainMatch !== undefined) ? { listenerFilters: [tlsInspector()] } : {}),
+      listenerFilters: [...first, ...(filterChains.some(({ filterChainMatch }) => filterChainMatch !== undefined) ? [tlsInspector()] : [])],
       accessLog: unroutedAccessLogs(node, push, 'gateway'),
       filterChains,
     });
@@ -62,11 +64,14 @@ class ChainBuilder {
   }
 
   chains(listener: string, servers: readonly GatewayPortServer[]): ChainFields[] {
-    const [first] = servers;
-    // Plain HTTP servers share one connection manager: hosts tell them apart.
-    if (first !== undefined && first.routeName !== '' && first.terminates === undefined) return [this.http(listener, first)];
     const taken = new Set<string>();
-    return servers.flatMap((entry) => (entry.routeName === '' ? this.bytes(entry, taken) : [this.http(listener, entry)]));
+    const isPlain = ({ routeName, terminates }: GatewayPortServer): boolean => routeName !== '' && terminates === undefined;
+    // Plain HTTP servers share one connection manager: hosts tell them apart.
+    const firstPlain = servers.find(isPlain);
+    return servers.flatMap((entry) => {
+      if (entry.routeName === '') return this.bytes(entry, taken);
+      return isPlain(entry) && entry !== firstPlain ? [] : [this.http(listener, entry)];
+    });
   }
 
   private http(listener: string, { routeName, serverNames, terminates }: GatewayPortServer): ChainFields {
@@ -146,6 +151,13 @@ function matchesServer({ match = [] }: L4Route, { server, key }: GatewayPortServ
       gateways === undefined || gateways.some((gateway) => (gateway.includes('/') ? gateway : `${namespace}/${gateway}`) === key);
     return named && (port === undefined || port === server.port.number);
   });
+}
+
+function proxyProtocol(): NonNullable<ListenerFields['listenerFilters']>[number] {
+  return {
+    name: 'envoy.filters.listener.proxy_protocol',
+    configType: { $case: 'typedConfig', value: packAny(ProxyProtocol, ProxyProtocol.fromPartial({})) },
+  };
 }
 
 function tlsInspector(): NonNullable<ListenerFields['listenerFilters']>[number] {

@@ -30,7 +30,7 @@ const PLAIN: ReadonlySet<string> = new Set(['HTTP', 'HTTP2', 'GRPC', 'GRPC-WEB',
 type PortKind = 'http' | 'tls' | 'tcp';
 
 interface OpenPort {
-  readonly kind: PortKind;
+  kind: PortKind;
   readonly servers: GatewayPortServer[];
   /** TLS hosts that a server has. */
   readonly taken: Set<string>;
@@ -38,7 +38,8 @@ interface OpenPort {
 
 /**
  * The servers of every Gateway that selects this node, by target port (Istio: mergeGateways). The first server of a port says what it
- * carries; one that does not fit to it, or that names a TLS host which another one has, is left out.
+ * carries; one that does not fit to it, or that names a TLS host which another one has, is left out. Behind servers of TLS there is
+ * room for plaintext: from then on the port carries that.
  */
 export function gatewayPorts(node: ProxyNode, push: PushContext): ReadonlyMap<number, readonly GatewayPortServer[]> {
   const ports = new Map<number, OpenPort>();
@@ -54,7 +55,9 @@ export function gatewayPorts(node: ProxyNode, push: PushContext): ReadonlyMap<nu
         const names = server.tls === undefined ? [] : boundNames(server, gateway.metadata.namespace);
         if (names.some((name) => port.taken.has(name))) continue;
         for (const name of names) port.taken.add(name);
-        if (port.kind !== kind || (kind === 'tcp' && port.servers.length > 0)) continue;
+        const joins = port.servers.length > 0 && port.kind === 'tls' && kind !== 'tls';
+        if (!joins && (port.kind !== kind || (kind === 'tcp' && port.servers.length > 0))) continue;
+        port.kind = kind;
         ports.set(targetPort, port);
         port.servers.push(portServer(gateway, server, kind, targetPort));
       }

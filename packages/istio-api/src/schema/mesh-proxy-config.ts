@@ -140,7 +140,10 @@ export const PROXY_CONFIG: Schema = object({
   gatewayTopology: object({
     numTrustedProxies: noted(count, 'at gateways, as in Istio'),
     forwardClientCertDetails: noted(FORWARDING, 'of gateways; SANITIZE_SET by default'),
-    proxyProtocol: ignored(object({}), 'a gateway reads no PROXY protocol; put one in front of it that does'),
+    proxyProtocol: noted(
+      object({}),
+      'for Envoys; our own gateway refuses its listeners: put a proxy in front of it that reads the PROXY protocol',
+    ),
   }),
   proxyHeaders: object({
     forwardedClientCert: noted(FORWARDING, 'of servers; APPEND_FORWARD by default'),
