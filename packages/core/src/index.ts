@@ -74,6 +74,7 @@ export * from './route/weighted-clusters.ts';
 export * from './snapshot.ts';
 export * from './snapshot-ref.ts';
 export * from './source-ref.ts';
+export * from './substitution/operators.ts';
 export * from './tcp-proxy.ts';
 export * from './tls-key-pair.ts';
 export * from './trust-bundle.ts';

@@ -24,9 +24,9 @@ export const headerMutation: FilterFactory<Config> = {
   decodeOverride: (body) => ({ levels: levelOf(HeaderMutationPerRoute.decode(body).mutations, body), mostSpecificWins: false }),
   mergeOverrides: (general, specific) => ({ levels: [...general.levels, ...specific.levels], mostSpecificWins: false }),
   // Who comes last wins.
-  create: ({ levels, mostSpecificWins }, override) => {
+  create: ({ levels, mostSpecificWins }, override, { clock }) => {
     const routes = override?.levels ?? [];
-    return createHeaderMutation([...levels, ...(mostSpecificWins ? routes : routes.toReversed())]);
+    return createHeaderMutation([...levels, ...(mostSpecificWins ? routes : routes.toReversed())], clock);
   },
 };
 

@@ -2,7 +2,7 @@ import type { Exchange } from '../exchange.ts';
 import type { Filter } from '../filter.ts';
 import { isJoinedHeader } from '../route/header-matcher.ts';
 import type { AppendAction, HeaderAddition, MutableHead } from '../route/header-mutations.ts';
-import { compileHeaderValue } from '../route/header-value.ts';
+import { compileHeaderValue, type HeaderClock } from '../route/header-value.ts';
 
 /** One step: removes a header, or writes one. Each sees what those before it did. */
 export type HeaderStep = { readonly remove: string } | { readonly add: HeaderAddition };
@@ -15,9 +15,9 @@ export interface HeaderMutationConfig {
 type Step = (x: Exchange, head: MutableHead) => void;
 
 /** Envoy's header mutation filter. `levels` act in order: the filter's own, then those of table, host and route as the filter orders them. */
-export function createHeaderMutation(levels: readonly HeaderMutationConfig[]): Filter | undefined {
-  const request = levels.flatMap((level) => level.request.map(compileStep));
-  const response = levels.flatMap((level) => level.response.map(compileStep));
+export function createHeaderMutation(levels: readonly HeaderMutationConfig[], clock?: HeaderClock): Filter | undefined {
+  const request = levels.flatMap((level) => level.request.map((step) => compileStep(step, clock)));
+  const response = levels.flatMap((level) => level.response.map((step) => compileStep(step, clock)));
   if (request.length === 0 && response.length === 0) return undefined;
   return {
     name: 'envoy.filters.http.header_mutation',
@@ -39,14 +39,14 @@ export function createHeaderMutation(levels: readonly HeaderMutationConfig[]): F
   };
 }
 
-function compileStep(step: HeaderStep): Step {
+function compileStep(step: HeaderStep, clock: HeaderClock | undefined): Step {
   if ('remove' in step) {
     const name = step.remove.toLowerCase();
     return (_x, head) => head.removeHeader(name);
   }
   const { action, keepEmpty } = step.add;
   const name = step.add.name.toLowerCase();
-  const render = compileHeaderValue(step.add.value);
+  const render = compileHeaderValue(step.add.value, clock);
   return (x, head) => {
     const value = render(x, head);
     if (value !== '' || keepEmpty) write(head, name, value, action);

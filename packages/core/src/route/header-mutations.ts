@@ -59,7 +59,7 @@ function compileLevel(
   const compiled = additions.map((addition) => ({
     ...addition,
     name: addition.name.toLowerCase(),
-    render: compileHeaderValue(addition.value, clock),
+    render: compileHeaderValue(addition.value, clock, 'route'),
   }));
   const removed = removals.map((name) => name.toLowerCase());
   return (x, head) => {

@@ -10,6 +10,7 @@ const begun = { startedAt: 100 } as Exchange;
 describe('times in header values', () => {
   it.each([
     ['%START_TIME%', '2026-11-26T12:00:00.007Z'],
+    ['%DURATION%', '5'],
     ['at %START_TIME(%Y/%m/%d %H:%M)%', 'at 2026/11/26 12:00'],
   ])('%s is when the call began', (format, expected) => {
     expect(compileHeaderValue(format, clock)(begun, { header: () => undefined })).toBe(expected);
@@ -17,5 +18,21 @@ describe('times in header values', () => {
 
   it('are refused where nobody knows the time', () => {
     expect(() => compileHeaderValue('%START_TIME%')).toThrow('%START_TIME% is not supported');
+    expect(() => compileHeaderValue('%DURATION%')).toThrow('%DURATION% is not supported');
+  });
+});
+
+describe('operators of what is not known while a head is written', () => {
+  it.each([
+    'BYTES_SENT',
+    'BYTES_RECEIVED',
+    'RESPONSE_DURATION',
+    'TRAILER(x)',
+    'FILTER_STATE(x)',
+    'UPSTREAM_LOCAL_ADDRESS',
+    'VIRTUAL_CLUSTER_NAME',
+  ])('%s is refused by its name', (operator) => {
+    const name = operator.replace(/\(.*/, '');
+    expect(() => compileHeaderValue(`%${operator}%`, clock)).toThrow(`the operator %${name}% is not supported`);
   });
 });

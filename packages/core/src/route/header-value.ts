@@ -1,7 +1,9 @@
 import type { Exchange } from '../exchange.ts';
 import { compileTime } from '../format-time.ts';
 import type { Clock } from '../ports.ts';
-import { formatResponseFlags } from '../response-flags.ts';
+import { formatResponseFlags, ResponseFlag } from '../response-flags.ts';
+import { compileOperator, type LogEntry } from '../substitution/operators.ts';
+import { destinationOf } from './destination.ts';
 import { isJoinedHeader, readHeader } from './header-matcher.ts';
 
 /** What is being changed: for %RESP()% the response's head. */
@@ -16,15 +18,15 @@ export type HeaderClock = Pick<Clock, 'now' | 'wallTime'>;
 
 /**
  * A header value with Envoy's %-operators. Throws on an operator that Ripstop lacks: the resource is refused, not half applied. Without a
- * clock %START_TIME% is one of those.
+ * clock %START_TIME% and %DURATION% are among those.
  */
-export function compileHeaderValue(format: string, clock?: HeaderClock): Value {
+export function compileHeaderValue(format: string, clock?: HeaderClock, place: 'route' | 'filter' = 'filter'): Value {
   if (!format.includes('%')) return () => format;
   const parts: Value[] = [];
   let last = 0;
   for (const match of format.matchAll(/%(?:([A-Z0-9_]+)(?:\(([^)]*)\))?(?::(\d+))?)?%/g)) {
     if (match.index > last) parts.push(literal(format.slice(last, match.index)));
-    parts.push(shortened(operator(match[1], match[2], format, clock), match[3]));
+    parts.push(shortened(operator(match[1], match[2], format, { clock, place }), match[3]));
     last = match.index + match[0].length;
   }
   const rest = format.slice(last);
@@ -59,15 +61,24 @@ const PLAIN: ReadonlyMap<string, (x: Exchange) => string> = new Map<string, (x: 
   ['REQUESTED_SERVER_NAME', ({ peer }) => peer.sni],
   ['PROTOCOL', ({ protocol }) => (protocol === 'http1' ? 'HTTP/1.1' : 'HTTP/2')],
   ['UPSTREAM_HOST', ({ endpoint }) => endpoint?.key ?? ''],
-  ['UPSTREAM_REMOTE_ADDRESS', ({ endpoint }) => endpoint?.key ?? ''],
-  ['UPSTREAM_CLUSTER', ({ cluster }) => cluster?.name ?? ''],
-  ['UPSTREAM_REQUEST_ATTEMPT_COUNT', ({ attempt }) => String(attempt)],
+  [
+    'UPSTREAM_REMOTE_ADDRESS',
+    ({ endpoint, flags }) => ((flags & ResponseFlag.UpstreamConnectionFailure) === 0 ? (endpoint?.key ?? '') : ''),
+  ],
+  ['UPSTREAM_CLUSTER', clusterOf],
+  ['UPSTREAM_CLUSTER_RAW', clusterOf],
+  ['UPSTREAM_REQUEST_ATTEMPT_COUNT', (x) => String(x.attempt === 0 && isForwarding(x) ? 1 : x.attempt)],
   ['ROUTE_NAME', ({ route }) => route?.name ?? ''],
   ['RESPONSE_FLAGS', ({ flags }) => formatResponseFlags(flags)],
-  ['RESPONSE_CODE_DETAILS', ({ details }) => details],
 ]);
 
-function operator(name: string | undefined, argument: string | undefined, format: string, clock: HeaderClock | undefined): Value {
+interface ValuePlace {
+  readonly clock: HeaderClock | undefined;
+  /** Of a reply of the mesh's own Envoy knows no response code yet where a route adds headers. */
+  readonly place: 'route' | 'filter';
+}
+
+function operator(name: string | undefined, argument: string | undefined, format: string, { clock, place }: ValuePlace): Value {
   if (name === undefined) return literal('%');
   const plain = argument === undefined ? PLAIN.get(name) : undefined;
   if (plain !== undefined) return plain;
@@ -77,11 +88,57 @@ function operator(name: string | undefined, argument: string | undefined, format
   }
   if (name === 'RESP' && argument) {
     const names = argument.toLowerCase().split('?');
-    return (_x, head) => names.map((header) => head.header(header)).find((value) => value !== undefined) ?? '';
+    return (x, head) => names.map((header) => responseHeader(x, head, header)).find((value) => value !== undefined) ?? '';
   }
   if (name === 'START_TIME' && clock !== undefined) return startTime(argument, clock);
   if (name === 'DYNAMIC_METADATA' && argument) return metadata(argument.split(':'));
+  if (name === 'RESPONSE_CODE' && place === 'route') return ({ response, details }) => String(details === '' ? (response?.status ?? 0) : 0);
+  const shared = AT_THE_HEAD.has(name) && (name !== 'DURATION' || clock !== undefined) ? compileOperator(name, argument) : undefined;
+  if (shared !== undefined) return (x) => textOf(shared(entryOf(x, clock)));
   throw new Error(`header value "${format}": the operator %${name}% is not supported`);
+}
+
+/** Operators of access logs that have the same meaning while a head is written: what comes later (bytes, ends, trailers) has none. */
+const AT_THE_HEAD: ReadonlySet<string> = new Set([
+  'RESPONSE_CODE',
+  'RESPONSE_CODE_DETAILS',
+  'RESPONSE_FLAGS_LONG',
+  'CONNECTION_TERMINATION_DETAILS',
+  'UPSTREAM_TRANSPORT_FAILURE_REASON',
+  'DURATION',
+  'DOWNSTREAM_DIRECT_REMOTE_PORT',
+  'DOWNSTREAM_PEER_DNS_SAN',
+  'DOWNSTREAM_LOCAL_URI_SAN',
+  'HOSTNAME',
+  'ENVIRONMENT',
+  'STREAM_ID',
+  'TRACE_ID',
+  'PATH',
+  'QUERY_PARAM',
+]);
+
+function entryOf(x: Exchange, clock: HeaderClock | undefined): LogEntry {
+  const outcome = { status: x.response?.status ?? 0, grpcStatus: undefined, requestBytes: 0, responseBytes: 0, endedAt: clock?.now() ?? 0 };
+  return { x, outcome, startedAtWall: 0 };
+}
+
+function textOf(value: unknown): string {
+  return value === undefined || value === null ? '' : typeof value === 'object' ? JSON.stringify(value) : String(value);
+}
+
+/** Before it is forwarded a request's cluster is the one that its route leads to. */
+function clusterOf(x: Exchange): string {
+  if (x.cluster !== undefined) return x.cluster.name;
+  return x.response === undefined ? (destinationOf(x) ?? '') : '';
+}
+
+/** The first attempt is about to be made. */
+function isForwarding({ cluster, response }: Exchange): boolean {
+  return cluster !== undefined && response === undefined;
+}
+
+function responseHeader({ response }: Exchange, head: ChangingHead, name: string): string | undefined {
+  return name === ':status' ? response && String(response.status) : head.header(name);
 }
 
 function startTime(format: string | undefined, clock: HeaderClock): Value {

@@ -11,8 +11,8 @@ import {
   type Snapshot,
 } from '@ripstop/core';
 import { describe, expect, it } from 'vitest';
+import type { LogEntry } from './format.ts';
 import { compileAccessLog, compileFormat } from './format.ts';
-import type { LogEntry } from './operators.ts';
 
 /** Lines by name, first ones first. */
 class Head implements RequestHead, ResponseHead {

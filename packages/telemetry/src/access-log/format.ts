@@ -1,7 +1,6 @@
-import type { AccessLogConfig, JsonFormat } from '@ripstop/core';
-import { compileOperator, type LogEntry, type Operator } from './operators.ts';
+import { type AccessLogConfig, compileOperator, type JsonFormat, type LogEntry, type Operator } from '@ripstop/core';
 
-export type { LogEntry } from './operators.ts';
+export type { LogEntry } from '@ripstop/core';
 
 /** A piece of a format: text as it stands, or an operator with the length to which its value is cut. */
 type Piece = string | { readonly value: Operator; readonly maxLength: number };
@@ -17,6 +16,9 @@ export function compileAccessLog({ format, omitEmpty }: Pick<AccessLogConfig, 'f
   const value = compileJson(format.fields, omitEmpty);
   return (entry) => `${JSON.stringify(value(entry) ?? {})}\n`;
 }
+
+/** Of an operator that Ripstop lacks: a line of a log does without it. */
+const noValue: Operator = () => undefined;
 
 function joined(pieces: readonly Piece[], absent: string): (entry: LogEntry) => string {
   return (entry) => {
@@ -43,7 +45,9 @@ function piecesOf(format: string): Piece[] {
     if (match.index > last) pieces.push(format.slice(last, match.index));
     const [whole, name, argument, maxLength] = match;
     pieces.push(
-      name === undefined ? '%' : { value: compileOperator(name, argument), maxLength: Number(maxLength ?? Number.POSITIVE_INFINITY) },
+      name === undefined
+        ? '%'
+        : { value: compileOperator(name, argument) ?? noValue, maxLength: Number(maxLength ?? Number.POSITIVE_INFINITY) },
     );
     last = match.index + whole.length;
   }

@@ -1,9 +1,11 @@
 import { hostname } from 'node:os';
-import { compileTime, type Exchange, formatLongResponseFlags, formatResponseFlags, type Outcome } from '@ripstop/core';
-import { parseTraceparent } from '../trace/trace-context.ts';
-import { grpcStatusName } from './grpc-status.ts';
+import type { Exchange } from '../exchange.ts';
+import { compileTime } from '../format-time.ts';
+import type { Outcome } from '../outcome.ts';
+import { formatLongResponseFlags, formatResponseFlags, ResponseFlag } from '../response-flags.ts';
+import { grpcStatusName } from './grpc-status-name.ts';
 
-/** Everything that an access-log operator may look at. */
+/** Everything that an operator of a format may look at: an access log's, or a header's value. */
 export interface LogEntry {
   readonly x: Exchange;
   readonly outcome: Outcome;
@@ -13,6 +15,8 @@ export interface LogEntry {
 
 /** A string, a number where Envoy's JSON has one, a value of metadata; undefined = there is none, which is `-` or null. */
 export type Operator = (entry: LogEntry) => unknown;
+
+const TRACEPARENT = /^[0-9a-f]{2}-((?!0{32})[0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/;
 
 const OPERATORS: Readonly<Record<string, Operator>> = {
   PROTOCOL: ({ x }) => (x.protocol === 'tcp' ? undefined : x.protocol === 'http1' ? 'HTTP/1.1' : 'HTTP/2'),
@@ -31,7 +35,8 @@ const OPERATORS: Readonly<Record<string, Operator>> = {
   RESPONSE_DURATION: ({ x }) => (x.respondedAt < 0 ? undefined : Math.trunc(x.respondedAt - x.startedAt)),
   RESPONSE_TX_DURATION: ({ x, outcome }) => (x.respondedAt < 0 ? undefined : Math.trunc(outcome.endedAt - x.respondedAt)),
   UPSTREAM_HOST: ({ x }) => upstreamHost(x),
-  UPSTREAM_REMOTE_ADDRESS: ({ x }) => upstreamHost(x),
+  // Of a host that could not be connected to there is none.
+  UPSTREAM_REMOTE_ADDRESS: ({ x }) => ((x.flags & ResponseFlag.UpstreamConnectionFailure) === 0 ? upstreamHost(x) : undefined),
   UPSTREAM_CLUSTER: ({ x }) => clusterOf(x),
   UPSTREAM_CLUSTER_RAW: ({ x }) => clusterOf(x),
   UPSTREAM_LOCAL_ADDRESS: ({ x }) => x.upstreamLocalAddress,
@@ -55,7 +60,7 @@ const OPERATORS: Readonly<Record<string, Operator>> = {
   HOSTNAME: () => hostname(),
   GRPC_STATUS_NUMBER: ({ outcome }) => outcome.grpcStatus,
   STREAM_ID: ({ x }) => x.request.header('x-request-id'),
-  TRACE_ID: ({ x }) => parseTraceparent(x.request.header('traceparent'))?.traceId,
+  TRACE_ID: ({ x }) => TRACEPARENT.exec(x.request.header('traceparent') ?? '')?.[1],
 };
 
 /** Operators that take an argument. */
@@ -101,16 +106,16 @@ const WITH_ARGUMENT: Readonly<Record<string, (argument: string | undefined) => O
   ENVIRONMENT:
     (name = '') =>
     () =>
-      process.env[name],
+      process.env[name] ?? '-',
   DYNAMIC_METADATA: (path = '') => {
     const [filter = '', ...keys] = path.split(':');
     return ({ x }) => keys.reduce<unknown>((value, key) => (isObject(value) ? value[key] : undefined), x.metadata?.get(filter));
   },
 };
 
-/** The operator of that name; one that Ripstop lacks has no value. */
-export function compileOperator(name: string, argument: string | undefined): Operator {
-  return WITH_ARGUMENT[name]?.(argument) ?? OPERATORS[name] ?? (() => undefined);
+/** The operator of that name; undefined = Ripstop lacks it. */
+export function compileOperator(name: string, argument: string | undefined): Operator | undefined {
+  return WITH_ARGUMENT[name]?.(argument) ?? OPERATORS[name];
 }
 
 /** Until the request's last byte; 0 for one without a body. */
