@@ -93,7 +93,12 @@ export function checkKubernetesGateway({ listeners = [] }: KubernetesGateway, re
         'tls mode must be Terminate for protocol HTTPS: use protocol TLS to pass connections through',
       );
     if ((protocol === 'HTTPS' || protocol === 'TLS') && tls === undefined)
-      report(MISSING, 'error', path, `a listener of protocol ${protocol} needs tls: name a Secret in tls.certificateRefs`);
+      report(
+        MISSING,
+        'warning',
+        path,
+        `a listener of protocol ${protocol} is not opened without tls: name a Secret in tls.certificateRefs`,
+      );
     if (
       tls !== undefined &&
       tls.mode !== 'Passthrough' &&

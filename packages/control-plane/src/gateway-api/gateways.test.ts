@@ -61,6 +61,7 @@ describe('a Gateway of the Gateway API', () => {
     expect(opened(gateway(`${HTTP}, { name: b, port: 80, protocol: HTTP }`))).toEqual({ 80: ['default/*'] });
     expect(opened(secret + gateway(`${HTTP}, ${tls('cert')}`))).toEqual({ 80: ['default/*'], 443: ['default/*'] });
     expect(opened(secret + gateway(`${HTTP}, ${tls('gone')}`))).toEqual({ 80: ['default/*'] });
+    expect(opened(gateway(`${HTTP}, { name: s, port: 443, protocol: HTTPS }`))).toEqual({ 80: ['default/*'] });
   });
 
   it('takes a route without hostnames on each listener, but not where another listener names the host more exactly', () => {

@@ -70,9 +70,10 @@ function gatewayHosts(servers: readonly GatewayPortServer[], node: ProxyNode, pu
 function draftOf(
   drafts: Map<string, HostDraft>,
   { server }: GatewayPortServer,
-  host: string,
+  name: string,
   metadata: ReturnType<typeof sourceMetadata>,
 ): HostDraft {
+  const host = name.toLowerCase();
   let draft = drafts.get(host);
   if (draft === undefined) {
     const fields = virtualHost(`${host}:${server.port.number}`, [host], [], metadata);

@@ -289,6 +289,16 @@ describe('routes', () => {
     expect(route).toBeDefined();
   });
 
+  it('are for hosts in small letters, however they are written', () => {
+    const virtualService = doc('VirtualService', 'a', '{ hosts: [Shop.Example], http: [{ route: [{ destination: { host: web } }] }] }');
+    const { routes } = of(
+      service('web') + entry('b', '{ hosts: [API.Example], ports: [{ number: 80, name: http, protocol: HTTP }] }') + virtualService,
+    );
+    const domains = routes('80')?.virtualHosts.flatMap((host) => host.domains);
+    expect(domains).toEqual(expect.arrayContaining(['shop.example', 'api.example']));
+    expect(domains?.filter((name) => name !== name.toLowerCase())).toEqual([]);
+  });
+
   it('redirect without the port that the scheme implies', () => {
     const [route] = routesOf('{ hosts: [web], http: [{ redirect: { scheme: https, port: 443 } }] }');
     expect(route?.action).toMatchObject({ $case: 'redirect', value: { portRedirect: 0 } });

@@ -151,12 +151,12 @@ function named(groups: readonly HostGroup[], { node, push, listenPort }: RouteSc
   const found: VirtualHostFields[] = [];
   const withPort = (host: string): string[] => (withPorts ? [host, `${bracketed(host)}:${listenPort}`] : [host]);
   const add = (host: string, own: readonly DomainName[], { routes, source }: HostGroup): void => {
-    const name = `${bracketed(host)}:${listenPort}`;
+    const name = `${bracketed(host.toLowerCase())}:${listenPort}`;
     if (names.has(name)) return;
     names.add(name);
     // A short form must not take the place of a host that is really called so.
     const free = own
-      .flatMap((entry) => (entry.short && known.has(entry.name) ? [] : withPort(entry.name)))
+      .flatMap((entry) => (entry.short && known.has(entry.name) ? [] : withPort(entry.name.toLowerCase())))
       .filter((entry) => !domains.has(entry));
     for (const entry of free) domains.add(entry);
     if (free.length > 0) found.push(sharedHost({ name, domains: free, routes, source, ripstop: node.ripstop }));
