@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { IstiodProcess } from './istiod/istiod-process.ts';
-import { randomMesh } from './istiod/mesh/random-mesh.ts';
+import { requestMesh } from './istiod/mesh/random-mesh.ts';
 import { Bed } from './whole-way/bed.ts';
 import { drawTrial } from './whole-way/draw-trials.ts';
 import { unexplained } from './whole-way/explained.ts';
@@ -47,7 +47,7 @@ describe.skipIf('missing' in envoy || 'missing' in istiod)('the whole way', () =
     const asked = new Map<number, Promise<Translated>>();
     for (let seed = SEED; seed < SEED + MESHES && reports.length < MAX_SHOWN; seed++) {
       for (let next = seed; next < Math.min(seed + AHEAD, SEED + MESHES); next++)
-        if (!asked.has(next)) asked.set(next, translated(ontoLoopback(randomMesh(next), bed.certificates.folder), peer));
+        if (!asked.has(next)) asked.set(next, translated(ontoLoopback(requestMesh(next), bed.certificates.folder), peer));
       const mesh = await asked.get(seed)!;
       asked.delete(seed);
       for (const place of Object.keys(REQUESTS) as Place[]) {

@@ -15,15 +15,19 @@ export function destinationRules(world: World): Document[] {
       metadata: metadataOf(random, `dr-${index}`, namespace),
       spec: {
         host: anyPattern(world, namespace),
-        ...random.maybe(0.15, () => ({
-          workloadSelector: { matchLabels: random.pick<Json>([{ app: 'cart' }, { version: 'v1' }, { istio: 'ingressgateway' }]) },
-        })),
+        ...(world.wide ? clientSelector(random) : {}),
         ...random.maybe(0.7, () => ({ trafficPolicy: trafficPolicy(random) })),
         ...random.maybe(0.6, () => ({ subsets: random.some(['v1', 'v2', 'v3'], 1, 3).map((name) => subset(random, name)) })),
         ...exportTo(random),
       },
     };
   });
+}
+
+function clientSelector(random: Random): Json {
+  return random.maybe(0.15, () => ({
+    workloadSelector: { matchLabels: random.pick<Json>([{ app: 'cart' }, { version: 'v1' }, { istio: 'ingressgateway' }]) },
+  }));
 }
 
 function subset(random: Random, name: string): Json {

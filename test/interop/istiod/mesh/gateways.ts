@@ -29,7 +29,7 @@ export function gateways(world: World): Document[] {
 function server(world: World, namespace: string, index: number): Json {
   const { random } = world;
   const hosts = random.several(1, 2, () => hostOf(world, namespace));
-  if (random.chance(0.25)) return { ...streamServer(random, index), hosts };
+  if (world.wide && random.chance(0.25)) return { ...streamServer(random, index), hosts };
   if (random.chance(0.65)) {
     return {
       port: { number: random.pick([80, 80, 8081]), name: `http-${index}`, protocol: random.pick(['HTTP', 'HTTP', 'HTTP2', 'GRPC']) },

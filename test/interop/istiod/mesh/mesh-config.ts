@@ -8,8 +8,11 @@ type Json = Record<string, unknown>;
 
 /** A bare MeshConfig: mostly Istio's defaults, some fields that reach what nodes are sent. */
 export function meshConfig(world: World): Json {
-  const { random } = world;
+  const { random, wide } = world;
+  const requests = ofRequests(random);
+  if (!wide) return requests;
   return {
+    ...requests,
     ...identity(random),
     ...outbound(world),
     ...telemetry(world),
@@ -18,11 +21,27 @@ export function meshConfig(world: World): Json {
   };
 }
 
-function identity(random: Random): Json {
+function ofRequests(random: Random): Json {
   return {
     ...random.maybe(0.15, () => ({ trustDomain: 'corp.example' })),
     ...random.maybe(0.2, () => ({ trustDomainAliases: ['old-td'] })),
     ...random.maybe(0.15, () => ({ enableAutoMtls: false })),
+    ...random.maybe(0.3, () => ({ outboundTrafficPolicy: { mode: random.pick(['ALLOW_ANY', 'REGISTRY_ONLY']) } })),
+    ...random.maybe(0.2, () => ({ connectTimeout: random.pick(['1s', '5s']) })),
+    ...random.maybe(0.2, () => ({ localityLbSetting: locality(random) })),
+    ...random.maybe(0.2, () => ({
+      defaultHttpRetryPolicy: { attempts: random.pick([0, 1, 3]), ...random.maybe(0.5, () => ({ retryOn: '5xx,503' })) },
+    })),
+    ...random.maybe(0.2, () => ({
+      pathNormalization: { normalization: random.pick(['DEFAULT', 'NONE', 'BASE', 'MERGE_SLASHES', 'DECODE_AND_MERGE_SLASHES']) },
+    })),
+    ...random.maybe(0.1, () => ({ accessLogFile: '/dev/stdout' })),
+    ...random.maybe(0.1, () => ({ defaultConfig: { gatewayTopology: { numTrustedProxies: 2 } } })),
+  };
+}
+
+function identity(random: Random): Json {
+  return {
     ...random.maybe(0.1, () => ({ verifyCertificateAtClient: random.chance(0.5) })),
     ...random.maybe(0.1, () => ({
       meshMTLS: {
@@ -37,25 +56,16 @@ function identity(random: Random): Json {
         ...random.maybe(0.3, () => ({ ecdhCurves: ['X25519', 'P-256'] })),
       },
     })),
-    ...random.maybe(0.2, () => ({
-      pathNormalization: { normalization: random.pick(['DEFAULT', 'NONE', 'BASE', 'MERGE_SLASHES', 'DECODE_AND_MERGE_SLASHES']) },
-    })),
   };
 }
 
 /** Of connections and requests on their way out. */
 function outbound({ random, services }: World): Json {
   return {
-    ...random.maybe(0.3, () => ({ outboundTrafficPolicy: { mode: random.pick(['ALLOW_ANY', 'REGISTRY_ONLY']) } })),
-    ...random.maybe(0.2, () => ({ connectTimeout: random.pick(['1s', '5s']) })),
     ...random.maybe(0.1, () => ({ protocolDetectionTimeout: random.pick(['100ms', '0s', '5s']) })),
     ...random.maybe(0.1, () => ({ tcpKeepalive: random.pick<Json>([{ time: '60s' }, { probes: 3, time: '10s', interval: '5s' }, {}]) })),
     ...random.maybe(0.1, () => ({ h2UpgradePolicy: random.pick(['UPGRADE', 'DO_NOT_UPGRADE']) })),
     ...random.maybe(0.1, () => ({ dnsRefreshRate: random.pick(['5s', '300s']) })),
-    ...random.maybe(0.2, () => ({ localityLbSetting: locality(random) })),
-    ...random.maybe(0.2, () => ({
-      defaultHttpRetryPolicy: { attempts: random.pick([0, 1, 3]), ...random.maybe(0.5, () => ({ retryOn: '5xx,503' })) },
-    })),
     ...random.maybe(0.1, () => ({
       serviceSettings: [
         { settings: { clusterLocal: random.chance(0.7) }, hosts: [random.pick([fqdn(random.pick(services)), '*.shop.svc.cluster.local'])] },

@@ -58,7 +58,7 @@ export function requestAuthentications({ random }: World): Document[] {
 }
 
 export function authorizationPolicies(world: World): Document[] {
-  const { random } = world;
+  const { random, wide } = world;
   const custom = (): Json => ({ action: 'CUSTOM', provider: { name: random.pick([...AUTHORIZERS, ...AUTHORIZERS, 'nobody']) } });
   return random.several(0, 3, (index) => ({
     apiVersion: SECURITY,
@@ -69,7 +69,9 @@ export function authorizationPolicies(world: World): Document[] {
     },
     spec: {
       ...selector(random),
-      ...(random.chance(0.2) ? custom() : random.maybe(0.75, () => ({ action: random.pick(['ALLOW', 'DENY', 'ALLOW', 'DENY', 'AUDIT']) }))),
+      ...(wide && random.chance(0.2)
+        ? custom()
+        : random.maybe(0.75, () => ({ action: random.pick(['ALLOW', 'DENY', 'ALLOW', 'DENY', 'AUDIT']) }))),
       ...random.maybe(0.9, () => ({ rules: random.several(0, 2, () => rule(random)) })),
     },
   }));

@@ -1,6 +1,7 @@
 import type { RecordedNode } from '../istiod-process.ts';
 import { destinationRules } from './destination-rules.ts';
 import type { Document } from './document.ts';
+import { envoyFilters } from './envoy-filters.ts';
 import { gateways } from './gateways.ts';
 import { meshConfig } from './mesh-config.ts';
 import { authorizationPolicies, peerAuthentications, requestAuthentications } from './policies.ts';
@@ -23,10 +24,19 @@ export interface Mesh {
 
 /** The same for the same seed. */
 export function randomMesh(seed: number): Mesh {
+  return drawn(seed, true);
+}
+
+/** A mesh of HTTP alone, as processes and gateways can carry it. */
+export function requestMesh(seed: number): Mesh {
+  return drawn(seed, false);
+}
+
+function drawn(seed: number, wide: boolean): Mesh {
   const random = new Random(seed);
   const all = SERVICE_NAMES.flatMap((name) => NAMESPACES.map((namespace) => ({ name, namespace })));
   const services = random.some(all, 3, 5);
-  const world: World = { random, services };
+  const world: World = { random, services, wide };
   const pods = podsOf(random, services);
   const documents = [
     ...NAMESPACES.map((name) => ({
@@ -46,13 +56,12 @@ export function randomMesh(seed: number): Mesh {
     ...requestAuthentications(world),
     ...authorizationPolicies(world),
     ...sidecars(world),
-    ...telemetries(world),
-    ...random.several(0, 1, (index) => proxyConfigDocument(world, index)),
+    ...(wide ? [...telemetries(world), ...envoyFilters(world), ...random.several(0, 1, (index) => proxyConfigDocument(world, index))] : []),
   ];
   return { documents, config: meshConfig(world), nodes: nodesOf(world, pods) };
 }
 
-function nodesOf({ random, services }: World, pods: readonly Pod[]): RecordedNode[] {
+function nodesOf({ random, services, wide }: World, pods: readonly Pod[]): RecordedNode[] {
   const [first, second, third] = random.some(pods, 3, 3);
   if (first === undefined || second === undefined || third === undefined) throw new Error('a mesh has at least three pods');
   const listeners = [
@@ -61,5 +70,7 @@ function nodesOf({ random, services }: World, pods: readonly Pod[]): RecordedNod
   ];
   const nodes = [nodeOf(GATEWAY_POD, 'router'), nodeOf(first, 'sidecar'), nodeOf(second, 'sidecar'), nodeOf(third, 'grpc', listeners)];
   // The gateway first: istiod lets it have the scope of a sidecar of its namespace when one has asked before.
-  return nodes.map((node) => (random.chance(0.12) ? { ...node, Metadata: { ...node.Metadata, PROXY_CONFIG: proxyConfig(random) } } : node));
+  return nodes.map((node) =>
+    wide && random.chance(0.12) ? { ...node, Metadata: { ...node.Metadata, PROXY_CONFIG: proxyConfig(random) } } : node,
+  );
 }

@@ -1,5 +1,4 @@
 import { type Document, NETWORKING } from './document.ts';
-import type { Random } from './random.ts';
 import { ENTRY_HOSTS, exportTo, fqdn, metadataOf, NAMESPACES, PLACES, VERSIONS, type World } from './world.ts';
 
 type Json = Record<string, unknown>;
@@ -14,6 +13,10 @@ const PORTS: readonly Json[] = [
   { number: 8000, name: 'http2', protocol: 'HTTP2' },
   { number: 6000, name: 'tcp', protocol: 'TCP' },
   { number: 9090, name: 'auto' },
+];
+
+/** Protocols that are rarely written. */
+const MORE_PORTS: readonly Json[] = [
   { number: 9001, name: 'grpc-web', protocol: 'GRPC-WEB' },
   { number: 8888, name: 'proxy', protocol: 'HTTP_PROXY' },
   { number: 8081, name: 'lower', protocol: 'http2' },
@@ -32,15 +35,15 @@ const STREAM_PORTS: readonly Json[] = [
 export function serviceEntries(world: World): Document[] {
   const { random } = world;
   // One for all names that are looked up: a failoverPriority over those of two localities ends istiod itself.
-  const dnsPlace = random.pick(['', 'region1/zone1', 'region2']);
+  const dnsPlace = world.wide ? random.pick(['', 'region1/zone1', 'region2']) : undefined;
   return [
     ...random.several(0, 3, (index) => serviceEntry(world, index, dnsPlace)),
-    ...random.several(0, 2, (index) => workloadEntry(random, index)),
+    ...random.several(0, 2, (index) => workloadEntry(world, index)),
   ];
 }
 
-function serviceEntry(world: World, index: number, dnsPlace: string): Document {
-  const { random } = world;
+function serviceEntry(world: World, index: number, dnsPlace: string | undefined): Document {
+  const { random, wide } = world;
   const namespace = random.pick(NAMESPACES);
   const resolution = random.pick(['STATIC', 'STATIC', 'DNS', 'DNS_ROUND_ROBIN', 'NONE', 'DYNAMIC_DNS']);
   const hosts =
@@ -55,7 +58,7 @@ function serviceEntry(world: World, index: number, dnsPlace: string): Document {
           );
   // Of several addresses istiod sends every endpoint once for each.
   const addresses =
-    resolution !== 'DYNAMIC_DNS' && random.chance(0.4) ? [random.chance(0.8) ? `240.1.0.${index + 1}` : '240.2.0.0/16'] : [];
+    resolution !== 'DYNAMIC_DNS' && random.chance(0.4) ? [!wide || random.chance(0.8) ? `240.1.0.${index + 1}` : '240.2.0.0/16'] : [];
   return {
     apiVersion: NETWORKING,
     kind: 'ServiceEntry',
@@ -64,24 +67,26 @@ function serviceEntry(world: World, index: number, dnsPlace: string): Document {
     spec: {
       hosts,
       ...(addresses.length === 0 ? {} : { addresses }),
-      ports: portsOf(random, hosts.length === 1),
+      ports: portsOf(world, hosts.length === 1),
       ...random.maybe(0.7, () => ({ location: random.pick(['MESH_EXTERNAL', 'MESH_INTERNAL']) })),
       resolution,
-      ...endpointsOf(random, resolution, dnsPlace),
+      ...endpointsOf(world, resolution, dnsPlace),
       ...random.maybe(0.12, () => ({ subjectAltNames: ['spiffe://cluster.local/ns/shop/sa/cart'] })),
       ...exportTo(random),
     },
   };
 }
 
-function portsOf(random: Random, tcp: boolean): Json[] {
+function portsOf({ random, wide }: World, tcp: boolean): Json[] {
   const ports: Json[] = [];
-  const known = tcp ? [...PORTS, ...STREAM_PORTS] : PORTS.filter(({ protocol }) => protocol !== 'TCP' && protocol !== undefined);
+  const all = wide ? [...PORTS, ...MORE_PORTS] : PORTS;
+  const known = tcp ? [...all, ...(wide ? STREAM_PORTS : [])] : all.filter(({ protocol }) => protocol !== 'TCP' && protocol !== undefined);
   for (const port of random.some(known, 1, 3)) if (!ports.some(({ number }) => number === port.number)) ports.push(port);
   return ports;
 }
 
-function endpointsOf(random: Random, resolution: string, dnsPlace: string): Json {
+function endpointsOf(world: World, resolution: string, dnsPlace: string | undefined): Json {
+  const { random, wide } = world;
   if (resolution === 'NONE' || resolution === 'DYNAMIC_DNS') return {};
   if (resolution === 'STATIC' && random.chance(0.35)) return { workloadSelector: { labels: { app: random.pick(['vm', 'cart']) } } };
   const dns = resolution !== 'STATIC';
@@ -89,18 +94,18 @@ function endpointsOf(random: Random, resolution: string, dnsPlace: string): Json
   return {
     endpoints: random.several(1, resolution === 'DNS_ROUND_ROBIN' ? 1 : 3, (index) =>
       dns
-        ? { ...workload(random, `ep${index}.example.org`), locality: dnsPlace }
-        : workload(random, random.chance(0.05) ? `unix:///var/run/${index}.sock` : `10.1.0.${index + 1}`),
+        ? { ...workload(world, `ep${index}.example.org`), ...(dnsPlace === undefined ? {} : { locality: dnsPlace }) }
+        : workload(world, wide && random.chance(0.05) ? `unix:///var/run/${index}.sock` : `10.1.0.${index + 1}`),
     ),
   };
 }
 
-function workload(random: Random, address: string): Json {
+function workload({ random, wide }: World, address: string): Json {
   const { region, zone, subZone } = random.pick(PLACES);
   return {
     address,
-    ...random.maybe(0.3, () => ({ ports: { [random.pick(['http', 'http', 'tcp', 'grpc', 'auto'])]: 7070 } })),
-    ...random.maybe(0.1, () => ({ network: 'other' })),
+    ...random.maybe(0.3, () => ({ ports: { [wide ? random.pick(['http', 'http', 'tcp', 'grpc', 'auto']) : 'http']: 7070 } })),
+    ...(wide ? random.maybe(0.1, () => ({ network: 'other' })) : {}),
     ...random.maybe(0.5, () => ({ labels: { app: random.pick(['vm', 'cart']), version: random.pick(VERSIONS) } })),
     ...random.maybe(0.4, () => ({ locality: random.pick([region, `${region}/${zone}`, `${region}/${zone}/${subZone}`]) })),
     ...random.maybe(0.3, () => ({ weight: random.pick([0, 1, 5]) })),
@@ -108,8 +113,9 @@ function workload(random: Random, address: string): Json {
   };
 }
 
-function workloadEntry(random: Random, index: number): Document {
-  const { labels, ...spec } = workload(random, `10.2.0.${index + 1}`);
+function workloadEntry(world: World, index: number): Document {
+  const { random } = world;
+  const { labels, ...spec } = workload(world, `10.2.0.${index + 1}`);
   return {
     apiVersion: NETWORKING,
     kind: 'WorkloadEntry',

@@ -10,12 +10,13 @@ export function sidecars(world: World): Document[] {
   const { random } = world;
   return random.several(0, 2, (index) => {
     const namespace = random.pick(NAMESPACES);
+    const metadata = metadataOf(random, `sc-${index}`, namespace);
     const selector =
       namespace === ROOT ? {} : random.maybe(0.5, () => ({ workloadSelector: { labels: { app: random.pick(['cart', 'reviews']) } } }));
     return {
       apiVersion: NETWORKING,
       kind: 'Sidecar',
-      metadata: metadataOf(random, `sc-${index}`, namespace),
+      metadata,
       spec: {
         ...selector,
         egress: random
@@ -24,13 +25,19 @@ export function sidecars(world: World): Document[] {
             hosts: random.several(1, 3, () => egressHost(world)),
           }))
           .reverse(),
-        // Only a Sidecar that selects may say what is served.
-        ...(Object.keys(selector).length === 0 ? {} : random.maybe(0.7, () => ({ ingress: ingress(random) }))),
-        ...random.maybe(0.15, () => ({ inboundConnectionPool: connectionPool(random) })),
+        ...(world.wide ? inbound(random, Object.keys(selector).length > 0) : {}),
         ...random.maybe(0.4, () => ({ outboundTrafficPolicy: { mode: random.pick(['REGISTRY_ONLY', 'ALLOW_ANY']) } })),
       },
     };
   });
+}
+
+/** Only a Sidecar that selects may say what is served. */
+function inbound(random: Random, selects: boolean): Json {
+  return {
+    ...(selects ? random.maybe(0.7, () => ({ ingress: ingress(random) })) : {}),
+    ...random.maybe(0.15, () => ({ inboundConnectionPool: connectionPool(random) })),
+  };
 }
 
 function egressHost(world: World): string {

@@ -17,7 +17,7 @@ function virtualService(world: World, index: number, delegates: readonly Documen
   const gateways = gatewaysOf(world, namespace);
   const ofMesh = gateways === undefined || gateways.includes('mesh');
   const hosts = [...new Set(random.several(1, 2, () => (ofMesh ? anyPattern(world, namespace) : gatewayHost(world, namespace))))];
-  const streams = random.maybe(0.3, () => streamRoutes(world, { namespace, gateways, hosts }));
+  const streams = world.wide ? random.maybe(0.3, () => streamRoutes(world, { namespace, gateways, hosts })) : {};
   const http = Object.keys(streams).length === 0 || random.chance(0.4);
   return {
     apiVersion: NETWORKING,

@@ -32,6 +32,8 @@ export interface ServiceName {
 export interface World {
   readonly random: Random;
   readonly services: readonly ServiceName[];
+  /** Draws what is not about requests, too: connections, telemetry, patches, what proxies are told beside. */
+  readonly wide: boolean;
 }
 
 export function fqdn({ name, namespace }: ServiceName): string {
