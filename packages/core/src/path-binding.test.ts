@@ -34,6 +34,15 @@ describe('a path to a router', () => {
     expect(new PathBinding({ ignoreTrailingSlash: true }).readings('/a/')).toEqual(['/a', '/a/']);
   });
 
+  it('is compared as its parameters are read as well: once decoded, reserved characters too', () => {
+    expect(new PathBinding({}).readings('/users/a%40b%2Fc')).toEqual(['/users/a%40b%2Fc', '/users/a@b/c']);
+    expect(new PathBinding({}).readings('/users/a%2540b')).toEqual(['/users/a%40b']);
+    expect(new PathBinding({}).readings('/users/a%20b')).toEqual(['/users/a b']);
+    expect(new PathBinding({}).readings('/users/%ff%40%')).toEqual(['/users/%ff%40%', '/users/%ff@%']);
+    expect(new PathBinding(ALL).readings('/Users/A%40b;x')).toEqual(['/users/a%40b', '/users/a%40b/', '/users/a@b', '/users/a@b/']);
+    expect(new PathBinding(ALL).foldParametersPart('/Users/%40/')).toBe('/users/@/');
+  });
+
   it('keeps the slash of a part of a pattern', () => {
     expect(new PathBinding(ALL).foldPart('/Admin%20x/')).toBe('/admin x/');
     expect(new PathBinding({}).foldPart('/Admin/')).toBe('/Admin/');

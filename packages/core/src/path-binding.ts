@@ -32,25 +32,40 @@ export class PathBinding {
 
   /** One text for all paths that may reach the same route; escapes are decoded, as routers do. */
   fold(path: string): string {
-    const { ignoreCase = false } = this.traits;
-    const folded = decode(this.read(path));
-    return ignoreCase ? folded.toLowerCase() : folded;
+    return this.caseFolded(decode(this.read(path), decodeURI));
   }
 
   /** {@link fold} for the fixed part of a pattern, where a slash at the end is part of the meaning. */
   foldPart(text: string): string {
-    const folded = decode(text);
-    return this.traits.ignoreCase === true ? folded.toLowerCase() : folded;
+    return this.caseFolded(decode(text, decodeURI));
   }
 
-  /** The texts that patterns are compared with: the folded path, and with a slash at its end where the router does not mind. */
+  /** {@link fold} with reserved characters decoded as well, as routers do in parameters: `/users/:mail` of `a%40b` is `a@b`. */
+  foldParameters(path: string): string {
+    return this.caseFolded(decode(this.read(path), decodeURIComponent));
+  }
+
+  /** {@link foldParameters} for the fixed part of a pattern. */
+  foldParametersPart(text: string): string {
+    return this.caseFolded(decode(text, decodeURIComponent));
+  }
+
+  /**
+   * The texts that patterns are compared with: the path as routes are found by it and as parameters are read from it, both with a slash
+   * at the end as well where the router does not mind.
+   */
   readings(path: string): readonly string[] {
     const folded = this.fold(path);
-    return this.traits.ignoreTrailingSlash === true ? [folded, `${folded}/`] : [folded];
+    const texts = path.includes('%') ? [...new Set([folded, this.foldParameters(path)])] : [folded];
+    return this.traits.ignoreTrailingSlash === true ? texts.flatMap((text) => [text, `${text}/`]) : texts;
   }
 
   get ignoresCase(): boolean {
     return this.traits.ignoreCase === true;
+  }
+
+  private caseFolded(text: string): string {
+    return this.traits.ignoreCase === true ? text.toLowerCase() : text;
   }
 
   private withoutTrailingSlash(path: string): string {
@@ -61,15 +76,15 @@ export class PathBinding {
   }
 }
 
-/** As routers decode: what is reserved stays escaped, and what is no escape stays as it is. */
-function decode(path: string): string {
+/** By `decodeText`; where that cannot be decoded, by each escape of ASCII, and what is no escape stays as it is. */
+function decode(path: string, decodeText: (text: string) => string): string {
   if (!path.includes('%')) return path;
   try {
-    return decodeURI(path);
+    return decodeText(path);
   } catch {
     return path.replace(/%[0-9a-f]{2}/gi, (triplet) => {
       const code = Number.parseInt(triplet.slice(1), 16);
-      return code < 0x80 ? decodeURI(triplet) : triplet;
+      return code < 0x80 ? decodeText(triplet) : triplet;
     });
   }
 }

@@ -54,7 +54,7 @@ export async function tryAgreement(
     const policy = randomPolicy(random, spelled);
     const filter = compilePolicy(policy, settings);
     for (let target = 0; target < 20 && pair < pairs; target++, pair++) {
-      const raw = randomTarget(random);
+      const raw = randomTarget(random, policy);
       const [mode, options] = modes[pair % modes.length]!;
       const router = routers[Math.floor(random() * routers.length)]!;
       const path = settle(raw, options);

@@ -10,7 +10,7 @@ export interface PathPolicy {
   readonly notPaths: readonly string[];
 }
 
-const PARAMETERS = ['admin', 'a.b', 'x-y', 'Z', '7'];
+const PARAMETERS = ['admin', 'a.b', 'x-y', 'Z', '7', 'a@b.c', 'p:q,r'];
 
 function pick<T>(random: Random, list: readonly T[]): T {
   return list[Math.floor(random() * list.length)]!;
@@ -111,8 +111,9 @@ function hits(written: string, path: string): boolean {
 }
 
 /** A target that means to reach one of the routes by a way that the policy does not see. */
-export function randomTarget(random: Random): string {
-  let path = routePath(random);
+export function randomTarget(random: Random, { paths, notPaths }: PathPolicy): string {
+  const named = [...paths, ...notPaths].filter((path) => path.startsWith('/') && !/[*{]/.test(path));
+  let path = named.length > 0 && random() < 0.3 ? pick(random, named) : routePath(random);
   const turns = Math.floor(random() * 4);
   for (let turn = 0; turn < turns; turn++) path = mutate(random, path);
   if (random() < 0.1) path += '?x=/public';
@@ -120,12 +121,16 @@ export function randomTarget(random: Random): string {
   return random() < 0.1 ? `http://other${path}` : path;
 }
 
+function escaped(path: string, at: number): string {
+  return `${path.slice(0, at)}%${path.charCodeAt(at).toString(16)}${path.slice(at + 1)}`;
+}
+
 function mutate(random: Random, path: string): string {
   const at = Math.floor(random() * (path.length + 1));
   const insert = (text: string): string => path.slice(0, at) + text + path.slice(at);
   const slash = path.indexOf('/', Math.min(at, path.length - 1));
   const atSlash = (text: string): string => (slash === -1 ? path + text : path.slice(0, slash) + text + path.slice(slash));
-  switch (Math.floor(random() * 16)) {
+  switch (Math.floor(random() * 18)) {
     case 0:
       return path.toUpperCase();
     case 1:
@@ -135,7 +140,10 @@ function mutate(random: Random, path: string): string {
     case 3:
       return atSlash('/');
     case 4:
-      return at < path.length && path[at] !== '/' ? `${path.slice(0, at)}%${path.charCodeAt(at).toString(16)}${path.slice(at + 1)}` : path;
+      return at < path.length && path[at] !== '/' ? escaped(path, at) : path;
+    case 16:
+    case 17:
+      return /[@:,]/.test(path) ? escaped(path, path.search(/[@:,]/)) : path;
     case 5:
       return `${path};${pick(random, ['', 'a=b', '/public', 'x/public'])}`;
     case 6:

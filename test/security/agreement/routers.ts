@@ -111,5 +111,8 @@ function bindingOf(app: unknown): PathBinding | undefined {
 }
 
 function withParams(route: string, params: Readonly<Record<string, string>> = {}): string {
-  return route.replace(/:(\w+)/g, (_whole, name: string) => encodeURIComponent(params[name] ?? ''));
+  // As an author of policies writes it: reserved characters that mean nothing in a segment stand for themselves.
+  return route.replace(/:(\w+)/g, (_whole, name: string) =>
+    encodeURIComponent(params[name] ?? '').replace(/%(?:40|3A|2C|3B|3D|26|2B|24)/g, decodeURIComponent),
+  );
 }

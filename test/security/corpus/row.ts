@@ -39,7 +39,7 @@ export interface Row {
   /** Verdicts over mTLS where they differ. */
   readonly mutual?: Expected;
   /** For apps whose router takes the path for `/admin`: decision D1. */
-  readonly bound?: { readonly express?: Expected; readonly lenient?: Expected };
+  readonly bound?: { readonly express?: Expected; readonly lenient?: Expected; readonly fastify?: Expected };
 }
 
 const CRLF = '\r\n';

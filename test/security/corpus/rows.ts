@@ -9,7 +9,7 @@ metadata: { name: deny }
 spec:
   action: DENY
   rules:
-  - to: [{ operation: { paths: [/admin, "/a^b"] } }]
+  - to: [{ operation: { paths: [/admin, "/a^b", "/users/a@b"] } }]
   - to: [{ operation: { paths: ["/prefix/*", "*/suffix"] } }]
   - to: [{ operation: { hosts: [secret.com] } }]
   - to: [{ operation: { methods: [DELETE] } }]
@@ -35,6 +35,8 @@ const spelled = (id: string, path: string, as: string, by: 'express' | 'lenient'
   ...target(id, path, { path: as }, mode),
   bound: by === 'express' ? { express: 'D', lenient: 'D' } : { lenient: 'D' },
 });
+/** A parameter of a route: every router decodes what it hands to the app. */
+const parameter = (path: string): Row => ({ ...target('S07', path, { path }), bound: { express: 'D', lenient: 'D', fastify: 'D' } });
 const BASE = 'BASE';
 const DECODE = 'DECODE_AND_MERGE_SLASHES';
 
@@ -68,6 +70,11 @@ const PATHS: readonly Row[] = [
   target('S07', '/%61dmin', 'D'),
   target('S07', '/%61%64%6d%69%6e', 'D'),
   spelled('S07', '/%41dmin', '/Admin', 'express'),
+  target('S07', '/users/a@b', 'D'),
+  target('S07', '/users/%61@%62', 'D'),
+  parameter('/users/a%40b'),
+  parameter('/users/a%40b?x'),
+  target('S07', '/users/a%2540b', { path: '/users/a%2540b' }),
   target('S08', '/admin%00', 400),
   target('S08', '/%00/admin', 400),
   target('S10', '/%252e%252e/admin', { path: '/%252e%252e/admin' }),
@@ -271,12 +278,44 @@ const FRAMING: readonly Row[] = [
       expected: 400,
     }),
   ),
-  ...['xchunked', 'identity', 'gzip', 'gzip, chunked', 'chunked, chunked'].map((coding) => ({
+  ...['xchunked', 'identity', 'gzip', 'gzip, chunked', 'chunked, chunked', '"chunked"', 'chunked;q=1', ',chunked', 'chunked,'].map(
+    (coding) => ({
+      id: 'S44',
+      name: `Transfer-Encoding: ${coding}`,
+      bytes: head('POST / HTTP/1.1', ['Host: a', `Transfer-Encoding: ${coding}`], `0\r\n\r\n${get('/admin')}`),
+      expected: 501,
+    }),
+  ),
+  ...['Content-Length: 5,5', 'Content-Length: -1', 'Content-Length: ', 'Content-Length: 18446744073709551617', 'Content-Length:\x0b5'].map(
+    (length) => ({ id: 'S43', name: length, bytes: head('POST / HTTP/1.1', ['Host: a', length], `aaaaa${get('/admin')}`), expected: 400 }),
+  ),
+  ...[
+    'Transfer-Encoding : chunked',
+    'Transfer-Encoding:\r\n chunked',
+    'Transfer-Encoding: \x0bchunked',
+    'x: y\nTransfer-Encoding: chunked',
+  ].map((coding) => ({
     id: 'S44',
-    name: `Transfer-Encoding: ${coding}`,
-    bytes: head('POST / HTTP/1.1', ['Host: a', `Transfer-Encoding: ${coding}`], `0\r\n\r\n${get('/admin')}`),
-    expected: 501,
+    name: coding,
+    bytes: head('POST / HTTP/1.1', ['Host: a', coding], `0\r\n\r\n${get('/admin')}`),
+    expected: 400,
   })),
+  ...['h2c, websocket', 'websocket, h2c', 'websocket\r\nUpgrade: h2c', 'websocket/13', 'TLS/1.0'].map((protocols) =>
+    line('S47', 'GET / HTTP/1.1', 403, 'Connection: Upgrade, HTTP2-Settings', `Upgrade: ${protocols}`, 'HTTP2-Settings: AAMAAABkAAQAAP__'),
+  ),
+  ...['OPTIONS /admin RTSP/1.0', 'SOURCE /admin ICE/1.0'].map((request) => line('S25', request, 426)),
+  ...[
+    'GET /admin http/1.1',
+    'GET /admin HTTP/1.10',
+    'GET /x /admin HTTP/1.1',
+    'GET\t/admin HTTP/1.1',
+    'CONNECT /admin HTTP/1.1',
+    'GET a:80 HTTP/1.1',
+  ].map((request) => line('S25', request, 400)),
+  ...['http:///admin', 'http:/admin', 'ws://a/admin', 'http:\\\\a\\admin'].map((path) => line('S13', `GET ${path} HTTP/1.1`, 400)),
+  ...['http://x@secret.com/public', 'http://secret.com:80/public', 'http://[::1]/admin'].map((path) =>
+    line('S13', `GET ${path} HTTP/1.1`, 'D'),
+  ),
   {
     id: 'S44',
     name: 'Transfer-Encoding on 1.0',

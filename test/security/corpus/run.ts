@@ -73,7 +73,9 @@ async function* cells(row: Row, target: Target, transport: Transport, tls: Clien
 
 /** What the router of this app makes of a row, where that counts. */
 export function boundOf(row: Row, { framework }: Target): Expected | undefined {
-  return framework.startsWith('Express') ? row.bound?.express : framework.endsWith('lenient') ? row.bound?.lenient : undefined;
+  if (framework.startsWith('Express')) return row.bound?.express;
+  if (framework.startsWith('Fastify')) return framework.endsWith('lenient') ? row.bound?.lenient : row.bound?.fastify;
+  return undefined;
 }
 
 function expectedOf(row: Row, transport: Transport, target: Target): Expected {

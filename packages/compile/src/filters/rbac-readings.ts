@@ -57,8 +57,11 @@ export function compileBoundPattern(matcher: StringMatcherLike, binding: PathBin
   }
   if (!isText(pattern)) return compileStringMatcher(matcher);
   // Of an exact path the slash at the end counts for nothing where the router ignores it; of a prefix it is what parts the names.
-  const value = pattern.$case === 'exact' ? binding.fold(pattern.value) : binding.foldPart(pattern.value);
-  return compileStringMatcher({ ...matcher, matchPattern: { ...pattern, value } });
+  const exact = pattern.$case === 'exact';
+  const value = exact ? binding.fold(pattern.value) : binding.foldPart(pattern.value);
+  const test = compileStringMatcher({ ...matcher, matchPattern: { ...pattern, value } });
+  const read = exact ? binding.foldParameters(pattern.value) : binding.foldParametersPart(pattern.value);
+  return read === value ? test : either(test, compileStringMatcher({ ...matcher, matchPattern: { ...pattern, value: read } }));
 }
 
 /** A path rule over every spelling that reaches the same route of the app. */
