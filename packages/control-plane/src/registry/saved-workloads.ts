@@ -9,8 +9,8 @@ export interface SavedWorkload {
 }
 
 /**
- * The registry on disk. A control plane that is killed has lost every stream at once, and its workloads have ten seconds to come back,
- * as after any lost stream. Without it the first client to reconnect would be told that nobody serves.
+ * The registry on disk. A control plane that is killed has lost every stream at once, and its workloads have 40 seconds to come back:
+ * they may be waiting for 30 before they try again. Without it the first client to reconnect would be told that nobody serves.
  */
 export class SavedWorkloads {
   private readonly file: string;

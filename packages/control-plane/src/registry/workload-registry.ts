@@ -15,6 +15,11 @@ export interface RegistryEvents {
 
 /** istiod keeps an auto-registered workload this long after its stream broke. */
 export const GRACE_MS = 10_000;
+/**
+ * What an earlier run knew is kept longer: while nobody answered, clients have come to wait up to 30 s (Envoy's back-off) before they try
+ * again, and whoever is withdrawn before that is missing to everybody.
+ */
+export const RESTORED_GRACE_MS: number = 30_000 + GRACE_MS;
 
 /** Speaks for workloads that no stream of this run speaks for yet. */
 const RESTORED = {};
@@ -56,10 +61,10 @@ export class WorkloadRegistry {
     return [...this.entries.values()].map(({ instance }) => instance);
   }
 
-  /** Takes over what another run of this control plane knew. Each is gone in ten seconds unless it speaks again. */
+  /** Takes over what another run of this control plane knew. Each is gone after {@link RESTORED_GRACE_MS} unless it speaks again. */
   restore(workloads: readonly SavedWorkload[]): void {
     for (const { instance, verified } of workloads) {
-      const grace = this.scheduler.setTimer(() => this.remove(instance.key, 'it did not come back after the restart'), GRACE_MS);
+      const grace = this.scheduler.setTimer(() => this.remove(instance.key, 'it did not come back after the restart'), RESTORED_GRACE_MS);
       this.entries.set(instance.key, { instance, owner: RESTORED, verified, grace });
     }
   }
