@@ -73,7 +73,7 @@ metadata: { name: shared, namespace: shop, creationTimestamp: "2030-01-01T00:00:
 spec:
   selector: { istio: ingressgateway }
   servers:
-  - { port: { number: 8999, name: first, protocol: HTTPS }, hosts: ${hosts}, tls: { mode: SIMPLE, credentialName: a-cert } }
+  - { port: { number: 8999, name: first, protocol: HTTPS }, hosts: ${hosts}, tls: { mode: SIMPLE, credentialName: a-cert, cipherSuites: [ECDHE-RSA-AES256-GCM-SHA384, NONE-SUCH] } }
 ${protocols
   .map(
     (protocol, index) =>
@@ -150,6 +150,10 @@ export const FIELD_ROWS: readonly FieldRow[] = [
     defaultDestinationRuleExportTo: ['.'],
   }),
   mesh('meshMTLS', 'security', { meshMTLS: { minProtocolVersion: 'TLSV1_3', cipherSuites: ['ECDHE-RSA-AES256-GCM-SHA384'] } }),
+  mesh('caCertificates with trust domains', 'security', {
+    trustDomainAliases: ['old'],
+    caCertificates: [{ trustDomains: ['partner.example', 'old', ''] }],
+  }),
   mesh('gatewayTopology.proxyProtocol', 'gateway-merge', { defaultConfig: { gatewayTopology: { proxyProtocol: {} } } }),
   shared('HTTP behind TLS', '[a.example.com]', ['HTTP', 'HTTP', 'HTTPS']),
   shared('TCP behind TLS', '[a.example.com]', ['TCP', 'HTTP']),

@@ -177,4 +177,10 @@ describe('caCertificates', () => {
     const of = (trustBundlePem: string): string => new PushContext({ objects, workloads: [], trustBundlePem }).trustBundlePem;
     expect([of('OURS\n'), of('')]).toEqual(['OURS\nTHEIRS', '']);
   });
+
+  it('say which trust domains callers may be of, beside the own one and its aliases', () => {
+    const mesh = { trustDomainAliases: ['old'], caCertificates: [{ trustDomains: ['partner.example', 'old', ''] }] };
+    const { objects } = parseDocuments(JSON.stringify(mesh), { file: 'mesh.yaml' });
+    expect(new PushContext({ objects, workloads: [] }).mesh.callersTrustDomains).toEqual(['cluster.local', 'old', 'partner.example']);
+  });
 });

@@ -47,6 +47,8 @@ export interface MeshConfig {
   readonly locality: LocalityBalancing;
   readonly extensionProviders: readonly ExtensionProvider[];
   readonly clusterLocal: ClusterLocalHosts;
+  /** Trust domains of who may call by mTLS: the mesh's own, its aliases, and those that caCertificates speak for (Istio: TrustDomainsForValidation). */
+  readonly callersTrustDomains: readonly string[];
   /** Roots beside the mesh's own, PEM. */
   readonly moreRootsPem: readonly string[];
 }
@@ -134,8 +136,15 @@ export function meshConfigOf(objects: readonly MeshObject[], trustDomain: string
     defaultConfig: spec.defaultConfig ?? {},
     extensionProviders: spec.extensionProviders ?? [],
     clusterLocal: new ClusterLocalHosts(spec.serviceSettings ?? []),
+    callersTrustDomains: callersTrustDomains(spec, trustDomain),
     moreRootsPem: (spec.caCertificates ?? []).flatMap(({ pem = '' }) => (pem === '' ? [] : [pem])),
   };
+}
+
+function callersTrustDomains(spec: MeshConfigSpec, trustDomain: string): readonly string[] {
+  const ofRoots = (spec.caCertificates ?? []).flatMap(({ trustDomains = [] }) => trustDomains);
+  const all = [spec.trustDomain ?? trustDomain, ...(spec.trustDomainAliases ?? []), ...ofRoots];
+  return [...new Set(all.filter((domain) => domain !== ''))];
 }
 
 const EVERYBODY: readonly string[] = ['*'];

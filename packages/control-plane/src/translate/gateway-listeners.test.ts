@@ -2,6 +2,7 @@ import { LISTENER_TYPE_URL, type Listener } from '@ripstop/xds-api';
 import { describe, expect, it } from 'vitest';
 import { proxyNodeOf } from '../model/proxy-node-of.ts';
 import { pushOf } from '../testing/mesh.ts';
+import { knownSuites } from './cipher-suites.ts';
 import { translate } from './translate.ts';
 
 const ROUTER = proxyNodeOf({
@@ -34,6 +35,13 @@ spec: { hosts: ["*.example.com"], gateways: [edge], tcp: [{ route: [{ destinatio
     ),
   };
 }
+
+describe('cipher suites', () => {
+  it('are those that an Envoy knows, each once, and expressions', () => {
+    const known = 'ECDHE-RSA-AES256-GCM-SHA384';
+    expect(knownSuites([known, 'NO-SUCH-SUITE', known, 'ALL', '-AES128-SHA'])).toEqual([known, 'ALL', '-AES128-SHA']);
+  });
+});
 
 describe('a port of a gateway', () => {
   it.each([

@@ -187,7 +187,7 @@ class ChainFactory {
     this.node = node;
     this.push = push;
     this.telemetry = listenerTelemetry(node, push, 'inbound');
-    this.trustDomains = [push.mesh.trustDomain, ...push.mesh.trustDomainAliases];
+    this.trustDomains = push.mesh.callersTrustDomains;
     this.httpFilters = inboundFilters(securityFilters(node, push));
     this.tcpFilters = tcpSecurityFilters(node, push);
   }

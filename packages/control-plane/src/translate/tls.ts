@@ -13,6 +13,7 @@ import {
 } from '@ripstop/xds-api';
 import type { MeshTls, TlsSettings } from '../push/mesh-tls.ts';
 import type { BackendTrust } from './backend-trust.ts';
+import { knownSuites } from './cipher-suites.ts';
 import { credentialResource } from './credential-name.ts';
 import { type FieldsOf, ZERO } from './values.ts';
 
@@ -192,6 +193,7 @@ function gatewayParameters(
   defaults: TlsSettings,
 ): CommonTlsFields {
   if (mode === 'ISTIO_MUTUAL') return {};
+  const suites = knownSuites(cipherSuites);
   const given = (defaults.minProtocolVersion ?? 'TLS_AUTO') === 'TLS_AUTO' ? undefined : leastVersion(defaults.minProtocolVersion);
   const minimum = GATEWAY_VERSIONS[minProtocolVersion ?? ''] ?? given;
   const maximum = GATEWAY_VERSIONS[maxProtocolVersion ?? ''];
@@ -199,7 +201,7 @@ function gatewayParameters(
     ...namedSuites(defaults),
     ...(minimum === undefined ? {} : { tlsMinimumProtocolVersion: minimum }),
     ...(maximum === undefined ? {} : { tlsMaximumProtocolVersion: maximum }),
-    ...(cipherSuites.length === 0 ? {} : { cipherSuites: [...cipherSuites] }),
+    ...(suites.length === 0 ? {} : { cipherSuites: suites }),
   };
   return Object.keys(tlsParams).length === 0 ? {} : { tlsParams };
 }

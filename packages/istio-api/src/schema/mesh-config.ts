@@ -94,7 +94,10 @@ const fields: Fields = {
         pem: noted(text, "trusted beside the mesh's own roots, for every trust domain, as in Istio"),
         spiffeBundleUrl: refused(text, 'bundles are not fetched: give pem'),
         certSigners: ignored(texts, 'our CA is the only signer'),
-        trustDomains: ignored(texts, 'a root speaks for every trust domain, as in Istio'),
+        trustDomains: noted(
+          texts,
+          'whose callers are let in by mTLS, beside the own trust domain and its aliases; the root itself is trusted for every trust domain, as in Istio',
+        ),
       }),
     ),
     'over SDS, to workloads that proved who they are',
