@@ -4,6 +4,7 @@ import {
   HttpConnectionManager_ForwardClientCertDetails,
   HttpConnectionManager_PathWithEscapedSlashesAction,
   HttpConnectionManager_ServerHeaderTransformation,
+  HttpProtocolOptions_HeadersWithUnderscoresAction,
   type RouteConfiguration,
 } from '@ripstop/xds-api';
 import type { ExtensionLookup } from './discovered-filter.ts';
@@ -65,6 +66,7 @@ export function compileManager(name: string, message: HcmMessage, env: ManagerEn
     accessLogs,
     metrics,
     keepsTimes: accessLogs.length > 0 || metrics.some(({ tags }) => tags.size > 0),
+    underscores: underscores(message),
     upgrades: message.upgradeConfigs.map((upgrade) => upgrade.upgradeType.toLowerCase()),
   };
 }
@@ -83,6 +85,17 @@ function routesOf(message: HcmMessage, filters: HttpFilters, env: ManagerEnv): R
   const table = env.routes(specifier.value.routeConfigName);
   if (table === undefined) throw new Error(`route configuration ${specifier.value.routeConfigName} is missing`);
   return compileRouteConfiguration(table, routeEnv);
+}
+
+function underscores({ commonHttpProtocolOptions: options }: HcmMessage): HttpConnectionManager['underscores'] {
+  switch (options?.headersWithUnderscoresAction) {
+    case HttpProtocolOptions_HeadersWithUnderscoresAction.REJECT_REQUEST:
+      return 'REJECT_REQUEST';
+    case HttpProtocolOptions_HeadersWithUnderscoresAction.DROP_HEADER:
+      return 'DROP_HEADER';
+    default:
+      return undefined;
+  }
 }
 
 function stripPort({ stripPortMode, stripMatchingHostPort }: HcmMessage): HttpConnectionManager['stripPort'] {

@@ -12,7 +12,7 @@ import { InboundExchange } from './inbound-exchange.ts';
 import { InboundHead } from './inbound-head.ts';
 import type { ListenerParts } from './listener-parts.ts';
 import { hasBody } from './local-response.ts';
-import { isH2cUpgrade, refusedUpgrade, settleTarget } from './request-target.ts';
+import { isH2cUpgrade, refusedUpgrade, settleTarget, settleUnderscores } from './request-target.ts';
 
 /** Runs once the pipeline has let an exchange pass. */
 type Proceed = (served: InboundExchange) => void;
@@ -197,7 +197,8 @@ export class InboundGuard {
   /** Everything before the app: the request line, then the pipeline. A filter that throws refuses. */
   private judge(x: Exchange, request: IncomingMessage, head: InboundHead): Verdict {
     try {
-      const refused = settleTarget(request, head) ?? refusedUpgrade(request, x.manager.upgrades);
+      const refused =
+        settleTarget(request, head) ?? settleUnderscores(head, x.manager.underscores) ?? refusedUpgrade(request, x.manager.upgrades);
       this.parts.telemetry.onStart(x);
       return refused ?? this.parts.pipeline.begin(x);
     } catch (error) {

@@ -134,6 +134,15 @@ export class InboundHead implements RequestHead {
     this.forget(name);
   }
 
+  /** Takes headers away whose names hold a `_`; false = there is none. */
+  dropUnderscores(): boolean {
+    const { lines } = this;
+    const names = new Set<string>();
+    for (let at = 0; at < lines.length; at += 2) if (lines[at]!.includes('_')) names.add(lines[at]!);
+    for (const name of names) this.removeHeader(name);
+    return names.size > 0;
+  }
+
   /** Of `te` only the word `trailers` concerns who comes behind a proxy; `proxy-connection` nothing at all. */
   private dropHop(): void {
     this.removeHeader('proxy-connection');

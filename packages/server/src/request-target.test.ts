@@ -3,7 +3,7 @@ import { Socket } from 'node:net';
 import { ResponseFlag } from '@ripstop/core';
 import { describe, expect, it } from 'vitest';
 import { InboundHead } from './inbound-head.ts';
-import { isAuthority, isConnectTarget, isH2cUpgrade, refusedUpgrade, settleTarget } from './request-target.ts';
+import { isAuthority, isConnectTarget, isH2cUpgrade, refusedUpgrade, settleTarget, settleUnderscores } from './request-target.ts';
 
 /** A request as node:http hands it over. */
 function message(target: string, lines: readonly string[]): IncomingMessage {
@@ -202,6 +202,20 @@ describe('the headers of a request', () => {
     const { request, head } = asked({ target, lines });
     settleTarget(request, head);
     expect([head.scheme, head.connectionScheme]).toEqual([wanted, 'http']);
+  });
+
+  it.each([
+    [undefined, 'passes', '1'],
+    ['DROP_HEADER', 'passes', undefined],
+    ['REJECT_REQUEST', 400, undefined],
+  ] as const)('with an underscore in their names, under %s', (action, wanted, left) => {
+    const { request, head } = asked({ lines: ['X_A', '1', 'X-A', '2'] });
+    expect(settleUnderscores(head, action)?.status ?? 'passes').toBe(wanted);
+    expect([head.header('x_a'), head.header('x-a'), request.rawHeaders.includes('x_a')]).toEqual([left, '2', left !== undefined]);
+  });
+
+  it('are not refused for an underscore that is not there', () => {
+    expect(settleUnderscores(asked({ lines: ['X-A', '1'] }).head, 'REJECT_REQUEST')).toBeUndefined();
   });
 
   it('that the connection header names are gone, but for those that frame the message and the connection', () => {

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { type LocalReply, localReply, ResponseFlag } from '@ripstop/core';
+import { type HttpConnectionManager, type LocalReply, localReply, ResponseFlag } from '@ripstop/core';
 import type { InboundHead } from './inbound-head.ts';
 
 const CLOSE = [['connection', 'close']] as const;
@@ -12,6 +12,7 @@ const INVALID_SCHEME = invalid(400, 'http1.invalid_scheme', 'Bad Request');
 const INVALID_TRANSFER_ENCODING = invalid(501, 'http1.invalid_transfer_encoding', 'Not Implemented');
 const LOW_VERSION = invalid(426, 'low_version', 'Upgrade Required');
 const TOO_MANY_HEADERS = invalid(431, 'http1.too_many_headers', 'Request Header Fields Too Large');
+const UNDERSCORE = invalid(400, 'http1.unexpected_underscore', 'Bad Request');
 const NOMINATED = invalid(400, 'http1.connection_header_rejected', 'Bad Request');
 export const REPEATED_AUTHORIZATION: LocalReply = invalid(400, 'ripstop_repeated_authorization', 'Bad Request');
 export const ABSOLUTE_PATH_REJECTED: LocalReply = localReply({ status: 404, details: 'absolute_path_rejected' });
@@ -54,6 +55,12 @@ export function settleTarget(message: IncomingMessage, head: InboundHead): Local
   const { connection } = headers;
   if (connection === undefined || connection === 'keep-alive') return undefined;
   return settleNominated(head, connection);
+}
+
+/** `DROP_HEADER` takes them away, `REJECT_REQUEST` refuses. */
+export function settleUnderscores(head: InboundHead, action: HttpConnectionManager['underscores']): LocalReply | undefined {
+  if (action === undefined) return undefined;
+  return head.dropUnderscores() && action === 'REJECT_REQUEST' ? UNDERSCORE : undefined;
 }
 
 /** An upgrade that the connection manager does not list. HTTP/2 by upgrade is never taken up, so the header is ignored as Envoy does. */

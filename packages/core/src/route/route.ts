@@ -204,4 +204,6 @@ export interface HttpConnectionManager {
   readonly keepsTimes: boolean;
   /** Local replies to OPTIONS/upgrade rules etc. of Envoy that need to know. */
   readonly upgrades: readonly string[];
+  /** What becomes of headers with `_` in their names; absent: they pass. */
+  readonly underscores?: 'REJECT_REQUEST' | 'DROP_HEADER' | undefined;
 }

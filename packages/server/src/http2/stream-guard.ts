@@ -5,6 +5,7 @@ import type { InboundConnection } from '../inbound-connection.ts';
 import { InboundHead } from '../inbound-head.ts';
 import type { ListenerParts } from '../listener-parts.ts';
 import { introduce } from '../peer.ts';
+import { settleUnderscores } from '../request-target.ts';
 import { ResetBudget } from './reset-budget.ts';
 import { type StreamRefusal, settleStream } from './settle-stream.ts';
 import { StreamExchange } from './stream-exchange.ts';
@@ -111,7 +112,7 @@ export class StreamGuard {
 
   private judge(x: Exchange, message: StreamMessage, head: InboundHead): Verdict {
     try {
-      const refused = settleStream(message, head, this.http1App);
+      const refused = settleStream(message, head, this.http1App) ?? settleUnderscoresOf(head, x);
       this.parts.telemetry.onStart(x);
       if (refused !== undefined) return refused;
       const verdict = this.parts.pipeline.begin(x);
@@ -137,6 +138,11 @@ export class StreamGuard {
     this.parts.log?.(`inbound ${x.request.method} ${x.request.path}: ${error instanceof Error ? error.message : String(error)}`);
     return FILTER_FAILED;
   }
+}
+
+/** Envoy's codec lets go of such a stream without a word. */
+function settleUnderscoresOf(head: InboundHead, x: Exchange): StreamRefusal | undefined {
+  return settleUnderscores(head, x.manager.underscores) === undefined ? undefined : constants.NGHTTP2_INTERNAL_ERROR;
 }
 
 function refuse(served: StreamExchange, refusal: StreamRefusal): void {

@@ -63,6 +63,7 @@ function drawHeaders(draw: Draw, protocol: ServerCall['protocol']): Line[] {
   add(0.04, 'x-envoy-fault-delay-request', () => draw.one(['2', 'x']));
   add(0.04, 'grpc-timeout', () => draw.one(['5S', '300m', '1H', 'x']));
   add(0.05, 'te', () => (protocol === 'http2' ? 'trailers' : draw.one(['trailers', 'trailers, deflate', 'gzip'])));
+  add(0.05, 'x_under', () => 'v');
   add(0.03, 'via', () => '1.1 mine');
   add(0.05, 'accept-encoding', () => draw.one(['gzip', 'br']));
   // node:http2 writes some names once only, and its reader drops what ends with a blank.

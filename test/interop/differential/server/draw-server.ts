@@ -63,6 +63,7 @@ function drawManager(draw: Draw): ServerScenario['manager'] {
       dns: draw.chance(0.7),
       uri: draw.chance(0.7),
     })),
+    commonHttpProtocolOptions: draw.maybe(0.1, () => ({ headersWithUnderscoresAction: draw.one([0, 1, 2]) })),
     serverName: draw.one(['', 'istio-envoy']),
     serverHeaderTransformation: draw.one([0, 2, 2]),
     generateRequestId: draw.maybe(0.3, () => draw.chance(0.5)),

@@ -48,9 +48,12 @@ export const EXPLAINED: readonly ExplainedServerDifference[] = [
     page: 'query parameter with an accepted token',
     // Values that are made of the path show it, too.
     without: (lines, { call }) =>
-      /[?&](access_)?token=/.test(call.path)
-        ? lines.filter((line) => !/^upstream(, attempt \d+)? path: |header .*: Envoy ".*token=/.test(line))
-        : lines,
+      // A path with a blank is none, and an authorizer refuses it.
+      call.path.includes('%20') && lines.some((line) => line.startsWith('details: Envoy ext_authz_denied, SDK'))
+        ? []
+        : /[?&](access_)?token=/.test(call.path)
+          ? lines.filter((line) => !/^upstream(, attempt \d+)? path: |header .*: Envoy ".*token=/.test(line))
+          : lines,
   },
   {
     page: '`content-length` that a buffer tells of a body over HTTP/2',
