@@ -618,6 +618,12 @@ const GATEWAYS: readonly ValidationCase[] = [
     '.egress[0].port.number',
     'needs its number',
   ),
+  sidecar(
+    'an egress socket with a port',
+    'egress: [{ port: { number: 80, protocol: HTTP }, bind: "unix:///a", hosts: ["*/*"] }]',
+    '.egress[0].bind',
+    'is no IP address',
+  ),
   sidecar('an egress socket', 'egress: [{ port: { protocol: HTTP }, bind: "unix:///a", hosts: ["*/*"] }]'),
   sidecar(
     'an ingress that is bound to a name',

@@ -68,7 +68,7 @@ function checkPorts(listeners: readonly Listener[], path: Path, report: Report):
   const taken = new Set<number>();
   for (const [index, { port, bind = '' }] of listeners.entries()) {
     // An egress listener may be a Unix socket, which has no port.
-    const socket = path[1] === 'egress' && bind.startsWith('unix://');
+    const socket = path[1] === 'egress' && port?.number === undefined && bind.startsWith('unix://');
     if (port !== undefined && port.number === undefined && !socket)
       report('RIPSTOP_MISSING_FIELD', 'error', [...path, index, 'port', 'number'], 'a port needs its number');
     if (port !== undefined && bind !== '' && !isAddress(bind) && !socket)
