@@ -35,15 +35,20 @@ function suite(draw: (seed: number) => Mesh, meshes: number, binary: string): vo
 
   it(`are translated, and refused, as by istiod (${meshes} from seed ${SEED})`, { timeout: 1_800_000 }, async () => {
     let peer = started();
-    // Now and then istiod ends over a race of its own; another one is asked then, once.
+    // Some meshes end istiod itself, and some a race of its own: another one is asked then, once.
+    let ended = 0;
     const ask = async (mesh: Mesh): Promise<Difference[]> => {
       const asked = peer;
       try {
         return await differencesOf(mesh, asked);
       } catch (error) {
-        console.log(String(error).split('\n', 1)[0]);
+        if (!hasEnded(error)) throw error;
         if (peer === asked) peer = started();
-        return differencesOf(mesh, peer);
+        return differencesOf(mesh, started()).catch((again) => {
+          if (!hasEnded(again)) throw again;
+          ended++;
+          return [];
+        });
       }
     };
     const known = new Map<string, number>();
@@ -57,6 +62,8 @@ function suite(draw: (seed: number) => Mesh, meshes: number, binary: string): vo
       if (left.length > 0) reports.push(...(await report(seed, mesh, left)));
     }
     await Promise.allSettled(asked.values());
+    if (ended > 0) console.log(`${ended} × istiod itself ended`);
+    expect(ended).toBeLessThanOrEqual(Math.ceil(meshes / 30));
     for (const [name, count] of known) console.log(`${count} × ${name}`);
     expect(reports.join('\n\n')).toBe('');
   });
@@ -72,6 +79,11 @@ function suite(draw: (seed: number) => Mesh, meshes: number, binary: string): vo
     const { node, where, text } = difference;
     return [`seed ${seed}, ${node} ${where} ${text}\nstill so in:\n${textOf(small)}`];
   }
+}
+
+/** Not an error of ours. */
+function hasEnded(error: unknown): boolean {
+  return error instanceof Error && error.message.startsWith("istiod's process");
 }
 
 /** In what istiod's own answers about a mesh differ. */

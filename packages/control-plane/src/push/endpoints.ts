@@ -208,7 +208,7 @@ function entryEndpoints(
   const byNumber = resolution === 'DNS' || resolution === 'DNS_ROUND_ROBIN';
   for (const service of sources.sharedHosts.get(`${namespace}/${hostname}`) ?? []) {
     const single = service.resolution === 'DNS_ROUND_ROBIN';
-    for (const port of service.ports) {
+    for (const port of [...service.ports, ...service.udpPorts]) {
       if ((byNumber ? port.port !== wanted.port : port.name !== wanted.name) || (single && found.length > 0)) continue;
       const own = ownEndpoints(service, port, sources);
       found.push(...(single ? own.slice(0, 1) : own).filter(({ address }) => byNumber || isIP(address) !== 0));

@@ -102,6 +102,17 @@ describe('clusters', () => {
     expect(clusterNames.filter((name) => name.endsWith('db.example'))).toEqual(['outbound|80||db.example']);
   });
 
+  it('of UDP ports of a ServiceEntry exist where they are served', () => {
+    const { clusterNames } = of(
+      entry(
+        'a',
+        '{ hosts: [db.example], ports: [{ number: 53, name: dns, protocol: UDP }], resolution: STATIC, endpoints: [{ address: 10.0.0.9 }] }',
+      ),
+      sidecar('web-1', 'default', { INSTANCE_IPS: '10.0.0.9' }),
+    );
+    expect(clusterNames).toContain('inbound|53||');
+  });
+
   it('of DNS subsets without a host to look up are left out', () => {
     const { clusterNames } = of(
       entry('a', '{ hosts: [db.example], ports: [{ number: 80, name: http, protocol: HTTP }], resolution: DNS }') +
