@@ -9,6 +9,10 @@ interface Explanation {
 
 /** Meant: a line each on the page of differences. */
 export const MEANT: readonly Explanation[] = [
+  {
+    name: 'Unix sockets of ServiceEntries are refused',
+    pattern: /^validation ServiceEntry istiod: accepted; we: spec\.endpoints\[\d+\]\.address: "unix:[^;]*; give an IP address$/,
+  },
   { name: 'gRPC: what a gRPC server cannot judge is denied', pattern: /^grpc listeners xds\.istio\.io\/grpc\/lds\/inbound\/.*httpFilters/ },
   { name: 'gRPC: no endpoints with tls SIMPLE or MUTUAL', pattern: /^grpc endpoints \S+ \.endpoints: wanted .*, got nothing$/s },
   { name: "gRPC: a rule's subjectAltNames", pattern: /^grpc clusters .*matchSubjectAltNames/ },
