@@ -1,4 +1,4 @@
-import { copyFileSync, cpSync } from 'node:fs';
+import { copyFileSync, cpSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { goEnvironment, hashOfSources } from './go-sources.ts';
@@ -11,11 +11,20 @@ const SCHEMAS = join('kubernetes', 'customresourcedefinitions.gen.yaml');
 
 /** In the module istio.io/istio: what istioctl's analyzers are tested with. */
 const ANALYSIS = join('pkg', 'config', 'analysis', 'analyzers', 'testdata');
+/** Its samples and the inputs of its own tests of translation. */
+const EXAMPLES = [
+  'samples',
+  join('pilot', 'pkg', 'config', 'kube', 'gateway', 'testdata'),
+  join('pilot', 'pkg', 'security', 'authz', 'builder', 'testdata'),
+  join('pilot', 'pkg', 'xds', 'testdata'),
+  join('tests', 'integration'),
+  join('tests', 'testdata', 'config'),
+];
 
 /**
- * istiod's own generators, validation and istioctl's analyzers in a program of ours, built with the machine's Go (about six minutes the first time on two
- * cores, half a minute after a change of our sources). The schemas of Istio's kinds lie beside it as `crds.yaml`, the
- * inputs of the analyzers' tests in `analysis`.
+ * istiod's own generators, validation and istioctl's analyzers in a program of ours, built with the machine's Go (about six minutes the
+ * first time on two cores, half a minute after a change of our sources). The schemas of Istio's kinds lie beside it as `crds.yaml`, the
+ * inputs of the analyzers' tests in `analysis`, Istio's examples in `examples`.
  */
 export function istiodPeer(directory: string, progress: (line: string) => void): Promise<PeerState> {
   return installOnce(directory, {
@@ -28,7 +37,13 @@ export function istiodPeer(directory: string, progress: (line: string) => void):
       const moduleOf = async (name: string): Promise<string> =>
         (await runTool('go', ['list', '-m', '-f', '{{.Dir}}', name], { cwd: SOURCES, env, timeoutMs: 60_000 })).trim();
       copyFileSync(join(await moduleOf('istio.io/api'), SCHEMAS), join(folder, 'crds.yaml'));
-      cpSync(join(await moduleOf('istio.io/istio'), ANALYSIS), join(folder, 'analysis'), { recursive: true });
+      const istio = await moduleOf('istio.io/istio');
+      cpSync(join(istio, ANALYSIS), join(folder, 'analysis'), { recursive: true });
+      for (const from of EXAMPLES) cpSync(join(istio, from), join(folder, 'examples', from), { recursive: true, filter: isExample });
     },
   });
+}
+
+function isExample(path: string): boolean {
+  return path.endsWith('.yaml') || statSync(path).isDirectory();
 }

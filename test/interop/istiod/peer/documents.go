@@ -16,6 +16,7 @@ import (
 	crdvalidation "istio.io/istio/pkg/config/crd"
 	"istio.io/istio/pkg/config/mesh"
 	"istio.io/istio/pkg/config/schema/collections"
+	"istio.io/istio/pkg/config/schema/gvk"
 	"istio.io/istio/pkg/config/schema/resource"
 	kubelib "istio.io/istio/pkg/kube"
 )
@@ -80,6 +81,19 @@ func (r *documentReader) readOne(document string, found *objects) error {
 		return err
 	}
 	found.configs = append(found.configs, *config)
+	return found.forRoutes(document, config.GroupVersionKind)
+}
+
+// ServiceEntries that routes and policies of the Gateway API name are looked up at the API server.
+func (o *objects) forRoutes(document string, kind config.GroupVersionKind) error {
+	if kind != gvk.ServiceEntry {
+		return nil
+	}
+	object, _, err := kubelib.IstioCodec.UniversalDeserializer().Decode([]byte(document), nil, nil)
+	if err != nil {
+		return err
+	}
+	o.kubernetes = append(o.kubernetes, object)
 	return nil
 }
 
@@ -88,10 +102,10 @@ func istioConfig(document string) (*config.Config, error) {
 	if err := yaml.Unmarshal([]byte(document), &object); err != nil {
 		return nil, err
 	}
-	gvk := object.GroupVersionKind()
-	schema, known := collections.PilotGatewayAPI().FindByGroupVersionAliasesKind(resource.FromKubernetesGVK(&gvk))
+	groupVersionKind := object.GroupVersionKind()
+	schema, known := collections.PilotGatewayAPI().FindByGroupVersionAliasesKind(resource.FromKubernetesGVK(&groupVersionKind))
 	if !known {
-		return nil, fmt.Errorf("unknown kind %v", gvk)
+		return nil, fmt.Errorf("unknown kind %v", groupVersionKind)
 	}
 	converted, err := crd.ConvertObject(schema, &object, "cluster.local")
 	if err != nil {

@@ -32,4 +32,5 @@ func installGatewayAPI(t test.Failer, client kubelib.Client) {
 		return false, nil, nil
 	})
 	clienttest.MakeCRD(t, client, gvr.BackendTLSPolicy)
+	clienttest.MakeCRD(t, client, gvr.ServiceEntry)
 }

@@ -1,0 +1,45 @@
+import type { Difference } from '../istiod/compare-mesh.ts';
+import { explanationOf as explanationOfMesh } from '../istiod/explained.ts';
+
+interface Explanation {
+  readonly name: string;
+  /** Of the example. */
+  readonly example: RegExp;
+  /** Of `<where> <text>` of the difference. */
+  readonly pattern: RegExp;
+}
+
+/** Meant: a line each on the page of differences. */
+const MEANT: readonly Explanation[] = [
+  {
+    name: "a condition on another filter's metadata, which there is none of",
+    example: /full-rule-in|both-http-tcp-in/,
+    pattern: /^validation AuthorizationPolicy istiod: accepted; we: .*asks for metadata of an Envoy filter, and there is none$/,
+  },
+  {
+    name: 'Unix sockets of ServiceEntries',
+    example: /config\/se-example\.yaml$/,
+    pattern: /^validation ServiceEntry istiod: accepted; we: .*Unix sockets are not dialled/,
+  },
+  {
+    name: 'AUTO_PASSTHROUGH',
+    example: /kube\/gateway\/testdata\/eastwest/,
+    pattern: /^router (?:(?:clusters|endpoints) outbound_\.\S+|listeners 0\.0\.0\.0_\d+) missing$/,
+  },
+  {
+    name: 'WebAssembly',
+    example: /telemetry\/api\/testdata\/bad-(?:wasm-envoy-)?filter/,
+    pattern: /^sidecar listeners virtualInbound .*\.configDiscovery: wanted .*filters\.http\.wasm/,
+  },
+  {
+    name: "routes of a host whose waypoint is another controller's",
+    example: /foreign-waypoint\.yaml$/,
+    pattern: /^sidecar routes 80 .*\.decorator\.operation/,
+  },
+];
+
+/** The name of what explains a difference of an example; undefined when nothing does. */
+export function explanationOf(example: string, difference: Difference): string | undefined {
+  const text = `${difference.where} ${difference.text}`;
+  return MEANT.find((entry) => entry.example.test(example) && entry.pattern.test(text))?.name ?? explanationOfMesh(difference);
+}
