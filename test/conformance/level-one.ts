@@ -31,7 +31,7 @@ export function levelOne(json: unknown): unknown {
 function reduce(json: unknown, field: string): unknown {
   if (Array.isArray(json)) {
     const items = json.filter((item) => !(isObject(item) && PRIVATE_FILTERS.has(String(item.name)))).map((item) => reduce(item, ''));
-    if (field === 'filterChains') return rangesInOrder(items);
+    if (field === 'filterChains') return toldInOrder(items);
     return SETS.has(field) ? items.sort(byText) : items;
   }
   if (!isObject(json)) return json;
@@ -49,12 +49,17 @@ function byText(a: unknown, b: unknown): number {
   return JSON.stringify(a) < JSON.stringify(b) ? -1 : 1;
 }
 
-/** Chains of ranges of destinations: istiod makes a service of each range, and services come in any order. */
-function rangesInOrder(chains: readonly unknown[]): unknown[] {
-  const isRanged = (chain: unknown): boolean =>
-    isObject(chain) && isObject(chain.filterChainMatch) && 'prefixRanges' in chain.filterChainMatch;
-  const ranged = chains.filter(isRanged).sort(byText);
-  return chains.map((chain) => (isRanged(chain) ? ranged.shift() : chain));
+/**
+ * Chains that are told by ranges of destinations or by server names: the order of them means nothing, and istiod has none where services
+ * come in any order.
+ */
+function toldInOrder(chains: readonly unknown[]): unknown[] {
+  const isTold = (chain: unknown): boolean =>
+    isObject(chain) &&
+    isObject(chain.filterChainMatch) &&
+    ('prefixRanges' in chain.filterChainMatch || 'serverNames' in chain.filterChainMatch);
+  const told = chains.filter(isTold).sort(byText);
+  return chains.map((chain) => (isTold(chain) ? told.shift() : chain));
 }
 
 /** `name: path: wanted …, got …` for each resource that is not the same; an extra or missing resource by its name. */

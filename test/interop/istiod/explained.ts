@@ -57,10 +57,6 @@ export const OPEN: readonly Explanation[] = [
       /^sidecar clusters inbound\|\d+\|\| \.metadata: wanted \{"filterMetadata":\{"istio":\{.*"services":\[\{"host":.*, got nothing$/s,
   },
   {
-    name: 'open: the order of chains of TLSRoutes of several namespaces, which means nothing',
-    pattern: /^router listeners \S+ \.filterChains\[\d+\]\.filterChainMatch\.serverNames\[\d+\]: wanted/,
-  },
-  {
     // A new Service with `~` makes no push of its own (serviceUpdateNeedsPush): whether its endpoints are there may be up to what came first.
     name: 'open: a Service exported to nobody, which istiod may have no endpoints of',
     pattern: /^\S+ endpoints \S+ \.endpoints: wanted nothing|^\S+ clusters .*matchSubjectAltNames: wanted nothing/,

@@ -64,7 +64,13 @@ describe('a member of a WorkloadGroup', () => {
       {
         address: '127.0.0.1',
         port: 8080,
-        labels: { app: 'vm', os: 'linux', tier: 'back', version: 'v2' },
+        labels: {
+          'topology.istio.io/network': 'n1',
+          app: 'vm',
+          os: 'linux',
+          tier: 'back',
+          version: 'v2',
+        },
         weight: 3,
         locality: { region: 'r', zone: 'z', subZone: '' },
         serviceAccount: 'vm',

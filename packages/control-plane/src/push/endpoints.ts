@@ -1,6 +1,7 @@
 import { isIP } from 'node:net';
 import type { EndpointSliceBody, MeshObject, PodSpec, PodStatus, ServiceEntrySpec, WorkloadEntrySpec } from '@ripstop/istio-api';
 import type { WorkloadInstance } from '../model/workload.ts';
+import { NETWORK_LABEL } from './locality-policy.ts';
 import { type MeshService, type MeshServicePort, selects } from './service.ts';
 
 export type EndpointLocality = WorkloadInstance['locality'];
@@ -261,7 +262,7 @@ function workloadEntryEndpoint(
   const named = spec.ports?.[port.name];
   return {
     ...bare(spec.address ?? '', named ?? (typeof port.targetPort === 'number' ? port.targetPort : port.port), service.namespace),
-    labels,
+    labels: (spec.network ?? '') === '' ? labels : { ...labels, [NETWORK_LABEL]: spec.network! },
     workloadName,
     serviceAccount: spec.serviceAccount ?? '',
     locality: { region, zone, subZone },

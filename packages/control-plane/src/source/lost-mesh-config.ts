@@ -1,4 +1,4 @@
-import { type Finding, formatFinding } from '@ripstop/istio-api';
+import { formatFinding } from '@ripstop/istio-api';
 import type { StoreState } from './object-store.ts';
 
 /**

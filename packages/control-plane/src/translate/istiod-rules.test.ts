@@ -232,6 +232,32 @@ const addresses = (assignment: ClusterLoadAssignment | undefined): unknown[] =>
     }),
   );
 
+describe('endpoints of another network', () => {
+  it('come after all of ours where the network is asked for first', () => {
+    const yaml =
+      entry(
+        'a',
+        '{ hosts: [vm.example], ports: [{ number: 80, name: http, protocol: HTTP }], resolution: STATIC, endpoints: [{ address: 10.1.0.1, network: other }, { address: 10.1.0.2, locality: eu }] }',
+      ) +
+      doc(
+        'DestinationRule',
+        'a',
+        '{ host: vm.example, trafficPolicy: { outlierDetection: { consecutive5xxErrors: 5 }, loadBalancer: { localityLbSetting: { failoverPriority: [topology.istio.io/network, topology.kubernetes.io/region] } } } }',
+      );
+    const { endpoints } = of(yaml);
+    const found = endpoints('outbound|80||vm.example')?.endpoints.map(({ priority, lbEndpoints: [first] }) => [
+      JSON.stringify(first?.hostIdentifier).includes('10.1.0.1'),
+      priority,
+    ]);
+    expect(found).toEqual(
+      expect.arrayContaining([
+        [true, 1],
+        [false, 0],
+      ]),
+    );
+  });
+});
+
 describe('what selects WorkloadEntries', () => {
   const port = (target: string): string =>
     core('Service', 'web', `{ clusterIP: 10.96.0.9, selector: { app: web }, ports: [{ name: http, port: 80, targetPort: ${target} }] }`);

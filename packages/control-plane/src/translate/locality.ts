@@ -1,6 +1,6 @@
 import type { Caller } from '../model/proxy-node.ts';
 import type { EndpointLocality, ServiceEndpoint } from '../push/endpoints.ts';
-import { HOSTNAME_LABEL, type LocalityPolicy, REGION_LABEL, SUBZONE_LABEL, ZONE_LABEL } from '../push/locality-policy.ts';
+import { HOSTNAME_LABEL, type LocalityPolicy, NETWORK_LABEL, REGION_LABEL, SUBZONE_LABEL, ZONE_LABEL } from '../push/locality-policy.ts';
 
 /** Endpoints of one place that one client reaches for at the same time. */
 export interface LocalityGroup {
@@ -50,21 +50,36 @@ function byPlace({ locality }: Caller, { failover }: LocalityPolicy): (endpoint:
   };
 }
 
-/** The more labels in a row an endpoint shares with the client, the nearer it is. `label=value` asks for that value. */
+/**
+ * The more labels in a row an endpoint shares with the client, the nearer it is. `label=value` asks for that value. Another network, asked
+ * for first, puts an endpoint behind all of ours (Istio: applyFailoverPriorityPerLocality).
+ */
 function byLabels(node: Caller, { failoverPriority }: LocalityPolicy): (endpoint: ServiceEndpoint) => number {
   const wanted = failoverPriority.map((entry) => {
     const [label, value] = entry.split('=', 2) as [string, string?];
-    const hostname = typeof node.metadata.NODE_NAME === 'string' ? node.metadata.NODE_NAME : '';
-    return { label, value: value ?? labelOf(label, node.labels, node.locality, hostname) };
+    const { NODE_NAME: hostname, NETWORK: network } = node.metadata;
+    return { label, value: value ?? labelOf(label, node.labels, node.locality, textOr(hostname), textOr(network)) };
   });
   return ({ labels, locality, nodeName }) => {
-    const matched = wanted.findIndex(({ label, value }) => labelOf(label, labels, locality, nodeName) !== value);
-    return matched === -1 ? 0 : wanted.length - matched;
+    const differs = ({ label, value }: (typeof wanted)[number]): boolean => labelOf(label, labels, locality, nodeName) !== value;
+    const far = wanted[0]?.label === NETWORK_LABEL && differs(wanted[0]);
+    const matched = wanted.findIndex((entry, index) => !(far && index === 0) && differs(entry));
+    return (matched === -1 ? 0 : wanted.length - matched) + (far ? wanted.length : 0);
   };
 }
 
+function textOr(value: unknown): string {
+  return typeof value === 'string' ? value : '';
+}
+
 /** Istio's AugmentLabels: where an endpoint runs counts as labels of it, and stands over labels of the same names. */
-function labelOf(label: string, labels: Readonly<Record<string, string>>, locality: EndpointLocality, hostname: string): string {
+function labelOf(
+  label: string,
+  labels: Readonly<Record<string, string>>,
+  locality: EndpointLocality,
+  hostname: string,
+  network = '',
+): string {
   const own = labels[label] ?? '';
   switch (label) {
     case REGION_LABEL:
@@ -75,6 +90,8 @@ function labelOf(label: string, labels: Readonly<Record<string, string>>, locali
       return locality.subZone || own;
     case HOSTNAME_LABEL:
       return hostname || own;
+    case NETWORK_LABEL:
+      return network || own;
     default:
       return own;
   }

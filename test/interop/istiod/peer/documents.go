@@ -25,6 +25,8 @@ import (
 type objects struct {
 	configs    []config.Config
 	kubernetes []runtime.Object
+	// ServiceEntries as the API server has them.
+	entries []runtime.Object
 }
 
 // Judges documents as a cluster does: the schemas and CEL rules of the CRDs (API server), then istiod's validation webhook.
@@ -52,6 +54,7 @@ func (r *documentReader) read(documents []string) (objects, map[int]string) {
 			refused[i] = err.Error()
 		}
 	}
+	found.forRoutes()
 	return found, refused
 }
 
@@ -81,20 +84,26 @@ func (r *documentReader) readOne(document string, found *objects) error {
 		return err
 	}
 	found.configs = append(found.configs, *config)
-	return found.forRoutes(document, config.GroupVersionKind)
-}
-
-// ServiceEntries that routes and policies of the Gateway API name are looked up at the API server.
-func (o *objects) forRoutes(document string, kind config.GroupVersionKind) error {
-	if kind != gvk.ServiceEntry {
+	if config.GroupVersionKind != gvk.ServiceEntry {
 		return nil
 	}
-	object, _, err := kubelib.IstioCodec.UniversalDeserializer().Decode([]byte(document), nil, nil)
+	entry, _, err := kubelib.IstioCodec.UniversalDeserializer().Decode([]byte(document), nil, nil)
 	if err != nil {
 		return err
 	}
-	o.kubernetes = append(o.kubernetes, object)
+	found.entries = append(found.entries, entry)
 	return nil
+}
+
+// ServiceEntries are looked up at the API server by routes and policies of the Gateway API. Elsewhere they are left out there: istiod would
+// take them from both places.
+func (o *objects) forRoutes() {
+	for _, object := range o.kubernetes {
+		if strings.HasPrefix(object.GetObjectKind().GroupVersionKind().Group, "gateway.networking.") {
+			o.kubernetes = append(o.kubernetes, o.entries...)
+			return
+		}
+	}
 }
 
 func istioConfig(document string) (*config.Config, error) {
