@@ -34,8 +34,18 @@ export function rdsName(message: HcmMessage): string | undefined {
   return message.routeSpecifier?.$case === 'rds' ? message.routeSpecifier.value.routeConfigName : undefined;
 }
 
+/** What tells policies another caller's address, or changes headers before they look: without it they would judge another request. */
+function refuseWhatPoliciesRelyOn({ originalIpDetectionExtensions: addresses, earlyHeaderMutationExtensions: headers }: HcmMessage): void {
+  const [field, first] = addresses[0] !== undefined ? ['original_ip_detection', addresses[0]] : ['early_header_mutation', headers[0]];
+  if (first === undefined) return;
+  throw new Error(
+    `${field}_extensions: ${first.name} is not supported, and policies would not see what it makes of a request: take it out`,
+  );
+}
+
 /** Everything but the routes; they are joined in `compileManager`, so that a route push compiles no listener again. */
 export function compileManager(name: string, message: HcmMessage, env: ManagerEnv): HttpConnectionManager {
+  refuseWhatPoliciesRelyOn(message);
   const filterEnv = { ...env.filterEnv, statPrefix: message.statPrefix };
   const filters = new HttpFilters(message.httpFilters, env.registry, filterEnv, env.appFilters, env.extensions);
   const accessLogs = compileAccessLogs(message.accessLog);

@@ -1,0 +1,30 @@
+import { HttpConnectionManager, type TypedExtensionConfig } from '@ripstop/xds-api';
+import { describe, expect, it } from 'vitest';
+import { compileManager, type ManagerEnv } from './http-connection-manager.ts';
+
+const env: ManagerEnv = {
+  random: () => 0,
+  filterEnv: {
+    clock: { now: () => 0, wallTime: () => 0, setTimer: () => ({ cancel() {} }) },
+    random: () => 0,
+    direction: 'inbound',
+    state: (_key, create) => create(),
+  },
+  registry: new Map(),
+  appFilters: [],
+  extensions: () => 'absent',
+  routes: () => undefined,
+};
+const EXTENSION: TypedExtensionConfig = { name: 'mine', typedConfig: undefined };
+const manager = (fields: Partial<HttpConnectionManager>): HttpConnectionManager =>
+  HttpConnectionManager.fromPartial({ routeSpecifier: { $case: 'routeConfig', value: { name: 'a' } }, ...fields });
+
+describe('a connection manager', () => {
+  it.each([
+    ['original_ip_detection_extensions', { originalIpDetectionExtensions: [EXTENSION] }],
+    ['early_header_mutation_extensions', { earlyHeaderMutationExtensions: [EXTENSION] }],
+  ])('with %s is refused: policies would judge another request', (field, fields) => {
+    expect(() => compileManager('a', manager(fields), env)).toThrow(`${field}: mine is not supported`);
+    expect(compileManager('a', manager({}), env).name).toBe('a');
+  });
+});
