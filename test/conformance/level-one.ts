@@ -58,8 +58,7 @@ function toldInOrder(chains: readonly unknown[]): unknown[] {
     isObject(chain) &&
     isObject(chain.filterChainMatch) &&
     ('prefixRanges' in chain.filterChainMatch || 'serverNames' in chain.filterChainMatch);
-  const told = chains.filter(isTold).sort(byText);
-  return chains.map((chain) => (isTold(chain) ? told.shift() : chain));
+  return [...chains.filter(isTold).sort(byText), ...chains.filter((chain) => !isTold(chain))];
 }
 
 /** `name: path: wanted …, got …` for each resource that is not the same; an extra or missing resource by its name. */
