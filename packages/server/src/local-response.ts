@@ -27,9 +27,11 @@ export function writeLocalReply(x: Exchange, reply: LocalReply, pipeline: Pipeli
   for (const [name, value] of reply.headers) if (name !== 'connection') lines.push(name.toLowerCase(), value);
   // In Envoy's order: the reply's own headers, then what the route does to responses, what the body demands, and the filters.
   const head = new ReplyHead(reply.status, lines);
-  pipeline.respond(x, head, () => describeBody(x, reply, head, body));
-  head.removeHeader('content-length');
-  if (body !== undefined) head.appendHeader('content-length', String(body.byteLength));
+  pipeline.respond(x, head, () => {
+    setLength(head, body);
+    describeBody(x, reply, head, body);
+  });
+  setLength(head, body);
   head.appendHeader('date', new Date(wallTimeMs).toUTCString());
   if (x.manager.serverName !== '') head.setHeader('server', x.manager.serverName);
   // An empty answer to HEAD has no length: it would speak of the body that GET had.
@@ -43,6 +45,14 @@ export function writeLocalReply(x: Exchange, reply: LocalReply, pipeline: Pipeli
   if (!response.shouldKeepAlive) head.lines.push('connection', 'close');
   response.writeHead(head.status, STATUS_CODES[head.status] ?? '', head.lines);
   response.end(response.req.method === 'HEAD' || head.status === 204 ? undefined : body);
+}
+
+/** The true length, whatever a reply or a filter says; one that is right stays where it stands. */
+function setLength(head: ReplyHead, body: Buffer | undefined): void {
+  const length = body === undefined ? undefined : String(body.byteLength);
+  if (head.header('content-length') === length) return;
+  head.removeHeader('content-length');
+  if (length !== undefined) head.appendHeader('content-length', length);
 }
 
 /**
