@@ -52,6 +52,16 @@ export const CHANGING: readonly Explanation[] = [
 /** Not understood yet (about one mesh of a hundred). The page of differences lists them as open. */
 export const OPEN: readonly Explanation[] = [
   {
+    name: 'open: an inbound port of two ServiceEntries with one host, which have another protocol for it',
+    pattern:
+      /^sidecar listeners virtualInbound \.filterChains\[\d+\]\.filters\[0\]\.name: wanted "envoy\.filters\.network\.http_connection_manager", got "envoy\.filters\.network\.tcp_proxy"$/,
+  },
+  {
+    name: 'open: a ServiceEntry that names a Service of Kubernetes',
+    pattern:
+      /^sidecar listeners 0\.0\.0\.0_\d+ \.filterChains\[\d+\]\.filterChainMatch\.serverNames\[0\]: wanted .*, got "[a-z-]+\.[a-z-]+\.svc\.cluster\.local"$/,
+  },
+  {
     name: 'open: an inbound port of two ServiceEntries with one host, one in and one outside the mesh',
     pattern:
       /^sidecar clusters inbound\|\d+\|\| \.metadata: wanted \{"filterMetadata":\{"istio":\{.*"services":\[\{"host":.*, got nothing$/s,
