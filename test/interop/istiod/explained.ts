@@ -59,7 +59,7 @@ export const OPEN: readonly Explanation[] = [
   {
     name: 'open: a ServiceEntry that names a Service of Kubernetes',
     pattern:
-      /^sidecar listeners 0\.0\.0\.0_\d+ \.filterChains\[\d+\]\.filterChainMatch\.serverNames\[0\]: wanted .*, got "[a-z-]+\.[a-z-]+\.svc\.cluster\.local"$/,
+      /^sidecar listeners 0\.0\.0\.0_\d+ \.filterChains\[\d+\]\.filterChainMatch\.serverNames\[0\]: wanted .*, got "[a-z-]+\.[a-z-]+\.svc\.cluster\.local"$|^router endpoints \S+\.svc\.cluster\.local \.endpoints: wanted \[.*, got nothing$/s,
   },
   {
     name: 'open: an inbound port of two ServiceEntries with one host, one in and one outside the mesh',
