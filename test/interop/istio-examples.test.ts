@@ -11,8 +11,6 @@ if ('missing' in istiod) console.log(`skipped: Istio's examples: ${istiod.missin
 
 /** On a loaded machine; istiod itself starts anew for each. */
 const TIMEOUT_MS = 60_000;
-/** istiod does not say the same every time: what it does not say again is none of ours. */
-const RETRIES = 2;
 
 describe.skipIf('missing' in istiod)("what istiod and we make of Istio's samples and of the inputs of its tests", () => {
   const binary = 'path' in istiod ? istiod.path : '';
@@ -22,7 +20,7 @@ describe.skipIf('missing' in istiod)("what istiod and we make of Istio's samples
 
   it('are many', () => expect(examples.length).toBeGreaterThan(250));
 
-  it.each(examples)('is the same for $name', { timeout: TIMEOUT_MS, retry: RETRIES }, async ({ name, documents }) => {
+  it.each(examples)('is the same for $name', { timeout: TIMEOUT_MS }, async ({ name, documents }) => {
     const differences = await differencesOf(clusterOf(documents), peer!);
     const left = differences.filter((difference) => explanationOf(name, difference) === undefined);
     expect(left.slice(0, 5).map(({ node, where, text }) => `${node} ${where} ${text}`)).toEqual([]);

@@ -22,11 +22,6 @@ const MEANT: readonly Explanation[] = [
     pattern: /^validation ServiceEntry istiod: accepted; we: .*Unix sockets are not dialled/,
   },
   {
-    name: 'open: a chain of a TLSRoute that istiod leaves out',
-    example: /kube\/gateway\/testdata\//,
-    pattern: /^router listeners 0\.0\.0\.0_34000 .*serverNames\[0\]: wanted "builtin\.example", got "\*\.example\.com"$/,
-  },
-  {
     name: 'AUTO_PASSTHROUGH',
     example: /kube\/gateway\/testdata\/eastwest/,
     pattern: /^router (?:(?:clusters|endpoints) outbound_\.\S+|listeners 0\.0\.0\.0_\d+) missing$/,

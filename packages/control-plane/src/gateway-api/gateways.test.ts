@@ -41,6 +41,17 @@ describe('a Gateway of the Gateway API', () => {
     expect(opened(yaml)).toEqual({});
   });
 
+  it('has its turn among others by its age, then by its generated name', () => {
+    const named = (name: string, host: string): string =>
+      document(
+        'Gateway',
+        name,
+        `{ gatewayClassName: istio, addresses: [{ type: Hostname, value: front }], listeners: [${HTTP.replace(' }', `, hostname: ${host} }`)}] }`,
+      );
+    const yaml = service('front') + named('edge', 'a.example') + named('edge-2', 'b.example');
+    expect(opened(yaml, node({ app: 'front' }))).toEqual({ 80: ['default/b.example', 'default/a.example'] });
+  });
+
   it('without an address is run by workloads with its name', () => {
     expect(opened(gateway(HTTP))).toEqual({ 80: ['default/*'] });
     expect(opened(gateway(HTTP), node(NAMED, 'shop'))).toEqual({});

@@ -86,6 +86,19 @@ describe('a TLSRoute', () => {
   const route = (hostnames: string, more = EDGE): string =>
     document('TLSRoute', 'r', `{ ${more}, hostnames: [${hostnames}], ${to('{ name: db, port: 80 }')} }`);
 
+  it('of the namespace of the gateway comes before an older one of another', () => {
+    const listener = passthrough('tls').replace('tls: {', 'allowedRoutes: { namespaces: { from: All } }, tls: {');
+    const route = (name: string, namespace: string, age: string): string =>
+      document('TLSRoute', name, `{ ${EDGE}, hostnames: [a.example], ${to(`{ name: ${name}, port: 80 }`)} }`, namespace).replace(
+        'metadata: {',
+        `metadata: { creationTimestamp: "${age}",`,
+      );
+    const older = service('db-3').replaceAll('namespace: default', 'namespace: shop') + route('db-3', 'shop', '2026-01-01T00:00:00Z');
+    const own = route('db', 'default', '2026-01-02T00:00:00Z');
+    expect(chains(gateway(listener) + older + own)).toEqual(['0.0.0.0_443 [a.example] → outbound|80||db.default.svc.cluster.local']);
+    expect(chains(gateway(listener) + older)).toEqual(['0.0.0.0_443 [a.example] → outbound|80||db-3.shop.svc.cluster.local']);
+  });
+
   it('leads connections on by the name in their handshake', () => {
     expect(chains(gateway(passthrough('a')) + route('a.example, "*.b.example"'))).toEqual([
       '0.0.0.0_443 [*.b.example,a.example] → outbound|80||db.default.svc.cluster.local',

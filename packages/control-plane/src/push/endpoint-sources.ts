@@ -29,8 +29,10 @@ export function endpointSources(
     Map.groupBy([...entries, ...members.flatMap(entryOf)], ({ metadata }) => metadata.namespace),
   );
   const sharedHosts = parts.get('sharedHosts', [services], () => sharedHostsOf(services));
-  return parts.get('sources', [podsByKey, byService, entriesIn, registered, sharedHosts], () => ({
+  const namedServices = parts.get('namedServices', [services], () => namedServicesOf(services, sharedHosts));
+  return parts.get('sources', [podsByKey, byService, entriesIn, registered, sharedHosts, namedServices], () => ({
     sharedHosts,
+    namedServices,
     pods: podsByKey,
     registered: new Map(registered.map((instance) => [instance.key, instance])),
     registeredIn: Map.groupBy(registered, ({ namespace }) => namespace),
@@ -87,4 +89,9 @@ function slicesOf(slices: readonly MeshObject[]): Map<string, MeshObject[]> {
 function sharedHostsOf(services: readonly MeshService[]): Map<string, MeshService[]> {
   const external = services.filter(({ registry }) => registry === 'External');
   return Map.groupBy(external, ({ namespace, hostname }) => `${namespace}/${hostname}`);
+}
+
+function namedServicesOf(services: readonly MeshService[], entries: ReadonlyMap<string, unknown>): Map<string, MeshService> {
+  const keyed = services.map((service) => [`${service.namespace}/${service.hostname}`, service] as const);
+  return new Map(keyed.filter(([key, { registry }]) => registry === 'Kubernetes' && entries.has(key)));
 }

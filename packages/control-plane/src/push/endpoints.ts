@@ -98,12 +98,22 @@ export interface EndpointSources {
   readonly entriesIn: ReadonlyMap<string, readonly MeshObject<WorkloadEntrySpec>[]>;
   /** Services of ServiceEntries by `<namespace>/<host>`, oldest first. */
   readonly sharedHosts: ReadonlyMap<string, readonly MeshService[]>;
+  /** Services of Kubernetes that a ServiceEntry names, by the same key. */
+  readonly namedServices: ReadonlyMap<string, MeshService>;
 }
 
 /** The endpoints of one service port, in a stable order. */
 export function endpointsOf(service: MeshService, port: MeshServicePort, sources: EndpointSources): ServiceEndpoint[] {
-  if (service.registry === 'External') return entryEndpoints(service, port, sources);
-  const found = [...sliceEndpoints(service, port, sources), ...entryEndpoints(service, port, sources)];
+  const entries = entryEndpoints(service, port, sources);
+  if (service.registry !== 'External') return [...serviceEndpoints(service, port, sources), ...entries];
+  const named = sources.namedServices.get(`${service.namespace}/${service.hostname}`);
+  const same = named?.ports.find((candidate) => isSamePort(service, candidate, port));
+  return named === undefined || same === undefined ? entries : [...serviceEndpoints(named, same, sources), ...entries];
+}
+
+/** What a Service of Kubernetes has of its own. */
+function serviceEndpoints(service: MeshService, port: MeshServicePort, sources: EndpointSources): ServiceEndpoint[] {
+  const found = sliceEndpoints(service, port, sources);
   if (service.selector === undefined) return found;
   if (!sources.slices.has(`${service.namespace}/${service.name}`)) {
     for (const pod of sources.pods.values()) if (belongs(service, pod)) found.push(...instanceEndpoint(pod, port));
@@ -197,20 +207,25 @@ function endpoint(instance: WorkloadInstance, address: string, port: number, wor
 }
 
 /**
- * Entries of one host in one namespace share their endpoints (Istio: EndpointShards): those of a DNS cluster by the number of the port,
- * all others by its name. A DNS_ROUND_ROBIN entry has a single place.
+ * Services of one host in one namespace share their endpoints, whoever defines them (Istio: EndpointShards): those of a DNS cluster by
+ * the number of the port, all others by its name.
  */
-function entryEndpoints(
-  { hostname, namespace, resolution }: MeshService,
-  wanted: MeshServicePort,
-  sources: EndpointSources,
-): ServiceEndpoint[] {
+function isSamePort(service: MeshService, port: MeshServicePort, wanted: MeshServicePort): boolean {
+  return asksForNames(service) ? port.port === wanted.port : port.name === wanted.name;
+}
+
+function asksForNames({ resolution }: MeshService): boolean {
+  return resolution === 'DNS' || resolution === 'DNS_ROUND_ROBIN';
+}
+
+/** Of all ServiceEntries that share the host. A DNS_ROUND_ROBIN entry has a single place. */
+function entryEndpoints(asked: MeshService, wanted: MeshServicePort, sources: EndpointSources): ServiceEndpoint[] {
   const found: ServiceEndpoint[] = [];
-  const byNumber = resolution === 'DNS' || resolution === 'DNS_ROUND_ROBIN';
-  for (const service of sources.sharedHosts.get(`${namespace}/${hostname}`) ?? []) {
+  const byNumber = asksForNames(asked);
+  for (const service of sources.sharedHosts.get(`${asked.namespace}/${asked.hostname}`) ?? []) {
     const single = service.resolution === 'DNS_ROUND_ROBIN';
     for (const port of [...service.ports, ...service.udpPorts]) {
-      if ((byNumber ? port.port !== wanted.port : port.name !== wanted.name) || (single && found.length > 0)) continue;
+      if (!isSamePort(asked, port, wanted) || (single && found.length > 0)) continue;
       const own = ownEndpoints(service, port, sources);
       found.push(...(single ? own.slice(0, 1) : own).filter(({ address }) => byNumber || isIP(address) !== 0));
     }
@@ -223,17 +238,17 @@ function ownEndpoints(service: MeshService, port: MeshServicePort, sources: Endp
   const found = (spec.endpoints ?? []).map((entry, index) =>
     workloadEntryEndpoint(entry, entry.labels ?? {}, service, port, `${service.name}-${index}`),
   );
-  const asksForNames = service.resolution === 'DNS' || service.resolution === 'DNS_ROUND_ROBIN';
+  const names = asksForNames(service);
   if (service.selector !== undefined) {
     // Pods first: of a DNS_ROUND_ROBIN entry only the first counts.
     for (const pod of sources.pods.values()) if (belongs(service, pod) && pod.health === 'HEALTHY') found.push(podOfEntry(pod, port));
     for (const entry of sources.entriesIn.get(service.namespace) ?? []) {
-      if (selects(service.selector, entryLabels(entry)) && (asksForNames || isIP(entry.spec.address ?? '') !== 0))
+      if (selects(service.selector, entryLabels(entry)) && (names || isIP(entry.spec.address ?? '') !== 0))
         found.push(workloadEntryEndpoint(entry.spec, entryLabels(entry), service, port, entry.metadata.name));
     }
     for (const instance of sources.registeredIn.get(service.namespace) ?? [])
       if (belongs(service, instance)) found.push(...instanceEndpoint(instance, port));
-  } else if (found.length === 0 && asksForNames) {
+  } else if (found.length === 0 && names) {
     found.push({ ...bare(service.hostname, Number(port.targetPort), service.namespace), workloadName: service.name });
   }
   return found;

@@ -126,10 +126,9 @@ export class PushContext {
     const peers = of<PeerAuthenticationSpec>('PeerAuthentication');
     this.peerAuthentications = parts.get('peers', [peers, rootNamespace], () => new PeerAuthentications(peers, rootNamespace));
     this.gatewayApiGateways = parts.get('gatewayApiGateways', [gatewayApi], () => new Set(gatewayApi.gateways));
-    this.gateways = parts.list('gateways', [
-      ...of<GatewaySpec>('Gateway').filter(({ apiVersion }) => apiVersion.startsWith('networking.istio.io/')),
-      ...gatewayApi.gateways,
-    ]);
+    const gateways = of<GatewaySpec>('Gateway').filter(({ apiVersion }) => apiVersion.startsWith('networking.istio.io/'));
+    // Those of the Gateway API under their generated names (Istio: initGateways).
+    this.gateways = parts.list('gateways', [...gateways, ...gatewayApi.gateways].sort(byAge));
     this.backendBundles = parts.get('backendBundles', [gatewayApi], () => bundlesOf(gatewayApi.destinationRules));
     this.certificates = parts.get('certificates', [of('Secret'), of('ConfigMap')], () => byName([...of('Secret'), ...of('ConfigMap')]));
     this.tokenKeys = parts.get('tokenKeys', [...tokenKeys].flat(), () => tokenKeys);

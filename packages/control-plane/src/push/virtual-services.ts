@@ -156,16 +156,26 @@ export function destinationsOf({ http, streams }: VirtualService, client: string
 
 /** The VirtualServices that a client of `namespace` sees, in Istio's order: private ones of its own, exported to it, public. */
 export function visibleVirtualServices(all: readonly VirtualService[], namespace: string): VirtualService[] {
+  return inOrderOfSight(all, namespace, () => false);
+}
+
+/** What a gateway sees: of the public ones, routes of the Gateway API in its own namespace first (Istio: VirtualServicesForGateway). */
+export function gatewayVirtualServices(all: readonly VirtualService[], namespace: string): VirtualService[] {
+  return inOrderOfSight(all, namespace, (service) => service.gatewayApi && service.namespace === namespace);
+}
+
+function inOrderOfSight(all: readonly VirtualService[], namespace: string, isNearer: (open: VirtualService) => boolean): VirtualService[] {
   const own: VirtualService[] = [];
   const exported: VirtualService[] = [];
+  const near: VirtualService[] = [];
   const open: VirtualService[] = [];
   for (const service of all) {
     const { exportTo } = service;
-    if (exportTo.length === 0 || exportTo.includes('*')) open.push(service);
+    if (exportTo.length === 0 || exportTo.includes('*')) (isNearer(service) ? near : open).push(service);
     else if (service.namespace === namespace && (exportTo.includes('.') || exportTo.includes(namespace))) own.push(service);
     else if (isVisible(exportTo, service.namespace, namespace)) exported.push(service);
   }
-  return [...own, ...exported, ...open];
+  return [...own, ...exported, ...near, ...open];
 }
 
 /**

@@ -258,6 +258,21 @@ describe('endpoints of another network', () => {
   });
 });
 
+describe('a ServiceEntry that names a Service of Kubernetes', () => {
+  it('has the endpoints of the Service, where that one is not seen', () => {
+    const slice =
+      '---\napiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata: { name: db-1, namespace: default, labels: { kubernetes.io/service-name: db } }\nports: [{ name: tcp, port: 6000 }]\nendpoints: [{ addresses: [10.0.0.11] }]\n';
+    const db =
+      '---\napiVersion: v1\nkind: Service\nmetadata: { name: db, namespace: default, annotations: { networking.istio.io/exportTo: "~" } }\nspec: { ports: [{ name: tcp, port: 6000 }] }\n';
+    const named = entry(
+      'a',
+      '{ hosts: [db.default.svc.cluster.local], ports: [{ number: 6000, name: tcp, protocol: TCP }], resolution: STATIC }',
+    );
+    const found = of(slice + db + named).endpoints('outbound|6000||db.default.svc.cluster.local');
+    expect(JSON.stringify(found)).toContain('10.0.0.11');
+  });
+});
+
 describe('what selects WorkloadEntries', () => {
   const port = (target: string): string =>
     core('Service', 'web', `{ clusterIP: 10.96.0.9, selector: { app: web }, ports: [{ name: http, port: 80, targetPort: ${target} }] }`);
