@@ -18,7 +18,7 @@ const TASKS = {
   'test:interop': { build: true, run: [['vitest', 'run', 'test/interop']], env: { RIPSTOP_INTEROP: '1' } },
   build: { build: true, run: [] },
   types: { run: [['tsc', '-p', 'tsconfig.json']] },
-  lint: { run: [['biome', 'check', '.']] },
+  lint: { run: [['biome', 'check', '--error-on-warnings', '.']] },
   format: { run: [['biome', 'check', '--write', '.']] },
   deps: { run: [['node', 'scripts/check-dag.mjs']] },
   'gate:rotation': { run: [['node', '--conditions=development', 'test/security/rotation-gate.ts']] },

@@ -9,7 +9,6 @@ import {
   anyObject,
   bool,
   choice,
-  count,
   duration,
   type Fields,
   ignored,

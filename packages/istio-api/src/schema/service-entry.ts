@@ -6,7 +6,6 @@ import {
   count,
   type Fields,
   ignored,
-  integer,
   list,
   map,
   name,

@@ -100,10 +100,14 @@ export class Apps implements AsyncDisposable {
   private async authorize(request: Request, response: Response): Promise<void> {
     const probe = await this.record(AUTHZ, request);
     const verdict = lineOf(this.seenBy.get(probe)?.at(-1)?.headers ?? [], 'x-authz');
+    const answer = (status: number, headers: Record<string, string>, body?: string): void => {
+      response.writeHead(status, headers);
+      response.end(body);
+    };
     if (verdict === 'hang up') request.socket.destroy();
-    else if (verdict === 'deny') response.writeHead(401, { 'x-denied': 'because', 'content-type': 'text/html' }), response.end('go away');
-    else if (verdict === 'fail') response.writeHead(500, {}), response.end();
-    else response.writeHead(200, { 'x-granted': 'v', 'x-a': 'of authz', 'x-b': 'appended' }), response.end();
+    else if (verdict === 'deny') answer(401, { 'x-denied': 'because', 'content-type': 'text/html' }, 'go away');
+    else if (verdict === 'fail') answer(500, {});
+    else answer(200, { 'x-granted': 'v', 'x-a': 'of authz', 'x-b': 'appended' });
   }
 
   private async record(workload: string, request: Request): Promise<string> {
