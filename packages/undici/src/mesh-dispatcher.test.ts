@@ -8,7 +8,7 @@ import { Agent, type Dispatcher, request, fetch as undiciFetch } from 'undici';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createMeshInterceptor } from './interceptor.ts';
 import { createMeshFetch } from './mesh-fetch.ts';
-import { Counter, forwardTo, listen, MeshDouble, retryOn, TestCluster, testEndpoint } from './testing/mesh-double.ts';
+import { Counter, forwardTo, listen, MeshDouble, realClock, retryOn, TestCluster, testEndpoint } from './testing/mesh-double.ts';
 
 const cleanups: (() => unknown)[] = [];
 afterEach(async () => {
@@ -609,6 +609,25 @@ describe('mesh dispatcher', () => {
     const mesh = meshOf([cluster], forwardTo(cluster));
     for (let n = 0; n < 6; n++) await (await request('http://reviews/', { dispatcher: mesh.dispatcher })).body.dump();
     expect(sockets).toBe(3);
+  });
+
+  it('retires a connection at its maximum age', async () => {
+    let sockets = 0;
+    let later = 0;
+    const port = await serve(
+      (_req, res) => res.end('ok'),
+      (server) => server.on('connection', () => sockets++),
+    );
+    const cluster = new TestCluster('c', [testEndpoint(port)]);
+    cluster.connection = { ...cluster.connection, maxConnectionDurationMs: 60_000 };
+    const mesh = meshOf([cluster], forwardTo(cluster), { clock: { ...realClock, now: () => realClock.now() + later } });
+    const call = async (): Promise<void> => (await request('http://reviews/', { dispatcher: mesh.dispatcher })).body.dump();
+    await call();
+    await call();
+    expect(sockets).toBe(1);
+    later = 60_000;
+    await call();
+    expect(sockets).toBe(2);
   });
 
   it('gives https to the own dispatcher of the app, and refuses unknown hosts under REGISTRY_ONLY', async () => {
