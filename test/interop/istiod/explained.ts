@@ -57,12 +57,6 @@ export const OPEN: readonly Explanation[] = [
       /^sidecar listeners virtualInbound \.filterChains\[\d+\]\.filters\[0\]\.name: wanted "envoy\.filters\.network\.http_connection_manager", got "envoy\.filters\.network\.tcp_proxy"$/,
   },
   {
-    // istiod looks for its endpoints by the number of the port, among those of the Service, and listens at their addresses.
-    name: 'open: a ServiceEntry that names a Service of Kubernetes, with another name for the port',
-    pattern:
-      /^sidecar listeners 0\.0\.0\.0_\d+ \.filterChains\[\d+\]\.filterChainMatch\.serverNames\[0\]: wanted .*, got "[a-z-]+\.[a-z-]+\.svc\.cluster\.local"$/,
-  },
-  {
     name: 'open: an inbound port of two ServiceEntries with one host, one in and one outside the mesh',
     pattern:
       /^sidecar clusters inbound\|\d+\|\| \.metadata: wanted \{"filterMetadata":\{"istio":\{.*"services":\[\{"host":.*, got nothing$/s,

@@ -60,16 +60,31 @@ export class EndpointIndex {
     return endpoints;
   }
 
+  /** By the number of the port, of everything in the namespace that has the host (Istio: ServiceEndpointsByPort). */
+  atNumber(service: MeshService, { port: number }: MeshServicePort): readonly ServiceEndpoint[] {
+    const lists = this.sharing(service).flatMap((member) =>
+      [...member.ports, ...member.udpPorts].filter(({ port }) => port === number).map((port) => this.of(member, port)),
+    );
+    return lists.length === 1 ? lists[0]! : [...new Map(lists.flat().map((one) => [`${one.address} ${one.port}`, one])).values()];
+  }
+
+  /** The service itself first. */
+  private sharing(service: MeshService): readonly MeshService[] {
+    const key = `${service.namespace}/${service.hostname}`;
+    const named = this.sources.namedServices.get(key);
+    return [...new Set([service, ...(this.sources.sharedHosts.get(key) ?? []), ...(named === undefined ? [] : [named])])];
+  }
+
   /**
-   * SPIFFE ids of the endpoints of all ports of a service, and of the ServiceEntries of its namespace that share its host (the newest of
-   * them all says the subjectAltNames), sorted; the same array while it says the same.
+   * SPIFFE ids of the endpoints of all ports of a service, and of what shares its host in its namespace (the newest of them all says the
+   * subjectAltNames), sorted; the same array while it says the same.
    */
   identitiesOf(service: MeshService, mesh: MeshConfig): readonly string[] {
-    const shared = this.sources.sharedHosts.get(`${service.namespace}/${service.hostname}`) ?? [];
-    const endpoints = [service, ...shared].flatMap((member) => [...member.ports, ...member.udpPorts].map((port) => this.of(member, port)));
+    const members = this.sharing(service);
+    const endpoints = members.flatMap((member) => [...member.ports, ...member.udpPorts].map((port) => this.of(member, port)));
     const before = this.identities.get(service);
     if (before?.mesh === mesh && isSame(before.endpoints, endpoints, 1)) return before.names;
-    const named = [service, ...shared].sort(byServiceAge).at(-1) ?? service;
+    const named = [...members].sort(byServiceAge).at(-1) ?? service;
     const made = identities(named, endpoints.flat(), mesh);
     const names = before !== undefined && isSame(before.names, made, 1) ? before.names : made;
     this.identities.set(service, { mesh, endpoints, names });
@@ -100,8 +115,14 @@ function touchedBy(before: EndpointSources, after: EndpointSources): (service: M
   const slices = changedKeys(before.slices, after.slices);
   const namespaces = new Set([...changedKeys(before.registeredIn, after.registeredIn), ...changedKeys(before.entriesIn, after.entriesIn)]);
   const hosts = changedKeys(before.sharedHosts, after.sharedHosts);
-  return ({ namespace, name, hostname }) =>
-    namespaces.has(namespace) || slices.has(`${namespace}/${name}`) || hosts.has(`${namespace}/${hostname}`);
+  return ({ namespace, name, hostname, registry }) => {
+    const key = `${namespace}/${hostname}`;
+    if (namespaces.has(namespace) || hosts.has(key)) return true;
+    if (registry !== 'External') return slices.has(`${namespace}/${name}`);
+    // What a ServiceEntry shares with the Service of Kubernetes that it names.
+    const named = after.namedServices.get(key);
+    return named !== before.namedServices.get(key) || (named !== undefined && slices.has(`${namespace}/${named.name}`));
+  };
 }
 
 function changedKeys(before: ReadonlyMap<string, readonly unknown[]>, after: ReadonlyMap<string, readonly unknown[]>): Set<string> {

@@ -1,4 +1,5 @@
-import { EXTENSION_TYPE_URL, SECRET_TYPE_URL } from '@ripstop/xds-api';
+import { parseDocuments } from '@ripstop/istio-api';
+import { ENDPOINT_TYPE_URL, EXTENSION_TYPE_URL, SECRET_TYPE_URL } from '@ripstop/xds-api';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { encodeResources } from '../ads/encoded-resource.ts';
@@ -68,5 +69,39 @@ describe('a push made of the one before', () => {
       }),
       { numRuns: Number(process.env.RIPSTOP_FUZZ_RUNS ?? 25) },
     );
+  });
+
+  it('knows the new endpoints of a Service that a ServiceEntry names', () => {
+    const read = (yaml: string, file: string) => parseDocuments(yaml, { file }).objects;
+    const rest = read(
+      `apiVersion: v1
+kind: Service
+metadata: { name: db, namespace: default, annotations: { networking.istio.io/exportTo: "~" } }
+spec: { ports: [{ name: tcp, port: 6000 }] }
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: { name: db, namespace: default }
+spec: { hosts: [db.default.svc.cluster.local], ports: [{ number: 6000, name: tcp, protocol: TCP }], resolution: STATIC }
+`,
+      'db.yaml',
+    );
+    const slice = (address: string) =>
+      read(
+        `apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: { name: db-1, namespace: default, labels: { kubernetes.io/service-name: db } }
+ports: [{ name: tcp, port: 6000 }]
+endpoints: [{ addresses: [${address}] }]
+`,
+        'slice.yaml',
+      );
+    const asked = new Map([[ENDPOINT_TYPE_URL, ['outbound|6000||db.default.svc.cluster.local']]]);
+    const first = new PushContext({ objects: [...rest, ...slice('10.0.0.1')], workloads: [] });
+    const before = versions(NODES[0]!, first.tracked, asked);
+    const input = { objects: [...rest, ...slice('10.0.0.2')], workloads: [] };
+    const after = versions(NODES[0]!, new PushContext(input, first).tracked, asked);
+    expect(after).toEqual(versions(NODES[0]!, new PushContext(input), asked));
+    expect(after).not.toEqual(before);
   });
 });

@@ -187,6 +187,11 @@ export class PushContext {
     return this.endpointIndex.of(service, port);
   }
 
+  /** Where a port's number is served, whichever document of the host names it. */
+  endpointsAt(service: MeshService, port: MeshServicePort): readonly ServiceEndpoint[] {
+    return this.endpointIndex.atNumber(service, port);
+  }
+
   /** The SPIFFE ids of all endpoints of a service, sorted. */
   identitiesOf(service: MeshService): readonly string[] {
     return this.endpointIndex.identitiesOf(service, this.mesh);

@@ -158,7 +158,7 @@ export class Made<T = unknown> {
 }
 
 /** Lookups that answer about the service of their first argument, and nothing else. */
-const ENDPOINT_LOOKUPS: ReadonlySet<string> = new Set(['endpoints', 'identitiesOf']);
+const ENDPOINT_LOOKUPS: ReadonlySet<string> = new Set(['endpoints', 'endpointsAt', 'identitiesOf']);
 
 function mayDiffer({ parts, place, name, args }: Read, changed: Changes | undefined, push: PushContext): boolean {
   if (changed === undefined) return true;

@@ -117,7 +117,7 @@ interface Place {
  */
 function placesOf({ side: { node, push }, service, port, egress }: PortInput): Place[] {
   if (service.resolution === 'NONE' && service.addresses.length === 0 && egress.port === undefined && isTcpOrAuto(port.protocol)) {
-    const endpoints = push.endpoints(service, port);
+    const endpoints = push.endpointsAt(service, port);
     if (service.registry === 'External' && endpoints.length === 0 && service.selector === undefined)
       return [{ address: ANYWHERE, ranges: [] }];
     const others = endpoints.filter(({ address }) => address !== node.ipAddresses[0] && isIp(address));
