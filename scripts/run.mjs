@@ -32,6 +32,7 @@ const TASKS = {
   'gate:dos': { build: true, run: [['node', '--conditions=development', 'test/security/dos-gate.ts']] },
   'gate:security': { build: true, run: [['node', '--conditions=development', 'test/security/gate.ts']] },
   'gate:mutation': { build: true, run: [['node', '--conditions=development', 'test/mutation/gate.ts']] },
+  'gate:memory': { build: true, run: [['node', 'test/bench/memory.mjs']] },
   'gate:load': { build: true, run: [['node', '--conditions=development', 'test/load/gate.ts']] },
   'gate:fuzz:routing': {
     run: [['vitest', 'run', '--testTimeout', '600000', 'packages/core/src/route/reference.fuzz.test.ts']],

@@ -1,3 +1,7 @@
+/** How the two outcomes of a bench are called in its answers, and the label of `istio_requests_total` that has them. */
+const HTTP_CODES = { ok: '200', denied: '403', label: 'response_code' };
+export const GRPC_CODES = { ok: '0', denied: '7', label: 'grpc_response_status' };
+
 /** A client, a server, where the requests go, and what is known about them afterwards. */
 export class Arm {
   constructor(subject, client, server, origin, expect = {}) {
@@ -30,8 +34,8 @@ export class Arm {
   /** A speed counts only if the mesh did its work in the same requests. */
   async check() {
     const misses = [];
-    const { forbidden, versions, client, server, plaintextRefusedAt } = this.expect;
-    const { 200: ok = 0, 403: denied = 0, ...others } = this.counts;
+    const { forbidden, versions, client, server, plaintextRefusedAt, codes = HTTP_CODES } = this.expect;
+    const { [codes.ok]: ok = 0, [codes.denied]: denied = 0, ...others } = this.counts;
     if (Object.keys(others).length > 0) misses.push(`statuses ${JSON.stringify(this.counts)}`);
     if (this.badBodies > 0) misses.push(`${this.badBodies} bodies were not the expected ones`);
     if (forbidden === true ? denied === 0 : denied > 0) misses.push(`${denied} of ${this.sent} requests were denied`);
@@ -39,8 +43,8 @@ export class Arm {
     const { served, identified } = await this.server.ask('report');
     if (served !== ok) misses.push(`the app served ${served} requests, the client saw ${ok} answers`);
     if (server && identified !== ok) misses.push(`${ok - identified} requests came to the app without request id or caller`);
-    if (client) misses.push(...(await this.#checkMetrics('client', this.client)));
-    if (server) misses.push(...(await this.#checkMetrics('server', this.server)));
+    if (client) misses.push(...(await this.#checkMetrics('client', this.client, codes)));
+    if (server) misses.push(...(await this.#checkMetrics('server', this.server, codes)));
     for (const port of plaintextRefusedAt ?? [])
       if (await answers(`http://127.0.0.1:${port}${this.subject.path}`)) misses.push('the server answered a plaintext request');
     return misses;
@@ -55,8 +59,8 @@ export class Arm {
     return misses;
   }
 
-  async #checkMetrics(side, process) {
-    const { byCode } = await process.ask('metrics');
+  async #checkMetrics(side, process, { label }) {
+    const { byCode } = await process.ask('metrics', { label });
     const same = Object.keys({ ...byCode, ...this.counts }).every((code) => byCode[code] === this.counts[code]);
     return same ? [] : [`${side}: istio_requests_total ${JSON.stringify(byCode)}, sent ${JSON.stringify(this.counts)}`];
   }

@@ -1,5 +1,5 @@
 // The arms of each part: what stands bare, and what stands in the mesh.
-import { Arm } from './arm.mjs';
+import { Arm, GRPC_CODES } from './arm.mjs';
 import { BenchMesh } from './mesh.mjs';
 import { BenchProcess } from './process.mjs';
 import { authorization, peerAuthentication, registeredServices, staticServices } from './subject.mjs';
@@ -22,7 +22,7 @@ export async function clientArms(subject, { nullRun }) {
     };
   const world = await BenchMesh.start({ 'services.yaml': staticServices(meshAt) });
   const client = new BenchProcess('client.mjs', { env: { BENCH_CLIENT: 'mesh', ...world.environment('bench-client') }, core: 1 });
-  await client.ask('ready');
+  await client.ask('ready', { url: `http://${subject.host}${subject.path}` });
   const mesh = new Arm(subject, client, meshServer, `http://${subject.host}`, { versions: true, client: true });
   mesh.onStop = () => world.stop();
   return { bare, mesh };
@@ -45,25 +45,36 @@ export async function serverArms(subject) {
   return { bare, mesh };
 }
 
-export async function bothArms(subject) {
+export function bothArms(subject) {
+  return mutualTlsArms(subject, { client: 'client.mjs', server: 'server.mjs', bareServerKind: 'fastify-tls', protocol: 'http' });
+}
+
+export function grpcArms(subject) {
+  const files = { client: 'grpc-client.mjs', server: 'grpc-server.mjs' };
+  return mutualTlsArms(subject, { ...files, bareServerKind: 'bare-tls', protocol: 'grpc', codes: GRPC_CODES });
+}
+
+/** Client and server with mutual TLS: bare ones with certificates of the mesh's CA, and both in a mesh that is STRICT. */
+async function mutualTlsArms(subject, { client, server, bareServerKind, protocol, codes }) {
   const principal = 'cluster.local/ns/default/sa/bench-client';
   const world = await BenchMesh.start({
-    'services.yaml': registeredServices(subject),
+    'services.yaml': registeredServices(subject, protocol),
     'policy.yaml': `${peerAuthentication('STRICT')}---\n${authorization(subject, principal)}`,
   });
-  const spawn = (file, variable, kind, service, core, more) =>
-    new BenchProcess(file, { env: { [variable]: kind, ...world.environment(service), ...more }, core });
-  const bareServer = new BenchProcess('server.mjs', { env: { BENCH_SERVER: 'fastify-tls' }, core: 0 });
-  const meshServer = spawn('server.mjs', 'BENCH_SERVER', 'mesh', 'bench-server', 0, { BENCH_VERSIONS: 'v1,v2', BENCH_MUTUAL: '1' });
-  const bareClient = new BenchProcess('client.mjs', { env: { BENCH_CLIENT: 'bare-tls' }, core: 1 });
-  const meshClient = spawn('client.mjs', 'BENCH_CLIENT', 'mesh', 'bench-client', 1);
+  const spawn = (file, core, env, service) =>
+    new BenchProcess(file, { env: { ...env, ...(service === undefined ? {} : world.environment(service)) }, core });
+  const paths = { BENCH_PATHS: `${subject.path} ${subject.forbiddenPath}` };
+  const bareServer = spawn(server, 0, { BENCH_SERVER: bareServerKind, ...paths });
+  const meshServer = spawn(server, 0, { BENCH_SERVER: 'mesh', BENCH_VERSIONS: 'v1,v2', BENCH_MUTUAL: '1', ...paths }, 'bench-server');
+  const bareClient = spawn(client, 1, { BENCH_CLIENT: 'bare-tls' });
+  const meshClient = spawn(client, 1, { BENCH_CLIENT: 'mesh' }, 'bench-client');
   await bareClient.ask('ready', { certificate: await world.certificate('bare-client') });
   const bareAt = (await bareServer.ask('ports', { certificate: await world.certificate('bare-server') })).ports[0];
   const { ports } = await meshServer.ask('ports');
-  await meshClient.ask('ready');
-  const bare = new Arm(subject, bareClient, bareServer, `https://127.0.0.1:${bareAt}`);
   const host = subject.host.replace('.bench.example', '');
-  const expect = { forbidden: true, client: true, server: true, versions: true, plaintextRefusedAt: ports };
+  await meshClient.ask('ready', { url: `http://${host}${subject.path}` });
+  const bare = new Arm(subject, bareClient, bareServer, `https://127.0.0.1:${bareAt}`, { codes });
+  const expect = { forbidden: true, client: true, server: true, versions: true, plaintextRefusedAt: ports, codes };
   const mesh = new Arm(subject, meshClient, meshServer, `http://${host}`, expect);
   mesh.onStop = () => world.stop();
   return { bare, mesh };

@@ -6,12 +6,14 @@ import { BODY, DENIED_BODY } from './subject.mjs';
 
 const kind = process.env.BENCH_CLIENT;
 let mesh;
-let metrics = async () => ({});
+let metrics = async (_label) => ({});
+let reachable = async (_url) => {};
 let certificate;
 if (kind === 'mesh') {
   const membership = await import('./membership.mjs');
   mesh = await membership.join();
-  metrics = () => membership.requestsTotal([mesh], 'source');
+  reachable = (url) => membership.bothVersionsKnown(mesh, url);
+  metrics = (label) => membership.requestsTotal([mesh], 'source', label);
 }
 const dispatchers = new Map();
 
@@ -79,9 +81,10 @@ async function slice({ origin, path, forbiddenPath, total, inFlight }) {
 }
 
 serveCommands({
-  ready(given) {
+  async ready(given) {
     certificate = given.certificate;
+    await reachable(given.url);
   },
   slice,
-  metrics: async () => ({ byCode: await metrics() }),
+  metrics: async ({ label }) => ({ byCode: await metrics(label) }),
 });

@@ -1,4 +1,4 @@
-// npm run bench [-- --json] [--short] [--null] [--part client|server|both|control-plane] [--seed N] [--tolerance 0.15]
+// npm run bench [-- --json] [--short] [--null] [--part client|server|both|grpc|control-plane] [--seed N] [--tolerance 0.15]
 // Mesh against bare, paired and interleaved, configured from YAML by the control plane; then the control plane itself, which --short
 // leaves out unless it is named.
 
@@ -6,7 +6,7 @@ import { spawn } from 'node:child_process';
 import { availableParallelism, cpus, loadavg } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { bothArms, clientArms, serverArms } from './arms.mjs';
+import { bothArms, clientArms, grpcArms, serverArms } from './arms.mjs';
 import { runBlock } from './block.mjs';
 import { stopAll } from './process.mjs';
 import { interval, median } from './statistics.mjs';
@@ -43,6 +43,7 @@ const PARTS = {
   client: { title: 'mesh client / bare undici', gate: 0.8, arms: clientArms },
   server: { title: 'mesh server / bare Fastify', gate: 0.85, arms: serverArms },
   both: { title: 'both with mTLS / bare mTLS', gate: 0.75, arms: bothArms },
+  grpc: { title: 'gRPC, both with mTLS / bare mTLS', gate: 0.75, arms: grpcArms },
 };
 
 const CONTROL_PLANE = 'control-plane';

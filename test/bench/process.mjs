@@ -1,6 +1,9 @@
 // Child processes of the bench: forked, pinned where taskset exists, spoken to by messages, always gone at the end.
 import { fork, spawnSync } from 'node:child_process';
 import { availableParallelism } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 
 const running = new Set();
 
@@ -47,14 +50,27 @@ export function stopAll() {
   for (const child of running) child.kill('SIGKILL');
 }
 
-/** In a child: answers commands one at a time. */
+/** In a child: answers commands one at a time; `memory` is everybody's. */
 export function serveCommands(commands) {
+  const all = { memory, ...commands };
   process.on('message', async ({ command, ...details }) => {
     try {
-      process.send((await commands[command](details)) ?? {});
+      process.send((await all[command](details)) ?? {});
     } catch (error) {
       process.send({ error: error instanceof Error ? (error.stack ?? error.message) : String(error) });
     }
   });
   process.once('disconnect', () => process.exit());
+}
+
+/** Bytes that are held after full collections, in turns with the event loop, which lets go of what has ended. */
+async function memory() {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc');
+  for (let round = 0; round < 4; round++) {
+    collect();
+    await sleep(50);
+  }
+  const { heapUsed, external, rss } = process.memoryUsage();
+  return { held: heapUsed + external, rss };
 }

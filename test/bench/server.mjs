@@ -28,7 +28,7 @@ let served = 0;
 /** Requests that came with a request id and, over mTLS, with the caller's certificate in x-forwarded-client-cert. */
 let identified = 0;
 let closeMesh = async () => {};
-let metrics = async () => ({});
+let metrics = async (_label) => ({});
 let started;
 
 serveCommands({
@@ -41,7 +41,7 @@ serveCommands({
     const used = process.cpuUsage();
     return { served, identified, cpuUs: used.user + used.system };
   },
-  metrics: async () => ({ byCode: await metrics() }),
+  metrics: async ({ label }) => ({ byCode: await metrics(label) }),
   async close() {
     await closeMesh();
   },
@@ -58,7 +58,7 @@ async function start(certificate) {
   const meshes = await Promise.all(versions.map((version) => join({ version })));
   const addresses = await Promise.all(meshes.map((mesh, index) => mesh.listen(fastify(options, versions[index]), 9080)));
   closeMesh = () => Promise.all(meshes.map((mesh) => mesh.close({ drainMs: 0 })));
-  metrics = () => requestsTotal(meshes, 'destination');
+  metrics = (label) => requestsTotal(meshes, 'destination', label);
   return addresses.map(({ port }) => port);
 }
 

@@ -91,7 +91,7 @@ ${routes.join('')}`;
 }
 
 /** A Service that selects the benched server, with the full route table in front of it. */
-export function registeredServices(subject) {
+export function registeredServices(subject, protocol = 'http') {
   const hosts = Array.from({ length: HOSTS }, (_, index) => index);
   return hosts
     .flatMap((index) => [
@@ -100,7 +100,7 @@ kind: Service
 metadata: { name: svc${index}, namespace: default }
 spec:
   selector: { app: ${`svc${index}.bench.example` === subject.host ? 'bench-server' : `nobody${index}`} }
-  ports: [{ name: http, port: 80, targetPort: 9080 }]
+  ports: [{ name: ${protocol}, port: 80, targetPort: 9080 }]
 `,
       destinationRule(`svc${index}.default.svc.cluster.local`, index),
       virtualService(`svc${index}.default.svc.cluster.local`, index),
@@ -116,7 +116,7 @@ export function authorization(subject, principal) {
       `    - from: [{ source: { principals: [cluster.local/ns/other/sa/caller${rule}] } }]\n      to: [{ operation: { methods: [POST], paths: [/other/${rule}/*] } }]\n`,
   );
   const from = principal === undefined ? '' : `from: [{ source: { principals: ['${principal}'] } }]\n      `;
-  rules.push(`    - ${from}to: [{ operation: { methods: [GET], paths: ['${subject.prefix}*'], notPaths: ['*/forbidden'] } }]\n`);
+  rules.push(`    - ${from}to: [{ operation: { methods: [GET, POST], paths: ['${subject.prefix}*'], notPaths: ['*/forbidden'] } }]\n`);
   return `apiVersion: security.istio.io/v1
 kind: AuthorizationPolicy
 metadata: { name: bench, namespace: default }
