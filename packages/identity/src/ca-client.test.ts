@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import grpc from '@grpc/grpc-js';
 import { createKeyPair, createSelfSignedRoot, issueCertificate, privateKeyPem } from '@ripstop/pki';
@@ -100,6 +102,7 @@ describe('a request to the certificate service', () => {
     ['localhost:15012', false],
     ['istiod.istio-system.svc:15012', false],
     ['10.example:15012', false],
+    ['a10:15012', false],
     ['example10:15012', false],
   ])('to %s asks for a certificate of localhost: %s', (address, overridden) => {
     expect(serverName(address)).toEqual(overridden ? { 'grpc.ssl_target_name_override': 'localhost' } : {});
@@ -122,6 +125,24 @@ describe('a request to the certificate service', () => {
       { peer: undefined, authorization: [] },
     ]);
     await expect(ask({ token: unreadable })).rejects.toThrow('no such file');
+  });
+
+  it('leaves no connection behind', async () => {
+    const closed: Promise<unknown>[] = [];
+    const between = createServer((socket) => {
+      closed.push(once(socket, 'close'));
+      socket.pipe(connect(port, '127.0.0.1')).pipe(socket);
+    });
+    await once(between.listen(0, '127.0.0.1'), 'listening');
+    await ask({ address: `127.0.0.1:${(between.address() as AddressInfo).port}` });
+    expect(closed).toHaveLength(1);
+    await closed[0];
+    between.close();
+  });
+
+  it('fails when the CA answers without a message', async () => {
+    answer = (respond) => respond(null, null);
+    await expect(ask()).rejects.toMatchObject({ code: expect.any(Number) });
   });
 
   it('fails with what the CA says', async () => {

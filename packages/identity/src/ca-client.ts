@@ -46,8 +46,8 @@ export async function requestCertificate(
         { csr, validityDuration: ttlSeconds, metadata: undefined },
         metadata,
         { deadline: Date.now() + DEADLINE_MS },
-        (error, response) =>
-          error === null && response !== undefined ? resolve(response.certChain) : reject(error ?? new Error('the CA sent nothing')),
+        // grpc-js makes an error of its own when no message came.
+        (error, response) => (error === null ? resolve(response!.certChain) : reject(error)),
       );
     });
   } finally {
@@ -67,6 +67,6 @@ async function bearerToken(token: CaClientOptions['token'], optional: boolean): 
 
 /** Options of the channel to `host:port`. An IP address is no legal SNI; the control plane's certificate also speaks for localhost. */
 export function serverName(address: string): grpc.ClientOptions {
-  const host = address.slice(0, address.lastIndexOf(':')).replace(/^\[|\]$/g, '');
+  const host = address.slice(0, address.lastIndexOf(':'));
   return /^[\d.]+$|:/.test(host) ? { 'grpc.ssl_target_name_override': 'localhost' } : {};
 }

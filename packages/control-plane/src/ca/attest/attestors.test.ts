@@ -1,3 +1,4 @@
+import { generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer as createHttp, type Server } from 'node:http';
 import { createServer } from 'node:https';
@@ -7,6 +8,8 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createCertificateAuthority } from '../certificate-authority.ts';
 import { KubernetesAttestor } from './kubernetes-attestor.ts';
 import { OidcAttestor } from './oidc-attestor.ts';
+
+type SigningKey = Parameters<SignJWT['sign']>[0];
 
 describe('tokens of Kubernetes', () => {
   const ca = createCertificateAuthority({ trustDomain: 'cluster.local', now: Date.now });
@@ -117,16 +120,26 @@ describe('tokens of Kubernetes', () => {
 describe('tokens of an OpenID Connect issuer', () => {
   let server: Server;
   let issuer: string;
-  let down = false;
+  let status = 200;
+  let slashed = false;
+  /** Instead of the issuer's own. */
+  let configuration: object | undefined;
   const paths: (string | undefined)[] = [];
   const keys = generateKeyPair('ES256');
+  /** By `kid`. */
+  const otherKeys: Readonly<Record<string, { readonly publicKey: KeyObject; readonly privateKey: KeyObject }>> = {
+    rsa: generateKeyPairSync('rsa', { modulusLength: 2048 }),
+    p384: generateKeyPairSync('ec', { namedCurve: 'P-384' }),
+    p521: generateKeyPairSync('ec', { namedCurve: 'P-521' }),
+    ed: generateKeyPairSync('ed25519'),
+  };
   beforeAll(async () => {
-    const jwk = { ...(await exportJWK((await keys).publicKey)), kid: 'k', alg: 'ES256' };
+    const jwks = [{ ...(await exportJWK((await keys).publicKey)), kid: 'k', alg: 'ES256' }];
+    for (const [kid, { publicKey }] of Object.entries(otherKeys)) jwks.push({ ...(await exportJWK(publicKey)), kid } as (typeof jwks)[0]);
     server = createHttp((request, response) => {
       paths.push(request.url);
-      if (down) response.writeHead(503).end();
-      else if (request.url === '/keys') response.end(JSON.stringify({ keys: [jwk] }));
-      else response.end(JSON.stringify({ issuer, jwks_uri: `${issuer}/keys` }));
+      const own = { issuer: slashed ? `${issuer}/` : issuer, jwks_uri: `${issuer}/keys` };
+      response.writeHead(status).end(JSON.stringify(request.url === '/keys' ? { keys: jwks } : (configuration ?? own)));
     });
     await once(server.listen(0, '127.0.0.1'), 'listening');
     issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
@@ -135,18 +148,20 @@ describe('tokens of an OpenID Connect issuer', () => {
   let attestor: OidcAttestor;
   beforeEach(() => {
     attestor = new OidcAttestor({ issuer });
+    status = 200;
+    slashed = false;
+    configuration = undefined;
   });
 
   async function token(
-    changes: { sub?: string; aud?: string; iss?: string; exp?: number; key?: Awaited<typeof keys>['privateKey'] } = {},
+    changes: { sub?: string; aud?: string; iss?: string; exp?: number | null; alg?: string; kid?: string; key?: SigningKey } = {},
   ): Promise<string> {
-    const { sub = 'system:serviceaccount:shop:web', aud = 'istio-ca', iss = issuer, exp = 3600 } = changes;
-    return new SignJWT({})
-      .setProtectedHeader({ alg: 'ES256', kid: 'k' })
+    const { sub = 'system:serviceaccount:shop:web', aud = 'istio-ca', iss = issuer, exp = 3600, alg = 'ES256', kid = 'k' } = changes;
+    return new SignJWT(exp === null ? {} : { exp: Math.floor(Date.now() / 1000) + exp })
+      .setProtectedHeader({ alg, kid })
       .setSubject(sub)
       .setAudience(aud)
       .setIssuer(iss)
-      .setExpirationTime(Math.floor(Date.now() / 1000) + exp)
       .sign(changes.key ?? (await keys).privateKey);
   }
 
@@ -161,8 +176,9 @@ describe('tokens of an OpenID Connect issuer', () => {
     expect(await told.attest(await token({ aud: 'b' }))).toBeDefined();
     const wrong = new OidcAttestor({ issuer, jwksUri: `${issuer}/none` });
     await expect(wrong.attest(await token())).rejects.toThrow();
-    const slashed = new OidcAttestor({ issuer: `${issuer}/` });
-    expect(await slashed.attest(await token({ iss: `${issuer}/` }))).toBeDefined();
+    slashed = true;
+    const withSlash = new OidcAttestor({ issuer: `${issuer}/` });
+    expect(await withSlash.attest(await token({ iss: `${issuer}/` }))).toBeDefined();
     expect(paths.every((path) => path === '/keys' || path === '/none' || path === '/.well-known/openid-configuration')).toBe(true);
   });
 
@@ -190,10 +206,42 @@ describe('tokens of an OpenID Connect issuer', () => {
     await expect(attestor.attest(`${head('HS256')}.${payload}.AAAA`)).rejects.toThrow();
   });
 
+  it.each([
+    ['RS256', 'rsa'],
+    ['RS384', 'rsa'],
+    ['RS512', 'rsa'],
+    ['PS256', 'rsa'],
+    ['PS384', 'rsa'],
+    ['PS512', 'rsa'],
+    ['ES384', 'p384'],
+    ['ES512', 'p521'],
+    ['EdDSA', 'ed'],
+  ])('may be signed with %s', async (alg, kid) => {
+    expect(await attestor.attest(await token({ alg, kid, key: otherKeys[kid]!.privateKey }))).toBeDefined();
+  });
+
+  it('without an end are refused', async () => {
+    await expect(attestor.attest(await token({ exp: null }))).rejects.toThrow(/missing required "exp" claim/);
+  });
+
+  it.each<[what: string, status: number, configuration: () => object, why: RegExp]>([
+    ['an error', 500, () => ({ issuer, jwks_uri: `${issuer}/keys` }), /answers 500/],
+    ['that of another issuer', 200, () => ({ issuer: 'https://other', jwks_uri: `${issuer}/keys` }), /another issuer: https:\/\/other/],
+    ['one without an issuer', 200, () => ({ jwks_uri: `${issuer}/keys` }), /another issuer/],
+    ['one without keys', 200, () => ({ issuer }), /names no jwks_uri/],
+    ['one whose address of the keys is no text', 200, () => ({ issuer, jwks_uri: [`${issuer}/keys`] }), /names no jwks_uri/],
+  ])('are refused where the configuration of the issuer is %s', async (_what, answered, answer, why) => {
+    [status, configuration] = [answered, answer()];
+    await expect(attestor.attest(await token())).rejects.toMatchObject({
+      message: 'the keys of the token issuer cannot be had now: try again',
+      cause: { message: expect.stringMatching(why) },
+    });
+  });
+
   it('are taken again once the issuer is back', async () => {
-    down = true;
+    status = 503;
     await expect(attestor.attest(await token())).rejects.toThrow(/cannot be had now: try again/);
-    down = false;
+    status = 200;
     expect(await attestor.attest(await token())).toBeDefined();
   });
 });

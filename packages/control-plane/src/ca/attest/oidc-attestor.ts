@@ -57,7 +57,9 @@ export class OidcAttestor implements TokenAttestor {
     const url = `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`;
     const response = await fetch(url, { signal: AbortSignal.timeout(5_000), redirect: 'error' });
     if (!response.ok) throw new Error(`${url} answers ${response.status}`);
-    const { jwks_uri: uri } = (await response.json()) as { readonly jwks_uri?: unknown };
+    const { issuer: named, jwks_uri: uri } = (await response.json()) as { readonly issuer?: unknown; readonly jwks_uri?: unknown };
+    // OpenID Connect Discovery 1.0 §4.3; istiod refuses as well.
+    if (named !== issuer) throw new Error(`${url} is the configuration of another issuer: ${named}`);
     if (typeof uri !== 'string') throw new Error(`${url} names no jwks_uri`);
     return createRemoteJWKSet(new URL(uri));
   }
