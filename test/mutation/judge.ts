@@ -1,13 +1,13 @@
+import type { Verdict } from './kept-results.ts';
 import type { Judged, Measured, Step } from './messages.ts';
 import type { Mutant } from './mutants.ts';
 import type { Planner } from './plan.ts';
 import type { Runner } from './runner.ts';
 import { TEST_FILES } from './targets.ts';
 
-export interface Result {
+interface Result {
   readonly mutant: Mutant;
-  /** `unreached`: no test runs the place. */
-  readonly verdict: Judged['verdict'] | 'unreached';
+  readonly verdict: Verdict;
   readonly by: Judged['by'];
 }
 
@@ -26,11 +26,11 @@ export async function measureAll(runner: Runner): Promise<readonly Measured[]> {
   return measured;
 }
 
+/** In the order of the mutants. */
 export async function judgeAll(runner: Runner, planner: Planner, mutants: readonly Mutant[]): Promise<readonly Result[]> {
   const results: Result[] = [];
   let unchecked: Mutant[] = [];
   for (const [index, mutant] of mutants.entries()) {
-    if (index % 100 === 0) process.stderr.write(`mutation: ${index} of ${mutants.length} mutants judged\n`);
     const result = await judge(runner, planner, mutant);
     results.push(result);
     unchecked.push(mutant);

@@ -16,7 +16,7 @@ export interface Measured {
   readonly reachedOnLoad: readonly number[];
   /** Reached while the tests were declared: each of them may see it. */
   readonly reachedOnDeclare: readonly number[];
-  /** The changed sources that it imports, at any depth. */
+  /** The project's files that it is made of: itself and what it imports, at any depth. */
   readonly imports: readonly string[];
   readonly tests: readonly MeasuredTest[];
   /** How often each mutant was reached, by the tests together. */

@@ -4,6 +4,8 @@ import type { Mutant } from './mutants.ts';
 export interface TestPlan {
   /** Empty: no test reaches it. */
   readonly steps: readonly Step[];
+  /** The test files that reach it, also those that there is no time for. */
+  readonly files: readonly string[];
   /** The first of them, which take next to nothing together. */
   readonly quick: readonly Step[];
   /** Reached while modules are loaded, perhaps then alone: with the modules that are there not all of it would be seen. */
@@ -57,8 +59,9 @@ export class Planner {
       tests.some((index) => this.reachedFile.get(`${test}#${index}`)!.has(file)) ? 0 : 1;
     const sorted = chosen.sort((a, b) => (onLoadOnly ? uses(a) - uses(b) : 0) || a.cpuMs - b.cpuMs);
     const steps = within(sorted, MAX_CPU_MS);
+    const files = [...new Set(chosen.map(({ file: test }) => test))];
     const onLoad = onLoadOnly ? 'alone' : this.onLoad.has(id) ? 'too' : 'never';
-    return { steps, quick: within(sorted, QUICK_CPU_MS), onLoad, hitLimit: 1e5 + 10 * (this.hits.get(id) ?? 0) };
+    return { steps, files, quick: within(sorted, QUICK_CPU_MS), onLoad, hitLimit: 1e5 + 10 * (this.hits.get(id) ?? 0) };
   }
 
   private choose(all: (file: number) => boolean, one: (file: number, test: number) => boolean): Step[] {

@@ -70,7 +70,7 @@ async function measure(file: string): Promise<Measured> {
     declareCpuMs,
     reachedOnLoad: reached(atStart, loaded),
     reachedOnDeclare: reached(loaded, declared),
-    imports: importsOf(root, file).filter((path) => texts.has(path)),
+    imports: importsOf(root, file),
     tests,
     hits: reached(loaded, hits).map((mutant) => [mutant, hits[mutant]! - loaded[mutant]!]),
     failure,
