@@ -1,11 +1,12 @@
 import { once } from 'node:events';
-import { type AddressInfo, connect, createServer } from 'node:net';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import grpc from '@grpc/grpc-js';
-import { createKeyPair, createSelfSignedRoot, issueCertificate, privateKeyPem } from '@ripstop/pki';
+import { createKeyPair, createSelfSignedRoot, issueCertificate, privateKeyPem, verifyCsr } from '@ripstop/pki';
 import { IstioCertificateRequest, IstioCertificateResponse } from '@ripstop/xds-api';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type CaClientOptions, requestCertificate, serverName } from './ca-client.ts';
+import { createIdentity } from './identity.ts';
 
 const DAY = 86_400_000;
 const times = { notBeforeMs: Date.now() - DAY, notAfterMs: Date.now() + DAY };
@@ -18,6 +19,15 @@ function certificate(names: Parameters<typeof issueCertificate>[1]['names']): { 
     certificateChainPem: issueCertificate(issuer, { publicKey: keys.publicKey, names, ...times }),
     privateKeyPem: privateKeyPem(keys.privateKey),
   };
+}
+
+/** Passes each connection on to the port that it is given. */
+async function startBetween(targetOf: (socket: Socket) => number): Promise<{ readonly address: string; close(): void }> {
+  const server = createServer((socket) => {
+    socket.pipe(connect(targetOf(socket), '127.0.0.1')).pipe(socket);
+  });
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  return { address: `127.0.0.1:${(server.address() as AddressInfo).port}`, close: () => void server.close() };
 }
 
 interface Asked {
@@ -127,14 +137,48 @@ describe('a request to the certificate service', () => {
     await expect(ask({ token: unreadable })).rejects.toThrow('no such file');
   });
 
+  it('comes from an identity with its roots and its certificate, once there are any', async () => {
+    const issued = (roots: string): void => {
+      answer = (respond) => {
+        const uris = [`spiffe://cluster.local/ns/default/sa/web`];
+        const leaf = issueCertificate(issuer, { publicKey: verifyCsr(asked.at(-1)!.request.csr), names: { uris }, ...times });
+        respond(null, { certChain: [leaf, roots] });
+      };
+    };
+    issued(root.certificatePem);
+    let target = port;
+    const between = await startBetween(() => target);
+    const identity = createIdentity({
+      trustDomain: 'cluster.local',
+      namespace: 'default',
+      serviceAccount: 'web',
+      clock: { now: () => performance.now(), wallTime: Date.now, setTimer: () => ({ cancel: () => {} }) },
+      random: () => 0.5,
+      caAddress: between.address,
+      rootCertificatePem: root.certificatePem,
+      token: () => 'join',
+    });
+    await identity.ready();
+    target = mutualPort;
+    const stranger = createSelfSignedRoot({ organization: 'x', ...times }).certificatePem;
+    issued(stranger);
+    await vi.waitFor(async () => expect((await identity.rotateNow()).trustBundlePem).toBe(stranger));
+    expect(asked).toMatchObject([
+      { peer: undefined, authorization: ['Bearer join'] },
+      { peer: 'URI:spiffe://cluster.local/ns/default/sa/web', authorization: ['Bearer join'] },
+    ]);
+    await vi.waitFor(() => expect(identity.rotateNow()).rejects.toMatchObject({ code: grpc.status.UNAVAILABLE }));
+    identity.close();
+    between.close();
+  });
+
   it('leaves no connection behind', async () => {
     const closed: Promise<unknown>[] = [];
-    const between = createServer((socket) => {
+    const between = await startBetween((socket) => {
       closed.push(once(socket, 'close'));
-      socket.pipe(connect(port, '127.0.0.1')).pipe(socket);
+      return port;
     });
-    await once(between.listen(0, '127.0.0.1'), 'listening');
-    await ask({ address: `127.0.0.1:${(between.address() as AddressInfo).port}` });
+    await ask({ address: between.address });
     expect(closed).toHaveLength(1);
     await closed[0];
     between.close();

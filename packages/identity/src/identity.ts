@@ -45,12 +45,15 @@ export class Identity implements IdentitySource {
   private readonly sign: SignCsr;
   private readonly spiffeId: string;
   private readonly listeners = new Set<(next: Svid) => void>();
+  private readonly waiting: ((first: Svid) => void)[] = [];
   private svid: Svid | undefined;
   private generation = 0;
   private failures = 0;
   private lastError = '';
   private timer: Timer | undefined;
   private rotating: Promise<Svid> | undefined;
+  /** Roots that came while the CA was asked: newer than those that come with its answer. */
+  private newerRootsPem: string | undefined;
   private closed = false;
 
   constructor(options: IdentityOptions, sign: SignCsr) {
@@ -78,12 +81,7 @@ export class Identity implements IdentitySource {
   ready(): Promise<Svid> {
     const current = this.current();
     if (current !== undefined) return Promise.resolve(current);
-    return new Promise((resolve) => {
-      const cancel = this.onRotate((next) => {
-        cancel();
-        resolve(next);
-      });
-    });
+    return new Promise((resolve) => void this.waiting.push(resolve));
   }
 
   /** A new certificate now. Rejects when the CA does not give one; the current one stays. */
@@ -92,15 +90,17 @@ export class Identity implements IdentitySource {
   }
 
   /**
-   * The roots of the mesh have changed: believed from now on, and a certificate of the CA as it is now follows within seconds (spread, so
-   * that a mesh does not come at once). Throws when the text holds no certificate; then nothing changes.
+   * The roots of the mesh have changed: believed from now on, and a certificate of the CA as it is now follows within seconds. Throws when
+   * the text holds no certificate; then nothing changes.
    */
   trust(bundlePem: string): void {
     const { svid } = this;
-    if (svid === undefined || this.closed || sameCertificates(svid.trustBundlePem, bundlePem)) return;
+    if (this.closed) return;
+    if (sameCertificates(svid?.trustBundlePem ?? '', bundlePem)) return;
+    if (this.rotating !== undefined) this.newerRootsPem = bundlePem;
+    if (svid === undefined) return;
     this.adopt({ ...svid, privateKeyPem: svid.privateKeyPem, generation: ++this.generation, trustBundlePem: bundlePem });
-    this.timer?.cancel();
-    this.schedule(this.options.random() * RENEWAL_SPREAD_MS);
+    this.scheduleRenewal();
   }
 
   state(): IdentityState {
@@ -121,6 +121,7 @@ export class Identity implements IdentitySource {
 
   private async fetch(): Promise<Svid> {
     this.timer?.cancel();
+    this.newerRootsPem = undefined;
     try {
       const keys = createKeyPair();
       const chain = await this.sign(createCsr(keys, { uris: [this.spiffeId] }), this.options.ttlSeconds ?? DAY_SECONDS);
@@ -128,12 +129,14 @@ export class Identity implements IdentitySource {
       this.failures = 0;
       this.lastError = '';
       this.adopt(next);
-      this.schedule(this.rotationDelay(next));
+      if (this.newerRootsPem === undefined) this.schedule(this.rotationDelay(next));
+      else this.scheduleRenewal();
       return next;
     } catch (error) {
       this.lastError = error instanceof Error ? error.message : String(error);
       this.options.log?.(`no certificate for ${this.spiffeId}: ${this.lastError}`);
-      const leftMs = (this.svid?.notAfterMs ?? 0) - this.options.clock.wallTime();
+      const now = this.options.clock.wallTime();
+      const leftMs = (this.svid?.notAfterMs ?? now) - now;
       const ceiling = Math.min(RETRY_BASE_MS * 2 ** this.failures++, RETRY_MAX_MS, Math.max(leftMs, RETRY_MAX_EXPIRED_MS));
       this.schedule(ceiling / 2 + (this.options.random() * ceiling) / 2);
       throw error;
@@ -144,6 +147,7 @@ export class Identity implements IdentitySource {
     hideKey(next);
     this.svid = next;
     for (const run of [...this.listeners]) run(next);
+    for (const resolve of this.waiting.splice(0)) resolve(next);
   }
 
   /** A certificate for another name than ours, or without a root, is refused. */
@@ -157,7 +161,7 @@ export class Identity implements IdentitySource {
       generation: ++this.generation,
       certificateChainPem: chain.slice(0, -1).join(''),
       privateKeyPem: keyPem,
-      trustBundlePem: chain.at(-1)!,
+      trustBundlePem: this.newerRootsPem ?? chain.at(-1)!,
       serialNumber: leaf.serialNumber,
       notBeforeMs: new Date(leaf.validFrom).getTime(),
       notAfterMs: new Date(leaf.validTo).getTime(),
@@ -170,7 +174,13 @@ export class Identity implements IdentitySource {
     return Math.max(1000, (svid.notAfterMs - now) * half);
   }
 
+  /** Spread, so that a mesh does not come at once. */
+  private scheduleRenewal(): void {
+    this.schedule(this.options.random() * RENEWAL_SPREAD_MS);
+  }
+
   private schedule(delayMs: number): void {
+    this.timer?.cancel();
     if (this.closed) return;
     // Timers of 2^31 ms and more fire at once.
     this.timer = this.options.clock.setTimer(() => void this.rotate().catch(() => {}), Math.min(delayMs, 2 ** 31 - 1));
