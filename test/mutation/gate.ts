@@ -4,9 +4,9 @@ import { parseArgs } from 'node:util';
 import { EQUIVALENT } from './equivalent.ts';
 import { judgeAll, measureAll } from './judge.ts';
 import { KeptResults, type Verdict } from './kept-results.ts';
-import { type Mutant, namesOf } from './mutants.ts';
+import { namesOf } from './mutants.ts';
 import { Planner } from './plan.ts';
-import { printReport, type Result } from './report.ts';
+import { Report } from './report.ts';
 import { Runner } from './runner.ts';
 import { draw } from './sample.ts';
 import { readSources } from './sources.ts';
@@ -43,46 +43,47 @@ const parts = values.files.split(',').filter(Boolean);
 const wanted = mutants.filter(({ file }) => parts.length === 0 || parts.some((part) => file.includes(part)));
 const chosen = values.sample === undefined ? wanted : draw(wanted, Number(values.sample), Number(values.seed));
 
+const minPerFile = values.sample === undefined ? MIN_KILLED : undefined;
+const report = new Report({ names, equivalent: EQUIVALENT, minPerFile });
 const runner = new Runner(sources);
 try {
-  const results = await resultsOf(chosen);
-  const stale = [...EQUIVALENT.keys()].filter((name) => ![...names.values()].includes(name));
-  const minPerFile = values.sample === undefined ? MIN_KILLED : undefined;
-  const report = printReport({ results, names, equivalent: EQUIVALENT, stale, minPerFile });
-  const passed = report.rate >= MIN_KILLED && stale.length === 0 && report.notEquivalent.length === 0 && report.weak.length === 0;
-  const seconds = Math.round((performance.now() - started) / 1000);
-  if (values.json) console.log(JSON.stringify({ gate: 'mutation', ...report, minKilled: MIN_KILLED, seconds, passed }));
-  process.exitCode = passed ? 0 : 1;
+  await judgeTargets();
 } finally {
   await runner.stop();
 }
+const stale = [...EQUIVALENT.keys()].filter((name) => ![...names.values()].includes(name));
+for (const name of stale) console.log(`listed as equivalent, but there is no such mutant: ${name}`);
+const found = report.end();
+const passed = found.rate >= MIN_KILLED && stale.length === 0 && found.notEquivalent.length === 0 && found.weak.length === 0;
+const seconds = Math.round((performance.now() - started) / 1000);
+if (values.json) console.log(JSON.stringify({ gate: 'mutation', ...found, minKilled: MIN_KILLED, seconds, passed }));
+process.exitCode = passed ? 0 : 1;
 
-/** Target by target; what is judged of one is kept before the next begins. */
-async function resultsOf(chosen: readonly Mutant[]): Promise<readonly Result[]> {
+/** What is judged of one target is kept before the next begins. */
+async function judgeTargets(): Promise<void> {
   const measured = await measureAll(runner);
   const planner = new Planner(measured, mutants);
   const directory = process.env.RIPSTOP_MUTATION_DIR ?? 'node_modules/.cache/ripstop-mutation';
   const kept = new KeptResults({ directory, base: hashOf(JUDGES), measured });
-  const results: Result[] = [];
   for (const [file, ofFile] of Map.groupBy(chosen, (mutant) => mutant.file)) {
-    const one = ofFile.map((mutant) => ({ mutant, name: names.get(mutant.id)!, files: planner.planFor(mutant).files }));
-    const known = values.fresh ? new Map<string, Verdict>() : kept.of(file, one);
-    for (const { mutant, name } of one) if (known.has(name)) results.push({ mutant, verdict: known.get(name)!, kept: true });
-    const open = one.filter(({ name }) => !known.has(name));
-    if (open.length === 0) continue;
-    process.stderr.write(`mutation: ${results.length} of ${chosen.length} mutants are done, ${open.length} of ${file} are judged now\n`);
+    const asked = ofFile.map((mutant) => ({ mutant, name: names.get(mutant.id)!, files: planner.planFor(mutant).files }));
+    const known = values.fresh ? new Map<string, Verdict>() : kept.of(file, asked);
+    const open = asked.filter(({ name }) => !known.has(name));
     const judged = await judgeAll(
       runner,
       planner,
       open.map(({ mutant }) => mutant),
     );
-    for (const { mutant, verdict } of judged) results.push({ mutant, verdict, kept: false });
     kept.save(
       file,
       judged.map(({ verdict, by }, index) => ({ ...open[index]!, verdict, by: by?.file })),
     );
+    const now = new Map(judged.map(({ mutant, verdict }) => [mutant.id, verdict]));
+    report.add(
+      file,
+      asked.map(({ mutant, name }) => ({ mutant, verdict: known.get(name) ?? now.get(mutant.id)!, kept: known.has(name) })),
+    );
   }
-  return results;
 }
 
 function hashOf(globs: readonly string[]): string {

@@ -8,54 +8,68 @@ export interface Result {
   readonly kept: boolean;
 }
 
-export interface ReportInput {
-  readonly results: readonly Result[];
+export interface ReportOptions {
   readonly names: ReadonlyMap<number, string>;
   readonly equivalent: ReadonlyMap<string, string>;
-  /** Listed as equivalent, but there is no such mutant. */
-  readonly stale: readonly string[];
-  /** The least share of a file; undefined where not all of its mutants were judged. */
+  /** The least share of a file; undefined where not all of its mutants are judged. */
   readonly minPerFile: number | undefined;
 }
 
-export interface Report {
+interface Summary {
   readonly mutants: number;
   readonly killed: number;
   readonly timeouts: number;
   readonly survived: number;
   readonly unreached: number;
-  readonly equivalent: number;
-  readonly rate: number;
   /** Results of earlier runs that hold still. */
   readonly kept: number;
-  readonly notEquivalent: readonly string[];
+  readonly rate: number;
+}
+
+/** Prints file by file; the rates leave out what is listed as equivalent. */
+export class Report {
+  private readonly options: ReportOptions;
+  private readonly counted: Result[] = [];
+  private readonly notEquivalent: string[] = [];
   /** Files with a lesser share than asked for. */
-  readonly weak: readonly string[];
-}
+  private readonly weak: string[] = [];
+  private equivalent = 0;
 
-/** Prints the survivors and a line per file; the rate leaves out what is listed as equivalent. */
-export function printReport({ results, names, equivalent, stale, minPerFile = 0 }: ReportInput): Report {
-  const listed = (result: Result): boolean => equivalent.has(names.get(result.mutant.id)!);
-  const isKilled = ({ verdict }: Result): boolean => verdict === 'failed' || verdict === 'late';
-  const notEquivalent = results.filter((result) => listed(result) && isKilled(result)).map(({ mutant }) => names.get(mutant.id)!);
-  const counted = results.filter((result) => !listed(result));
-  for (const { mutant, verdict } of counted.filter((result) => !isKilled(result)))
-    console.log(`${verdict} ${mutant.file}:${mutant.line} [${mutant.operator}] ${mutant.original}  =>  ${mutant.replacement || 'nothing'}`);
-  const weak: string[] = [];
-  for (const [file, ofFile] of Map.groupBy(counted, ({ mutant }) => mutant.file)) {
-    const summary = summaryOf(ofFile);
-    console.log(`${percent(summary)} ${file}`);
-    if (summary.rate < minPerFile) weak.push(file);
+  constructor(options: ReportOptions) {
+    this.options = options;
   }
-  for (const file of weak) console.log(`fewer than ${minPerFile * 100} % are noticed: ${file}`);
-  for (const name of notEquivalent) console.log(`listed as equivalent, but a test notices it: ${name}`);
-  for (const name of stale) console.log(`listed as equivalent, but there is no such mutant: ${name}`);
-  const summary = summaryOf(counted);
-  console.log(`${percent(summary)} in all`);
-  return { ...summary, equivalent: results.length - counted.length, notEquivalent, weak };
+
+  /** The survivors, and how many there are. */
+  add(file: string, results: readonly Result[]): void {
+    const { names, equivalent, minPerFile = 0 } = this.options;
+    const listed = ({ mutant }: Result): boolean => equivalent.has(names.get(mutant.id)!);
+    const noticed = results.filter((result) => listed(result) && isKilled(result)).map(({ mutant }) => names.get(mutant.id)!);
+    const counted = results.filter((result) => !listed(result));
+    for (const { mutant, verdict } of counted.filter((result) => !isKilled(result)))
+      console.log(
+        `${verdict} ${mutant.file}:${mutant.line} [${mutant.operator}] ${mutant.original}  =>  ${mutant.replacement || 'nothing'}`,
+      );
+    for (const name of noticed) console.log(`listed as equivalent, but a test notices it: ${name}`);
+    const summary = summaryOf(counted);
+    console.log(`${percent(summary)} ${file}`);
+    if (summary.rate < minPerFile) this.weak.push(file);
+    this.counted.push(...counted);
+    this.notEquivalent.push(...noticed);
+    this.equivalent += results.length - counted.length;
+  }
+
+  end(): Summary & { readonly equivalent: number; readonly notEquivalent: readonly string[]; readonly weak: readonly string[] } {
+    const { notEquivalent, weak, equivalent } = this;
+    for (const file of weak) console.log(`fewer than ${this.options.minPerFile! * 100} % are noticed: ${file}`);
+    const summary = summaryOf(this.counted);
+    console.log(`${percent(summary)} in all`);
+    return { ...summary, equivalent, notEquivalent, weak };
+  }
 }
 
-type Summary = Omit<Report, 'equivalent' | 'notEquivalent' | 'weak'>;
+function isKilled({ verdict }: Result): boolean {
+  return verdict === 'failed' || verdict === 'late';
+}
 
 function summaryOf(results: readonly Result[]): Summary {
   const count = (wanted: Result['verdict']): number => results.filter(({ verdict }) => verdict === wanted).length;
