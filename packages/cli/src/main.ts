@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { errorLine } from './error-line.ts';
+import { nodeVersionProblem } from './node-version.ts';
 import { createProgram } from './program.ts';
 
 /** The end of a command that failed, whatever it has open. */
@@ -10,4 +11,6 @@ function fail(error: unknown): void {
 process.on('uncaughtException', fail);
 // A reader that has seen enough (`ripstop analyze mesh | head`) is no failure.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => (error.code === 'EPIPE' ? process.exit() : fail(error)));
-createProgram().parseAsync().catch(fail);
+const problem = nodeVersionProblem(process.versions.node);
+if (problem === undefined) createProgram().parseAsync().catch(fail);
+else fail(new Error(problem));
