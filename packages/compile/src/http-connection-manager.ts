@@ -10,6 +10,7 @@ import {
 import type { ExtensionLookup } from './discovered-filter.ts';
 import type { AnyFilterFactory } from './filters/decoded-filter.ts';
 import { HttpFilters } from './http-filters.ts';
+import type { OnDemandHosts } from './on-demand/on-demand-hosts.ts';
 import { compileRouteConfiguration } from './route-configuration.ts';
 import { compileAccessLogs } from './telemetry/access-log.ts';
 import { compileMetrics } from './telemetry/metrics.ts';
@@ -23,6 +24,8 @@ export interface ManagerEnv {
   readonly appFilters: readonly AppFilter[];
   /** Own address; see RouteEnv. */
   readonly ownAddress?: string | undefined;
+  /** See RouteEnv. */
+  readonly onDemand?: OnDemandHosts | undefined;
   /** Discovered configurations of filters (ECDS). */
   readonly extensions: ExtensionLookup;
   /** A RouteConfiguration of RDS; undefined while it has not come. */
@@ -89,7 +92,10 @@ function routesOf(message: HcmMessage, filters: HttpFilters, env: ManagerEnv): R
     filters,
     direction: env.filterEnv.direction,
     ownAddress: env.ownAddress,
+    onDemand: env.onDemand,
   };
+  if (specifier?.$case === 'routeConfig' && specifier.value.vhds !== undefined)
+    throw new Error('vhds of routes that stand in the listener is not supported: give the routes by RDS');
   if (specifier?.$case === 'routeConfig') return compileRouteConfiguration(specifier.value, routeEnv);
   if (specifier?.$case !== 'rds') throw new Error(`routes by ${specifier?.$case ?? 'nothing'} are not supported`);
   const table = env.routes(specifier.value.routeConfigName);

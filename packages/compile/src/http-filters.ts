@@ -54,6 +54,11 @@ export class HttpFilters {
     return this.env.ownCluster ?? '';
   }
 
+  /** True where a filter of this type acts on requests that have no route. */
+  actsWithoutRoute(typeUrl: string): boolean {
+    return this.places.some((place) => 'factory' in place && place.factory.typeUrl === typeUrl && !place.disabled);
+  }
+
   /** The filters of a route; those with nothing to do are left out. Without a route: those of requests that have none. */
   create(overrides: FilterOverrides, names: LevelNames = [], rateLimits: RouteRateLimits = NO_RATE_LIMITS): readonly Filter[] {
     const made: Filter[] = [];

@@ -1,4 +1,12 @@
-import { type AppFilter, createRouteTable, type HttpConnectionManager, localReply, type Route, type VirtualHost } from '@ripstop/core';
+import {
+  type AppFilter,
+  createOnDemandTable,
+  createRouteTable,
+  type HttpConnectionManager,
+  localReply,
+  type Route,
+  type VirtualHost,
+} from '@ripstop/core';
 
 /**
  * Several listeners may serve one port (`0.0.0.0_<port>` and `<VIP>_<port>` of services whose protocol is auto-detected). An app dials
@@ -8,9 +16,20 @@ export function joinManagers(managers: readonly HttpConnectionManager[]): HttpCo
   if (managers.length === 1) return managers[0]!;
   const shared = managers.find(({ name }) => name.startsWith('0.0.0.0_')) ?? managers[0]!;
   const others = managers.filter((manager) => manager !== shared);
-  const named = others.flatMap(({ routes }) => routes.virtualHosts.map((host) => ({ ...host, domains: domainsOf(host, routes.name) })));
-  const hosts = [...shared.routes.virtualHosts, ...named.filter((host) => host.domains.length > 0)];
-  return { ...shared, routes: createRouteTable(shared.routes.name, hosts, true) };
+  const hosts = (): readonly VirtualHost[] => {
+    const named = others.flatMap(({ routes }) => routes.virtualHosts.map((host) => ({ ...host, domains: domainsOf(host, routes.name) })));
+    return [...shared.routes.virtualHosts, ...named.filter((host) => host.domains.length > 0)];
+  };
+  const { name, onDemand } = shared.routes;
+  const growing = managers.some(({ routes }) => routes.version !== undefined);
+  const version = (): number => managers.reduce((sum, { routes }) => sum + (routes.version ?? 0), 0);
+  const source = {
+    hosts,
+    get version() {
+      return version();
+    },
+  };
+  return { ...shared, routes: growing ? createOnDemandTable(name, source, true, onDemand) : createRouteTable(name, hosts(), true) };
 }
 
 /** The per-service tables match `*`; here they must match their service's names (`<fqdn>:<port>` is the table's name). */

@@ -6,6 +6,7 @@ import { extAuthz } from './filters/ext-authz/ext-authz.ts';
 import { fault } from './filters/fault.ts';
 import { headerMutation } from './filters/header-mutation.ts';
 import { localRateLimit } from './filters/local-rate-limit.ts';
+import { onDemand } from './filters/on-demand.ts';
 import { rateLimit } from './filters/rate-limit.ts';
 import { networkRbacFilter, type RbacSettings, rbacFilter } from './filters/rbac.ts';
 import { skippedFilters } from './filters/skipped.ts';
@@ -26,6 +27,7 @@ export function standardFilters(settings: RbacSettings = {}): readonly AnyFilter
     erase(buffer),
     erase(compressor),
     erase(statefulSession),
+    erase(onDemand),
     erase(wasm),
     ...skippedFilters,
   ];

@@ -1,5 +1,6 @@
 import {
   compileHeaderMutations,
+  createOnDemandTable,
   createRouteTable,
   type Route,
   type RouteRateLimits,
@@ -9,12 +10,15 @@ import {
 import {
   type RouteConfiguration,
   type Route as RouteMessage,
+  type Vhds,
   VirtualHost_TlsRequirementType,
   type VirtualHost as VirtualHostMessage,
 } from '@ripstop/xds-api';
+import { ON_DEMAND_TYPE_URL } from './filters/on-demand.ts';
 import { operationsOf } from './header-operations.ts';
 import type { LevelNames } from './http-filters.ts';
 import { compilePathSpecifier } from './matchers.ts';
+import { GrowingHosts } from './on-demand/growing-hosts.ts';
 import { compileRateLimits } from './rate-limits.ts';
 import { compileAction } from './route/route-action.ts';
 import type { RouteEnv } from './route/route-env.ts';
@@ -26,7 +30,13 @@ import { sourceOf } from './values.ts';
 export function compileRouteConfiguration(message: RouteConfiguration, env: RouteEnv): RouteTable {
   checkDomains(message);
   const hosts = message.virtualHosts.map((host) => compileVirtualHost(host, message, env));
-  return createRouteTable(message.name, hosts, message.ignorePortInHostMatching);
+  if (message.vhds !== undefined) checkHostSource(message.vhds);
+  if (message.vhds === undefined || env.onDemand === undefined)
+    return createRouteTable(message.name, hosts, message.ignorePortInHostMatching);
+  const { onDemand } = env;
+  const growing = new GrowingHosts(message.name, hosts, onDemand, (host) => compileVirtualHost(host, message, env));
+  const requests = env.filters.actsWithoutRoute(ON_DEMAND_TYPE_URL) ? onDemand.requests(message.name) : undefined;
+  return createOnDemandTable(message.name, growing, message.ignorePortInHostMatching, requests);
 }
 
 /** A domain may stand once in a route configuration, whatever its case. */
@@ -39,6 +49,12 @@ function checkDomains(message: RouteConfiguration): void {
       owners.set(domain.toLowerCase(), name);
     }
   }
+}
+
+/** As for any discovery but that of the stream itself. */
+function checkHostSource({ configSource }: Vhds): void {
+  const kind = configSource?.configSourceSpecifier?.$case;
+  if (kind !== 'ads' && kind !== 'self') throw new Error('vhds by another source than ADS is not supported: use config_source { ads {} }');
 }
 
 function compileVirtualHost(host: VirtualHostMessage, table: RouteConfiguration, env: RouteEnv): VirtualHost {

@@ -37,6 +37,7 @@ import { HttpFilters } from './http-filters.ts';
 import { joinOutbound } from './joined-outbound.ts';
 import { compileChains, type DecodedListener, decodeListener } from './listener.ts';
 import { type CompiledListener, ListenerCompiler } from './listener-compiler.ts';
+import { OnDemandHosts } from './on-demand/on-demand-hosts.ts';
 import { ResourceStore } from './resource-store.ts';
 import { compileRouteConfiguration } from './route-configuration.ts';
 import { decodeSecret, type SecretState, type SecretValue } from './secret.ts';
@@ -60,6 +61,8 @@ export interface SnapshotCompilerOptions {
   readonly calls?: UpstreamCalls;
   /** Router nodes serve the listeners that they are sent. */
   readonly router?: boolean;
+  /** Asks for a host, `<route configuration>/<host>`; see HostRequests. */
+  readonly askForHost?: (name: string) => Promise<Snapshot | undefined> | undefined;
   readonly log?: (line: string) => void;
 }
 
@@ -69,6 +72,8 @@ export interface WantedNames {
   readonly endpoints: readonly string[];
   readonly secrets: readonly string[];
   readonly extensions: readonly string[];
+  /** Route configurations whose hosts come one by one (VHDS). */
+  readonly hostTables: readonly string[];
 }
 
 /**
@@ -85,7 +90,11 @@ export class SnapshotCompiler {
   private readonly endpoints: ResourceStore<ClusterLoadAssignment>;
   private readonly secrets: ResourceStore<SecretValue>;
   private readonly extensions: ResourceStore<Any>;
-  private readonly stores: readonly ResourceStore<unknown>[];
+  /** Hosts of routes that come one by one (VHDS). */
+  readonly onDemand: OnDemandHosts;
+  private readonly stores: readonly (Pick<ResourceStore<unknown>, 'typeUrl'> & {
+    apply(update: ConfigUpdate): { readonly rejections: readonly Rejection[] };
+  })[];
   private readonly compiler: ListenerCompiler;
   private readonly specs: ClusterSpecs;
   private readonly trialFilters: HttpFilters;
@@ -105,6 +114,12 @@ export class SnapshotCompiler {
     this.endpoints = new ResourceStore(ENDPOINT_TYPE_URL, decodeAssignment);
     this.secrets = new ResourceStore(SECRET_TYPE_URL, decodeSecret);
     this.extensions = new ResourceStore(EXTENSION_TYPE_URL, (body, name) => this.decodeExtension(body, name));
+    this.onDemand = new OnDemandHosts({
+      route: (name) => this.routes.get(name),
+      check: (table) => this.tryRoutes(table),
+      ask: options.askForHost,
+      log: options.log,
+    });
     const secretState = (name: string): SecretState => this.secretState(name);
     this.specs = new ClusterSpecs(this.clusters, this.endpoints, secretState);
     this.compiler = new ListenerCompiler({
@@ -114,8 +129,8 @@ export class SnapshotCompiler {
       extensionState: (name) => this.extensionState(name),
       log: options.log,
     });
-    const { listeners, routes, clusters, endpoints, secrets, extensions } = this;
-    this.stores = [listeners, routes, clusters, endpoints, secrets, extensions] as readonly ResourceStore<unknown>[];
+    const { listeners, routes, clusters, endpoints, secrets, extensions, onDemand } = this;
+    this.stores = [listeners, routes, clusters, endpoints, secrets, extensions, onDemand];
   }
 
   /** Takes an update; answers what it refuses, with reasons. */
@@ -134,7 +149,8 @@ export class SnapshotCompiler {
     const endpoints = clusters.flatMap(({ message }) => edsName(message) ?? []);
     const secrets = [...listeners.flatMap(([, listener]) => listener.secretNames), ...clusters.flatMap((cluster) => cluster.secretNames)];
     const extensions = this.discovered().map(({ name }) => name);
-    return { routes: sorted(routes), endpoints: sorted(endpoints), secrets: sorted(secrets), extensions: sorted(extensions) };
+    const hostTables = sorted(routes).filter((name) => this.routes.get(name)?.vhds !== undefined);
+    return { routes: sorted(routes), endpoints: sorted(endpoints), secrets: sorted(secrets), extensions: sorted(extensions), hostTables };
   }
 
   /** Secrets that the source has said nothing about yet. A snapshot does without them: the chains that need them stay closed, and connections that do fail. */
@@ -242,8 +258,13 @@ export class SnapshotCompiler {
 
   private decodeRoutes(body: Uint8Array): RouteConfiguration {
     const message = RouteConfiguration.decode(body);
-    compileRouteConfiguration(message, { ...this.options, filters: this.trialFilters, direction: 'outbound' });
+    this.tryRoutes(message);
+    if (message.vhds !== undefined) this.onDemand.checkTable(message);
     return message;
+  }
+
+  private tryRoutes(message: RouteConfiguration): void {
+    compileRouteConfiguration(message, { ...this.options, filters: this.trialFilters, direction: 'outbound', onDemand: undefined });
   }
 
   private secretState(name: string): SecretState {
@@ -257,6 +278,7 @@ export class SnapshotCompiler {
       registry: this.registry,
       appFilters: this.options.appFilters ?? [],
       ownAddress: this.options.ownAddress,
+      onDemand: this.onDemand,
       extensions: (name) => this.extensionState(name),
       routes: (name) => this.routes.get(name),
     };

@@ -10,6 +10,7 @@ import {
   HttpRateLimit,
   HttpRbac,
   LocalRateLimit,
+  OnDemand,
   packAny,
   StatefulSession,
 } from '@ripstop/xds-api';
@@ -31,5 +32,6 @@ export const TRIAL_FILTERS: readonly HttpFilter[] = [
   ['header_mutation', packAny(HttpHeaderMutation, HttpHeaderMutation.fromPartial({}))] as const,
   ['compressor', packAny(Compressor, TRIAL_COMPRESSOR)] as const,
   ['buffer', packAny(BufferMessage, BufferMessage.fromPartial({ maxRequestBytes: 1 }))] as const,
+  ['on_demand', packAny(OnDemand, OnDemand.fromPartial({}))] as const,
   ['stateful_session', packAny(StatefulSession, StatefulSession.fromPartial({}))] as const,
 ].map(([name, value]) => HttpFilter.fromPartial({ name: `envoy.filters.http.${name}`, configType: { $case: 'typedConfig', value } }));

@@ -119,8 +119,8 @@ export class Exchange {
   readonly direction: Direction;
   readonly protocol: ExchangeProtocol;
   readonly request: RequestHead;
-  /** Pinned at birth: a push in between changes nothing for this request. */
-  readonly snapshot: Snapshot;
+  /** Pinned at birth: a push in between changes nothing for this request. One that waits for its host is born when the host is here. */
+  snapshot: Snapshot;
   readonly manager: HttpConnectionManager;
   readonly peer: Peer;
   readonly port: number;

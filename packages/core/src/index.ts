@@ -62,6 +62,7 @@ export * from './route/grpc-timeout.ts';
 export * from './route/header-matcher.ts';
 export * from './route/header-mutations.ts';
 export * from './route/header-value.ts';
+export * from './route/on-demand.ts';
 export * from './route/path-matcher.ts';
 export * from './route/query-matcher.ts';
 export * from './route/random-value.ts';

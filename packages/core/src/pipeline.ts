@@ -11,6 +11,7 @@ import { normalizePath } from './path-normalization.ts';
 import type { Clock, Random } from './ports.ts';
 import { formatResponseFlags } from './response-flags.ts';
 import { formatGrpcTimeout, type GrpcTimeoutRule, routeTimeoutOf, streamLimitOf } from './route/grpc-timeout.ts';
+import { awaitHost } from './route/on-demand.ts';
 import { replaceAuthority } from './route/rewrite.ts';
 import type { ForwardAction, Route } from './route/route.ts';
 import { withoutPort } from './route/route-table.ts';
@@ -19,7 +20,7 @@ import { withoutPort } from './route/route-table.ts';
  * The walk of a request, both directions:
  *
  *   begin    path normalised (what is authorised is what the app sees) · forwarded headers (listener side)
- *            → virtual host → route                    404 NR; the manager's default filters have spoken before it
+ *            → virtual host → route                    a host that comes on demand is waited for; 404 NR; the manager's default filters have spoken before it
  *            → the route's filters, in a plain loop    a LocalReply ends it; a promise is awaited only when one is given
  *            → redirect or direct response             after the filters: faults and RBAC apply to them as well
  *            → cluster                                 503 NC
@@ -62,12 +63,31 @@ export class Pipeline {
     if (x.manager.stripPort !== undefined || x.manager.stripTrailingHostDot) stripHost(x);
 
     chooseRoute(x);
+    const waiting = x.route === undefined && x.manager.routes.onDemand !== undefined ? this.askForHost(x) : undefined;
+    return waiting ?? this.decide(x);
+  }
+
+  private decide(x: Exchange): LocalReply | undefined | Promise<LocalReply | undefined> {
     x.filters = x.route?.filters ?? x.manager.defaultFilters;
     const refused = x.decision === undefined ? runFilters(x, x.filters, 0) : explainFilters(x, x.filters, x.decision);
     if (refused === undefined) return settle(x, this.act(x));
     if (refused instanceof Promise)
       return refused.then((reply) => (reply === undefined ? settle(x, this.act(x)) : settleRefused(x, reply)));
     return settleRefused(x, refused);
+  }
+
+  /** Before the filters: those of a host that comes on demand hold for its first request, too. */
+  private askForHost(x: Exchange): Promise<LocalReply | undefined> | undefined {
+    if (isSentToHttps(x)) return undefined;
+    if (x.decision?.dryRun) {
+      x.decision.add('host', `${x.request.authority} would be asked for, and waited for (VHDS)`);
+      return undefined;
+    }
+    return awaitHost(x, this.env.clock)?.then((reply) => {
+      if (reply !== undefined) return settleRefused(x, reply);
+      chooseRoute(x);
+      return this.decide(x);
+    });
   }
 
   /** Starts the route's timeout; call when the request is complete, or at once for one without a body. */
@@ -117,7 +137,7 @@ export class Pipeline {
   private act(x: Exchange): LocalReply | undefined {
     if (x.clearRoute) rechooseRoute(x);
     const { route } = x;
-    if (x.virtualHost?.requireTls && !cameByHttps(x.request)) {
+    if (isSentToHttps(x)) {
       const location = `https://${x.request.authority}${x.request.path}`;
       return localReply({ status: 301, details: HTTPS_REQUIRED_DETAILS, headers: [['location', location]] });
     }
@@ -207,14 +227,19 @@ function cameByHttps(request: RequestHead): boolean {
   return (request.header('x-forwarded-proto') ?? request.scheme) === 'https';
 }
 
+function isSentToHttps({ virtualHost, request }: Exchange): boolean {
+  return virtualHost?.requireTls === true && !cameByHttps(request);
+}
+
 function chooseRoute(x: Exchange): void {
   const question = x.request.path.indexOf('?');
   x.matchPath = question === -1 ? x.request.path : x.request.path.slice(0, question);
   const host = x.manager.routes.virtualHost(x.request.authority);
   x.virtualHost = host;
+  if (host?.lastUse !== undefined) host.lastUse.at = x.startedAt;
   // Who must come back by https is asked for no route.
   x.route =
-    host === undefined || (host.requireTls && !cameByHttps(x.request))
+    host === undefined || isSentToHttps(x)
       ? undefined
       : firstMatch(host.index === undefined ? host.routes : host.index.candidates(x.matchPath), x);
 }

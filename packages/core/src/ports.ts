@@ -50,6 +50,8 @@ export interface RawResource {
   readonly name: string;
   readonly version: string;
   readonly body: Uint8Array;
+  /** Other names that were asked for and mean this one. */
+  readonly aliases?: readonly string[];
 }
 
 /** A set of changes of one xDS type. */

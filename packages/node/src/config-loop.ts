@@ -1,5 +1,5 @@
 import type { SnapshotCompiler } from '@ripstop/compile';
-import type { Clock, ConfigSource, ConfigSubscription, ConfigUpdate, Rejection, SnapshotRef, Timer } from '@ripstop/core';
+import type { Clock, ConfigSource, ConfigSubscription, ConfigUpdate, Rejection, Snapshot, SnapshotRef, Timer } from '@ripstop/core';
 import {
   CLUSTER_TYPE_URL,
   ENDPOINT_TYPE_URL,
@@ -8,7 +8,9 @@ import {
   ROUTE_TYPE_URL,
   SECRET_TYPE_URL,
   Secret,
+  VIRTUAL_HOST_TYPE_URL,
 } from '@ripstop/xds-api';
+import { HostSubscriptions } from '@ripstop/xds-client';
 
 /** Called with each new snapshot's sequence number, and with what was refused. */
 export interface ConfigLoopEvents {
@@ -32,6 +34,9 @@ export class ConfigLoop {
   private readonly snapshots: SnapshotRef;
   private readonly events: ConfigLoopEvents;
   private readonly subscription: ConfigSubscription;
+  private readonly hosts: HostSubscriptions;
+  /** Route configurations whose hosts come on demand. */
+  private hostTables: readonly string[] = [];
   private buildQueued = false;
   private closed = false;
   private readonly clock: Clock;
@@ -46,6 +51,12 @@ export class ConfigLoop {
     this.compiler = compiler;
     this.snapshots = snapshots;
     this.events = events;
+    this.hosts = new HostSubscriptions({
+      clock,
+      onChange: () => this.wantHosts(),
+      lastUse: (name) => compiler.onDemand.lastUse(name),
+      forget: (name) => compiler.onDemand.forget(name),
+    });
     this.subscription = source.subscribe((update) => this.apply(update));
     // Clusters before listeners, as the server answers: make before break.
     this.subscription.want(CLUSTER_TYPE_URL, '*');
@@ -61,7 +72,13 @@ export class ConfigLoop {
     this.closed = true;
     this.waiting?.cancel();
     for (const timer of this.fetches.values()) timer.cancel();
+    this.hosts.close();
     this.subscription.close();
+  }
+
+  /** For a request whose host is not known; see HostRequests. */
+  askForHost(name: string): Promise<Snapshot | undefined> | undefined {
+    return this.closed ? undefined : this.hosts.ask(name)?.then(() => this.snapshots.current);
   }
 
   /** Something that a build waited for is here. */
@@ -75,7 +92,9 @@ export class ConfigLoop {
     const rejections = this.compiler.apply(update);
     if (update.typeUrl === SECRET_TYPE_URL && this.events.onTrustBundle !== undefined) this.trust(update, this.events.onTrustBundle);
     if (rejections.length > 0) this.events.onRejections?.(rejections);
-    this.rebuild();
+    // Route tables take hosts by themselves.
+    if (update.typeUrl === VIRTUAL_HOST_TYPE_URL) this.hosts.settle(update, rejections);
+    else this.rebuild();
     return rejections;
   }
 
@@ -95,12 +114,21 @@ export class ConfigLoop {
     this.subscription.want(ROUTE_TYPE_URL, wanted.routes);
     this.subscription.want(EXTENSION_TYPE_URL, wanted.extensions);
     this.timeFetches();
+    this.hosts.keepTables(wanted.hostTables);
+    this.compiler.onDemand.keep(wanted.hostTables);
+    this.hostTables = wanted.hostTables;
+    this.wantHosts();
     this.subscription.want(SECRET_TYPE_URL, this.events.onTrustBundle === undefined ? wanted.secrets : [...wanted.secrets, ROOT_CA]);
     if (this.waitsForSecrets()) return;
     const snapshot = this.compiler.build();
     if (snapshot === undefined) return;
     this.snapshots.swap(snapshot);
     this.events.onSnapshot?.();
+  }
+
+  /** With what the server gives unasked, as an Envoy asks. */
+  private wantHosts(): void {
+    this.subscription.want(VIRTUAL_HOST_TYPE_URL, this.hostTables.length === 0 ? [] : ['*', ...this.hosts.names]);
   }
 
   /** What a filter waits for it does not wait for longer than its `initial_fetch_timeout`. */

@@ -132,6 +132,7 @@ export class Runtime {
       counters: this.counters,
       calls: { http: (call) => this.dispatcher.call(call), grpc: (call) => this.grpcCalls.call(call) },
       clusterStates: this.clusters,
+      askForHost: (name) => this.loop?.askForHost(name),
       router: this.settings.role === 'router',
       log: this.settings.log,
     });

@@ -3,6 +3,8 @@ const PREFIX = 'type.googleapis.com/';
 /** The resource types of an ADS stream, as type URLs. */
 export const LISTENER_TYPE_URL: string = `${PREFIX}envoy.config.listener.v3.Listener`;
 export const ROUTE_TYPE_URL: string = `${PREFIX}envoy.config.route.v3.RouteConfiguration`;
+/** Virtual hosts of a route configuration that are given by the host that is asked for (VHDS). */
+export const VIRTUAL_HOST_TYPE_URL: string = `${PREFIX}envoy.config.route.v3.VirtualHost`;
 export const CLUSTER_TYPE_URL: string = `${PREFIX}envoy.config.cluster.v3.Cluster`;
 export const ENDPOINT_TYPE_URL: string = `${PREFIX}envoy.config.endpoint.v3.ClusterLoadAssignment`;
 export const SECRET_TYPE_URL: string = `${PREFIX}envoy.extensions.transport_sockets.tls.v3.Secret`;

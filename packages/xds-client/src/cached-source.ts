@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { Clock, ConfigSource, ConfigSubscription, ConfigUpdate, RawResource, Rejection, Timer } from '@ripstop/core';
-import { SECRET_TYPE_URL } from '@ripstop/xds-api';
+import { SECRET_TYPE_URL, VIRTUAL_HOST_TYPE_URL } from '@ripstop/xds-api';
 import { readCacheFile, writeCacheFile } from './cache-file.ts';
 
 export interface CachedSourceOptions {
@@ -71,7 +71,8 @@ export class CachedSource implements ConfigSource {
   }
 
   private remember(update: ConfigUpdate, rejections: readonly Rejection[]): void {
-    if (update.typeUrl === SECRET_TYPE_URL) return;
+    // Hosts that come on demand are asked for again by those who call them.
+    if (update.typeUrl === SECRET_TYPE_URL || update.typeUrl === VIRTUAL_HOST_TYPE_URL) return;
     let resources = this.current.get(update.typeUrl);
     if (resources === undefined || update.full) {
       const kept = resources;

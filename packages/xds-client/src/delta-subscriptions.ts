@@ -53,14 +53,19 @@ export class DeltaSubscriptions {
   /** The update that a response carries. Resources that nobody asked for are ignored. */
   read(response: DeltaDiscoveryResponse): ConfigUpdate {
     const state = this.types.get(response.typeUrl);
-    const asked = (name: string): boolean => state !== undefined && (state.wanted === '*' || state.wanted.has(name));
+    const asked = (name: string): boolean =>
+      state !== undefined && (state.wanted === '*' || state.wanted.has('*') || state.wanted.has(name));
     const resources: RawResource[] = [];
-    for (const { name, version, resource } of response.resources) {
-      if (!asked(name) || resource === undefined) continue;
-      resources.push({ name, version, body: resource.value });
-      state?.versions.set(name, version);
-    }
     const removed = response.removedResources.filter(asked);
+    for (const { name, version, resource, aliases } of response.resources) {
+      if (!asked(name)) continue;
+      // Without a body: what was asked for under these names does not exist.
+      if (resource === undefined) removed.push(name, ...aliases);
+      else {
+        resources.push({ name, version, body: resource.value, ...(aliases.length === 0 ? {} : { aliases }) });
+        state?.versions.set(name, version);
+      }
+    }
     for (const name of removed) state?.versions.delete(name);
     return { typeUrl: response.typeUrl, version: response.systemVersionInfo, resources, removed, full: false };
   }

@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Clock, ConfigSource, ConfigUpdate, Rejection } from '@ripstop/core';
-import { CLUSTER_TYPE_URL, DeltaDiscoveryResponse, ENDPOINT_TYPE_URL } from '@ripstop/xds-api';
+import { CLUSTER_TYPE_URL, DeltaDiscoveryResponse, ENDPOINT_TYPE_URL, VIRTUAL_HOST_TYPE_URL } from '@ripstop/xds-api';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createCachedSource } from './cached-source.ts';
 import { DeltaSubscriptions } from './delta-subscriptions.ts';
@@ -32,6 +32,17 @@ describe('delta subscriptions', () => {
     const answer = state.answer(response, [{ typeUrl: CLUSTER_TYPE_URL, name: 'y', reason: 'bad' }]);
     expect(answer).toMatchObject({ responseNonce: 'n1', errorDetail: { message: 'y: bad' } });
     expect(state.resume()).toMatchObject([{ resourceNamesSubscribe: ['*'], initialResourceVersions: { x: '7' } }]);
+  });
+
+  it('takes an empty resource for the word that none of its names exists', () => {
+    const state = new DeltaSubscriptions();
+    state.want(VIRTUAL_HOST_TYPE_URL, ['*', 't/a']);
+    const empty = { name: 't/one', aliases: ['t/a'], version: '' };
+    const full = { name: 't/b', aliases: ['t/c'], version: '1', resource: { typeUrl: VIRTUAL_HOST_TYPE_URL, value: new Uint8Array() } };
+    const update = state.read(DeltaDiscoveryResponse.fromPartial({ typeUrl: VIRTUAL_HOST_TYPE_URL, resources: [empty, full] }));
+    expect(update.removed).toEqual(['t/one', 't/a']);
+    expect(update.resources).toEqual([{ name: 't/b', version: '1', aliases: ['t/c'], body: new Uint8Array() }]);
+    expect(state.resume()).toMatchObject([{ resourceNamesSubscribe: ['*', 't/a'], initialResourceVersions: { 't/b': '1' } }]);
   });
 
   it('ignores resources that it did not ask for', () => {

@@ -6,6 +6,7 @@ import type { Outcome } from '../outcome.ts';
 import type { RetryPolicy } from '../retry/retry-policy.ts';
 import type { SourceRef } from '../source-ref.ts';
 import type { GrpcTimeoutRule } from './grpc-timeout.ts';
+import type { HostRequests, LastUse } from './on-demand.ts';
 import type { RouteIndex } from './route-index.ts';
 
 /** Header operations of route, virtual host and route table in Envoy's order, compiled into one call. */
@@ -106,6 +107,8 @@ export interface VirtualHost {
   readonly routes: readonly Route[];
   /** Narrows `routes` by path; absent where there are few. */
   readonly index?: RouteIndex | undefined;
+  /** Of a host that was asked for: see HostRequests. */
+  readonly lastUse?: LastUse | undefined;
   readonly includeAttemptCount: boolean;
   /** The caller is told too. */
   readonly includeAttemptCountInResponse?: boolean | undefined;
@@ -117,6 +120,10 @@ export interface VirtualHost {
 export interface RouteTable {
   /** RouteConfiguration name. */
   readonly name: string;
+  /** Of a table whose hosts come and go between two snapshots: changes with them. */
+  readonly version?: number | undefined;
+  /** Hosts that it does not have are asked for. */
+  readonly onDemand?: HostRequests | undefined;
   readonly virtualHosts: readonly VirtualHost[];
   /** The virtual host of an authority (`host` or `host:port`), by exact, suffix, prefix and `*`. */
   virtualHost(authority: string): VirtualHost | undefined;
