@@ -215,8 +215,8 @@ export const DETAILS: readonly ErrorRow[] = [
   },
   {
     code: 'ripstop_body_unreadable{…}',
-    happened: '403: the named filter is to see the body, which this driver does not show (gRPC servers, calls that an app makes).',
-    remedy: 'Leave includeRequestBodyInCheck out for that workload.',
+    happened: '403: the named filter is to see the body, and it has a form that cannot be shown (a FormData of another undici).',
+    remedy: 'Send a form by fetch, or with the FormData of the undici that sends it.',
   },
   {
     code: 'ripstop_grpc_method',

@@ -1,19 +1,23 @@
 import grpc from '@grpc/grpc-js';
 import {
+  type BodyStart,
+  bodyIdleMs,
   Exchange,
   type LocalReply,
   localReply,
   maxDurationReply,
+  type RequestBody,
   ResponseFlag,
   resetReply,
   type Snapshot,
+  streamIdleReply,
   type Timer,
-  UNREADABLE_BODY,
 } from '@ripstop/core';
 import { AnswerHead } from './answer-head.ts';
 import { CallHead } from './call-head.ts';
 import { takeMethod } from './call-method.ts';
 import type { GrpcParts } from './grpc-parts.ts';
+import { HeldStream } from './held-stream.ts';
 import type { HttpChain, InboundConnection } from './inbound-connection.ts';
 import { localStatus } from './local-status.ts';
 
@@ -28,7 +32,7 @@ const NOT_ACCEPTED = 'connection refused by the mesh: its policy for this port h
  * One call that the app serves, from its headers to its status, as the HTTP guard's exchange. The handler is started only when the
  * filters let the call pass, and runs where `mesh` finds the exchange as the parent of the calls that it makes.
  */
-export class InboundCall {
+export class InboundCall implements RequestBody {
   readonly intercepted: grpc.ServerInterceptingCall;
   readonly #parts: GrpcParts;
   readonly #port: number;
@@ -38,6 +42,8 @@ export class InboundCall {
   readonly #onRefused: (connection: InboundConnection) => void;
   readonly #timers: Timer[] = [];
   #x: Exchange | undefined;
+  /** While filters look at its bytes. */
+  #held: HeldStream | undefined;
   #headersSent = false;
   #done = false;
 
@@ -104,7 +110,7 @@ export class InboundCall {
       port: this.#port,
       startedAt: clock.now(),
     });
-    x.body = UNREADABLE_BODY;
+    x.body = this;
     // The caller's grpc-timeout.
     x.deadline = x.startedAt + Number(this.#call.getDeadline()) - clock.wallTime();
     return x;
@@ -116,6 +122,18 @@ export class InboundCall {
     return head;
   }
 
+  /** See RequestBody: of what the caller sends, as it is on the wire. */
+  read(bytes: number): Promise<BodyStart | undefined> {
+    if (this.#done) return Promise.resolve(undefined);
+    this.#held ??= HeldStream.of(this.#call);
+    if (this.#held === undefined) return Promise.resolve(undefined);
+    return this.#held.read(bytes, {
+      clock: this.#parts.clock,
+      idleMs: bodyIdleMs(this.#x!),
+      onIdle: () => this.#refuse(streamIdleReply(false)),
+    });
+  }
+
   #serve(metadata: grpc.Metadata, next: Next<grpc.Metadata>): void {
     if (this.#x!.request.method !== 'POST') {
       this.#refuse(NO_CALL);
@@ -123,6 +141,8 @@ export class InboundCall {
     }
     const action = this.#x!.route?.action;
     if (action?.kind === 'inbound' && action.maxStreamDurationMs > 0) this.#limit(action.maxStreamDurationMs, maxDurationReply());
+    // Before the handler asks for messages: those that are here come first.
+    this.#held?.release();
     this.#run(() => next(metadata));
   }
 
@@ -223,6 +243,7 @@ export class InboundCall {
   /** Bytes are unknown: grpc-js hands messages over decoded, and does not show the stream. */
   #finish(status: number, grpcStatus: number): void {
     this.#done = true;
+    this.#held?.end();
     for (const timer of this.#timers) timer.cancel();
     const x = this.#x!;
     const outcome = { status, grpcStatus, requestBytes: 0, responseBytes: 0, endedAt: this.#parts.clock.now() };

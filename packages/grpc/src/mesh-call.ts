@@ -2,28 +2,31 @@ import { AsyncResource } from 'node:async_hooks';
 import grpc from '@grpc/grpc-js';
 import {
   type AttemptDriver,
+  type BodyStart,
+  bodyIdleMs,
   type Exchange,
   ExchangeWalk,
   type Lease,
   type LiveAttempt,
   type LocalReply,
+  type RequestBody,
   type ResetReason,
   ResponseFlag,
+  streamIdleReply,
   type Timer,
 } from '@ripstop/core';
 import { AnswerHead } from './answer-head.ts';
 import { type AttemptOwner, type AttemptStart, CallAttempt } from './call-attempt.ts';
+import { CallBody } from './call-body.ts';
 import { type CallEnvironment, type CallInit, callExchange } from './call-environment.ts';
 import type { CallHead } from './call-head.ts';
 import type { CallStream, MessageContext } from './call-stream.ts';
 import { localStatus } from './local-status.ts';
 import { metadataText } from './metadata-text.ts';
 import { type MirrorCall, startMirrors } from './mirror-call.ts';
-import { RequestMessages } from './request-messages.ts';
+import { FRAME_BYTES, RequestMessages } from './request-messages.ts';
 import { originOfStatus, originOfTrailers } from './status-origin.ts';
 
-/** Length-prefixed message: one byte of flags, four of length. */
-const FRAME_BYTES = 5;
 /** The longest delay that a Node timer takes; beyond it there is no timer. */
 const LONGEST_TIMER_MS = 2_147_483_647;
 
@@ -32,7 +35,7 @@ const LONGEST_TIMER_MS = 2_147_483_647;
  * what the app's client holds, whichever attempt runs. Everything refused becomes a status. What the app's listener is told runs in
  * the context in which the app made the call.
  */
-export class MeshCall extends AsyncResource implements CallStream, AttemptDriver, AttemptOwner {
+export class MeshCall extends AsyncResource implements CallStream, AttemptDriver, AttemptOwner, RequestBody {
   readonly #env: CallEnvironment;
   readonly #init: CallInit;
   readonly #callNumber: number;
@@ -43,6 +46,8 @@ export class MeshCall extends AsyncResource implements CallStream, AttemptDriver
   /** The one whose messages come and go. */
   #attempt: CallAttempt | undefined;
   #deadlineTimer: Timer | undefined;
+  /** Of filters that look at messages. */
+  #body: CallBody | undefined;
   #mirrors: readonly MirrorCall[] = [];
   #forwarding = false;
   #readWanted = false;
@@ -74,6 +79,7 @@ export class MeshCall extends AsyncResource implements CallStream, AttemptDriver
       return;
     }
     const x = callExchange(this.#env.walk, this.#init, snapshot, metadata);
+    x.body = this;
     this.#walk = new ExchangeWalk(this.#env.walk, x, this);
     this.#startDeadline(x);
     this.#env.walk.telemetry.onStart(x);
@@ -87,10 +93,12 @@ export class MeshCall extends AsyncResource implements CallStream, AttemptDriver
     }
     for (const mirror of this.#mirrors) mirror.send(context.flags, message);
     this.#messages.push(context, message);
+    this.#body?.onMore();
   }
 
   halfClose(): void {
     this.#messages.halfClose();
+    this.#body?.onMore();
     for (const mirror of this.#mirrors) mirror.halfClose();
     if (!this.#forwarding || this.#done) return;
     const walk = this.#walk!;
@@ -121,6 +129,18 @@ export class MeshCall extends AsyncResource implements CallStream, AttemptDriver
 
   getAuthContext(): ReturnType<CallStream['getAuthContext']> {
     return this.#attempt?.getAuthContext() ?? null;
+  }
+
+  // ── filters that look at messages ──
+
+  read(bytes: number): Promise<BodyStart | undefined> {
+    const walk = this.#walk!;
+    this.#body ??= new CallBody(this.#messages, {
+      clock: this.#env.walk.clock,
+      idleMs: bodyIdleMs(walk.x),
+      onIdle: () => walk.onRefused(streamIdleReply(false)),
+    });
+    return this.#body.read(bytes);
   }
 
   // ── what the walk asks for ──
@@ -305,6 +325,7 @@ export class MeshCall extends AsyncResource implements CallStream, AttemptDriver
     this.#done = true;
     this.#attempt = undefined;
     this.#deadlineTimer?.cancel();
+    this.#body?.end();
     this.#messages.close();
     for (const mirror of this.#mirrors) mirror.halfClose();
     const walk = this.#walk!;

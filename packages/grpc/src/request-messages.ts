@@ -1,5 +1,8 @@
 import type { CallStream, MessageContext } from './call-stream.ts';
 
+/** Length-prefixed message: one byte of flags, four of length. */
+export const FRAME_BYTES = 5;
+
 class Message {
   readonly bytes: Buffer;
   readonly flags: number | undefined;
@@ -47,6 +50,27 @@ export class RequestMessages {
   /** What was pushed and is still here, in order. */
   get queued(): readonly { readonly bytes: Buffer; readonly flags: number | undefined }[] {
     return this.#messages;
+  }
+
+  /** How many bytes of the wire they are. */
+  get framedBytes(): number {
+    return this.#messages.reduce((sum, { bytes }) => sum + FRAME_BYTES + bytes.length, 0);
+  }
+
+  /** As they are on the wire, uncompressed. */
+  framed(): Buffer {
+    return Buffer.concat(
+      this.#messages.flatMap(({ bytes }) => {
+        const prefix = Buffer.alloc(FRAME_BYTES);
+        prefix.writeUInt32BE(bytes.length, 1);
+        return [prefix, bytes];
+      }),
+    );
+  }
+
+  /** The sender may go on, though nothing has been sent yet. */
+  accept(): void {
+    for (const message of this.#messages) message.written();
   }
 
   /** Beyond this many bytes nothing is kept for another attempt. */

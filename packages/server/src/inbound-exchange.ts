@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import {
   type BodyStart,
+  bodyIdleMs,
   type ContentCoding,
   type Exchange,
   isGrpcContentType,
@@ -15,7 +16,6 @@ import {
   type Timer,
 } from '@ripstop/core';
 import { BodyEncoder } from './body-encoder.ts';
-import { bodyIdleMs } from './body-idle.ts';
 import { readBodyInTime } from './body-start.ts';
 import type { InboundConnection } from './inbound-connection.ts';
 import type { ListenerParts } from './listener-parts.ts';

@@ -1,5 +1,6 @@
 import {
   type AttemptDriver,
+  type BodyStart,
   type Exchange,
   ExchangeWalk,
   isGrpcContentType,
@@ -7,6 +8,8 @@ import {
   type LiveAttempt,
   type LocalReply,
   localReply,
+  type RequestBody,
+  streamIdleReply,
 } from '@ripstop/core';
 import type { Dispatcher } from 'undici';
 import { Attempt, type AttemptOwner, type UpgradedSocket } from './attempt.ts';
@@ -19,6 +22,7 @@ import { RequestError } from './request-error.ts';
 import { brokenReasonOf, ConnectError, isAppError, resetReasonOf } from './reset-reason.ts';
 import { grpcStatusOf, lineOf, type ResponseHeaders, UpstreamHead } from './response-head.ts';
 import { type StreamOptions, streamOptions } from './stream-options.ts';
+import { type BodyOwner, WatchedBody } from './watched-body.ts';
 
 /** Retried responses up to this length are read to their end, so that the connection stays usable. */
 const DRAINABLE_BYTES = 16_384;
@@ -28,7 +32,7 @@ const DRAINABLE_BYTES = 16_384;
  * back. It is the controller that the app's handler holds, whichever attempt runs. Everything refused becomes an HTTP response; an
  * error reaches the app only after a response has begun, or when the app itself is to blame.
  */
-export class AttemptHandler implements AttemptDriver, AttemptOwner, Dispatcher.DispatchController {
+export class AttemptHandler implements AttemptDriver, AttemptOwner, RequestBody, BodyOwner, Dispatcher.DispatchController {
   readonly #env: ForwardEnvironment;
   readonly #x: Exchange;
   readonly #walk: ExchangeWalk;
@@ -38,8 +42,11 @@ export class AttemptHandler implements AttemptDriver, AttemptOwner, Dispatcher.D
   /** The one whose bytes come and go. */
   #attempt: Attempt | undefined = undefined;
   #tee: BodyTee | undefined = undefined;
+  #watched: WatchedBody | undefined = undefined;
   #head: UpstreamHead | undefined = undefined;
   #local: LocalDelivery | undefined = undefined;
+  /** The route's timeout runs from when the whole request has been written. */
+  #timesSent = false;
   /** The whole request has been written once. */
   #sent = false;
   #aborted = false;
@@ -66,6 +73,22 @@ export class AttemptHandler implements AttemptDriver, AttemptOwner, Dispatcher.D
   forward(): void {
     this.#app.onRequestStart?.(this, {});
     if (!this.#walk.done) this.onRouted(this.#env.clock.now());
+  }
+
+  // ── filters that look at the body ──
+
+  read(bytes: number): Promise<BodyStart | undefined> {
+    this.#watched ??= new WatchedBody(this.#body, this.#x, this.#env.clock, this);
+    return this.#watched.read(bytes);
+  }
+
+  onBodyIdle(): void {
+    this.#walk.onRefused(streamIdleReply(false));
+  }
+
+  onBodyBroken(error: Error): void {
+    this.#walk.cancel();
+    this.#fail(error);
   }
 
   // ── the app's controller ──
@@ -120,7 +143,7 @@ export class AttemptHandler implements AttemptDriver, AttemptOwner, Dispatcher.D
   }
 
   get requestComplete(): boolean {
-    return this.#tee === undefined || this.#sent;
+    return this.#tee === undefined || this.#sent || this.#tee.ended;
   }
 
   onRouted(now: number): void {
@@ -132,11 +155,14 @@ export class AttemptHandler implements AttemptDriver, AttemptOwner, Dispatcher.D
     }
     const { action } = walk;
     const mirrored = action.mirrors.length > 0;
-    const complete = isReplayable(this.#body);
-    if (!complete) {
+    const streamed = !isReplayable(this.#watched?.body ?? this.#body);
+    if (streamed) {
       const kept = action.retry !== undefined || mirrored ? action.bufferLimitBytes : -1;
-      this.#tee = new BodyTee(this.#body as AsyncIterable<unknown>, kept);
+      this.#tee = this.#watched?.tee ?? new BodyTee(this.#body as AsyncIterable<unknown>, kept);
+      this.#tee.keep(kept);
     }
+    const complete = !streamed || this.#tee!.ended;
+    this.#timesSent = !complete;
     const { authority } = x.request;
     walk.forward(now, complete);
     if (mirrored && x.endpoint !== undefined) sendMirrors(this.#env, x, action, this.#tee ?? this.#body, authority);
@@ -193,7 +219,7 @@ export class AttemptHandler implements AttemptDriver, AttemptOwner, Dispatcher.D
 
   onAttemptSent(attempt: Attempt): void {
     // The timeout runs from the end of the request; a replay doesn't start it again.
-    if (this.#tee !== undefined && !this.#sent) this.#walk.startRouteTimeout(this.#env.clock.now());
+    if (this.#timesSent && !this.#sent) this.#walk.startRouteTimeout(this.#env.clock.now());
     this.#sent = true;
     if (this.#x.manager.keepsTimes) this.#noteSent(attempt);
     this.#walk.startTry(attempt);
@@ -302,7 +328,8 @@ export class AttemptHandler implements AttemptDriver, AttemptOwner, Dispatcher.D
   }
 
   #finish(status: number): void {
-    this.#tee?.close();
+    this.#watched?.end();
+    (this.#tee ?? this.#watched?.tee)?.close();
     this.#walk.finish(status);
     this.#env.onFinished();
   }

@@ -15,7 +15,6 @@ import {
   type Random,
   type SnapshotRef,
   type TelemetrySink,
-  UNREADABLE_BODY,
   type UpstreamAnswer,
   type UpstreamHttpCall,
 } from '@ripstop/core';
@@ -30,6 +29,7 @@ import { createLoadStreams } from './orca/load-stream.ts';
 import { type Origin, OriginCache } from './origin.ts';
 import { OutboundHead } from './outbound-head.ts';
 import { ProcessHold } from './process-hold.ts';
+import { hasContent } from './request-body.ts';
 import { RequestError } from './request-error.ts';
 import type { ConnectError } from './reset-reason.ts';
 import { callUpstream } from './upstream-call.ts';
@@ -143,9 +143,10 @@ export class MeshDispatcher extends Dispatcher {
       startedAt: clock.now(),
       parent: telemetry.current(),
     });
-    if (options.body != null) x.body = UNREADABLE_BODY;
     this.#running++;
-    new AttemptHandler(this.#env, x, app, options.body, typeof options.upgrade === 'string' ? options.upgrade : undefined).begin();
+    const exchange = new AttemptHandler(this.#env, x, app, options.body, typeof options.upgrade === 'string' ? options.upgrade : undefined);
+    if (hasContent(options.body)) x.body = exchange;
+    exchange.begin();
     return true;
   }
 

@@ -1,8 +1,15 @@
+import type { BodyStart } from '@ripstop/core';
+
 /** Bodies that undici can send again as they are. */
 export function isReplayable(body: unknown): boolean {
   if (body == null || typeof body === 'string' || ArrayBuffer.isView(body) || body instanceof ArrayBuffer) return true;
   const tag = (body as { [Symbol.toStringTag]?: unknown })[Symbol.toStringTag];
   return tag === 'Blob' || tag === 'File' || tag === 'FormData';
+}
+
+/** Whether a request with this body has one on the wire. */
+export function hasContent(body: unknown): boolean {
+  return body != null && body !== '' && (body as { byteLength?: unknown }).byteLength !== 0;
 }
 
 /** The request's body could not be read to its end: the app's own fault, which it gets back unchanged. */
@@ -17,7 +24,7 @@ interface Failure {
  */
 export class BodyTee {
   readonly #source: AsyncIterator<unknown> | Iterator<unknown>;
-  readonly #limit: number;
+  #limit: number;
   readonly #recorded: Uint8Array[] = [];
   #bytes = 0;
   #ended = false;
@@ -38,6 +45,26 @@ export class BodyTee {
   /** Why the source broke off, if it did. */
   get failure(): Error | undefined {
     return this.#failure?.error;
+  }
+
+  /** Its source has been read to the end. */
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  /** Changes the limit; what is recorded already is still read from its start. */
+  keep(limitBytes: number): void {
+    this.#limit = limitBytes;
+    if (this.#bytes > limitBytes) this.#overflowed = true;
+  }
+
+  /** Records until there is more than `limit`, or all of it; nobody reads meanwhile. `onBytes` is told of every piece. */
+  async peek(limit: number, onBytes: () => void): Promise<BodyStart> {
+    while (this.#bytes <= limit && !this.#ended && this.#failure === undefined) {
+      await this.#record();
+      onBytes();
+    }
+    return { bytes: Buffer.concat(this.#recorded), complete: this.#ended };
   }
 
   /** The whole body from its start. A mirror breaks off over the limit. */

@@ -29,9 +29,9 @@ export function typed(type: string, value: object = {}): object {
   return { '@type': TYPE + type, ...value };
 }
 
-export function listenerOf({ filters, virtualHosts, manager = {} }: StaticConfig, port: number): object {
+export function listenerOf({ filters, virtualHosts, manager = {} }: StaticConfig, port: number, name = 'edge'): object {
   return {
-    name: 'edge',
+    name,
     address: socketAddress(port),
     filter_chains: [
       {
@@ -80,11 +80,11 @@ export function socketAddress(port: number): object {
   return { socket_address: { address: '127.0.0.1', port_value: port } };
 }
 
-/** Says everything at once, and nothing ever again. What is refused is an error of the test. */
-export function staticSource(config: StaticConfig, port: number): ConfigSource {
-  const listener = Listener.encode(fromProtoJson(Listener, listenerOf(config, port))).finish();
+/** Says everything at once, and nothing ever again. What is refused is an error of the test. `name`: of the listener. */
+export function staticSource(config: StaticConfig, port: number, name = 'edge'): ConfigSource {
+  const listener = Listener.encode(fromProtoJson(Listener, listenerOf(config, port, name))).finish();
   const clusters = clustersOf(config).map((cluster) => Cluster.encode(fromProtoJson(Cluster, cluster)).finish());
-  const updates = [update(LISTENER_TYPE_URL, [listener], ['edge']), update(CLUSTER_TYPE_URL, clusters, Object.keys(config.clusters))];
+  const updates = [update(LISTENER_TYPE_URL, [listener], [name]), update(CLUSTER_TYPE_URL, clusters, Object.keys(config.clusters))];
   return {
     subscribe: (apply) => {
       for (const each of updates) {

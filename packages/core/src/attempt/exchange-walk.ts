@@ -23,6 +23,8 @@ export class ExchangeWalk extends RunningAttempts implements RouteDecisionOwner,
   /** Response headers have gone to the app: no other attempt. */
   committed = false;
   done = false;
+  /** The mesh has answered: what filters still wait for is for nobody. */
+  replied = false;
   requestBytes = 0;
   responseBytes = 0;
   /** Of the last response; for telemetry. */
@@ -68,11 +70,11 @@ export class ExchangeWalk extends RunningAttempts implements RouteDecisionOwner,
   // ── the route's decision ──
 
   onRouted(now: number): void {
-    if (!this.done) this.driver.onRouted(now);
+    if (!this.done && !this.replied) this.driver.onRouted(now);
   }
 
   onRefused(reply: LocalReply): void {
-    if (!this.done) this.reply(reply);
+    if (!this.done && !this.replied) this.reply(reply);
   }
 
   onFilterError(error: Error): void {
@@ -176,6 +178,7 @@ export class ExchangeWalk extends RunningAttempts implements RouteDecisionOwner,
   /** No upstream's response: the app gets this. */
   reply(reply: LocalReply): void {
     const { x } = this;
+    this.replied = true;
     this.drop(CANCELLED);
     this.stopTimers();
     x.flags |= reply.flags;

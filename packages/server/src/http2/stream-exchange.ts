@@ -1,6 +1,7 @@
 import { constants, type OutgoingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
 import {
   type BodyStart,
+  bodyIdleMs,
   type ContentCoding,
   type Exchange,
   type LocalReply,
@@ -13,7 +14,6 @@ import {
   type Timer,
 } from '@ripstop/core';
 import { BodyEncoder, type EncodedBody } from '../body-encoder.ts';
-import { bodyIdleMs } from '../body-idle.ts';
 import { readBodyInTime } from '../body-start.ts';
 import type { InboundConnection } from '../inbound-connection.ts';
 import type { ListenerParts } from '../listener-parts.ts';

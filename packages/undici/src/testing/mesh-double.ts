@@ -7,6 +7,7 @@ import {
   type Cluster,
   type Endpoint,
   Exchange,
+  type Filter,
   type ForwardAction,
   type HttpConnectionManager,
   type IdentitySource,
@@ -223,6 +224,8 @@ export class MeshDouble {
   readonly dispatcher: MeshDispatcher;
   action: ForwardAction | ((x: Exchange) => LocalReply);
   readonly clusters: Map<string, TestCluster>;
+  /** Of the route, for requests that begin from now on. */
+  filters: readonly Filter[] = [];
 
   constructor(
     clusters: readonly TestCluster[],
@@ -305,7 +308,9 @@ export class MeshDouble {
       get action(): Route['action'] {
         return typeof mesh.action === 'function' ? { kind: 'reply', reply: mesh.action } : mesh.action;
       },
-      filters: [],
+      get filters(): readonly Filter[] {
+        return mesh.filters;
+      },
       headers: undefined,
       operation: '',
       source: undefined,
