@@ -32,7 +32,7 @@ const claims = { iss: ISSUER, sub: 'anna', aud: 'shop', exp: seconds + 3600, gro
 
 export const id = (account: string, namespace = 'default', trustDomain = 'cluster.local'): string =>
   `spiffe://${trustDomain}/ns/${namespace}/sa/${account}`;
-const as = (account: string, namespace = 'default', trustDomain = 'cluster.local'): CallerCertificate => ({
+export const as = (account: string, namespace = 'default', trustDomain = 'cluster.local'): CallerCertificate => ({
   uris: [id(account, namespace, trustDomain)],
 });
 

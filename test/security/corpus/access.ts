@@ -2,21 +2,32 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createKeyPair, createSelfSignedRoot, type Issuer, issueCertificate, privateKeyPem, readPrivateKey } from '@ripstop/pki';
 import type { ClientTls } from '../../../packages/server/src/testing/raw-client.ts';
-import { ACCESS_POLICY, ACCESS_ROWS, type CallerCertificate } from './access-rows.ts';
+import { ACCESS_POLICY, ACCESS_ROWS, type AccessRow, type CallerCertificate } from './access-rows.ts';
 import { FRAMEWORKS, type Framework } from './apps.ts';
 import { sendStream } from './h2-client.ts';
 import { boundOf, type Cell, sendBytes, speaksHttp1 } from './run.ts';
+import { TRUST_POLICY, TRUST_ROWS } from './trust-rows.ts';
 import { judge } from './verdict.ts';
 import { World } from './world.ts';
 
 const HOUR_MS = 3_600_000;
 
+/** Policies, and the rows that speak of them. */
+export const ACCESS_SETS: readonly (readonly [policy: string, rows: readonly AccessRow[]])[] = [
+  [ACCESS_POLICY, ACCESS_ROWS],
+  [TRUST_POLICY, TRUST_ROWS],
+];
+
 /** Identities, tokens, rule shapes and certificates: every row through every app, over HTTP/1 and HTTP/2. */
 export async function* runAccess(frameworks: readonly Framework[] = FRAMEWORKS): AsyncGenerator<Cell> {
-  await using world = await World.start(ACCESS_POLICY, frameworks);
+  for (const [policy, rows] of ACCESS_SETS) yield* runSet(policy, rows, frameworks);
+}
+
+async function* runSet(policy: string, rows: readonly AccessRow[], frameworks: readonly Framework[]): AsyncGenerator<Cell> {
+  await using world = await World.start(policy, frameworks);
   const issuer = new CallerIssuer(join(world.mesh.folder, 'state'));
   for (const target of world.targets) {
-    for (const row of ACCESS_ROWS) {
+    for (const row of rows) {
       const expected = boundOf(row, target) ?? row.expected;
       const tls = row.caller === 'plaintext' ? undefined : issuer.tlsOf(row.caller);
       const where = `${target.framework} ${tls === undefined ? 'plaintext' : 'mTLS'}`;
@@ -33,7 +44,7 @@ export async function* runAccess(frameworks: readonly Framework[] = FRAMEWORKS):
 }
 
 /** Makes certificates that no CA of a mesh would issue. */
-class CallerIssuer {
+export class CallerIssuer {
   private readonly mesh: Issuer;
   private readonly kept = new Map<CallerCertificate, ClientTls>();
 

@@ -8,11 +8,13 @@ export type Expected =
   | 'reset'
   /** HTTP/2: a request whose body is not what its head said ends without a response; the app may have seen the head. */
   | 'broken'
+  /** HTTP/1: the same; nothing behind the fault is read as a request. */
+  | 'cut'
   /** The app serves it, and sees this of it. */
   | {
       readonly path?: string;
       readonly host?: string;
-      readonly headers?: Readonly<Record<string, string | undefined>>;
+      readonly headers?: Readonly<Record<string, string | RegExp | undefined>>;
       readonly status?: number;
     };
 
@@ -32,6 +34,8 @@ export interface Row {
   readonly fields?: Fields;
   readonly body?: string;
   readonly expected: Expected;
+  /** As HTTP/1: what comes behind the response is waited for as well, so that a hidden request would be seen. */
+  readonly toItsEnd?: boolean;
   /** Of the HTTP/2 form where it differs. */
   readonly stream?: Expected;
   /** Default: both. */

@@ -1,3 +1,4 @@
+import { PROTOCOL_ROWS } from './protocol-rows.ts';
 import { type Expected, type Fields, fields, fieldsOf, get, head, type Mode, type Row } from './row.ts';
 
 /* Rows of reference/security-and-faults.md §2a that an HTTP server can meet. */
@@ -420,4 +421,11 @@ const STREAMS: readonly Row[] = [
   stream('S55', 'grpc-timeout', fields('/', ['grpc-timeout', '99999999H']), {}),
 ];
 
-export const ROWS: readonly Row[] = [...PATHS, ...HOSTS, ...HEADERS, ...FRAMING, ...STREAMS];
+export const ROWS: readonly Row[] = [
+  ...PATHS,
+  ...HOSTS,
+  ...HEADERS,
+  ...FRAMING,
+  ...STREAMS,
+  ...PROTOCOL_ROWS.map((row): Row => ({ ...row, mode: BASE })),
+];

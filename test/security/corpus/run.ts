@@ -1,6 +1,8 @@
 import { type ClientTls, RawClient } from '../../../packages/server/src/testing/raw-client.ts';
 import { FRAMEWORKS, type Framework } from './apps.ts';
+import { runFrames } from './frame-runner.ts';
 import { sendStream } from './h2-client.ts';
+import { FRAME_ATTACKS } from './h2-frames.ts';
 import { SEQUENCES } from './pipelines.ts';
 import type { Expected, Mode, Row } from './row.ts';
 import { POLICY, ROWS } from './rows.ts';
@@ -33,6 +35,10 @@ export async function* runDoor(mode: Mode, frameworks: readonly Framework[] = FR
         if (row.mode !== undefined && row.mode !== mode) continue;
         yield* cells(row, target, transport, tls, mode);
       }
+      for (const attack of mode === 'BASE' ? FRAME_ATTACKS : []) {
+        const finding = await runFrames(target.port, attack, target.seen, tls);
+        yield { id: attack.id, name: attack.name, where: `${target.framework} HTTP/2 ${transport} ${mode}`, finding };
+      }
       if (speaksHttp1(target))
         for (const run of SEQUENCES) yield { ...(await run(target, tls)), where: `${target.framework} ${transport} ${mode}` };
     }
@@ -60,7 +66,7 @@ async function* cells(row: Row, target: Target, transport: Transport, tls: Clien
   const expected = expectedOf(row, transport, target);
   if (row.bytes !== undefined && speaksHttp1(target)) {
     target.seen.splice(0);
-    const finding = judge(expected, await sendBytes(target.port, row.bytes, tls), target.seen);
+    const finding = judge(expected, await sendBytes(target.port, row.bytes, tls, row.toItsEnd), target.seen);
     yield { id: row.id, name: row.name, where: `${target.framework} HTTP/1.1 ${transport} ${mode}`, finding };
   }
   if (row.fields !== undefined) {
@@ -84,11 +90,16 @@ function expectedOf(row: Row, transport: Transport, target: Target): Expected {
   return transport === 'mTLS' ? (row.mutual ?? row.expected) : row.expected;
 }
 
-export async function sendBytes(port: number, bytes: string, tls: ClientTls | undefined): Promise<Answer> {
+export async function sendBytes(port: number, bytes: string, tls: ClientTls | undefined, toItsEnd = false): Promise<Answer> {
   const client = await RawClient.open(port, tls);
   try {
     client.write(bytes);
-    return await client.response(bytes.startsWith('HEAD') ? 'HEAD' : 'GET');
+    const answer = await client.response(bytes.startsWith('HEAD') ? 'HEAD' : 'GET');
+    if (toItsEnd) {
+      client.socket.end();
+      await client.rest();
+    }
+    return answer;
   } catch {
     return { status: 0, body: '' }; // The connection ended before a response.
   } finally {

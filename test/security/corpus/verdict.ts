@@ -16,6 +16,7 @@ export interface Finding {
 /** Undefined = as expected. */
 export function judge(expected: Expected, { status, body }: Answer, seen: readonly Seen[]): Finding | undefined {
   if (Object.hasOwn(Object.prototype, 'polluted')) return { kind: 'wrong', what: 'Object.prototype was changed' };
+  if (expected === 'cut') return seen.length > 1 ? { kind: 'bypass', what: `the app saw ${JSON.stringify(seen[1]!.path)}` } : undefined;
   if (expected === 'broken') return status === 0 ? undefined : wrong(`status ${status}`);
   if (typeof expected !== 'object') {
     if (seen.length > 0) return { kind: 'bypass', what: `the app saw ${JSON.stringify(seen[0]!.path)}, status ${status}` };
@@ -30,7 +31,8 @@ export function judge(expected: Expected, { status, body }: Answer, seen: readon
   if (expected.path !== undefined && path !== expected.path) return wrong(`the app saw path ${path}`);
   if (expected.host !== undefined && host !== expected.host) return wrong(`the app saw host ${host}`);
   for (const [name, value] of Object.entries(expected.headers ?? {}))
-    if (headers[name] !== value) return wrong(`the app saw ${name}: ${String(headers[name])}`);
+    if (value instanceof RegExp ? !value.test(String(headers[name])) : headers[name] !== value)
+      return wrong(`the app saw ${name}: ${String(headers[name])}`);
   return undefined;
 }
 
