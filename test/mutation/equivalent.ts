@@ -4,4 +4,31 @@ export const EQUIVALENT: ReadonlyMap<string, string> = new Map([
   ['packages/identity/src/ca-client.ts [literal] 10_000 => 10001', 'a millisecond of patience'],
   ["packages/identity/src/ca-client.ts [condition] bearer !== '' => true", 'a value that ends in a blank is dropped by nghttp2'],
   ["packages/identity/src/ca-client.ts [literal] '' => 'mutated'", 'a value that ends in a blank is dropped by nghttp2'],
+  ...named('packages/compile/src/filters/rbac-readings.ts', 'a shortcut or a cache: the answer is the same', [
+    '[condition] escaped === pattern.value => false',
+    '[condition] read === value => false',
+    '[operand] read === x.matchPath || test(read) => test(read)',
+    '[condition] found === undefined => true',
+    '[removed] compiled.set(binding, found); => nothing',
+    // What is normal already stays as it is, and a path that cannot be normalised is compared with nothing.
+    "[operand] !matchPath.includes(';') || !matchPath.includes('/.') => !matchPath.includes(';')",
+    "[operand] !matchPath.includes(';') || !matchPath.includes('/.') => !matchPath.includes('/.')",
+    "[literal] ';' => ''",
+    "[literal] '/.' => ''",
+    "[condition] normal.kind === 'path' => true",
+  ]),
+  ...named('packages/compile/src/filters/rbac.ts', 'the names of policies differ', [
+    '[operator] a < b => a <= b',
+    '[literal] 1 => 2',
+    '[literal] 1 => 2 #2',
+  ]),
+  ...named('packages/compile/src/filters/rbac.ts', 'directions are not asked of filters for connections', [
+    "[literal] ['inbound', 'outbound'] => [] #2",
+    "[literal] 'inbound' => '' #2",
+    "[literal] 'outbound' => '' #2",
+  ]),
 ]);
+
+function named(file: string, why: string, mutants: readonly string[]): (readonly [string, string])[] {
+  return mutants.map((mutant) => [`${file} ${mutant}`, why]);
+}

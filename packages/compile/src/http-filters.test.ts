@@ -1,5 +1,5 @@
 import { type Filter, type FilterEnv, type FilterFactory, localReply } from '@ripstop/core';
-import { type Any, fromProtoJson, HttpFilter, LocalRateLimit, packAny, TypedStruct, typeUrlOf } from '@ripstop/xds-api';
+import { type Any, ExtAuthz, fromProtoJson, HttpFilter, HttpRbac, LocalRateLimit, packAny, TypedStruct, typeUrlOf } from '@ripstop/xds-api';
 import { describe, expect, it } from 'vitest';
 import { type AnyFilterFactory, erase } from './filters/decoded-filter.ts';
 import { HttpFilters } from './http-filters.ts';
@@ -57,6 +57,17 @@ describe('a configuration written as a tree (TypedStruct)', () => {
   ])('is refused with a field that nobody knows', (value, why) => {
     expect(() => filtersOf(asTree(value))).toThrow(why);
     expect(() => filtersOf(asTree({ stat_prefix: 'a' })).create([{ [NAME]: struct(value) }])).toThrow(why);
+  });
+});
+
+describe('a filter that keeps requests out', () => {
+  it.each([
+    ['authorization', { '@type': typeUrlOf(HttpRbac.$type), rules: {} }],
+    ['external authorization', { '@type': typeUrlOf(ExtAuthz.$type), http_service: { server_uri: { uri: 'a', cluster: 'a' } } }],
+  ])('stands at listeners of both directions: %s', (_what, config) => {
+    const message = fromProtoJson(HttpFilter, { name: 'x', typed_config: config });
+    for (const direction of ['inbound', 'outbound'] as const)
+      expect(new HttpFilters([message], registry, { ...env, direction }).create([])).toHaveLength(1);
   });
 });
 

@@ -44,8 +44,9 @@ function isText(pattern: Pattern): pattern is Extract<Pattern, { readonly value:
   return typeof pattern?.value === 'string';
 }
 
+/** Of those above 15. */
 function escapeByte(char: string): string {
-  return `%${char.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`;
+  return `%${char.charCodeAt(0).toString(16).toUpperCase()}`;
 }
 
 /** A pattern as it reads to the app's router; its texts are those of {@link PathBinding.readings}. */

@@ -1,17 +1,19 @@
 import {
+  DecisionRecord,
   Exchange,
   type Filter,
   type FilterEnv,
   type HttpConnectionManager,
   type LocalReply,
   NO_PEER,
+  PathBinding,
   type Peer,
   type RequestHead,
   type Snapshot,
 } from '@ripstop/core';
-import { fromProtoJson, HttpRbac, HttpRbacPerRoute } from '@ripstop/xds-api';
+import { fromProtoJson, HttpRbac, HttpRbacPerRoute, NetworkRbac } from '@ripstop/xds-api';
 import { describe, expect, it } from 'vitest';
-import { rbacFilter } from './rbac.ts';
+import { networkRbacFilter, type RbacSettings, rbacFilter } from './rbac.ts';
 
 // Envoy's readings; the stricter ones are in rbac-readings.test.ts.
 const rbac = rbacFilter({ headerMatch: 'envoy', pathBinding: 'istio' });
@@ -73,6 +75,24 @@ function takes(rule: { permission?: unknown; principal?: unknown }, request: Ask
   };
   return filter({ rules: { action: 'DENY', policies: { p: policy } } })!.onRequest!(asked(request)) !== undefined;
 }
+
+describe('RBAC of connections', () => {
+  const passes = (principal: unknown, address: string, settings?: RbacSettings): unknown => {
+    const network = networkRbacFilter(settings);
+    const config = { stat_prefix: 'tcp', rules: { action: 'DENY', policies: { p: { permissions: ANY, principals: [principal] } } } };
+    const judge = network.create(network.decode(NetworkRbac.encode(fromProtoJson(NetworkRbac, config)).finish()), undefined, env)!;
+    return [judge.name, judge.onRequest!(asked({ peer: { address } })) === undefined];
+  };
+
+  it('reads addresses strictly, or as Envoy does where that is asked for', () => {
+    const from = { direct_remote_ip: { address_prefix: '10.0.0.0', prefix_len: 8 } };
+    const name = 'envoy.filters.network.rbac';
+    expect(passes(from, '10.0.0.1')).toEqual([name, false]);
+    expect(passes(from, '::ffff:10.0.0.1')).toEqual([name, false]);
+    expect(passes(from, '::ffff:10.0.0.1', { headerMatch: 'envoy' })).toEqual([name, true]);
+    expect(passes(from, '11.0.0.1')).toEqual([name, true]);
+  });
+});
 
 describe('RBAC', () => {
   const policies = {
@@ -230,8 +250,8 @@ describe('RBAC', () => {
     [{ destination_port_range: { start: 70, end: 90 } }, true],
     [{ destination_ip: { address_prefix: '0.0.0.0' } }, true],
     [{ destination_ip: net('10.0.0.0', 9) }, false],
-  ])('permission %j at 127.0.0.1:80', (permission, wanted) => {
-    expect(takes({ permission }, { peer: { localAddress: '127.0.0.1' } })).toBe(wanted);
+  ])('permission %j at 227.0.0.1:80', (permission, wanted) => {
+    expect(takes({ permission }, { peer: { localAddress: '227.0.0.1' } })).toBe(wanted);
   });
 
   it.each<[principal: unknown, first: Asked, then: Asked]>([
@@ -258,16 +278,16 @@ describe('RBAC', () => {
 
   it('names the first policy that matches, in the order of the names, whatever the order they come in', () => {
     const at = (exact: string) => ({ permissions: [{ url_path: { path: { exact } } }], principals: ANY });
-    const judge = filter({ rules: { action: 'DENY', policies: { c: at('/1'), a: at('/2'), d: at('/1'), b: at('/1') } } })!;
+    const judge = filter({ rules: { action: 'DENY', policies: { d: at('/1'), b: at('/1'), a: at('/2'), c: at('/1') } } })!;
     const reply = judge.onRequest!(asked({ path: '/1' })) as LocalReply | undefined;
     expect(reply?.details).toBe('rbac_access_denied_matched_policy[b]');
   });
 
   it('an AUDIT policy reads values as Envoy does, in every setting: it keeps nobody out', () => {
-    const audited = (permission: unknown, request: Asked): boolean => {
+    const audited = (permission: unknown, request: Asked, binding?: PathBinding): boolean => {
       const strict = rbacFilter();
       const config = fromProtoJson(HttpRbac, { rules: { action: 'LOG', policies: { p: { permissions: [permission], principals: ANY } } } });
-      const x = asked(request);
+      const x = Object.assign(asked(request), { binding });
       expect(strict.create(strict.decode(HttpRbac.encode(config).finish()), undefined, env)!.onRequest!(x)).toBeUndefined();
       return x.metadata?.has('envoy.common') === true;
     };
@@ -275,6 +295,18 @@ describe('RBAC', () => {
     expect([audited(role, { headers: { x: 'a' } }), audited(role, { headers: { x: 'b,a' } })]).toEqual([true, false]);
     expect(audited({ not_rule: role }, { headers: { x: 'b,a' } })).toBe(true);
     expect(audited({ url_path: { path: { exact: '/a^b' } } }, { path: '/a%5Eb' })).toBe(false);
+    const cuts = new PathBinding({ semicolons: true });
+    expect(audited({ url_path: { path: { exact: '/a;b' } } }, { path: '/a;b' }, cuts)).toBe(true);
+  });
+
+  it('tells a record which action decided, by which policy', () => {
+    const told = (rules: object): unknown => {
+      const x = Object.assign(asked({}), { decision: new DecisionRecord() });
+      filter({ rules })!.onRequest!(x);
+      return x.decision.decisions;
+    };
+    expect(told({ action: 'ALLOW' })).toEqual([{ step: 'filter', text: 'authorization: no ALLOW policy matches: denied' }]);
+    expect(told({ action: 'DENY', policies })).toEqual([{ step: 'filter', text: 'authorization: DENY by a: denied' }]);
   });
 
   it.each<[config: unknown, why: string]>([
