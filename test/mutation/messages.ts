@@ -14,7 +14,7 @@ export interface Measured {
   readonly declareCpuMs: number;
   /** Reached while modules were loaded; a module that an earlier file brought is not loaded again. */
   readonly reachedOnLoad: readonly number[];
-  /** Reached while the tests were declared: each of them may see it. */
+  /** Reached while the tests were declared, or by what runs once before or after them: each of them may see it. */
   readonly reachedOnDeclare: readonly number[];
   /** The project's files that it is made of: itself and what it imports, at any depth. */
   readonly imports: readonly string[];

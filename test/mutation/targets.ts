@@ -11,10 +11,18 @@ const TARGETS: Readonly<Record<string, readonly string[]>> = {
     'packages/core/src/filters/ext-authz/*.ts',
     'packages/compile/src/filters/{rbac,rbac-readings}.ts',
     'packages/compile/src/{cidr,matchers,metadata-matcher,remote-address}.ts',
+    'packages/compile/src/{http-filters,network-filters,regex}.ts',
     'packages/compile/src/filters/ext-authz/*.ts',
     'packages/control-plane/src/translate/rbac/*.ts',
   ],
-  canonicaliser: ['packages/core/src/{path-normalization,forwarded-headers}.ts', 'packages/server/src/request-target.ts'],
+  canonicaliser: [
+    'packages/core/src/{path-normalization,forwarded-headers}.ts',
+    'packages/server/src/{request-target,inbound-head}.ts',
+    'packages/node/src/router-traits.ts',
+  ],
+  // Which chain, and so which policies and which TLS, a connection gets.
+  connections: ['packages/core/src/filter-chain-match.ts', 'packages/server/src/{chain-choice,client-hello,key-pair-choice,suspects}.ts'],
+  limits: ['packages/core/src/filters/{rate-limit,rate-limit-descriptors}.ts', 'packages/core/src/filters/local-rate-limit/*.ts'],
   jwt: ['packages/jwt/src/*.ts'],
   identity: [
     'packages/identity/src/*.ts',
@@ -24,6 +32,7 @@ const TARGETS: Readonly<Record<string, readonly string[]>> = {
     'packages/server/src/{peer,peer-certificate,tls-material}.ts',
     'packages/compile/src/cluster/tls-context.ts',
     'packages/compile/src/secret.ts',
+    'packages/grpc/src/{inbound-peer,subject-alt-names,endpoint-credentials}.ts',
   ],
 };
 
@@ -38,6 +47,8 @@ const TESTS: readonly string[] = [
   'packages/control-plane/src/server/control-plane.test.ts',
   'packages/control-plane/src/translate/rbac/*.test.ts',
   'packages/server/src/**/*.test.ts',
+  'packages/grpc/src/*.test.ts',
+  'packages/node/src/router-traits.test.ts',
 ];
 
 export const SOURCES: readonly string[] = found(Object.values(TARGETS).flat()).filter((file) => !/\.test\.ts$|\/index\.ts$/.test(file));

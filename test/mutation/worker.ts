@@ -50,26 +50,34 @@ async function measure(file: string): Promise<Measured> {
   const { ms: declareMs, cpuMs: declareCpuMs } = declaring();
   const declared = hits.slice();
   const tests: MeasuredTest[] = [];
+  const inHooks = new Set<number>();
+  let since = declared;
+  const noteHooks = (): void => {
+    for (const mutant of reached(since, hits)) inHooks.add(mutant);
+  };
   let failure: string | undefined;
   try {
     await runSuite(suite, new Set(testsOf(suite)), async (test, body) => {
+      noteHooks();
       const before = hits.slice();
       const running = stopwatch();
       await body().catch((error) => {
         failure ??= `${test.title}: ${error}`;
       });
       tests.push({ title: test.title, ...running(), reached: reached(before, hits) });
+      since = hits.slice();
       return true;
     });
   } catch (error) {
     failure ??= `a hook: ${error}`;
   }
+  noteHooks();
   return {
     file,
     declareMs,
     declareCpuMs,
     reachedOnLoad: reached(atStart, loaded),
-    reachedOnDeclare: reached(loaded, declared),
+    reachedOnDeclare: [...new Set([...reached(loaded, declared), ...inHooks])],
     imports: importsOf(root, file),
     tests,
     hits: reached(loaded, hits).map((mutant) => [mutant, hits[mutant]! - loaded[mutant]!]),
