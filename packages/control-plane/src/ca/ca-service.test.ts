@@ -124,6 +124,15 @@ describe('the certificate service', () => {
     expect((await own.ask(tokens.issue(WEB))).error).toMatchObject({ code: grpc.status.INVALID_ARGUMENT, details: 'no' });
   });
 
+  it('has nobody else sign for a token that is bound to labels, which would be lost; alone it does', async () => {
+    let asked = 0;
+    const signer = { issue: async () => ({ chain: [String(asked++)], serialNumber: '1', notAfterMs: 2 }) };
+    const bound = { ...WEB, labels: { app: 'web' } };
+    const { error } = await new Service({ signer }).ask(tokens.issue(bound));
+    expect([error?.code, error?.details, asked]).toEqual([grpc.status.FAILED_PRECONDITION, expect.stringContaining('bound to labels'), 0]);
+    expect((await new Service().ask(tokens.issue(bound))).certChain).toHaveLength(2);
+  });
+
   it('shows no CSR to another signer whose key the caller has not proved', async () => {
     let asked = 0;
     const signer = { issue: async () => ({ chain: [String(asked++)], serialNumber: '1', notAfterMs: 2 }) };

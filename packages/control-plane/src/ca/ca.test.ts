@@ -70,6 +70,17 @@ describe('certificate authority', () => {
     expect(ca.trusts(leaf)).toBe(false);
   });
 
+  it('believes a leaf by its signature, not by what it says of its issuer', () => {
+    const ca = createCertificateAuthority({ trustDomain: 'cluster.local', now });
+    const { publicKey, privateKey } = createKeyPair();
+    const forged = issueCertificate(
+      { certificatePem: ca.rootCertificatePem, privateKey },
+      { publicKey, names: { uris: ['spiffe://cluster.local/ns/a/sa/b'] }, notBeforeMs: now() - 1000, notAfterMs: now() + 1000 },
+    );
+    expect(new X509Certificate(forged).checkIssued(new X509Certificate(ca.rootCertificatePem))).toBe(true);
+    expect(ca.trusts(new X509Certificate(forged).raw)).toBe(false);
+  });
+
   it('signs for its trust domain, with a root and a server certificate that last a year', () => {
     const ca = createCertificateAuthority({ trustDomain: 'cluster.local', now });
     const own = new X509Certificate(ca.serverCertificate({ dns: ['ripstop.local'], ips: ['127.0.0.1'] }).certificatePem);

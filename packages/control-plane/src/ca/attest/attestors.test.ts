@@ -96,7 +96,7 @@ describe('tokens of Kubernetes', () => {
     const failed = expect(attestor.attest('t')).rejects;
     await failed.toThrow(/^the token cannot be reviewed now: try again$/);
     await failed.toMatchObject({ cause: { message: expect.stringContaining('answers 403') } });
-    for (const body of ['<html>', 'null']) {
+    for (const body of ['<html>', 'null', '"text"']) {
       answer = { status: 201, body };
       await expect(attestor.attest('t')).rejects.toThrow(/cannot be reviewed now/);
     }

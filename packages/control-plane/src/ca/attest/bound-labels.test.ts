@@ -42,6 +42,11 @@ describe('labels that a token binds', () => {
     expect(await account({ certificate: leaf(LABELS), token: token(LABELS) })).toEqual({ ...ACCOUNT, labels: LABELS });
   });
 
+  it('are the same in any order', async () => {
+    const reversed = Object.fromEntries(Object.entries(LABELS).reverse());
+    expect(await account({ certificate: leaf(LABELS), token: token(reversed) })).toEqual({ ...ACCOUNT, labels: LABELS });
+  });
+
   it('are not got rid of by another token, nor by a certificate without', async () => {
     await expect(account({ certificate: leaf(LABELS), token: token() })).rejects.toThrow(
       'the token is bound to no labels, the certificate to labels app=web,version=v1',
