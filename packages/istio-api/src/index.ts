@@ -1,4 +1,4 @@
-export { analyze } from './analysis/analyze.ts';
+export { analyze, analyzeInSteps } from './analysis/analyze.ts';
 export type { MessageType } from './analysis/message-type.ts';
 export { MESSAGE_TYPES } from './analysis/message-types.ts';
 export { keyPairProblem, trustProblem } from './certificate-problems.ts';

@@ -9,6 +9,7 @@ import { routesView } from '../translate/routes.ts';
 import { NAMED_TYPES, translateParts } from '../translate/translate.ts';
 import { type EncodedResource, encoded, encodeResources } from './encoded-resource.ts';
 import { type Names, SharedNames } from './holding.ts';
+import { sameList } from './same-list.ts';
 
 /** All of a type, and the results that it was put together of. */
 interface Whole {
@@ -26,7 +27,9 @@ export class NodeResults {
   private own: ResultGroup | undefined;
   private readonly wholes = new Map<string, Whole>();
   /** Of the types that are sent by name: what the node shares with others, and in which push it did. */
-  private readonly groups = new Map<string, { readonly push: PushContext; readonly group: ResultGroup }>();
+  private readonly groups = new Map<string, { push: PushContext; readonly group: ResultGroup }>();
+  /** Types of which something was looked up in a push that others had left: no group remembers it. */
+  private readonly behind = new Set<string>();
 
   constructor(node: ProxyNode) {
     this.node = node;
@@ -53,7 +56,8 @@ export class NodeResults {
   named(typeUrl: string, push: PushContext, names: Names): readonly EncodedResource[] {
     const group = this.groupOf(typeUrl, push);
     if (group !== undefined) {
-      const make = (): readonly EncodedResource[] => encodeResources(typeUrl, this.node, push.tracked, [...names]);
+      if (!push.memory.isNewest(push)) this.behind.add(typeUrl);
+      const make = (): readonly EncodedResource[] => sameList(encodeResources(typeUrl, this.node, push.tracked, [...names]));
       // Clients that come together mostly ask for the same.
       if (names instanceof SharedNames) return group.list(names, push, make);
       return names.size <= FEW_NAMES ? group.few([...names].join('\n'), push, make) : make();
@@ -70,7 +74,7 @@ export class NodeResults {
 
   /** Names of which something may be new since the push before; undefined when that is not known. */
   changed(typeUrl: string, push: PushContext, since: PushContext): ReadonlySet<string> | undefined {
-    if (since.memory !== push.memory || since.generation !== push.generation - 1) return undefined;
+    if (this.behind.delete(typeUrl) || since.memory !== push.memory || since.generation !== push.generation - 1) return undefined;
     const before = this.groupOf(typeUrl, since);
     const group = this.groupOf(typeUrl, push);
     // A client that is told otherwise than before (its Sidecar changed) is in another group.
@@ -94,7 +98,10 @@ export class NodeResults {
     const routes = typeUrl === ROUTE_TYPE_URL && node.dialect === 'sidecar';
     if (!routes && (typeUrl !== ENDPOINT_TYPE_URL || node.dialect === 'grpc')) return undefined;
     const known = this.groups.get(typeUrl);
-    if (known?.push === push) return known.group;
+    if (known !== undefined && !known.group.released && (known.push === push || push.memory.isAlike(known.push, push))) {
+      known.push = push;
+      return known.group;
+    }
     const group = this.shared(routes ? routesView(node, push) : endpointsView(node, push), push);
     this.groups.set(typeUrl, { push, group });
     return group;

@@ -1,6 +1,6 @@
 import type { ProxyNode } from '../model/proxy-node.ts';
 import type { PushContext } from '../push/push-context.ts';
-import { both, type Found } from './differences.ts';
+import { both, type Found, NOTHING } from './differences.ts';
 import type { Names } from './holding.ts';
 import { NodeResults } from './node-results.ts';
 import type { TypeState } from './type-state.ts';
@@ -50,13 +50,7 @@ export class ResourceFinder {
   }
 
   /** What a push may have to say about a type; undefined when it has nothing. `more`: names to look at in any case. */
-  news(
-    typeUrl: string,
-    state: TypeState | undefined,
-    push: PushContext,
-    since: PushContext,
-    more: Iterable<string> = [],
-  ): Found | undefined {
+  news(typeUrl: string, state: TypeState | undefined, push: PushContext, since: PushContext, more: Names = NOTHING): Found | undefined {
     if (state === undefined) return undefined;
     if (this.results.isWhole(typeUrl)) {
       const found = this.find(typeUrl, state, push, undefined);
@@ -64,6 +58,7 @@ export class ResourceFinder {
     }
     const changed = this.results.changed(typeUrl, push, since);
     if (changed === undefined) return this.find(typeUrl, state, push, undefined);
+    if (changed.size === 0 && more.size === 0) return undefined;
     const names = both(changed, state.names);
     for (const name of more) names.add(name);
     return names.size === 0 ? undefined : this.find(typeUrl, state, push, names);

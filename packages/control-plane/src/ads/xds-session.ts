@@ -187,7 +187,7 @@ export class XdsSession {
     if (state !== undefined && names.size > 0) this.reply(ENDPOINT_TYPE_URL, state, names, { force: names });
   }
 
-  private news(typeUrl: string, since: PushContext, more?: Iterable<string>): Found | undefined {
+  private news(typeUrl: string, since: PushContext, more?: Names): Found | undefined {
     return this.finder.news(typeUrl, this.types.get(typeUrl), this.push, since, more);
   }
 
@@ -247,7 +247,8 @@ export class XdsSession {
   }
 
   private get settled(): boolean {
-    return [...this.types.values()].every(({ settled }) => settled);
+    for (const { settled } of this.types.values()) if (!settled) return false;
+    return true;
   }
 
   private async pushTypes(since: PushContext): Promise<void> {
@@ -258,7 +259,7 @@ export class XdsSession {
     const sent = this.send(CLUSTER_TYPE_URL, clusters, { keep: true });
     // A client warms a changed cluster until its endpoints come, though they are the same.
     const wanted = this.types.get(ENDPOINT_TYPE_URL)?.names ?? NOTHING;
-    const fresh = new Set(sent.changed.map(({ endpointsName }) => endpointsName).filter((name) => wanted.has(name)));
+    const fresh = sent.changed.length === 0 ? NOTHING : new Set(sent.changed.map(endpointsOf).filter((name) => wanted.has(name)));
     const endpoints = this.news(ENDPOINT_TYPE_URL, since, fresh);
     // A cluster that leaves keeps its endpoints: routes still point to it.
     this.send(ENDPOINT_TYPE_URL, endpoints && without(endpoints, leaving), { force: fresh });
@@ -282,6 +283,10 @@ export class XdsSession {
     const endpoints = this.types.get(ENDPOINT_TYPE_URL);
     return endpoints?.settled === true && needed.every(({ endpointsName }) => endpoints.versions.has(endpointsName));
   }
+}
+
+function endpointsOf({ endpointsName }: EncodedResource): string {
+  return endpointsName;
 }
 
 /** As istiod (neverRemoveDelta): a filter keeps what it had until its listener no longer names it. */

@@ -1,4 +1,4 @@
-import { objectKey } from '@ripstop/istio-api';
+import { type MeshObject, objectKey } from '@ripstop/istio-api';
 import { typeName } from '@ripstop/xds-api';
 import type { ProxyNode } from '../model/proxy-node.ts';
 import type { PushContext } from '../push/push-context.ts';
@@ -84,7 +84,7 @@ export class PilotMetrics {
     labels: ['resource', 'reason'],
   });
   private readonly all: readonly Metric[];
-  private known: ReadonlyMap<string, StoreState['objects'][number]> = new Map();
+  private known: ReadonlySet<MeshObject> = new Set();
   private errors: ReadonlySet<string> = new Set();
   /** Types that something was sent of: few. */
   private readonly typeLabels = new Map<string, readonly string[]>();
@@ -163,14 +163,15 @@ export class PilotMetrics {
 
   /** The documents were read again. */
   configuration({ objects, findings }: StoreState): void {
-    const now = new Map(objects.map((object) => [`${object.apiVersion.split('/')[0]} ${objectKey(object)}`, object]));
-    for (const [key, object] of now) {
-      const before = this.known.get(key);
-      if (before === object) continue;
-      this.event(object.kind, before === undefined ? 'add' : 'update');
+    const keyOf = (object: MeshObject): string => `${object.apiVersion.split('/')[0]} ${objectKey(object)}`;
+    const now = new Set(objects);
+    const gone = new Map([...this.known].filter((object) => !now.has(object)).map((object) => [keyOf(object), object]));
+    for (const object of objects) {
+      if (this.known.has(object)) continue;
+      this.event(object.kind, gone.delete(keyOf(object)) ? 'update' : 'add');
       this.passed.add([object.kind]);
     }
-    for (const [key, { kind }] of this.known) if (!now.has(key)) this.event(kind, 'delete');
+    for (const { kind } of gone.values()) this.event(kind, 'delete');
     this.known = now;
     const errors = findings.filter(({ severity }) => severity === 'error');
     const texts = errors.map(({ position, object, path, code, message }) => [position.file, object, path, code, message].join('\n'));

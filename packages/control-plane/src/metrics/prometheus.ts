@@ -97,7 +97,8 @@ export class Histogram implements Metric {
     }
     cells.sum += value;
     cells.count++;
-    for (const [index, bound] of this.bounds.entries()) if (value <= bound) cells.counts[index]!++;
+    // From the largest down to the first that it does not fit: for every response of every client.
+    for (let at = this.bounds.length - 1; at >= 0 && value <= this.bounds[at]!; at--) cells.counts[at]!++;
   }
 
   lines(): string[] {

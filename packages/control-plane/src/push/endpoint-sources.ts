@@ -1,6 +1,6 @@
 import type { MeshObject, PodSpec, WorkloadEntrySpec } from '@ripstop/istio-api';
 import type { WorkloadInstance } from '../model/workload.ts';
-import { type EndpointSources, nodeLocalities, podInstance } from './endpoints.ts';
+import { type EndpointSources, type LookedUp, nodeLocalities, podInstance } from './endpoints.ts';
 import type { ObjectsByKind } from './objects-by-kind.ts';
 import type { Parts } from './reuse.ts';
 import type { MeshService } from './service.ts';
@@ -14,6 +14,7 @@ export function endpointSources(
   parts: Parts,
   workloads: readonly WorkloadInstance[],
   services: readonly MeshService[],
+  destinations: readonly MeshService[],
 ): EndpointSources {
   const [pods, nodes, slices, entries] = [
     kinds.of<PodSpec>('Pod'),
@@ -24,19 +25,21 @@ export function endpointSources(
   const registered = parts.list('registered', workloads.filter(({ entry }) => entry === undefined).sort(byKey));
   const members = parts.list('members', workloads.filter(({ entry }) => entry !== undefined).sort(byKey));
   const podsByKey = parts.get('pods', [pods, nodes], () => podsOf(pods, nodes));
-  const byService = parts.get('slices', [slices], () => slicesOf(slices));
+  const byService = parts.get('slices', [slices], (known: SlicesByService | undefined) => slicesOf(slices, known));
   const entriesIn = parts.get('entries', [entries, members], () =>
     Map.groupBy([...entries, ...members.flatMap(entryOf)], ({ metadata }) => metadata.namespace),
   );
   const sharedHosts = parts.get('sharedHosts', [services], () => sharedHostsOf(services));
   const namedServices = parts.get('namedServices', [services], () => namedServicesOf(services, sharedHosts));
-  return parts.get('sources', [podsByKey, byService, entriesIn, registered, sharedHosts, namedServices], () => ({
+  const lookedUp = parts.get('lookedUp', [destinations], () => lookedUpOf(destinations));
+  return parts.get('sources', [podsByKey, byService, entriesIn, registered, sharedHosts, namedServices, lookedUp], () => ({
+    lookedUp,
     sharedHosts,
     namedServices,
     pods: podsByKey,
     registered: new Map(registered.map((instance) => [instance.key, instance])),
     registeredIn: Map.groupBy(registered, ({ namespace }) => namespace),
-    slices: byService,
+    slices: byService.found,
     entriesIn,
   }));
 }
@@ -73,17 +76,39 @@ function podsOf(pods: readonly MeshObject<PodSpec>[], objects: readonly MeshObje
   return instances;
 }
 
-function slicesOf(slices: readonly MeshObject[]): Map<string, MeshObject[]> {
-  const byService = new Map<string, MeshObject[]>();
-  for (const slice of slices) {
-    const name = slice.metadata.labels['kubernetes.io/service-name'];
-    if (name === undefined) continue;
-    const key = `${slice.metadata.namespace}/${name}`;
-    const known = byService.get(key);
-    if (known === undefined) byService.set(key, [slice]);
+interface SlicesByService {
+  readonly slices: readonly MeshObject[];
+  readonly found: ReadonlyMap<string, readonly MeshObject[]>;
+}
+
+/** What did not change is the same list as before. */
+function slicesOf(slices: readonly MeshObject[], before: SlicesByService | undefined): SlicesByService {
+  const gone = new Set(before?.slices);
+  const fresh = slices.filter((slice) => !gone.delete(slice));
+  const found = new Map(before?.found);
+  const touched = new Set([...gone, ...fresh].flatMap((slice) => serviceOfSlice(slice) ?? []));
+  for (const key of touched) found.delete(key);
+  for (const slice of touched.size === 0 ? [] : slices) {
+    const key = serviceOfSlice(slice);
+    if (key === undefined || !touched.has(key)) continue;
+    const known = found.get(key) as MeshObject[] | undefined;
+    if (known === undefined) found.set(key, [slice]);
     else known.push(slice);
   }
-  return byService;
+  return { slices, found };
+}
+
+/** Asked of every slice whenever one of them changes. */
+const serviceKeys = new WeakMap<MeshObject, string>();
+
+function serviceOfSlice(slice: MeshObject): string | undefined {
+  const known = serviceKeys.get(slice);
+  if (known !== undefined) return known;
+  const name = slice.metadata.labels['kubernetes.io/service-name'];
+  if (name === undefined) return undefined;
+  const key = `${slice.metadata.namespace}/${name}`;
+  serviceKeys.set(slice, key);
+  return key;
 }
 
 function sharedHostsOf(services: readonly MeshService[]): Map<string, MeshService[]> {
@@ -94,4 +119,13 @@ function sharedHostsOf(services: readonly MeshService[]): Map<string, MeshServic
 function namedServicesOf(services: readonly MeshService[], entries: ReadonlyMap<string, unknown>): Map<string, MeshService> {
   const keyed = services.map((service) => [`${service.namespace}/${service.hostname}`, service] as const);
   return new Map(keyed.filter(([key, { registry }]) => registry === 'Kubernetes' && entries.has(key)));
+}
+
+function lookedUpOf(services: readonly MeshService[]): LookedUp {
+  const kubernetes = services.filter(({ registry }) => registry === 'Kubernetes');
+  const selecting = services.filter(({ selector }) => selector !== undefined);
+  return {
+    named: Map.groupBy(kubernetes, ({ namespace, name }) => `${namespace}/${name}`),
+    selecting: Map.groupBy(selecting, ({ namespace }) => namespace),
+  };
 }

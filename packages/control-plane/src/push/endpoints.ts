@@ -100,6 +100,15 @@ export interface EndpointSources {
   readonly sharedHosts: ReadonlyMap<string, readonly MeshService[]>;
   /** Services of Kubernetes that a ServiceEntry names, by the same key. */
   readonly namedServices: ReadonlyMap<string, MeshService>;
+  readonly lookedUp: LookedUp;
+}
+
+/** Services by what may change where they are served. */
+export interface LookedUp {
+  /** Those of Kubernetes, by `<namespace>/<name>`. */
+  readonly named: ReadonlyMap<string, readonly MeshService[]>;
+  /** Those that select workloads, by namespace. */
+  readonly selecting: ReadonlyMap<string, readonly MeshService[]>;
 }
 
 /** The endpoints of one service port, in a stable order. */
@@ -260,7 +269,8 @@ function podOfEntry(pod: WorkloadInstance, port: MeshServicePort): ServiceEndpoi
   return endpoint(pod, pod.address, number, number);
 }
 
-function entryLabels({ metadata, spec }: MeshObject<WorkloadEntrySpec>): Readonly<Record<string, string>> {
+/** What selectors look at. */
+export function entryLabels({ metadata, spec }: MeshObject<WorkloadEntrySpec>): Readonly<Record<string, string>> {
   return { ...spec.labels, ...metadata.labels };
 }
 

@@ -71,6 +71,30 @@ describe('a push made of the one before', () => {
     );
   });
 
+  it('is so, too, while push after push changes where services run and now and then something else', () => {
+    fc.assert(
+      fc.property(fc.integer(), (seed) => {
+        const draw = drawing(seed);
+        const mesh = new RandomMesh(draw);
+        for (let more = 20; more > 0; more--) mesh.change();
+        let push = new PushContext(mesh.input);
+        const history: string[] = [];
+        for (let step = 0; step < 40; step++) {
+          history.push(draw(12) === 0 ? mesh.change() : mesh.changeEndpoints());
+          push = new PushContext(mesh.input, push);
+          // Not everybody asks each time.
+          const asking = NODES.filter(() => draw(3) === 0);
+          const fresh = new PushContext(mesh.input);
+          for (const node of asking) {
+            const names = namesOf(node, fresh);
+            expect(versions(node, push.tracked, names), `${node.id} after:\n${history.join('\n')}`).toEqual(versions(node, fresh, names));
+          }
+        }
+      }),
+      { numRuns: Number(process.env.RIPSTOP_FUZZ_RUNS ?? 8) },
+    );
+  });
+
   it('knows the new endpoints of a Service that a ServiceEntry names', () => {
     const read = (yaml: string, file: string) => parseDocuments(yaml, { file }).objects;
     const rest = read(

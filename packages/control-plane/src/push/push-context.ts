@@ -22,11 +22,11 @@ import { EndpointIndex } from './endpoint-index.ts';
 import { endpointSources, INSTANCE_KINDS } from './endpoint-sources.ts';
 import type { ServiceEndpoint } from './endpoints.ts';
 import { EnvoyFilters, type NodePatches } from './envoy-filters.ts';
+import type { Changes } from './made.ts';
 import { type MeshConfig, meshConfigOf } from './mesh-config.ts';
 import { byAge, ObjectsByKind } from './objects-by-kind.ts';
 import { PeerAuthentications } from './peer-authentication.ts';
 import { annotatedSettings, type ProxySettings, settingsFor } from './proxy-settings.ts';
-import type { Changes } from './read-log.ts';
 import { Parts } from './reuse.ts';
 import { SelectorIndex } from './selector-index.ts';
 import type { MeshService, MeshServicePort } from './service.ts';
@@ -135,7 +135,10 @@ export class PushContext {
     this.trustBundlePem = trustBundlePem === '' ? '' : [trustBundlePem, ...this.mesh.moreRootsPem].map((pem) => pem.trimEnd()).join('\n');
     const policies = of<AuthorizationPolicySpec>('AuthorizationPolicy');
     const requestAuthentications = of<RequestAuthenticationSpec>('RequestAuthentication');
-    const unenforced = parts.list('unenforced', objects.filter(closesWorkloads).sort(byAge));
+    const unenforced = parts.list(
+      'unenforced',
+      this.kinds.lists.flatMap(([kind, list]) => parts.get(`unenforced ${kind}`, [list], () => list.filter(closesWorkloads))).sort(byAge),
+    );
     this.security = parts.get('security', [policies, requestAuthentications, unenforced], () => ({
       policies,
       requestAuthentications,
@@ -151,7 +154,7 @@ export class PushContext {
       [sidecars, destinations, virtualServices, rootNamespace, allowAny],
       (known) => new SidecarScopes({ sidecars, services: destinations, virtualServices, rootNamespace, allowAny }, known),
     );
-    const sources = endpointSources(this.kinds, parts, workloads, services);
+    const sources = endpointSources(this.kinds, parts, workloads, services, destinations);
     this.endpointIndex = parts.get('endpointIndex', [sources, services], (known) => new EndpointIndex(sources, services, known));
     const envoyFilters = of('EnvoyFilter');
     this.envoyFilters = parts.get('envoyFilters', [envoyFilters, rootNamespace], () => new EnvoyFilters(envoyFilters, rootNamespace));
@@ -164,8 +167,7 @@ export class PushContext {
     parts.finish();
     this.memory = before?.memory ?? new Memory();
     this.generation = before === undefined ? 0 : before.generation + 1;
-    const { endpointIndex } = this;
-    this.changes = before && this.memory.changes(changedFields(before, this), (service) => endpointIndex.keeps(service));
+    this.changes = before && this.memory.changes(changedFields(before, this), this.endpointIndex);
   }
 
   /** What a node is told about: services, rules, and what happens to other hosts. */

@@ -1,6 +1,5 @@
+import type { Made } from './made.ts';
 import type { PushContext } from './push-context.ts';
-import { isSame } from './reuse.ts';
-import type { MeshService } from './service.ts';
 
 /** Where something was looked up: found again in any push, undefined when it is not there any more. */
 export abstract class Place {
@@ -78,7 +77,7 @@ type Method = (...args: unknown[]) => unknown;
 export const WHOLE = '';
 
 /** One thing that a result was made of: a field, or what a lookup answered. */
-interface Read {
+export interface Read {
   /** The fields of the push that it came from, a bit each: while those are the same objects, so is what was read. */
   readonly parts: number;
   readonly place: Place;
@@ -88,7 +87,7 @@ interface Read {
   readonly value: unknown;
 }
 
-interface InnerRead {
+export interface InnerRead {
   readonly made: Made;
   readonly value: unknown;
 }
@@ -98,81 +97,6 @@ export interface Recorded {
   readonly reads: readonly Read[];
   readonly parts: number;
   readonly inner: readonly InnerRead[];
-}
-
-/** What is not the same as in the push before. */
-export interface Changes {
-  /** Fields of the push, a bit each. */
-  readonly parts: number;
-  readonly endpointPart: number;
-  /** A service whose endpoints were not touched. */
-  keepsEndpoints(service: MeshService): boolean;
-}
-
-/** A result, and everything that it was made of. */
-export class Made<T = unknown> {
-  value: T;
-  /** The push in which the value last became another. */
-  changedIn: number;
-  /** The last push in which it is known to hold. */
-  private heldIn: number;
-  private recorded: Recorded;
-  private readonly owner: { usedIn: number };
-  /** What the result around it handed over. */
-  readonly given: readonly unknown[] | undefined;
-
-  /** `owner`: it is told that the result is in use. */
-  constructor(value: T, recorded: Recorded, { generation }: PushContext, owner: { usedIn: number }, given?: readonly unknown[]) {
-    this.value = value;
-    this.owner = owner;
-    this.given = given;
-    this.recorded = recorded;
-    this.heldIn = generation;
-    this.changedIn = generation;
-  }
-
-  /** Whether making it again in this push would give the same. */
-  holds(push: PushContext): boolean {
-    if (this.heldIn === push.generation) return true;
-    const changed = this.heldIn === push.generation - 1 ? push.changes : undefined;
-    const { reads, parts, inner } = this.recorded;
-    if (changed === undefined || (parts & changed.parts) !== 0)
-      for (const read of reads) if (mayDiffer(read, changed, push) && !isStill(read, push)) return false;
-    // Thousands of results are asked in a row.
-    for (let at = 0; at < inner.length; at++) {
-      const { made, value } = inner[at]!;
-      if (!made.holds(push) || made.value !== value) return false;
-    }
-    this.heldIn = push.generation;
-    this.owner.usedIn = push.generation;
-    return true;
-  }
-
-  /** Puts a new result in the place of one that does not hold any more. */
-  replace(value: T, recorded: Recorded, { generation }: PushContext): void {
-    if (value !== this.value) this.changedIn = generation;
-    this.value = value;
-    this.recorded = recorded;
-    this.heldIn = generation;
-  }
-}
-
-/** Lookups that answer about the service of their first argument, and nothing else. */
-const ENDPOINT_LOOKUPS: ReadonlySet<string> = new Set(['endpoints', 'endpointsAt', 'identitiesOf']);
-
-function mayDiffer({ parts, place, name, args }: Read, changed: Changes | undefined, push: PushContext): boolean {
-  if (changed === undefined) return true;
-  const touched = parts & changed.parts;
-  if (touched === 0) return false;
-  if (touched === changed.endpointPart && ENDPOINT_LOOKUPS.has(name)) return !changed.keepsEndpoints(args![0] as MeshService);
-  return !place.isKept(push);
-}
-
-function isStill({ place, name, args, value }: Read, push: PushContext): boolean {
-  const target = place.in(push) as Record<string, unknown> | undefined;
-  if (target === undefined) return false;
-  if (name === WHOLE) return target === value;
-  return isSame(value, args === undefined ? target[name] : (target[name] as (...args: unknown[]) => unknown)(...args));
 }
 
 interface Frame extends Recorded {

@@ -1,6 +1,9 @@
 import type { Caller, ProxyNode } from '../model/proxy-node.ts';
+import type { EndpointIndex } from './endpoint-index.ts';
+import { type Changes, Made, type Owner } from './made.ts';
 import type { PushContext } from './push-context.ts';
-import { type Changes, Made, ReadLog } from './read-log.ts';
+import { ReadLog } from './read-log.ts';
+import { Readers } from './readers.ts';
 import { isSame } from './reuse.ts';
 import type { OutboundScope } from './sidecar-scope.ts';
 import { trackedPush } from './tracked-push.ts';
@@ -59,8 +62,9 @@ interface Making<T> {
 }
 
 /** Results by name that are made one by one, and of which a change is asked for all together. */
-export class ResultGroup {
+export class ResultGroup implements Owner {
   readonly memory: Memory;
+  readonly uses: Set<Owner> = new Set();
   /** The push from which on every change was seen. */
   readonly since: number;
   private readonly made = new Map<string, Made>();
@@ -68,11 +72,20 @@ export class ResultGroup {
   private preparing: { readonly generation: number; readonly work: Iterator<unknown> | undefined } | undefined;
   private fews: { readonly generation: number; readonly values: Map<string, unknown> } = { generation: -1, values: new Map() };
   private swept: { readonly generation: number; readonly names: ReadonlySet<string> } | undefined;
+  private readonly readers: Readers | undefined;
+  /** Results that may be others than in the push before, which was that of `recentIn`. */
+  private recent = new Set<Made>();
+  private recentIn: number;
   /** The last push that somebody asked about. */
   usedIn: number;
+  /** Others have one of the same name by now. */
+  released = false;
 
-  constructor(push: PushContext, memory: Memory) {
+  /** `readers`: they say when a result may not hold any more; without, all are looked at. */
+  constructor(push: PushContext, memory: Memory, readers?: Readers) {
     this.memory = memory;
+    this.readers = readers;
+    this.recentIn = push.generation;
     this.since = push.generation;
     this.usedIn = push.generation;
   }
@@ -88,10 +101,13 @@ export class ResultGroup {
     if (made === undefined || other || !made.holds(push)) {
       const { value: fresh, recorded } = log.during(make, scope);
       const value = kept(made?.value, fresh);
+      for (const { made: inner } of recorded.inner) if (inner.owner !== this) this.uses.add(inner.owner);
       if (made === undefined || other) {
-        made = new Made<unknown>(value, recorded, push, this, given);
+        made?.release(push.generation);
+        made = new Made<unknown>(value, recorded, push, { name, owner: this, given, readers: this.readers });
         this.made.set(name, made);
       } else made.replace(value, recorded, push);
+      this.touched(made, push.generation);
     }
     log.inner(made);
     return made.value as T;
@@ -147,9 +163,31 @@ export class ResultGroup {
     this.usedIn = push.generation;
     if (this.swept?.generation === push.generation) return this.swept.names;
     const names = new Set<string>();
-    for (const [name, made] of this.made) if (!made.holds(push) || made.changedIn === push.generation) names.add(name);
+    const some = this.readers !== undefined && this.readers.broadIn < push.generation;
+    if (some) this.begin(push.generation);
+    for (const made of some ? this.recent : this.made.values())
+      if (!made.holds(push) || made.changedIn === push.generation) names.add(made.name);
     this.swept = { generation: push.generation, names };
     return names;
+  }
+
+  touched(made: Made, generation: number): void {
+    this.begin(generation);
+    this.recent.add(made);
+  }
+
+  /** Nobody is given anything of it any more. */
+  release(generation: number): void {
+    this.released = true;
+    for (const made of this.made.values()) made.release(generation);
+    this.made.clear();
+  }
+
+  /** What nobody has looked at since it was touched stays. */
+  private begin(generation: number): void {
+    if (this.recentIn === generation) return;
+    this.recentIn = generation;
+    if (this.recent.size > 0) this.recent = new Set([...this.recent].filter(({ stale }) => stale));
   }
 }
 
@@ -158,9 +196,15 @@ const KEPT_PUSHES = 32;
 /** A group of more names than this is begun anew: clients may ask for any name. */
 const MAX_NAMES = 50_000;
 
+/** The field of a push that says where services are served. */
+const ENDPOINTS = 'endpointIndex';
+/** Fields that are others in each push, and that no result is made of. */
+const OF_EVERY_PUSH: ReadonlySet<string> = new Set(['shared', 'generation', 'changes', 'memory', 'parts', 'kinds', 'view']);
+
 /** What a lineage of pushes remembers: results that still hold are not made again. */
 export class Memory {
   private readonly log = new ReadLog();
+  private readonly readers = new Readers(this.log.bit(ENDPOINTS));
   private readonly groups = new Map<string, ResultGroup>();
   private newest = 0;
   /** Asked for again and again, name by name. */
@@ -176,9 +220,15 @@ export class Memory {
     return trackedPush(push, this.log, shared);
   }
 
-  changes(fields: readonly string[], keepsEndpoints: Changes['keepsEndpoints']): Changes {
+  changes(fields: readonly string[], endpoints: EndpointIndex): Changes {
     const parts = fields.reduce((bits, field) => bits | this.log.bit(field), 0);
-    return { parts, endpointPart: this.log.bit('endpointIndex'), keepsEndpoints };
+    const narrow = fields.every((field) => field === ENDPOINTS || OF_EVERY_PUSH.has(field));
+    return {
+      parts,
+      endpointPart: this.log.bit(ENDPOINTS),
+      keepsEndpoints: (service) => endpoints.keeps(service),
+      onlyHosts: narrow ? endpoints.touched : undefined,
+    };
   }
 
   /** What clients of one scope share. */
@@ -194,7 +244,8 @@ export class Memory {
     this.forget(push);
     let group = this.groups.get(key);
     if (group === undefined || group.size > MAX_NAMES) {
-      group = new ResultGroup(push, this);
+      group?.release(push.generation);
+      group = new ResultGroup(push, this, this.readers);
       this.groups.set(key, group);
     }
     return group;
@@ -218,11 +269,34 @@ export class Memory {
     return push.generation >= this.newest;
   }
 
-  private forget({ generation }: PushContext): void {
+  /** Whether the two pushes, of which one is the newest, differ in nothing but where services run. */
+  isAlike(a: PushContext, b: PushContext): boolean {
+    this.forget(a.generation > b.generation ? a : b);
+    return a.memory === this && b.memory === this && Math.min(a.generation, b.generation) >= this.readers.broadIn;
+  }
+
+  private forget(push: PushContext): void {
+    const { generation } = push;
     if (generation <= this.newest) return;
+    const known = generation === this.newest + 1;
     this.newest = generation;
+    this.readers.next(push, known);
     if (generation % KEPT_PUSHES !== 0) return;
-    for (const [key, { usedIn }] of this.groups) if (usedIn < generation - KEPT_PUSHES) this.groups.delete(key);
+    for (const group of this.groups.values()) if (group.usedIn >= generation - KEPT_PUSHES) useAll(group);
+    for (const [key, group] of this.groups) {
+      if (group.usedIn >= generation - KEPT_PUSHES) continue;
+      this.groups.delete(key);
+      group.release(generation);
+    }
+  }
+}
+
+/** Whoever is in use uses what its results were made of. */
+function useAll({ uses, usedIn }: Owner): void {
+  for (const inner of uses) {
+    if (inner.usedIn >= usedIn) continue;
+    inner.usedIn = usedIn;
+    useAll(inner);
   }
 }
 

@@ -19,6 +19,7 @@ import { PushContext } from '../push/push-context.ts';
 import { WorkloadRegistry } from '../registry/workload-registry.ts';
 import { FileSource } from '../source/file-source.ts';
 import type { StoreState } from '../source/object-store.ts';
+import { ConfigurationReport } from './configuration-report.ts';
 import type { ControlPlaneAddresses, ControlPlaneOptions } from './control-plane-options.ts';
 import { CurrentPush } from './current-push.ts';
 import type { DebugState } from './debug-endpoints.ts';
@@ -38,10 +39,10 @@ const VERSION = '0.1.0';
 const DRAIN_MS = 5_000;
 /** Registrations that come together (a shop starting) become one push. */
 const REGISTRY_QUIET_MS = 10;
-/** How long after a change its findings are worked out, when there are clients that wait for the change. */
-const REPORT_MS = 200;
-/** While one change follows the other, at least so often. */
-const MAX_REPORT_MS = 2_000;
+/** One that comes alone, as far as anybody can tell, waits for what came in the same moment. */
+const FIRST_QUIET_MS = 2;
+/** So long nobody came. */
+const ALONE_MS = 100;
 
 /** A running control plane: configuration, registry, ADS, CA and the page. */
 export class ControlPlane implements AsyncDisposable {
@@ -55,7 +56,7 @@ export class ControlPlane implements AsyncDisposable {
   private readonly metrics: PilotMetrics;
   private readonly servers: XdsServers;
   private readonly tokenKeys: JwksResolver;
-  private state: StoreState = { objects: [], findings: [], ofDocuments: [], files: 0, findingsWith: () => [] };
+  private state: StoreState = { objects: [], findings: [], ofDocuments: [], files: 0, findingsWith: () => [], workOut: () => [].values() };
   private readonly live = new LiveFindings();
   /** Behind `state` while keys of a token issuer that it names for the first time are being fetched. */
   private applied: readonly MeshObject[] = this.state.objects;
@@ -64,9 +65,9 @@ export class ControlPlane implements AsyncDisposable {
   private scraper: Scraper | undefined;
   private http: HttpServer | undefined;
   private quiet: { cancel(): void } | undefined;
-  private report: { cancel(): void } | undefined;
-  /** Since when there is something to report. */
-  private unreportedMs = 0;
+  /** When the last registrations were handed on. */
+  private registeredMs = -Infinity;
+  private readonly report = new ConfigurationReport(scheduler, (state) => this.reportConfiguration(state));
   private closed = false;
   private readonly kept: KeptRegistrations;
   private bound: ControlPlaneAddresses = { xds: '', xdsTls: '', http: '' };
@@ -229,7 +230,7 @@ export class ControlPlane implements AsyncDisposable {
     this.source?.close();
     this.scraper?.close();
     this.quiet?.cancel();
-    this.report?.cancel();
+    this.report.close();
     this.tokenKeys.close();
     await this.servers.close(DRAIN_MS);
     this.ads.close();
@@ -250,19 +251,10 @@ export class ControlPlane implements AsyncDisposable {
     const keys = this.tokenKeys.want(jwksSources(state.objects));
     if (keys === undefined) this.apply(state);
     else void keys.then(() => this.apply(state));
-    // What was saved goes to the clients first, and then what there is to say about it is worked out: when nothing more is saved.
-    const nowMs = performance.now();
-    if (this.report === undefined) this.unreportedMs = nowMs;
-    this.report?.cancel();
-    const waitMs = this.ads.sessions.length === 0 ? 0 : Math.min(REPORT_MS, this.unreportedMs + MAX_REPORT_MS - nowMs);
-    this.report = scheduler.setTimer(() => {
-      this.report = undefined;
-      this.reportConfiguration();
-    }, waitMs);
+    this.report.changed(state, this.ads.sessions.length === 0);
   }
 
-  private reportConfiguration(): void {
-    const { state } = this;
+  private reportConfiguration(state: StoreState): void {
     this.metrics.configuration(state);
     this.tell({ type: 'configuration', objects: state.objects.length, files: state.files, findings: state.findings });
   }
@@ -276,11 +268,16 @@ export class ControlPlane implements AsyncDisposable {
   private workloadsChanged(): void {
     // Our own end withdraws nobody: the next run finds what was saved.
     if (this.closed) return;
-    this.quiet ??= scheduler.setTimer(() => {
-      this.quiet = undefined;
-      this.current.rebuild('endpoint');
-      this.kept.save();
-    }, REGISTRY_QUIET_MS);
+    const alone = performance.now() - this.registeredMs > ALONE_MS;
+    this.quiet ??= scheduler.setTimer(
+      () => {
+        this.quiet = undefined;
+        this.registeredMs = performance.now();
+        this.current.rebuild('endpoint');
+        this.kept.save();
+      },
+      alone ? FIRST_QUIET_MS : REGISTRY_QUIET_MS,
+    );
   }
 
   private async serveHttp(address: string): Promise<string> {

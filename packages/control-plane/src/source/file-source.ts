@@ -14,12 +14,16 @@ export interface FileSourceOptions {
   readonly stateDir?: string;
   readonly onChange: (state: StoreState) => void;
   readonly onProblem: (message: string) => void;
-  /** How long the folder must be quiet before it is read again, ms. Default 15. */
+  /** How long the folder must be quiet before it is read again, ms. Default 15; 5 for files so small that they are written in one go. */
   readonly quietMs?: number;
   /** Read again this often even without a sign from the file system (network drives send none), ms. Default 2,000. */
   readonly pollMs?: number;
 }
 
+const QUIET_MS = 15;
+/** Whoever writes so little does it in one go (stdio gathers 4 KiB, editors and `kubectl` more): there is nothing to wait for. */
+const SMALL_BYTES = 4096;
+const SMALL_QUIET_MS = 5;
 /** Fewer files than this are read again without asking. */
 const MANY_FILES = 500;
 /** A longer burst of saves than this is not waited out. */
@@ -35,7 +39,9 @@ export class FileSource {
   private readonly poll: NodeJS.Timeout;
   private scan: Scan;
   /** The files in force, and those of them that the last scan did not find any more. */
-  private files: ReadonlyMap<string, SourceFile>;
+  private files: Map<string, SourceFile>;
+  /** The same, sorted by name. */
+  private inOrder: readonly SourceFile[];
   private missing: ReadonlySet<string> = new Set();
   /** Names of the files that there was a sign of; undefined: look at all. */
   private touched: Set<string> | undefined = new Set();
@@ -58,6 +64,7 @@ export class FileSource {
     );
     this.scan = scanFolder(this.path);
     this.files = byName(this.scan.files);
+    this.inOrder = this.scan.files;
     this.report(this.scan);
     const state = this.store.update(this.scan.files) ?? this.store.state();
     refuseLostMeshConfig(state);
@@ -120,7 +127,14 @@ export class FileSource {
     if (this.timer === undefined) this.firstSignMs = now;
     else if (now - this.firstSignMs > MAX_WAIT_MS) return;
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.read(), this.options.quietMs ?? 15);
+    const { quietMs } = this.options;
+    this.timer = setTimeout(() => (quietMs === undefined ? this.readIfWhole() : this.read()), quietMs ?? SMALL_QUIET_MS);
+  }
+
+  private readIfWhole(): void {
+    const { touched } = this;
+    if (touched !== undefined && touched.size > 0 && [...touched].every((name) => isSmall(join(this.path, name)))) this.read();
+    else this.timer = setTimeout(() => this.read(), QUIET_MS - SMALL_QUIET_MS);
   }
 
   /** A large folder is first asked whether there is something to read, some of its files at a time. */
@@ -180,9 +194,32 @@ export class FileSource {
    * written the new one yet. What is there and cannot be read stays as it was.
    */
   private take(scan: Scan): void {
+    if (!this.takeAsItIs(scan)) this.takeCarefully(scan);
+  }
+
+  /** Nearly always: no file came, went, was emptied, or cannot be read. */
+  private takeAsItIs({ files, unreadable }: Scan): boolean {
+    const { inOrder } = this;
+    if (this.missing.size > 0 || unreadable.size > 0 || files.length !== inOrder.length) return false;
+    const changed: SourceFile[] = [];
+    for (let at = 0; at < files.length; at++) {
+      const [file, before] = [files[at]!, inOrder[at]!];
+      if (file === before) continue;
+      if (file.name !== before.name || isBlank(file)) return false;
+      changed.push(file);
+    }
+    for (const file of changed) this.files.set(file.name, file);
+    this.put(files);
+    return true;
+  }
+
+  private takeCarefully(scan: Scan): void {
     const files = new Map<string, SourceFile>();
     const missing = new Set<string>();
-    for (const file of scan.files) if (!isBlank(file) || isBlank(this.files.get(file.name))) files.set(file.name, file);
+    for (const file of scan.files) {
+      const before = this.files.get(file.name);
+      if (file === before || !isBlank(file) || isBlank(before)) files.set(file.name, file);
+    }
     for (const [name, file] of this.files) {
       if (files.has(name)) continue;
       if (isUnreadable(name, scan)) files.set(name, file);
@@ -194,7 +231,12 @@ export class FileSource {
     this.files = files;
     this.missing = missing;
     if (missing.size > 0) this.sign();
-    const state = this.store.update([...files.values()].sort((a, b) => (a.name < b.name ? -1 : 1)));
+    this.put([...files.values()].sort((a, b) => (a.name < b.name ? -1 : 1)));
+  }
+
+  private put(files: readonly SourceFile[]): void {
+    this.inOrder = files;
+    const state = this.store.update(files);
     if (state === undefined) return;
     this.options.onChange(state);
     this.keep();
@@ -228,6 +270,16 @@ export class FileSource {
     if (this.problems.has(text)) return;
     this.problems.add(text);
     this.options.onProblem(text);
+  }
+}
+
+/** One that is empty is still being written. */
+function isSmall(file: string): boolean {
+  try {
+    const { size } = statSync(file);
+    return size > 0 && size < SMALL_BYTES;
+  } catch {
+    return false; // Reading says what is wrong.
   }
 }
 

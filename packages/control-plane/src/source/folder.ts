@@ -52,17 +52,29 @@ export function scanFolder(path: string, before?: Scan): Scan {
  */
 export function rescanFiles(path: string, before: Scan, names: ReadonlySet<string>): Scan | undefined {
   if (before.unreadable.size > 0) return undefined;
-  const known = new Map(before.files.map((file) => [file.name, file]));
-  const again = emptyScan();
+  const files = [...before.files];
   for (const name of names) {
+    const at = placeOf(name, files);
     const file = join(path, name);
-    const stats = known.has(name) ? ifThere(() => lstatSync(file)) : undefined;
+    const stats = files[at]?.name === name ? ifThere(() => lstatSync(file)) : undefined;
     if (stats?.isFile() !== true) return undefined;
-    read(file, name, stats, known, again);
+    const again = emptyScan();
+    read(file, name, stats, new Map([[name, files[at]!]]), again);
+    if (again.files.length !== 1) return undefined;
+    files[at] = again.files[0]!;
   }
-  if (again.files.length !== names.size) return undefined;
-  const fresh = new Map(again.files.map((file) => [file.name, file]));
-  return { ...before, files: before.files.map((file) => fresh.get(file.name) ?? file) };
+  return { ...before, files };
+}
+
+/** Where a file of that name stands, or would stand, among files that are sorted by name. */
+function placeOf(name: string, files: readonly FoundFile[]): number {
+  let [from, to] = [0, files.length];
+  while (from < to) {
+    const middle = (from + to) >>> 1;
+    if (files[middle]!.name < name) from = middle + 1;
+    else to = middle;
+  }
+  return from;
 }
 
 type Known = ReadonlyMap<string, FoundFile>;

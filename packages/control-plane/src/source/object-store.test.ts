@@ -19,4 +19,21 @@ describe('the documents in force', () => {
     expect(findings.map(({ code }) => code)).toContain('RIPSTOP_UNKNOWN_FIELD');
     expect(objects.map(({ spec }) => spec)).toEqual([{ action: 'DENY', rules: [{}] }]);
   });
+
+  it('hold an object that stands in two files once, and say so for as long as it does', () => {
+    const files = new ObjectStore();
+    const other = policy('{ action: DENY, rules: [{}] }').replace('name: p', 'name: q');
+    const codesOf = (second: string): string[] => {
+      const state = files.update([
+        { name: 'a.yaml', text: policy('{ action: DENY, rules: [{}] }') },
+        { name: 'b.yaml', text: second },
+      ])!;
+      return [`${state.objects.length}`, ...state.findings.map(({ code }) => code)].filter((code) => !code.startsWith('IST'));
+    };
+    const same = policy('{ action: ALLOW, rules: [{}] }');
+    expect(codesOf(same)).toEqual(['1', 'RIPSTOP_DUPLICATE_OBJECT']);
+    expect(codesOf(other)).toEqual(['2']);
+    expect(codesOf(`${other}\n---\n${same}`)).toEqual(['2', 'RIPSTOP_DUPLICATE_OBJECT']);
+    expect(codesOf('')).toEqual(['1']);
+  });
 });

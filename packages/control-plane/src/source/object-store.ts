@@ -1,4 +1,4 @@
-import { analyze, type Finding, type MeshObject, objectKey, parseDocuments, validateObject } from '@ripstop/istio-api';
+import { analyze, analyzeInSteps, type Finding, type MeshObject, objectKey, parseDocuments, validateObject } from '@ripstop/istio-api';
 import { gatewayApiFindings } from '../gateway-api/findings.ts';
 import { envoyFilterFindings } from '../push/envoy-filter-values.ts';
 import type { SourceFile } from './folder.ts';
@@ -20,6 +20,8 @@ export interface StoreState {
   readonly ofDocuments: readonly Finding[];
   /** Worked out when somebody asks: what is saved must not wait for what is to be said about it. */
   readonly findings: readonly Finding[];
+  /** Works them out step by step, for those who have something else to do meanwhile. */
+  readonly workOut: () => Iterator<unknown>;
   /** The same when these run beside what the documents tell of; nothing is found about them themselves. */
   readonly findingsWith: (running: readonly MeshObject[]) => readonly Finding[];
   readonly files: number;
@@ -37,6 +39,10 @@ export class ObjectStore {
   private files = new Map<string, FileState>();
   /** Last good versions of objects that were moved to another file and are wrong there. */
   private moved: readonly MeshObject[] = [];
+  /** How often an object stands in the files, by key. */
+  private readonly counts = new Map<string, number>();
+  /** How many stand there more than once. */
+  private repeated = 0;
   private readonly defaultNamespace: string;
   private readonly remembered: ReadonlyMap<string, string>;
 
@@ -53,19 +59,13 @@ export class ObjectStore {
 
   /** Takes the folder as it is now; answers undefined when nothing has changed since the last time. */
   update(files: readonly SourceFile[]): StoreState | undefined {
-    const next = new Map<string, FileState>();
-    let changed = files.length !== this.files.size;
-    for (const { name, text } of files) {
-      const before = this.files.get(name);
-      if (before?.text === text) next.set(name, before);
-      else {
-        next.set(name, this.read(name, text, before ?? this.recall(name)));
-        changed = true;
-      }
-    }
-    if (!changed) return undefined;
-    const before = [...this.files.values()].flatMap((file) => file.objects);
-    this.moved = stillLost([...next.values()], [...before, ...this.moved]);
+    const changed = files.filter(({ name, text }) => this.files.get(name)?.text !== text);
+    if (changed.length === 0 && files.length === this.files.size) return undefined;
+    const before = this.files;
+    const states = new Map(changed.map(({ name, text }) => [name, this.read(name, text, before.get(name) ?? this.recall(name))]));
+    const next = new Map(files.map(({ name }) => [name, states.get(name) ?? before.get(name)!]));
+    this.recount(before, next);
+    this.moved = stillLost(next, before, this.moved);
     this.files = next;
     return this.state();
   }
@@ -73,27 +73,49 @@ export class ObjectStore {
   state(): StoreState {
     const { moved } = this;
     const files = [...this.files.values()];
-    const { objects, duplicates } = unique([...files.flatMap((file) => file.objects), ...moved]);
-    const ofDocuments = files.flatMap((file) => file.findings);
+    const all: MeshObject[] = [];
+    for (const { objects } of files) for (const object of objects) all.push(object);
+    const { objects, duplicates } =
+      this.repeated === 0 && moved.length === 0 ? { objects: all, duplicates: [] } : unique([...all, ...moved]);
+    const ofDocuments: Finding[] = [];
+    for (const { findings } of files) if (findings.length > 0) ofDocuments.push(...findings);
     let findings: readonly Finding[] | undefined;
-    const findingsWith = (running: readonly MeshObject[]): readonly Finding[] => [
+    const beside = (analysis: readonly Finding[]): readonly Finding[] => [
       ...ofDocuments,
       ...moved.map(lastGood),
       ...duplicates,
-      ...analyze([...objects, ...running]).filter(({ position }) => position.file !== ''),
+      ...analysis.filter(({ position }) => position.file !== ''),
       ...gatewayApiFindings(objects),
       ...envoyFilterFindings(objects),
     ];
+    const findingsWith = (running: readonly MeshObject[]): readonly Finding[] => beside(analyze([...objects, ...running]));
     return {
       objects,
       ofDocuments,
       files: files.length,
       findingsWith,
+      *workOut() {
+        const analysis = yield* analyzeInSteps(objects);
+        findings ??= beside(analysis);
+      },
       get findings() {
         findings ??= findingsWith([]);
         return findings;
       },
     };
+  }
+
+  private recount(before: ReadonlyMap<string, FileState>, next: ReadonlyMap<string, FileState>): void {
+    for (const [name, state] of before) if (next.get(name) !== state) for (const object of state.objects) this.count(object, -1);
+    for (const [name, state] of next) if (before.get(name) !== state) for (const object of state.objects) this.count(object, 1);
+  }
+
+  private count(object: MeshObject, more: 1 | -1): void {
+    const key = keyOf(object);
+    const before = this.counts.get(key) ?? 0;
+    if (before + more === 0) this.counts.delete(key);
+    else this.counts.set(key, before + more);
+    if (Math.max(before, before + more) === 2) this.repeated += more;
   }
 
   private read(file: string, text: string, before: FileState | undefined): FileState {
@@ -133,11 +155,16 @@ export class ObjectStore {
 }
 
 /** Of objects that are wrong where they stand now, the versions that were good in another file, unless another file still has them. */
-function stillLost(files: readonly FileState[], before: readonly MeshObject[]): MeshObject[] {
-  const lost = new Set(files.flatMap((file) => [...file.lost]));
+function stillLost(
+  files: ReadonlyMap<string, FileState>,
+  before: ReadonlyMap<string, FileState>,
+  moved: readonly MeshObject[],
+): MeshObject[] {
+  const lost = new Set<string>();
+  for (const file of files.values()) if (file.lost.size > 0) for (const key of file.lost) lost.add(key);
   if (lost.size === 0) return [];
-  for (const { objects } of files) for (const object of objects) lost.delete(keyOf(object));
-  return before.filter((object) => lost.delete(keyOf(object)));
+  for (const { objects } of files.values()) for (const object of objects) lost.delete(keyOf(object));
+  return [...[...before.values()].flatMap(({ objects }) => objects), ...moved].filter((object) => lost.delete(keyOf(object)));
 }
 
 /** Asked of every object whenever one of them changes. */

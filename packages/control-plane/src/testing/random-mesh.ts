@@ -49,7 +49,17 @@ export class RandomMesh {
       return `- ${gone}`;
     }
     const kinds = Object.keys(DOCUMENTS);
-    const kind = kinds[draw(kinds.length)]!;
+    return this.add(kinds[draw(kinds.length)]!);
+  }
+
+  /** A change of where services run alone. */
+  changeEndpoints(): string {
+    const { draw } = this;
+    return draw(2) === 0 ? this.changeWorkload() : this.add(['slice', 'workloadEntry'][draw(2)]!);
+  }
+
+  private add(kind: string): string {
+    const { draw } = this;
     const text = DOCUMENTS[kind]!(draw);
     const { objects, findings } = parseDocuments(text, { file: kind === 'meshConfig' ? 'mesh.yaml' : 'random.yaml' });
     if (findings.length > 0) throw new Error(`${findings[0]!.message}\n${text}`);

@@ -52,14 +52,27 @@ const ANALYZERS: readonly Analyzer[] = [
 
 /** What the objects of a mesh say about each other, with Istio's codes where it has one. Objects must be valid by themselves. */
 export function analyze(objects: readonly MeshObject[]): Finding[] {
+  const steps = analyzeInSteps(objects);
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done === true) return value;
+  }
+}
+
+/** The same, for those who have something else to do between two steps. */
+export function* analyzeInSteps(objects: readonly MeshObject[]): Generator<void, Finding[]> {
   const mesh = new MeshDocuments(objects);
+  yield;
   const findings: Finding[] = [];
   const say: Say = (object, code, path, message) => {
     if (isSuppressed(object, code)) return;
     const position = object.locate(path);
     findings.push({ code, severity: severityOf(code), object: objectKey(object), position, path: formatPath(path), message });
   };
-  for (const run of ANALYZERS) run(mesh, say);
+  for (const run of ANALYZERS) {
+    run(mesh, say);
+    yield;
+  }
   return findings;
 }
 

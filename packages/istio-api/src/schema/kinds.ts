@@ -42,8 +42,10 @@ export const KINDS: readonly Kind[] = [
 export function kindOf(apiVersion: string, kind: string): Kind | undefined {
   const slash = apiVersion.indexOf('/');
   const group = slash === -1 ? '' : apiVersion.slice(0, slash);
-  return KINDS.find((entry) => entry.kind === kind && entry.group === group);
+  return BY_NAME.get(kind)?.find((entry) => entry.group === group);
 }
+
+const BY_NAME: ReadonlyMap<string, readonly Kind[]> = Map.groupBy(KINDS, ({ kind }) => kind);
 
 /** True when the workloads that this object selects must refuse every request: it protects them, and it is not enforced. */
 export function closesWorkloads({
