@@ -28,6 +28,8 @@ export interface ServiceEndpoint {
   readonly nodeName: string;
   /** The workload speaks mTLS. */
   readonly mtls: boolean;
+  /** Name of the ServiceEntry that has it; several may have one host. */
+  readonly entry?: string;
 }
 
 const NOWHERE: EndpointLocality = { region: '', zone: '', subZone: '' };
@@ -260,7 +262,7 @@ function ownEndpoints(service: MeshService, port: MeshServicePort, sources: Endp
   } else if (found.length === 0 && names) {
     found.push({ ...bare(service.hostname, Number(port.targetPort), service.namespace), workloadName: service.name });
   }
-  return found;
+  return found.map((endpoint) => ({ ...endpoint, entry: service.name }));
 }
 
 /** A Pod that a ServiceEntry selects: its own port of that name, else the entry's number. */

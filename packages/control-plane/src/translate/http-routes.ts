@@ -273,14 +273,17 @@ export function clusterOf(destination: Destination, scope: RouteScope): string {
   return outboundCluster(calledHost(destination.host, scope), destinationPort(destination, scope), destination.subset);
 }
 
-/** An ExternalName Service stands for another host; in a sidecar, where its listener has it, on the ports that it names. */
+/**
+ * An ExternalName Service stands for another host; in a sidecar, where its listener has it, on the ports that it names, unless a newer
+ * ServiceEntry has the host there (Istio: servicesByName, of which the last one stays).
+ */
 function calledHost(host: string, { push, node, gateway, listenPort }: RouteScope): string {
   const service = findService(push, node, host);
   if (service?.aliasOf === undefined) return host;
   if (gateway !== 'mesh') return service.aliasOf;
   const { services } = push.scopeFor(node).routed(listenPort);
-  const known = services.some(({ hostname, ports }) => hostname === host && ports.some(({ port }) => port === listenPort));
-  return known ? service.aliasOf : host;
+  const newest = services.findLast(({ hostname, ports }) => hostname === host && ports.some(({ port }) => port === listenPort));
+  return newest?.aliasOf ?? host;
 }
 
 /** Without a port: the listener's in a sidecar; on a gateway the service's only port, else the server's. */

@@ -94,7 +94,10 @@ function byNumber(ports: ReadonlyMap<number, InboundPort>): InboundPort[] {
   return [...ports.values()].sort((a, b) => a.targetPort - b.targetPort);
 }
 
-/** A ServiceEntry is served by whoever has an address of its endpoints; our own processes, which may share one, by their labels. */
+/**
+ * A ServiceEntry is served by whoever has an address of its own endpoints, not of another's with the same host (Istio:
+ * GetProxyServiceTargets); our own processes, which may share one, by their labels.
+ */
 function servedBy(node: ProxyNode, push: PushContext): MeshService[] {
   const selecting = push.servicesOfWorkload(node.namespace, node.labels);
   const services = node.ripstop
@@ -108,7 +111,8 @@ function servedBy(node: ProxyNode, push: PushContext): MeshService[] {
 
 function servedPort(node: ProxyNode, push: PushContext, service: MeshService, port: MeshServicePort): number | undefined {
   if (service.registry === 'External' && !node.ripstop)
-    return push.endpoints(service, port).find(({ address }) => node.ipAddresses.includes(address))?.workloadPort;
+    return push.endpoints(service, port).find(({ address, entry }) => entry === service.name && node.ipAddresses.includes(address))
+      ?.workloadPort;
   return typeof port.targetPort === 'number' ? port.targetPort : namedPort(node, push, port.targetPort);
 }
 

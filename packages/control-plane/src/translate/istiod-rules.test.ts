@@ -4,6 +4,7 @@ import {
   type ClusterLoadAssignment,
   Cluster_DiscoveryType as DiscoveryType,
   type Listener,
+  type RouteAction,
   type RouteConfiguration,
   UpstreamTlsContext,
   unpackAny,
@@ -325,6 +326,49 @@ describe('ServiceEntries of one host in one namespace', () => {
 });
 
 describe('routes', () => {
+  it('lead to the host of an ExternalName Service by its own name where a newer ServiceEntry has it', () => {
+    const target = (time: string): string => {
+      const named = (kind: string, group: string, spec: string, created: string): string =>
+        `---\n${group}\nkind: ${kind}\nmetadata: { name: db, namespace: default, creationTimestamp: "${created}" }\nspec: ${spec}\n`;
+      const { routes } = of(
+        named(
+          'Service',
+          'apiVersion: v1',
+          '{ type: ExternalName, externalName: web.other.svc.cluster.local, ports: [{ name: http, port: 80 }] }',
+          time,
+        ) +
+          named(
+            'ServiceEntry',
+            NETWORKING,
+            '{ hosts: [db.default.svc.cluster.local], ports: [{ number: 80, name: http, protocol: HTTP }] }',
+            '2026-01-02T00:00:00Z',
+          ) +
+          doc('VirtualService', 'a', '{ hosts: [shop.example], http: [{ route: [{ destination: { host: db } }] }] }'),
+      );
+      return JSON.stringify(routes('80')?.virtualHosts.find(({ name }) => name === 'shop.example:80')?.routes[0]?.action);
+    };
+    expect(target('2026-01-01T00:00:00Z')).toContain('outbound|80||db.default.svc.cluster.local');
+    expect(target('2026-01-03T00:00:00Z')).toContain('outbound|80||web.other.svc.cluster.local');
+  });
+
+  it.each([
+    [', retryIgnorePreviousHosts: true', 1],
+    ['', 0],
+  ])('to a hashed destination with retries%s try %i other hosts first', (said, count) => {
+    const { routes } = of(
+      service('web') +
+        doc('DestinationRule', 'a', '{ host: web, trafficPolicy: { loadBalancer: { consistentHash: { httpHeaderName: x } } } }') +
+        doc(
+          'VirtualService',
+          'a',
+          `{ hosts: [web], http: [{ retries: { attempts: 3${said} }, route: [{ destination: { host: web } }] }] }`,
+        ),
+    );
+    const [route] = routes('80')?.virtualHosts[0]?.routes ?? [];
+    const policy = (route?.action as { readonly value: RouteAction } | undefined)?.value.retryPolicy;
+    expect([policy?.numRetries, policy?.retryHostPredicate.length]).toEqual([3, count]);
+  });
+
   const routesOf = (spec: string) => of(service('web') + doc('VirtualService', 'web', spec)).routes('80')?.virtualHosts[0]?.routes ?? [];
 
   it('of a match with a name and a route without one begin with the dot', () => {
@@ -484,6 +528,21 @@ describe('routes', () => {
 });
 
 describe('listeners', () => {
+  it('of a port that two ServiceEntries of one host name speak as the one does whose endpoint is here', () => {
+    const { listener } = of(
+      entry('a', '{ hosts: [db.example], ports: [{ number: 443, name: tls, protocol: TLS }], resolution: DNS }') +
+        entry(
+          'b',
+          '{ hosts: [db.example], ports: [{ number: 443, name: http, protocol: HTTP }], resolution: STATIC, endpoints: [{ address: 10.0.0.9 }] }',
+        ),
+      sidecar('web-1', 'default', { INSTANCE_IPS: '10.0.0.9' }),
+    );
+    const filters = listener('virtualInbound')
+      ?.filterChains.filter(({ filterChainMatch: match }) => match?.destinationPort === 443)
+      .map(({ filters: [first] }) => first?.name);
+    expect(new Set(filters)).toEqual(new Set(['envoy.filters.network.http_connection_manager']));
+  });
+
   it('carry bytes as the tcp routes of a VirtualService say', () => {
     const { listener } = of(
       core('Service', 'db', '{ clusterIP: 10.96.0.9, ports: [{ name: tcp, port: 6000 }] }') +

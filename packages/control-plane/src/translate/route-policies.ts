@@ -37,7 +37,7 @@ export function retryPolicy(
     retryOn,
     retriableStatusCodes: codes,
     hostSelectionRetryMaxAttempts: 5,
-    retryHostPredicate: consistentHash || spec?.retryIgnorePreviousHosts === false ? [] : [previousHosts()],
+    retryHostPredicate: (spec?.retryIgnorePreviousHosts ?? !consistentHash) ? [previousHosts()] : [],
     ...(spec?.perTryTimeout === undefined ? {} : { perTryTimeout: duration(spec.perTryTimeout)! }),
     ...(spec?.backoff === undefined ? {} : { retryBackOff: { baseInterval: duration(spec.backoff)! } }),
     ...(spec?.retryRemoteLocalities === true ? { retryPriority: previousPriorities() } : {}),
