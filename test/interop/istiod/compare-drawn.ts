@@ -57,7 +57,7 @@ function suite(draw: (seed: number) => Mesh, meshes: number, binary: string): vo
     for (let seed = SEED; seed < SEED + meshes && reports.length < MAX_SHOWN; seed++) {
       for (let next = seed; next < Math.min(seed + AHEAD, SEED + meshes); next++) if (!asked.has(next)) asked.set(next, ask(draw(next)));
       const mesh = draw(seed);
-      const left = unexplained(await asked.get(seed)!, known);
+      const left = unexplained(mesh, await asked.get(seed)!, known);
       asked.delete(seed);
       if (left.length > 0) reports.push(...(await report(seed, mesh, left)));
     }
@@ -95,9 +95,9 @@ async function changingKinds(mesh: Mesh, peer: IstiodProcess): Promise<Set<strin
   return kinds;
 }
 
-function unexplained(differences: readonly Difference[], known: Map<string, number>): Difference[] {
+function unexplained({ documents }: Mesh, differences: readonly Difference[], known: Map<string, number>): Difference[] {
   return differences.filter((difference) => {
-    const name = explanationOf(difference);
+    const name = explanationOf(difference, documents);
     if (name !== undefined) known.set(name, (known.get(name) ?? 0) + 1);
     return name === undefined;
   });

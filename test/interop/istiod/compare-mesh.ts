@@ -16,8 +16,14 @@ export interface Difference {
 /** Findings that are errors for the user, and leave the document in force all the same (see ObjectStore). */
 const KEPT_CODES: ReadonlySet<string> = new Set(['RIPSTOP_UNSUPPORTED_KIND', 'RIPSTOP_UNENFORCEABLE']);
 
-/** Where istiod and our control plane disagree about a mesh. */
+/** Where istiod and our control plane disagree about a mesh. A mesh configuration that both refuse is the end of it. */
 export async function differencesOf(mesh: Mesh, istiod: IstiodProcess): Promise<Difference[]> {
+  const config = yamlOf(mesh.config);
+  const theirs = (await istiod.judgeMeshes([config]))[0];
+  const ours = errorsOf(config, 'mesh.yaml');
+  if (theirs !== undefined && ours !== undefined) return [];
+  if (theirs !== undefined || ours !== undefined)
+    return [{ node: '', where: 'validation MeshConfig', text: `istiod: ${theirs ?? 'accepted'}; we: ${ours ?? 'accepted'}` }];
   const answer = await istiod.ask(caseOf(mesh));
   const refused = refusedByUs(mesh.documents);
   const judged = mesh.documents.flatMap((document, index) => {
@@ -49,13 +55,18 @@ export function translationDifferences(mesh: Mesh, answer: IstiodAnswer): Differ
 export function refusedByUs(documents: readonly Document[]): Map<number, string> {
   const refused = new Map<number, string>();
   for (const [index, document] of documents.entries()) {
-    const { objects, findings } = parseDocuments(yamlOf(document), { file: `${index}.yaml` });
-    const errors = [...findings, ...objects.flatMap(validateObject)].filter(
-      ({ severity, code }) => severity === 'error' && !KEPT_CODES.has(code),
-    );
-    if (errors.length > 0) refused.set(index, errors.map(({ path, message }) => `${path}: ${message}`).join('; '));
+    const errors = errorsOf(yamlOf(document), `${index}.yaml`);
+    if (errors !== undefined) refused.set(index, errors);
   }
   return refused;
+}
+
+function errorsOf(yaml: string, file: string): string | undefined {
+  const { objects, findings } = parseDocuments(yaml, { file });
+  const errors = [...findings, ...objects.flatMap(validateObject)].filter(
+    ({ severity, code }) => severity === 'error' && !KEPT_CODES.has(code),
+  );
+  return errors.length === 0 ? undefined : errors.map(({ path, message }) => `${path}: ${message}`).join('; ');
 }
 
 /** What is right. */

@@ -68,15 +68,15 @@ export function unexplained(difference: Difference, translated: Translated, know
     left = { ...left, lines };
   }
   if (left.lines.length === 0) return undefined;
-  const open = openTranslation(difference, translated);
-  if (open !== undefined) count(open);
-  return open === undefined ? left : undefined;
+  const changing = changingTranslation(difference, translated);
+  if (changing !== undefined) count(changing);
+  return changing === undefined ? left : undefined;
 }
 
-/** Our control plane is known not to send this node what istiod sends: nothing can be said of what runs by it. */
-function openTranslation({ trial }: Difference, { mesh, answer }: Translated): string | undefined {
+/** istiod did not send this node what it sends at other times: nothing can be said of what runs by it. */
+function changingTranslation({ trial }: Difference, { mesh, answer }: Translated): string | undefined {
   const only = { ...mesh, nodes: mesh.nodes.filter(({ Name }) => Name === trial.node) };
   return translationDifferences(only, answer)
-    .map(explanationOf)
-    .find((name) => name?.startsWith('open: '));
+    .map((found) => explanationOf(found, mesh.documents))
+    .find((name) => name?.startsWith('changing: '));
 }
