@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { runAccess } from './corpus/access.ts';
 import { FRAMEWORKS, type Framework } from './corpus/apps.ts';
 import { runGrpc } from './corpus/grpc.ts';
+import { runGrpcDoors } from './corpus/grpc-doors.ts';
 import { type Cell, MODES, runDoor } from './corpus/run.ts';
 
 /* The part of `npm run gate:security` that fits here: every row, but not through every app. */
@@ -41,5 +42,9 @@ describe('attacks', { timeout: 60_000 }, () => {
 
   it('on gRPC methods come to nothing', async () => {
     await expectClean(runGrpc(), 150);
+  });
+
+  it('on the heads of gRPC calls, by identities, tokens and certificates come to nothing', async () => {
+    await expectClean(runGrpcDoors(), 600);
   });
 });

@@ -29,6 +29,13 @@ export function endsAtFirstProxy(name: string): boolean {
   return name.startsWith('x-') && (INTERNAL_ONLY.has(name) || name === 'x-forwarded-client-cert');
 }
 
+/** Whether a name (lower case) is one that programs which take `_` for `-` read as a header of the mesh. */
+export function readsAsMeshHeader(name: string): boolean {
+  return name.includes('_') && MESH_HEADER.test(name.replaceAll('_', '-'));
+}
+
+const MESH_HEADER = /^x-(?:envoy-|forwarded-|istio-)/;
+
 const EXTERNAL_ONLY_EDGE = [
   'x-envoy-decorator-operation',
   'x-envoy-downstream-service-cluster',

@@ -2,6 +2,7 @@ export * from './attempt/attempt-driver.ts';
 export * from './attempt/deadline-queue.ts';
 export * from './attempt/exchange-walk.ts';
 export * from './attempt/step-deadline.ts';
+export * from './authority.ts';
 export type { LeastRequestOptions } from './balancer/least-request.ts';
 export type { RingOptions } from './balancer/ring-hash.ts';
 export type { SlowStartSpec } from './balancer/slow-start.ts';

@@ -20,6 +20,8 @@ import type { GrpcParts } from './grpc-parts.ts';
 import { HeldStream } from './held-stream.ts';
 import type { HttpChain, InboundConnection } from './inbound-connection.ts';
 import { localStatus } from './local-status.ts';
+import { settleCall } from './settle-call.ts';
+import { joinLines, takeSeveral } from './stream-lines.ts';
 
 type Next<T> = (value: T) => void;
 /** As handlers give it: metadata may be missing. */
@@ -42,6 +44,8 @@ export class InboundCall implements RequestBody {
   readonly #onRefused: (connection: InboundConnection) => void;
   readonly #timers: Timer[] = [];
   #x: Exchange | undefined;
+  /** Names whose lines policies see one by one. */
+  #several: string | undefined;
   /** While filters look at its bytes. */
   #held: HeldStream | undefined;
   #headersSent = false;
@@ -88,7 +92,7 @@ export class InboundCall implements RequestBody {
     let verdict: LocalReply | undefined | Promise<LocalReply | undefined>;
     try {
       this.#parts.telemetry.onStart(x);
-      verdict = this.#parts.pipeline.begin(x);
+      verdict = settleCall(x.request as CallHead, chain.http.underscores) ?? this.#parts.pipeline.begin(x);
     } catch (error) {
       this.#filterFailed(error);
       return;
@@ -119,6 +123,7 @@ export class InboundCall implements RequestBody {
   #head(metadata: grpc.Metadata): CallHead {
     const head = new CallHead(this.#connection.facts.tls ? 'https' : 'http', this.#call.getHost(), this.#path, metadata);
     head.method = takeMethod(metadata);
+    this.#several = takeSeveral(metadata);
     return head;
   }
 
@@ -143,6 +148,7 @@ export class InboundCall implements RequestBody {
     if (action?.kind === 'inbound' && action.maxStreamDurationMs > 0) this.#limit(action.maxStreamDurationMs, maxDurationReply());
     // Before the handler asks for messages: those that are here come first.
     this.#held?.release();
+    joinLines(metadata, this.#several);
     this.#run(() => next(metadata));
   }
 

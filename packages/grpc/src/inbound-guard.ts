@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type grpc from '@grpc/grpc-js';
 import type { Cancel } from '@ripstop/core';
-import { keepMethods } from './call-method.ts';
+import { keepHeads } from './call-method.ts';
 import type { GrpcParts } from './grpc-parts.ts';
 import { InboundCall } from './inbound-call.ts';
 import { InboundConnection } from './inbound-connection.ts';
@@ -35,7 +35,7 @@ export class InboundGuard {
 
   /** Runs what hands a connection to grpc-js. */
   enter(connection: InboundConnection, hand: () => void): void {
-    this.#stopWatching ??= keepMethods(() => this.#connections.getStore() !== undefined);
+    this.#stopWatching ??= keepHeads(() => this.#connections.getStore() !== undefined);
     this.#connections.run(connection, hand);
   }
 

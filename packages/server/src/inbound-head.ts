@@ -1,7 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import type { RequestHead } from '@ripstop/core';
-
-const MESH_HEADER = /^x-(?:envoy-|forwarded-|istio-)/;
+import { type RequestHead, readsAsMeshHeader } from '@ripstop/core';
 
 /** The part of node:http's IncomingMessage that a head stands on. */
 export interface HeadMessage {
@@ -40,7 +38,7 @@ export class InboundHead implements RequestHead {
         meshHeaders ??= [];
         meshHeaders.push(name);
       } else if (name === 'te' || name === 'proxy-connection') ofTheHop = true;
-      else if (name.includes('_') && MESH_HEADER.test(name.replaceAll('_', '-'))) {
+      else if (readsAsMeshHeader(name)) {
         folded ??= [];
         folded.push(name);
       }

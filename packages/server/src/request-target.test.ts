@@ -3,7 +3,7 @@ import { Socket } from 'node:net';
 import { ResponseFlag } from '@ripstop/core';
 import { describe, expect, it } from 'vitest';
 import { InboundHead } from './inbound-head.ts';
-import { isAuthority, isConnectTarget, isH2cUpgrade, refusedUpgrade, settleTarget, settleUnderscores } from './request-target.ts';
+import { isConnectTarget, isH2cUpgrade, refusedUpgrade, settleTarget, settleUnderscores } from './request-target.ts';
 
 /** A request as node:http hands it over. */
 function message(target: string, lines: readonly string[]): IncomingMessage {
@@ -259,35 +259,5 @@ describe('an upgrade', () => {
       true,
       false,
     ]);
-  });
-});
-
-describe('an authority', () => {
-  it.each(["a!$&'()*+.;=^`{|}~-_9", 'a:1', 'a:65535', 'a:00080', '[::1]', '[FE80::1.2.3.4]:80', 'A.b-c'])('may be %j', (text) => {
-    expect([isAuthority(text), isAuthority(text)]).toEqual([true, true]);
-  });
-
-  it.each([
-    'a:0',
-    'a:000000',
-    'a:65536',
-    'a:123456',
-    'a:-1',
-    'a:8 ',
-    ' a',
-    'a\n',
-    'é',
-    'a,b',
-    'a@b',
-    'a?',
-    'a#',
-    '"a"',
-    '<a>',
-    'a\\b',
-    '[::1',
-    '::1',
-    '[g]',
-  ])('may not be %j, whatever came before', (text) => {
-    expect([isAuthority('a'), isAuthority(text), isAuthority(text), isAuthority('')]).toEqual([true, false, false, true]);
   });
 });

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { type HttpConnectionManager, type LocalReply, localReply, ResponseFlag } from '@ripstop/core';
+import { type HttpConnectionManager, isAuthority, type LocalReply, localReply, ResponseFlag } from '@ripstop/core';
 import type { InboundHead } from './inbound-head.ts';
 
 const CLOSE = [['connection', 'close']] as const;
@@ -128,23 +128,3 @@ const KEPT_NOMINATED: ReadonlySet<string> = new Set([
   'content-length',
   'transfer-encoding',
 ]);
-
-/**
- * Envoy refuses a Host with blanks, `/ # ? \ " < >` or bytes beyond ASCII. Stricter than Envoy (docs/reference/differences.md): userinfo,
- * `%`, `,` (two Host lines are joined by it), and ports that are none. An empty Host is legal.
- */
-export function isAuthority(text: string): boolean {
-  // Most requests name the host that the one before named.
-  if (text === lastAccepted) return true;
-  if (!accepts(text)) return false;
-  lastAccepted = text;
-  return true;
-}
-
-let lastAccepted = '';
-
-function accepts(text: string): boolean {
-  if (text === '') return true;
-  const match = /^(\[[0-9a-f:.]+\]|[\w!$&'()*+.;=^`{|}~-]+)(?::(\d{1,5}))?$/i.exec(text);
-  return match !== null && Number(match[2] ?? 1) >= 1 && Number(match[2] ?? 1) <= 65_535;
-}

@@ -7,6 +7,8 @@ import type { Fields } from './row.ts';
 export interface StreamAnswer {
   readonly status: number;
   readonly body: string;
+  /** Of a gRPC response. */
+  readonly grpcStatus?: number;
 }
 
 export const PREFACE: Buffer = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 'latin1');
@@ -44,6 +46,7 @@ function exchange(socket: Socket, ready: string, fields: Fields, body: string | 
     let received = Buffer.alloc(0);
     let status = 0;
     let text = '';
+    let grpcStatus: number | undefined;
     socket.on('error', () => {});
     socket.once('close', () => resolve({ status: 0, body: '' }));
     socket.once(ready, () => socket.write(Buffer.concat([PREFACE, frame(SETTINGS, 0, 0, Buffer.alloc(0)), ...request(fields, body)])));
@@ -57,10 +60,14 @@ function exchange(socket: Socket, ready: string, fields: Fields, body: string | 
         received = received.subarray(9 + length);
         if (type === SETTINGS && (flags & 1) === 0) socket.write(frame(SETTINGS, 1, 0, Buffer.alloc(0)));
         if (type === RST_STREAM && id === 1 && status === 0) resolve({ status: 0, body: '' });
-        if (type === HEADERS && id === 1) status ||= statusOf(payload);
+        if (type === HEADERS && id === 1) {
+          status ||= statusOf(payload);
+          grpcStatus ??= grpcStatusOf(payload);
+        }
         if (status > 0 && status < 200) status = 0;
         if (type === DATA) text += payload.toString('latin1');
-        if ((type === DATA || type === HEADERS) && (flags & END_STREAM) !== 0) resolve({ status, body: text });
+        if ((type === DATA || type === HEADERS) && (flags & END_STREAM) !== 0)
+          resolve({ status, body: text, ...(grpcStatus === undefined ? {} : { grpcStatus }) });
       }
     });
   });
@@ -104,6 +111,16 @@ export function literal(text: string): Buffer {
     length.push(rest);
   }
   return Buffer.concat([Buffer.from(length), bytes]);
+}
+
+/** `grpc-status` in Huffman's code, as nghttp2 writes it; no number is shorter in that code, so they are written as they are. */
+const GRPC_STATUS = Buffer.from('9acac8b21234da8f', 'hex');
+
+function grpcStatusOf(block: Buffer): number | undefined {
+  const at = block.indexOf(GRPC_STATUS);
+  if (at === -1) return undefined;
+  const value = at + GRPC_STATUS.length;
+  return Number(block.subarray(value + 1, value + 1 + block[value]!).toString('latin1'));
 }
 
 const INDEXED_STATUS: Readonly<Record<number, number>> = { 136: 200, 137: 204, 138: 206, 139: 304, 140: 400, 141: 404, 142: 500 };

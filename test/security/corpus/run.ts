@@ -91,8 +91,9 @@ function expectedOf(row: Row, transport: Transport, target: Target): Expected {
 }
 
 export async function sendBytes(port: number, bytes: string, tls: ClientTls | undefined, toItsEnd = false): Promise<Answer> {
-  const client = await RawClient.open(port, tls);
+  let client: RawClient | undefined;
   try {
+    client = await RawClient.open(port, tls);
     client.write(bytes);
     const answer = await client.response(bytes.startsWith('HEAD') ? 'HEAD' : 'GET');
     if (toItsEnd) {
@@ -103,6 +104,6 @@ export async function sendBytes(port: number, bytes: string, tls: ClientTls | un
   } catch {
     return { status: 0, body: '' }; // The connection ended before a response.
   } finally {
-    client.close();
+    client?.close();
   }
 }

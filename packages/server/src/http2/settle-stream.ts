@@ -1,12 +1,11 @@
 import { METHODS } from 'node:http';
 import { constants } from 'node:http2';
-import type { LocalReply } from '@ripstop/core';
+import { isAuthority, type LocalReply } from '@ripstop/core';
 import type { InboundHead } from '../inbound-head.ts';
 import {
   ABSOLUTE_PATH_REJECTED,
   CODEC_ERROR,
   INVALID_AUTHORITY,
-  isAuthority,
   isConnectTarget,
   MAX_HEADER_LINES,
   MISSING_HOST,
