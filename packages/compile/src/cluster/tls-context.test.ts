@@ -29,7 +29,8 @@ const certificate = (...names: string[]) => ({ tls_certificate_sds_secret_config
 describe('an upstream connection', () => {
   it('is raw without a transport socket, and with one that says so', () => {
     const raw = { name: 'raw', configType: { $case: 'typedConfig', value: packAny(RawBuffer, RawBuffer.fromPartial({})) } } as const;
-    for (const socket of [undefined, TransportSocket.fromPartial({ name: 'x' }), TransportSocket.fromPartial(raw)])
+    const named = TransportSocket.fromPartial({ name: 'envoy.transport_sockets.raw_buffer' });
+    for (const socket of [undefined, named, TransportSocket.fromPartial(raw)])
       expect(compileTransportSocket(socket, false)).toEqual({ kind: 'raw' });
   });
 
@@ -37,6 +38,8 @@ describe('an upstream connection', () => {
     const other = packAny(DownstreamTlsContext, DownstreamTlsContext.fromPartial({}));
     const socket = TransportSocket.fromPartial({ name: 'quic', configType: { $case: 'typedConfig', value: other } });
     expect(() => compileTransportSocket(socket, false)).toThrow('transport socket quic is not supported');
+    const empty = TransportSocket.fromPartial({ name: 'envoy.transport_sockets.tls' });
+    expect(() => compileTransportSocket(empty, false)).toThrow('transport socket envoy.transport_sockets.tls is not supported');
   });
 
   it('has the SNI, the protocols and the names that its context gives', () => {
@@ -79,6 +82,17 @@ describe('an upstream connection', () => {
     ['nobody, where the name is invalid', rootsOf('invalid://x'), { kind: 'none', reason: expect.stringContaining('cannot be had') }],
     ['those of a file in the context', { validation_context: { trusted_ca: { filename: '/b' } } }, { kind: 'files', ca: '/b' }],
     ['those in the context', { validation_context: { trusted_ca: { inline_string: 'PEM' } } }, { kind: 'inline', ca: 'PEM' }],
+    ['those of the system, where the context says so', { validation_context: { system_root_certs: {} } }, { kind: 'system' }],
+    [
+      'nobody, where the roots come from elsewhere',
+      { validation_context: { trusted_ca: { environment_variable: 'X' } } },
+      { kind: 'none', reason: 'CA certificates by environmentVariable are not supported' },
+    ],
+    [
+      'nobody, where a provider has the roots',
+      { validation_context: { ca_certificate_provider_instance: { instance_name: 'x' } } },
+      { kind: 'none', reason: 'CA certificates by ca_certificate_provider_instance are not supported' },
+    ],
     ['those in the context, as bytes', { validation_context: { trusted_ca: { inline_bytes: 'UEVN' } } }, { kind: 'inline', ca: 'PEM' }],
     ['anybody, where there is no context', {}, undefined],
     ['anybody, where the context names no roots', { validation_context: {} }, undefined],
@@ -116,6 +130,64 @@ describe('an upstream connection', () => {
       kind: 'files',
       ca: '/b',
       crl: '/crl.pem',
+    });
+  });
+
+  it('looks at the revocation list in the text beside its roots', () => {
+    const roots = { inline_string: 'PEM' };
+    for (const crl of [{ inline_string: 'CRL' }, { inline_bytes: 'Q1JM' }])
+      expect(upstream({ validation_context: { trusted_ca: roots, crl } }).trust).toEqual({ kind: 'inline', ca: 'PEM', crl: 'CRL' });
+    const secret = () => ({ kind: 'trust', trustBundlePem: 'PEM', revokedPem: '' }) as const;
+    expect(upstream(rootsOf('kubernetes://x', { crl: { inline_string: 'CRL' } }), {}, false, undefined, secret).trust).toEqual({
+      kind: 'inline',
+      ca: 'PEM',
+      crl: 'CRL',
+    });
+  });
+
+  it.each<[what: string, common: unknown]>([
+    ['a file beside a text', { validation_context: { trusted_ca: { inline_string: 'PEM' }, crl: { filename: '/crl' } } }],
+    ['a text beside a file', { validation_context: { trusted_ca: { filename: '/b' }, crl: { inline_string: 'CRL' } } }],
+    ['an environment variable', { validation_context: { trusted_ca: { filename: '/b' }, crl: { environment_variable: 'X' } } }],
+    ['a file beside the roots of the mesh', rootsOf('ROOTCA', { crl: { filename: '/crl' } })],
+    ['a file beside those of the system', rootsOf('file-root:system', { crl: { filename: '/crl' } })],
+    ['a file beside no roots', { validation_context: { crl: { filename: '/crl' } } }],
+  ])('trusts nobody where a revocation list cannot be looked at: %s', (_what, common) => {
+    expect(upstream(common).trust).toMatchObject({
+      kind: 'none',
+      reason: expect.stringMatching(/^a list of revoked certificates must be/),
+    });
+  });
+
+  it('with a revocation list beside that of the secret trusts nobody, and where there is no secret says that', () => {
+    const both = () => ({ kind: 'trust', trustBundlePem: 'PEM', revokedPem: 'CRL' }) as const;
+    const common = rootsOf('kubernetes://x', { crl: { inline_string: 'CRL' } });
+    expect(upstream(common, {}, false, undefined, both).trust).toMatchObject({ reason: expect.stringMatching(/^a list of revoked/) });
+    expect(upstream(common).trust).toMatchObject({ reason: expect.stringContaining('has not come') });
+  });
+
+  it.each([{ verify_certificate_hash: ['ab'] }, { verify_certificate_spki: ['Ab='] }])('with pins is refused: %j', (context) => {
+    expect(() => upstream(rootsOf('ROOTCA', context))).toThrow("pins of a server's certificate are not supported");
+  });
+
+  it('with a validator of its own is refused: without roots beside it any certificate would do', () => {
+    const ownValidator = Buffer.from([0x62, 0]); // field 12, empty
+    const field = (number: number, body: Buffer): Buffer => Buffer.concat([Buffer.from([number * 8 + 2, body.length]), body]);
+    const plain = field(1, field(3, ownValidator));
+    const combined = field(1, field(8, field(1, ownValidator)));
+    for (const value of [plain, combined]) {
+      const any = { ...packAny(UpstreamTlsContext, UpstreamTlsContext.fromPartial({})), value };
+      const socket = TransportSocket.fromPartial({ name: 'tls', configType: { $case: 'typedConfig', value: any } });
+      expect(() => compileTransportSocket(socket, false)).toThrow('custom_validator_config');
+    }
+  });
+
+  it('shows the certificate of a secret', () => {
+    const pair = { kind: 'keyPair', certificateChainPem: 'C', privateKeyPem: 'K' } as never;
+    expect(upstream(certificate('kubernetes://x'), {}, false, undefined, () => pair).clientCertificate).toEqual({ kind: 'secret', pair });
+    expect(upstream(rootsOf('kubernetes://x'), {}, false, undefined, () => pair).trust).toEqual({
+      kind: 'none',
+      reason: 'kubernetes://x is no bundle',
     });
   });
 
@@ -251,6 +323,13 @@ describe('a listener with TLS', () => {
 
   it('that would let in callers whom nobody vouches for is refused', () => {
     expect(() => downstream(rootsOf('ROOTCA', { trust_chain_verification: 'ACCEPT_UNTRUSTED' }))).toThrow('nobody vouches for');
+  });
+
+  it.each([
+    ['a list of revoked certificates', { crl: { filename: '/crl' } }, 'a list of revoked certificates counts in a secret only'],
+    ['roots', { trusted_ca: { inline_string: 'PEM' } }, 'roots count in a secret only'],
+  ])('with %s beside the name of a secret is refused', (_what, context, why) => {
+    expect(() => downstream(rootsOf('kubernetes://x', context))).toThrow(why);
   });
 
   it('whose validation is of another kind is refused by name', () => {

@@ -3,6 +3,7 @@ import {
   type CertificateValidationContext,
   CertificateValidationContext_TrustChainVerification,
   type CommonTlsContext,
+  type DataSource,
   type DownstreamTlsContext,
   isAny,
   RawBuffer,
@@ -12,6 +13,7 @@ import {
   unpackAny,
 } from '@ripstop/xds-api';
 import { compileStringMatcher } from '../matchers.ts';
+import { rawField } from '../raw-fields.ts';
 import { isServed, type SecretLookup, type SecretState } from '../secret.ts';
 
 /** What is taken from the request's host: the SNI, and the name that the certificate must have. */
@@ -20,6 +22,7 @@ export interface HostNames {
   readonly autoSanValidation: boolean;
 }
 
+const RAW_BUFFER = 'envoy.transport_sockets.raw_buffer';
 const NOT_FROM_HOST: HostNames = { autoSni: false, autoSanValidation: false };
 
 /**
@@ -34,9 +37,19 @@ export function compileTransportSocket(
 ): TransportSocket {
   if (message === undefined) return { kind: 'raw' };
   const any = message.configType?.$case === 'typedConfig' ? message.configType.value : undefined;
-  if (any === undefined || isAny(RawBuffer, any)) return { kind: 'raw' };
-  if (!isAny(UpstreamTlsContext, any)) throw new Error(`transport socket ${message.name} is not supported`);
+  // Nothing goes out in plain text that does not say so.
+  if (any === undefined ? message.name === RAW_BUFFER : isAny(RawBuffer, any)) return { kind: 'raw' };
+  if (any === undefined || !isAny(UpstreamTlsContext, any)) throw new Error(`transport socket ${message.name} is not supported`);
+  if (hasOwnValidator(any.value)) throw new Error('a validator of its own (custom_validator_config) is not supported');
   return compileUpstreamTls(unpackAny(UpstreamTlsContext, any), alpnOverride, fromHost, secrets);
+}
+
+/** Its field is younger than our messages. It may stand where no roots do: left out, any certificate would do. */
+function hasOwnValidator(upstreamTlsContext: Uint8Array): boolean {
+  const common = rawField(upstreamTlsContext, 1);
+  const plain = common.flatMap((body) => rawField(body, 3));
+  const combined = common.flatMap((body) => rawField(body, 8)).flatMap((body) => rawField(body, 1));
+  return [...plain, ...combined].some((context) => rawField(context, 12).length > 0);
 }
 
 /** SDS names in an upstream transport socket that the control plane serves. */
@@ -51,10 +64,11 @@ function compileUpstreamTls(message: UpstreamTlsContext, alpnOverride: boolean, 
   const common = message.commonTlsContext;
   const validation = validationOf(common);
   const certificate = clientCertificateOf(common?.tlsCertificateSdsSecretConfigs[0]?.name, secrets);
+  if (pinsOf(validation.context) !== undefined) throw new Error("pins of a server's certificate are not supported");
   const lacks = typeof certificate === 'string';
   const trust: TlsTransport['trust'] = lacks
     ? { kind: 'none', reason: certificate }
-    : trustOf(validation.sdsName, validation.context, secrets);
+    : withRevocations(trustOf(validation.sdsName, validation.context, secrets), validation.context);
   const clientCertificate = lacks ? undefined : certificate;
   const sans = sansOf(validation.context);
   return {
@@ -79,6 +93,8 @@ export function compileDownstreamTls(message: DownstreamTlsContext): DownstreamT
   const [certificateName = '', ...otherCertificateNames] = common?.tlsCertificateSdsSecretConfigs.map(({ name }) => name) ?? [];
   if (validation.context?.trustChainVerification === CertificateValidationContext_TrustChainVerification.ACCEPT_UNTRUSTED)
     throw new Error('callers whose certificate nobody vouches for are not let in');
+  if (validation.context?.crl !== undefined) throw new Error('a list of revoked certificates counts in a secret only, beside its roots');
+  if (validation.context?.trustedCa !== undefined) throw new Error('roots count in a secret only');
   const sans = sansOf(validation.context);
   const pins = pinsOf(validation.context);
   return {
@@ -140,10 +156,9 @@ function validationOf(common: CommonTlsContext | undefined): Validation {
 }
 
 function trustOf(sdsName: string, context: CertificateValidationContext | undefined, secrets: SecretLookup): TlsTransport['trust'] {
-  const crl = context?.crl?.specifier?.$case === 'filename' ? { crl: context.crl.specifier.value } : {};
   if (sdsName === 'ROOTCA') return { kind: 'identity' };
   if (sdsName === 'file-root:system') return { kind: 'system' };
-  if (sdsName.startsWith('file-root:')) return { kind: 'files', ca: sdsName.slice('file-root:'.length), ...crl };
+  if (sdsName.startsWith('file-root:')) return { kind: 'files', ca: sdsName.slice('file-root:'.length) };
   if (sdsName.startsWith('invalid://'))
     return {
       kind: 'none',
@@ -154,11 +169,34 @@ function trustOf(sdsName: string, context: CertificateValidationContext | undefi
     if (typeof state === 'string' || state.kind !== 'trust') return { kind: 'none', reason: missingSecret('bundle', sdsName, state) };
     return { kind: 'inline', ca: state.trustBundlePem, ...(state.revokedPem === '' ? {} : { crl: state.revokedPem }) };
   }
-  const file = context?.trustedCa?.specifier;
-  if (file?.$case === 'filename') return { kind: 'files', ca: file.value, ...crl };
-  if (file?.$case === 'inlineString') return { kind: 'inline', ca: file.value };
-  if (file?.$case === 'inlineBytes') return { kind: 'inline', ca: Buffer.from(file.value).toString() };
-  return undefined;
+  const roots = context?.trustedCa;
+  if (roots !== undefined) {
+    const text = textOf(roots);
+    if (text !== undefined) return { kind: 'inline', ca: text };
+    if (roots.specifier?.$case === 'filename') return { kind: 'files', ca: roots.specifier.value };
+    return { kind: 'none', reason: `CA certificates by ${roots.specifier?.$case ?? 'nothing'} are not supported` };
+  }
+  if (context?.caCertificateProviderInstance !== undefined)
+    return { kind: 'none', reason: 'CA certificates by ca_certificate_provider_instance are not supported' };
+  return context?.systemRootCerts === undefined ? undefined : { kind: 'system' };
+}
+
+/** Lists of revoked certificates, of the same kind as the roots. Where they cannot be looked at nobody is trusted. */
+function withRevocations(trust: TlsTransport['trust'], context: CertificateValidationContext | undefined): TlsTransport['trust'] {
+  const revoked = context?.crl;
+  if (revoked === undefined || trust?.kind === 'none') return trust;
+  const text = textOf(revoked);
+  if (trust?.kind === 'inline' && trust.crl === undefined && text !== undefined) return { ...trust, crl: text };
+  if (trust?.kind === 'files' && revoked.specifier?.$case === 'filename') return { ...trust, crl: revoked.specifier.value };
+  return {
+    kind: 'none',
+    reason: 'a list of revoked certificates must be a file beside a file of CA certificates, or a text beside a text',
+  };
+}
+
+function textOf({ specifier }: DataSource): string | undefined {
+  if (specifier?.$case === 'inlineString') return specifier.value;
+  return specifier?.$case === 'inlineBytes' ? Buffer.from(specifier.value).toString() : undefined;
 }
 
 /** A text says why the certificate is not here. */

@@ -135,7 +135,10 @@ export const clientTls: Schema = object({
   clientCertificate: text,
   privateKey: text,
   caCertificates: noted(text, "unset: the system's roots"),
-  caCrl: noted(text, "a file on the client's machine, with a list for each CA of the chain"),
+  caCrl: noted(
+    text,
+    "a file on the client's machine beside `caCertificates`, with a list for each CA of the chain; without those nobody is trusted",
+  ),
   credentialName: noted(
     text,
     'a Secret of the namespace of the client: a gateway, or workloads that workloadSelector names; others cannot call. `configmap://`: CA certificates for everybody',
