@@ -7,6 +7,7 @@ import {
   decodeDer,
   encodeDer,
   integer,
+  nothing,
   octets,
   oid,
   sequence,
@@ -21,6 +22,7 @@ import { generalNames, type SubjectAltNames } from './subject-alt-names.ts';
 
 const OID = {
   ecdsaSha256: '1.2.840.10045.4.3.2',
+  rsaSha256: '1.2.840.113549.1.1.11',
   organization: '2.5.4.10',
   subjectKeyId: '2.5.29.14',
   keyUsage: '2.5.29.15',
@@ -53,10 +55,10 @@ export interface CertificateRequestSpec {
   readonly labels?: Readonly<Record<string, string>> | undefined;
 }
 
-/** Issues a certificate: ECDSA with SHA-256 by node:crypto over a TBS built here. PEM. */
+/** Issues a certificate: SHA-256 with the issuer's key, elliptic or RSA, by node:crypto over a TBS built here. PEM. */
 export function issueCertificate(issuer: Issuer, spec: CertificateRequestSpec): string {
   const parent = new X509Certificate(issuer.certificatePem);
-  return buildCertificate(spec, subjectOf(parent), keyId(parent.publicKey), issuer.privateKey);
+  return buildCertificate(spec, subjectOf(parent), subjectKeyIdOf(parent), issuer.privateKey);
 }
 
 /** A self-signed root with its key, P-256. */
@@ -70,8 +72,8 @@ export function createSelfSignedRoot(options: {
   return { certificatePem: buildCertificate(spec, subject(options.organization), keyId(keyPair.publicKey), keyPair.privateKey), keyPair };
 }
 
-function buildCertificate(spec: CertificateRequestSpec, issuerName: DerNode, issuerKeyId: string, key: KeyObject): string {
-  const algorithm = sequence(oid(OID.ecdsaSha256));
+function buildCertificate(spec: CertificateRequestSpec, issuerName: DerNode, issuerKeyId: string | undefined, key: KeyObject): string {
+  const algorithm = signatureAlgorithmOf(key);
   const body = sequence(
     tagged(0, [integer(Uint8Array.of(2))]), // v3
     integer(serialNumber()),
@@ -86,7 +88,14 @@ function buildCertificate(spec: CertificateRequestSpec, issuerName: DerNode, iss
   return toPem('CERTIFICATE', encodeDer(sequence(body, algorithm, bits(binary(signature)))));
 }
 
-function extensions(spec: CertificateRequestSpec, issuerKeyId: string): DerNode[] {
+/** What a CA's key signs with. Throws for keys that callers of the mesh do not verify. */
+function signatureAlgorithmOf({ asymmetricKeyType: type }: KeyObject): DerNode {
+  if (type === 'ec') return sequence(oid(OID.ecdsaSha256));
+  if (type === 'rsa') return sequence(oid(OID.rsaSha256), nothing());
+  throw new Error(`a CA's key must be an elliptic curve's or RSA, this one is ${type}`);
+}
+
+function extensions(spec: CertificateRequestSpec, issuerKeyId: string | undefined): DerNode[] {
   const isCa = spec.isCa ?? false;
   const emptySubject = (spec.organization ?? '') === '';
   const list = [
@@ -94,8 +103,8 @@ function extensions(spec: CertificateRequestSpec, issuerKeyId: string): DerNode[
     extension(OID.keyUsage, true, bits(isCa ? '\x06' : '\xa0', isCa ? 1 : 5)),
     extension(OID.basicConstraints, true, isCa ? sequence(bool(true)) : sequence()),
     extension(OID.subjectKeyId, false, octets(keyId(spec.publicKey))),
-    extension(OID.authorityKeyId, false, sequence(tagged(0, issuerKeyId))),
   ];
+  if (issuerKeyId !== undefined) list.push(extension(OID.authorityKeyId, false, sequence(tagged(0, issuerKeyId))));
   if (!isCa) list.push(extension(OID.extendedKeyUsage, false, sequence(oid(OID.serverAuth), oid(OID.clientAuth))));
   if (spec.labels !== undefined) list.push(extension(OID.boundLabels, false, utf8(JSON.stringify(spec.labels))));
   const { uris = [], dns = [], ips = [] } = spec.names;
@@ -106,18 +115,30 @@ function extensions(spec: CertificateRequestSpec, issuerKeyId: string): DerNode[
 
 /** The labels that a certificate (DER) binds its holder to; undefined = none. Throws when they cannot be read: then nothing is known of them. */
 export function boundLabelsOf(certificate: Uint8Array): Readonly<Record<string, string>> | undefined {
-  const id = oid(OID.boundLabels).value;
+  const text = extensionOf(certificate, OID.boundLabels);
+  if (text === undefined) return undefined;
+  const labels: unknown = JSON.parse(Buffer.from(text.value as string, 'binary').toString());
+  if (typeof labels !== 'object' || labels === null || Object.values(labels).some((value) => typeof value !== 'string'))
+    throw new Error('the labels of the certificate cannot be read');
+  return labels as Record<string, string>;
+}
+
+/** What an extension of a certificate (DER) holds; undefined = it has none of that kind. */
+function extensionOf(certificate: Uint8Array, kind: string): DerNode | undefined {
+  const id = oid(kind).value;
   const body = childrenOf(childrenOf(decodeDer(certificate))[0]!);
   const wrapper = body.find(({ tagClass, type }) => tagClass === 0x80 && type === 3);
   const found = (wrapper === undefined ? [] : childrenOf(childrenOf(wrapper)[0]!)).find((each) => childrenOf(each)[0]?.value === id);
   if (found === undefined) return undefined;
   const content = childrenOf(found).at(-1)!.value;
   // The reader looks into octets that hold DER themselves.
-  const text = typeof content === 'string' ? decodeDer(Buffer.from(content, 'binary')) : content[0]!;
-  const labels: unknown = JSON.parse(Buffer.from(text.value as string, 'binary').toString());
-  if (typeof labels !== 'object' || labels === null || Object.values(labels).some((value) => typeof value !== 'string'))
-    throw new Error('the labels of the certificate cannot be read');
-  return labels as Record<string, string>;
+  return typeof content === 'string' ? decodeDer(Buffer.from(content, 'binary')) : content[0]!;
+}
+
+/** A CA may number its keys as it likes: what it issues names that number, or none where it has none (RFC 5280, 4.2.1.1). */
+function subjectKeyIdOf(certificate: X509Certificate): string | undefined {
+  const id = extensionOf(certificate.raw, OID.subjectKeyId)?.value;
+  return typeof id === 'string' ? id : undefined;
 }
 
 function childrenOf({ value }: DerNode): DerNode[] {

@@ -15,6 +15,7 @@ export const set = (...items: readonly Node[]): Node => universal(Type.SET, true
 export const oid = (dotted: string): Node => universal(Type.OID, false, asn1.oidToDer(dotted).getBytes());
 export const utf8 = (text: string): Node => universal(Type.UTF8, false, util.encodeUtf8(text));
 export const bool = (value: boolean): Node => universal(Type.BOOLEAN, false, value ? '\xff' : '\x00');
+export const nothing = (): Node => universal(Type.NULL, false, '');
 export const octets = (content: Node | string): Node =>
   universal(Type.OCTETSTRING, false, typeof content === 'string' ? content : asn1.toDer(content).getBytes());
 /** `unused` bits at the end of the last byte. */

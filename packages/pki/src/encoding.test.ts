@@ -1,6 +1,6 @@
-import { createHash, generateKeyPairSync, X509Certificate } from 'node:crypto';
+import { createHash, generateKeyPairSync, type KeyObject, sign, X509Certificate } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { createSelfSignedRoot, issueCertificate } from './certificate.ts';
+import { createSelfSignedRoot, type Issuer, issueCertificate } from './certificate.ts';
 import { createCsr, verifyCsr } from './csr.ts';
 import {
   binary,
@@ -83,6 +83,59 @@ describe('the extensions of a certificate', () => {
       undefined,
     ]);
     for (const one of [{ uris: ['u:x'] }, { dns: ['d'] }, { ips: ['1.2.3.4'] }]) expect(names(leaf(one))).toBe(true);
+  });
+});
+
+describe('an issuer that was made elsewhere', () => {
+  /** A CA below our root, whose key is numbered in another way than ours are; undefined = it has no number. */
+  const authority = (keys: { publicKey: KeyObject; privateKey: KeyObject }, number: string | undefined): Issuer => {
+    const made = issueCertificate(issuer, {
+      publicKey: keys.publicKey,
+      names: {},
+      organization: 'Istio',
+      isCa: true,
+      notBeforeMs: now,
+      notAfterMs: now + DAY,
+    });
+    const [body, algorithm] = nodes(decodeDer(fromPem(made, 'CERTIFICATE')[0]!)) as [DerNode, DerNode];
+    const list = nodes(nodes(body).at(-1)!)[0]!;
+    const others = nodes(list).filter((one) => hex(nodes(one)[0]!.value as string) !== SUBJECT_KEY);
+    list.value = number === undefined ? others : [...others, sequence(oid('2.5.29.14'), octets(octets(number)))];
+    const signature = sign('sha256', encodeDer(body), issuer.privateKey);
+    const der = encodeDer(sequence(body, algorithm, bits(signature.toString('binary'))));
+    return { certificatePem: toPem('CERTIFICATE', der), privateKey: keys.privateKey };
+  };
+  const below = ({ certificatePem, privateKey }: Issuer): X509Certificate =>
+    new X509Certificate(
+      issueCertificate(
+        { certificatePem, privateKey },
+        { publicKey: leafKeys.publicKey, names: { uris: ['spiffe://a/ns/b/sa/c'] }, notBeforeMs: now, notAfterMs: now + DAY },
+      ),
+    );
+
+  it.each<[what: string, number: string | undefined, wanted: string | undefined]>([
+    ['is named by the number that it gives its key', 'seven', '30078005736576656e'],
+    ['is not named by number where it gives none', undefined, undefined],
+  ])('%s', (_what, number, wanted) => {
+    const ca = authority(createKeyPair(), number);
+    const leaf = below(ca);
+    const parent = new X509Certificate(ca.certificatePem);
+    expect([leaf.checkIssued(parent), leaf.verify(parent.publicKey)]).toEqual([true, true]);
+    expect(extensionsOf(leaf.toString()).find(([id]) => id === ISSUER_KEY)?.[2]).toBe(wanted);
+  });
+
+  it.each<[what: string, keys: { publicKey: KeyObject; privateKey: KeyObject }]>([
+    ['RSA', generateKeyPairSync('rsa', { modulusLength: 2048 })],
+    ['P-384', generateKeyPairSync('ec', { namedCurve: 'P-384' })],
+  ])('signs with its %s key', (_what, keys) => {
+    const ca = authority(keys, 'k');
+    const parent = new X509Certificate(ca.certificatePem);
+    const leaf = below(ca);
+    expect([leaf.checkIssued(parent), leaf.verify(parent.publicKey)]).toEqual([true, true]);
+  });
+
+  it('with a key that TLS callers do not verify is refused, naming it', () => {
+    expect(() => below(authority(generateKeyPairSync('ed25519'), 'k'))).toThrow(/elliptic curve's or RSA, this one is ed25519/);
   });
 });
 
