@@ -2,13 +2,14 @@ export { type WireResource, wireResourcesOf } from './ads/node-wire.ts';
 export type { TokenAttestor } from './ca/attest/attestation.ts';
 export { KubernetesAttestor, type KubernetesAttestorOptions } from './ca/attest/kubernetes-attestor.ts';
 export { OidcAttestor, type OidcAttestorOptions } from './ca/attest/oidc-attestor.ts';
+export type { CaMaterial } from './ca/ca-material.ts';
 export {
   type CertificateAuthority,
   type CertificateSigner,
   createCertificateAuthority,
   type IssuedCertificate,
 } from './ca/certificate-authority.ts';
-export { type CaMaterial, RootFiles, type RootFilesOptions, type RotationStep } from './ca/root-files.ts';
+export { RootFiles, type RootFilesOptions, type RotationStep } from './ca/root-files.ts';
 export { createTokenIssuer, type TokenIssuer, type WorkloadAccount } from './ca/token-issuer.ts';
 export { describeServiceNamed, describeWorkloadNamed } from './describe/describe.ts';
 export type { DescribedSecret } from './describe/describe-secrets.ts';

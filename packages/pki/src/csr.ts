@@ -1,5 +1,20 @@
 import { createPublicKey, type KeyObject, sign, verify } from 'node:crypto';
-import { binary, bits, type DerNode, decodeDer, encodeDer, fromPem, integer, octets, oid, sequence, set, tagged, toPem } from './der.ts';
+import {
+  binary,
+  bits,
+  contentOfBits,
+  type DerNode,
+  decodeDer,
+  encodeDer,
+  fromPem,
+  integer,
+  octets,
+  oid,
+  sequence,
+  set,
+  tagged,
+  toPem,
+} from './der.ts';
 import { type KeyPair, publicKeyDer } from './keys.ts';
 import { generalNames, type SubjectAltNames } from './subject-alt-names.ts';
 
@@ -29,10 +44,7 @@ export function verifyCsr(pem: string): KeyObject {
   const [info, , signatureBits] = parts as [DerNode, DerNode, DerNode];
   const key = createPublicKey({ key: encodeDer(children(info, 'CertificationRequestInfo', 3)[2]!), format: 'der', type: 'spki' });
   checkKey(key);
-  const signature = Buffer.from(
-    (signatureBits as { bitStringContents?: string }).bitStringContents ?? String(signatureBits.value),
-    'binary',
-  ).subarray(1);
+  const signature = contentOfBits(signatureBits).subarray(1);
   if (!verify('sha256', encodeDer(info), key, signature)) throw new Error('the signature of the CSR does not verify');
   return key;
 }

@@ -38,6 +38,11 @@ export function binary(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('binary');
 }
 
+/** Of a BIT STRING that was read: how many bits of the last byte are unused, then the bytes. */
+export function contentOfBits(node: Node): Buffer {
+  return Buffer.from((node as { bitStringContents?: string }).bitStringContents ?? String(node.value), 'binary');
+}
+
 export function encodeDer(node: Node): Buffer {
   return Buffer.from(asn1.toDer(node).getBytes(), 'binary');
 }

@@ -17,6 +17,8 @@ const NEXT = {
     'both roots are trusted, the old one signs; when every client has them (a few seconds; see proxy-status): `ripstop ca rotate switch`',
   switched:
     'both roots are trusted, the new one signs; when every client has a new certificate (clients that are connected: within 10 s): `ripstop ca rotate finish`',
+  foreign:
+    'an intermediate signs, and its root is somebody else\'s: ask for new files when one runs out or the root is replaced, and put them into the state directory, a root first (docs/guides/identity.md, "A new root of your own CA")',
 } as const;
 
 /** `ripstop ca status` and `ripstop ca rotate begin|switch|finish`: the root of the mesh, without a refused call in between. */
@@ -51,16 +53,29 @@ async function filesOf(stateDir: string): Promise<RootFiles> {
 }
 
 function report(files: RootFiles, output: CaOptions['output']): void {
-  const { issuer, trustBundlePem } = files.load();
-  const signing = new X509Certificate(issuer.certificatePem).fingerprint256;
-  const roots = (trustBundlePem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? []).map((pem) => {
-    const root = new X509Certificate(pem);
-    return { fingerprint: root.fingerprint256, signs: root.fingerprint256 === signing, notAfter: root.validTo };
-  });
+  const { issuer, trustBundlePem, notAfterMs } = files.load();
+  const signer = new X509Certificate(issuer.certificatePem);
+  const roots = certificatesIn(trustBundlePem);
+  const signs = ({ fingerprint256 }: X509Certificate): boolean => fingerprint256 === signer.fingerprint256;
+  const rows = [
+    ...(roots.some(signs) ? [] : [{ kind: 'intermediate', certificate: signer }]),
+    ...roots.map((certificate) => ({ kind: 'root', certificate })),
+  ].map(({ kind, certificate }) => ({
+    kind,
+    fingerprint: certificate.fingerprint256,
+    subject: (certificate.subject ?? '').replaceAll('\n', ', '),
+    signs: signs(certificate),
+    notAfter: certificate.validToDate.toISOString(),
+  }));
   const step = files.step();
+  const until = new Date(notAfterMs).toISOString();
   const text =
     output === 'json'
-      ? JSON.stringify({ step, roots, next: NEXT[step] }, undefined, 2)
-      : `${columns([['ROOT (SHA-256)', 'SIGNS', 'VALID UNTIL'], ...roots.map((root) => [root.fingerprint, root.signs ? 'yes' : 'no', root.notAfter])])}\n${step}: ${NEXT[step]}`;
+      ? JSON.stringify({ step, certificates: rows, signsUntil: until, next: NEXT[step] }, undefined, 2)
+      : `${columns([['SHA-256', 'KIND', 'SUBJECT', 'SIGNS', 'VALID UNTIL'], ...rows.map((row) => [row.fingerprint, row.kind, row.subject, row.signs ? 'yes' : 'no', row.notAfter])])}\n${step}: ${NEXT[step]}`;
   process.stdout.write(`${text}\n`);
+}
+
+function certificatesIn(pem: string): X509Certificate[] {
+  return (pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? []).map((one) => new X509Certificate(one));
 }

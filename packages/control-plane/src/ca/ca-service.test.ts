@@ -6,10 +6,13 @@ import { describe, expect, it } from 'vitest';
 import { Attestation } from './attest/attestation.ts';
 import { addCaService, type CaServiceOptions, type Issuance } from './ca-service.ts';
 import { createCertificateAuthority } from './certificate-authority.ts';
+import { MeshTrust } from './mesh-trust.ts';
 import { createTokenIssuer } from './token-issuer.ts';
 
 const now = (): number => Date.UTC(2026, 5, 1);
 const ca = createCertificateAuthority({ trustDomain: 'cluster.local', now });
+/** Another CA, in whose place ours stands. */
+const theirs = createCertificateAuthority({ trustDomain: 'theirs', now });
 const tokens = createTokenIssuer({ now });
 const WEB = { namespace: 'default', serviceAccount: 'web', ttlSeconds: 60 };
 const csr = createCsr(createKeyPair(), { uris: ['spiffe://cluster.local/ns/kube-system/sa/admin'] });
@@ -41,6 +44,8 @@ class Service {
       ca,
       tokens,
       attestation: new Attestation({ trustDomain: 'cluster.local', tokens, trusts: () => true }),
+      trust: new MeshTrust(ca, more.signer),
+      bundle: () => 'THE BUNDLE',
       onIssued: (entry) => void this.issued.push(entry),
       onRefused: (entry) => void this.refused.push(entry),
       ...more,
@@ -71,7 +76,8 @@ describe('the certificate service', () => {
     expect(error).toBeNull();
     const leaf = new X509Certificate(certChain![0]!);
     expect(leaf.subjectAltName).toBe('URI:spiffe://cluster.local/ns/default/sa/web');
-    expect(certChain!.at(-1)).toBe(ca.rootCertificatePem);
+    expect(new X509Certificate(ca.rootCertificatePem).checkIssued(leaf)).toBe(false);
+    expect(certChain!.slice(1)).toEqual(['THE BUNDLE']);
     expect(service.issued).toEqual([
       {
         spiffeId: 'spiffe://cluster.local/ns/default/sa/web',
@@ -108,11 +114,14 @@ describe('the certificate service', () => {
   });
 
   it('has somebody else sign where that is asked for; what fails there may be tried again', async () => {
-    const signer = { issue: async () => ({ chain: ['theirs'], serialNumber: '1', notAfterMs: 2 }) };
-    const service = new Service({ signer });
-    expect((await service.ask(tokens.issue(WEB))).certChain).toEqual(['theirs']);
-    expect(service.issued).toMatchObject([{ serialNumber: '1', notAfterMs: 2 }]);
-    const broken = new Service({ signer: { issue: () => Promise.reject('down') } });
+    const service = new Service({ signer: theirs });
+    const [leaf, bundle] = (await service.ask(tokens.issue(WEB))).certChain!;
+    expect(new X509Certificate(leaf!).verify(new X509Certificate(theirs.rootCertificatePem).publicKey)).toBe(true);
+    expect(bundle).toBe('THE BUNDLE');
+    expect(service.issued).toMatchObject([{ serialNumber: new X509Certificate(leaf!).serialNumber, notAfterMs: now() + 3_600_000 }]);
+    const broken = new Service({
+      signer: { ...theirs, rootCertificatePem: theirs.rootCertificatePem, issue: () => Promise.reject('down') },
+    });
     expect((await broken.ask(tokens.issue(WEB))).error).toMatchObject({ code: grpc.status.UNAVAILABLE, details: 'down' });
     const own = new Service({
       ca: Object.assign(createCertificateAuthority({ trustDomain: 'cluster.local', now }), {
@@ -135,7 +144,10 @@ describe('the certificate service', () => {
 
   it('shows no CSR to another signer whose key the caller has not proved', async () => {
     let asked = 0;
-    const signer = { issue: async () => ({ chain: [String(asked++)], serialNumber: '1', notAfterMs: 2 }) };
+    const signer = {
+      rootCertificatePem: theirs.rootCertificatePem,
+      issue: async () => ({ chain: [String(asked++)], serialNumber: '1', notAfterMs: 2 }),
+    };
     const { error } = await new Service({ signer }).ask(tokens.issue(WEB), { csr: 'x' });
     expect([error?.code, asked]).toEqual([grpc.status.INVALID_ARGUMENT, 0]);
   });

@@ -2,15 +2,19 @@ import grpc from '@grpc/grpc-js';
 import { formatSpiffeId, verifyCsr } from '@ripstop/pki';
 import { IstioCertificateRequest, IstioCertificateResponse } from '@ripstop/xds-api';
 import type { Attestation, Caller } from './attest/attestation.ts';
-import type { CertificateAuthority, CertificateSigner } from './certificate-authority.ts';
+import type { CertificateAuthority, CertificateSigner, IssuedCertificate } from './certificate-authority.ts';
+import type { MeshTrust } from './mesh-trust.ts';
 import type { TokenIssuer } from './token-issuer.ts';
 
 export interface CaServiceOptions {
   readonly ca: CertificateAuthority;
   readonly tokens: TokenIssuer;
   readonly attestation: Attestation;
+  readonly trust: MeshTrust;
   /** Signs in the CA's place. */
   readonly signer?: CertificateSigner | undefined;
+  /** PEM: whom everybody in the mesh trusts. */
+  readonly bundle: () => string;
   /** Issuance log: who got what, never keys or tokens. */
   readonly onIssued?: (entry: Issuance) => void;
   readonly onRefused?: (entry: { readonly from: string; readonly reason: string; readonly cause: unknown }) => void;
@@ -65,7 +69,7 @@ class CaError extends Error {
 
 async function create(
   call: grpc.ServerUnaryCall<IstioCertificateRequest, IstioCertificateResponse>,
-  { ca, tokens, attestation, signer, onIssued, onRefused }: CaServiceOptions,
+  { ca, tokens, attestation, trust, signer, bundle, onIssued, onRefused }: CaServiceOptions,
 ): Promise<readonly string[]> {
   const from = call.getPeer();
   const refuse = (code: grpc.status, cause: unknown): CaError => {
@@ -93,12 +97,20 @@ async function create(
       new Error('the token is bound to labels, which certificates of another CA do not carry: use a token without labels'),
     );
   try {
-    const issued = await (signer?.issue(csr, spiffeId, validityDuration) ?? ca.issue(csr, spiffeId, validityDuration, labels));
-    onIssued?.({ spiffeId, serialNumber: issued.serialNumber, notAfterMs: issued.notAfterMs, by: caller.by, from });
-    return issued.chain;
+    const { chain, serialNumber, notAfterMs } =
+      signer === undefined
+        ? withoutRoots(ca.issue(csr, spiffeId, validityDuration, labels))
+        : await trust.sign(signer, csr, spiffeId, validityDuration);
+    onIssued?.({ spiffeId, serialNumber, notAfterMs, by: caller.by, from });
+    return [...chain, bundle()];
   } catch (error) {
     throw refuse(signer === undefined ? grpc.status.INVALID_ARGUMENT : grpc.status.UNAVAILABLE, error);
   }
+}
+
+/** Callers are told all the roots of the mesh instead. */
+function withoutRoots(issued: IssuedCertificate): IssuedCertificate {
+  return { ...issued, chain: issued.chain.slice(0, -1) };
 }
 
 function reasonOf(error: unknown): string {

@@ -8,7 +8,8 @@ import {
   type SubjectAltNames,
   verifyCsr,
 } from '@ripstop/pki';
-import { BACKDATE_MS, type CaMaterial, RootFiles } from './root-files.ts';
+import type { CaMaterial } from './ca-material.ts';
+import { BACKDATE_MS, RootFiles } from './root-files.ts';
 
 const HOUR_MS = 3_600_000;
 /** Lifetimes as istiod has them. */
@@ -25,7 +26,7 @@ export interface CertificateAuthorityOptions {
 }
 
 export interface IssuedCertificate {
-  /** PEM: leaf, intermediates, and last the roots, which may be several in one text. */
+  /** PEM: the leaf, then what lies between it and the root. What this CA issues has its roots last, in one text. */
   readonly chain: readonly string[];
   readonly serialNumber: string;
   readonly notAfterMs: number;
@@ -33,7 +34,9 @@ export interface IssuedCertificate {
 
 /** Somebody who signs leaves: this CA, or another one behind a port of its own (Vault, a cloud's CA). */
 export interface CertificateSigner {
-  /** A leaf for this SPIFFE id and the CSR's key, roots last in the chain; names inside the CSR are ignored. Rejects on a bad CSR. */
+  /** PEM: the roots that its leaves end in. Read again four times a second; everybody in the mesh is told when it has changed. */
+  readonly rootCertificatePem: string;
+  /** A leaf for this SPIFFE id and the CSR's key; names inside the CSR are ignored. What it rejects with, the caller is told. */
   issue(csrPem: string, spiffeId: string, ttlSeconds: number): IssuedCertificate | Promise<IssuedCertificate>;
 }
 
@@ -43,6 +46,8 @@ export class CertificateAuthority implements CertificateSigner {
   private readonly now: () => number;
   private readonly files: RootFiles | undefined;
   private material: CaMaterial;
+  /** Fingerprint of the files that were loaded last. */
+  private seen = '';
 
   constructor({ stateDir, trustDomain, now }: CertificateAuthorityOptions) {
     this.trustDomain = trustDomain;
@@ -59,23 +64,39 @@ export class CertificateAuthority implements CertificateSigner {
   /** Takes the files as they are now; true when they differ. Throws when they do not fit together; what was loaded stays. */
   reload(): boolean {
     if (this.files === undefined) return false;
+    const seen = this.files.fingerprint();
+    if (seen === this.seen) return false;
     const next = this.files.load();
+    this.seen = seen;
     const before = this.material;
-    const same = next.trustBundlePem === before.trustBundlePem && next.issuer.certificatePem === before.issuer.certificatePem;
-    if (!same) this.material = next;
-    return !same;
+    this.material = next;
+    return (
+      next.trustBundlePem !== before.trustBundlePem ||
+      next.issuer.certificatePem !== before.issuer.certificatePem ||
+      next.intermediates.join('') !== before.intermediates.join('')
+    );
+  }
+
+  /** When the signing certificate or one above it runs out, milliseconds since the epoch. What is issued never outlives it. */
+  get notAfterMs(): number {
+    return this.material.notAfterMs;
   }
 
   /** Whether a leaf (DER) is of a root or an intermediate that is believed now, and of this time. */
   trusts(certificate: Uint8Array): boolean {
     const leaf = new X509Certificate(certificate);
-    const now = this.now();
-    if (leaf.validFromDate.getTime() > now || leaf.validToDate.getTime() <= now) return false;
+    if (!this.isCurrent(leaf)) return false;
     const { trustBundlePem, intermediates } = this.material;
     return [trustBundlePem, ...intermediates]
       .flatMap((pem) => fromPem(pem, 'CERTIFICATE'))
       .map((der) => new X509Certificate(der))
       .some((parent) => leaf.checkIssued(parent) && leaf.verify(parent.publicKey));
+  }
+
+  /** Whether it is of this time. */
+  isCurrent({ validFromDate, validToDate }: X509Certificate): boolean {
+    const now = this.now();
+    return validFromDate.getTime() <= now && validToDate.getTime() > now;
   }
 
   /** `labels`: what its holder is bound to. */
@@ -85,12 +106,9 @@ export class CertificateAuthority implements CertificateSigner {
     const ttlMs = ttlSeconds > 0 ? Math.min(ttlSeconds * 1000, MAX_TTL_MS) : DEFAULT_TTL_MS;
     const { issuer, intermediates, trustBundlePem } = this.material;
     const names = { uris: [spiffeId] };
-    const leaf = issueCertificate(issuer, { publicKey, names, labels, notBeforeMs: now - BACKDATE_MS, notAfterMs: now + ttlMs });
-    return {
-      chain: [leaf, ...intermediates, trustBundlePem],
-      serialNumber: new X509Certificate(leaf).serialNumber,
-      notAfterMs: now + ttlMs,
-    };
+    const notAfterMs = this.until(now + ttlMs);
+    const leaf = issueCertificate(issuer, { publicKey, names, labels, notBeforeMs: now - BACKDATE_MS, notAfterMs });
+    return { chain: [leaf, ...intermediates, trustBundlePem], serialNumber: new X509Certificate(leaf).serialNumber, notAfterMs };
   }
 
   /** The control plane's own TLS certificate. */
@@ -102,9 +120,17 @@ export class CertificateAuthority implements CertificateSigner {
       publicKey: keys.publicKey,
       names,
       notBeforeMs: now - BACKDATE_MS,
-      notAfterMs: now + 365 * 24 * HOUR_MS,
+      notAfterMs: this.until(now + 365 * 24 * HOUR_MS),
     });
     return { certificatePem: [leaf, ...intermediates].join(''), privateKeyPem: privateKeyPem(keys.privateKey) };
+  }
+
+  /** A certificate that outlives its issuer would be refused before its holder thinks of a new one. */
+  private until(wantedMs: number): number {
+    const { notAfterMs } = this.material;
+    if (notAfterMs <= this.now())
+      throw new Error(`the certificate of this CA has expired on ${new Date(notAfterMs).toISOString()}: put a renewed one into its files`);
+    return Math.min(wantedMs, notAfterMs);
   }
 }
 
@@ -113,7 +139,7 @@ export function createCertificateAuthority(options: CertificateAuthorityOptions)
 }
 
 function inMemory(trustDomain: string, now: number): CaMaterial {
-  const root = createSelfSignedRoot({ organization: trustDomain, notBeforeMs: now - BACKDATE_MS, notAfterMs: now + MEMORY_ROOT_TTL_MS });
-  const { certificatePem } = root;
-  return { issuer: { certificatePem, privateKey: root.keyPair.privateKey }, trustBundlePem: certificatePem, intermediates: [] };
+  const notAfterMs = now + MEMORY_ROOT_TTL_MS;
+  const { certificatePem, keyPair } = createSelfSignedRoot({ organization: trustDomain, notBeforeMs: now - BACKDATE_MS, notAfterMs });
+  return { issuer: { certificatePem, privateKey: keyPair.privateKey }, trustBundlePem: certificatePem, intermediates: [], notAfterMs };
 }

@@ -118,7 +118,7 @@ describe('the files of a certificate authority', () => {
     });
     writeFileSync(join(dir, 'ca-cert.pem'), leaf);
     writeFileSync(join(dir, 'ca-key.pem'), privateKeyPem(keys.privateKey));
-    expect(() => files.load()).toThrow(/ca-cert\.pem is no CA certificate/);
+    expect(() => files.load()).toThrow(/ca-cert\.pem \(a certificate without subject\) is no CA certificate .*: a leaf signs nothing; put/);
     writeFileSync(join(dir, 'ca-cert.pem'), issuer.certificatePem);
     rmSync(join(dir, 'ca-key.pem'));
     expect(() => files.load()).toThrow(/the certificate authority needs .*ca-key\.pem/);
@@ -126,6 +126,6 @@ describe('the files of a certificate authority', () => {
 
   it('are refused when the key is another one', () => {
     writeFileSync(join(dir, 'ca-key.pem'), privateKeyPem(createKeyPair().privateKey));
-    expect(() => files.load()).toThrow(/is not the key of ca-cert.pem/);
+    expect(() => files.load()).toThrow(/ca-key\.pem is not the key of .*ca-cert\.pem: put/);
   });
 });

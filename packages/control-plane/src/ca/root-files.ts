@@ -1,31 +1,26 @@
 import { X509Certificate } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { createSelfSignedRoot, fromPem, type Issuer, privateKeyPem, readPrivateKey } from '@ripstop/pki';
+import { createSelfSignedRoot, fromPem, privateKeyPem } from '@ripstop/pki';
+import { bundleOf, CA_FILES, type CaMaterial, fingerprintOf, keyIsOf, readMaterial } from './ca-material.ts';
 
-/** Files of a certificate authority, by Istio's names, and of one that takes its place. */
-const KEY = 'ca-key.pem';
-const CERTIFICATE = 'ca-cert.pem';
-const ROOTS = 'root-cert.pem';
-const CHAIN = 'cert-chain.pem';
+const { key: KEY, certificate: CERTIFICATE, roots: ROOTS, chain: CHAIN } = CA_FILES;
+/** Of the root that takes the place of ours. */
 const NEXT_KEY = 'next-ca-key.pem';
 const NEXT_CERTIFICATE = 'next-ca-cert.pem';
+
+/** What cert-manager calls such files: somebody means a CA of his own. */
+const OTHER_NAMES = ['tls.key', 'tls.crt', 'ca.crt'];
 
 const ROOT_TTL_MS = 10 * 365 * 24 * 3_600_000;
 /** Clocks differ: a fresh certificate is valid a little before it was made. */
 export const BACKDATE_MS: number = 2 * 60_000;
 
-/** Who signs, and whom everybody trusts. */
-export interface CaMaterial {
-  readonly issuer: Issuer;
-  /** PEM, one or several; the root that signs now comes first. */
-  readonly trustBundlePem: string;
-  /** Between the issuer's leaves and the root; empty for a root that signs itself. */
-  readonly intermediates: readonly string[];
-}
-
-/** Where a rotation of the root stands: nothing is under way; both roots are trusted and the old one signs; … and the new one signs. */
-export type RotationStep = 'settled' | 'distributing' | 'switched';
+/**
+ * Where a rotation of the root stands: nothing is under way; both roots are trusted and the old one signs; … and the new one signs.
+ * `foreign`: an intermediate signs, and its root is somebody else's to rotate.
+ */
+export type RotationStep = 'settled' | 'distributing' | 'switched' | 'foreign';
 
 export interface RootFilesOptions {
   readonly stateDir: string;
@@ -47,19 +42,17 @@ export class RootFiles {
   load(): CaMaterial {
     if (!existsSync(this.path(CERTIFICATE))) this.create();
     this.finishSwitch();
-    const certificatePem = this.read(CERTIFICATE);
-    const issuer: Issuer = { certificatePem, privateKey: readPrivateKey(this.read(KEY)) };
-    const certificate = new X509Certificate(certificatePem);
-    if (!certificate.ca) throw new Error(`${this.path(CERTIFICATE)} is no CA certificate`);
-    if (!certificate.checkPrivateKey(issuer.privateKey)) throw new Error(`${this.path(KEY)} is not the key of ${CERTIFICATE}`);
-    const roots = this.roots();
-    const own = roots.find((root) => root.fingerprint256 === certificate.fingerprint256);
-    if (own !== undefined) return { issuer, trustBundlePem: bundleOf([own, ...roots]), intermediates: [] };
-    const chain = existsSync(this.path(CHAIN)) ? this.read(CHAIN) : certificatePem;
-    return { issuer, trustBundlePem: bundleOf(roots), intermediates: [chain] };
+    return readMaterial(this.options.stateDir, this.options.now());
+  }
+
+  /** Changes when one of the files does. */
+  fingerprint(): string {
+    return fingerprintOf(this.options.stateDir);
   }
 
   step(): RotationStep {
+    const signing = new X509Certificate(this.read(CERTIFICATE)).fingerprint256;
+    if (!this.roots().some((root) => root.fingerprint256 === signing)) return 'foreign';
     if (existsSync(this.path(NEXT_CERTIFICATE))) return 'distributing';
     return this.roots().length > 1 ? 'switched' : 'settled';
   }
@@ -67,11 +60,6 @@ export class RootFiles {
   /** A new root that everybody trusts beside the old one; it signs nothing yet. Throws when a rotation is under way, or the root is not ours. */
   begin(): void {
     this.demand('settled');
-    const signing = new X509Certificate(this.read(CERTIFICATE));
-    if (!this.roots().some((root) => root.fingerprint256 === signing.fingerprint256))
-      throw new Error(
-        `${CERTIFICATE} is an intermediate: ask the owner of its root for new files, and put them here; they are taken at once`,
-      );
     const next = this.newRoot();
     this.write(NEXT_KEY, next.keyPem, 0o600);
     // The bundle first: a crash in between leaves a root that is trusted and signs nothing.
@@ -99,6 +87,17 @@ export class RootFiles {
   }
 
   private create(): void {
+    const others = [KEY, ROOTS, CHAIN, ...OTHER_NAMES].filter((name) => existsSync(this.path(name)));
+    // A crash on our own way through this: the root is there, and is the key's.
+    const root = others.includes(KEY) && others.includes(ROOTS) ? this.roots().find((one) => keyIsOf(this.path(KEY), one)) : undefined;
+    if (root !== undefined) {
+      this.write(CERTIFICATE, root.toString(), 0o644);
+      return;
+    }
+    if (others.length > 0)
+      throw new Error(
+        `${this.path(CERTIFICATE)} is missing beside ${others.join(', ')}: put the certificate of that CA there (Istio's names: ca-cert.pem, ca-key.pem, root-cert.pem, cert-chain.pem), or take the others away for a root that is made here (certificates of before are then refused)`,
+      );
     const { keyPem, certificatePem } = this.newRoot();
     this.write(KEY, keyPem, 0o600);
     this.write(ROOTS, certificatePem, 0o644);
@@ -118,6 +117,10 @@ export class RootFiles {
   private demand(wanted: RotationStep): void {
     const step = this.step();
     if (step === wanted) return;
+    if (step === 'foreign')
+      throw new Error(
+        `${this.path(CERTIFICATE)} is an intermediate, and its root somebody else's: ask for new files, and put them into ${this.options.stateDir}, a root first (docs/guides/identity.md, "A new root of your own CA")`,
+      );
     const next = { settled: 'begin', distributing: 'switch', switched: 'finish' }[step];
     throw new Error(`the rotation of the root is ${step}: the next step is ${next}`);
   }
@@ -130,7 +133,7 @@ export class RootFiles {
     try {
       return readFileSync(this.path(name), 'utf8');
     } catch (cause) {
-      throw new Error(`the certificate authority needs ${this.path(name)}`, { cause });
+      throw new Error(`the certificate authority needs ${this.path(name)}: put it there`, { cause });
     }
   }
 
@@ -144,10 +147,4 @@ export class RootFiles {
   private path(name: string): string {
     return join(this.options.stateDir, name);
   }
-}
-
-/** Each once, in the order in which they first stand. */
-function bundleOf(roots: readonly X509Certificate[]): string {
-  const byPrint = new Map(roots.map((root) => [root.fingerprint256, root]));
-  return [...byPrint.values()].map((root) => root.toString()).join('');
 }

@@ -175,7 +175,7 @@ describe('caCertificates', () => {
   it('are trusted beside the roots of the mesh', () => {
     const { objects } = parseDocuments(JSON.stringify({ caCertificates: [{ pem: 'THEIRS\n' }] }), { file: 'mesh.yaml' });
     const of = (trustBundlePem: string): string => new PushContext({ objects, workloads: [], trustBundlePem }).trustBundlePem;
-    expect([of('OURS\n'), of('')]).toEqual(['OURS\nTHEIRS', '']);
+    expect([of('OURS\n'), of('')]).toEqual(['OURS\nTHEIRS\n', '']);
   });
 
   it('say which trust domains callers may be of, beside the own one and its aliases', () => {

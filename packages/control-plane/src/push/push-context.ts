@@ -132,7 +132,7 @@ export class PushContext {
     this.backendBundles = parts.get('backendBundles', [gatewayApi], () => bundlesOf(gatewayApi.destinationRules));
     this.certificates = parts.get('certificates', [of('Secret'), of('ConfigMap')], () => byName([...of('Secret'), ...of('ConfigMap')]));
     this.tokenKeys = parts.get('tokenKeys', [...tokenKeys].flat(), () => tokenKeys);
-    this.trustBundlePem = trustBundlePem === '' ? '' : [trustBundlePem, ...this.mesh.moreRootsPem].map((pem) => pem.trimEnd()).join('\n');
+    this.trustBundlePem = trustBundlePem === '' ? '' : this.withMoreRoots(trustBundlePem);
     const policies = of<AuthorizationPolicySpec>('AuthorizationPolicy');
     const requestAuthentications = of<RequestAuthenticationSpec>('RequestAuthentication');
     const unenforced = parts.list(
@@ -171,6 +171,11 @@ export class PushContext {
   }
 
   /** What a node is told about: services, rules, and what happens to other hosts. */
+  /** PEM: these roots with those of `caCertificates`. */
+  withMoreRoots(trustBundlePem: string): string {
+    return [trustBundlePem, ...this.mesh.moreRootsPem].map((pem) => `${pem.trimEnd()}\n`).join('');
+  }
+
   scopeFor(node: Pick<ProxyNode, 'dialect' | 'namespace' | 'labels'>): OutboundScope {
     return this.scopes.get(this.scopes.keyOf(node))!;
   }

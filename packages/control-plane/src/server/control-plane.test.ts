@@ -10,6 +10,7 @@ import { CLUSTER_TYPE_URL, ENDPOINT_TYPE_URL, HEALTH_TYPE_URL, IstioCertificateR
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { ControlPlaneEvent } from '../events.ts';
 import { type DeltaClient, deltaClient, wireNode } from '../testing/ads-client.ts';
+import { testAuthority } from '../testing/certificates.ts';
 import { service } from '../testing/mesh.ts';
 import { type ControlPlane, createControlPlane, rootCertificateFile } from './control-plane.ts';
 
@@ -166,6 +167,15 @@ describe('the certificate service', () => {
     expect(chain.at(-1)).toBe(plane.ca.rootCertificatePem);
     expect(events).toContainEqual(expect.objectContaining({ type: 'issued', spiffeId: 'spiffe://cluster.local/ns/default/sa/web' }));
     expect(JSON.stringify(events)).not.toContain('PRIVATE KEY');
+  });
+
+  it('tells with a certificate whom the whole mesh trusts, as its pushes do: roots of the mesh configuration, too', async () => {
+    const { root } = testAuthority('partner');
+    const mesh = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'istio', namespace: 'istio-system' } };
+    writeFileSync(join(dir, 'mesh.yaml'), JSON.stringify({ ...mesh, data: { mesh: JSON.stringify({ caCertificates: [{ pem: root }] }) } }));
+    await expect.poll(() => plane.push.trustBundlePem.includes(root.trimEnd())).toBe(true);
+    const { chain } = await createCertificate(plane.addresses.xdsTls, createCsr(createKeyPair(), {}), tokenOf('web'));
+    expect(chain.at(-1)).toBe(plane.push.trustBundlePem);
   });
 
   it.each([

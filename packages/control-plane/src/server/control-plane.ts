@@ -4,6 +4,7 @@ import { AdsService } from '../ads/ads-service.ts';
 import { LoadReports } from '../ads/load-reports.ts';
 import { type CertificateAuthority, createCertificateAuthority } from '../ca/certificate-authority.ts';
 import { IssuanceLog } from '../ca/issuance-log.ts';
+import { MeshTrust } from '../ca/mesh-trust.ts';
 import { createTokenIssuer, type TokenIssuer } from '../ca/token-issuer.ts';
 import { tellWhoRuns } from '../describe/told-workloads.ts';
 import type { ControlPlaneEvent } from '../events.ts';
@@ -80,6 +81,7 @@ export class ControlPlane implements AsyncDisposable {
     const onProblem = (message: string): void => tell({ type: 'problem', message });
     this.ca = createCertificateAuthority({ ...state, trustDomain, now: Date.now });
     this.tokens = createTokenIssuer(state);
+    const trust = new MeshTrust(this.ca, signer);
     this.metrics = new PilotMetrics(VERSION, () => ({ push: this.push, nodes: this.clients }));
     this.registry = new WorkloadRegistry(
       scheduler,
@@ -108,7 +110,7 @@ export class ControlPlane implements AsyncDisposable {
         workloads: this.registry.instances,
         trustDomain,
         tokenKeys: this.tokenKeys.current,
-        trustBundlePem: this.ca.rootCertificatePem,
+        trustBundlePem: trust.bundlePem,
       }),
       metrics: this.metrics,
       onPush: (push) => this.ads.update(push),
@@ -117,6 +119,8 @@ export class ControlPlane implements AsyncDisposable {
     this.servers = new XdsServers({
       trustDomain,
       ca: this.ca,
+      trust,
+      bundle: () => this.push.withMoreRoots(trust.bundlePem),
       tokens: this.tokens,
       attestors,
       signer,

@@ -1,9 +1,11 @@
 import type { CertificateAuthority } from '../ca/certificate-authority.ts';
+import type { MeshTrust } from '../ca/mesh-trust.ts';
 import type { Scheduler } from '../registry/workload-registry.ts';
 import { type TlsMaterial, TlsServerCredentials } from './tls-credentials.ts';
 
 export interface ServedIdentityOptions {
   readonly ca: CertificateAuthority;
+  readonly trust: MeshTrust;
   /** `host:port` that is served. */
   readonly address: string;
   readonly scheduler: Scheduler;
@@ -12,7 +14,7 @@ export interface ServedIdentityOptions {
   readonly onProblem: (message: string) => void;
 }
 
-/** How soon a changed root is seen. Three small files are read. */
+/** How soon a changed root is seen. Four small files are read. */
 const LOOK_MS = 250;
 
 /** The control plane's own certificate, from its own CA, anew whenever the files of the CA change (`ripstop ca rotate`, or an operator). */
@@ -40,28 +42,28 @@ export class ServedIdentity {
   }
 
   private look(): void {
-    const { ca, onChange, onProblem } = this.options;
+    const { trust, onChange, onProblem } = this.options;
     let problem = '';
     try {
-      if (ca.reload()) {
+      if (trust.reload()) {
         this.credentials.update(this.material());
         onChange();
       }
     } catch (error) {
       problem = error instanceof Error ? error.message : String(error);
     }
-    if (problem !== '' && problem !== this.problem) onProblem(`the files of the CA do not fit (${problem}); those before stay in force`);
+    if (problem !== '' && problem !== this.problem) onProblem(`the CA is as it was, what has changed does not fit: ${problem}`);
     this.problem = problem;
   }
 
   private material(): TlsMaterial {
-    const { ca, address } = this.options;
+    const { ca, trust, address } = this.options;
     const host = address.slice(0, address.lastIndexOf(':')).replace(/^\[|\]$/g, '');
     const isAddress = /^[\d.]+$/.test(host) || host.includes(':');
     const certificate = ca.serverCertificate({
       dns: ['localhost', 'istiod.istio-system.svc', ...(isAddress ? [] : [host])],
       ips: [...new Set(['127.0.0.1', '::1', ...(isAddress ? [host] : [])])],
     });
-    return { ...certificate, clientRootsPem: ca.rootCertificatePem };
+    return { ...certificate, clientRootsPem: trust.bundlePem };
   }
 }

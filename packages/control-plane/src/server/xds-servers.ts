@@ -8,6 +8,7 @@ import { Attestation, type TokenAttestor } from '../ca/attest/attestation.ts';
 import { addCaService, type Issuance } from '../ca/ca-service.ts';
 import type { CertificateAuthority, CertificateSigner } from '../ca/certificate-authority.ts';
 import type { IssuanceLog } from '../ca/issuance-log.ts';
+import type { MeshTrust } from '../ca/mesh-trust.ts';
 import type { TokenIssuer } from '../ca/token-issuer.ts';
 import type { ControlPlaneEvent } from '../events.ts';
 import { GrpcServer, shutDown } from './grpc-server.ts';
@@ -17,6 +18,9 @@ import { systemScheduler as scheduler } from './system-scheduler.ts';
 export interface XdsServersOptions {
   readonly trustDomain: string;
   readonly ca: CertificateAuthority;
+  readonly trust: MeshTrust;
+  /** PEM: `trust` with what the mesh configuration adds. */
+  readonly bundle: () => string;
   readonly tokens: TokenIssuer;
   readonly attestors: readonly TokenAttestor[];
   /** Signs in the CA's place. */
@@ -53,9 +57,9 @@ export class XdsServers {
   }
 
   async serveTls(address: string): Promise<string> {
-    const { ads, load, ca, tokens, attestors, signer, trustDomain, tell } = this.options;
+    const { ads, load, ca, trust, bundle, tokens, attestors, signer, trustDomain, tell } = this.options;
     const server = this.newServer();
-    const attestation = new Attestation({ trustDomain, tokens, attestors, trusts: (certificate) => ca.trusts(certificate) });
+    const attestation = new Attestation({ trustDomain, tokens, attestors, trusts: (certificate) => trust.trusts(certificate) });
     ads.addTo(server.services, attestation);
     load.addTo(server.services, attestation);
     addClientStatus(server.services, attestation, () => ads.sessions);
@@ -63,7 +67,9 @@ export class XdsServers {
       ca,
       tokens,
       attestation,
+      trust,
       signer,
+      bundle,
       onIssued: (entry) => this.issued(entry),
       onRefused: ({ from, reason, cause }) => tell({ type: 'problem', message: `no certificate for ${from}: ${reason}${causeOf(cause)}` }),
     });
@@ -85,15 +91,16 @@ export class XdsServers {
   }
 
   private identityAt(address: string): ServedIdentity {
-    const { ca, tell, onRoots } = this.options;
-    let roots = fingerprintsOf(ca.rootCertificatePem);
+    const { ca, trust, tell, onRoots } = this.options;
+    let roots = fingerprintsOf(trust.bundlePem);
     return new ServedIdentity({
       ca,
+      trust,
       address,
       scheduler,
       onChange: () => {
         const before = roots;
-        roots = fingerprintsOf(ca.rootCertificatePem);
+        roots = fingerprintsOf(trust.bundlePem);
         tell({ type: 'roots', fingerprints: roots });
         onRoots();
         // Streams that a certificate of it opened: whoever has a new one comes back with that.
