@@ -5,7 +5,7 @@ import { IstioCertificateRequest, IstioCertificateResponse } from '@ripstop/xds-
 import { describe, expect, it } from 'vitest';
 import { Attestation } from './attest/attestation.ts';
 import { addCaService, type CaServiceOptions, type Issuance } from './ca-service.ts';
-import { createCertificateAuthority } from './certificate-authority.ts';
+import { type CertificateSigner, createCertificateAuthority } from './certificate-authority.ts';
 import { MeshTrust } from './mesh-trust.ts';
 import { createTokenIssuer } from './token-issuer.ts';
 
@@ -13,6 +13,7 @@ const now = (): number => Date.UTC(2026, 5, 1);
 const ca = createCertificateAuthority({ trustDomain: 'cluster.local', now });
 /** Another CA, in whose place ours stands. */
 const theirs = createCertificateAuthority({ trustDomain: 'theirs', now });
+const signerThat = (issue: CertificateSigner['issue']): CertificateSigner => ({ rootCertificatePem: theirs.rootCertificatePem, issue });
 const tokens = createTokenIssuer({ now });
 const WEB = { namespace: 'default', serviceAccount: 'web', ttlSeconds: 60 };
 const csr = createCsr(createKeyPair(), { uris: ['spiffe://cluster.local/ns/kube-system/sa/admin'] });
@@ -119,9 +120,7 @@ describe('the certificate service', () => {
     expect(new X509Certificate(leaf!).verify(new X509Certificate(theirs.rootCertificatePem).publicKey)).toBe(true);
     expect(bundle).toBe('THE BUNDLE');
     expect(service.issued).toMatchObject([{ serialNumber: new X509Certificate(leaf!).serialNumber, notAfterMs: now() + 3_600_000 }]);
-    const broken = new Service({
-      signer: { ...theirs, rootCertificatePem: theirs.rootCertificatePem, issue: () => Promise.reject('down') },
-    });
+    const broken = new Service({ signer: signerThat(() => Promise.reject('down')) });
     expect((await broken.ask(tokens.issue(WEB))).error).toMatchObject({ code: grpc.status.UNAVAILABLE, details: 'down' });
     const own = new Service({
       ca: Object.assign(createCertificateAuthority({ trustDomain: 'cluster.local', now }), {
@@ -135,7 +134,7 @@ describe('the certificate service', () => {
 
   it('has nobody else sign for a token that is bound to labels, which would be lost; alone it does', async () => {
     let asked = 0;
-    const signer = { issue: async () => ({ chain: [String(asked++)], serialNumber: '1', notAfterMs: 2 }) };
+    const signer = signerThat(async () => ({ chain: [String(asked++)], serialNumber: '1', notAfterMs: 2 }));
     const bound = { ...WEB, labels: { app: 'web' } };
     const { error } = await new Service({ signer }).ask(tokens.issue(bound));
     expect([error?.code, error?.details, asked]).toEqual([grpc.status.FAILED_PRECONDITION, expect.stringContaining('bound to labels'), 0]);
@@ -144,10 +143,7 @@ describe('the certificate service', () => {
 
   it('shows no CSR to another signer whose key the caller has not proved', async () => {
     let asked = 0;
-    const signer = {
-      rootCertificatePem: theirs.rootCertificatePem,
-      issue: async () => ({ chain: [String(asked++)], serialNumber: '1', notAfterMs: 2 }),
-    };
+    const signer = signerThat(async () => ({ chain: [String(asked++)], serialNumber: '1', notAfterMs: 2 }));
     const { error } = await new Service({ signer }).ask(tokens.issue(WEB), { csr: 'x' });
     expect([error?.code, asked]).toEqual([grpc.status.INVALID_ARGUMENT, 0]);
   });
