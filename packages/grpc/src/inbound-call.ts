@@ -20,29 +20,27 @@ import type { GrpcParts } from './grpc-parts.ts';
 import { HeldStream } from './held-stream.ts';
 import type { HttpChain, InboundConnection } from './inbound-connection.ts';
 import { localStatus } from './local-status.ts';
+import { type CallListener, type PartialStatus, PassedCall } from './passed-call.ts';
 import { settleCall } from './settle-call.ts';
 import { joinLines, takeSeveral } from './stream-lines.ts';
 
-type Next<T> = (value: T) => void;
-/** As handlers give it: metadata may be missing. */
-type PartialStatus = Parameters<grpc.ServerInterceptingCallInterface['sendStatus']>[0];
-
 const NO_CALL = localReply({ status: 405, grpcStatus: 12, details: 'ripstop_grpc_method', body: 'gRPC calls are made by POST' });
 const NOT_ACCEPTED = 'connection refused by the mesh: its policy for this port has changed';
+
+type InterceptedMethod = Parameters<grpc.ServerInterceptor>[0];
 
 /**
  * One call that the app serves, from its headers to its status, as the HTTP guard's exchange. The handler is started only when the
  * filters let the call pass, and runs where `mesh` finds the exchange as the parent of the calls that it makes.
  */
-export class InboundCall implements RequestBody {
-  readonly intercepted: grpc.ServerInterceptingCall;
+export class InboundCall extends PassedCall implements CallListener, RequestBody {
   readonly #parts: GrpcParts;
   readonly #port: number;
   readonly #connection: InboundConnection;
-  readonly #path: string;
-  readonly #call: grpc.ServerInterceptingCallInterface;
+  readonly #method: InterceptedMethod;
   readonly #onRefused: (connection: InboundConnection) => void;
   readonly #timers: Timer[] = [];
+  #listener: CallListener | undefined;
   #x: Exchange | undefined;
   /** Names whose lines policies see one by one. */
   #several: string | undefined;
@@ -55,35 +53,30 @@ export class InboundCall implements RequestBody {
     parts: GrpcParts,
     port: number,
     connection: InboundConnection,
-    path: string,
+    method: InterceptedMethod,
     call: grpc.ServerInterceptingCallInterface,
     onRefused: (connection: InboundConnection) => void,
   ) {
+    super(call);
     this.#parts = parts;
     this.#port = port;
     this.#connection = connection;
-    this.#path = path;
-    this.#call = call;
+    this.#method = method;
     this.#onRefused = onRefused;
-    const listener: grpc.ServerListener = {
-      onReceiveMetadata: (metadata, next) => this.#onMetadata(metadata, next),
-      onReceiveMessage: (message, next) => this.#run(() => next(message)),
-      onReceiveHalfClose: (next) => this.#onHalfClose(next),
-      onCancel: () => this.#onCancel(),
-    };
-    this.intercepted = new grpc.ServerInterceptingCall(call, {
-      start: (next) => next(listener),
-      sendMetadata: (metadata, next) => this.#onSendMetadata(metadata, next),
-      sendStatus: (status, next) => this.#onSendStatus(status, next),
-    });
   }
 
-  #onMetadata(metadata: grpc.Metadata, next: Next<grpc.Metadata>): void {
+  start(listener: CallListener): void {
+    this.#listener = listener;
+    this.call.start(this);
+  }
+
+  /** No message comes before the listener has heard of this: it asks for them then. */
+  onReceiveMetadata(metadata: grpc.Metadata): void {
     const snapshot = this.#parts.snapshots.current;
     const chain = snapshot === undefined ? undefined : this.#connection.chain(snapshot);
     if (snapshot === undefined || chain === undefined) {
       this.#done = true;
-      this.#call.sendStatus({ code: grpc.status.UNAVAILABLE, details: NOT_ACCEPTED });
+      this.call.sendStatus({ code: grpc.status.UNAVAILABLE, details: NOT_ACCEPTED });
       this.#onRefused(this.#connection);
       return;
     }
@@ -97,8 +90,8 @@ export class InboundCall implements RequestBody {
       this.#filterFailed(error);
       return;
     }
-    if (verdict === undefined) this.#serve(metadata, next);
-    else if (verdict instanceof Promise) this.#serveLater(verdict, metadata, next);
+    if (verdict === undefined) this.#serve(metadata);
+    else if (verdict instanceof Promise) this.#serveLater(verdict, metadata);
     else this.#refuse(verdict);
   }
 
@@ -116,12 +109,12 @@ export class InboundCall implements RequestBody {
     });
     x.body = this;
     // The caller's grpc-timeout.
-    x.deadline = x.startedAt + Number(this.#call.getDeadline()) - clock.wallTime();
+    x.deadline = x.startedAt + Number(this.call.getDeadline()) - clock.wallTime();
     return x;
   }
 
   #head(metadata: grpc.Metadata): CallHead {
-    const head = new CallHead(this.#connection.facts.tls ? 'https' : 'http', this.#call.getHost(), this.#path, metadata);
+    const head = new CallHead(this.#connection.facts.tls ? 'https' : 'http', this.call.getHost(), this.#method.path, metadata);
     head.method = takeMethod(metadata);
     this.#several = takeSeveral(metadata);
     return head;
@@ -130,7 +123,7 @@ export class InboundCall implements RequestBody {
   /** See RequestBody: of what the caller sends, as it is on the wire. */
   read(bytes: number): Promise<BodyStart | undefined> {
     if (this.#done) return Promise.resolve(undefined);
-    this.#held ??= HeldStream.of(this.#call);
+    this.#held ??= HeldStream.of(this.call);
     if (this.#held === undefined) return Promise.resolve(undefined);
     return this.#held.read(bytes, {
       clock: this.#parts.clock,
@@ -139,7 +132,7 @@ export class InboundCall implements RequestBody {
     });
   }
 
-  #serve(metadata: grpc.Metadata, next: Next<grpc.Metadata>): void {
+  #serve(metadata: grpc.Metadata): void {
     if (this.#x!.request.method !== 'POST') {
       this.#refuse(NO_CALL);
       return;
@@ -149,14 +142,16 @@ export class InboundCall implements RequestBody {
     // Before the handler asks for messages: those that are here come first.
     this.#held?.release();
     joinLines(metadata, this.#several);
-    this.#run(() => next(metadata));
+    // A handler of one message is called when that is complete.
+    if (this.#method.requestStream) this.#run(() => this.#listener!.onReceiveMetadata(metadata));
+    else this.#listener!.onReceiveMetadata(metadata);
   }
 
-  #serveLater(verdict: Promise<LocalReply | undefined>, metadata: grpc.Metadata, next: Next<grpc.Metadata>): void {
+  #serveLater(verdict: Promise<LocalReply | undefined>, metadata: grpc.Metadata): void {
     verdict.then(
       (reply) => {
         if (this.#done) return;
-        if (reply === undefined) this.#serve(metadata, next);
+        if (reply === undefined) this.#serve(metadata);
         else this.#refuse(reply);
       },
       (error: unknown) => this.#filterFailed(error),
@@ -164,28 +159,38 @@ export class InboundCall implements RequestBody {
   }
 
   #filterFailed(error: unknown): void {
-    this.#parts.log?.(`inbound call ${this.#path}: ${error instanceof Error ? error.message : String(error)}`);
+    this.#parts.log?.(`inbound call ${this.#method.path}: ${error instanceof Error ? error.message : String(error)}`);
     if (!this.#done) this.#refuse(localReply({ status: 500, details: 'ripstop_filter_failed', body: 'a filter of the mesh failed' }));
   }
 
-  #onHalfClose(next: () => void): void {
-    const action = this.#x?.route?.action;
-    if (action?.kind === 'inbound' && action.timeoutMs > 0) this.#limit(action.timeoutMs, resetReply('global-timeout', 1, ''));
-    this.#run(next);
+  onReceiveMessage(message: unknown): void {
+    if (this.#method.requestStream) this.#run(() => this.#listener!.onReceiveMessage(message));
+    else this.#listener!.onReceiveMessage(message);
   }
 
-  #onSendMetadata(metadata: grpc.Metadata, next: Next<grpc.Metadata>): void {
+  onReceiveHalfClose(): void {
+    const action = this.#done ? undefined : this.#x?.route?.action;
+    if (action?.kind === 'inbound' && action.timeoutMs > 0) this.#limit(action.timeoutMs, resetReply('global-timeout', 1, ''));
+    this.#run(() => this.#listener!.onReceiveHalfClose());
+  }
+
+  sendMetadata(metadata: grpc.Metadata): void {
     if (this.#done || !this.#respond(new AnswerHead(200, metadata, undefined))) return;
     this.#headersSent = true;
-    next(metadata);
+    this.call.sendMetadata(metadata);
   }
 
-  #onSendStatus(status: PartialStatus, next: Next<PartialStatus>): void {
+  sendMessage(message: unknown, callback: () => void): void {
+    if (!this.#headersSent) this.sendMetadata(new grpc.Metadata());
+    if (!this.#done) this.call.sendMessage(message, callback);
+  }
+
+  sendStatus(status: PartialStatus): void {
     if (this.#done) return;
     const metadata = status.metadata ?? new grpc.Metadata();
     if (!this.#headersSent && !this.#respond(new AnswerHead(200, metadata, status.code))) return;
     this.#finish(200, status.code);
-    next({ ...status, metadata });
+    this.call.sendStatus({ ...status, metadata });
   }
 
   /** False: a filter failed, and the call was answered so; half applied operations are not sent, and the app does not pay for it. */
@@ -200,7 +205,12 @@ export class InboundCall implements RequestBody {
   }
 
   /** Also called after every status was sent; then the exchange has ended already. */
-  #onCancel(): void {
+  onCancel(): void {
+    this.#endCancelled();
+    this.#listener!.onCancel();
+  }
+
+  #endCancelled(): void {
     const x = this.#x;
     if (this.#done || x === undefined) return;
     // grpc-js answers a passed deadline by itself.
@@ -225,7 +235,7 @@ export class InboundCall implements RequestBody {
     x.details = reply.details;
     const status = this.#statusOf(reply);
     this.#finish(200, status.code);
-    this.#call.sendStatus(status);
+    this.call.sendStatus(status);
   }
 
   /** An authorizer may answer what no metadata can carry, which grpc-js throws on: nobody else is to pay for it. */
@@ -235,7 +245,9 @@ export class InboundCall implements RequestBody {
       if (!this.#headersSent) this.#parts.pipeline.respond(this.#x!, new AnswerHead(200, status.metadata, status.code));
       return status;
     } catch (error) {
-      this.#parts.log?.(`inbound call ${this.#path}: its answer cannot be sent: ${error instanceof Error ? error.message : String(error)}`);
+      this.#parts.log?.(
+        `inbound call ${this.#method.path}: its answer cannot be sent: ${error instanceof Error ? error.message : String(error)}`,
+      );
       this.#x!.details = 'ripstop_filter_failed';
       return { code: grpc.status.INTERNAL, details: 'a filter of the mesh failed', metadata: new grpc.Metadata() };
     }

@@ -30,7 +30,16 @@ export class InboundGuard {
 
   readonly interceptor: grpc.ServerInterceptor = (method, call) => {
     const connection = this.#connections.getStore() ?? this.#connectionOf(call);
-    return new InboundCall(this.parts, this.workloadPort, connection, method.path, call, this.#onRefused).intercepted;
+    const passed: grpc.ServerInterceptingCallInterface = new InboundCall(
+      this.parts,
+      this.workloadPort,
+      connection,
+      method,
+      call,
+      this.#onRefused,
+    );
+    // Typed as the class with its private fields; what is called is the interface.
+    return passed as grpc.ServerInterceptingCall;
   };
 
   /** Runs what hands a connection to grpc-js. */
