@@ -148,7 +148,8 @@ export function compileChains(
 type Served = Pick<FilterChain, 'http' | 'tcp' | 'refused'>;
 
 function compileHttp({ name, network }: DecodedChain, manager: HcmMessage, listener: DecodedListener, env: ManagerEnv): Served {
-  const before = network.unsupported || (network.judges.length > 0 ? 'a network RBAC filter before HTTP is not supported' : '');
+  const before =
+    network.unsupported || (network.judges.length > 0 ? 'a network filter that judges connections is not supported before HTTP' : '');
   if (before !== '') throw new Error(`filter chain ${name}: ${before}`);
   return { http: { ...compileManager(`${listener.name}/${name}`, manager, env), sources: listener.sources }, tcp: undefined };
 }

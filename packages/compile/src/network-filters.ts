@@ -1,5 +1,14 @@
 import type { Filter, FilterEnv } from '@ripstop/core';
-import { type Any, HttpConnectionManager, type ListenerFilter, NetworkRbac, TcpProxy, TypedStruct, typeName } from '@ripstop/xds-api';
+import {
+  type Any,
+  HttpConnectionManager,
+  type ListenerFilter,
+  NetworkExtAuthz,
+  NetworkRbac,
+  TcpProxy,
+  TypedStruct,
+  typeName,
+} from '@ripstop/xds-api';
 import type { AnyFilterFactory } from './filters/decoded-filter.ts';
 import { unwrapTypedConfig } from './typed-config.ts';
 
@@ -8,6 +17,9 @@ const NO_EFFECT: ReadonlySet<string> = new Set([
   'envoy.tcp.metadataexchange.config.MetadataExchange', // spoken only where both sides have agreed on it by ALPN, which we do not
   'stats.PluginConfig', // istio.stats: our telemetry makes these metrics
 ]);
+
+/** Network filters that let a connection pass or not. */
+const JUDGES: ReadonlySet<string> = new Set([NetworkRbac.$type, NetworkExtAuthz.$type]);
 
 /** The filters of a chain: those that judge, and the one at the end that serves it. */
 export interface DecodedNetworkFilters {
@@ -25,7 +37,7 @@ export function decodeNetworkFilters(filters: readonly ListenerFilter[]): Decode
     const any = configType?.$case === 'typedConfig' ? configType.value : undefined;
     const type = any === undefined ? '' : typeName(unwrappedType(any));
     if (type === HttpConnectionManager.$type || type === TcpProxy.$type) terminal = any;
-    else if (any !== undefined && type === NetworkRbac.$type) judges.push(any);
+    else if (any !== undefined && JUDGES.has(type)) judges.push(any);
     // It may be an authorization that we do not know: nothing unknown is skipped.
     else if (any === undefined || !(NO_EFFECT.has(type) || (type === MONGO_PROXY && onlyCounts(any))))
       unsupported ||= `network filter ${name}${type === '' ? '' : ` (${type})`} is not supported`;

@@ -3,6 +3,7 @@ import { compressor } from './filters/compressor.ts';
 import { cors } from './filters/cors.ts';
 import { type AnyFilterFactory, erase } from './filters/decoded-filter.ts';
 import { extAuthz } from './filters/ext-authz/ext-authz.ts';
+import { networkExtAuthz } from './filters/ext-authz/network-ext-authz.ts';
 import { fault } from './filters/fault.ts';
 import { headerMutation } from './filters/header-mutation.ts';
 import { localRateLimit } from './filters/local-rate-limit.ts';
@@ -21,6 +22,7 @@ export function standardFilters(settings: RbacSettings = {}): readonly AnyFilter
     erase(rbacFilter(settings)),
     erase(networkRbacFilter(settings)),
     erase(extAuthz),
+    erase(networkExtAuthz),
     erase(localRateLimit),
     erase(rateLimit),
     erase(headerMutation),

@@ -68,6 +68,8 @@ export interface Peer {
   readonly certificateChainPem?: () => string | undefined;
   /** URI SAN of the certificate that this side has shown, when it is not the workload's own; '' = it has none. */
   readonly shownUriSan?: string;
+  /** Of the same certificate: its URI SAN, else its DNS SAN, else its subject. */
+  readonly shownName?: string;
   readonly sni: string;
   readonly alpn: string;
 }

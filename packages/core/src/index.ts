@@ -25,6 +25,7 @@ export * from './filters/compressor.ts';
 export * from './filters/cors.ts';
 export * from './filters/ext-authz/ext-authz.ts';
 export * from './filters/ext-authz/http-authorizer.ts';
+export * from './filters/ext-authz/network-ext-authz.ts';
 export * from './filters/ext-authz/verdict.ts';
 export * from './filters/fault.ts';
 export * from './filters/header-mutation.ts';

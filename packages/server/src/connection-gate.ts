@@ -107,8 +107,8 @@ export class ConnectionGate {
       const checkRoots = this.open.watchRoots();
       const speaks = isHttp(chain) ? this.spoken : chain.tls.alpn.filter((name) => name !== PEER_EXCHANGE);
       this.acceptor.accept(raw, chain.tls, facts.alpn, speaks, {
-        secured: (socket, names, alpn, { shownUriSan }) => {
-          const peer = createPeer(raw, names, facts.sni, alpn, shownUriSan);
+        secured: (socket, names, alpn, shown) => {
+          const peer = createPeer(raw, names, facts.sni, alpn, shown);
           if (!isHttp(chain)) {
             this.carry(raw, socket, facts, chain, snapshot, peer);
             checkRoots();

@@ -20,7 +20,7 @@ export function readPeerNames(certificate: X509Certificate, trustBundlePem: stri
   return {
     uriSans: uris,
     dnsSans: dns,
-    subject: (certificate.subject ?? '').split('\n').reverse().join(','),
+    subject: subjectOf(certificate),
     hash: certificate.fingerprint256.replaceAll(':', '').toLowerCase(),
     pem: certificate.toString(),
     chainPem: () => chainPemOf(certificate, trustBundlePem),
@@ -72,4 +72,9 @@ export function refusalOf(certificate: X509Certificate, { uriSans, dnsSans }: Pe
   if (id !== undefined && (id.length > MAX_SPIFFE_ID_BYTES || !SPIFFE_ID.test(id))) return 'a URI SAN that is no SPIFFE id';
   if (dnsSans.some((name) => /\p{Cc}/u.test(name))) return 'a control character in a DNS SAN';
   return undefined;
+}
+
+/** RFC 2253. */
+export function subjectOf({ subject }: X509Certificate): string {
+  return (subject ?? '').split('\n').reverse().join(',');
 }

@@ -12,7 +12,7 @@ const socket = (more: Partial<Socket> = {}): Socket =>
 
 describe('the peer of a connection', () => {
   it('has the names of its certificate', () => {
-    expect(createPeer(socket(), NAMES, 'sni', 'h2', 'spiffe://shown')).toEqual({
+    expect(createPeer(socket(), NAMES, 'sni', 'h2', { shownUriSan: 'spiffe://shown', shownName: 'name' })).toEqual({
       address: '10.0.0.9',
       port: 5,
       localAddress: '10.0.0.1',
@@ -25,6 +25,7 @@ describe('the peer of a connection', () => {
       certificatePem: 'PEM',
       certificateChainPem: NAMES.chainPem,
       shownUriSan: 'spiffe://shown',
+      shownName: 'name',
       sni: 'sni',
       alpn: 'h2',
       spiffeId: ID,

@@ -1,6 +1,9 @@
 import type { Socket } from 'node:net';
 import type { Peer } from '@ripstop/core';
 import type { PeerNames } from './peer-certificate.ts';
+import type { TlsMaterial } from './tls-material.ts';
+
+type Shown = Pick<TlsMaterial, 'shownUriSan' | 'shownName'>;
 
 /** The other side of an inbound connection, for filters and for the app's handlers. */
 export interface InboundPeer extends Peer {
@@ -31,8 +34,8 @@ export function introduce(connection: object, peer: InboundPeer): void {
   peers.set(connection, peer);
 }
 
-/** Over plaintext `names` is undefined. `shownUriSan`: see {@link Peer}. */
-export function createPeer(socket: Socket, names: PeerNames | undefined, sni: string, alpn: string, shownUriSan?: string): InboundPeer {
+/** Over plaintext `names` is undefined. `shown`: see {@link Peer}; undefined = the workload's own certificate, or none. */
+export function createPeer(socket: Socket, names: PeerNames | undefined, sni: string, alpn: string, shown?: Shown): InboundPeer {
   const uri = names?.uriSans[0];
   const spiffeId = uri?.startsWith('spiffe://') === true ? uri : undefined;
   return {
@@ -46,7 +49,8 @@ export function createPeer(socket: Socket, names: PeerNames | undefined, sni: st
     subject: names?.subject ?? '',
     certificateHash: names?.hash ?? '',
     ...(names === undefined ? {} : { certificatePem: names.pem, certificateChainPem: names.chainPem }),
-    ...(shownUriSan === undefined ? {} : { shownUriSan }),
+    ...(shown?.shownUriSan === undefined ? {} : { shownUriSan: shown.shownUriSan }),
+    ...(shown?.shownName === undefined ? {} : { shownName: shown.shownName }),
     sni,
     alpn,
     spiffeId,

@@ -95,6 +95,7 @@ describe('material of handshakes', () => {
     const secrets = { keyPairs: [{ certificateChainPem: cert, privateKeyPem: key }], trustBundlePem: '', revokedPem: '', missing: '' };
     expect(materials.of({ ...MESH_TLS, certificateName: 'kubernetes://a', validationName: '', secrets })).toMatchObject({
       shownUriSan: 'spiffe://outside/edge',
+      shownName: 'spiffe://outside/edge',
     });
   });
 

@@ -1,7 +1,7 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import type { Clock, DownstreamTls, IdentitySource, TlsKeyPair } from '@ripstop/core';
-import { splitSubjectAltName } from './peer-certificate.ts';
+import { splitSubjectAltName, subjectOf } from './peer-certificate.ts';
 
 /** What handshakes of a chain are made with. The same object for as long as nothing of it changes. */
 export interface TlsMaterial {
@@ -11,6 +11,8 @@ export interface TlsMaterial {
   readonly revokedPem: string;
   /** URI SAN of the certificate, '' = it has none; undefined for the workload's own. */
   readonly shownUriSan: string | undefined;
+  /** Its URI SAN, else its DNS SAN, else its subject; undefined for the workload's own. */
+  readonly shownName: string | undefined;
 }
 
 /** How long a look at the modification times of files holds. */
@@ -88,7 +90,7 @@ export class TlsMaterials {
             ? trustBundlePem
             : readFileSync(trustFile(tls), 'utf8'),
       revokedPem,
-      shownUriSan: isOwn ? undefined : uriSanOf(keyPairs[0]!.certificateChainPem),
+      ...(isOwn ? OWN : shownAs(keyPairs[0]!.certificateChainPem)),
     };
   }
 }
@@ -141,6 +143,12 @@ function assertPair(certificatePem: string, keyPem: string, certificate: string,
   if (!belongs) throw new Error(`${key} is not the key of ${certificate}`);
 }
 
-function uriSanOf(pem: string): string {
-  return splitSubjectAltName(new X509Certificate(pem).subjectAltName).uris[0] ?? '';
+type Shown = Pick<TlsMaterial, 'shownUriSan' | 'shownName'>;
+
+const OWN: Shown = { shownUriSan: undefined, shownName: undefined };
+
+function shownAs(pem: string): Shown {
+  const certificate = new X509Certificate(pem);
+  const { uris, dns } = splitSubjectAltName(certificate.subjectAltName);
+  return { shownUriSan: uris[0] ?? '', shownName: uris[0] ?? dns[0] ?? subjectOf(certificate) };
 }

@@ -63,7 +63,9 @@ export class TcpSession {
     else if (denied === undefined) this.connect();
     else {
       x.flags |= denied.flags;
-      x.terminationDetails = denied.details;
+      // Envoy tells an authorizer's verdict as of a response, a policy's as of the end of a connection.
+      if ((denied.flags & ResponseFlag.UnauthorizedExternalService) !== 0) x.details = denied.details;
+      else x.terminationDetails = denied.details;
       downstream.destroy();
     }
   }

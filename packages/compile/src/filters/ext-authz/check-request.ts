@@ -1,14 +1,18 @@
 import { type AuthzQuestion, type Exchange, type FilterEnv, randomValue, type StringTest } from '@ripstop/core';
 import { type AttributeContext, type AttributeContext_HttpRequest, CheckRequest } from '@ripstop/xds-api';
 
-/** What a gRPC authorizer is shown. */
-export interface CheckOptions {
+/** What a gRPC authorizer is shown of a connection. */
+export interface ConnectionCheckOptions {
+  readonly includePeerCertificate: boolean;
+  readonly includeTlsSession: boolean;
+}
+
+/** What it is shown of a request. */
+export interface CheckOptions extends ConnectionCheckOptions {
   /** Undefined: every header. */
   readonly allowedHeaders: StringTest | undefined;
   readonly disallowedHeaders: StringTest | undefined;
   readonly packAsBytes: boolean;
-  readonly includePeerCertificate: boolean;
-  readonly includeTlsSession: boolean;
   readonly metadataNamespaces: readonly string[];
 }
 
@@ -17,31 +21,54 @@ type PeerFields = NonNullable<Fields<typeof AttributeContext>['source']>;
 
 /** A request as Envoy describes it to a gRPC authorizer (envoy.service.auth.v3). */
 export function checkRequest(x: Exchange, question: AuthzQuestion, options: CheckOptions, env: FilterEnv): Uint8Array {
-  const { peer, request } = x;
-  const source: PeerFields = {
-    address: address(peer.address, peer.port),
-    service: request.header('x-envoy-downstream-service-cluster') ?? '',
-    principal: peer.mtls ? (peer.uriSans[0] ?? peer.dnsSans[0] ?? peer.subject) : '',
-    certificate: options.includePeerCertificate ? encodeURIComponent(peer.certificatePem ?? '') : '',
-  };
-  const destination: PeerFields = {
-    address: address(peer.localAddress, peer.localPort),
-    principal: peer.mtls ? (peer.shownUriSan ?? env.ownSpiffeId?.() ?? '') : '',
-  };
   const now = env.clock.wallTime() - (env.clock.now() - x.startedAt);
   return CheckRequest.encode(
     CheckRequest.fromPartial({
       attributes: {
-        source,
-        destination,
+        ...sides(x, x.request.header('x-envoy-downstream-service-cluster') ?? '', options, env),
         request: { time: new Date(now), http: httpRequest(x, question, options, env) },
         contextExtensions: { ...question.contextExtensions },
         metadataContext: { filterMetadata: metadata(x, options.metadataNamespaces) },
         routeMetadataContext: {},
-        ...(options.includeTlsSession && peer.sni !== '' ? { tlsSession: { sni: peer.sni } } : {}),
+        ...tlsSession(x, options),
       },
     }),
   ).finish();
+}
+
+/** A connection whose bytes nobody reads. */
+export function connectionCheckRequest(x: Exchange, options: ConnectionCheckOptions, env: FilterEnv): Uint8Array {
+  const { source, destination } = sides(x, '', options, env);
+  const session = options.includeTlsSession ? { tlsSession: { sni: x.peer.sni } } : {};
+  return CheckRequest.encode(
+    CheckRequest.fromPartial({
+      attributes: { source, destination: { ...destination, service: x.peer.sni }, metadataContext: {}, ...session },
+    }),
+  ).finish();
+}
+
+type Sides = Pick<Fields<typeof AttributeContext>, 'source' | 'destination'>;
+
+function sides({ peer }: Exchange, service: string, { includePeerCertificate }: ConnectionCheckOptions, env: FilterEnv): Sides {
+  return {
+    source: {
+      address: address(peer.address, peer.port),
+      service,
+      principal: peer.mtls ? (peer.uriSans[0] ?? peer.dnsSans[0] ?? peer.subject) : '',
+      certificate: includePeerCertificate ? encodeURIComponent(peer.certificatePem ?? '') : '',
+    },
+    destination: {
+      address: address(peer.localAddress, peer.localPort),
+      principal: peer.shownName ?? (peer.mtls ? (env.ownSpiffeId?.() ?? '') : ''),
+    },
+  };
+}
+
+function tlsSession(
+  { peer }: Exchange,
+  { includeTlsSession }: ConnectionCheckOptions,
+): Pick<Fields<typeof AttributeContext>, 'tlsSession'> {
+  return includeTlsSession && peer.sni !== '' ? { tlsSession: { sni: peer.sni } } : {};
 }
 
 function httpRequest(

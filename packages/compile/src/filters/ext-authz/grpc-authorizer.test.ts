@@ -195,9 +195,10 @@ describe('a gRPC authorizer is shown', () => {
   });
 
   it('the name that this side was seen by, else its own, else none', async () => {
-    expect((await ask({ peer: { mtls: true, shownUriSan: 'spiffe://edge' }, own: 'spiffe://own' })).shown.destination?.principal).toBe(
-      'spiffe://edge',
-    );
+    for (const mtls of [true, false])
+      expect((await ask({ peer: { mtls, shownName: 'spiffe://edge' }, own: 'spiffe://own' })).shown.destination?.principal).toBe(
+        'spiffe://edge',
+      );
     expect((await ask({ peer: { mtls: true } })).shown.destination?.principal).toBe('');
   });
 

@@ -3,7 +3,7 @@ import { CheckResponse, type DeniedHttpResponse, type HeaderValueOption, type Ok
 import type { GrpcTarget } from '../../grpc-target.ts';
 import { type CheckOptions, checkRequest } from './check-request.ts';
 
-const METHOD = '/envoy.service.auth.v3.Authorization/Check';
+export const CHECK_METHOD = '/envoy.service.auth.v3.Authorization/Check';
 
 /** An authorizer that is asked by `envoy.service.auth.v3.Authorization/Check`. */
 export function createGrpcAuthorizer(target: GrpcTarget, options: CheckOptions, calls: UpstreamCalls, env: FilterEnv): Authorizer {
@@ -14,7 +14,7 @@ export function createGrpcAuthorizer(target: GrpcTarget, options: CheckOptions, 
         x,
         cluster,
         authority,
-        path: METHOD,
+        path: CHECK_METHOD,
         timeoutMs,
         metadata,
         message: checkRequest(x, question, options, env),
