@@ -2,6 +2,7 @@ import { type Document, isMap, isScalar } from 'yaml';
 import { nullPaths } from './null-checks.ts';
 import type { Finding, MeshObject, ObjectMeta, SourcePosition } from './object.ts';
 import type { Path } from './path.ts';
+import { readPlainYaml } from './plain-yaml.ts';
 import { kindOf } from './schema/kinds.ts';
 import { SyntaxTrees } from './syntax-trees.ts';
 
@@ -45,6 +46,14 @@ export function parseDocuments(text: string, options: ParseOptions): Parsed {
     const { line, col } = trees.lines.linePos(offset);
     return { file: options.file, line: Math.max(line, 1), column: Math.max(col, 1) };
   };
+  const plain = readPlainYaml(text);
+  if (plain !== undefined) {
+    for (const { value, offset, line, column } of plain) {
+      const later = (): Document.Parsed => trees.all().find(({ contents }) => contents?.range?.[0] === offset)!;
+      readDocument(value, { file: options.file, line, column }, later, at, options, objects, findings);
+    }
+    return { objects, findings };
+  }
   for (const [index, document] of trees.all().entries()) {
     if (document.errors.length > 0) {
       for (const error of document.errors)
@@ -52,7 +61,9 @@ export function parseDocuments(text: string, options: ParseOptions): Parsed {
       continue;
     }
     try {
-      readDocument(document, () => trees.all()[index]!, at, options, objects, findings);
+      const json: unknown = document.toJS({ maxAliasCount: 100 });
+      const start = at(document.contents?.range?.[0] ?? document.range[0]);
+      readDocument(json, start, () => trees.all()[index]!, at, options, objects, findings);
     } catch (error) {
       findings.push(problem('RIPSTOP_YAML', at(document.range[0]), `${reason(error, document)}; the document is not used`));
     }
@@ -82,16 +93,15 @@ function lineAt(text: string, offset: number): { readonly line: number; readonly
 
 /** `later`: the document as a tree when somebody asks for a position, without keeping it. */
 function readDocument(
-  document: Document.Parsed,
+  json: unknown,
+  start: SourcePosition,
   later: () => Document.Parsed,
   at: (offset: number) => SourcePosition,
   options: ParseOptions,
   objects: MeshObject[],
   findings: Finding[],
 ): void {
-  const json: unknown = document.toJS({ maxAliasCount: 100 });
   if (json === null || json === undefined) return;
-  const start = at(document.contents?.range?.[0] ?? document.range[0]);
   if (typeof json !== 'object' || Array.isArray(json)) {
     findings.push(problem('RIPSTOP_YAML', start, 'a document must be an object with apiVersion, kind and metadata'));
     return;
