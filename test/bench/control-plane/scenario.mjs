@@ -45,6 +45,7 @@ export async function runMesh({ services, subscribers, seed, changes, profileDir
       coldClientsCpuMs: Math.round(cold.cpuMs),
       coldStallMs: round(settled.stallMs),
       coldStallCpuMs: round(settled.stallCpuMs),
+      coldStall: stallOf(settled),
       coldGcMs: round(settled.collectedMs),
       coldLongestGcMs: round(settled.longestCollectionMs),
       fullSetKb: Math.round(cold.bytes / subscribers / 1_024),
@@ -55,6 +56,7 @@ export async function runMesh({ services, subscribers, seed, changes, profileDir
       endpointCpuMs: round(atEndpoints.cpuMs / endpoint.length),
       endpointStallMs: round(atEndpoints.stallMs),
       endpointStallCpuMs: round(atEndpoints.stallCpuMs),
+      endpointStall: stallOf(atEndpoints),
       endpointGcMs: round(atEndpoints.collectedMs),
       endpointLongestGcMs: round(atEndpoints.longestCollectionMs),
       routeMs: round(Math.max(...route.map(({ ms }) => ms))),
@@ -63,6 +65,7 @@ export async function runMesh({ services, subscribers, seed, changes, profileDir
       routeCpuMs: round(atRoutes.cpuMs / route.length),
       routeStallMs: round(atRoutes.stallMs),
       routeStallCpuMs: round(atRoutes.stallCpuMs),
+      routeStall: stallOf(atRoutes),
       routeGcMs: round(atRoutes.collectedMs),
       routeLongestGcMs: round(atRoutes.longestCollectionMs),
       againMs: Math.round(again.ms),
@@ -70,9 +73,11 @@ export async function runMesh({ services, subscribers, seed, changes, profileDir
       againClientsCpuMs: Math.round(again.cpuMs),
       againStallMs: round(last.stallMs),
       againStallCpuMs: round(last.stallCpuMs),
+      againStall: stallOf(last),
       againGcMs: round(last.collectedMs),
       againLongestGcMs: round(last.longestCollectionMs),
       stallMs: round(Math.max(settled.stallMs, last.stallMs)),
+      stallCpuMs: round(Math.max(...[settled, atEndpoints, atRoutes, last].map((seen) => seen.stallCpuMs))),
       rssMb: Math.round(atRoutes.rssMb),
       rssPeakMb: Math.round(last.rssMb),
       heapMb: Math.round(atRoutes.heapMb),
@@ -150,6 +155,11 @@ class BenchMesh {
   file(name) {
     return join(this.folder, name);
   }
+}
+
+/** The longest by the clock: how much of it was work, and how much waiting for a core. */
+function stallOf({ stall: { ms, cpuMs, waitedMs }, waitedMs: all }) {
+  return { ms: round(ms), cpuMs: round(cpuMs), waitedMs: round(waitedMs), allWaitedMs: round(all) };
 }
 
 /** Clusters of one service, in any form. */

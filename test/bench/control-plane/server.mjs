@@ -5,15 +5,14 @@ import { join } from 'node:path';
 import { monitorEventLoopDelay, PerformanceObserver } from 'node:perf_hooks';
 import { createControlPlane } from '../../../packages/control-plane/dist/index.mjs';
 import { serveCommands } from '../process.mjs';
+import { ThreadWatch } from './thread-watch.mjs';
 
 let plane;
 let cpu = process.cpuUsage();
 const problems = [];
 const delay = monitorEventLoopDelay({ resolution: 1 });
 let inspector;
-/** The longest work between two rounds of timers, by CPU time of the main thread: what a stall would be if nobody else used the core. */
-let stallCpuMs = 0;
-let threadMs = 0;
+const thread = new ThreadWatch();
 let collectedMs = 0;
 let longestCollectionMs = 0;
 
@@ -31,7 +30,7 @@ serveCommands({
     });
     const { xds } = await plane.start();
     delay.enable();
-    setInterval(watchThread, 1).unref();
+    thread.start();
     new PerformanceObserver((list) => {
       for (const { duration } of list.getEntries()) {
         collectedMs += duration;
@@ -45,9 +44,13 @@ serveCommands({
   look() {
     const used = process.cpuUsage(cpu);
     cpu = process.cpuUsage();
+    const { clock, cpuMs: stallCpuMs, waitedMs } = thread.take();
     const answer = {
       stallMs: delay.max / 1e6,
       stallCpuMs,
+      // In the longest by the clock: work of ours, and waiting for a core that somebody else had.
+      stall: clock,
+      waitedMs,
       collectedMs,
       longestCollectionMs,
       cpuMs: (used.user + used.system) / 1e3,
@@ -56,7 +59,6 @@ serveCommands({
       problems,
     };
     delay.reset();
-    stallCpuMs = 0;
     collectedMs = 0;
     longestCollectionMs = 0;
     return answer;
@@ -91,10 +93,3 @@ serveCommands({
     return {};
   },
 });
-
-function watchThread() {
-  const { user, system } = process.threadCpuUsage();
-  const nowMs = (user + system) / 1e3;
-  if (threadMs > 0) stallCpuMs = Math.max(stallCpuMs, nowMs - threadMs);
-  threadMs = nowMs;
-}
