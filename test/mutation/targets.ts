@@ -11,7 +11,7 @@ const TARGETS: Readonly<Record<string, readonly string[]>> = {
     'packages/core/src/filters/ext-authz/*.ts',
     'packages/compile/src/filters/{rbac,rbac-readings}.ts',
     'packages/compile/src/{cidr,matchers,metadata-matcher,remote-address}.ts',
-    'packages/compile/src/{http-filters,network-filters,regex}.ts',
+    'packages/compile/src/{http-filters,network-filters}.ts',
     'packages/compile/src/filters/ext-authz/*.ts',
     'packages/control-plane/src/translate/rbac/*.ts',
   ],

@@ -38,6 +38,13 @@ function struct(type: string, value: object): NetworkFilter {
   return filter(type, packAny(TypedStruct, { typeUrl: typeUrlOf(type), value } as TypedStruct));
 }
 
+/** As it is encoded. */
+function mongo(value: Uint8Array): NetworkFilter {
+  return filter('mongo', { typeUrl: typeUrlOf(MONGO), value: Buffer.from(value) });
+}
+
+const MONGO = 'envoy.extensions.filters.network.mongo_proxy.v3.MongoProxy';
+
 const ENV = {
   random: () => 0.75,
   filterEnv: { direction: 'outbound', state: (_key: string, create: () => unknown) => create() },
@@ -122,13 +129,20 @@ describe('a chain of bytes', () => {
       /no grpc_service/,
     ],
     ['a filter that nobody knows', [struct('some.Filter', { a: 1 }), proxy()], /some\.Filter/],
-    ['a plugin by discovery', [{ name: 'wasm', configType: undefined }, proxy()], /network filter wasm/],
+    ['a plugin by discovery', [{ name: 'wasm', configType: undefined }, proxy()], /network filter wasm is not supported/],
     ['a tunnel', [proxy({ clusterSpecifier: { $case: 'cluster', value: 'app' }, tunnelingConfig: { hostname: 'x' } })], /tunnelling/],
     [
       'a delay for MongoDB',
       [struct('envoy.extensions.filters.network.mongo_proxy.v3.MongoProxy', { stat_prefix: 'm', delay: {} }), proxy()],
       /mongo_proxy/,
     ],
+    [
+      'a filter for MongoDB that does more than count, written as a message',
+      [mongo(Uint8Array.of(0x0a, 1, 0x6d, 0x12, 0)), proxy()],
+      /mongo_proxy/,
+    ],
+    ['one whose first field is another', [mongo(Uint8Array.of(0x12, 1, 0x6d)), proxy()], /mongo_proxy/],
+    ['one that says nothing', [mongo(new Uint8Array()), proxy()], /mongo_proxy/],
     ['no end', [], /no filter that serves it/],
   ])('with %s lets nobody in', (_what, filters, reason) => {
     const chain = compile(filters as NetworkFilter[]);
@@ -140,6 +154,8 @@ describe('a chain of bytes', () => {
     const chain = compile([
       struct('envoy.tcp.metadataexchange.config.MetadataExchange', { protocol: 'istio-peer-exchange' }),
       struct('envoy.extensions.filters.network.mongo_proxy.v3.MongoProxy', { stat_prefix: 'm' }),
+      mongo(Uint8Array.of(0x0a, 1, 0x6d)),
+      struct('stats.PluginConfig', {}),
       proxy(),
     ]);
     expect(chain.refused).toBeUndefined();

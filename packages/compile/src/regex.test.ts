@@ -24,6 +24,10 @@ describe('a regular expression', () => {
     );
   });
 
+  it('that is empty is refused', () => {
+    expect(() => compileRegex('')).toThrow('an empty regular expression');
+  });
+
   it('replaces every match; what is empty and stands right behind another match is none', () => {
     const table: [source: string, substitution: string, text: string, replaced: string][] = [
       ['o', '0', 'foo', 'f00'],
@@ -34,6 +38,7 @@ describe('a regular expression', () => {
       ['(a)|b', '<\\1>', 'ab', '<a><>'],
       ['^/', '/v1/', '/a/b', '/v1/a/b'],
       ['z', 'y', 'a', 'a'],
+      ['(a)', '\\2', 'aba', 'aba'], // A group that the pattern does not have: RE2 replaces nothing.
     ];
     for (const [source, substitution, found, replaced] of table)
       expect([source, compileRegex(source).replaceAll(found, substitution)]).toEqual([source, replaced]);

@@ -1,4 +1,4 @@
-import { createHmac, X509Certificate } from 'node:crypto';
+import { createHash, createHmac, X509Certificate } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -248,6 +248,37 @@ describe('join tokens', () => {
     expect(createTokenIssuer({ now }).isOwn(`a.${Buffer.from(payload).toString('base64url')}.c`)).toBe(own);
     expect(createTokenIssuer({ now }).isOwn('opaque')).toBe(true);
   });
+
+  it('for one certificate are written down when they are spent: a hash of the id, until they expire; another stays good', () => {
+    const stateDir = mkdtempSync(join(tmpdir(), 'ripstop-tokens-'));
+    const issuer = createTokenIssuer({ stateDir, now });
+    const token = issuer.issue({ ...account, ttlSeconds: 60, singleUse: true });
+    const { jti, exp } = JSON.parse(Buffer.from(token.split('.')[1]!, 'base64url').toString());
+    issuer.redeem(issuer.verify(token).singleUse!);
+    const hash = createHash('sha256').update(jti).digest('base64url');
+    expect(readFileSync(join(stateDir, 'spent-tokens'), 'utf8')).toBe(`${hash} ${exp * 1000}\n`);
+    const other = issuer.verify(issuer.issue({ ...account, ttlSeconds: 60, singleUse: true }));
+    expect(() => issuer.redeem(other.singleUse!)).not.toThrow();
+    rmSync(stateDir, { recursive: true });
+  });
+
+  it.each<[labels: unknown]>([['text'], [null], [5], [{ a: 1 }], [{ a: 'x', b: 1 }]])(
+    'with labels that cannot be read are refused, whoever signed them: %j',
+    (labels) => {
+      const stateDir = mkdtempSync(join(tmpdir(), 'ripstop-tokens-'));
+      const issuer = createTokenIssuer({ stateDir, now });
+      const [header, payload] = issuer.issue({ ...account, ttlSeconds: 60 }).split('.');
+      const key = Buffer.from(readFileSync(join(stateDir, 'token-key'), 'utf8'), 'base64');
+      const signed = (claims: object): string => {
+        const text = `${header}.${Buffer.from(JSON.stringify(claims)).toString('base64url')}`;
+        return `${text}.${createHmac('sha256', key).update(text).digest('base64url')}`;
+      };
+      const claims = JSON.parse(Buffer.from(payload!, 'base64url').toString());
+      expect(issuer.verify(signed({ ...claims, labels: { a: 'x' } }))).toMatchObject({ labels: { a: 'x' } });
+      expect(() => issuer.verify(signed({ ...claims, labels }))).toThrow('the labels of the token cannot be read');
+      rmSync(stateDir, { recursive: true });
+    },
+  );
 
   it('for one certificate are spent until they expire', () => {
     let time = now();

@@ -27,11 +27,14 @@ export interface RouteRateLimits {
 
 export type HostRateLimits = 'override' | 'include' | 'ignore';
 
-/** What of a route's and its host's rate limits counts: a host's by default only where the route has none. */
+/**
+ * What of a route's and its host's rate limits counts: a host's by default only where the route has none, of whatever stage; a route that
+ * asks for them has them, whatever the filter says (Envoy: getVirtualHostRateLimitOption).
+ */
 export function policiesOf(limits: RouteRateLimits | undefined, stage: number, host: HostRateLimits): readonly RateLimitPolicy[] {
   if (limits === undefined) return [];
   const route = limits.route.filter((policy) => policy.stage === stage);
-  const withHost = host !== 'ignore' && (limits.includeHost || host === 'include' || route.length === 0);
+  const withHost = limits.includeHost || host === 'include' || (host === 'override' && limits.route.length === 0);
   return withHost ? [...route, ...limits.host.filter((policy) => policy.stage === stage)] : route;
 }
 

@@ -32,7 +32,7 @@ export interface CustomScope {
 interface ProviderRules {
   readonly provider: string;
   readonly rules: RulesFields;
-  readonly dryRun: RulesFields | undefined;
+  readonly dryRun: RulesFields;
   readonly authorizer: Authorizer | undefined;
 }
 
@@ -78,12 +78,11 @@ function byProvider({ policies, authorizers, trustDomains }: CustomScope, tcp: b
       policies: policiesOf(objects, RBAC_Action.DENY, { trustDomains, tcp }, prefix),
     });
     const group = groups.get(provider)!;
-    const dryRuns = group.filter(isDryRun);
     const authorizer = groups.size > 1 ? undefined : authorizers.get(provider);
     return {
       provider,
       rules: rulesOf(group.filter((policy) => !isDryRun(policy))),
-      dryRun: dryRuns.length === 0 ? undefined : rulesOf(dryRuns),
+      dryRun: rulesOf(group.filter(isDryRun)),
       authorizer: authorizer === undefined || 'error' in authorizer ? undefined : authorizer,
     };
   });
@@ -96,8 +95,8 @@ function denying({ policies = {} }: RulesFields): RulesFields {
   };
 }
 
-function optionalRules(rules: RulesFields | undefined): { readonly rules?: RulesFields } {
-  return rules === undefined || Object.keys(rules.policies ?? {}).length === 0 ? {} : { rules };
+function optionalRules(rules: RulesFields): { readonly rules?: RulesFields } {
+  return Object.keys(rules.policies ?? {}).length === 0 ? {} : { rules };
 }
 
 function whenMatched(filterName: string, provider: string): FieldsOf<typeof MetadataMatcher> {

@@ -153,6 +153,23 @@ describe('filters of CUSTOM policies', () => {
     expect(names.map((name) => /ext-authz-(.)/.exec(name!)?.[1])).toEqual(['p', 'q']);
   });
 
+  it('without rules need no provider and deny nothing', () => {
+    expect(customOf(policy('c', '{ action: CUSTOM }'), {})).toEqual([
+      ['envoy.filters.http.rbac', 'DENY', `istio-ext-authz-${rule('c')}-deny-due-to-bad-CUSTOM-action: ${NEVER}`],
+    ]);
+  });
+
+  it('over TCP have the statistics of connections', () => {
+    for (const authorizers of [{ p: asks }, {}]) {
+      const [rbac] = networkCustomFilters({
+        policies: policiesOf(custom('c', 'p')).custom,
+        authorizers: new Map(Object.entries(authorizers)),
+        trustDomains: [],
+      });
+      expect(NetworkRbac.decode((rbac!.configType as { readonly value: Any }).value.value).statPrefix).toBe('tcp.');
+    }
+  });
+
   it('count nothing where no dry run is', () => {
     const [rbac] = httpCustomFilters({
       policies: policiesOf(custom('c', 'p')).custom,
