@@ -21,7 +21,11 @@ const TARGETS: Readonly<Record<string, readonly string[]>> = {
     'packages/node/src/router-traits.ts',
   ],
   // Which chain, and so which policies and which TLS, a connection gets.
-  connections: ['packages/core/src/filter-chain-match.ts', 'packages/server/src/{chain-choice,client-hello,key-pair-choice,suspects}.ts'],
+  connections: [
+    'packages/core/src/filter-chain-match.ts',
+    'packages/core/src/abuse/suspects.ts',
+    'packages/server/src/{chain-choice,client-hello,key-pair-choice}.ts',
+  ],
   limits: ['packages/core/src/filters/{rate-limit,rate-limit-descriptors}.ts', 'packages/core/src/filters/local-rate-limit/*.ts'],
   jwt: ['packages/jwt/src/*.ts'],
   identity: [
@@ -38,7 +42,7 @@ const TARGETS: Readonly<Record<string, readonly string[]>> = {
 
 /** Unit tests beside the sources; the simulation and the interop tests see more, but not in milliseconds. */
 const TESTS: readonly string[] = [
-  'packages/core/src/{filters,route}/**/*.test.ts',
+  'packages/core/src/{abuse,filters,route}/**/*.test.ts',
   'packages/core/src/*.test.ts',
   'packages/compile/src/**/*.test.ts',
   'packages/jwt/src/*.test.ts',

@@ -1,3 +1,6 @@
+export * from './abuse/metered-socket.ts';
+export * from './abuse/reset-budget.ts';
+export * from './abuse/suspects.ts';
 export * from './attempt/attempt-driver.ts';
 export * from './attempt/deadline-queue.ts';
 export * from './attempt/exchange-walk.ts';

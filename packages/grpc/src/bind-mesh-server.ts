@@ -1,7 +1,7 @@
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import grpc from '@grpc/grpc-js';
-import { type Cancel, endsIn, KnownIntermediates, readBundle } from '@ripstop/core';
+import { type Cancel, endsIn, KnownIntermediates, MeteredSocket, readBundle, Suspects } from '@ripstop/core';
 import type { GrpcParts } from './grpc-parts.ts';
 import { chooseHttpChain, InboundConnection } from './inbound-connection.ts';
 import { InboundGuard } from './inbound-guard.ts';
@@ -58,6 +58,7 @@ class GrpcListener {
   readonly #guard: InboundGuard;
   readonly #injector: grpc.ConnectionInjector;
   readonly #tls: MeshTlsServer;
+  readonly #suspects: Suspects;
   readonly #entered = new Map<Socket, Entered>();
   readonly #listener = createServer({ noDelay: true, keepAlive: true }, (socket) => this.#enter(socket));
   readonly #stopWatching: Cancel | undefined;
@@ -69,7 +70,13 @@ class GrpcListener {
   constructor(server: grpc.Server, parts: GrpcParts, options: BindOptions) {
     this.#parts = parts;
     this.#options = options;
-    this.#guard = new InboundGuard(parts, options.workloadPort, (connection) => this.#end(connection));
+    this.#suspects = new Suspects(parts.clock);
+    this.#guard = new InboundGuard(
+      parts,
+      options.workloadPort,
+      (connection) => this.#end(connection),
+      ({ peer }) => this.#suspects.add(peer),
+    );
     const credentials = grpc.experimental.createServerCredentialsWithInterceptors(grpc.ServerCredentials.createInsecure(), [
       this.#guard.interceptor,
     ]);
@@ -132,7 +139,22 @@ class GrpcListener {
 
   #hand(raw: Socket, socket: Socket, connection: InboundConnection): void {
     this.#entered.set(raw, { socket, connection });
-    this.#guard.enter(connection, () => this.#injector.injectConnection(socket));
+    const waitMs = this.#suspects.waitOf(connection.peer);
+    if (waitMs === 0) this.#guard.enter(connection, () => this.#injector.injectConnection(socket));
+    else if (waitMs === undefined) socket.destroy();
+    else this.#handLate(socket, connection, waitMs);
+  }
+
+  /** Whose caller has abused a connection is let in late, and read a little at a time. */
+  #handLate(socket: Socket, connection: InboundConnection, waitMs: number): void {
+    connection.suspect = true;
+    const hand = (): void => {
+      if (this.#whenEmpty !== undefined)
+        socket.destroy(); // Drained meanwhile.
+      else this.#guard.enter(connection, () => this.#injector.injectConnection(new MeteredSocket(socket)));
+    };
+    const timer = this.#parts.clock.setTimer(hand, waitMs);
+    socket.once('close', () => timer.cancel());
   }
 
   /** The configuration does not take this connection any more. Its refusal is on the way: the socket goes after it. */

@@ -11,9 +11,10 @@ const METHOD = 'x-ripstop-method';
 
 /**
  * grpc-js serves a call whatever its `:method` says, and shows it to nobody; a policy about methods would be judged by a guess. Of
- * several lines of a name it shows one text. `ours` tells, in the async context of a stream, whether its connection is this guard's.
+ * several lines of a name it shows one text. `ours` tells, in the async context of a stream, whether its connection is this guard's;
+ * `onSession` is called before the first stream of each is heard of.
  */
-export function keepHeads(ours: () => boolean): Cancel {
+export function keepHeads(ours: () => boolean, onSession: (session: ServerHttp2Session) => void): Cancel {
   const known = new WeakSet<ServerHttp2Session>();
   const onStream = (message: unknown): void => {
     if (!ours()) return;
@@ -23,6 +24,7 @@ export function keepHeads(ours: () => boolean): Cancel {
     if (session !== undefined && !known.has(session as ServerHttp2Session)) {
       known.add(session as ServerHttp2Session);
       keepLines(session as ServerHttp2Session);
+      onSession(session as ServerHttp2Session);
     }
     const method = headers[':method'];
     if (method !== undefined && method !== 'POST') headers[METHOD] = method;

@@ -26,6 +26,8 @@ export class InboundConnection {
   readonly peer: Peer;
   /** Its root was taken out of the trust bundle. */
   distrusted = false;
+  /** Its caller has abused a connection a moment ago. */
+  suspect = false;
   #snapshot: Snapshot | undefined;
   #chain: HttpChain | undefined;
 

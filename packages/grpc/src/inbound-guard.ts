@@ -1,11 +1,13 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { constants, type ServerHttp2Session } from 'node:http2';
 import type grpc from '@grpc/grpc-js';
-import type { Cancel } from '@ripstop/core';
+import { type Cancel, ResetBudget } from '@ripstop/core';
 import { keepHeads } from './call-method.ts';
 import type { GrpcParts } from './grpc-parts.ts';
 import { InboundCall } from './inbound-call.ts';
 import { InboundConnection } from './inbound-connection.ts';
 import { peerOfCall } from './inbound-peer.ts';
+import { countResets } from './stream-budget.ts';
 
 /** What a TLS connection of {@link meshServerCredentials} is taken for: mutual TLS of the mesh, which is all that it accepts. */
 const MESH_ALPN: readonly string[] = ['istio-h2', 'istio', 'h2'];
@@ -20,12 +22,20 @@ export class InboundGuard {
    */
   readonly #connections = new AsyncLocalStorage<InboundConnection>();
   readonly #onRefused: (connection: InboundConnection) => void;
+  readonly #onAbused: (connection: InboundConnection) => void;
   #stopWatching: Cancel | undefined;
 
-  constructor(parts: GrpcParts, workloadPort: number, onRefused: (connection: InboundConnection) => void = () => {}) {
+  /** `onRefused`: the configuration does not take the connection any more; `onAbused`: it was ended, as its caller abused it. */
+  constructor(
+    parts: GrpcParts,
+    workloadPort: number,
+    onRefused: (connection: InboundConnection) => void = () => {},
+    onAbused: (connection: InboundConnection) => void = () => {},
+  ) {
     this.parts = parts;
     this.workloadPort = workloadPort;
     this.#onRefused = onRefused;
+    this.#onAbused = onAbused;
   }
 
   readonly interceptor: grpc.ServerInterceptor = (method, call) => {
@@ -44,13 +54,25 @@ export class InboundGuard {
 
   /** Runs what hands a connection to grpc-js. */
   enter(connection: InboundConnection, hand: () => void): void {
-    this.#stopWatching ??= keepHeads(() => this.#connections.getStore() !== undefined);
+    this.#stopWatching ??= keepHeads(
+      () => this.#connections.getStore() !== undefined,
+      (session) => this.#count(session),
+    );
     this.#connections.run(connection, hand);
   }
 
   close(): void {
     this.#stopWatching?.();
     this.#stopWatching = undefined;
+  }
+
+  #count(session: ServerHttp2Session): void {
+    const connection = this.#connections.getStore()!;
+    const budget = new ResetBudget(connection.suspect, () => {
+      session.destroy(undefined, constants.NGHTTP2_ENHANCE_YOUR_CALM);
+      this.#onAbused(connection);
+    });
+    countResets(session, budget, this.parts.clock);
   }
 
   #connectionOf(call: grpc.ServerInterceptingCallInterface): InboundConnection {

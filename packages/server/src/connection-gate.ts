@@ -1,16 +1,22 @@
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import type { Clock, ConnectionFacts, IdentitySource, Snapshot, SnapshotRef } from '@ripstop/core';
+import {
+  type Clock,
+  type ConnectionFacts,
+  type IdentitySource,
+  MeteredSocket,
+  type Snapshot,
+  type SnapshotRef,
+  Suspects,
+} from '@ripstop/core';
 import { chooseChain, type FindChains, type HttpChain, isHttp, looksAtBytes, NO_CHAIN, type TcpChain } from './chain-choice.ts';
 import type { FirstBytes } from './client-hello.ts';
 import { peekConnection } from './connection-peek.ts';
-import { MeteredSocket } from './http2/metered-socket.ts';
 import { InboundConnection } from './inbound-connection.ts';
 import type { Forwarder } from './listener-parts.ts';
 import { OpenConnections } from './open-connections.ts';
 import { createPeer, type InboundPeer, introduce } from './peer.ts';
 import { StreamConnection } from './stream-connection.ts';
-import { Suspects } from './suspects.ts';
 import { TlsAcceptor } from './tls-acceptor.ts';
 
 export interface ConnectionGateOptions {

@@ -1,7 +1,6 @@
 import type { Socket } from 'node:net';
-import type { ConnectionFacts, HttpConnectionManager, Snapshot } from '@ripstop/core';
+import type { ConnectionFacts, HttpConnectionManager, ResetBudget, Snapshot } from '@ripstop/core';
 import { chooseChain, type FindChains, fits, type HttpChain, isHttp } from './chain-choice.ts';
-import type { ResetBudget } from './http2/reset-budget.ts';
 import type { InboundExchange } from './inbound-exchange.ts';
 import type { OpenConnection } from './open-connections.ts';
 import type { InboundPeer } from './peer.ts';

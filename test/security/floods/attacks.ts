@@ -9,6 +9,8 @@ export type AttackCounts = Readonly<Record<string, number>>;
 /** Keeps one attack up until it is told to stop; answers what it did. */
 export interface Attack {
   readonly name: string;
+  /** Whose port it attacks; others are served by the same process. */
+  readonly on?: 'grpc';
   run(port: number, stopped: () => boolean): Promise<AttackCounts>;
   /** What the guard answers it: every response has one of these statuses, each was given; or the server ends its connections. */
   readonly refusal?: { readonly statuses: readonly number[] } | 'ended';
@@ -32,13 +34,16 @@ const END_STREAM = 1;
 const END_HEADERS = 4;
 const BATCH = 200;
 
-const HEAD = Buffer.concat(
-  [
-    [':method', 'GET'],
-    [':scheme', 'http'],
-    [':authority', 'a'],
-    [':path', '/'],
-  ].map(([name, value]) => Buffer.concat([Buffer.from([0]), literal(name!), literal(value!)])),
+const encoded = (...fields: readonly (readonly [string, string])[]): Buffer =>
+  Buffer.concat(fields.map(([name, value]) => Buffer.concat([Buffer.from([0]), literal(name), literal(value)])));
+const HEAD = encoded([':method', 'GET'], [':scheme', 'http'], [':authority', 'a'], [':path', '/']);
+const CALL_HEAD = encoded(
+  [':method', 'POST'],
+  [':scheme', 'http'],
+  [':authority', 'a'],
+  [':path', '/test.Echo/Echo'],
+  ['content-type', 'application/grpc'],
+  ['te', 'trailers'],
 );
 const CANCEL = Buffer.from([0, 0, 0, 8]);
 const SETTINGS_FRAME = frame(SETTINGS, 0, 0, Buffer.alloc(0));
@@ -74,11 +79,11 @@ async function onConnections(port: number, stopped: () => boolean, write: (socke
 
 const pause = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 5));
 
-const resetAtOnce = (socket: Socket, turn: number): void => {
+const resetAtOnce = (socket: Socket, turn: number, head: Buffer = HEAD): void => {
   const frames: Buffer[] = turn === 0 ? [PREFACE, SETTINGS_FRAME] : [];
   for (let index = 0; index < BATCH; index++) {
     const id = 2 * (turn * BATCH + index) + 1;
-    frames.push(frame(HEADERS, END_STREAM | END_HEADERS, id, HEAD), frame(RST_STREAM, 0, id, CANCEL));
+    frames.push(frame(HEADERS, END_STREAM | END_HEADERS, id, head), frame(RST_STREAM, 0, id, CANCEL));
   }
   socket.write(Buffer.concat(frames));
 };
@@ -86,18 +91,26 @@ const resetAtOnce = (socket: Socket, turn: number): void => {
 const rapidReset: Attack = {
   name: 'rapid reset',
   refusal: 'ended',
-  run: (port, stopped) => onConnections(port, stopped, resetAtOnce),
+  run: (port, stopped) => onConnections(port, stopped, (socket, turn) => resetAtOnce(socket, turn)),
 };
 
-const manyRapidResets: Attack = {
-  name: 'rapid reset on 20 connections',
-  refusal: 'ended',
-  run: async (port, stopped) => {
-    const all = await Promise.all(Array.from({ length: 20 }, () => onConnections(port, stopped, resetAtOnce)));
+const onTwenty =
+  (head: Buffer): Attack['run'] =>
+  async (port, stopped) => {
+    const attack = () => onConnections(port, stopped, (socket, turn) => resetAtOnce(socket, turn, head));
+    const all = await Promise.all(Array.from({ length: 20 }, attack));
     const sums: Record<string, number> = {};
     for (const counts of all) for (const [what, count] of Object.entries(counts)) sums[what] = (sums[what] ?? 0) + count;
     return sums;
-  },
+  };
+
+const manyRapidResets: Attack = { name: 'rapid reset on 20 connections', refusal: 'ended', run: onTwenty(HEAD) };
+
+const rapidResetOfCalls: Attack = {
+  name: 'rapid reset of gRPC calls on 20 connections',
+  on: 'grpc',
+  refusal: 'ended',
+  run: onTwenty(CALL_HEAD),
 };
 
 const continuationFlood: Attack = {
@@ -194,6 +207,7 @@ const bombsForRoutes: Attack = {
 export const ATTACKS: readonly Attack[] = [
   rapidReset,
   manyRapidResets,
+  rapidResetOfCalls,
   continuationFlood,
   pingFlood,
   headerBomb,

@@ -25,27 +25,33 @@ const MIB = 2 ** 20;
 /** The attacked server, in a process of its own. */
 export class FloodServer implements AsyncDisposable {
   readonly port: number;
+  readonly grpcPort: number;
   private readonly child: ChildProcess;
 
   static async start(): Promise<FloodServer> {
     const child = fork(join(import.meta.dirname, 'server.ts'), { execArgv: ['--conditions=development', '--expose-gc'], stdio: 'inherit' });
-    const [{ port }] = (await once(child, 'message')) as [{ port: number }];
-    return new FloodServer(child, port);
+    const [ports] = (await once(child, 'message')) as [{ port: number; grpcPort: number }];
+    return new FloodServer(child, ports);
   }
 
-  private constructor(child: ChildProcess, port: number) {
+  private constructor(child: ChildProcess, { port, grpcPort }: { readonly port: number; readonly grpcPort: number }) {
     this.child = child;
     this.port = port;
+    this.grpcPort = grpcPort;
   }
 
   /** Milliseconds of each of many requests of a well-behaved client, while an attack runs. */
   async under(attack: Attack, forMs: number): Promise<FloodResult> {
     const before = await this.memory();
     const calm = await this.requests(forMs);
-    const attacker = fork(join(import.meta.dirname, 'attacker.ts'), [attack.name, String(this.port)], {
-      execArgv: ['--conditions=development'],
-      stdio: 'inherit',
-    });
+    const attacker = fork(
+      join(import.meta.dirname, 'attacker.ts'),
+      [attack.name, String(attack.on === 'grpc' ? this.grpcPort : this.port)],
+      {
+        execArgv: ['--conditions=development'],
+        stdio: 'inherit',
+      },
+    );
     // Until it is under way.
     await new Promise((resolve) => setTimeout(resolve, 700));
     const hit = await this.requests(forMs);

@@ -1,7 +1,9 @@
 import { createServer } from 'node:http';
+import grpc from '@grpc/grpc-js';
 import { documents, service } from '../../interop/mesh/yaml.ts';
 import { World } from '../corpus/world.ts';
 import { BOMBS, bombFilter, bombRoutes, LARGE_BOMB } from './bombs.ts';
+import { ECHO } from './echo.ts';
 
 /*
  * A protected app in a process of its own, so that what an attacker costs is the server's and not the attacker's. `/out/…` makes it call
@@ -34,12 +36,15 @@ const app = createServer(async (request, response) => {
   response.writeHead(next.status).end(await next.text());
 });
 const { port } = await mesh.listen(app, 9080);
+const grpcServer = new grpc.Server();
+grpcServer.addService(ECHO, { Echo: (_call: unknown, respond: grpc.sendUnaryData<Buffer>) => respond(null, Buffer.alloc(0)) });
+const { port: grpcPort } = await mesh.grpc.listen(grpcServer, 50_051);
 await world.join('next').listen(
   createServer((_request, response) => void response.end('ok')),
   9080,
 );
 await world.mesh.synced();
-process.send!({ port });
+process.send!({ port, grpcPort });
 process.on('message', () => {
   globalThis.gc?.();
   const { heapUsed, rss } = process.memoryUsage();

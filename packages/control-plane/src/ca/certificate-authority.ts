@@ -34,7 +34,7 @@ export interface IssuedCertificate {
 
 /** Somebody who signs leaves: this CA, or another one behind a port of its own (Vault, a cloud's CA). */
 export interface CertificateSigner {
-  /** PEM: the roots that its leaves end in. Read again four times a second; everybody in the mesh is told when it has changed. */
+  /** PEM: the roots that its leaves end in. Read again twenty times a second; everybody in the mesh is told when it has changed. */
   readonly rootCertificatePem: string;
   /** A leaf for this SPIFFE id and the CSR's key; names inside the CSR are ignored. What it rejects with, the caller is told. */
   issue(csrPem: string, spiffeId: string, ttlSeconds: number): IssuedCertificate | Promise<IssuedCertificate>;

@@ -14,8 +14,8 @@ export interface ServedIdentityOptions {
   readonly onProblem: (message: string) => void;
 }
 
-/** How soon a changed root is seen. Four small files are read. */
-const LOOK_MS = 250;
+/** How soon a changed root is seen. Four small files are read, in about a tenth of a millisecond. */
+const LOOK_MS = 50;
 
 /** The control plane's own certificate, from its own CA, anew whenever the files of the CA change (`ripstop ca rotate`, or an operator). */
 export class ServedIdentity {

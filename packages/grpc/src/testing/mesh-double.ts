@@ -235,6 +235,7 @@ export interface DoubleInit {
   readonly inbound?: readonly FilterChain[];
   readonly identity?: IdentitySource;
   readonly random?: Random;
+  readonly clock?: Clock;
   /** False: the mesh waits for its first `push`. */
   readonly configured?: boolean;
 }
@@ -244,7 +245,7 @@ export class MeshDouble implements GrpcParts {
   readonly finished: Finished[] = [];
   readonly snapshots: SnapshotRef = new SnapshotRef();
   readonly pipeline: Pipeline;
-  readonly clock: Clock = realClock;
+  readonly clock: Clock;
   readonly random: Random;
   readonly identity: IdentitySource | undefined;
   readonly telemetry: TelemetrySink;
@@ -256,15 +257,16 @@ export class MeshDouble implements GrpcParts {
 
   constructor(init: DoubleInit) {
     this.random = init.random ?? Math.random;
+    this.clock = init.clock ?? realClock;
     this.identity = init.identity;
-    this.pipeline = new Pipeline({ clock: realClock, random: this.random });
+    this.pipeline = new Pipeline({ clock: this.clock, random: this.random });
     this.telemetry = {
       onStart() {},
       run: (x, handler) => this.#running.run(x, handler),
       current: () => this.#running.getStore(),
       onEnd: (x, outcome) => this.finished.push({ x, outcome }),
     };
-    const states = new ClusterStates({ clock: realClock, random: this.random }).adopt(init.clusters ?? []);
+    const states = new ClusterStates({ clock: this.clock, random: this.random }).adopt(init.clusters ?? []);
     this.#clusters = new Map([...states].map(([name, cluster]) => [name, new WatchedCluster(cluster)]));
     if (init.configured !== false) this.push(init);
   }

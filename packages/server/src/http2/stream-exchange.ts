@@ -6,6 +6,7 @@ import {
   type Exchange,
   type LocalReply,
   maxDurationReply,
+  PREMATURE_MS,
   type RequestBody,
   ResponseFlag,
   resetReply,
@@ -19,7 +20,6 @@ import type { InboundConnection } from '../inbound-connection.ts';
 import type { ListenerParts } from '../listener-parts.ts';
 import { UNSENDABLE_REPLY } from '../local-response.ts';
 import { sizeOf } from '../response-hooks.ts';
-import { PREMATURE_MS } from './reset-budget.ts';
 import { headersOf, StreamResponseHead } from './stream-heads.ts';
 import { replyOnStream } from './stream-reply.ts';
 

@@ -1,12 +1,11 @@
 import { constants, type IncomingHttpHeaders, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
-import { Exchange, isGrpcContentType, type LocalReply, localReply, noRouteReply } from '@ripstop/core';
+import { Exchange, isGrpcContentType, type LocalReply, localReply, noRouteReply, ResetBudget } from '@ripstop/core';
 import type { ConnectionGate } from '../connection-gate.ts';
 import type { InboundConnection } from '../inbound-connection.ts';
 import { InboundHead } from '../inbound-head.ts';
 import type { ListenerParts } from '../listener-parts.ts';
 import { introduce } from '../peer.ts';
 import { settleUnderscores } from '../request-target.ts';
-import { ResetBudget } from './reset-budget.ts';
 import { type StreamRefusal, settleStream } from './settle-stream.ts';
 import { StreamExchange } from './stream-exchange.ts';
 import { StreamMessage } from './stream-message.ts';

@@ -1,5 +1,5 @@
-import type { Clock } from '@ripstop/core';
-import type { InboundPeer } from './peer.ts';
+import type { Peer } from '../exchange.ts';
+import type { Clock } from '../ports.ts';
 
 const SUSPECT_MS = 10_000;
 const MAX_SUSPECTS = 10_000;
@@ -8,6 +8,9 @@ const WAIT_MS = 250;
 /** Between two connections of one suspect: what they cost is little, and is not paid at once. */
 const APART_MS = 25;
 const MAX_WAIT_MS = 5_000;
+
+/** Its identity was verified, or it has none. */
+type Caller = Pick<Peer, 'uriSans' | 'address'>;
 
 interface Suspect {
   until: number;
@@ -28,7 +31,7 @@ export class Suspects {
   }
 
   /** For ten seconds from now. */
-  add(peer: InboundPeer): void {
+  add(peer: Caller): void {
     const key = keyOf(peer);
     const now = this.clock.now();
     if (this.suspects.size >= MAX_SUSPECTS) this.suspects.clear();
@@ -36,7 +39,7 @@ export class Suspects {
   }
 
   /** Milliseconds until a connection of this caller may be let in: 0 = it is no suspect, undefined = too many of them wait. */
-  waitOf(peer: InboundPeer): number | undefined {
+  waitOf(peer: Caller): number | undefined {
     if (this.suspects.size === 0) return 0;
     const key = keyOf(peer);
     const suspect = this.suspects.get(key);
@@ -53,6 +56,6 @@ export class Suspects {
   }
 }
 
-function keyOf({ principal, address }: InboundPeer): string {
-  return principal ?? address;
+function keyOf({ uriSans, address }: Caller): string {
+  return uriSans[0] ?? address;
 }

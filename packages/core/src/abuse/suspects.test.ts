@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import type { InboundPeer } from './peer.ts';
+import { NO_PEER, type Peer } from '../exchange.ts';
+import { FakeClock } from '../testing/fakes.ts';
 import { Suspects } from './suspects.ts';
-import { FakeClock } from './testing/fake-clock.ts';
 
-const from = (address: string, principal?: string): InboundPeer => ({ address, principal }) as InboundPeer;
+const from = (address: string, uri?: string): Peer => ({ ...NO_PEER, address, uriSans: uri === undefined ? [] : [uri] });
 
 describe('a suspect', () => {
   it('waits, and one of its connections after the other', () => {
@@ -43,9 +43,9 @@ describe('a suspect', () => {
 
   it('is known by its identity, and others behind its address are not suspected', () => {
     const suspects = new Suspects(new FakeClock());
-    suspects.add(from('10.0.0.1', 'cluster.local/ns/a/sa/bad'));
-    expect(suspects.waitOf(from('10.0.0.1', 'cluster.local/ns/a/sa/good'))).toBe(0);
+    suspects.add(from('10.0.0.1', 'spiffe://cluster.local/ns/a/sa/bad'));
+    expect(suspects.waitOf(from('10.0.0.1', 'spiffe://cluster.local/ns/a/sa/good'))).toBe(0);
     expect(suspects.waitOf(from('10.0.0.1'))).toBe(0);
-    expect(suspects.waitOf(from('10.0.0.2', 'cluster.local/ns/a/sa/bad'))).toBe(250);
+    expect(suspects.waitOf(from('10.0.0.2', 'spiffe://cluster.local/ns/a/sa/bad'))).toBe(250);
   });
 });
