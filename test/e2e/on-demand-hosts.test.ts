@@ -2,19 +2,19 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createMesh, type Mesh } from '@ripstop/node';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { hostOf, onDemandConfig, TABLE } from '../interop/on-demand/config.ts';
-import { HostServer } from '../interop/on-demand/host-server.ts';
+import { DeltaServer } from '../interop/mesh/delta-server.ts';
+import { hostOf, onDemandConfig, serveHost } from '../interop/on-demand/config.ts';
 
 /** Beside an Envoy: test/interop/on-demand-hosts.test.ts. */
 describe('an app that calls hosts which its control plane gives on demand (VHDS)', () => {
   let back: Server;
-  let server: HostServer;
+  let server: DeltaServer;
   let mesh: Mesh;
 
   beforeAll(async () => {
     back = createServer((request, response) => response.end(request.headers.host));
     await new Promise<void>((resolve) => back.listen(0, '127.0.0.1', resolve));
-    server = await HostServer.start(onDemandConfig(80, (back.address() as AddressInfo).port, '/dev/null'));
+    server = await DeltaServer.start(onDemandConfig(80, (back.address() as AddressInfo).port, '/dev/null'));
     mesh = createMesh({ service: 'web', namespace: 'default', admin: 'off', xds: `grpc://127.0.0.1:${server.port}` });
     await mesh.ready();
     server.asked.length = 0;
@@ -26,7 +26,7 @@ describe('an app that calls hosts which its control plane gives on demand (VHDS)
   });
 
   it('gets each at its first call, after one question', async () => {
-    server.serve(TABLE, 'shop.test', hostOf('shop', ['shop.test']));
+    serveHost(server, 'shop.test', hostOf('shop', ['shop.test']));
     const answers = await Promise.all([mesh.fetch('http://shop.test/'), mesh.fetch('http://shop.test/')]);
     expect(await Promise.all(answers.map((answer) => answer.text()))).toEqual(['shop.test', 'shop.test']);
     expect(server.asked.filter((name) => name !== '+*')).toEqual(['+table/shop.test']);

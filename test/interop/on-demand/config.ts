@@ -8,9 +8,11 @@ import {
   packAny,
   ROUTE_TYPE_URL,
   RouteConfiguration,
+  VIRTUAL_HOST_TYPE_URL,
   VirtualHost,
 } from '@ripstop/xds-api';
 import { clustersOf, listenerOf, typed } from '../../simulation/xds/static-config.ts';
+import type { DeltaServer } from '../mesh/delta-server.ts';
 
 const ADS = { ads: {}, resource_api_version: 'V3' };
 /** The route configuration. */
@@ -39,7 +41,9 @@ export function onDemandConfig(port: number, upstreamPort: number, log: string):
   const virtual_hosts = [
     { name: 'static', domains: ['static.test'], routes: [{ match: { prefix: '/known' }, route: { cluster: 'back' } }] },
   ];
-  const log_format = { text_format_source: { inline_string: '%RESPONSE_CODE% %RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS%\n' } };
+  const log_format = {
+    text_format_source: { inline_string: '%REQ(:AUTHORITY)% %RESPONSE_CODE% %RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS%\n' },
+  };
   const manager = {
     route_config: undefined,
     rds: { route_config_name: TABLE, config_source: ADS },
@@ -63,4 +67,13 @@ export function onDemandConfig(port: number, upstreamPort: number, log: string):
 /** A virtual host that leads to `back`. */
 export function hostOf(name: string, domains: readonly string[], more: object = {}): VirtualHost {
   return fromProtoJson(VirtualHost, { name, domains, routes: [{ name, match: { prefix: '/' }, route: { cluster: 'back' } }], ...more });
+}
+
+/** Gives a host from now on, to those who have asked for it at once. */
+export function serveHost(server: DeltaServer, host: string, message: VirtualHost): void {
+  server.set(VIRTUAL_HOST_TYPE_URL, `${TABLE}/${host}`, packAny(VirtualHost, message));
+}
+
+export function withdrawHost(server: DeltaServer, host: string): void {
+  server.withdraw(VIRTUAL_HOST_TYPE_URL, `${TABLE}/${host}`);
 }
