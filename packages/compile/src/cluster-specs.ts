@@ -47,18 +47,52 @@ export class ClusterSpecs {
     this.secretState = secretState;
   }
 
+  /** Clusters whose endpoints the source has said nothing about yet, by the name of these. */
+  waiting(): readonly { readonly cluster: ClusterMessage; readonly endpoints: string }[] {
+    return [...this.clusters.values()].flatMap(([, { message: cluster }]) => {
+      const endpoints = edsName(cluster);
+      return endpoints !== undefined && this.isWaitedFor(endpoints) ? [{ cluster, endpoints }] : [];
+    });
+  }
+
+  /** Without those that wait for their endpoints. */
   *[Symbol.iterator](): Iterator<ClusterSpec> {
     for (const [name, { message, secretNames: names }] of this.clusters.values()) {
       const eds = edsName(message);
+      if (eds !== undefined && this.isWaitedFor(eds)) continue;
       const assignment = eds === undefined ? undefined : this.endpoints.get(eds);
       const secrets = names.map((secret) => this.secretState(secret));
       let entry = this.known.get(name);
       const sameSecrets = entry !== undefined && secrets.every((secret, index) => secret === entry!.secrets[index]);
       if (entry === undefined || entry.message !== message || entry.assignment !== assignment || !sameSecrets) {
-        entry = { message, assignment, secrets, spec: compileCluster(message, assignment, this.secretState) };
+        const spec = compileCluster(message, assignment, this.secretState);
+        entry = { message, assignment, secrets, spec: entry === undefined ? spec : withKeptParts(spec, message, entry) };
         this.known.set(name, entry);
       }
       yield entry.spec;
     }
   }
+
+  private isWaitedFor(endpoints: string): boolean {
+    return !this.endpoints.has(endpoints) && !this.endpoints.isAbsent(endpoints);
+  }
 }
+
+/** What run-time state hangs on (checks that run, streams of load reports) stays the object that it was while it says the same. */
+function withKeptParts(spec: ClusterSpec, message: ClusterMessage, before: KnownSpec): ClusterSpec {
+  const same = (part: (of: ClusterMessage) => Partial<ClusterMessage>): boolean =>
+    message === before.message || Buffer.compare(encoded(part(message)), encoded(part(before.message))) === 0;
+  const checks = same(({ healthChecks }) => ({ healthChecks }));
+  const policy = same(({ loadBalancingPolicy, lbPolicy, lbConfig }) => ({ loadBalancingPolicy, lbPolicy, lbConfig }));
+  return {
+    ...spec,
+    healthCheck: checks ? before.spec.healthCheck : spec.healthCheck,
+    balancer: policy && spec.balancer.kind === 'load_weighted' ? before.spec.balancer : spec.balancer,
+  };
+}
+
+function encoded(part: Partial<ClusterMessage>): Uint8Array {
+  return ClusterMessage.encode({ ...EMPTY, ...part }).finish();
+}
+
+const EMPTY = ClusterMessage.fromPartial({});

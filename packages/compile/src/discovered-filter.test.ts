@@ -91,7 +91,7 @@ describe('a discovered configuration (ECDS)', () => {
   it.each([
     ['it is removed', () => serve('f', undefined)],
     ['the first one is refused', () => serve('f', { '@type': RBAC })],
-    ['its time is up', () => compiler.giveUpExtension('f')],
+    ['its time is up', () => compiler.giveUp({ typeUrl: EXTENSION_TYPE_URL, name: 'f', fetchTimeoutMs: 0 })],
   ])('is the default one when %s, else requests end with 500', async (_what, lose) => {
     listen(discovered('f', { default_config: aborts(418) }));
     lose();
@@ -104,14 +104,14 @@ describe('a discovered configuration (ECDS)', () => {
 
   it('is not waited for when the default one is to be applied at once', async () => {
     listen(discovered('f', { default_config: aborts(418), apply_default_config_without_warming: true }));
-    expect([compiler.awaitedExtensions(), await answers()]).toEqual([[], [418]]);
+    expect([compiler.awaited(), await answers()]).toEqual([[], [418]]);
   });
 
   it('is waited for by a new version of its listener only', async () => {
     listen(discovered('f', { default_config: aborts(418), apply_default_config_without_warming: true }));
     await answers();
     listen(discovered('g'));
-    expect([compiler.missing(), compiler.awaitedExtensions().map(({ name }) => name)]).toEqual([[], ['g']]);
+    expect([compiler.missing(), compiler.awaited().map(({ name }) => name)]).toEqual([[], ['g']]);
     expect(await answers()).toEqual([418]);
     serve('g', aborts(429));
     expect(await answers()).toEqual([429]);

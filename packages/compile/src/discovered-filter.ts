@@ -1,6 +1,6 @@
 import { type Any, type ExtensionConfigSource, type HttpConnectionManager, type HttpFilter, typeName } from '@ripstop/xds-api';
+import { fetchTimeoutOf } from './awaited.ts';
 import { unwrapTypedConfig } from './typed-config.ts';
-import { milliseconds } from './values.ts';
 
 /** A filter whose configuration comes by ECDS, under the filter's own name. */
 export interface DiscoveredFilter {
@@ -21,9 +21,6 @@ export type ExtensionState = Any | 'waiting' | 'absent';
 /** How a discovered configuration stands, by its name. */
 export type ExtensionLookup = (name: string) => ExtensionState;
 
-/** Envoy's: `initial_fetch_timeout`. */
-const FETCH_TIMEOUT_MS = 15_000;
-
 /** Reads `config_discovery`; throws where Envoy refuses it, or where the configuration would come from elsewhere than the ADS stream. */
 export function discoveredFilter(name: string, source: ExtensionConfigSource): DiscoveredFilter {
   const refuse = (why: string): never => {
@@ -39,7 +36,7 @@ export function discoveredFilter(name: string, source: ExtensionConfigSource): D
     types: source.typeUrls.map(typeName),
     fallback,
     waits: !source.applyDefaultConfigWithoutWarming,
-    fetchTimeoutMs: milliseconds(source.configSource?.initialFetchTimeout, FETCH_TIMEOUT_MS),
+    fetchTimeoutMs: fetchTimeoutOf(source.configSource),
   };
   if (fallback !== undefined) checkType(filter, fallback);
   return filter;

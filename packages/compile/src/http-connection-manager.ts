@@ -5,8 +5,10 @@ import {
   HttpConnectionManager_PathWithEscapedSlashesAction,
   HttpConnectionManager_ServerHeaderTransformation,
   HttpProtocolOptions_HeadersWithUnderscoresAction,
+  ROUTE_TYPE_URL,
   type RouteConfiguration,
 } from '@ripstop/xds-api';
+import { type Awaited, fetchTimeoutOf } from './awaited.ts';
 import type { ExtensionLookup } from './discovered-filter.ts';
 import type { AnyFilterFactory } from './filters/decoded-filter.ts';
 import { HttpFilters } from './http-filters.ts';
@@ -35,6 +37,13 @@ export interface ManagerEnv {
 /** The RDS name of a connection manager; undefined when its routes are inline. */
 export function rdsName(message: HcmMessage): string | undefined {
   return message.routeSpecifier?.$case === 'rds' ? message.routeSpecifier.value.routeConfigName : undefined;
+}
+
+/** The RouteConfiguration that a connection manager waits for. */
+export function awaitedRoutes({ routeSpecifier }: HcmMessage): Awaited | undefined {
+  if (routeSpecifier?.$case !== 'rds') return undefined;
+  const { routeConfigName: name, configSource } = routeSpecifier.value;
+  return { typeUrl: ROUTE_TYPE_URL, name, fetchTimeoutMs: fetchTimeoutOf(configSource) };
 }
 
 /** What tells policies another caller's address, or changes headers before they look: without it they would judge another request. */

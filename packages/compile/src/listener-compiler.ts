@@ -8,7 +8,7 @@ import { bindSecrets, type SecretState, secretNames } from './secret.ts';
 /** What one listener was compiled to, and from what. */
 export interface CompiledListener {
   readonly decoded: DecodedListener;
-  readonly routes: readonly (RouteConfiguration | undefined)[];
+  readonly routes: readonly (RouteConfiguration | 'waiting')[];
   readonly secrets: readonly SecretState[];
   readonly extensions: readonly ExtensionState[];
   readonly chains: readonly FilterChain[];
@@ -18,7 +18,8 @@ export interface CompiledListener {
 
 export interface ListenerCompilerOptions {
   readonly managerEnv: (listener: DecodedListener) => ManagerEnv;
-  readonly route: (name: string) => RouteConfiguration | undefined;
+  /** A table without hosts where the source has none. */
+  readonly route: (name: string) => RouteConfiguration | 'waiting';
   readonly secretState: (name: string) => SecretState;
   readonly extensionState: ExtensionLookup;
   readonly log?: ((line: string) => void) | undefined;
@@ -42,12 +43,13 @@ export class ListenerCompiler {
     for (const name of this.compiled.keys()) if (!has(name)) this.compiled.delete(name);
   }
 
-  /** Undefined while a new listener waits for configurations of its filters (ECDS). */
+  /** Undefined while a new listener waits for its routes (RDS) or for configurations of its filters (ECDS). */
   compile(name: string, decoded: DecodedListener): CompiledListener | undefined {
     const routes = decoded.routeNames.map((route) => this.options.route(route));
     const secrets = decoded.secretNames.map((secret) => this.options.secretState(secret));
     const before = this.compiled.get(name);
     const extensions = decoded.discovered.map((filter) => this.options.extensionState(filter.name));
+    if (routes.includes('waiting')) return before;
     if (decoded.discovered.some(({ waits }, index) => waits && extensions[index] === 'waiting')) return before;
     const same =
       before !== undefined &&

@@ -10,9 +10,10 @@ import {
   TcpProxy,
   unpackAny,
 } from '@ripstop/xds-api';
+import type { Awaited } from './awaited.ts';
 import { compileDownstreamTls } from './cluster/tls-context.ts';
 import { type DiscoveredFilter, discoveredFilters } from './discovered-filter.ts';
-import { compileManager, type ManagerEnv, rdsName } from './http-connection-manager.ts';
+import { awaitedRoutes, compileManager, type ManagerEnv, rdsName } from './http-connection-manager.ts';
 import { type DecodedNetworkFilters, decodeNetworkFilters } from './network-filters.ts';
 import { secretNames } from './secret.ts';
 import { compileTcpProxy, NO_HTTP } from './tcp-proxy.ts';
@@ -28,6 +29,8 @@ export interface DecodedListener {
   readonly kind: 'inbound' | 'outbound' | 'gateway' | 'virtual_outbound';
   readonly chains: readonly DecodedChain[];
   readonly defaultChain: DecodedChain | undefined;
+  /** RDS names, and how long each is waited for. */
+  readonly awaitedRoutes: readonly Awaited[];
   readonly routeNames: readonly string[];
   /** Filters whose configuration comes by ECDS. */
   readonly discovered: readonly DiscoveredFilter[];
@@ -83,6 +86,7 @@ export function decodeListener(message: Listener, isRouter: boolean): DecodedLis
     unrouted: { ...NO_HTTP, name: message.name, accessLogs: compileAccessLogs(message.accessLog), metrics: [UNCOUNTED] },
     secretNames: [...new Set(all.flatMap(({ tls }) => secretNames(tls)))],
     discovered: discoveredFilters(all.flatMap(({ manager }) => manager ?? [])),
+    awaitedRoutes: all.flatMap(({ manager }) => (manager === undefined ? [] : (awaitedRoutes(manager) ?? []))),
     routeNames: [...new Set(all.flatMap(({ manager }) => (manager === undefined ? [] : (rdsName(manager) ?? []))))],
   };
 }

@@ -28,6 +28,7 @@ import {
   SECRET_TYPE_URL,
   TypedExtensionConfig,
 } from '@ripstop/xds-api';
+import { type Awaited, fetchTimeoutOf } from './awaited.ts';
 import { edsName } from './cluster/cluster.ts';
 import { ClusterSpecs, type DecodedCluster, decodeAssignment, decodeCluster } from './cluster-specs.ts';
 import { checkType, type DiscoveredFilter, type ExtensionState } from './discovered-filter.ts';
@@ -100,6 +101,7 @@ export class SnapshotCompiler {
   private readonly trialFilters: HttpFilters;
   /** Clusters that the routes in force may lead to. */
   private adopted = new Map<string, ClusterSpec>();
+  private readonly emptyTables = new Map<string, RouteConfiguration>();
   private last: Snapshot | undefined;
   private sequence = 0;
   private version = '';
@@ -124,7 +126,7 @@ export class SnapshotCompiler {
     this.specs = new ClusterSpecs(this.clusters, this.endpoints, secretState);
     this.compiler = new ListenerCompiler({
       managerEnv: (listener) => this.managerEnv(listener),
-      route: (name) => this.routes.get(name),
+      route: (name) => this.routeState(name),
       secretState,
       extensionState: (name) => this.extensionState(name),
       log: options.log,
@@ -138,7 +140,16 @@ export class SnapshotCompiler {
     const store = this.stores.find(({ typeUrl }) => typeUrl === update.typeUrl);
     if (store === undefined) return [];
     this.version = update.version;
-    return store.apply(update).rejections;
+    return store.apply(this.withoutKept(update)).rejections;
+  }
+
+  /** Routes and endpoints that are in use stay when they are removed, as in Envoy: listeners and clusters are what says that they go. */
+  private withoutKept(update: ConfigUpdate): ConfigUpdate {
+    if (update.removed.length === 0) return update;
+    const { routes, endpoints } = this.wanted();
+    const used = update.typeUrl === ROUTE_TYPE_URL ? routes : update.typeUrl === ENDPOINT_TYPE_URL ? endpoints : [];
+    const store = update.typeUrl === ROUTE_TYPE_URL ? this.routes : this.endpoints;
+    return { ...update, removed: update.removed.filter((name) => !store.has(name) || !used.includes(name)) };
   }
 
   /** RDS, EDS, SDS and ECDS names that listeners and clusters refer to. */
@@ -158,27 +169,31 @@ export class SnapshotCompiler {
     return this.wanted().secrets.filter((name) => this.secretState(name) === 'waiting');
   }
 
-  /** Filters whose listener waits for their configuration, which the source has said nothing about yet. */
-  awaitedExtensions(): readonly DiscoveredFilter[] {
-    return this.discovered().filter(({ name, waits }) => waits && this.extensionState(name) === 'waiting');
+  /** Routes, endpoints and configurations of filters that something waits for, and the source has said nothing about yet. */
+  awaited(): readonly Awaited[] {
+    const routes = [...this.listeners.values()].flatMap(([, { awaitedRoutes }]) => awaitedRoutes);
+    return [
+      ...routes.filter(({ name }) => this.routeState(name) === 'waiting'),
+      ...this.specs.waiting().map(({ cluster, endpoints: name }) => {
+        return { typeUrl: ENDPOINT_TYPE_URL, name, fetchTimeoutMs: fetchTimeoutOf(cluster.edsClusterConfig?.edsConfig) };
+      }),
+      ...this.awaitedExtensions().map(({ name, fetchTimeoutMs }) => ({ typeUrl: EXTENSION_TYPE_URL, name, fetchTimeoutMs })),
+    ];
   }
 
-  /** A configuration that did not come in its time: the default one holds, or none. */
-  giveUpExtension(name: string): void {
-    this.extensions.giveUp(name);
+  /** What did not come in its time is taken for what does not exist: no routes, no hosts, the default configuration of a filter or none. */
+  giveUp({ typeUrl, name }: Awaited): void {
+    const stores: readonly ResourceStore<unknown>[] = [this.routes, this.endpoints, this.extensions];
+    stores.find((store) => store.typeUrl === typeUrl)?.giveUp(name);
   }
 
   /** What has not come yet, for messages; empty when a snapshot can be built. */
   missing(): readonly string[] {
     if (!this.clusters.received) return ['clusters (CDS)'];
     if (!this.listeners.received) return ['listeners (LDS)'];
-    const { routes, endpoints } = this.wanted();
-    return [
-      ...routes.filter((name) => !this.routes.has(name)).map((name) => `routes ${name}`),
-      ...endpoints.filter((name) => !this.endpoints.has(name)).map((name) => `endpoints ${name}`),
-      // Later a listener that waits is no reason to hold up the others.
-      ...(this.last === undefined ? this.awaitedExtensions().map(({ name }) => `filter configuration (ECDS) ${name}`) : []),
-    ];
+    // Later a listener or a cluster that waits is no reason to hold up the others.
+    if (this.last !== undefined) return [];
+    return [...new Set(this.awaited().map(({ typeUrl, name }) => `${AWAITED_AS.get(typeUrl)} ${name}`))];
   }
 
   /** The whole as a snapshot; undefined until LDS, CDS and everything that they name is here. */
@@ -206,9 +221,12 @@ export class SnapshotCompiler {
   private warmClusters(): { readonly clusters?: ReadonlyMap<string, Cluster>; readonly held?: Snapshot } {
     const { clusterStates } = this.options;
     const specs = new Map([...this.specs].map((spec) => [spec.name, spec]));
+    // A changed cluster stays as it was until its new endpoints are here; a new one is not there yet.
+    const awaited = this.specs.waiting().map(({ cluster }) => cluster.name);
+    for (const name of awaited) if (this.adopted.has(name)) specs.set(name, this.adopted.get(name)!);
     const kept = [...this.adopted.values()].filter(({ name }) => !specs.has(name));
     const all = clusterStates.adopt([...specs.values(), ...kept]);
-    const warming = new Set(clusterStates.warming());
+    const warming = new Set([...clusterStates.warming(), ...awaited.filter((name) => !specs.has(name))]);
     if (warming.size > 0) {
       if (this.last === undefined) return {};
       for (const [name, spec] of specs) this.adopted.set(name, spec);
@@ -235,6 +253,21 @@ export class SnapshotCompiler {
     const trial: ManagerEnv = { ...this.managerEnv(decoded), routes: () => RouteConfiguration.fromPartial({ name: 'trial' }) };
     compileChains(decoded, trial);
     return decoded;
+  }
+
+  private awaitedExtensions(): readonly DiscoveredFilter[] {
+    return this.discovered().filter(({ name, waits }) => waits && this.extensionState(name) === 'waiting');
+  }
+
+  private routeState(name: string): RouteConfiguration | 'waiting' {
+    return this.routes.get(name) ?? (this.routes.isAbsent(name) ? this.emptyTable(name) : 'waiting');
+  }
+
+  /** Requests of a listener without routes get 404. One object per name, so that nothing is compiled again for it. */
+  private emptyTable(name: string): RouteConfiguration {
+    const table = this.emptyTables.get(name) ?? RouteConfiguration.fromPartial({ name });
+    this.emptyTables.set(name, table);
+    return table;
   }
 
   /** As Envoy takes it: of a type that every filter of the name admits, and one that a connection manager can make. */
@@ -280,7 +313,10 @@ export class SnapshotCompiler {
       ownAddress: this.options.ownAddress,
       onDemand: this.onDemand,
       extensions: (name) => this.extensionState(name),
-      routes: (name) => this.routes.get(name),
+      routes: (name) => {
+        const state = this.routeState(name);
+        return state === 'waiting' ? undefined : state;
+      },
     };
   }
 
@@ -302,6 +338,12 @@ export class SnapshotCompiler {
     };
   }
 }
+
+const AWAITED_AS = new Map([
+  [ROUTE_TYPE_URL, 'routes'],
+  [ENDPOINT_TYPE_URL, 'endpoints'],
+  [EXTENSION_TYPE_URL, 'filter configuration (ECDS)'],
+]);
 
 function sorted(names: readonly string[]): string[] {
   return [...new Set(names)].sort();

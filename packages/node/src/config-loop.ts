@@ -43,7 +43,7 @@ export class ConfigLoop {
   /** Set while the first snapshot waits for certificates. */
   private waiting: Timer | undefined;
   private waited = false;
-  /** Of filters whose configuration has not come, by its name. */
+  /** Of resources that have not come, by type and name. */
   private readonly fetches = new Map<string, Timer>();
 
   constructor(source: ConfigSource, compiler: SnapshotCompiler, snapshots: SnapshotRef, clock: Clock, events: ConfigLoopEvents = {}) {
@@ -131,21 +131,21 @@ export class ConfigLoop {
     this.subscription.want(VIRTUAL_HOST_TYPE_URL, this.hostTables.length === 0 ? [] : ['*', ...this.hosts.names]);
   }
 
-  /** What a filter waits for it does not wait for longer than its `initial_fetch_timeout`. */
+  /** Nothing is waited for longer than its `initial_fetch_timeout`. */
   private timeFetches(): void {
-    const awaited = this.compiler.awaitedExtensions().filter(({ fetchTimeoutMs }) => fetchTimeoutMs > 0);
-    for (const [name, timer] of this.fetches) {
-      if (awaited.some((filter) => filter.name === name)) continue;
+    const awaited = new Map(this.compiler.awaited().map((resource) => [`${resource.typeUrl} ${resource.name}`, resource]));
+    for (const [key, timer] of this.fetches) {
+      if (awaited.has(key)) continue;
       timer.cancel();
-      this.fetches.delete(name);
+      this.fetches.delete(key);
     }
-    for (const { name, fetchTimeoutMs } of awaited) {
-      if (this.fetches.has(name)) continue;
+    for (const [key, resource] of awaited) {
+      if (this.fetches.has(key) || resource.fetchTimeoutMs === 0) continue;
       const giveUp = (): void => {
-        this.compiler.giveUpExtension(name);
+        this.compiler.giveUp(resource);
         this.rebuild();
       };
-      this.fetches.set(name, this.clock.setTimer(giveUp, fetchTimeoutMs));
+      this.fetches.set(key, this.clock.setTimer(giveUp, resource.fetchTimeoutMs));
     }
   }
 

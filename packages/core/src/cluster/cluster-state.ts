@@ -274,7 +274,8 @@ export class ClusterState implements Cluster {
     if (this.checker?.spec === spec) return;
     this.checker?.close();
     this.checker = undefined;
-    for (const host of this.hosts.values()) {
+    // Until the first answer to another check a host is what it was.
+    for (const host of spec === undefined ? this.hosts.values() : []) {
       host.checkFailed = false;
       host.checkDegraded = false;
     }

@@ -217,6 +217,18 @@ describe('a new cluster', () => {
   });
 });
 
+describe('a cluster whose checks change', () => {
+  it('keeps each verdict until the first answer to the other check', () => {
+    const scene = new Scene(2, check());
+    scene.says(1, BAD).alwaysSays(2, GOOD);
+    const before = scene.used;
+    scene.cluster.update(clusterSpec({ healthCheck: check(), localities: [locality([endpoint(1), endpoint(2)])] }));
+    expect([before, scene.used]).toEqual(['2', '2']);
+    scene.cluster.update(clusterSpec({ localities: [locality([endpoint(1), endpoint(2)])] }));
+    expect(scene.used).toBe('12');
+  });
+});
+
 describe('the time between checks', () => {
   const spec = {
     intervalMs: 5000,
