@@ -41,6 +41,13 @@ describe('a certificate ends in a root', () => {
     expect(endsIn(leaf, [])).toBe(false);
   });
 
+  it('by its signature: what it says of its issuer is no proof', () => {
+    const { publicKey, privateKey } = createKeyPair();
+    const forged = issueCertificate({ certificatePem: root.certificatePem, privateKey }, { publicKey, names: {}, ...times });
+    expect(new X509Certificate(forged).checkIssued(roots[0]!)).toBe(true);
+    expect(endsIn(new X509Certificate(forged), roots)).toBe(false);
+  });
+
   it('that has signed its intermediate, near or far, as long as those are known', () => {
     const near = issue(root, 'near');
     const far = issue(near, 'far');
