@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { DecisionRecord } from '../../decision-record.ts';
 import type { FilterEnv } from '../../filter.ts';
 import { FilterCounters } from '../../filter-counters.ts';
 import type { LocalReply } from '../../local-reply.ts';
@@ -170,6 +171,89 @@ describe('descriptors of a local rate limit (measured on Envoy 1.40)', () => {
       [429, '1', '0', '100'],
       [429, '1', '0', '100'],
     ]);
+  });
+});
+
+describe('of a local rate limit', () => {
+  const pair = (value: string): RateLimitPolicy => ({
+    stage: 0,
+    describe: ({ request }) => ({
+      entries: [
+        { key: 'kind', value },
+        { key: 'who', value: request.header('x-who') ?? '' },
+      ],
+      limit: undefined,
+    }),
+  });
+  const limiterOf = (...entries: { key: string; value: string }[]) => ({
+    ...BASE.limiter,
+    bucket: undefined,
+    descriptors: [{ entries, bucket: per1000s(1) }],
+  });
+
+  it('a descriptor of which one value is open takes what has the others, and has a bucket for each', () => {
+    const limiter = limiterOf({ key: 'kind', value: 'x' }, { key: 'who', value: '' });
+    expect(statuses(scene({ limiter }, [pair('x')]), ['a', 'a', 'b'])).toEqual([200, 429, 200]);
+    expect(statuses(scene({ limiter }, [pair('y')]), ['a', 'a'])).toEqual([200, 200]);
+    expect(statuses(scene({ limiter }, [who]), ['a', 'a'])).toEqual([200, 200]); // One entry is not two.
+  });
+
+  it('a descriptor takes only its own keys, and as many', () => {
+    for (const entries of [
+      [{ key: 'kind', value: '' }],
+      [
+        { key: 'kind', value: 'x' },
+        { key: 'other', value: '' },
+      ],
+      [
+        { key: 'other', value: '' },
+        { key: 'who', value: 'a' },
+      ],
+    ])
+      expect(statuses(scene({ limiter: limiterOf(...entries) }, [pair('x')]), ['a', 'a'])).toEqual([200, 200]);
+  });
+
+  it('what no descriptor takes is not limited where there is no default, and no limit is told', () => {
+    const made = scene({ limiter: limiterOf({ key: 'who', value: 'a' }), tellsLimits: true }, [who]);
+    expect(statuses(made, ['b', 'b', undefined])).toEqual([200, 200, 200]);
+    expect([made.call('b'), made.call('a')].map(({ head }) => head.header('x-ratelimit-limit'))).toEqual([undefined, '1']);
+  });
+
+  it('the descriptors are those of the filter, where it has any, else those of the route', () => {
+    const limiter = limiterOf({ key: 'who', value: 'a' });
+    expect(statuses(scene({ limiter, rateLimits: [who] }, [always]), ['a', 'a'])).toEqual([200, 429]);
+    expect(statuses(scene({ limiter, rateLimits: [always] }, [who]), ['a', 'a'])).toEqual([200, 200]);
+  });
+
+  it.each([
+    [true, 8],
+    [false, undefined],
+  ])('gRPC callers are told that a resource is exhausted: %s', (resourceExhausted, grpcStatus) => {
+    const made = scene({ resourceExhausted, limiter: { ...BASE.limiter, bucket: per1000s(0) } });
+    expect(made.call().reply!.grpcStatus).toBe(grpcStatus);
+  });
+
+  it('no limit is told unless it is to be', () => {
+    expect(scene({ responseHeaders: [] }).filter.onResponse).toBeUndefined();
+    expect(scene().call().head.header('x-ratelimit-limit')).toBeUndefined();
+  });
+
+  it('the counters have its name, in characters that a metric may have', () => {
+    const { env, call } = scene({ statPrefix: 'a.b-c' });
+    call();
+    const counted = (env.counters as FilterCounters).all().filter(({ value }) => value > 0);
+    expect(counted.map(({ name }) => name)).toEqual(['enabled', 'ok'].map((what) => `envoy_a_b_c_http_local_rate_limit_${what}`));
+  });
+
+  it('a record is told that it would be asked, and nothing is counted', () => {
+    const { filter, counts } = scene();
+    const decision = new DecisionRecord({ dryRun: true });
+    const x = exchange();
+    x.decision = decision;
+    expect(filter.explain!(x)).toBeUndefined();
+    expect(filter.explain!(exchange())).toBeUndefined();
+    expect(decision.decisions).toEqual([{ step: 'filter', text: 'a local rate limit would be asked' }]);
+    expect(counts()).toEqual({ enabled: 0, ok: 0, rate_limited: 0, enforced: 0 });
   });
 });
 
