@@ -36,6 +36,36 @@ describe('a token', () => {
     expect(await claim({ scope: '' })).toEqual({ ...claims, scope: '' });
   });
 
+  it('leaves no header behind that nobody asked for', async () => {
+    const { head } = await one().run(bearer(maker.sign(claims)));
+    expect(head.lines).toEqual([]);
+  });
+
+  it.each([
+    [[true], true],
+    [[false], false],
+    [[false, true], true],
+    [[true, false], true],
+    [[false, false], false],
+  ])('has the route chosen again where the provider of one says so: %j', async (clears, chosenAgain) => {
+    const places = clears.map((clearRouteCache, index) =>
+      provider(`${ISSUER}${index}`, maker.jwks, { clearRouteCache, fromHeaders: [{ name: `x-token-${index}` }] }),
+    );
+    const lines = clears.map((_clear, index) => [`x-token-${index}`, maker.sign({ ...claims, iss: `${ISSUER}${index}` })] as const);
+    const named = clears.map((_clear, index) => ({ requiresType: { $case: 'providerName', value: `origins-${index}` } }) as const);
+    const all = { requiresType: { $case: 'requiresAll', value: { requirements: named } } } as const;
+    const { x, reply } = await new FilterRun(requiring(all, ...places)).run({ lines });
+    expect([reply, x.clearRoute]).toEqual([undefined, chosenAgain]);
+  });
+
+  it('leaves the path of the logs alone that another filter has rewritten', async () => {
+    const run = one({ fromParams: ['access_token'] });
+    const { x, answer } = run.begin({ path: `/new?access_token=${maker.sign(claims)}` });
+    x.originalPath = '/old';
+    await answer;
+    expect(x.originalPath).toBe('/old');
+  });
+
   it('may be missing, and then there is nothing for policies to read', async () => {
     const { reply, x } = await one().run({});
     expect([reply, x.metadata]).toEqual([undefined, undefined]);
