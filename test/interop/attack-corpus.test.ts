@@ -5,7 +5,7 @@ import type { ClientTls } from '../../packages/server/src/testing/raw-client.ts'
 import { ACCESS_SETS, CallerIssuer } from '../security/corpus/access.ts';
 import { createApp, type Seen } from '../security/corpus/apps.ts';
 import { sendStream } from '../security/corpus/h2-client.ts';
-import type { Expected, Mode, Row } from '../security/corpus/row.ts';
+import { type Expected, get, type Mode, type Row } from '../security/corpus/row.ts';
 import { POLICY, ROWS } from '../security/corpus/rows.ts';
 import { MODES, sendBytes } from '../security/corpus/run.ts';
 import { type Answer, judge } from '../security/corpus/verdict.ts';
@@ -14,6 +14,7 @@ import { PodPort } from './envoy/pod-port.ts';
 import { TestMesh } from './mesh/test-mesh.ts';
 import { workloadIdentity } from './mesh/workload-identity.ts';
 import { documents, service, workloadEntry } from './mesh/yaml.ts';
+import { until } from './until.ts';
 import { OTHERWISE, type Otherwise } from './verdicts/corpus-otherwise.ts';
 
 const { envoy } = inject('peers');
@@ -75,7 +76,9 @@ class Sidecar implements AsyncDisposable {
     const options = { role: 'sidecar', variant: 'delta', name: 'app', serviceAccount: 'app', labels: { app: 'app' } } as const;
     const sidecar = parts.use(await MeshEnvoy.start(binary, mesh, options));
     pod.serve({ appPort: (app.address() as { port: number }).port, inboundPort: await sidecar.inboundPort() });
-    return new Sidecar(mesh, port, seen, parts.move());
+    const started = new Sidecar(mesh, port, seen, parts.move());
+    await until('the sidecar answers', async () => (await sendBytes(port, get('/open'), undefined)).status > 0);
+    return started;
   }
 
   private constructor(mesh: TestMesh, port: number, seen: Seen[], parts: AsyncDisposableStack) {

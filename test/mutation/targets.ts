@@ -16,8 +16,9 @@ const TARGETS: Readonly<Record<string, readonly string[]>> = {
     'packages/control-plane/src/translate/rbac/*.ts',
   ],
   canonicaliser: [
-    'packages/core/src/{path-normalization,forwarded-headers}.ts',
+    'packages/core/src/{authority,path-normalization,forwarded-headers}.ts',
     'packages/server/src/{request-target,inbound-head}.ts',
+    'packages/grpc/src/{settle-call,stream-lines}.ts',
     'packages/node/src/router-traits.ts',
   ],
   // Which chain, and so which policies and which TLS, a connection gets.
@@ -31,7 +32,7 @@ const TARGETS: Readonly<Record<string, readonly string[]>> = {
   identity: [
     'packages/identity/src/*.ts',
     'packages/pki/src/*.ts',
-    'packages/core/src/trust-bundle.ts',
+    'packages/core/src/{server-name,trust-bundle}.ts',
     'packages/control-plane/src/ca/**/*.ts',
     'packages/server/src/{peer,peer-certificate,tls-material}.ts',
     'packages/compile/src/cluster/tls-context.ts',

@@ -77,6 +77,7 @@ export * from './route/route.ts';
 export * from './route/route-table.ts';
 export * from './route/string-test.ts';
 export * from './route/weighted-clusters.ts';
+export * from './server-name.ts';
 export * from './snapshot.ts';
 export * from './snapshot-ref.ts';
 export * from './source-ref.ts';

@@ -1,7 +1,7 @@
 import { isIP, type Socket } from 'node:net';
-import { checkServerIdentity, type PeerCertificate, connect as tlsConnect } from 'node:tls';
+import { type PeerCertificate, connect as tlsConnect } from 'node:tls';
 import grpc from '@grpc/grpc-js';
-import type { TlsTransport, TransportSocket } from '@ripstop/core';
+import { serverNameMismatch, type TlsTransport, type TransportSocket } from '@ripstop/core';
 import { parseSubjectAltNames } from './subject-alt-names.ts';
 import type { TlsContexts } from './tls-contexts.ts';
 import { TransportError } from './transport-error.ts';
@@ -96,7 +96,7 @@ function alpnOf(transport: TlsTransport): string[] {
 
 function checkSans(transport: TlsTransport, authorityHost: string, certificate: PeerCertificate): Error | undefined {
   if (transport.autoSanValidation && transport.sni === '') {
-    const mismatch = checkServerIdentity(authorityHost, certificate);
+    const mismatch = serverNameMismatch(authorityHost, certificate);
     if (mismatch !== undefined) return mismatch;
   }
   const { uris, dns } = parseSubjectAltNames(certificate.subjectaltname);

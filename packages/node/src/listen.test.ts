@@ -44,6 +44,10 @@ describe('mesh.listen', () => {
     await expect(mesh.listen(app, 81, { bindPort: 0 })).rejects.toThrow('behind a mesh already');
   });
 
+  it('refuses a server of bytes, which no policy would protect', async () => {
+    await expect(mesh.listen(createTcpServer() as never, 80, { bindPort: 0 })).rejects.toThrow('takes a server of node:http or node:http2');
+  });
+
   it('opens nothing on a mesh that closes meanwhile', async () => {
     await mesh.ready();
     const listening = mesh.listen(() => {}, 80, { bindPort: 0 });

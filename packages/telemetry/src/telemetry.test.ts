@@ -174,6 +174,22 @@ describe('propagation', () => {
     expect(Object.fromEntries(head.headers)).toEqual({ 'x-request-id': 'id-1', b3: 'b', baggage: 'own=2' });
   });
 
+  it.each<[name: string, value: string, carried: string | undefined]>([
+    ['tracestate', `a=${'x'.repeat(500)},b=1,c=${'y'.repeat(60_000)},d=1`, `a=${'x'.repeat(500)},b=1`],
+    ['tracestate', `a=${'x'.repeat(600)}`, undefined],
+    ['tracestate', Array.from({ length: 40 }, (_, at) => `k${at}=1`).join(), Array.from({ length: 32 }, (_, at) => `k${at}=1`).join()],
+    ['tracestate', 'a=1,b=2', 'a=1,b=2'],
+    ['baggage', `a=${'x'.repeat(8_190)}`, `a=${'x'.repeat(8_190)}`],
+    ['baggage', `a=1,b=${'x'.repeat(8_190)}`, 'a=1'],
+    ['baggage', Array.from({ length: 70 }, (_, at) => `k${at}=1`).join(), Array.from({ length: 64 }, (_, at) => `k${at}=1`).join()],
+    ['traceparent', 'nonsense', 'nonsense'],
+  ])('hands on of %s what W3C asks for, in whole members: %.20s', (name, value, carried) => {
+    const sink = telemetry();
+    const head = new FakeHead({});
+    sink.onStart(exchange('outbound', { head, parent: exchange('inbound', { head: new FakeHead({ [name]: value }) }) }));
+    expect(head.header(name)).toBe(carried);
+  });
+
   it('finds the exchange whose handler is running, also after an await', async () => {
     const sink = telemetry();
     const x = exchange('inbound');

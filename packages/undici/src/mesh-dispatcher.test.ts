@@ -158,6 +158,57 @@ describe('mesh dispatcher', () => {
     expect(flagsOf(mesh)).toBe(flags);
   });
 
+  it.each<[what: string, answer: string, status?: number]>([
+    ['two lengths', 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-length: 3\r\n\r\nokk'],
+    ['a length beside chunks', 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n'],
+    ['a length that is none', 'HTTP/1.1 200 OK\r\ncontent-length: 0x2\r\n\r\nok'],
+    ['a zero byte in a header', 'HTTP/1.1 200 OK\r\nx: a\0b\r\ncontent-length: 2\r\n\r\nok'],
+    ['a CR alone in a header', 'HTTP/1.1 200 OK\r\nx: a\rb\r\ncontent-length: 2\r\n\r\nok'],
+    ['a protocol that nobody asked for', 'HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n', 503],
+  ])('takes no response with %s, and ends the connection', async (_what, answer, status = 502) => {
+    let connections = 0;
+    const port = await tcpServer(answer, false, () => connections++);
+    const cluster = new TestCluster('c', [testEndpoint(port)]);
+    const mesh = meshOf([cluster], forwardTo(cluster));
+    for (const wanted of [1, 2]) {
+      const reply = await request('http://reviews/', { dispatcher: mesh.dispatcher });
+      expect([reply.statusCode, connections]).toEqual([status, wanted]);
+      await reply.body.dump();
+    }
+  });
+
+  const EVIL = 'HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nevil';
+  it.each<[what: string, status: number, answer: string]>([
+    ['a response', 200, `HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok${EVIL}`],
+    ['a 204', 204, `HTTP/1.1 204 No Content\r\ncontent-length: 4\r\n\r\n${EVIL}`],
+    ['the last chunk', 200, `HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n${EVIL}`],
+    [
+      'a hundred interim responses',
+      200,
+      `${'HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n'.repeat(100)}HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok${EVIL}`,
+    ],
+  ])('bytes behind %s answer no other request', async (_what, status, answer) => {
+    const cluster = new TestCluster('c', [testEndpoint(await tcpServer(answer))]);
+    const mesh = meshOf([cluster], forwardTo(cluster));
+    for (let n = 0; n < 3; n++) {
+      const reply = await request('http://reviews/', { dispatcher: mesh.dispatcher });
+      expect(reply.statusCode).toBe(status);
+      expect(await reply.body.text().catch(() => 'cut')).not.toContain('evil');
+    }
+  });
+
+  it('hands a redirect to the caller, and follows none', async () => {
+    let requests = 0;
+    const port = await serve((_req, res) => {
+      requests++;
+      res.writeHead(303, { location: 'http://admin/' }).end();
+    });
+    const cluster = new TestCluster('c', [testEndpoint(port)]);
+    const reply = await request('http://reviews/', { dispatcher: meshOf([cluster], forwardTo(cluster)).dispatcher });
+    await reply.body.dump();
+    expect([reply.statusCode, reply.headers.location, requests]).toEqual([303, 'http://admin/', 1]);
+  });
+
   it('times a silent upstream out with 504 UT, the whole exchange and a single try', async () => {
     let seen = 0;
     const port = await serve((_req, res) => {
@@ -651,8 +702,9 @@ describe('mesh dispatcher', () => {
   });
 });
 
-async function tcpServer(answer: string, end = false): Promise<number> {
+async function tcpServer(answer: string, end = false, onConnection?: () => void): Promise<number> {
   const server = createTcpServer((socket) => {
+    onConnection?.();
     socket.on('error', () => {});
     socket.once('data', () => (end ? socket.end(answer) : socket.write(answer)));
   }).listen(0, '127.0.0.1');

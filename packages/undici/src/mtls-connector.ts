@@ -1,6 +1,14 @@
 import { isIP, connect as netConnect, type Socket } from 'node:net';
-import { checkServerIdentity, type PeerCertificate, type TLSSocket, connect as tlsConnect } from 'node:tls';
-import type { Cancel, Clock, ConnectionOptions, Timer, TlsTransport, TransportSocket } from '@ripstop/core';
+import { type PeerCertificate, type TLSSocket, connect as tlsConnect } from 'node:tls';
+import {
+  type Cancel,
+  type Clock,
+  type ConnectionOptions,
+  serverNameMismatch,
+  type Timer,
+  type TlsTransport,
+  type TransportSocket,
+} from '@ripstop/core';
 import { dialInTurn } from './happy-eyeballs.ts';
 import { ConnectError } from './reset-reason.ts';
 import type { TlsContexts } from './tls-contexts.ts';
@@ -141,7 +149,7 @@ function isHttp2(socket: Socket, target: ConnectTarget): boolean {
 function checkSans(transport: TlsTransport, { authorityHost, protocol }: ConnectTarget, certificate: PeerCertificate): Error | undefined {
   // Bytes have no Host that the certificate could be for (Envoy: the same).
   if (transport.autoSanValidation && transport.sni === '' && protocol !== 'bytes') {
-    const mismatch = checkServerIdentity(authorityHost, certificate);
+    const mismatch = serverNameMismatch(authorityHost, certificate);
     if (mismatch !== undefined) return mismatch;
   }
   const { uris, dns } = subjectAltNames(certificate.subjectaltname);

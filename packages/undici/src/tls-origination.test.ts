@@ -67,6 +67,23 @@ describe('TLS to a host that only the URL names', () => {
   });
 });
 
+describe('a name that no TLS has', () => {
+  it.each([`${'a'.repeat(300)}.example.com`, `${'a.'.repeat(400)}com`, 'xn--zz', '1.2.3.4', '[::1]'])(
+    'fails the call and nothing else: %.20s',
+    async (host) => {
+      const cluster = new TestCluster('c', [testEndpoint(await serverNamed('api.example.com'), simple)]);
+      const mesh = new MeshDouble([cluster], forwardTo(cluster));
+      cleanups.push(() => mesh.dispatcher.destroy());
+      const statusOf = async (name: string): Promise<number> => {
+        const reply = await request(`http://${name}/`, { dispatcher: mesh.dispatcher });
+        await reply.body.dump();
+        return reply.statusCode;
+      };
+      expect([await statusOf(host), await statusOf('api.example.com')]).toEqual([503, 200]);
+    },
+  );
+});
+
 describe('the protocol of a TLS connection', () => {
   async function serverWith(alpn: 'h2' | 'http/1.1'): Promise<number> {
     const keys = createKeyPair();

@@ -64,6 +64,13 @@ export const OTHERWISE: readonly Otherwise[] = [
     envoy: 'serves',
     why: 'D8',
   },
-  { id: 'S99', rows: ['/open authorization: Bearer'], envoy: 'serves', why: 'D8' },
+  {
+    id: 'S99',
+    rows: ['/open authorization: Bearer', '/open HS256', '/open b64 false', '/open an empty crit'],
+    envoy: 'serves',
+    why: 'D8',
+  },
+  // It judges the first line alone.
+  { id: 'S101', rows: ['/open two lines'], envoy: 'serves', why: 'D8' },
   { id: 'S102', rows: ['/open authorization: Bearer'], envoy: 'serves', why: 'D8' },
 ];

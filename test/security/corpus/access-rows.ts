@@ -16,6 +16,8 @@ export interface CallerCertificate {
   readonly strangeRoot?: boolean;
   /** Signed by a leaf of the mesh. */
   readonly byLeaf?: boolean;
+  /** SNI; absent: none is said. */
+  readonly serverName?: string;
   /** No certificate is shown at all. */
   readonly none?: boolean;
 }
@@ -79,6 +81,22 @@ spec:
   - { to: [{ operation: { paths: [/claim] } }], when: [{ key: "request.auth.claims[groups]", values: [staff] }] }
   - { to: [{ operation: { paths: [/nested] } }], when: [{ key: "request.auth.claims[nested][team]", values: [red] }] }
   - { to: [{ operation: { paths: [/audience] } }], when: [{ key: "request.auth.audiences", values: [shop] }] }
+  - { to: [{ operation: { paths: [/sni] } }], when: [{ key: connection.sni, values: [good.example, "*.good.example"] }] }
+---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: { name: audit }
+spec: { action: AUDIT, rules: [{}] }
+---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: { name: dry-deny, annotations: { istio.io/dry-run: "true" } }
+spec: { action: DENY, rules: [{}] }
+---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: { name: dry-allow, annotations: { istio.io/dry-run: "true" } }
+spec: { action: ALLOW, rules: [{}] }
 ---
 apiVersion: security.istio.io/v1
 kind: AuthorizationPolicy
@@ -175,6 +193,33 @@ const PLACES: readonly AccessRow[] = [
   ...['evil.com', 'good.com.evil.com', 'xgood.com'].map((host) => onHost(host, 'D')),
 ];
 
+/** AUDIT and dry runs of everything stand beside the policies: nobody is let in or kept out by them. */
+const WATCHED: readonly AccessRow[] = [
+  row('S73', 'plaintext', '/open', {}, [], 'under a dry DENY'),
+  row('S73', CALLER, '/nobody-allows-it', 'D', [], 'under a dry ALLOW'),
+  row('S73', CALLER, '/deny/principal', 'D', [], 'DENY before ALLOW'),
+  ...(
+    [
+      [{ ...CALLER, serverName: 'good.example' }, {}],
+      [{ ...CALLER, serverName: 'GOOD.Example' }, {}],
+      [{ ...CALLER, serverName: 'a.good.example' }, {}],
+      [{ ...CALLER, serverName: 'evil.example' }, 'D'],
+      [{ ...CALLER, serverName: 'good.example.evil' }, 'D'],
+      [CALLER, 'D'],
+      ['plaintext', 'D'],
+    ] as const
+  ).map(([caller, expected]) =>
+    row(
+      'S59',
+      caller,
+      '/sni',
+      expected,
+      [],
+      caller === 'plaintext' ? caller : `SNI ${'serverName' in caller ? caller.serverName : 'none'}`,
+    ),
+  ),
+];
+
 const ROLES: readonly AccessRow[] = [
   row('S27', 'plaintext', '/header', {}, ['x-role: internal']),
   row('S27', 'plaintext', '/header', 'D'),
@@ -263,6 +308,28 @@ const TOKENS: readonly AccessRow[] = [
   row('S107', 'plaintext', '/token', { headers: { 'x-user': 'anna' } }, ['x-user: root', ...bearer(good)]),
 ];
 
+/** OPTIONS of another origin, with a token that has expired. */
+const preflight = (name: string, expected: Expected, headers: readonly string[], method = 'OPTIONS'): AccessRow => {
+  const sent = [...bearer(signer.sign({ ...claims, exp: seconds - 3_600 })), ...headers];
+  return {
+    id: 'S98',
+    name,
+    caller: 'plaintext',
+    expected,
+    bytes: get('/open', ...sent).replace(/^GET/, method),
+    fields: fieldsOf('/open', [`:method: ${method}`, ...sent]),
+  };
+};
+const ORIGIN = 'origin: https://a.test';
+const ASKS = 'access-control-request-method: POST';
+const PREFLIGHTS: readonly AccessRow[] = [
+  preflight('a preflight', {}, [ORIGIN, ASKS]),
+  preflight('a preflight without an origin', 401, [ASKS]),
+  preflight('a preflight that asks for nothing', 401, [ORIGIN]),
+  preflight('a preflight that asks for an empty method', 401, [ORIGIN, 'access-control-request-method:']),
+  preflight('a preflight by GET', 401, [ORIGIN, ASKS], 'GET'),
+];
+
 const HOUR = 3_600_000;
 const certificate = (rowId: string, who: string, caller: CallerCertificate, expected: Expected = 'reset'): AccessRow =>
   row(rowId, caller, '/open', expected, [], who);
@@ -292,4 +359,12 @@ const CERTIFICATES: readonly AccessRow[] = [
   certificate('S81', 'a NUL in a DNS name', { uris: [id('caller')], dns: ['a\0.evil'] }),
 ];
 
-export const ACCESS_ROWS: readonly AccessRow[] = [...IDENTITIES, ...PLACES, ...ROLES, ...TOKENS, ...CERTIFICATES];
+export const ACCESS_ROWS: readonly AccessRow[] = [
+  ...IDENTITIES,
+  ...PLACES,
+  ...WATCHED,
+  ...ROLES,
+  ...TOKENS,
+  ...PREFLIGHTS,
+  ...CERTIFICATES,
+];

@@ -58,7 +58,7 @@ export class CallerIssuer {
     let tls = this.kept.get(spec);
     if (tls === undefined) {
       const made = spec.none === true ? {} : this.make(spec);
-      tls = { ...made, ALPNProtocols: ['istio-http/1.1', 'istio'] };
+      tls = { ...made, servername: spec.serverName ?? '', ALPNProtocols: ['istio-http/1.1', 'istio'] };
       this.kept.set(spec, tls);
     }
     return tls;

@@ -21,6 +21,17 @@ spec: { selector: { app: app-0 }, ports: [{ name: grpc, port: 80, targetPort: ${
 /** Of Envoy: what a gRPC caller reads in place of an HTTP status. */
 const GRPC_STATUS: Readonly<Record<number, number>> = { 400: 13, 401: 16, 403: 7, 404: 12, 503: 14 };
 const NO_SUCH_METHOD = 12;
+const MAX_FIELDS = 100;
+/** That make a call of a request. */
+const MORE: Fields = [
+  ['content-type', 'application/grpc'],
+  ['te', 'trailers'],
+];
+
+/** Rows that are tried as calls. */
+export const CALL_IDS: ReadonlySet<string> = new Set(
+  [ROWS, ...ACCESS_SETS.map(([, rows]) => rows)].flatMap((rows) => rows.filter(isCall).map(({ id }) => id)),
+);
 
 /** Every row that can be a call, over plaintext and mTLS. */
 export async function* runGrpcDoors(): AsyncGenerator<Cell> {
@@ -59,13 +70,6 @@ async function* behind(policy: string, rows: readonly Row[], run: (world: World,
   };
   yield* run(world, ask);
 }
-
-const MAX_FIELDS = 100;
-/** That make a call of a request. */
-const MORE: Fields = [
-  ['content-type', 'application/grpc'],
-  ['te', 'trailers'],
-];
 
 /** A row without a body or a method of its own is a call when it is made by POST with the type of gRPC. */
 function isCall({ fields, body }: Row): boolean {

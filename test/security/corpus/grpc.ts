@@ -84,6 +84,9 @@ const ROWS: readonly CallRow[] = [
   { id: 'S51', fields: call('/test.Echo/Public', ['__proto__', 'x'], ['constructor', 'y']), reaches: 'Public' },
 ];
 
+/** Rows that are tried. */
+export const METHOD_IDS: ReadonlySet<string> = new Set(ROWS.map(({ id }) => id));
+
 /** Calls to a grpc-js server: which of its methods ran is the verdict. */
 export async function* runGrpc(): AsyncGenerator<Cell> {
   for (const mode of MODES) {

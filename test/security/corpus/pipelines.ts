@@ -8,6 +8,9 @@ interface SequenceResult {
   readonly finding: Finding | undefined;
 }
 
+/** Rows that they try. */
+export const SEQUENCE_IDS: ReadonlySet<string> = new Set(['S46', 'S50']);
+
 /** Attacks that take more than one request on a connection. */
 export const SEQUENCES: readonly ((target: Target, tls: ClientTls | undefined) => Promise<SequenceResult>)[] = [
   pipelined,

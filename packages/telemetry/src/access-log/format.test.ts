@@ -124,6 +124,21 @@ describe('a JSON access log', () => {
     );
   });
 
+  it('is one line whatever a caller sends', () => {
+    const sent = `/a\n"b":1\x1b[2J\u2028${'x'.repeat(10_240)}`;
+    const line = json(
+      { path: '%REQ(:PATH)%', sni: '%REQUESTED_SERVER_NAME%', start: '%REQ(:PATH):5%' },
+      false,
+      entry((x) => {
+        x.request.path = sent;
+        (x.peer as { sni: string }).sni = sent;
+      }),
+    );
+    expect(line.indexOf('\n')).toBe(line.length - 1);
+    expect(line).not.toContain('\x1b');
+    expect(JSON.parse(line)).toEqual({ path: sent, sni: sent, start: sent.slice(0, 5) });
+  });
+
   it('leaves out what is empty when told to', () => {
     const fields = { a: '%REQ(NOPE)%', b: 'x %REQ(NOPE)%', c: '%RESPONSE_CODE%', d: '%RESPONSE_FLAGS%', e: { x: '%REQ(NOPE)%' } };
     expect(json(fields, true)).toBe('{"b":"x ","c":200,"d":"-"}\n');

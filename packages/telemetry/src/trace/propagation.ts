@@ -36,7 +36,8 @@ export function propagate(parent: Exchange, x: Exchange): void {
     const found: [string, string][] = [];
     for (const name of PROPAGATED) {
       const value = parent.request.header(name);
-      if (value !== undefined) found.push([name, value]);
+      const carries = value === undefined ? '' : cut(name, value);
+      if (carries !== '') found.push([name, carries]);
     }
     pairs = found;
     carried.set(parent, pairs);
@@ -44,4 +45,25 @@ export function propagate(parent: Exchange, x: Exchange): void {
   for (const [name, value] of pairs) {
     if (x.request.header(name) === undefined) x.request.setHeader(name, value);
   }
+}
+
+/** What W3C asks to be carried: of tracestate 32 members and 512 characters, of baggage 64 and 8,192. A caller's more is not multiplied. */
+const LIMITS: Readonly<Record<string, readonly [members: number, characters: number]>> = {
+  tracestate: [32, 512],
+  baggage: [64, 8_192],
+};
+
+/** Whole members from the left. */
+function cut(name: string, value: string): string {
+  const limits = LIMITS[name];
+  if (limits === undefined) return value;
+  const [members, characters] = limits;
+  if (value.length <= characters && value.split(',', members + 1).length <= members) return value;
+  let kept = '';
+  for (const member of value.split(',', members)) {
+    const longer = kept === '' ? member : `${kept},${member}`;
+    if (longer.length > characters) break;
+    kept = longer;
+  }
+  return kept;
 }

@@ -96,7 +96,8 @@ function headersOf(x: Exchange, partial: boolean | undefined, { allowedHeaders, 
   const headers: Record<string, string> = {};
   const add = (name: string, value: string): void => {
     if (name === PARTIAL_BODY || NOT_SHOWN.has(name) || disallowedHeaders?.(name) === true || allowedHeaders?.(name) === false) return;
-    headers[name] = Object.hasOwn(headers, name) ? `${headers[name]},${value}` : value;
+    const shown = headerText(value);
+    headers[name] = Object.hasOwn(headers, name) ? `${headers[name]},${shown}` : shown;
   };
   add(':authority', request.authority);
   add(':path', request.path);
@@ -129,3 +130,10 @@ function metadata(x: Exchange, namespaces: readonly string[]): Record<string, Re
 function text(bytes: Uint8Array): string {
   return new TextDecoder().decode(bytes).replaceAll('\ufffd', '!');
 }
+
+/** The bytes of a header, which Node hands out one character each, as the text that they are. */
+function headerText(value: string): string {
+  return BEYOND_ASCII.test(value) ? text(Buffer.from(value, 'latin1')) : value;
+}
+
+const BEYOND_ASCII = /[\x80-\uffff]/;

@@ -245,6 +245,18 @@ describe('a gRPC authorizer is shown', () => {
     ).toEqual([':authority shop', ':method GET', ':path /p', ':scheme http', 'A 2', 'a 1,3'].sort());
   });
 
+  it.each([
+    ['c3a9', 'é'],
+    ['ff', '!'],
+    ['61c362', 'a!b'],
+    ['e282', '!'],
+    ['eda080', '!!!'],
+    ['61', 'a'],
+  ])('bytes that are no UTF-8 as "!", others as what they are: %s', async (hex, text) => {
+    const { shown } = await ask({ lines: ['x', Buffer.from(hex, 'hex').toString('latin1')] });
+    expect(shown.request!.http!.headers.x).toBe(text);
+  });
+
   it('no header that is not allowed, and none that is disallowed', async () => {
     const lines = ['a', '1', 'b', '2', 'c', '3'];
     const names = async (options: Partial<CheckOptions>): Promise<string[]> =>
