@@ -6,6 +6,30 @@ import { TokenMaker } from './testing/token-maker.ts';
 
 const claims = { iss: 'i', sub: 's' };
 /** Of a key that was thrown away. */
+/** Self-signed, until 2126: of P-256, and of RSA with 1024 bits. */
+const CURVE_CERTIFICATE = `-----BEGIN CERTIFICATE-----
+MIIBbzCCARWgAwIBAgIUKzXlTEJd5EY3frPtjkmoU0gQJLkwCgYIKoZIzj0EAwIw
+DDEKMAgGA1UEAwwBYTAgFw0yNjExMjcwMjA0NTNaGA8yMTI2MTEwMzAyMDQ1M1ow
+DDEKMAgGA1UEAwwBYTBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABHjv7fWuWbox
+hPZkm/Xi+sz585RkYFPXMlzgqA4UD+WDNDYUjLnXJpNwJ5Q+HFW8pa4V7d2YH/et
+Iq+W1NDTAYajUzBRMB0GA1UdDgQWBBQx3PE/W3oIwqSqnczSTIDKlJNDdDAfBgNV
+HSMEGDAWgBQx3PE/W3oIwqSqnczSTIDKlJNDdDAPBgNVHRMBAf8EBTADAQH/MAoG
+CCqGSM49BAMCA0gAMEUCIEpZDUMuiiftQYGfVxQgatSMhJhJbfUDahNvhKUohEAj
+AiEA0CMz1jx3yHO2gCk7b/q1RV9T1ishBl4qM99Qq3gtGw4=
+-----END CERTIFICATE-----`;
+const SHORT_CERTIFICATE = `-----BEGIN CERTIFICATE-----
+MIIB9jCCAV+gAwIBAgIUHLF5W+N4pZ7rlg2DZyIr7Y0m+OcwDQYJKoZIhvcNAQEL
+BQAwDDEKMAgGA1UEAwwBYTAgFw0yNjExMjcwMjA0NTNaGA8yMTI2MTEwMzAyMDQ1
+M1owDDEKMAgGA1UEAwwBYTCBnzANBgkqhkiG9w0BAQEFAAOBjQAwgYkCgYEAxyzd
+NT1x61L6mHwNYvF650MhMqCr408BViyqYm6j27CYaBquXK91nakNaEHPgYOzbefa
+3w4oSUU1pxStGttrUA+/OUhxIY6ekA+pef2diHko09KX8wljYephy8vbbEhN/sAh
+BVHR4A1DNZeOGzmfEjh96GpzXFTN/FiolArflIkCAwEAAaNTMFEwHQYDVR0OBBYE
+FFjCXSkPe68p3iIVaMJT8l6h3L5fMB8GA1UdIwQYMBaAFFjCXSkPe68p3iIVaMJT
+8l6h3L5fMA8GA1UdEwEB/wQFMAMBAf8wDQYJKoZIhvcNAQELBQADgYEALg6kMtQj
+hVgQYCi4Xkb9/DAyuOE1obgoOKJnYlxCnudbXkHp4b0qzHjRipMqfOPB3QsX+V3I
+xTVz71weC04uohDsPsO+G1AeT5oJV2hZw4nnecAbtkfnmmRNrcK1ZNK2aSkF7tKs
+nwN2uByvnyPlOZe0pkhnuXKE38hnbJpTZFc=
+-----END CERTIFICATE-----`;
 const CERTIFICATE = `-----BEGIN CERTIFICATE-----
 MIIDBTCCAe2gAwIBAgIUeLJG1RiRCen/WqHp/gLT7DjDxBYwDQYJKoZIhvcNAQEL
 BQAwETEPMA0GA1UEAwwGaXNzdWVyMCAXDTI2MTEyNjEzMjE1OFoYDzIxMjYxMTAy
@@ -86,6 +110,14 @@ describe('keys', () => {
   it('may be certificates by kid', () => {
     const [key] = parseJwks(JSON.stringify({ a: CERTIFICATE })).keys;
     expect([key?.keyId, key?.algorithm, key?.algorithms.has('RS256'), key?.algorithms.has('ES256')]).toEqual(['a', '', true, false]);
+  });
+
+  it('of certificates verify nothing when they are of a curve, or of RSA under 2048 bits', () => {
+    const { keys } = parseJwks(JSON.stringify({ curve: CURVE_CERTIFICATE, short: SHORT_CERTIFICATE }));
+    expect(keys.map(({ keyId, algorithms }) => [keyId, algorithms.size])).toEqual([
+      ['curve', 0],
+      ['short', 0],
+    ]);
   });
 
   it('of RSA under 2048 bits verify nothing', async () => {

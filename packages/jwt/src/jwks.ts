@@ -79,9 +79,14 @@ function curveOf(algorithm: string): string {
 
 function rsaKey(jwk: Jwk, common: Pick<VerificationKey, 'keyId' | 'algorithm'>): VerificationKey | undefined {
   const key = withKey(jwk, common, RSA_ALGORITHMS);
-  const { modulusLength = 0, publicExponent = 0n } = key?.key.asymmetricKeyDetails ?? {};
-  if (key === undefined || (publicExponent !== 3n && publicExponent !== 65_537n)) return undefined;
-  return modulusLength < MIN_RSA_BITS ? { ...key, algorithms: NO_ALGORITHMS } : key;
+  if (key === undefined) return undefined;
+  const { publicExponent } = key.key.asymmetricKeyDetails!;
+  if (publicExponent !== 3n && publicExponent !== 65_537n) return undefined;
+  return isLong(key.key) ? key : { ...key, algorithms: NO_ALGORITHMS };
+}
+
+function isLong(rsa: KeyObject): boolean {
+  return rsa.asymmetricKeyDetails!.modulusLength! >= MIN_RSA_BITS;
 }
 
 function withKey(
@@ -105,6 +110,6 @@ function certificatesOf(document: Jwk): VerificationKey[] {
     throw new Error('Jwks does not have [keys] field');
   return entries.map(([keyId, pem]) => {
     const key = new X509Certificate(String(pem)).publicKey;
-    return { keyId, algorithm: '', key, algorithms: key.asymmetricKeyType === 'rsa' ? RSA_ALGORITHMS : NO_ALGORITHMS };
+    return { keyId, algorithm: '', key, algorithms: key.asymmetricKeyType === 'rsa' && isLong(key) ? RSA_ALGORITHMS : NO_ALGORITHMS };
   });
 }

@@ -4,6 +4,7 @@ import { jwtAuthn } from './index.ts';
 import {
   FilterRun,
   type JwtAuthenticationFields,
+  NOW,
   provider,
   type RequirementFields,
   requiring,
@@ -50,6 +51,10 @@ describe('what a rule requires', () => {
     ['any or failed', any(a, failed), head({ 'x-a': 'x' }), 'ok'],
     ['any or missing', any(a, missing), {}, 'ok'],
     ['any or missing, but bad', any(a, missing), head({ 'x-a': 'x' }), BAD],
+    ['any or missing: a bad token of a provider that it does not name', any(a, missing), head({ 'x-b': 'x' }), 'ok'],
+    ['any or failed, or missing', any(a, failed, missing), head({ 'x-a': 'x' }), 'ok'],
+    ['any that may be missing alone: one is bad', any(missing), head({ 'x-a': 'x' }), BAD],
+    ['any that may fail alone: one is bad', any(failed), head({ 'x-a': 'x' }), 'ok'],
     ['tokens may be missing', missing, {}, 'ok'],
     ['tokens may be missing: good ones', any(missing), head({ 'x-a': tokenA, 'x-b': tokenB }), 'ok'],
     ['tokens may be missing: one is bad', missing, head({ 'x-a': tokenA, 'x-b': 'x' }), BAD],
@@ -91,6 +96,29 @@ describe('what a rule requires', () => {
     });
   });
 
+  it.each([missing, failed])('beside one that is named, others that may be missing or fail are not looked at', async (others) => {
+    const { x, head: seen } = await new FilterRun(requiring(any(a, others), ...providers)).run(head({ 'x-b': tokenB }));
+    expect([seen.header('x-b'), x.metadata]).toEqual([tokenB, undefined]);
+  });
+
+  it('is taken from the places of its provider only, whatever their kinds', async () => {
+    const run = new FilterRun(requiring(a, provider('a', maker.jwks, { fromHeaders: [{ name: 'x-a' }], fromCookies: ['c'] })));
+    const answers = [head({ cookie: `c=${tokenA}` }), head({ 'x-a': tokenA }), head({ authorization: `Bearer ${tokenA}` })].map(
+      async (request) => (await run.run(request)).reply?.body ?? 'ok',
+    );
+    expect(await Promise.all(answers)).toEqual(['ok', 'ok', MISSING]);
+  });
+
+  it.each([
+    [0, 59, 'ok'], // The default: a minute.
+    [0, 61, 'Jwt is expired'],
+    [10, 9, 'ok'],
+    [10, 11, 'Jwt is expired'],
+  ])('counts with clocks that differ by %i seconds when it has expired for %i: %s', async (clockSkewSeconds, ago, expected) => {
+    const run = new FilterRun(requiring(a, provider('a', maker.jwks, { clockSkewSeconds })));
+    expect(await run.bearer(maker.sign({ iss: 'a', exp: NOW - ago }))).toContain(expected);
+  });
+
   it('where tokens may fail, the good one counts and the bad one does not', async () => {
     const { x, head: seen } = await new FilterRun(requiring(failed, ...providers)).run(head({ 'x-a': tokenA, 'x-b': 'x' }));
     expect(Object.keys(x.metadata?.get('envoy.filters.http.jwt_authn') ?? {})).toEqual(['payload']);
@@ -113,6 +141,18 @@ describe('rules', () => {
     const run = rule({ $case: kind, value });
     for (const [path, status] of Object.entries(expected)) expect([path, (await run.run({ path })).reply?.status]).toEqual([path, status]);
   });
+
+  it.each(['prefix', 'path', 'pathSeparatedPrefix'] as const)(
+    'match by %s in their own case unless they are told otherwise',
+    async (kind) => {
+      const match = { pathSpecifier: { $case: kind, value: '/Api' } };
+      const run = new FilterRun({
+        ...requiring(a, ...providers),
+        rules: [{ match, requirementType: { $case: 'requires', value: a } }],
+      });
+      expect([(await run.run({ path: '/Api' })).reply?.status, (await run.run({ path: '/api' })).reply]).toEqual([401, undefined]);
+    },
+  );
 
   it('the first that matches holds', async () => {
     const match = { pathSpecifier: { $case: 'prefix', value: '/' } } as const;
