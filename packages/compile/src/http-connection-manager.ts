@@ -12,6 +12,7 @@ import { type Awaited, fetchTimeoutOf } from './awaited.ts';
 import type { ExtensionLookup } from './discovered-filter.ts';
 import type { AnyFilterFactory } from './filters/decoded-filter.ts';
 import { HttpFilters } from './http-filters.ts';
+import { compileLocalReplyConfig } from './local-reply-config.ts';
 import type { OnDemandHosts } from './on-demand/on-demand-hosts.ts';
 import { compileRouteConfiguration } from './route-configuration.ts';
 import { compileAccessLogs } from './telemetry/access-log.ts';
@@ -89,6 +90,8 @@ export function compileManager(name: string, message: HcmMessage, env: ManagerEn
     metrics,
     keepsTimes: accessLogs.length > 0 || metrics.some(({ tags }) => tags.size > 0),
     underscores: underscores(message),
+    rewriteReply:
+      message.localReplyConfig === undefined ? undefined : compileLocalReplyConfig(message.localReplyConfig, env.filterEnv.clock),
     upgrades: message.upgradeConfigs.map((upgrade) => upgrade.upgradeType.toLowerCase()),
   };
 }

@@ -19,7 +19,7 @@ import { takeMethod } from './call-method.ts';
 import type { GrpcParts } from './grpc-parts.ts';
 import { HeldStream } from './held-stream.ts';
 import type { HttpChain, InboundConnection } from './inbound-connection.ts';
-import { localStatus } from './local-status.ts';
+import { localStatus, respondLocally } from './local-status.ts';
 import { type CallListener, type PartialStatus, PassedCall } from './passed-call.ts';
 import { settleCall } from './settle-call.ts';
 import { joinLines, takeSeveral } from './stream-lines.ts';
@@ -241,9 +241,7 @@ export class InboundCall extends PassedCall implements CallListener, RequestBody
   /** An authorizer may answer what no metadata can carry, which grpc-js throws on: nobody else is to pay for it. */
   #statusOf(reply: LocalReply): grpc.StatusObject {
     try {
-      const status = localStatus(reply);
-      if (!this.#headersSent) this.#parts.pipeline.respond(this.#x!, new AnswerHead(200, status.metadata, status.code));
-      return status;
+      return this.#headersSent ? localStatus(reply) : respondLocally(this.#x!, reply, this.#parts.pipeline);
     } catch (error) {
       this.#parts.log?.(
         `inbound call ${this.#method.path}: its answer cannot be sent: ${error instanceof Error ? error.message : String(error)}`,

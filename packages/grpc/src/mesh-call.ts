@@ -21,7 +21,7 @@ import { CallBody } from './call-body.ts';
 import { type CallEnvironment, type CallInit, callExchange } from './call-environment.ts';
 import type { CallHead } from './call-head.ts';
 import type { CallStream, MessageContext } from './call-stream.ts';
-import { localStatus } from './local-status.ts';
+import { localStatus, respondLocally } from './local-status.ts';
 import { metadataText } from './metadata-text.ts';
 import { type MirrorCall, startMirrors } from './mirror-call.ts';
 import { FRAME_BYTES, RequestMessages } from './request-messages.ts';
@@ -175,8 +175,7 @@ export class MeshCall extends AsyncResource implements CallStream, AttemptDriver
   }
 
   onReply(reply: LocalReply): void {
-    const status = localStatus(reply);
-    this.#env.walk.pipeline.respond(this.#walk!.x, new AnswerHead(200, status.metadata, status.code));
+    const status = respondLocally(this.#walk!.x, reply, this.#env.walk.pipeline);
     this.#finish(200, status.code);
     this.#deliverLater(status);
   }

@@ -7,6 +7,7 @@ import {
   localReply,
   type Pipeline,
   type ResponseHead,
+  rewrittenReply,
 } from '@ripstop/core';
 import { asksForUpgrade } from './request-target.ts';
 import { ReplyHead } from './response-heads.ts';
@@ -20,16 +21,17 @@ export const UNSENDABLE_REPLY: LocalReply = localReply({
 
 /** Writes a {@link LocalReply} as Envoy would send it: the one place on the server side that does. */
 export function writeLocalReply(x: Exchange, reply: LocalReply, pipeline: Pipeline, response: ServerResponse, wallTimeMs: number): void {
-  const grpc = x.protocol === 'grpc';
-  const body = grpc || reply.body === '' ? undefined : bytesOf(reply);
+  let body: Buffer | undefined;
   const lines: string[] = [];
   const closes = reply.headers.some(([name]) => name === 'connection');
   for (const [name, value] of reply.headers) if (name !== 'connection') lines.push(name.toLowerCase(), value);
   // In Envoy's order: the reply's own headers, then what the route does to responses, what the body demands, and the filters.
   const head = new ReplyHead(reply.status, lines);
   pipeline.respond(x, head, () => {
+    const said = rewrittenReply(x, reply, head);
+    body = bodyOf(x, said);
     setLength(head, body);
-    describeBody(x, reply, head, body);
+    describeBody(x, said, head, body);
   });
   setLength(head, body);
   head.appendHeader('date', new Date(wallTimeMs).toUTCString());
@@ -69,8 +71,9 @@ export function hasBody({ headers }: IncomingMessage): boolean {
   return headers['transfer-encoding'] !== undefined || (length !== undefined && length !== '0');
 }
 
-/** What a reply has to say, as it goes over the wire. */
-export function bytesOf({ body, bytes }: LocalReply): Buffer {
+/** What a reply has to say, as it goes over the wire; nothing for gRPC, which says it in its head. */
+export function bodyOf({ protocol }: Exchange, { body, bytes }: LocalReply): Buffer | undefined {
+  if (protocol === 'grpc' || body === '') return undefined;
   return bytes === undefined ? Buffer.from(body) : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
@@ -84,6 +87,6 @@ export function describeBody(x: Exchange, reply: LocalReply, head: ResponseHead,
 function addGrpcStatus(head: ResponseHead, reply: LocalReply, method: string): void {
   head.status = 200;
   head.setHeader('content-type', 'application/grpc');
-  head.setHeader('grpc-status', String(reply.grpcStatus ?? grpcStatusOfHttp(reply.status)));
+  if (head.header('grpc-status') === undefined) head.setHeader('grpc-status', String(reply.grpcStatus ?? grpcStatusOfHttp(reply.status)));
   if (reply.body !== '' && method !== 'HEAD') head.setHeader('grpc-message', encodeGrpcMessage(reply.body));
 }

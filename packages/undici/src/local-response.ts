@@ -1,4 +1,4 @@
-import { type Exchange, encodeGrpcMessage, grpcStatusOfHttp, type LocalReply } from '@ripstop/core';
+import { type Exchange, encodeGrpcMessage, grpcStatusOfHttp, type LocalReply, rewrittenReply } from '@ripstop/core';
 import { type ResponseHeaders, UpstreamHead } from './response-head.ts';
 
 /** A local reply in its wire form. */
@@ -22,7 +22,8 @@ export function localResponse(
   const head = new UpstreamHead(reply.status, headers);
   let body: Buffer | undefined;
   respond(head, () => {
-    body = x.protocol === 'grpc' ? grpc(head, reply, x.request.method) : plain(head, reply);
+    const said = rewrittenReply(x, reply, head);
+    body = x.protocol === 'grpc' ? grpc(head, said, x.request.method) : plain(head, said);
   });
   // An empty answer to HEAD has no length: it would speak of the body that GET had.
   const isHead = x.request.method === 'HEAD';
@@ -49,7 +50,7 @@ function grpc(head: UpstreamHead, reply: LocalReply, method: string): undefined 
   const { headers } = head;
   head.status = 200;
   headers['content-type'] = 'application/grpc';
-  headers['grpc-status'] = String(reply.grpcStatus ?? grpcStatusOfHttp(reply.status));
+  headers['grpc-status'] ??= String(reply.grpcStatus ?? grpcStatusOfHttp(reply.status));
   if (reply.body !== '' && method !== 'HEAD') headers['grpc-message'] = encodeGrpcMessage(reply.body);
 }
 

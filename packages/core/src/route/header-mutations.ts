@@ -30,12 +30,16 @@ export interface MutableHead {
 }
 
 /** Levels in the order in which they act (Envoy: weighted cluster, route, virtual host, route table). Undefined when none does anything. */
-export function compileHeaderMutations(levels: readonly HeaderOperations[], clock?: HeaderClock): HeaderMutations | undefined {
+export function compileHeaderMutations(
+  levels: readonly HeaderOperations[],
+  clock?: HeaderClock,
+  place: 'route' | 'filter' = 'route',
+): HeaderMutations | undefined {
   const request = levels
-    .map((level) => compileLevel(level.requestAdd, level.requestRemove, isJoinedHeader, clock))
+    .map((level) => compileLevel(level.requestAdd, level.requestRemove, isJoinedHeader, clock, place))
     .filter((apply) => apply !== undefined);
   const response = levels
-    .map((level) => compileLevel(level.responseAdd, level.responseRemove, isJoinedInResponses, clock))
+    .map((level) => compileLevel(level.responseAdd, level.responseRemove, isJoinedInResponses, clock, place))
     .filter((apply) => apply !== undefined);
   if (request.length === 0 && response.length === 0) return undefined;
   return {
@@ -54,12 +58,13 @@ function compileLevel(
   removals: readonly string[],
   isJoined: (name: string) => boolean,
   clock: HeaderClock | undefined,
+  place: 'route' | 'filter',
 ): ((x: Exchange, head: MutableHead) => void) | undefined {
   if (additions.length === 0 && removals.length === 0) return undefined;
   const compiled = additions.map((addition) => ({
     ...addition,
     name: addition.name.toLowerCase(),
-    render: compileHeaderValue(addition.value, clock, 'route'),
+    render: compileHeaderValue(addition.value, clock, place),
   }));
   const removed = removals.map((name) => name.toLowerCase());
   return (x, head) => {

@@ -3,6 +3,7 @@ import type { Exchange, RequestHead, ResponseHead } from '../exchange.ts';
 import type { Filter } from '../filter.ts';
 import type { LocalReply } from '../local-reply.ts';
 import type { Outcome } from '../outcome.ts';
+import type { ReplyRewrite } from '../reply-rewrite.ts';
 import type { RetryPolicy } from '../retry/retry-policy.ts';
 import type { SourceRef } from '../source-ref.ts';
 import type { GrpcTimeoutRule } from './grpc-timeout.ts';
@@ -213,4 +214,6 @@ export interface HttpConnectionManager {
   readonly upgrades: readonly string[];
   /** What becomes of headers with `_` in their names; absent: they pass. */
   readonly underscores?: 'REJECT_REQUEST' | 'DROP_HEADER' | undefined;
+  /** What replies of the mesh's own become (local_reply_config); absent: they stay. */
+  readonly rewriteReply?: ReplyRewrite | undefined;
 }

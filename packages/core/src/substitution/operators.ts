@@ -11,6 +11,8 @@ export interface LogEntry {
   readonly outcome: Outcome;
   /** Milliseconds since the epoch. */
   readonly startedAtWall: number;
+  /** While a reply of the mesh is rewritten: what it says. */
+  readonly localReplyBody?: string | undefined;
 }
 
 /** A string, a number where Envoy's JSON has one, a value of metadata; undefined = there is none, which is `-` or null. */
@@ -20,6 +22,7 @@ const TRACEPARENT = /^[0-9a-f]{2}-((?!0{32})[0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-
 
 const OPERATORS: Readonly<Record<string, Operator>> = {
   PROTOCOL: ({ x }) => (x.protocol === 'tcp' ? undefined : x.protocol === 'http1' ? 'HTTP/1.1' : 'HTTP/2'),
+  LOCAL_REPLY_BODY: ({ localReplyBody }) => localReplyBody,
   RESPONSE_CODE: ({ outcome }) => outcome.status,
   RESPONSE_FLAGS: ({ x }) => formatResponseFlags(x.flags, x.protocol),
   RESPONSE_FLAGS_LONG: ({ x }) => formatLongResponseFlags(x.flags, x.protocol),

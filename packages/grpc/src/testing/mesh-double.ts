@@ -233,6 +233,8 @@ export interface DoubleInit {
   readonly clusters?: readonly ClusterSpec[];
   readonly routes?: readonly Route[];
   readonly inbound?: readonly FilterChain[];
+  /** Of calls that go out. */
+  readonly manager?: Partial<HttpConnectionManager>;
   readonly identity?: IdentitySource;
   readonly random?: Random;
   readonly clock?: Clock;
@@ -276,8 +278,8 @@ export class MeshDouble implements GrpcParts {
   }
 
   /** Swaps in a snapshot with these routes and chains. */
-  push({ routes = [], inbound = [] }: Pick<DoubleInit, 'routes' | 'inbound'>): void {
-    const manager = managerOf(routes);
+  push({ routes = [], inbound = [], manager: changes }: Pick<DoubleInit, 'routes' | 'inbound' | 'manager'>): void {
+    const manager = managerOf(routes, changes);
     const snapshot: Snapshot = {
       version: String(++this.#sequence),
       sequence: this.#sequence,

@@ -11,7 +11,7 @@ import {
   type ServerHttp2Stream,
 } from 'node:http2';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
-import { type Filter, localReply, ResponseFlag } from '@ripstop/core';
+import { createReplyRewrite, type Filter, localReply, ResponseFlag } from '@ripstop/core';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { AppServer } from '../mesh-listener.ts';
 import { peerOf } from '../peer.ts';
@@ -419,6 +419,24 @@ describe('an app of node:http', () => {
       'text/plain',
       '2',
     ]);
+  });
+
+  it('are rewritten as their connection manager says', async () => {
+    const denies: Filter = { name: 'denies', onRequest: () => localReply({ status: 403, details: 'rbac', body: 'no' }) };
+    const rewriteReply = createReplyRewrite(
+      [{ matches: () => true, status: 404, body: 'not here', headers: undefined, format: undefined }],
+      { contentType: 'text/html', render: ({ localReplyBody, outcome }) => `<p>${localReplyBody} ${outcome.status}</p>` },
+      { now: () => 0, wallTime: () => 0 },
+    );
+    const double = await serve(() => {}, { filters: [denies], manager: { rewriteReply } } as DoubleOptions);
+    const { headers, body } = await get(call(double), { ':path': '/' });
+    expect([headers[':status'], headers['content-type'], headers['content-length'], body]).toEqual([
+      404,
+      'text/html',
+      '19',
+      '<p>not here 404</p>',
+    ]);
+    await expect.poll(() => double.finished.map(({ outcome }) => outcome.status)).toEqual([404]);
   });
 
   it('have a header once that node:http2 cannot send twice', async () => {
