@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import { createKeyPair, createSelfSignedRoot, type Issuer, issueCertificate } from '@ripstop/pki';
 import { describe, expect, it } from 'vitest';
-import { endsIn, KnownIntermediates, readBundle } from './trust-bundle.ts';
+import { endsIn, KnownIntermediates, readBundle, TrustReview } from './trust-bundle.ts';
 
 const times = { notBeforeMs: Date.now() - 60_000, notAfterMs: Date.now() + 3_600_000 };
 const parsed = ({ certificatePem }: Issuer): X509Certificate => new X509Certificate(certificatePem);
@@ -99,5 +99,25 @@ describe('the intermediates of a workload', () => {
     const known = new KnownIntermediates();
     for (let at = 0; at < 12; at++) known.learn(`${issue(root).certificatePem}${issue(root, `${at}`).certificatePem}`);
     expect(known.all.map((one) => one.subject)).toEqual(Array.from({ length: 10 }, (_, at) => `O=${at + 2}`));
+  });
+});
+
+describe('a review of connections', () => {
+  const [root, other] = [createRoot(), createRoot()];
+  const between = issue(root, 'between');
+  const leaf = parsed(issue(between));
+  const pemOf = (...issuers: readonly Issuer[]): string => issuers.map(({ certificatePem }) => certificatePem).join('');
+
+  it.each<[what: string, verifiedBy: string, now: string, known: readonly Issuer[], trusted: boolean]>([
+    ['all roots are as they were', pemOf(root), pemOf(root), [], true],
+    ['there are more', pemOf(root), pemOf(other, root), [], true],
+    ['they stand in another order', pemOf(root, other), pemOf(other, root), [], true],
+    ['its root is gone', pemOf(root), pemOf(other), [between], false],
+    ['another is gone, and the way to its own is known', pemOf(root, other), pemOf(root), [between], true],
+    ['another is gone, and nobody knows the way', pemOf(root, other), pemOf(root), [], false],
+    ['nobody knows by what it was verified', '', pemOf(root), [], false],
+  ])('when %s', (_what, verifiedBy, now, known, trusted) => {
+    const review = new TrustReview(now, known.map(parsed));
+    expect([1, 2].map(() => review.trusts(leaf, verifiedBy))).toEqual([trusted, trusted]);
   });
 });

@@ -23,6 +23,38 @@ export function endsIn(
   return false;
 }
 
+/** Judges connections by the roots that are trusted now. */
+export class TrustReview {
+  private readonly roots: readonly X509Certificate[];
+  private readonly prints: ReadonlySet<string>;
+  private readonly intermediates: readonly X509Certificate[];
+  private readonly kept = new Map<string, boolean>();
+
+  constructor(bundlePem: string, intermediates: readonly X509Certificate[]) {
+    this.roots = readBundle(bundlePem);
+    this.prints = new Set(this.roots.map(({ fingerprint256 }) => fingerprint256));
+    this.intermediates = intermediates;
+  }
+
+  /**
+   * Whether a certificate is trusted that TLS has verified by other roots, `verifiedBy` (PEM). While all of those are trusted it ends in
+   * one that is, whatever lies between; node:tls does not tell a server that. Once one is gone, the way has to be known.
+   */
+  trusts(certificate: X509Certificate, verifiedBy: string): boolean {
+    return this.keepsAll(verifiedBy) || endsIn(certificate, this.roots, this.intermediates);
+  }
+
+  private keepsAll(bundlePem: string): boolean {
+    let keeps = this.kept.get(bundlePem);
+    if (keeps === undefined) {
+      const before = readBundle(bundlePem);
+      keeps = before.length > 0 && before.every(({ fingerprint256 }) => this.prints.has(fingerprint256));
+      this.kept.set(bundlePem, keeps);
+    }
+    return keeps;
+  }
+}
+
 function isIssuedBy(certificate: X509Certificate, issuer: X509Certificate): boolean {
   // A name is no proof.
   return certificate.checkIssued(issuer) && certificate.verify(issuer.publicKey);

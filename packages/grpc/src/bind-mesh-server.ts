@@ -1,7 +1,7 @@
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import grpc from '@grpc/grpc-js';
-import { type Cancel, endsIn, KnownIntermediates, MeteredSocket, readBundle, Suspects } from '@ripstop/core';
+import { type Cancel, KnownIntermediates, MeteredSocket, Suspects, TrustReview } from '@ripstop/core';
 import type { GrpcParts } from './grpc-parts.ts';
 import { chooseHttpChain, InboundConnection } from './inbound-connection.ts';
 import { InboundGuard } from './inbound-guard.ts';
@@ -88,9 +88,11 @@ class GrpcListener {
       this.#intermediates.learn(certificateChainPem);
       this.#trust(trustBundlePem);
     });
-    this.#tls = new MeshTlsServer(parts, options.workloadPort, ({ raw, socket, facts, names }) => {
+    this.#tls = new MeshTlsServer(parts, options.workloadPort, ({ raw, socket, facts, names, verifiedBy }) => {
       const alpn = typeof socket.alpnProtocol === 'string' ? socket.alpnProtocol : '';
-      this.#hand(raw, socket, new InboundConnection(facts, peerOfSocket(socket, names, facts.sni, alpn)));
+      this.#hand(raw, socket, new InboundConnection(facts, peerOfSocket(socket, names, facts.sni, alpn), verifiedBy));
+      // The roots may have changed during the handshake.
+      if (verifiedBy !== this.#trusted) this.#review();
     });
   }
 
@@ -168,11 +170,14 @@ class GrpcListener {
   #trust(bundle: string): void {
     if (bundle === this.#trusted) return;
     this.#trusted = bundle;
-    const roots = readBundle(bundle);
-    const intermediates = this.#intermediates.all;
+    this.#review();
+  }
+
+  #review(): void {
+    const review = new TrustReview(this.#trusted, this.#intermediates.all);
     for (const { socket, connection } of this.#entered.values()) {
       const certificate = connection?.peer.mtls === true ? (socket as TLSSocket).getPeerX509Certificate() : undefined;
-      if (certificate !== undefined && !endsIn(certificate, roots, intermediates)) this.#distrust(socket, connection!);
+      if (certificate !== undefined && !review.trusts(certificate, connection!.verifiedBy)) this.#distrust(socket, connection!);
     }
   }
 

@@ -24,6 +24,8 @@ export function chooseHttpChain(snapshot: Snapshot | undefined, facts: Connectio
 export class InboundConnection {
   readonly facts: ConnectionFacts;
   readonly peer: Peer;
+  /** PEM of the roots that its caller was verified by; '' = it has shown no certificate. */
+  readonly verifiedBy: string;
   /** Its root was taken out of the trust bundle. */
   distrusted = false;
   /** Its caller has abused a connection a moment ago. */
@@ -31,9 +33,10 @@ export class InboundConnection {
   #snapshot: Snapshot | undefined;
   #chain: HttpChain | undefined;
 
-  constructor(facts: ConnectionFacts, peer: Peer) {
+  constructor(facts: ConnectionFacts, peer: Peer, verifiedBy = '') {
     this.facts = facts;
     this.peer = peer;
+    this.verifiedBy = verifiedBy;
   }
 
   /** Undefined = this connection would not be accepted any more. */

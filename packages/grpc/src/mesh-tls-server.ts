@@ -20,11 +20,14 @@ export interface SecuredConnection {
   readonly socket: TLSSocket;
   readonly facts: ConnectionFacts;
   readonly names: Names | undefined;
+  /** PEM of the roots that the caller was verified by. */
+  readonly verifiedBy: string;
 }
 
 /** A handshake that runs; Node tells what the caller offers only while it does. */
 interface Handshake {
   readonly raw: Socket;
+  readonly verifiedBy: string;
   offered: readonly string[];
 }
 
@@ -58,7 +61,7 @@ export class MeshTlsServer {
     }
     this.#server ??= this.#createServer(svid);
     const server = this.#server;
-    this.#handshakes.run({ raw, offered: [] }, () => server.emit('connection', raw));
+    this.#handshakes.run({ raw, verifiedBy: svid.trustBundlePem, offered: [] }, () => server.emit('connection', raw));
   }
 
   close(): void {
@@ -110,7 +113,7 @@ export class MeshTlsServer {
     }
     const verdict = judgeCaller(socket, chain.tls!);
     if (typeof verdict === 'string') this.#refuse(socket, verdict);
-    else this.#onSecured({ raw: handshake.raw, socket, facts, names: verdict.names });
+    else this.#onSecured({ raw: handshake.raw, socket, facts, names: verdict.names, verifiedBy: handshake.verifiedBy });
   }
 
   #facts(servername: string, alpn: readonly string[]): ConnectionFacts {

@@ -110,7 +110,7 @@ export class ConnectionGate {
     } else if (!facts.tls) {
       this.refuse(raw, facts, `filter chain ${chain.name} speaks TLS only`);
     } else {
-      const checkRoots = this.open.watchRoots();
+      const checkRoots = this.open.watchRoots(raw);
       const speaks = isHttp(chain) ? this.spoken : chain.tls.alpn.filter((name) => name !== PEER_EXCHANGE);
       this.acceptor.accept(raw, chain.tls, facts.alpn, speaks, {
         secured: (socket, names, alpn, shown) => {

@@ -262,6 +262,35 @@ describe('callers whose certificates come from an intermediate', () => {
   });
 });
 
+describe('callers below an intermediate that the server does not know', () => {
+  const ofStranger = (): ClientTls => certified({ uris: [CALLER] }, new TestAuthority(authority));
+  const both = (next: TestAuthority): string => authority.certificatePem + next.certificatePem;
+
+  it('keep their connections while every root stays by which they were verified', async () => {
+    const next = new TestAuthority();
+    const identity = new TestIdentity(authority, SERVER);
+    const double = await serve({}, identity);
+    const open = await call(double, ofStranger());
+    expect((await open.get()).body).toBe(CALLER);
+    identity.rotate(authority, SERVER, both(next));
+    identity.rotate(next, SERVER, next.certificatePem + authority.certificatePem);
+    expect((await open.get()).body).toBe(CALLER);
+    identity.rotate(next, SERVER);
+    expect(await open.rest()).toBe('');
+  });
+
+  it('come again when one of those roots is gone, as nobody knows by which', async () => {
+    const next = new TestAuthority();
+    const identity = new TestIdentity(authority, SERVER, both(next));
+    const double = await serve({}, identity);
+    const open = await call(double, ofStranger());
+    expect((await open.get()).body).toBe(CALLER);
+    identity.rotate(authority, SERVER);
+    expect(await open.rest()).toBe('');
+    expect(await outcome(double, ofStranger())).toBe(CALLER);
+  });
+});
+
 describe('a new configuration', () => {
   it('closes idle connections that it would not let in, and leaves the others', async () => {
     const double = await serve();

@@ -1,15 +1,13 @@
-import type { X509Certificate } from 'node:crypto';
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import {
   type Cancel,
   type Clock,
-  endsIn,
   type IdentitySource,
   KnownIntermediates,
-  readBundle,
   type Snapshot,
   type SnapshotRef,
+  TrustReview,
 } from '@ripstop/core';
 import type { InboundPeer } from './peer.ts';
 
@@ -34,6 +32,8 @@ export class OpenConnections {
   private readonly open = new Set<OpenConnection>();
   /** Raw sockets, also those that are still on their way in. */
   private readonly entered = new Set<Socket>();
+  /** PEM of the roots that a connection was verified by: of raw sockets, then of connections. */
+  private readonly verifiedBy = new WeakMap<Socket | OpenConnection, string>();
   private readonly admittedRaw = new WeakSet<Socket>();
   private readonly clock: Clock;
   private readonly cancelSubscriptions: Cancel;
@@ -76,6 +76,7 @@ export class OpenConnections {
     socket.on('error', ignore);
     this.admittedRaw.add(raw);
     this.open.add(connection);
+    this.verifiedBy.set(connection, this.verifiedBy.get(raw) ?? this.trusted);
     socket.once('close', () => {
       this.open.delete(connection);
       this.checkEmpty();
@@ -83,10 +84,11 @@ export class OpenConnections {
   }
 
   /** To be called when a handshake begins; the answer, when its connection was kept: the roots may have changed meanwhile. */
-  watchRoots(): () => void {
+  watchRoots(raw: Socket): () => void {
     const { trusted } = this;
+    this.verifiedBy.set(raw, trusted);
     return () => {
-      if (trusted !== this.trusted) this.distrust(readBundle(this.trusted));
+      if (trusted !== this.trusted) this.review();
     };
   }
 
@@ -122,14 +124,14 @@ export class OpenConnections {
   private trust(bundle: string): void {
     if (bundle === this.trusted) return;
     this.trusted = bundle;
-    this.distrust(readBundle(bundle));
+    this.review();
   }
 
-  private distrust(roots: readonly X509Certificate[]): void {
-    const intermediates = this.intermediates.all;
+  private review(): void {
+    const review = new TrustReview(this.trusted, this.intermediates.all);
     for (const connection of this.open) {
       const certificate = connection.peer.mtls && connection.ofMesh ? (connection.socket as TLSSocket).getPeerX509Certificate() : undefined;
-      if (certificate !== undefined && !endsIn(certificate, roots, intermediates)) this.expel(connection, ROOT_GONE_MS);
+      if (certificate !== undefined && !review.trusts(certificate, this.verifiedBy.get(connection)!)) this.expel(connection, ROOT_GONE_MS);
     }
   }
 

@@ -76,8 +76,8 @@ export class TestIdentity implements IdentitySource {
   private readonly watchers = new Set<(next: Svid) => void>();
   private svid: Svid | undefined;
 
-  constructor(authority: TestAuthority, spiffeId: string) {
-    this.rotate(authority, spiffeId);
+  constructor(authority: TestAuthority, spiffeId: string, trust?: string) {
+    this.rotate(authority, spiffeId, trust);
   }
 
   current(): Svid | undefined {
