@@ -152,7 +152,8 @@ function checkRule({ matches = [], filters = [], backendRefs = [] }: RouteRule, 
     report(BAD, 'error', [...path, 'backendRefs'], 'a rule that redirects has no backendRefs: leave one of the two out');
   for (const [index, { type, requestRedirect, urlRewrite }] of filters.entries()) {
     const replaces = (requestRedirect ?? urlRewrite)?.path?.replacePrefixMatch !== undefined;
-    const onePrefix = matches.length === 1 && (matches[0]!.path?.type ?? 'PathPrefix') === 'PathPrefix';
+    // No match at all stands for one of the prefix `/` (the kind's default).
+    const onePrefix = matches.length === 0 || (matches.length === 1 && (matches[0]!.path?.type ?? 'PathPrefix') === 'PathPrefix');
     if (replaces && !onePrefix)
       report(
         BAD,

@@ -52,6 +52,16 @@ describe('a BackendTLSPolicy', () => {
     expect(JSON.stringify(validation(cluster(policy('wellKnownCACertificates: System'))))).toContain('file-root:system');
   });
 
+  it('is told by name in metadata before any rule for everybody, and stays apart from one that is exported to fewer', () => {
+    const rule = (spec: string): string =>
+      `---\napiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: { name: d, namespace: default }\nspec: { host: web${spec} }\n`;
+    const joined = cluster(BUNDLE + BY_CA + rule(''), sidecar());
+    expect(joined.metadata?.filterMetadata.istio?.config).toContain('/destination-rule/web~');
+    const apart = cluster(BUNDLE + BY_CA + rule(', exportTo: ["."]'), sidecar());
+    expect(apart.metadata?.filterMetadata.istio?.config).toContain('/destination-rule/d');
+    expect(tls(apart)?.sni ?? '').not.toBe('web.internal');
+  });
+
   it('fills the gaps of a DestinationRule, which comes first in what it says', () => {
     const rule = (trafficPolicy: string): string =>
       `---\napiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: { name: d, namespace: default }\nspec: { host: web, trafficPolicy: ${trafficPolicy} }\n`;

@@ -58,6 +58,35 @@ describe('routes for a Service of the mesh', () => {
     expect(routes(producer + consumer, 'shop')).toEqual(['prefix / → caller']);
   });
 
+  it('come before VirtualServices of other namespaces that everybody sees, for clients of their own', () => {
+    const older = (text: string): string => text.replace('metadata: {', 'metadata: { creationTimestamp: "2026-01-01T00:00:00Z",');
+    const rule = `---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: { name: a, namespace: shop }
+spec: { hosts: [cart.default.svc.cluster.local], http: [{ route: [{ destination: { host: caller } }] }] }
+`;
+    const yaml =
+      older(rule) +
+      route(`{ ${PARENT}, rules: [{ ${to('cart-2')} }] }`).replace('name: r', 'creationTimestamp: "2026-01-02T00:00:00Z", name: r');
+    expect(routes(yaml)).toEqual(['prefix / → cart-2']);
+    expect(routes(yaml, 'shop')).toEqual(['prefix / → caller']);
+  });
+
+  it.each([
+    [['*'], ['cart-2', 'cart-2']],
+    [['.'], ['cart-2', 'cart']],
+    [['shop'], ['cart', 'cart-2']],
+  ])('are exported to %j where MeshConfig says so of VirtualServices', (exportTo, expected) => {
+    const push = pushOf(SERVICES + route(`{ ${PARENT}, rules: [{ ${to('cart-2')} }] }`), [], { defaultVirtualServiceExportTo: exportTo });
+    const target = (namespace: string): string | undefined => {
+      const [resource] = translate(ROUTE_TYPE_URL, sidecar('c', namespace), push, ['80']);
+      const host = (resource!.message as RouteConfiguration).virtualHosts.find(({ name }) => name.startsWith('cart.default'));
+      return /outbound\|80\|\|([^.]*)/.exec(JSON.stringify(host?.routes[0]?.action))?.[1];
+    };
+    expect([target('default'), target('shop')]).toEqual(expected);
+  });
+
   it('for one port leave the others alone', () => {
     const yaml = `---
 apiVersion: v1

@@ -14,7 +14,7 @@ export interface MergedDestinationRule {
   readonly workloadSelector: Labels | undefined;
   /** The first of the merged rules: the one that metadata names. */
   readonly object: MeshObject<DestinationRuleSpec>;
-  /** The document that somebody wrote: that rule, or a BackendTLSPolicy. */
+  /** The document that somebody wrote: a rule, or a BackendTLSPolicy that stands alone. */
   readonly source: MeshObject;
 }
 
@@ -51,8 +51,8 @@ export class DestinationRules {
   readonly compareLabels: boolean;
 
   /**
-   * `policies`: rules made of BackendTLSPolicies. What a written rule says about the same host comes first. A rule that is made of the
-   * same documents as in `before` is the same object.
+   * `policies`: rules made of BackendTLSPolicies. What a written rule says about the same host wins. A rule that is made of the same
+   * documents as in `before` is the same object.
    */
   constructor(
     objects: readonly MeshObject<DestinationRuleSpec>[],
@@ -134,30 +134,25 @@ export class DestinationRules {
       known = { byHost: new Map(), wildcards: [] };
       this.byNamespace.set(namespace, known);
     }
-    // Istio: sortConfigBySelectorAndCreationTime.
-    const isFor = (all: boolean) => written.filter(({ spec }) => (spec.workloadSelector === undefined) === all);
-    written = [...isFor(false), ...isFor(true)];
-    const sources = [...written, ...made];
+    // Istio: sortConfigBySelectorAndCreationTime, where rules that are made have no time.
+    const isFor = (all: boolean): Member[] =>
+      written.filter(({ spec }) => (spec.workloadSelector === undefined) === all).map((rule) => ({ rule, source: rule }));
+    const members = [...isFor(false), ...made, ...isFor(true)];
+    const sources = members.map(({ rule }) => rule);
     const last = before?.byNamespace.get(namespace)?.byHost.get(host);
     const reusable = last !== undefined && isSame(before?.exportTo, this.exportTo) && isSame(last.sources, sources, 1);
-    const rules = reusable ? last : { sources, ...this.pools(host, namespace, written, made) };
+    const rules = reusable ? last : { sources, ...this.pools(host, namespace, members) };
     known.byHost.set(host, rules);
     if (host.startsWith('*')) known.wildcards.push({ host, rules });
   }
 
-  private pools(
-    host: string,
-    namespace: string,
-    written: readonly MeshObject<DestinationRuleSpec>[],
-    made: readonly PolicyRule[],
-  ): Omit<HostRules, 'sources'> {
-    const exportTo = ({ spec }: MeshObject<DestinationRuleSpec>): readonly string[] => namedOr(writtenExportTo(spec), this.exportTo);
+  private pools(host: string, namespace: string, members: readonly Member[]): Omit<HostRules, 'sources'> {
+    const exportTo = ({ rule: { spec } }: Member): readonly string[] => namedOr(writtenExportTo(spec), this.exportTo);
     const merged = (takes: (names: readonly string[]) => boolean): MergedDestinationRule[] =>
       mergeAll(
         host,
         this.exportTo,
-        written.filter((object) => takes(exportTo(object))),
-        made.filter(({ rule }) => takes(exportTo(rule))),
+        members.filter((member) => takes(exportTo(member))),
       );
     const isPrivate = (names: readonly string[]): boolean => names.length === 1 && (names[0] === '.' || names[0] === namespace);
     return {
@@ -173,31 +168,26 @@ function key(namespace: string, host: string): string {
   return `${namespace}/${host}`;
 }
 
-function mergeAll(
-  host: string,
-  exportTo: readonly string[],
-  written: readonly MeshObject<DestinationRuleSpec>[],
-  made: readonly PolicyRule[],
-): MergedDestinationRule[] {
-  const rules: MergedDestinationRule[] = [];
-  for (const object of written) {
+/** A rule, and the document that somebody wrote: the rule itself, or a BackendTLSPolicy. */
+type Member = PolicyRule;
+
+function isMade({ rule, source }: Member): boolean {
+  return rule !== source;
+}
+
+function mergeAll(host: string, exportTo: readonly string[], members: readonly Member[]): MergedDestinationRule[] {
+  const rules: { readonly first: Member; merged: MergedDestinationRule }[] = [];
+  for (const member of members) {
     let apart = true;
-    for (const [at, rule] of rules.entries()) {
+    for (const known of rules) {
       // A rule that stays apart from a later one of the list is there twice (Istio: mergeDestinationRule).
-      const how = meeting(rule, object.spec);
+      const how = meeting(known.merged, member.rule.spec);
       apart = how !== 'joins';
-      if (how !== 'apart') rules[at] = merge(rule, object.spec);
+      if (how !== 'apart') known.merged = merge(known.merged, known.first, member);
     }
-    if (apart) rules.push(single(object, host, exportTo));
+    if (apart) rules.push({ first: member, merged: { ...single(member.rule, host, exportTo), source: member.source } });
   }
-  const [first, ...others] = made;
-  if (rules.length === 0 && first !== undefined) rules.push({ ...single(first.rule, host, exportTo), source: first.source });
-  const policies = written.length === 0 ? others : made;
-  return rules.map((rule) => {
-    let { trafficPolicy } = rule;
-    for (const policy of policies) trafficPolicy = filled(trafficPolicy, policy.rule.spec.trafficPolicy);
-    return { ...rule, trafficPolicy };
-  });
+  return rules.map(({ merged }) => merged);
 }
 
 /** Rules that select clients are for their own namespace. */
@@ -239,10 +229,17 @@ function single(object: MeshObject<DestinationRuleSpec>, host: string, exportTo:
   };
 }
 
-/** Subsets are concatenated (a name that exists is dropped), the first trafficPolicy wins (Istio: mergeDestinationRule). */
-function merge(rule: MergedDestinationRule, spec: DestinationRuleSpec): MergedDestinationRule {
+/**
+ * Subsets are concatenated (a name that exists is dropped), the first trafficPolicy wins (Istio: mergeDestinationRule); what somebody wrote
+ * wins over what a BackendTLSPolicy made, which fills its gaps.
+ */
+function merge(rule: MergedDestinationRule, first: Member, later: Member): MergedDestinationRule {
+  const { spec } = later.rule;
   const more = (spec.subsets ?? []).filter(({ name }) => !rule.subsets.some((subset) => subset.name === name));
-  return { ...rule, subsets: [...rule.subsets, ...more], trafficPolicy: rule.trafficPolicy ?? spec.trafficPolicy };
+  const subsets = [...rule.subsets, ...more];
+  if (isMade(first) === isMade(later)) return { ...rule, subsets, trafficPolicy: rule.trafficPolicy ?? spec.trafficPolicy };
+  if (isMade(later)) return { ...rule, subsets, trafficPolicy: filled(rule.trafficPolicy, spec.trafficPolicy) };
+  return { ...rule, subsets, trafficPolicy: filled(spec.trafficPolicy, rule.trafficPolicy), source: later.source };
 }
 
 /** A written policy with the gaps filled by one of a BackendTLSPolicy (Istio: mergeBackendPolicyTrafficPolicy). */

@@ -34,7 +34,7 @@ import { Services } from './services.ts';
 import { Memory, Shared, type SharedResults } from './shared.ts';
 import { type OutboundScope, SidecarScopes, type SidecarSpec } from './sidecar-scope.ts';
 import { Telemetries } from './telemetry.ts';
-import { resolveVirtualServices, type VirtualService } from './virtual-services.ts';
+import { exportedByDefault, resolveVirtualServices, type VirtualService } from './virtual-services.ts';
 
 export interface PushInput {
   /** Every document in force, in any order. */
@@ -112,9 +112,10 @@ export class PushContext {
     );
     const rules = of<VirtualServiceSpec>('VirtualService');
     this.virtualServices = parts.get('virtualServices', [rules, gatewayApi, this.mesh], (known) =>
-      [...resolveVirtualServices(rules, domain, exportTo.virtualServices, known), ...gatewayApi.virtualServices].sort((a, b) =>
-        byAge(a.object, b.object),
-      ),
+      [
+        ...resolveVirtualServices(rules, domain, exportTo.virtualServices, known),
+        ...exportedByDefault(gatewayApi.virtualServices, exportTo.virtualServices),
+      ].sort((a, b) => byAge(a.object, b.object)),
     );
     const destinationRules = of<DestinationRuleSpec>('DestinationRule');
     this.destinationRules = parts.get(

@@ -5,7 +5,7 @@ import { MergedServices } from './merged-services.ts';
 import { type Protocol, parseProtocol } from './protocol.ts';
 import { isSame, sameMembers } from './reuse.ts';
 import { hostMatches, isVisible, type MeshService, selects } from './service.ts';
-import { destinationsOf, gatewayVirtualServices, type VirtualService, visibleVirtualServices } from './virtual-services.ts';
+import { destinationsOf, type VirtualService, visibleVirtualServices } from './virtual-services.ts';
 
 /** A port that a Sidecar serves in the place of those of the Services. */
 export interface IngressListener {
@@ -248,7 +248,7 @@ function withRules(before: EgressScope | undefined, listener: EgressListener, ru
 function gatewayScope(input: ScopeInput, namespace: string): ScopeParts {
   const merged = new MergedServices();
   for (const service of visibleServices(input.services, namespace)) merged.add(service);
-  const virtualServices = gatewayVirtualServices(input.virtualServices, namespace);
+  const virtualServices = visibleVirtualServices(input.virtualServices, namespace);
   return { egress: [], merged, virtualServices, allowAny: input.allowAny, sidecar: undefined };
 }
 

@@ -154,25 +154,35 @@ export function destinationsOf({ http, streams }: VirtualService, client: string
   return found;
 }
 
-/** The VirtualServices that a client of `namespace` sees, in Istio's order: private ones of its own, exported to it, public. */
+/**
+ * Rules that were made of the Gateway API, which say nobody themselves: MeshConfig says to whom they are exported. What only clients of
+ * the own namespace follow stays with them.
+ */
+export function exportedByDefault(made: readonly VirtualService[], exportTo: readonly string[]): readonly VirtualService[] {
+  if (exportTo.includes('*')) return made;
+  return made.map((service) => {
+    const names = exportTo.map((name) => (name === '.' ? service.namespace : name));
+    return { ...service, exportTo: service.exportTo.includes('*') ? names : names.filter((name) => name === service.namespace) };
+  });
+}
+
+/**
+ * The VirtualServices that a client or a gateway of `namespace` sees, in Istio's order: private ones of its own, exported to it, public; of
+ * those the routes of the Gateway API in its own namespace first (Istio: VirtualServicesForGateway).
+ */
 export function visibleVirtualServices(all: readonly VirtualService[], namespace: string): VirtualService[] {
-  return inOrderOfSight(all, namespace, () => false);
-}
-
-/** What a gateway sees: of the public ones, routes of the Gateway API in its own namespace first (Istio: VirtualServicesForGateway). */
-export function gatewayVirtualServices(all: readonly VirtualService[], namespace: string): VirtualService[] {
-  return inOrderOfSight(all, namespace, (service) => service.gatewayApi && service.namespace === namespace);
-}
-
-function inOrderOfSight(all: readonly VirtualService[], namespace: string, isNearer: (open: VirtualService) => boolean): VirtualService[] {
   const own: VirtualService[] = [];
   const exported: VirtualService[] = [];
   const near: VirtualService[] = [];
   const open: VirtualService[] = [];
   for (const service of all) {
-    const { exportTo } = service;
-    if (exportTo.length === 0 || exportTo.includes('*')) (isNearer(service) ? near : open).push(service);
-    else if (service.namespace === namespace && (exportTo.includes('.') || exportTo.includes(namespace))) own.push(service);
+    const { exportTo, gatewayApi } = service;
+    const here = service.namespace === namespace;
+    const everybody = exportTo.length === 0 || exportTo.includes('*');
+    // Those that only clients of the own namespace follow are public for istiod.
+    if (gatewayApi && here && (everybody || exportTo.includes('.'))) near.push(service);
+    else if (everybody) open.push(service);
+    else if (here && (exportTo.includes('.') || exportTo.includes(namespace))) own.push(service);
     else if (isVisible(exportTo, service.namespace, namespace)) exported.push(service);
   }
   return [...own, ...exported, ...near, ...open];

@@ -1,5 +1,20 @@
 import { texts } from './common.ts';
-import { bool, choice, count, duration, ignored, list, map, noted, number, object, port, type Schema, text } from './schema.ts';
+import {
+  bool,
+  choice,
+  count,
+  duration,
+  durationOrNone,
+  ignored,
+  list,
+  map,
+  noted,
+  number,
+  object,
+  port,
+  type Schema,
+  text,
+} from './schema.ts';
 
 /* Routes of the Gateway API (gateway.networking.k8s.io/v1). */
 
@@ -88,7 +103,7 @@ const route = (match: Schema): Schema =>
           list(object({ ...backendFields, weight: count, filters: list(backendFilter) }, ['name'])),
           'a Service that does not exist answers 500; at Gateways another namespace must grant it (ReferenceGrant), in the mesh not, as in Istio',
         ),
-        timeouts: object({ request: duration, backendRequest: duration }),
+        timeouts: object({ request: durationOrNone, backendRequest: durationOrNone }),
         retry: object({ codes: list(number), attempts: count, backoff: duration }),
         sessionPersistence: ignored(map(text), 'write a DestinationRule with consistentHash'),
       }),

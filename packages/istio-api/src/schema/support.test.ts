@@ -204,6 +204,18 @@ describe('what would be unsafe or something else when it is left out', () => {
   });
 });
 
+describe('what a cluster takes', () => {
+  it.each([
+    ['a timeout of a route that is switched off', 'timeouts: { request: 0s, backendRequest: 0s }, backendRefs: [{ name: a, port: 80 }]'],
+    [
+      'a prefix that is replaced by a rule without matches, which is one for every path',
+      'filters: [{ type: URLRewrite, urlRewrite: { path: { type: ReplacePrefixMatch, replacePrefixMatch: /a } } }], backendRefs: [{ name: a, port: 80 }]',
+    ],
+  ])('is no mistake: %s', (_what, rule) => {
+    expect(findings(httpRoute(rule)).filter(({ severity }) => severity === 'error')).toEqual([]);
+  });
+});
+
 describe('what is optional', () => {
   it.each([
     [
