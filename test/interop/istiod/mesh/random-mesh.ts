@@ -2,6 +2,7 @@ import type { RecordedNode } from '../istiod-process.ts';
 import { destinationRules } from './destination-rules.ts';
 import type { Document } from './document.ts';
 import { envoyFilters } from './envoy-filters.ts';
+import { gatewayApi } from './gateway-api.ts';
 import { gateways } from './gateways.ts';
 import { meshConfig } from './mesh-config.ts';
 import { authorizationPolicies, peerAuthentications, requestAuthentications } from './policies.ts';
@@ -56,7 +57,14 @@ function drawn(seed: number, wide: boolean): Mesh {
     ...requestAuthentications(world),
     ...authorizationPolicies(world),
     ...sidecars(world),
-    ...(wide ? [...telemetries(world), ...envoyFilters(world), ...random.several(0, 1, (index) => proxyConfigDocument(world, index))] : []),
+    ...(wide
+      ? [
+          ...telemetries(world),
+          ...envoyFilters(world),
+          ...random.several(0, 1, (index) => proxyConfigDocument(world, index)),
+          ...(random.chance(0.3) ? gatewayApi(world) : []),
+        ]
+      : []),
   ];
   return { documents, config: meshConfig(world), nodes: nodesOf(world, pods) };
 }
