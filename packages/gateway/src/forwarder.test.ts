@@ -121,6 +121,52 @@ describe('a gateway', () => {
     expect([response.header('x-back'), response.header('x-bytes')]).toEqual(['636166e9', 'caf\xe9']);
   });
 
+  it.each([
+    ['with a length', 'Content-Length: 10\r\n\r\n', 'hello', 'again', '10'],
+    ['in pieces', 'Content-Length: 3\r\n\r\na', 'b', 'c', '3'],
+  ])('sends the head of a body %s on before the body comes', async (_what, head, first, second, length) => {
+    const seen: (string | undefined)[] = [];
+    const { client, finished } = await gatewayTo((request, response) => {
+      seen.push(request.headers['content-length']);
+      request.pipe(response);
+    });
+    for (let round = 1; round <= 2; round++) {
+      client.write(`POST / HTTP/1.1\r\nHost: a\r\n${head}`);
+      await expect.poll(() => seen, { interval: 1 }).toHaveLength(round);
+      client.write(first);
+      await new Promise((resolve) => setTimeout(resolve, 10));
+      client.write(second);
+      const { status, body } = await client.response();
+      expect([status, body]).toEqual([200, `${head.split('\r\n\r\n')[1]}${first}${second}`]);
+    }
+    expect(seen).toEqual([length, length]);
+    await expect.poll(() => finished.map(({ outcome }) => outcome.requestBytes), { interval: 1 }).toEqual([Number(length), Number(length)]);
+  });
+
+  it('sends on what an upstream answers before the body has come', async () => {
+    const { client } = await gatewayTo((_request, response) => {
+      response.writeHead(401, { connection: 'close' });
+      response.end('no');
+    });
+    client.write('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n');
+    expect((await client.response()).status).toBe(401);
+  });
+
+  it('never sends more or less of a body than its head says', async () => {
+    let gone = 0;
+    const { client } = await gatewayTo((request, response) => {
+      request.on('error', () => gone++);
+      request.resume();
+      response.on('error', () => {});
+    });
+    client.write('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n');
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    client.write('hell');
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    client.close();
+    await expect.poll(() => gone, { interval: 1 }).toBe(1);
+  });
+
   it('says 100 Continue only after the policies have', async () => {
     const deny: Filter = {
       name: 'deny',

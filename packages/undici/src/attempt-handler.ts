@@ -13,6 +13,7 @@ import {
 } from '@ripstop/core';
 import type { Dispatcher } from 'undici';
 import { Attempt, type AttemptOwner, type UpgradedSocket } from './attempt.ts';
+import { behindHead, canGoFirst } from './early-head.ts';
 import type { ForwardEnvironment } from './forward-environment.ts';
 import { LocalDelivery } from './local-delivery.ts';
 import { localResponse } from './local-response.ts';
@@ -45,6 +46,8 @@ export class AttemptHandler implements AttemptDriver, AttemptOwner, RequestBody,
   #watched: WatchedBody | undefined = undefined;
   #head: UpstreamHead | undefined = undefined;
   #local: LocalDelivery | undefined = undefined;
+  /** A listener has begun the exchange. */
+  #forwards = false;
   /** The route's timeout runs from when the whole request has been written. */
   #timesSent = false;
   /** The whole request has been written once. */
@@ -71,6 +74,7 @@ export class AttemptHandler implements AttemptDriver, AttemptOwner, RequestBody,
 
   /** Takes over an exchange that its listener has begun (gateway). */
   forward(): void {
+    this.#forwards = true;
     this.#app.onRequestStart?.(this, {});
     if (!this.#walk.done) this.onRouted(this.#env.clock.now());
   }
@@ -208,7 +212,13 @@ export class AttemptHandler implements AttemptDriver, AttemptOwner, RequestBody,
 
   attemptOptions(attempt: Attempt): StreamOptions {
     this.#walk.startStream(attempt);
-    return streamOptions(this.#x.request, this.#tee === undefined ? this.#body : this.#tee.read(), this.#upgrade);
+    return streamOptions(this.#x.request, this.#tee === undefined ? this.#body : this.#bytesOf(this.#tee, attempt), this.#upgrade);
+  }
+
+  /** What a listener has taken in (gateway) goes on as Envoy's: the head before the body. HTTP/2 has frames for that. */
+  #bytesOf(tee: BodyTee, { http2 }: Attempt): AsyncGenerator<Uint8Array, void, void> {
+    const body = tee.read();
+    return this.#forwards && !http2 && canGoFirst(this.#x.request) ? behindHead(body) : body;
   }
 
   onAttemptBodyChunk(chunk: Buffer): void {
