@@ -244,6 +244,7 @@ export const PAGE: readonly PageRow[] = [
   everywhere(
     'S100',
     [AUTHN, 'is verified again with other keys, and refused when they are not its signer’s'],
+    ['test/security/withdrawn-keys.test.ts', 'is judged by the keys in force: %s'],
     [RESOLVER, 'are fetched again, and a change is told'],
   ),
   everywhere('S101', ['packages/jwt/src/token-places.test.ts', 'are looked through as Envoy does']),
