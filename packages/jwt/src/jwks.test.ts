@@ -125,6 +125,14 @@ describe('keys', () => {
     expect(parseJwks(JSON.stringify({ keys: [publicKey.export({ format: 'jwk' })] })).keys[0]?.algorithms.size).toBe(0);
   });
 
+  it('a signature of Ed25519 with another length is told only where a key of that kind may have made it', async () => {
+    const edwards = new TokenMaker('EdDSA');
+    const short = edwards.sign(claims).slice(0, -8);
+    expect(await accepts([maker.jwk]).bearer(short)).toBe('401 Jwt verification fails');
+    expect(await accepts([maker.jwk, edwards.jwk]).bearer(short)).toBe('401 Jwt ED25519 signature is wrong length');
+    expect(await accepts([edwards.jwk, maker.jwk]).bearer(maker.sign(claims))).toBe('ok');
+  });
+
   it('a signature of Ed25519 with another length is told', async () => {
     const edwards = new TokenMaker('EdDSA');
     expect(await accepts([edwards.jwk]).bearer(edwards.sign(claims).slice(0, -8))).toBe('401 Jwt ED25519 signature is wrong length');

@@ -144,6 +144,7 @@ describe('a token', () => {
     ['the public key as a secret', maker.signWithPublicKey(claims), 'Jwt verification fails'],
     ['an algorithm of another key type', maker.sign(claims, { alg: 'ES256' }), 'Jwt verification fails'],
     ['an extension that must be understood', maker.sign(claims, { crit: ['x'] }), 'Jwt verification fails'],
+    ['an extension that libraries understand', maker.sign(claims, { crit: ['b64'], b64: true }), 'Jwt verification fails'],
     ['crit that names nothing', maker.sign(claims, { crit: [] }), 'Jwt verification fails'],
     ['exp of 0', maker.sign({ ...claims, exp: 0 }), 'Jwt is expired'],
   ])('is refused with %s', async (_what, token, text) => {
