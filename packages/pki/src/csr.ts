@@ -50,10 +50,12 @@ export function verifyCsr(pem: string): KeyObject {
 }
 
 function checkKey(key: KeyObject): void {
-  const details = key.asymmetricKeyDetails;
+  // Only keys on a curve name one; keys of RSA-PSS have a length as well.
+  const { namedCurve, modulusLength } = key.asymmetricKeyDetails!;
   const strong =
-    (key.asymmetricKeyType === 'ec' && (details?.namedCurve === 'prime256v1' || details?.namedCurve === 'secp384r1')) ||
-    (key.asymmetricKeyType === 'rsa' && (details?.modulusLength ?? 0) >= 2048 && (details?.modulusLength ?? 0) <= 8192);
+    namedCurve === 'prime256v1' ||
+    namedCurve === 'secp384r1' ||
+    (key.asymmetricKeyType === 'rsa' && modulusLength! >= 2048 && modulusLength! <= 8192);
   if (!strong) throw new Error('the key of the CSR must be P-256, P-384 or RSA of 2048 to 8192 bits');
 }
 

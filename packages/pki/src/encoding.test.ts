@@ -1,4 +1,4 @@
-import { createHash, generateKeyPairSync, type KeyObject, sign, X509Certificate } from 'node:crypto';
+import { createHash, createPublicKey, generateKeyPairSync, type KeyObject, sign, X509Certificate } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { createSelfSignedRoot, type Issuer, issueCertificate } from './certificate.ts';
 import { createCsr, verifyCsr } from './csr.ts';
@@ -175,6 +175,7 @@ describe('a certificate', () => {
     ['255.0.0.255', '255.0.0.255'],
     ['::', '0:0:0:0:0:0:0:0'],
     ['::1', '0:0:0:0:0:0:0:1'],
+    ['::ffff:1.2.3.4', '0:0:0:0:0:FFFF:102:304'],
     ['fe80::', 'FE80:0:0:0:0:0:0:0'],
     ['2001:db8::a:ffff', '2001:DB8:0:0:0:0:A:FFFF'],
     ['1:2:3:4:5:6:7:8', '1:2:3:4:5:6:7:8'],
@@ -205,10 +206,25 @@ describe('the key of a CSR', () => {
     expect(verifyCsr(withKey(pair as never)).equals(pair.publicKey)).toBe(true);
   });
 
+  /** The signature is another key's: the key is looked at first. */
+  const withSignatureOf = (publicKey: KeyObject) => ({ publicKey, privateKey: leafKeys.privateKey });
+  /** Nobody knows its private key, or has the time to make one. */
+  const rsaOf = (length: number): KeyObject => {
+    const n = Buffer.alloc(length / 8, 0xff).toString('base64url');
+    return createPublicKey({ key: { kty: 'RSA', n, e: 'AQAB' }, format: 'jwk' });
+  };
+
+  it('may be RSA of 8192 bits', () => {
+    expect(() => verifyCsr(withKey(withSignatureOf(rsaOf(8192)) as never))).toThrow('the signature of the CSR does not verify');
+  });
+
   it.each([
     ['P-521', () => generateKeyPairSync('ec', { namedCurve: 'secp521r1' })],
     ['secp256k1', () => generateKeyPairSync('ec', { namedCurve: 'secp256k1' })],
     ['RSA of 2040 bits', () => generateKeyPairSync('rsa', { modulusLength: 2040 })],
+    ['RSA-PSS', () => generateKeyPairSync('rsa-pss', { modulusLength: 2048 })],
+    ['Ed25519', () => withSignatureOf(generateKeyPairSync('ed25519').publicKey)],
+    ['RSA of 8200 bits', () => withSignatureOf(rsaOf(8200))],
     ['DSA', () => generateKeyPairSync('dsa', { modulusLength: 2048, divisorLength: 256 })],
   ] as const)('may not be %s', (_what, make) => {
     expect(() => verifyCsr(withKey(make() as never))).toThrow('must be P-256, P-384 or RSA of 2048 to 8192 bits');
@@ -243,7 +259,7 @@ describe('a CSR', () => {
 
   it('is refused when it is malformed, saying where', () => {
     const info = nodes(decodeDer(der))[0]!;
-    for (const node of [sequence(), sequence(info, sequence()), utf8('x')])
+    for (const node of [sequence(), sequence(info, sequence()), utf8('x'), utf8('text')])
       expect(() => verifyCsr(toPem(request, encodeDer(node)))).toThrow('the CSR is malformed (CertificationRequest)');
     for (const node of [sequence(integer(Uint8Array.of(0)), sequence()), utf8('x')])
       expect(() => verifyCsr(toPem(request, encodeDer(sequence(node, sequence(), bits('x')))))).toThrow('(CertificationRequestInfo)');

@@ -16,10 +16,11 @@ export function generalNames({ uris = [], dns = [], ips = [] }: SubjectAltNames)
 function ipBytes(ip: string): string {
   if (isIP(ip) === 4) return binary(Uint8Array.from(ip.split('.').map(Number)));
   if (isIP(ip) !== 6) throw new Error(`${JSON.stringify(ip)} is no IP address`);
-  const [head = '', tail = ''] = ip.split('::');
+  // As URLs write it: no IPv4 address at the end, no zone.
+  const [head, tail = ''] = new URL(`http://[${ip}]`).hostname.slice(1, -1).split('::') as [string, string?];
   const words = (part: string): number[] => (part === '' ? [] : part.split(':').map((word) => Number.parseInt(word, 16)));
   const before = words(head);
   const after = words(tail);
-  const all = ip.includes('::') ? [...before, ...new Array<number>(8 - before.length - after.length).fill(0), ...after] : before;
+  const all = [...before, ...new Array<number>(8 - before.length - after.length).fill(0), ...after];
   return binary(Uint8Array.from(all.flatMap((word) => [word >> 8, word & 0xff])));
 }
