@@ -6,6 +6,7 @@ import {
   isAny,
   type Listener,
   type ListenerFilter,
+  ProxyProtocol,
   RawBuffer,
   TcpProxy,
   unpackAny,
@@ -23,8 +24,11 @@ import { sourcesOf } from './values.ts';
 /** A listener whose messages were unpacked; its routes are joined later. */
 export interface DecodedListener {
   readonly name: string;
+  /** `unix://<path>` for a socket of the file system, or an abstract one. */
   readonly address: string;
   readonly port: number;
+  /** Of a gateway's listener alone. */
+  readonly readsProxyProtocol: boolean;
   /** `inbound`: virtualInbound. `outbound`: a port that apps call. `gateway`: a port that a router node serves. */
   readonly kind: 'inbound' | 'outbound' | 'gateway' | 'virtual_outbound';
   readonly chains: readonly DecodedChain[];
@@ -60,18 +64,13 @@ const PROXY_PROTOCOL = 'envoy.filters.listener.proxy_protocol';
 
 /** Decodes a listener and everything inside it; throws naming chain and reason. */
 export function decodeListener(message: Listener, isRouter: boolean): DecodedListener {
-  // Unread, its line would be taken for the request, and the caller for the proxy in front.
-  if (message.listenerFilters.some(({ name }) => name === PROXY_PROTOCOL))
-    throw new Error(`listener filter ${PROXY_PROTOCOL} is not supported: put a proxy in front that reads the PROXY protocol`);
   const chains = message.filterChains.map(decodeChain);
   const defaultChain = message.defaultFilterChain === undefined ? undefined : decodeChain(message.defaultFilterChain);
-  const socket = message.address?.address?.$case === 'socketAddress' ? message.address.address.value : undefined;
-  const port = socket?.portSpecifier?.$case === 'portValue' ? socket.portSpecifier.value : 0;
   const all = defaultChain === undefined ? chains : [...chains, defaultChain];
   return {
     name: message.name,
-    address: socket?.address ?? '',
-    port,
+    ...placeOf(message),
+    readsProxyProtocol: readsProxyProtocol(message, isRouter),
     kind:
       message.name === 'virtualInbound'
         ? 'inbound'
@@ -89,6 +88,29 @@ export function decodeListener(message: Listener, isRouter: boolean): DecodedLis
     awaitedRoutes: all.flatMap(({ manager }) => (manager === undefined ? [] : (awaitedRoutes(manager) ?? []))),
     routeNames: [...new Set(all.flatMap(({ manager }) => (manager === undefined ? [] : (rdsName(manager) ?? []))))],
   };
+}
+
+function placeOf(message: Listener): Pick<DecodedListener, 'address' | 'port'> {
+  const address = message.address?.address;
+  if (address?.$case === 'pipe') return { address: `unix://${address.value.path}`, port: 0 };
+  const socket = address?.$case === 'socketAddress' ? address.value : undefined;
+  return { address: socket?.address ?? '', port: socket?.portSpecifier?.$case === 'portValue' ? socket.portSpecifier.value : 0 };
+}
+
+/** Unread, its header would be taken for the request, and the caller for the proxy in front. */
+function readsProxyProtocol({ listenerFilters }: Listener, isRouter: boolean): boolean {
+  const filter = listenerFilters.find(({ name, configType }) => {
+    return name === PROXY_PROTOCOL || (configType?.$case === 'typedConfig' && isAny(ProxyProtocol, configType.value));
+  });
+  if (filter === undefined) return false;
+  if (!isRouter) throw new Error(`listener filter ${PROXY_PROTOCOL} is not supported: only gateways read the PROXY protocol`);
+  const config = filter.configType?.$case === 'typedConfig' ? unpackAny(ProxyProtocol, filter.configType.value) : undefined;
+  // An upstream would be told more than the address, or callers be let in without a header: neither is done here.
+  if (config !== undefined && (config.allowRequestsWithoutProxyProtocol || config.disallowedVersions.length > 0 || config.rules.length > 0))
+    throw new Error(
+      `listener filter ${PROXY_PROTOCOL}: allow_requests_without_proxy_protocol, disallowed_versions and rules are not supported`,
+    );
+  return true;
 }
 
 function decodeChain(chain: FilterChainMessage): DecodedChain {

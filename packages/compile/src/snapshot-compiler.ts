@@ -350,6 +350,6 @@ function sorted(names: readonly string[]): string[] {
 }
 
 function gatewayOf({ decoded, chains, defaultChain }: CompiledListener): GatewayListener {
-  const { name, address, port, unrouted } = decoded;
-  return { name, address, port, filterChains: chains, defaultFilterChain: defaultChain, unrouted };
+  const { name, address, port, readsProxyProtocol, unrouted } = decoded;
+  return { name, address, port, readsProxyProtocol, filterChains: chains, defaultFilterChain: defaultChain, unrouted };
 }

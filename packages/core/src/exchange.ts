@@ -54,6 +54,8 @@ export interface Peer {
   readonly port: number;
   readonly localAddress: string;
   readonly localPort: number;
+  /** Who stands in front of the caller and tells its address (PROXY protocol); absent = nobody. */
+  readonly direct?: { readonly address: string; readonly port: number };
   /** True when the connection is mutually authenticated TLS. */
   readonly mtls: boolean;
   readonly uriSans: readonly string[];

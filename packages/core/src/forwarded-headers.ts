@@ -74,16 +74,22 @@ export function applyForwardedHeaders(x: Exchange, ownSpiffeId: string): void {
   if (manager.useRemoteAddress) removeAll(request, EXTERNAL_ONLY_EDGE);
   if (manager.useRemoteAddress) {
     const before = request.header('x-forwarded-for');
+    const onSocket = isSocketPath(peer.address);
     const client = trustedAddress(before, manager.xffTrustedHops) ?? peer.address;
-    request.setHeader('x-forwarded-for', before === undefined || before === '' ? peer.address : `${before},${peer.address}`);
+    if (!onSocket) request.setHeader('x-forwarded-for', before === undefined || before === '' ? peer.address : `${before},${peer.address}`);
     if (manager.xffTrustedHops === 0) request.setHeader('x-forwarded-proto', request.connectionScheme ?? request.scheme);
-    request.setHeader('x-envoy-external-address', client);
+    if (!isSocketPath(client)) request.setHeader('x-envoy-external-address', client);
   }
   if (request.header('x-forwarded-proto') === undefined) request.setHeader('x-forwarded-proto', request.connectionScheme ?? request.scheme);
   // An external caller at the edge gets a fresh id; elsewhere any non-empty value is kept.
   if (manager.generatesRequestId !== false && (manager.useRemoteAddress || !request.header('x-request-id')))
     request.setHeader('x-request-id', createRequestId());
   applyClientCertificate(x, ownSpiffeId);
+}
+
+/** Who calls over a Unix socket has no address (Envoy: appendXff). */
+function isSocketPath(address: string): boolean {
+  return address.startsWith('/') || address.startsWith('@');
 }
 
 /** The address that the outermost of so many trusted proxies wrote; undefined = there are none, or fewer wrote one. */

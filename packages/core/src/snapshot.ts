@@ -65,8 +65,12 @@ export interface FilterChain {
 /** A gateway's listener (router nodes). */
 export interface GatewayListener {
   readonly name: string;
+  /** Where it listens: an address (`0.0.0.0`: the process says where), or `unix://<path>`. */
   readonly address: string;
+  /** 0 on a Unix socket. */
   readonly port: number;
+  /** Connections begin with a header of the PROXY protocol. */
+  readonly readsProxyProtocol: boolean;
   readonly filterChains: readonly FilterChain[];
   readonly defaultFilterChain: FilterChain | undefined;
   /** Tells of connections that no chain takes; it serves none. */

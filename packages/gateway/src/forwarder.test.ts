@@ -50,7 +50,7 @@ async function gatewayTo(app: RequestListener, filters: readonly Filter[] = []):
   const listener = await ServerDouble.start(() => expect.unreachable('no app stands behind a gateway'), {
     chains: chainsOf('DISABLE', { action: forwardTo(cluster), filters, manager: { useRemoteAddress: true } }),
     clusters: new Map([['app', cluster]]),
-    forwarder: createForwarder({ dispatcher, clock: realClock, telemetry }),
+    forwarder: createForwarder({ dispatcher, clock: realClock, telemetry }, 'edge'),
   });
   cleanups.push(() => listener[Symbol.asyncDispose]());
   const client = await RawClient.open(listener.port);

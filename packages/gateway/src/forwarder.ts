@@ -11,8 +11,8 @@ export interface ForwarderEnvironment {
   readonly telemetry: TelemetrySink;
 }
 
-/** Sends what a gateway's listener has let pass on to the clusters of its routes. */
-export function createForwarder(env: ForwarderEnvironment): Forwarder {
+/** Sends what one of a gateway's listeners has let pass on to the clusters of its routes. */
+export function createForwarder(env: ForwarderEnvironment, listenerName: string): Forwarder {
   const { dispatcher, clock, telemetry } = env;
   return {
     request: (x, request, response) => {
@@ -22,7 +22,7 @@ export function createForwarder(env: ForwarderEnvironment): Forwarder {
       dispatcher.forward(x, null, new DownstreamResponse(x, request, response, head), request.headers.upgrade ?? '');
     },
     unrouted: (facts, peer, snapshot) => {
-      const manager = snapshot.gateways.find(({ port }) => port === facts.port)?.unrouted;
+      const manager = snapshot.gateways.find(({ name }) => name === listenerName)?.unrouted;
       if (manager === undefined || manager.accessLogs.length === 0) return;
       const now = clock.now();
       const x = createTcpExchange({ proxy: { manager }, snapshot, peer, port: facts.port, startedAt: now });

@@ -2,13 +2,13 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Cancel, FilterChain, GatewayListener, Snapshot } from '@ripstop/core';
 import type { Mesh } from '@ripstop/node';
-import { type Forwarder, MeshListener } from '@ripstop/server';
+import { type ListenerChains, MeshListener } from '@ripstop/server';
 import { createForwarder } from './forwarder.ts';
 
 export interface GatewayOptions {
   /** A mesh of role `router`; the Gateways whose selector matches its labels are served. */
   readonly mesh: Mesh;
-  /** Default 127.0.0.1. */
+  /** Where servers of Gateways listen that do not say it themselves (`bind`). Default 127.0.0.1. */
   readonly bindHost?: string;
   /** Listener port → port to bind, where they differ; 0 = any free one. */
   readonly ports?: Readonly<Record<number, number>>;
@@ -21,28 +21,38 @@ export interface GatewayCloseOptions {
 
 /** Where one listener is reached. */
 export interface GatewayAddress {
-  /** Port of the Gateway's server as the listener has it (a Service may map it: 80 → 8080). */
+  /** Of the listener, as the control plane calls it: `0.0.0.0_8080`. */
+  readonly name: string;
+  /** Port of the Gateway's server as the listener has it (a Service may map it: 80 → 8080); 0 on a Unix socket. */
   readonly listenerPort: number;
+  /** Of a Unix socket: its path. */
   readonly address: string;
+  /** 0 on a Unix socket. */
   readonly port: number;
 }
 
 interface Served {
+  readonly port: number;
   readonly listener: MeshListener;
   /** Undefined while it is being bound. */
   address: AddressInfo | undefined;
 }
 
 const DEFAULT_DRAIN_MS = 5_000;
+/** Of a listener whose Gateway does not say where it listens. */
+const ANYWHERE = '0.0.0.0';
+const UNIX = 'unix://';
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /** An ingress gateway: listeners come and go with the configuration, requests are forwarded by the same pipeline as a service's own. */
 export class Gateway implements AsyncDisposable {
   private readonly options: GatewayOptions;
-  private readonly forwarder: Forwarder;
-  private readonly served = new Map<number, Served>();
-  /** Why a port is not opened, as it was told. */
-  private readonly told = new Map<number, string>();
+  /** By the listener's name. */
+  private readonly served = new Map<string, Served>();
+  /** Why a listener is not opened, as it was told. */
+  private readonly told = new Map<string, string>();
+  /** The listener that stands for a port in the mesh: one of several at different addresses. */
+  private readonly adopted = new Map<number, string>();
   private cancel: Cancel = () => {};
   /** A gateway is a server also while no Gateway is configured: without a socket the process would end. */
   private hold: NodeJS.Timeout | undefined;
@@ -50,7 +60,6 @@ export class Gateway implements AsyncDisposable {
 
   constructor(options: GatewayOptions) {
     this.options = options;
-    this.forwarder = createForwarder(options.mesh.parts);
   }
 
   /** Waits for configuration and binds its listeners. Rejects when a port cannot be bound; later ones are logged. */
@@ -68,9 +77,9 @@ export class Gateway implements AsyncDisposable {
   /** In order of the listeners' ports. */
   addresses(): readonly GatewayAddress[] {
     return [...this.served]
-      .sort(([a], [b]) => a - b)
-      .flatMap(([listenerPort, { address }]) =>
-        address === undefined ? [] : [{ listenerPort, address: address.address, port: address.port }],
+      .sort(([, a], [, b]) => a.port - b.port)
+      .flatMap(([name, { port: listenerPort, address }]) =>
+        address === undefined ? [] : [{ name, listenerPort, address: address.address, port: address.port }],
       );
   }
 
@@ -81,7 +90,8 @@ export class Gateway implements AsyncDisposable {
     clearInterval(this.hold);
     const listeners = [...this.served.values()].map(({ listener }) => listener);
     // Nobody is to come to a socket that closes; a mesh that closes with it has withdrawn everything already.
-    if (this.options.mesh.health().state !== 'draining') for (const port of this.served.keys()) this.options.mesh.disown(port);
+    if (this.options.mesh.health().state !== 'draining') for (const port of this.adopted.keys()) this.options.mesh.disown(port);
+    this.adopted.clear();
     this.served.clear();
     for (const listener of listeners) listener.drain();
     await Promise.all(listeners.map((listener) => listener.close({ drainMs })));
@@ -93,67 +103,86 @@ export class Gateway implements AsyncDisposable {
 
   private async follow(snapshot: Snapshot): Promise<void> {
     const wanted = this.wanted(snapshot);
-    const gone = [...this.served].filter(([port]) => !wanted.has(port));
-    for (const [port, { listener }] of gone) {
-      this.served.delete(port);
-      this.options.mesh.disown(port);
+    const gone = [...this.served].filter(([name]) => !wanted.has(name));
+    for (const [name, { port, listener }] of gone) {
+      this.served.delete(name);
+      this.disown(name, port);
       listener.drain();
     }
-    const fresh = [...wanted].filter((port) => !this.served.has(port));
+    const fresh = [...wanted.values()].filter(({ name }) => !this.served.has(name));
     await Promise.all([
       ...gone.map(([, { listener }]) => listener.close({ drainMs: DEFAULT_DRAIN_MS })),
-      ...fresh.map((port) => this.serve(port)),
+      ...fresh.map((listener) => this.serve(listener)),
     ]);
   }
 
   /** A port with nothing that could be served is not opened; one that is open stays, for its connections' sake. */
-  private wanted({ gateways }: Snapshot): ReadonlySet<number> {
-    const ports = new Set<number>();
-    for (const { port, filterChains, defaultFilterChain } of gateways) {
+  private wanted({ gateways }: Snapshot): ReadonlyMap<string, GatewayListener> {
+    const listeners = new Map<string, GatewayListener>();
+    for (const gateway of gateways) {
+      const { name, filterChains, defaultFilterChain } = gateway;
       const chains = defaultFilterChain === undefined ? filterChains : [...filterChains, defaultFilterChain];
       const closed = chains.filter((chain) => closedBecause(chain) !== '');
-      const open = closed.length < chains.length || this.served.has(port);
-      if (open) ports.add(port);
+      const open = closed.length < chains.length || this.served.has(name);
+      if (open) listeners.set(name, gateway);
       const reasons = closed.map((chain) => `${chain.match.serverNames.join(', ') || 'any host'}: ${closedBecause(chain)}`);
-      this.tell(port, reasons.length === 0 ? '' : `${open ? 'refuses connections for' : 'is not opened, for'} ${reasons.join('; ')}`);
+      this.tell(gateway, reasons.length === 0 ? '' : `${open ? 'refuses connections for' : 'is not opened, for'} ${reasons.join('; ')}`);
     }
-    return ports;
+    return listeners;
   }
 
-  /** Each state of a port once; '' = all is well. */
-  private tell(port: number, line: string): void {
-    if (line === (this.told.get(port) ?? '')) return;
-    this.told.set(port, line);
-    if (line !== '') this.options.mesh.parts.settings.log(`gateway: port ${port} ${line}`);
+  /** Each state of a listener once; '' = all is well. */
+  private tell({ name, address, port }: GatewayListener, line: string): void {
+    if (line === (this.told.get(name) ?? '')) return;
+    this.told.set(name, line);
+    const place = address === ANYWHERE ? `port ${port}` : name;
+    if (line !== '') this.options.mesh.parts.settings.log(`gateway: ${place} ${line}`);
   }
 
-  private async serve(port: number): Promise<void> {
-    const listener = this.createListener(port);
-    const served: Served = { listener, address: undefined };
-    this.served.set(port, served);
+  private async serve(gateway: GatewayListener): Promise<void> {
+    const { name, port } = gateway;
+    const listener = this.createListener(gateway);
+    const served: Served = { port, listener, address: undefined };
+    this.served.set(name, served);
     try {
       served.address = await listener.listen();
     } catch (error) {
       // The next configuration tries again.
-      this.served.delete(port);
+      this.served.delete(name);
       throw error;
     }
-    if (this.closed || this.served.get(port) !== served) await listener.close({ drainMs: 0 });
-    // In the mesh a gateway is an endpoint of its Service like any workload.
-    else this.options.mesh.adopt(listener, port, 'http', served.address.port);
+    if (this.closed || this.served.get(name) !== served) await listener.close({ drainMs: 0 });
+    else this.adopt(name, served);
   }
 
-  private createListener(port: number): MeshListener {
+  /** In the mesh a gateway is an endpoint of its Service like any workload; a Unix socket is nobody's endpoint. */
+  private adopt(name: string, { port, listener, address }: Served): void {
+    if (port === 0 || address === undefined || this.adopted.has(port)) return;
+    this.adopted.set(port, name);
+    this.options.mesh.adopt(listener, port, 'http', address.port);
+  }
+
+  /** Another listener of the port takes its place. */
+  private disown(name: string, port: number): void {
+    if (this.adopted.get(port) !== name) return;
+    this.adopted.delete(port);
+    this.options.mesh.disown(port);
+    for (const [other, served] of this.served) if (served.port === port) this.adopt(other, served);
+  }
+
+  private createListener({ name, address, port }: GatewayListener): MeshListener {
     const { mesh, bindHost = '127.0.0.1', ports = {} } = this.options;
     const { snapshots, pipeline, identity, telemetry, clock, settings, environment } = mesh.parts;
     return new MeshListener({
       // Envoy has no limit on how long an upload takes; node:http's is five minutes.
       app: createServer({ requestTimeout: 0 }),
-      bind: { host: bindHost, port: ports[port] ?? port },
+      bind: address.startsWith(UNIX)
+        ? { host: '', port: 0, path: address.slice(UNIX.length) }
+        : { host: address === ANYWHERE ? bindHost : address, port: ports[port] ?? port },
       bindServer: environment.bindServer,
       workloadPort: port,
-      find: (snapshot) => chainsOf(snapshot.gateways.find((listener) => listener.port === port)),
-      forwarder: this.forwarder,
+      find: (snapshot) => chainsOf(snapshot.gateways.find((listener) => listener.name === name)),
+      forwarder: createForwarder(mesh.parts, name),
       snapshots,
       pipeline,
       identity,
@@ -169,10 +198,10 @@ function closedBecause({ refused = '', tls }: FilterChain): string {
   return refused === '' ? (tls?.secrets?.missing ?? '') : refused;
 }
 
-function chainsOf(
-  listener: GatewayListener | undefined,
-): { chains: GatewayListener['filterChains']; defaultChain: GatewayListener['defaultFilterChain'] } | undefined {
-  return listener === undefined ? undefined : { chains: listener.filterChains, defaultChain: listener.defaultFilterChain };
+function chainsOf(listener: GatewayListener | undefined): ListenerChains | undefined {
+  if (listener === undefined) return undefined;
+  const { filterChains: chains, defaultFilterChain: defaultChain, readsProxyProtocol } = listener;
+  return { chains, defaultChain, readsProxyProtocol };
 }
 
 /** A gateway that is not started yet. */

@@ -33,7 +33,7 @@ function checkServer({ port, tls }: GatewayServer, path: Path, report: Report): 
   if (protocol === 'HTTPS' || BYTES.includes(protocol)) {
     if (tls !== undefined && protocol !== 'HTTPS' && protocol !== 'TLS')
       report('RIPSTOP_BAD_VALUE', 'error', [...path, 'tls'], `a server of protocol ${port.protocol} is plaintext: give it protocol TLS`);
-    else if (tls !== undefined) checkServerTls(tls, port.number, [...path, 'tls'], report);
+    else if (tls !== undefined) checkServerTls(tls, [...path, 'tls'], report);
     else if (protocol === 'HTTPS' || protocol === 'TLS')
       report('RIPSTOP_MISSING_FIELD', 'error', path, `a server of protocol ${protocol} needs tls: give a mode and a certificate`);
     return;
@@ -58,19 +58,10 @@ function checkServer({ port, tls }: GatewayServer, path: Path, report: Report): 
 }
 
 /** What a mode needs, as istiod demands it. */
-function checkServerTls(tls: ServerTLSSettings, port: number, path: Path, report: Report): void {
+function checkServerTls(tls: ServerTLSSettings, path: Path, report: Report): void {
   const { mode = 'PASSTHROUGH' } = tls;
   const missing = (message: string): void => report('RIPSTOP_MISSING_FIELD', 'error', path, message);
-  if (mode === 'PASSTHROUGH') return;
-  if (mode === 'AUTO_PASSTHROUGH') {
-    report(
-      UNSUPPORTED,
-      'warning',
-      [...path, 'mode'],
-      `TLS connections for these hosts are refused at port ${port}: AUTO_PASSTHROUGH leads to clusters of other networks, which this mesh does not have; use PASSTHROUGH and tls routes of a VirtualService`,
-    );
-    return;
-  }
+  if (mode === 'PASSTHROUGH' || mode === 'AUTO_PASSTHROUGH') return;
   const named = tls.credentialName !== undefined || (tls.credentialNames ?? []).length > 0;
   const files = [tls, ...(tls.tlsCertificates ?? [])].filter(
     ({ serverCertificate, privateKey }) => (serverCertificate ?? privateKey) !== undefined,

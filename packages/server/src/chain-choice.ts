@@ -19,6 +19,8 @@ export interface ListenerChains {
   readonly chains: readonly FilterChain[];
   /** For connections that no chain matches. */
   readonly defaultChain: FilterChain | undefined;
+  /** Connections begin with a header of the PROXY protocol. */
+  readonly readsProxyProtocol?: boolean;
 }
 
 /** Finds a port's chains in a snapshot; undefined = the listener is gone. */

@@ -9,13 +9,23 @@ import {
   type SnapshotRef,
   Suspects,
 } from '@ripstop/core';
-import { chooseChain, type FindChains, type HttpChain, isHttp, looksAtBytes, NO_CHAIN, type TcpChain } from './chain-choice.ts';
+import {
+  chooseChain,
+  type FindChains,
+  type HttpChain,
+  isHttp,
+  type ListenerChains,
+  looksAtBytes,
+  NO_CHAIN,
+  type TcpChain,
+} from './chain-choice.ts';
 import type { FirstBytes } from './client-hello.ts';
-import { peekConnection } from './connection-peek.ts';
+import { peekConnection, takeProxyHeader } from './connection-peek.ts';
 import { InboundConnection } from './inbound-connection.ts';
 import type { Forwarder } from './listener-parts.ts';
 import { OpenConnections } from './open-connections.ts';
 import { createPeer, type InboundPeer, introduce } from './peer.ts';
+import type { ProxiedAddresses } from './proxy-header.ts';
 import { StreamConnection } from './stream-connection.ts';
 import { TlsAcceptor } from './tls-acceptor.ts';
 
@@ -30,6 +40,8 @@ export interface ConnectionGateOptions {
   /** What the app's server takes, best first. */
   readonly speaks: readonly Spoken[];
   readonly forwarder?: Pick<Forwarder, 'stream' | 'unrouted'> | undefined;
+  /** Of a port that is a Unix socket. */
+  readonly socketPath?: string | undefined;
 }
 
 /** What is spoken on a connection that was let in. */
@@ -75,13 +87,27 @@ export class ConnectionGate {
     this.open.enter(raw);
     const { current } = this.options.snapshots;
     const listener = current === undefined ? undefined : this.options.find(current);
+    if (listener?.readsProxyProtocol !== true) {
+      this.look(raw, listener, undefined, admit);
+      return;
+    }
+    takeProxyHeader(raw, this.options.clock, (header) => {
+      if (header === undefined || raw.destroyed) {
+        this.tell('a connection was closed: it does not begin with a header of the PROXY protocol');
+        raw.destroy();
+      } else this.look(raw, listener, header.addresses, admit);
+    });
+  }
+
+  /** Where the first bytes decide something they are waited for. `proxied`: the ends of the connection, when somebody in front tells them. */
+  private look(raw: Socket, listener: ListenerChains | undefined, proxied: ProxiedAddresses | undefined, admit: Admit): void {
     if (listener !== undefined && this.carriesBytes && !looksAtBytes(listener)) {
-      this.decide(raw, UNSEEN, admit);
+      this.decide(raw, UNSEEN, proxied, admit);
       return;
     }
     peekConnection(raw, this.options.clock, (first) => {
       if (first === undefined || raw.destroyed) raw.destroy();
-      else this.decide(raw, first, admit);
+      else this.decide(raw, first, proxied, admit);
     });
   }
 
@@ -95,16 +121,17 @@ export class ConnectionGate {
     return this.open.close(drainMs);
   }
 
-  private decide(raw: Socket, first: FirstBytes, admit: Admit): void {
-    const facts = this.factsOf(first);
+  private decide(raw: Socket, first: FirstBytes, proxied: ProxiedAddresses | undefined, admit: Admit): void {
+    const facts = this.factsOf(first, proxied);
+    const { socketPath } = this.options;
     const snapshot = this.options.snapshots.current;
     const chain = snapshot === undefined ? 'no configuration' : chooseChain(this.options.find(snapshot), facts, this.carriesBytes);
     if (snapshot === undefined || typeof chain === 'string') {
       if (chain === NO_CHAIN && snapshot !== undefined)
-        this.options.forwarder?.unrouted?.(facts, createPeer(raw, undefined, facts.sni, ''), snapshot);
+        this.options.forwarder?.unrouted?.(facts, createPeer(raw, undefined, facts.sni, '', { proxied, socketPath }), snapshot);
       this.refuse(raw, facts, chain as string);
     } else if (chain.tls === undefined) {
-      const peer = createPeer(raw, undefined, isHttp(chain) ? '' : facts.sni, '');
+      const peer = createPeer(raw, undefined, isHttp(chain) ? '' : facts.sni, '', { proxied, socketPath });
       if (!isHttp(chain)) this.carry(raw, raw, facts, chain, snapshot, peer);
       else this.admit(raw, raw, facts, chain, snapshot, peer, first.kind === 'http2' ? 'http2' : 'http1', admit);
     } else if (!facts.tls) {
@@ -114,7 +141,7 @@ export class ConnectionGate {
       const speaks = isHttp(chain) ? this.spoken : chain.tls.alpn.filter((name) => name !== PEER_EXCHANGE);
       this.acceptor.accept(raw, chain.tls, facts.alpn, speaks, {
         secured: (socket, names, alpn, shown) => {
-          const peer = createPeer(raw, names, facts.sni, alpn, shown);
+          const peer = createPeer(raw, names, facts.sni, alpn, { ...shown, proxied, socketPath });
           if (!isHttp(chain)) {
             this.carry(raw, socket, facts, chain, snapshot, peer);
             checkRoots();
@@ -142,8 +169,9 @@ export class ConnectionGate {
     }
   }
 
-  private factsOf(first: FirstBytes): ConnectionFacts {
-    const { port } = this.options;
+  /** The port that was called is the proxy's in front, when it tells it: chains and policies ask for that one (Envoy). */
+  private factsOf(first: FirstBytes, proxied: ProxiedAddresses | undefined): ConnectionFacts {
+    const port = proxied?.localPort ?? this.options.port;
     if (first.kind === 'tls') return { port, tls: true, sni: first.sni, alpn: first.alpn };
     const alpn = first.kind === 'http1' ? ['http/1.1'] : first.kind === 'http2' ? ['h2c'] : [];
     return { port, tls: false, sni: '', alpn };

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import type { Clock } from '@ripstop/core';
 import { type FirstBytes, readFirstBytes } from './client-hello.ts';
+import { type ProxyHeader, readProxyHeader } from './proxy-header.ts';
 
 /** Envoy's default listener_filters_timeout. Istio turns it off; a silent caller does not hold a socket here for ever. */
 export const PEEK_TIMEOUT_MS = 15_000;
@@ -10,22 +11,42 @@ export const PEEK_TIMEOUT_MS = 15_000;
  * silent; the socket is the callee's then.
  */
 export function peekConnection(socket: Socket, clock: Clock, done: (first: FirstBytes | undefined) => void): void {
+  whenKnown(socket, clock, readFirstBytes, () => 0, done);
+}
+
+/** Takes the header of the PROXY protocol off a connection; `done` as above, and undefined also when there is no such header. */
+export function takeProxyHeader(socket: Socket, clock: Clock, done: (header: ReadHeader | undefined) => void): void {
+  const lengthOf = (header: ProxyHeader): number => (header.kind === 'header' ? header.length : 0);
+  whenKnown(socket, clock, readProxyHeader, lengthOf, (header) => done(header?.kind === 'header' ? header : undefined));
+}
+
+type ReadHeader = Extract<ProxyHeader, { readonly kind: 'header' }>;
+
+/** Reads until `read` knows, and puts back all but the `taken` bytes. */
+function whenKnown<T extends { readonly kind: string }>(
+  socket: Socket,
+  clock: Clock,
+  read: (bytes: Buffer) => T,
+  taken: (found: T) => number,
+  done: (found: T | undefined) => void,
+): void {
   let seen: Buffer | undefined;
-  const finish = (first: FirstBytes | undefined): void => {
+  const finish = (found: T | undefined): void => {
     timer.cancel();
     socket.off('readable', onReadable);
     socket.off('end', onGone);
     socket.off('close', onGone);
-    if (seen !== undefined && !socket.destroyed) socket.unshift(seen);
-    done(first);
+    const left = found === undefined ? seen : seen?.subarray(taken(found));
+    if (left !== undefined && left.length > 0 && !socket.destroyed) socket.unshift(left);
+    done(found);
   };
   const onGone = (): void => finish(undefined);
   const onReadable = (): void => {
     const chunk = socket.read() as Buffer | null;
     if (chunk === null) return;
     seen = seen === undefined ? chunk : Buffer.concat([seen, chunk]);
-    const first = readFirstBytes(seen);
-    if (first.kind !== 'more') finish(first);
+    const found = read(seen);
+    if (found.kind !== 'more') finish(found);
   };
   const timer = clock.setTimer(onGone, PEEK_TIMEOUT_MS);
   socket.on('readable', onReadable);

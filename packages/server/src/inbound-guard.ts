@@ -179,7 +179,7 @@ export class InboundGuard {
       snapshot,
       manager,
       peer: connection.peer,
-      port: parts.workloadPort,
+      port: connection.facts.port,
       startedAt: parts.clock.now(),
       binding: parts.binding,
     });

@@ -9,14 +9,23 @@ import { Http1Bridge } from './http2/http1-bridge.ts';
 import { StreamGuard } from './http2/stream-guard.ts';
 import { InboundGuard, keepContext } from './inbound-guard.ts';
 import type { ListenerParts } from './listener-parts.ts';
+import { bindPath } from './unix-bind.ts';
 
 /** Lets connections reach a server's `connection` event; default `server.listen`. Rejects when the address cannot be had. */
-export type BindServer = (server: AppServer, address: { readonly host: string; readonly port: number }) => Promise<AddressInfo>;
+export type BindServer = (server: AppServer, address: BindAddress) => Promise<AddressInfo>;
+
+/** Where a server listens. */
+export interface BindAddress {
+  readonly host: string;
+  readonly port: number;
+  /** Of a Unix socket, in the place of both; `@name` is an abstract one. */
+  readonly path?: string | undefined;
+}
 
 /** How a {@link MeshListener} is made. */
 export interface MeshListenerOptions extends ListenerParts {
   /** Where `listen` binds. */
-  readonly bind: { readonly host: string; readonly port: number };
+  readonly bind: BindAddress;
   readonly bindServer?: BindServer | undefined;
   /** The server of the app. From now on the mesh stands in front of it. */
   readonly app: AppServer;
@@ -51,7 +60,7 @@ export class MeshListener {
     this.options = options;
     const { workloadPort: port, find = inboundChains, snapshots, identity, clock, log, forwarder } = options;
     const speaks = options.app instanceof Server ? (['http2', 'http1'] as const) : (['http2'] as const);
-    this.gate = new ConnectionGate({ port, find, snapshots, identity, clock, log, speaks, forwarder });
+    this.gate = new ConnectionGate({ port, find, snapshots, identity, clock, log, speaks, forwarder, socketPath: options.bind.path });
   }
 
   /** Puts the mesh in front of the server without binding it. Calling it twice is harmless. */
@@ -149,7 +158,8 @@ interface Front {
   detach(): void;
 }
 
-function bindSocket(server: AppServer, { host, port }: { readonly host: string; readonly port: number }): Promise<AddressInfo> {
+function bindSocket(server: AppServer, { host, port, path }: BindAddress): Promise<AddressInfo> {
+  if (path !== undefined) return bindPath(server, path);
   return new Promise((resolve, reject) => {
     const onError = (cause: NodeJS.ErrnoException): void => {
       const why = cause.code === 'EADDRINUSE' ? 'something else listens there; name another port' : cause.message;

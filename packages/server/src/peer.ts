@@ -1,9 +1,8 @@
 import type { Socket } from 'node:net';
 import type { Peer } from '@ripstop/core';
 import type { PeerNames } from './peer-certificate.ts';
+import type { ProxiedAddresses } from './proxy-header.ts';
 import type { TlsMaterial } from './tls-material.ts';
-
-type Shown = Pick<TlsMaterial, 'shownUriSan' | 'shownName'>;
 
 /** The other side of an inbound connection, for filters and for the app's handlers. */
 export interface InboundPeer extends Peer {
@@ -34,23 +33,41 @@ export function introduce(connection: object, peer: InboundPeer): void {
   peers.set(connection, peer);
 }
 
-/** Over plaintext `names` is undefined. `shown`: see {@link Peer}; undefined = the workload's own certificate, or none. */
-export function createPeer(socket: Socket, names: PeerNames | undefined, sni: string, alpn: string, shown?: Shown): InboundPeer {
+/** What it was shown: see {@link Peer}; absent = the workload's own certificate, or none. */
+interface PeerExtras extends Partial<Pick<TlsMaterial, 'shownUriSan' | 'shownName'>> {
+  /** In the place of the socket's own ends. */
+  readonly proxied?: ProxiedAddresses | undefined;
+  /** Of the Unix socket that it came over, which has no addresses. */
+  readonly socketPath?: string | undefined;
+}
+
+const NO_EXTRAS: PeerExtras = {};
+
+/** Over plaintext `names` is undefined. */
+export function createPeer(
+  socket: Socket,
+  names: PeerNames | undefined,
+  sni: string,
+  alpn: string,
+  { proxied, socketPath, ...shown }: PeerExtras = NO_EXTRAS,
+): InboundPeer {
   const uri = names?.uriSans[0];
+  const direct = { address: socketPath ?? plainAddress(socket.remoteAddress), port: socket.remotePort ?? 0 };
   const spiffeId = uri?.startsWith('spiffe://') === true ? uri : undefined;
   return {
-    address: plainAddress(socket.remoteAddress),
-    port: socket.remotePort ?? 0,
-    localAddress: plainAddress(socket.localAddress),
-    localPort: socket.localPort ?? 0,
+    address: proxied?.address ?? direct.address,
+    port: proxied?.port ?? direct.port,
+    localAddress: proxied?.localAddress ?? socketPath ?? plainAddress(socket.localAddress),
+    localPort: proxied?.localPort ?? socket.localPort ?? 0,
+    ...(proxied === undefined ? {} : { direct }),
     mtls: names !== undefined,
     uriSans: names?.uriSans ?? [],
     dnsSans: names?.dnsSans ?? [],
     subject: names?.subject ?? '',
     certificateHash: names?.hash ?? '',
     ...(names === undefined ? {} : { certificatePem: names.pem, certificateChainPem: names.chainPem }),
-    ...(shown?.shownUriSan === undefined ? {} : { shownUriSan: shown.shownUriSan }),
-    ...(shown?.shownName === undefined ? {} : { shownName: shown.shownName }),
+    ...(shown.shownUriSan === undefined ? {} : { shownUriSan: shown.shownUriSan }),
+    ...(shown.shownName === undefined ? {} : { shownName: shown.shownName }),
     sni,
     alpn,
     spiffeId,

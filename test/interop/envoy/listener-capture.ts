@@ -18,7 +18,7 @@ import {
  * - a listener that captures reads the PROXY line where it asked the kernel.
  */
 export function captureByProxyProtocol(listener: Listener): Listener {
-  if (listener.bindToPort === false) return listener;
+  if (listener.bindToPort === false || listener.address?.address?.$case === 'pipe') return listener;
   return {
     ...listener,
     address: { address: { $case: 'socketAddress', value: onLoopback(listener) } },

@@ -22,11 +22,6 @@ const MEANT: readonly Explanation[] = [
     pattern: /^validation ServiceEntry istiod: accepted; we: .*Unix sockets are not dialled/,
   },
   {
-    name: 'AUTO_PASSTHROUGH',
-    example: /kube\/gateway\/testdata\/eastwest/,
-    pattern: /^router (?:(?:clusters|endpoints) outbound_\.\S+|listeners 0\.0\.0\.0_\d+) missing$/,
-  },
-  {
     name: 'WebAssembly',
     example: /telemetry\/api\/testdata\/bad-(?:wasm-envoy-)?filter/,
     pattern: /^sidecar listeners virtualInbound .*\.configDiscovery: wanted .*filters\.http\.wasm/,

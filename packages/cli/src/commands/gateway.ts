@@ -23,7 +23,7 @@ export function addGatewayCommand(program: Command): void {
     )
     .option('--xds <host:port>', 'TLS address of the control plane (default: the one of the state directory)', parseAddress)
     .option('--state-dir <dir>', 'state directory of the control plane', '.ripstop')
-    .option('--bind <address>', 'address to listen on', '127.0.0.1')
+    .option('--bind <address>', 'address to listen on, of servers that do not say it themselves', '127.0.0.1')
     .option('--port <listener=bound>', 'bind a listener port elsewhere, for example 8080=8000', parsePort, {})
     .option('--admin <host:port>', 'address of /stats/prometheus', parseAddress, '127.0.0.1:0')
     .action(async (options: GatewayOptions) => {
@@ -36,7 +36,8 @@ export function addGatewayCommand(program: Command): void {
       await using gateway = createGateway({ mesh, bindHost: options.bind, ports: options.port });
       await Promise.race([gateway.start(), stop]);
       const addresses = gateway.addresses();
-      for (const { listenerPort, address, port } of addresses) say(`listener ${listenerPort} on ${address}:${port}`);
+      for (const { name, listenerPort, address, port } of addresses)
+        say(listenerPort === 0 ? `listener ${name}` : `listener ${listenerPort} on ${address}:${port}`);
       if (addresses.length === 0) say(`no listener yet: no Gateway selects ${label.join(', ')}`);
       await stop;
     });

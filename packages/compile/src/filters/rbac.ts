@@ -173,7 +173,7 @@ function principalRule(principal: Principal, at: Place): RbacRule {
     case 'sourceIp':
     case 'directRemoteIp': {
       const test = addressTest(identifier.value, at);
-      return onPeer((x) => test(x.peer.address));
+      return onPeer(identifier.$case === 'directRemoteIp' ? (x) => test((x.peer.direct ?? x.peer).address) : (x) => test(x.peer.address));
     }
     case 'remoteIp': {
       const test = addressTest(identifier.value, at);

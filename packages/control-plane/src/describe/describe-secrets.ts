@@ -27,7 +27,9 @@ export interface DescribedSecret {
 /** Certificates that the control plane gives a gateway. A workload's own comes from its CA and is in its own hands. */
 export function describeSecrets(node: ProxyNode, push: PushContext, now: number): DescribedSecret[] {
   const names = new Set(
-    [...gatewayPorts(node, push).values()].flat().flatMap(({ terminates }) => (terminates === undefined ? [] : asked(terminates))),
+    gatewayPorts(node, push)
+      .ports.flatMap(({ servers }) => servers)
+      .flatMap(({ terminates }) => (terminates === undefined ? [] : asked(terminates))),
   );
   return [...names].sort().map((name) => {
     const [resource] = buildSecrets(node, push, [name]);

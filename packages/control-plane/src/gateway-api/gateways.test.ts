@@ -21,8 +21,8 @@ const NAMED = { 'gateway.networking.k8s.io/gateway-name': 'edge' };
 
 /** Ports that a node opens, and on each the hosts of its servers. */
 function opened(yaml: string, from = node(NAMED)): Record<number, readonly string[]> {
-  const ports = gatewayPorts(from, pushOf(yaml));
-  return Object.fromEntries([...ports].map(([port, servers]) => [port, servers.flatMap(({ server }) => server.hosts)]));
+  const { ports } = gatewayPorts(from, pushOf(yaml));
+  return Object.fromEntries(ports.map(({ number, servers }) => [number, servers.flatMap(({ server }) => server.hosts)]));
 }
 
 describe('a Gateway of the Gateway API', () => {

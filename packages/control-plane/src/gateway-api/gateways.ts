@@ -92,7 +92,7 @@ function listenersOf(gateway: KubernetesGateway, labels: ReturnType<typeof names
   return specs.map((listener, index) => {
     const path = ['spec', 'listeners', index];
     const { kinds, problem } = supportedKinds(listener, path);
-    const tls = serverTls(listener, path, { namespace: metadata.namespace, gateway: spec, ...scope });
+    const tls = serverTls(listener, path, { namespace: metadata.namespace, gateway: spec, labels: metadata.labels, ...scope });
     const problems = { conflict: losers.get(index), kinds: problem, protocol: protocolProblem(listener, path), tls: tls.problem };
     return {
       gateway,

@@ -1,7 +1,8 @@
 import type { ServerTLSSettings } from '@ripstop/istio-api';
+import { NETWORK_LABEL } from '../push/locality-policy.ts';
 import type { Certificates } from './certificates.ts';
 import { joined, type Path, type Problem } from './conditions.ts';
-import type { FrontendTls, KubernetesGatewaySpec, ListenerSpec, ObjectRef } from './gateway-types.ts';
+import type { FrontendTls, KubernetesGatewaySpec, ListenerSpec, ListenerTls, ObjectRef } from './gateway-types.ts';
 import type { ReferenceGrants } from './reference-grants.ts';
 
 type Fields = { -readonly [K in keyof ServerTLSSettings]: ServerTLSSettings[K] };
@@ -10,6 +11,8 @@ type Fields = { -readonly [K in keyof ServerTLSSettings]: ServerTLSSettings[K] }
 export interface TlsScope {
   readonly namespace: string;
   readonly gateway: KubernetesGatewaySpec;
+  /** Of the Gateway. */
+  readonly labels: Readonly<Record<string, string>>;
   readonly certificates: Certificates;
   readonly grants: ReferenceGrants;
 }
@@ -23,13 +26,20 @@ export interface ResolvedTls {
 const TERMINATE_MODE = 'gateway.istio.io/tls-terminate-mode';
 const CIPHER_SUITES = 'gateway.istio.io/tls-cipher-suites';
 const MAX_CERTIFICATES = 2;
+const LISTENER_PROTOCOL = 'gateway.istio.io/listener-protocol';
+/** The port for other networks, where it is not the usual one. */
+export const GATEWAY_PORT_LABEL: string = 'networking.istio.io/gatewayPort';
+export const DEFAULT_GATEWAY_PORT: string = '15443';
 
 /** Settings of a listener as an Istio server has them (Istio: buildTLS). `path`: the listener in its document. */
 export function serverTls({ tls, port }: ListenerSpec, path: Path, scope: TlsScope): ResolvedTls {
   if (tls === undefined) return { server: undefined, problem: undefined };
   const suites = (tls.options?.[CIPHER_SUITES] ?? '').split(',').flatMap((suite) => suite.trim() || []);
   const cipherSuites = suites.length === 0 ? {} : { cipherSuites: suites };
-  if (tls.mode === 'Passthrough') return { server: { mode: 'PASSTHROUGH', ...cipherSuites }, problem: undefined };
+  if (tls.mode === 'Passthrough') {
+    const mode = leadsByName(tls, port, scope.labels) ? 'AUTO_PASSTHROUGH' : 'PASSTHROUGH';
+    return { server: { mode, ...cipherSuites }, problem: undefined };
+  }
   const option = tls.options?.[TERMINATE_MODE];
   if (option === 'ISTIO_MUTUAL') return { server: { mode: 'ISTIO_MUTUAL' }, problem: undefined };
   if (option === 'ISTIO_SIMPLE') return { server: { mode: 'SIMPLE', credentialName: 'builtin://' }, problem: undefined };
@@ -37,6 +47,13 @@ export function serverTls({ tls, port }: ListenerSpec, path: Path, scope: TlsSco
   const problem = addCertificates(server, tls.certificateRefs ?? [], [...path, 'tls', 'certificateRefs'], scope);
   if (problem !== undefined) return { server, problem };
   return { server, problem: addFrontendValidation(server, option, port, scope) };
+}
+
+/** Between networks of a mesh: the listener says so, or it stands at the port for that in a Gateway of a network (Istio: IsAutoPassthrough). */
+export function leadsByName({ options }: ListenerTls, port: number, labels: Readonly<Record<string, string>>): boolean {
+  if (options?.[LISTENER_PROTOCOL] === 'auto-passthrough') return true;
+  if (labels[NETWORK_LABEL] === undefined) return false;
+  return String(port) === (labels[GATEWAY_PORT_LABEL] ?? DEFAULT_GATEWAY_PORT);
 }
 
 function addCertificates(server: Fields, refs: readonly ObjectRef[], path: Path, scope: TlsScope): Problem | undefined {

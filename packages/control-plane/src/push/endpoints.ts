@@ -30,6 +30,10 @@ export interface ServiceEndpoint {
   readonly mtls: boolean;
   /** Name of the ServiceEntry that has it; several may have one host. */
   readonly entry?: string;
+  /** Where a WorkloadEntry says that it is; undefined: its labels tell. */
+  readonly network?: string;
+  /** It stands for workloads of another network. */
+  readonly isGateway?: boolean;
 }
 
 const NOWHERE: EndpointLocality = { region: '', zone: '', subZone: '' };
@@ -290,6 +294,7 @@ function workloadEntryEndpoint(
   return {
     ...bare(spec.address ?? '', named ?? (typeof port.targetPort === 'number' ? port.targetPort : port.port), service.namespace),
     labels: (spec.network ?? '') === '' ? labels : { ...labels, [NETWORK_LABEL]: spec.network! },
+    network: spec.network ?? '',
     workloadName,
     serviceAccount: spec.serviceAccount ?? '',
     locality: { region, zone, subZone },

@@ -6,12 +6,14 @@ import {
   type MeshObject,
   type PeerAuthenticationSpec,
   type RequestAuthenticationSpec,
+  type ServiceSpec,
   type TelemetrySpec,
   type VirtualServiceSpec,
 } from '@ripstop/istio-api';
 import { bundlesOf } from '../gateway-api/backend-tls-policy.ts';
 import { kubernetesGateways } from '../gateway-api/binding.ts';
 import { translateGatewayApi } from '../gateway-api/gateway-api.ts';
+import { GATEWAY_API, type KubernetesGatewaySpec } from '../gateway-api/gateway-types.ts';
 import type { ProxyNode } from '../model/proxy-node.ts';
 import type { WorkloadInstance } from '../model/workload.ts';
 import type { WorkloadGroupSpec } from '../registry/workload-groups.ts';
@@ -22,8 +24,10 @@ import { EndpointIndex } from './endpoint-index.ts';
 import { endpointSources, INSTANCE_KINDS } from './endpoint-sources.ts';
 import type { ServiceEndpoint } from './endpoints.ts';
 import { EnvoyFilters, type NodePatches } from './envoy-filters.ts';
+import { NETWORK_LABEL } from './locality-policy.ts';
 import type { Changes } from './made.ts';
 import { type MeshConfig, meshConfigOf } from './mesh-config.ts';
+import { Networks } from './networks.ts';
 import { byAge, ObjectsByKind } from './objects-by-kind.ts';
 import { PeerAuthentications } from './peer-authentication.ts';
 import { annotatedSettings, type ProxySettings, settingsFor } from './proxy-settings.ts';
@@ -67,6 +71,7 @@ export class PushContext {
   readonly tokenKeys: ReadonlyMap<string, string>;
   readonly trustBundlePem: string;
   readonly telemetry: Telemetries;
+  readonly networks: Networks;
   private readonly envoyFilters: EnvoyFilters;
   /** ProxyConfigs of annotations. */
   readonly annotatedProxies: ReadonlyMap<string, ProxySettings>;
@@ -157,6 +162,10 @@ export class PushContext {
     );
     const sources = endpointSources(this.kinds, parts, workloads, services, destinations);
     this.endpointIndex = parts.get('endpointIndex', [sources, services], (known) => new EndpointIndex(sources, services, known));
+    const namespaces = of('Namespace').filter(({ metadata }) => metadata.name === rootNamespace);
+    const ofGatewayApi = of<KubernetesGatewaySpec>('Gateway').filter(({ apiVersion }) => apiVersion.startsWith(GATEWAY_API));
+    const borders = [...of<ServiceSpec>('Service'), ...ofGatewayApi].filter(({ metadata }) => metadata.labels[NETWORK_LABEL] !== undefined);
+    this.networks = parts.get('networks', [parts.list('borders', [...namespaces, ...borders])], () => networksOf(namespaces[0], borders));
     const envoyFilters = of('EnvoyFilter');
     this.envoyFilters = parts.get('envoyFilters', [envoyFilters, rootNamespace], () => new EnvoyFilters(envoyFilters, rootNamespace));
     const groups = of<WorkloadGroupSpec>('WorkloadGroup');
@@ -259,6 +268,14 @@ export class PushContext {
 }
 
 const NO_KEYS: ReadonlyMap<string, string> = new Map();
+
+function networksOf(rootNamespace: MeshObject | undefined, borders: readonly MeshObject[]): Networks {
+  return new Networks({
+    rootNamespace,
+    services: borders.filter(({ kind }) => kind === 'Service') as readonly MeshObject<ServiceSpec>[],
+    gateways: borders.filter(({ kind }) => kind === 'Gateway') as readonly MeshObject<KubernetesGatewaySpec>[],
+  });
+}
 
 function byName(objects: readonly MeshObject[]): Map<string, MeshObject> {
   return new Map(objects.map((object) => [`${object.kind} ${object.metadata.namespace}/${object.metadata.name}`, object]));

@@ -311,7 +311,7 @@ export function viewOf(node: ProxyNode): string {
 /** The same without the namespace. */
 export function callerView({ dialect, ripstop, locality, metadata, clusterId }: Caller): string {
   const { region, zone, subZone } = locality;
-  return [dialect, ripstop, region, zone, subZone, metadata.NODE_NAME ?? '', clusterId].join('|');
+  return [dialect, ripstop, region, zone, subZone, metadata.NODE_NAME ?? '', metadata.NETWORK ?? '', clusterId].join('|');
 }
 
 /** What `before` said already stays the same object: a result, or the results of a list. */

@@ -7,6 +7,7 @@ import { callerView, viewOf } from '../push/shared.ts';
 import type { ClusterFields } from './cluster-policy.ts';
 import { comparedLabels } from './endpoints.ts';
 import { patchedClusters } from './envoy-filter/clusters.ts';
+import { gatewayPorts } from './gateway-servers.ts';
 import { ownCluster } from './inbound-cluster.ts';
 import { inboundPorts } from './inbound-ports.ts';
 import { INBOUND_PASSTHROUGH_CLUSTER, inboundCluster } from './names.ts';
@@ -21,7 +22,7 @@ export function clusterParts(node: ProxyNode, push: PushContext): Part[] {
     return [
       () => {
         const patches = push.patchesFor(node);
-        const clusters = plainClusters(node, push);
+        const clusters = [...plainClusters(node, push), ...sniRoutedClusters(node, push)];
         return patches === undefined ? clusters : patchedClusters(clusters, patches, 'GATEWAY');
       },
     ];
@@ -94,7 +95,25 @@ export function serviceClusters(
   return push.shared.across(view, ruledName(service, rule, node), make, [service, rule]);
 }
 
-function madeClusters(service: MeshService, rule: MergedDestinationRule | undefined, node: Caller, push: PushContext): ClusterFields[] {
+function madeClusters(
+  service: MeshService,
+  rule: MergedDestinationRule | undefined,
+  node: Caller,
+  push: PushContext,
+  sniRouted = false,
+): ClusterFields[] {
   const subsets = [undefined, ...(rule?.subsets ?? [])];
-  return service.ports.flatMap((port) => subsets.flatMap((subset) => outbound({ node, push, service, port, rule, subset })));
+  return service.ports.flatMap((port) => subsets.flatMap((subset) => outbound({ node, push, service, port, rule, subset, sniRouted })));
+}
+
+/** Where AUTO_PASSTHROUGH servers lead: the services of the mesh once more, by server name (Istio: buildOutboundSniDnatClusters). */
+function sniRoutedClusters(node: ProxyNode, push: PushContext): readonly PackedResource[] {
+  if (!gatewayPorts(node, push).passesByName) return [];
+  const view = `SNI ${generalView(node, push)}`;
+  return push.scopeFor(node).services.flatMap((service) => {
+    if (service.meshExternal || service.resolution === 'ALIAS') return [];
+    const rule = push.destinationRules.find(service.hostname, service.namespace, node.namespace, node.labels);
+    const make = (): PackedResource[] => madeClusters(service, rule, node, push, true).map((fields) => packed(resource(fields)));
+    return push.shared.across(view, ruledName(service, rule, node), make, [service, rule]);
+  });
 }

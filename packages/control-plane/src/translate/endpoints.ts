@@ -10,9 +10,12 @@ import { callerView, labelsKey, viewOf } from '../push/shared.ts';
 import { isOfSubset, localityGroups } from './locality.ts';
 import { type PackedResource, packed, type XdsResource } from './resource.ts';
 import { ruledName } from './ruled-name.ts';
+import { seenFrom } from './split-horizon.ts';
 import type { FieldsOf } from './values.ts';
 
 const CLUSTER_NAME = /^outbound\|(\d+)\|([^|]*)\|(.+)$/;
+/** Of a cluster that a server name leads to; the name of a subset is a label of DNS, so it holds no `_.`. */
+const SNI_CLUSTER_NAME = /^outbound_\.(\d+)_\.(.*?)_\.(.+)$/;
 
 /** EDS of the named clusters; one that does not exist gets an empty assignment, as from istiod. */
 export function buildEndpoints(node: ProxyNode, push: PushContext, names: readonly string[]): XdsResource[] {
@@ -32,7 +35,8 @@ export function comparedLabels(node: ProxyNode, push: PushContext): string {
 }
 
 function assignmentOf(name: string, node: ProxyNode, push: PushContext): PackedResource {
-  const match = CLUSTER_NAME.exec(name);
+  const byName = SNI_CLUSTER_NAME.exec(name);
+  const match = byName ?? CLUSTER_NAME.exec(name);
   const service = match === null ? undefined : push.scopeFor(node).byHost.get(match[3]!);
   const port = service?.ports.find((candidate) => candidate.port === Number(match![1]));
   if (service === undefined || port === undefined) return packed(resource(ClusterLoadAssignment.fromPartial({ clusterName: name })));
@@ -40,7 +44,7 @@ function assignmentOf(name: string, node: ProxyNode, push: PushContext): PackedR
   return push.shared.across(
     `EDS ${callerView(node)} ${comparedLabels(node, push)}`,
     `${name} ${ruledName(service, rule, node)}`,
-    () => packed(resource(assignmentFor(node, push, name, service, port, rule, match![2]!))),
+    () => packed(resource(assignmentFor({ name, node, push, service, port, rule, mtlsOnly: byName !== null }, match![2]!))),
     [service, rule],
   );
 }
@@ -49,17 +53,10 @@ function resource(message: ClusterLoadAssignment): XdsResource {
   return { typeUrl: ENDPOINT_TYPE_URL, name: message.clusterName, message };
 }
 
-function assignmentFor(
-  node: Caller,
-  push: PushContext,
-  name: string,
-  service: MeshService,
-  port: MeshServicePort,
-  rule: MergedDestinationRule | undefined,
-  subsetName: string,
-): ClusterLoadAssignment {
+function assignmentFor(input: Omit<AssignmentInput, 'subset' | 'policy'>, subsetName: string): ClusterLoadAssignment {
+  const { rule, port } = input;
   const subset = subsetOf(rule, subsetName);
-  return loadAssignment({ name, node, push, service, port, rule, subset, policy: policyFor(rule, subset, port.port) });
+  return loadAssignment({ ...input, subset, policy: policyFor(rule, subset, port.port) });
 }
 
 function subsetOf(rule: MergedDestinationRule | undefined, name: string): Subset | undefined {
@@ -77,10 +74,22 @@ export interface AssignmentInput {
   readonly rule: MergedDestinationRule | undefined;
   readonly subset: Subset | undefined;
   readonly policy: Policy;
+  /** What is handed through to it is believed to be mTLS, so nobody else may get it (Istio: EndpointsWithMTLSFilter). */
+  readonly mtlsOnly?: boolean;
 }
 
 /** The endpoints of a service port as this client has them: grouped by place, with priorities and weights. */
-export function loadAssignment({ name, node, push, service, port, rule, subset, policy }: AssignmentInput): ClusterLoadAssignment {
+export function loadAssignment({
+  name,
+  node,
+  push,
+  service,
+  port,
+  rule,
+  subset,
+  policy,
+  mtlsOnly = false,
+}: AssignmentInput): ClusterLoadAssignment {
   const { outlierDetection } = policy;
   const hasPanicThreshold = (outlierDetection?.minHealthPercent ?? 0) > 0 && !spillsByHealth(service.trafficDistribution);
   const clusterLocal = push.mesh.clusterLocal.has(service.hostname);
@@ -95,16 +104,23 @@ export function loadAssignment({ name, node, push, service, port, rule, subset, 
   const mode = endpointTlsMode(rule, subset, port.port);
   const marked = (endpoint: ServiceEndpoint): boolean =>
     mode === undefined ? mtlsWanted(endpoint, push) : mode === 'ISTIO_MUTUAL' && endpoint.mtls;
+  const { endpoints: seen, unreached } = push.networks.several
+    ? seenFrom(node, mine, push.networks, marked)
+    : { endpoints: mine, unreached: NOBODY };
+  const isUsed = (endpoint: ServiceEndpoint): boolean =>
+    !unreached.has(endpoint) && (!mtlsOnly || endpoint.isGateway === true || marked(endpoint));
   return ClusterLoadAssignment.fromPartial({
     clusterName: name,
-    endpoints: localityGroups(mine, node, localityOf(push, service, policy)).map(({ locality, priority, weight, endpoints }) => ({
+    endpoints: localityGroups(seen, node, localityOf(push, service, policy), isUsed).map(({ locality, priority, weight, endpoints }) => ({
       locality,
       priority,
       loadBalancingWeight: weight,
-      lbEndpoints: endpoints.map((member) => lbEndpoint(member, marked(member), service)),
+      lbEndpoints: endpoints.map((member) => lbEndpoint(member, member.isGateway === true || marked(member), service)),
     })),
   });
 }
+
+const NOBODY: ReadonlySet<ServiceEndpoint> = new Set();
 
 /** How calls of this service prefer near endpoints. */
 export function localityOf(
@@ -130,9 +146,9 @@ const HEALTH = {
 } as const;
 
 function lbEndpoint(endpoint: ServiceEndpoint, mtls: boolean, service: MeshService): FieldsOf<typeof LbEndpoint> {
-  const { address, port, labels, namespace, clusterId } = endpoint;
+  const { address, port, labels, namespace, clusterId, isGateway = false } = endpoint;
   // Endpoints of a ServiceEntry that name no workload of their own go by the entry's name.
-  const workloadName = endpoint.workloadName === '' ? service.name : endpoint.workloadName;
+  const workloadName = endpoint.workloadName === '' && !isGateway ? service.name : endpoint.workloadName;
   const canonicalName = labels['service.istio.io/canonical-name'] ?? labels.app ?? workloadName;
   const revision = labels['service.istio.io/canonical-revision'] ?? labels.version ?? 'latest';
   const workload = [workloadName, namespace, canonicalName, revision === 'latest' ? '' : revision, clusterId].join(';');

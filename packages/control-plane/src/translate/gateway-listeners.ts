@@ -7,13 +7,14 @@ import { unroutedAccessLogs } from './access-logs.ts';
 import { connectionManager } from './connection-manager.ts';
 import { type HttpFilterFields, inboundFilters } from './filter-order.ts';
 import { boundHosts, type GatewayPortServer, gatewayPorts } from './gateway-servers.ts';
-import { socketAddress } from './inbound-listener.ts';
 import { listenerSources } from './listener-sources.ts';
 import { type ListenerTelemetry, listenerTelemetry } from './listener-telemetry.ts';
 import { rds } from './outbound-listeners.ts';
 import type { XdsResource } from './resource.ts';
 import { routedFilters } from './routed-streams.ts';
 import { securityFilters, tcpSecurityFilters } from './security-filters.ts';
+import { CONNECT_TIMEOUT, namedStreamChains } from './sni-routed.ts';
+import { addressOf } from './socket-address.ts';
 import type { NetworkFilterFields } from './tcp-proxy.ts';
 import { gatewaySocket } from './tls.ts';
 import type { FieldsOf } from './values.ts';
@@ -22,20 +23,17 @@ type ListenerFields = FieldsOf<typeof Listener>;
 type ChainFields = NonNullable<ListenerFields['filterChains']>[number];
 type L4Route = NonNullable<VirtualService['object']['spec']['tcp']>[number];
 
-const CONNECT_TIMEOUT = { seconds: 15, nanos: 0 };
-
 /** One listener per port that Gateways ask this node to open: `0.0.0.0_8080`. */
 export function gatewayListeners(node: ProxyNode, push: PushContext): XdsResource[] {
   const builder = new ChainBuilder(node, push);
   // Before the TLS inspector: the line stands in front of the ClientHello.
   const first = push.proxySettings(node).readsProxyProtocol ? [proxyProtocol()] : [];
-  return [...gatewayPorts(node, push)].flatMap(([port, servers]) => {
-    const name = `0.0.0.0_${port}`;
+  return gatewayPorts(node, push).ports.flatMap(({ name, bind, number, servers }) => {
     const filterChains = builder.chains(name, servers);
     if (filterChains.length === 0) return [];
     const message = Listener.fromPartial({
       name,
-      address: socketAddress('0.0.0.0', port),
+      address: addressOf(bind, number),
       trafficDirection: TrafficDirection.OUTBOUND,
       ...listenerSources(node, push),
       maxConnectionsToAcceptPerSocketEvent: 1,
@@ -94,8 +92,8 @@ class ChainBuilder {
 
   /** TCP, and TLS that is passed through by server name or ends here. `taken`: server names of the port that have a chain. */
   private bytes(entry: GatewayPortServer, taken: Set<string>): ChainFields[] {
-    // It is for clusters of other networks; a finding says that the server is not opened.
-    if (entry.server.tls?.mode === 'AUTO_PASSTHROUGH') return [];
+    // No policy is asked: it is the workload that is called, not the gateway, and who calls is seen there alone.
+    if (entry.server.tls?.mode === 'AUTO_PASSTHROUGH') return namedStreamChains(entry, this.node, this.push, this.telemetry);
     const passthrough = entry.server.tls !== undefined && entry.terminates === undefined;
     const services = this.push
       .scopeFor(this.node)

@@ -11,10 +11,11 @@ import { sourceMetadata } from './values.ts';
 
 /** RDS of a gateway: `http.<target port>`, all plain servers of the port together; `https.<port>.…` of one server. */
 export function buildGatewayRoutes(node: ProxyNode, push: PushContext, names: readonly string[]): XdsResource[] {
-  const ports = gatewayPorts(node, push);
-  const servers = [...ports.values()].flat();
+  const { ports } = gatewayPorts(node, push);
+  const servers = ports.flatMap((port) => port.servers);
   const patches = push.patchesFor(node);
-  const serverPorts = (port: number): number[] => (ports.get(port) ?? []).map(({ server }) => server.port.number);
+  const serverPorts = (port: number): number[] =>
+    servers.filter(({ targetPort }) => targetPort === port).map(({ server }) => server.port.number);
   return names.map((name) => {
     const own = servers.filter(({ routeName }) => name === routeName);
     const plain = routeConfiguration(name, gatewayHosts(own, node, push), push.proxySettings(node));

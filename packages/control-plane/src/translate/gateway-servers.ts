@@ -4,6 +4,7 @@ import type { ProxyNode } from '../model/proxy-node.ts';
 import type { PushContext } from '../push/push-context.ts';
 import { hostMatches, type MeshService } from '../push/service.ts';
 import type { VirtualService } from '../push/virtual-services.ts';
+import { type MergedGateways, MergingServers } from './merged-gateways.ts';
 
 /** One server of a Gateway that this node is to run. */
 export interface GatewayPortServer {
@@ -13,8 +14,11 @@ export interface GatewayPortServer {
   readonly server: GatewayServer;
   /** Its hosts, with the namespace that some are bound to: `shop/api.example.com`. */
   readonly hosts: readonly string[];
-  /** Where the process listens: the target port of its own Service for the server's port. */
+  /** Where the process listens: the target port of its own Service for the server's port; 0 on a Unix socket. */
   readonly targetPort: number;
+  /** The address to listen at, or `unix://<path>`; '' = all addresses. */
+  readonly bind: string;
+  readonly kind: ServerKind;
   /** Its route configuration; '' for a server of bytes. */
   readonly routeName: string;
   /** Hosts that a ClientHello must name; empty: any. */
@@ -26,67 +30,49 @@ export interface GatewayPortServer {
 /** HTTP protocols that a gateway serves without TLS. */
 const PLAIN: ReadonlySet<string> = new Set(['HTTP', 'HTTP2', 'GRPC', 'GRPC-WEB', 'HTTP_PROXY']);
 
-/** What a port carries: servers of two kinds do not fit on one. */
-type PortKind = 'http' | 'tls' | 'tcp';
+/** What a server carries. */
+export type ServerKind = 'http' | 'tls' | 'tcp';
 
-interface OpenPort {
-  kind: PortKind;
-  readonly servers: GatewayPortServer[];
-  /** TLS hosts that a server has. */
-  readonly taken: Set<string>;
-}
-
-/**
- * The servers of every Gateway that selects this node, by target port (Istio: mergeGateways). The first server of a port says what it
- * carries; one that does not fit to it, or that names a TLS host which another one has, is left out. Behind servers of TLS there is
- * room for plaintext: from then on the port carries that.
- */
-export function gatewayPorts(node: ProxyNode, push: PushContext): ReadonlyMap<number, readonly GatewayPortServer[]> {
-  const ports = new Map<number, OpenPort>();
+/** The servers of every Gateway that selects this node, as its ports carry them. */
+export function gatewayPorts(node: ProxyNode, push: PushContext): MergedGateways {
+  const merging = new MergingServers();
   const services = push.servicesOfWorkload(node.namespace, node.labels);
   for (const gateway of push.gateways) {
     if (!runs(node, gateway, services)) continue;
     for (const server of gateway.spec.servers ?? []) {
       const kind = kindOf(server);
       if (kind === undefined) continue;
-      for (const targetPort of listenedPorts(gateway, server.port.number, services)) {
-        const port: OpenPort = ports.get(targetPort) ?? { kind, servers: [], taken: new Set() };
-        // Of a server that only redirects to TLS too.
-        const names = server.tls === undefined ? [] : boundNames(server, gateway.metadata.namespace);
-        if (names.some((name) => port.taken.has(name))) continue;
-        for (const name of names) port.taken.add(name);
-        const joins = port.servers.length > 0 && port.kind === 'tls' && kind !== 'tls';
-        if (!joins && (port.kind !== kind || (kind === 'tcp' && port.servers.length > 0))) continue;
-        port.kind = kind;
-        ports.set(targetPort, port);
-        port.servers.push(portServer(gateway, server, kind, targetPort));
-      }
+      for (const targetPort of listenedPorts(gateway, server.port.number, services))
+        merging.add(portServer(gateway, server, kind, targetPort));
     }
   }
-  return new Map([...ports].sort(([a], [b]) => a - b).map(([number, { servers }]) => [number, servers]));
+  return merging.result();
 }
 
 /** A server of protocol HTTPS or TLS without TLS settings is none: Istio's validation refuses it. */
-function kindOf({ port, tls }: GatewayServer): PortKind | undefined {
+function kindOf({ port, tls }: GatewayServer): ServerKind | undefined {
   const protocol = port.protocol.toUpperCase();
   if (PLAIN.has(protocol)) return 'http';
   if (tls !== undefined) return 'tls';
   return protocol === 'HTTPS' || protocol === 'TLS' ? undefined : 'tcp';
 }
 
-function portServer(gateway: MeshObject<GatewaySpec>, server: GatewayServer, kind: PortKind, targetPort: number): GatewayPortServer {
+function portServer(gateway: MeshObject<GatewaySpec>, server: GatewayServer, kind: ServerKind, targetPort: number): GatewayPortServer {
   const { name, namespace } = gateway.metadata;
-  const { port, tls } = server;
+  const { port, tls, bind = '' } = server;
   const terminates = kind === 'tls' && !passesThrough(tls) ? tls : undefined;
   const https = terminates !== undefined && port.protocol.toUpperCase() === 'HTTPS';
   const names = hostNames(server);
+  const routeName = kind === 'http' ? `http.${targetPort}` : https ? `https.${port.number}.${port.name ?? ''}.${name}.${namespace}` : '';
   return {
     gateway,
     key: `${namespace}/${name}`,
     server,
     hosts: boundNames(server, namespace),
     targetPort,
-    routeName: kind === 'http' ? `http.${targetPort}` : https ? `https.${port.number}.${port.name ?? ''}.${name}.${namespace}` : '',
+    bind,
+    kind,
+    routeName: `${routeName}${routeName === '' || bind === '' ? '' : `.${bind}`}`,
     serverNames: kind === 'tls' && !names.includes('*') ? names : [],
     terminates,
   };

@@ -6,37 +6,54 @@ import { HOSTNAME_LABEL, type LocalityPolicy, NETWORK_LABEL, REGION_LABEL, SUBZO
 export interface LocalityGroup {
   readonly locality: EndpointLocality;
   readonly priority: number;
-  readonly weight: number;
+  /** Undefined: nobody of use is there, and nobody shares calls out to it. */
+  readonly weight: number | undefined;
   readonly endpoints: readonly ServiceEndpoint[];
 }
 
-/** Endpoints by place, with priorities and weights as this client has them (Istio: loadbalancer.ApplyLocalityLoadBalancer). */
-export function localityGroups(endpoints: readonly ServiceEndpoint[], node: Caller, policy: LocalityPolicy | undefined): LocalityGroup[] {
-  if (policy === undefined) return group(endpoints, () => 0);
-  if (policy.distribute.length > 0)
-    return distributed(
-      group(endpoints, () => 0),
-      node,
-      policy.distribute,
-    );
-  return compact(group(endpoints, policy.failoverPriority.length > 0 ? byLabels(node, policy) : byPlace(node, policy)));
+/**
+ * Endpoints by place, with priorities and weights as this client has them (Istio: loadbalancer.ApplyLocalityLoadBalancer). Endpoints that
+ * are not of use to it (`isUsed`) leave their place behind.
+ */
+export function localityGroups(
+  endpoints: readonly ServiceEndpoint[],
+  node: Caller,
+  policy: LocalityPolicy | undefined,
+  isUsed: (endpoint: ServiceEndpoint) => boolean,
+): LocalityGroup[] {
+  const alike = (): number => 0;
+  if (policy === undefined) return group(endpoints, alike, isUsed);
+  if (policy.distribute.length > 0) return distributed(group(endpoints, alike, isUsed), node, policy.distribute);
+  if (policy.failoverPriority.length === 0) return compact(group(endpoints, byPlace(node, policy), isUsed));
+  return compact(group(endpoints, byLabels(node, policy), isUsed).filter((entry) => entry.endpoints.length > 0));
 }
 
-function group(endpoints: readonly ServiceEndpoint[], priorityOf: (endpoint: ServiceEndpoint) => number): LocalityGroup[] {
+function group(
+  endpoints: readonly ServiceEndpoint[],
+  priorityOf: (endpoint: ServiceEndpoint) => number,
+  isUsed: (endpoint: ServiceEndpoint) => boolean,
+): LocalityGroup[] {
   const groups = new Map<string, { locality: EndpointLocality; priority: number; endpoints: ServiceEndpoint[] }>();
   for (const endpoint of endpoints) {
     const priority = priorityOf(endpoint);
-    const key = `${endpoint.place ?? placeOf(endpoint.locality)} ${priority}`;
-    const known = groups.get(key);
-    if (known === undefined) groups.set(key, { locality: endpoint.locality, priority, endpoints: [endpoint] });
-    else known.endpoints.push(endpoint);
+    const key = `${placeOf(endpoint)} ${priority}`;
+    let known = groups.get(key);
+    if (known === undefined) {
+      known = { locality: endpoint.locality, priority, endpoints: [] };
+      groups.set(key, known);
+    }
+    if (isUsed(endpoint)) known.endpoints.push(endpoint);
   }
-  return [...groups]
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([, found]) => ({ ...found, weight: found.endpoints.reduce((sum, { weight }) => sum + weight, 0) }));
+  return [...groups].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, found]) => ({ ...found, weight: weightOf(found.endpoints) }));
 }
 
-function placeOf({ region, zone, subZone }: EndpointLocality): string {
+function weightOf(endpoints: readonly ServiceEndpoint[]): number | undefined {
+  return endpoints.length === 0 ? undefined : endpoints.reduce((sum, { weight }) => sum + weight, 0);
+}
+
+/** Endpoints of one place have the same. */
+export function placeOf({ place, locality: { region, zone, subZone } }: ServiceEndpoint): string {
+  if (place !== undefined) return place;
   return region === '' && zone === '' && subZone === '' ? '' : `${region}/${zone}/${subZone}`;
 }
 
@@ -117,13 +134,13 @@ function distributed(groups: readonly LocalityGroup[], node: Caller, rules: Loca
   if (rule === undefined) return [...groups];
   const shares = Object.entries(rule.to ?? {});
   const total = (pattern: string): number =>
-    groups.filter(({ locality }) => localityMatches(locality, pattern)).reduce((sum, { weight }) => sum + weight, 0);
+    groups.filter(({ locality }) => localityMatches(locality, pattern)).reduce((sum, { weight = 1 }) => sum + weight, 0);
   return groups.map((entry) => {
     const share = shares.find(([pattern]) => localityMatches(entry.locality, pattern));
     // Places outside the rule stay, without anybody to call.
     if (share === undefined) return { ...entry, endpoints: [] };
     const [pattern, percent] = share;
-    return { ...entry, weight: Math.max(1, Math.ceil((entry.weight * percent) / total(pattern))) };
+    return { ...entry, weight: Math.max(1, Math.ceil(((entry.weight ?? 1) * percent) / total(pattern))) };
   });
 }
 

@@ -6,6 +6,7 @@ import { spillsByHealth } from '../push/locality-policy.ts';
 import type { PushContext } from '../push/push-context.ts';
 import type { MeshService } from '../push/service.ts';
 import {
+  type AutoTls,
   type ClusterFields,
   commonLbConfig,
   connectionSettings,
@@ -17,7 +18,7 @@ import {
 import { discoveryType, serviceReference } from './cluster-values.ts';
 import { dynamicDnsCluster } from './dynamic-dns.ts';
 import { loadAssignment, localityOf } from './endpoints.ts';
-import { outboundCluster } from './names.ts';
+import { outboundCluster, outboundSni } from './names.ts';
 import { originates } from './origination.ts';
 import { type OutboundInput, passesThrough, policyOf, upstreamProtocol } from './outbound-input.ts';
 import { autoTls, transport } from './outbound-transport.ts';
@@ -25,10 +26,10 @@ import { configPath, duration, milliseconds, sourceMetadata } from './values.ts'
 
 /** One cluster, or none: a DNS cluster without a host to look up is left out (Istio: buildCluster). */
 export function outbound(input: OutboundInput): ClusterFields[] {
-  if (input.service.resolution === 'DYNAMIC_DNS') return dynamicDns(input);
-  const { node, push, service, port, rule, subset } = input;
+  const { node, push, service, port, rule, subset, sniRouted = false } = input;
+  if (service.resolution === 'DYNAMIC_DNS' && !sniRouted) return dynamicDns(input);
   const policy = policyOf(input);
-  const name = outboundCluster(service.hostname, port.port, subset?.name);
+  const name = (sniRouted ? outboundSni : outboundCluster)(service.hostname, port.port, subset?.name);
   const passthroughHosts = passesThrough(input);
   const found = discovery(input, name, passthroughHosts);
   if (found === undefined) return [];
@@ -46,13 +47,15 @@ export function outbound(input: OutboundInput): ClusterFields[] {
         service.persistentSession && subset === undefined,
       ),
       ...(passthroughHosts ? { lbPolicy: Cluster_LbPolicy.CLUSTER_PROVIDED } : loadBalancer(policy.loadBalancer)),
-      ...httpOptions(upstreamProtocol(node, port), policy.connectionPool, autoTls(input, tls)),
+      ...httpOptions(upstreamProtocol(node, port), policy.connectionPool, sniRouted ? NO_TLS : autoTls(input, tls)),
       ...found,
-      ...transport(input, tls, passthroughHosts),
+      ...(sniRouted ? {} : transport(input, tls, passthroughHosts)),
       metadata: { filterMetadata: clusterMetadata(node, service, rule, subset, tls) },
     },
   ];
 }
+
+const NO_TLS: AutoTls = { sni: false, san: false };
 
 /** Ports whose requests or handshakes name a host. */
 const NAMES_HOST: ReadonlySet<string> = new Set(['HTTP', 'TLS', 'GRPC', 'HTTP2']);
@@ -87,9 +90,11 @@ function dynamicDns(input: OutboundInput): ClusterFields[] {
 }
 
 function discovery(input: OutboundInput, name: string, passthroughHosts: boolean): ClusterFields | undefined {
-  const { node, push, service, port, subset, rule } = input;
+  const { node, push, service, port, subset, rule, sniRouted } = input;
   const lookedUp = service.resolution === 'DNS' || service.resolution === 'DNS_ROUND_ROBIN';
-  const assignment = lookedUp ? loadAssignment({ name, node, push, service, port, rule, subset, policy: policyOf(input) }) : undefined;
+  const assignment = lookedUp
+    ? loadAssignment({ name, node, push, service, port, rule, subset, policy: policyOf(input), mtlsOnly: sniRouted === true })
+    : undefined;
   if (passthroughHosts) {
     // istiod looks at the hosts before it looks at the balancer.
     if (assignment !== undefined && subset === undefined && assignment.endpoints.length === 0) return undefined;

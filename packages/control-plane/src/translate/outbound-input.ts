@@ -13,6 +13,8 @@ export interface OutboundInput {
   readonly port: MeshServicePort;
   readonly rule: MergedDestinationRule | undefined;
   readonly subset: Subset | undefined;
+  /** mTLS connections are handed through to it, as they came (Istio: SniDnatClusterMode). */
+  readonly sniRouted?: boolean;
 }
 
 /** A gateway does not sniff. */

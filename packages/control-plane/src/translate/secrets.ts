@@ -54,8 +54,8 @@ function isFor(node: ProxyNode, { destinationRules }: PushContext, resource: str
 /** SDS names that the Gateways of a node may use: only the Gateway API's were judged, an Istio Gateway may write any name. */
 function referenced(node: ProxyNode, push: PushContext): ReadonlySet<string> {
   return new Set(
-    [...gatewayPorts(node, push).values()]
-      .flat()
+    gatewayPorts(node, push)
+      .ports.flatMap(({ servers }) => servers)
       .filter(({ gateway }) => push.gatewayApiGateways.has(gateway))
       .flatMap(({ terminates: { credentialName, credentialNames = [], caCertCredentialName } = {} }) => {
         const names = credentialName === undefined ? credentialNames : [credentialName];

@@ -72,7 +72,7 @@ async function bytesTo(serve: (socket: Socket) => void, tcp: Partial<TcpProxy> =
   const listener: ServerDouble = await ServerDouble.start(() => expect.unreachable('no requests here'), {
     chains: [chainOf(tcp)],
     clusters: new Map([['app', cluster]]),
-    forwarder: createForwarder({ dispatcher, clock, telemetry }),
+    forwarder: createForwarder({ dispatcher, clock, telemetry }, 'edge'),
   });
   cleanups.push(() => listener[Symbol.asyncDispose]());
   return { listener, finished, cluster, upstream, accepted };

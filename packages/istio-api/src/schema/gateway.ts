@@ -11,7 +11,6 @@ import {
   noted,
   nullable,
   object,
-  port,
   type Rule,
   refused,
   ruled,
@@ -24,10 +23,7 @@ const certificate: Fields = { serverCertificate: text, privateKey: text, caCerti
 /** TLS settings of a server (Gateway, Sidecar ingress). */
 export const serverTlsFields: Fields = {
   httpsRedirect: bool,
-  mode: noted(
-    choice('PASSTHROUGH', 'SIMPLE', 'MUTUAL', 'AUTO_PASSTHROUGH', 'ISTIO_MUTUAL', 'OPTIONAL_MUTUAL'),
-    'AUTO_PASSTHROUGH is not served, and a warning says so',
-  ),
+  mode: choice('PASSTHROUGH', 'SIMPLE', 'MUTUAL', 'AUTO_PASSTHROUGH', 'ISTIO_MUTUAL', 'OPTIONAL_MUTUAL'),
   serverCertificate: noted(text, "a file of the gateway's machine, read again when it changes"),
   privateKey: noted(text, "a file of the gateway's machine"),
   caCertificates: noted(text, "a file of the gateway's machine"),
@@ -62,7 +58,8 @@ export const gateway: Kind = {
         {
           port: object(
             {
-              number: port,
+              // Which numbers are ports is looked at together with `bind`.
+              number: count,
               protocol: noted(
                 text,
                 'HTTP, HTTP2, GRPC, GRPC-WEB, HTTP_PROXY and HTTPS carry requests; TLS, TCP, MONGO, REDIS and MYSQL bytes',
@@ -74,7 +71,7 @@ export const gateway: Kind = {
           ),
           hosts: texts,
           name: text,
-          bind: refused(text, 'it could open the port to more callers than you want: `ripstop gateway --bind` says where it listens'),
+          bind: noted(text, 'an IP address, or `unix://<path>` with port 0; without it `ripstop gateway --bind` says where it listens'),
           defaultEndpoint: ignored(text, 'Istio has not implemented it either'),
           tls: ruled(object(serverTlsFields), ...serverTlsRules),
         },

@@ -142,7 +142,7 @@ export const PROXY_CONFIG: Schema = object({
     forwardClientCertDetails: noted(FORWARDING, 'of gateways; SANITIZE_SET by default'),
     proxyProtocol: noted(
       object({}),
-      'for Envoys; our own gateway refuses its listeners: put a proxy in front of it that reads the PROXY protocol',
+      'connections of gateways begin with a header of it, in a line or in binary; without one they are closed',
     ),
   }),
   proxyHeaders: object({

@@ -141,11 +141,6 @@ describe('what would be unsafe or something else when it is left out', () => {
         ],
       ] as const
     ).map(([what, spec, expected]): [string, string, string] => [what, networking('Sidecar', spec), expected]),
-    [
-      'a server that is bound to one address',
-      gateway('bind: 10.0.0.1, port: { number: 80, protocol: HTTP, name: p }'),
-      'spec.servers[0].bind',
-    ],
     ['TLS of a Sidecar', networking('Sidecar', '{ ingress: [{ port: { number: 1 }, tls: { mode: SIMPLE } }] }'), 'spec.ingress[0].tls'],
     ['a Unix socket', networking('WorkloadEntry', '{ address: "unix:///a" }'), 'Unix sockets are not dialled'],
     ['an HTTPS listener without a certificate', listener('protocol: HTTPS, tls: {}'), 'certificateRefs or options must be given'],
@@ -231,11 +226,6 @@ describe('what is optional', () => {
       'a missing cookie is not made',
     ],
     ['the size from which zones count', rule('{ loadBalancer: { zoneAwareLbSetting: { minClusterSize: 6 } } }'), 'minClusterSize'],
-    [
-      'a server that passes TLS through to other networks',
-      gateway('port: { number: 443, protocol: TLS, name: p }, tls: { mode: AUTO_PASSTHROUGH }'),
-      'TLS connections for these hosts are refused at port 443',
-    ],
     ['a server of datagrams', gateway('port: { number: 9000, protocol: UDP, name: p }'), 'port 9000 is not opened by our gateway'],
     [
       'a route of bytes in the mesh',

@@ -13,6 +13,7 @@ export interface ServiceSpec {
   readonly selector?: Readonly<Record<string, string>>;
   readonly ports?: readonly ServicePort[];
   readonly externalName?: string;
+  readonly externalIPs?: readonly string[];
   readonly publishNotReadyAddresses?: boolean;
   readonly internalTrafficPolicy?: string;
   readonly trafficDistribution?: string;

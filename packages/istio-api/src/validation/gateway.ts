@@ -1,7 +1,7 @@
 import type { ObjectMeta } from '../object.ts';
 import type { GatewaySpec, ServerTLSSettings } from '../types/networking.ts';
 import type { Path, Report } from '../validate.ts';
-import { isAddress, isDnsLabel, wildcardHostProblem } from './names.ts';
+import { isAddress, isDnsLabel, isSocketPath, UNIX, wildcardHostProblem } from './names.ts';
 import { checkProtocol } from './protocols.ts';
 
 /** istiod's rules (ValidateGateway) for what is the same in every mode of TLS. */
@@ -10,7 +10,7 @@ export function checkGatewayServers({ servers = [] }: GatewaySpec, { name }: Obj
     report('RIPSTOP_BAD_VALUE', 'error', ['metadata', 'name'], `${JSON.stringify(name)} is no name of a Gateway: letters, digits and "-"`);
   if (servers.length === 0) report('RIPSTOP_MISSING_FIELD', 'error', ['spec', 'servers'], 'give at least one server');
   const names = new Set<string>();
-  for (const [index, { hosts, port, tls }] of servers.entries()) {
+  for (const [index, { hosts, port, tls, bind = '' }] of servers.entries()) {
     const path = ['spec', 'servers', index];
     if (tls !== undefined && tls.mode !== 'ISTIO_MUTUAL' && certificateSources(tls) > 1)
       report(
@@ -20,6 +20,7 @@ export function checkGatewayServers({ servers = [] }: GatewaySpec, { name }: Obj
         'give credentialName or files, not both, and one list of certificates: it must be plain which certificate is shown',
       );
     if (hosts.length === 0) report('RIPSTOP_MISSING_FIELD', 'error', [...path, 'hosts'], 'give at least one host');
+    checkBind(port.number, bind, path, report);
     for (const [position, host] of hosts.entries()) checkScopedHost(host, 'Gateway', [...path, 'hosts', position], report);
     if (port.protocol === '') report('RIPSTOP_MISSING_FIELD', 'error', [...path, 'port', 'protocol'], 'give the protocol of the port');
     checkProtocol(port.protocol, [...path, 'port', 'protocol'], report);
@@ -32,6 +33,18 @@ export function checkGatewayServers({ servers = [] }: GatewaySpec, { name }: Obj
       report('RIPSTOP_BAD_VALUE', 'error', [...path, 'port', 'name'], `two ports are called ${JSON.stringify(portName)}: name them apart`);
     names.add(portName);
   }
+}
+
+/** Istio: validateServerPort, validateServerBind. */
+function checkBind(number: number, bind: string, path: Path, report: Report): void {
+  const bad = (field: Path, message: string): void => report('RIPSTOP_BAD_VALUE', 'error', [...path, ...field], message);
+  if (!bind.startsWith(UNIX)) {
+    if (number === 0 || number > 65_535) bad(['port', 'number'], 'a port is 1 to 65535; 0 is for a Unix socket alone');
+    if (bind !== '' && !isAddress(bind)) bad(['bind'], `${JSON.stringify(bind)} is no IP address and no unix://<path>`);
+    return;
+  }
+  if (!isSocketPath(bind.slice(UNIX.length))) bad(['bind'], `${JSON.stringify(bind)}: the path of a socket is whole, or begins with "@"`);
+  if (number !== 0) bad(['port', 'number'], 'a Unix socket has no port: give 0');
 }
 
 function certificateSources(tls: ServerTLSSettings): number {

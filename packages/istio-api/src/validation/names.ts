@@ -92,3 +92,11 @@ export function checkPortName(name: string, path: Path, report: Report): void {
   if (!isDnsLabel(name))
     report('RIPSTOP_BAD_VALUE', 'error', path, `${JSON.stringify(name)} is no name of a port: letters, digits and "-", such as http-web`);
 }
+
+/** Before the path of a Unix socket, where an address may stand. */
+export const UNIX = 'unix://';
+
+/** Whole, or abstract: `@name` (Istio: ValidateUnixAddress). */
+export function isSocketPath(path: string): boolean {
+  return path.startsWith('@') || (path.startsWith('/') && !path.endsWith('/'));
+}

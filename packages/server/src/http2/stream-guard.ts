@@ -91,7 +91,7 @@ export class StreamGuard {
       snapshot,
       manager,
       peer: connection.peer,
-      port: parts.workloadPort,
+      port: connection.facts.port,
       startedAt: parts.clock.now(),
       binding: parts.binding,
     });

@@ -29,6 +29,14 @@ export function gateways(world: World): Document[] {
 function server(world: World, namespace: string, index: number): Json {
   const { random } = world;
   const hosts = random.several(1, 2, () => hostOf(world, namespace));
+  const drawn = portServer(world, hosts, index);
+  if (!world.wide) return drawn;
+  if (random.chance(0.03)) return { ...drawn, port: { ...(drawn.port as Json), number: 0 }, bind: 'unix:///run/gateway.sock' };
+  return { ...drawn, ...random.maybe(0.2, () => ({ bind: random.pick(['10.9.9.1', '10.9.9.2', '::']) })) };
+}
+
+function portServer(world: World, hosts: readonly string[], index: number): Json {
+  const { random } = world;
   if (world.wide && random.chance(0.25)) return { ...streamServer(random, index), hosts };
   if (random.chance(0.65)) {
     return {
@@ -56,6 +64,8 @@ function streamServer(random: Random, index: number): Json {
     tls: random.pick<Json>([
       { mode: 'PASSTHROUGH' },
       { mode: 'PASSTHROUGH' },
+      { mode: 'AUTO_PASSTHROUGH' },
+      { mode: 'AUTO_PASSTHROUGH' },
       { mode: 'SIMPLE', credentialName: 'shop-cert' },
       { mode: 'MUTUAL', credentialName: 'shop-cert' },
       { mode: 'ISTIO_MUTUAL' },
