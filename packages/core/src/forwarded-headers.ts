@@ -2,6 +2,7 @@ import { isIP } from 'node:net';
 import type { Exchange, Peer, RequestHead } from './exchange.ts';
 import { createRequestId } from './request-id.ts';
 import type { HttpConnectionManager } from './route/route.ts';
+import { isSocketPath } from './socket-path.ts';
 
 /** Headers that only internal callers may use; nobody is internal unless configured (Envoy 1.36+), so they are removed. */
 export const INTERNAL_ONLY_HEADERS: readonly string[] = [
@@ -74,9 +75,10 @@ export function applyForwardedHeaders(x: Exchange, ownSpiffeId: string): void {
   if (manager.useRemoteAddress) removeAll(request, EXTERNAL_ONLY_EDGE);
   if (manager.useRemoteAddress) {
     const before = request.header('x-forwarded-for');
-    const onSocket = isSocketPath(peer.address);
     const client = trustedAddress(before, manager.xffTrustedHops) ?? peer.address;
-    if (!onSocket) request.setHeader('x-forwarded-for', before === undefined || before === '' ? peer.address : `${before},${peer.address}`);
+    // Who calls over a Unix socket has no address (Envoy: appendXff).
+    if (!isSocketPath(peer.address))
+      request.setHeader('x-forwarded-for', before === undefined || before === '' ? peer.address : `${before},${peer.address}`);
     if (manager.xffTrustedHops === 0) request.setHeader('x-forwarded-proto', request.connectionScheme ?? request.scheme);
     if (!isSocketPath(client)) request.setHeader('x-envoy-external-address', client);
   }
@@ -85,11 +87,6 @@ export function applyForwardedHeaders(x: Exchange, ownSpiffeId: string): void {
   if (manager.generatesRequestId !== false && (manager.useRemoteAddress || !request.header('x-request-id')))
     request.setHeader('x-request-id', createRequestId());
   applyClientCertificate(x, ownSpiffeId);
-}
-
-/** Who calls over a Unix socket has no address (Envoy: appendXff). */
-function isSocketPath(address: string): boolean {
-  return address.startsWith('/') || address.startsWith('@');
 }
 
 /** The address that the outermost of so many trusted proxies wrote; undefined = there are none, or fewer wrote one. */

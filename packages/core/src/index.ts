@@ -81,6 +81,7 @@ export * from './route/weighted-clusters.ts';
 export * from './server-name.ts';
 export * from './snapshot.ts';
 export * from './snapshot-ref.ts';
+export * from './socket-path.ts';
 export * from './source-ref.ts';
 export * from './substitution/format.ts';
 export * from './substitution/operators.ts';

@@ -1,7 +1,7 @@
 import { AsyncResource } from 'node:async_hooks';
 import { isIPv4, isIPv6 } from 'node:net';
 import grpc from '@grpc/grpc-js';
-import { type Cancel, type Cluster, type Endpoint, type Lease, type Svid, type TransportSocket, withoutPort } from '@ripstop/core';
+import { type Cancel, type Cluster, type Endpoint, isSocketPath, type Lease, type Svid, sameTransport, withoutPort } from '@ripstop/core';
 import { type ChannelKey, EndpointChannel } from './endpoint-channel.ts';
 import { EndpointCredentials } from './endpoint-credentials.ts';
 import type { GrpcParts } from './grpc-parts.ts';
@@ -155,7 +155,10 @@ function retire(channel: EndpointChannel): false {
 }
 
 /** Of several addresses those of the first one's family: grpc-js tries them in turn. */
-function dialledTarget({ address, otherAddresses = [], port }: Endpoint): string {
+function dialledTarget({ address, otherAddresses = [], port, transport }: Endpoint): string {
+  // grpc-js writes no header: the name says why nobody is called.
+  if (transport.proxyProtocol !== undefined) return 'dns:///proxy-protocol-is-not-spoken-by-grpc-js.invalid:1';
+  if (isSocketPath(address)) return `unix:${address}`;
   const all = [address, ...otherAddresses];
   if (isIPv4(address))
     return `ipv4:${all
@@ -168,8 +171,4 @@ function dialledTarget({ address, otherAddresses = [], port }: Endpoint): string
       .map((one) => `[${one}]:${port}`)
       .join(',')}`;
   return `dns:///${address}:${port}`;
-}
-
-function sameTransport(one: TransportSocket, other: TransportSocket): boolean {
-  return one === other || (one.kind === 'tls' ? other.kind === 'tls' && one.key === other.key : other.kind === 'raw');
 }

@@ -6,14 +6,7 @@ import {
   type KubernetesRoute,
 } from './gateway-api-checks.ts';
 import type { MeshObject } from './object.ts';
-import {
-  checkGateway,
-  checkMeshConfigSupport,
-  checkService,
-  checkServiceEntrySupport,
-  checkStreamRoutes,
-  checkWorkloadEntrySupport,
-} from './support-checks.ts';
+import { checkGateway, checkMeshConfigSupport, checkService, checkServiceEntrySupport, checkStreamRoutes } from './support-checks.ts';
 import type { MeshConfigSpec, ServiceSpec } from './types/core.ts';
 import type { DestinationRuleSpec, GatewaySpec, ServiceEntrySpec, VirtualServiceSpec, WorkloadEntrySpec } from './types/networking.ts';
 import type { AuthorizationPolicySpec, RequestAuthenticationSpec } from './types/security.ts';
@@ -68,7 +61,6 @@ export function semanticChecks(object: MeshObject, report: Report): void {
       checkService(object.spec as ServiceSpec, report);
       return;
     case 'WorkloadEntry':
-      checkWorkloadEntrySupport(object.spec as WorkloadEntrySpec, ['spec'], report);
       checkWorkloadEntry(object.spec as WorkloadEntrySpec, ['spec'], report);
       return;
     case 'WorkloadGroup':

@@ -149,14 +149,8 @@ function isJsonObject(text: string): boolean {
   }
 }
 
-export function checkWorkloadEntrySupport(spec: WorkloadEntrySpec, path: Path, report: Report): void {
-  if (spec.address?.startsWith('unix:'))
-    report(UNSUPPORTED, 'error', [...path, 'address'], `${JSON.stringify(spec.address)}: Unix sockets are not dialled; give an IP address`);
-}
-
 /** A ServiceEntry whose hosts are dialled as the app names them has no say in ports; address ranges are never asked for. */
 export function checkServiceEntrySupport(spec: ServiceEntrySpec, report: Report): void {
-  for (const [index, entry] of (spec.endpoints ?? []).entries()) checkWorkloadEntrySupport(entry, ['spec', 'endpoints', index], report);
   const { resolution = 'NONE' } = spec;
   for (const [index, { number, targetPort }] of (spec.ports ?? []).entries()) {
     if (targetPort !== undefined && targetPort !== number && (resolution === 'NONE' || resolution === 'DYNAMIC_DNS'))

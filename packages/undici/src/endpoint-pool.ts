@@ -1,4 +1,4 @@
-import type { Clock, Cluster, Endpoint, Lease, Resources, TransportSocket } from '@ripstop/core';
+import { type Clock, type Cluster, type Endpoint, isSocketPath, type Lease, type Resources, type TransportSocket } from '@ripstop/core';
 import { Connection, type ConnectionOwner } from './connection.ts';
 import type { MtlsConnector, UpstreamProtocol } from './mtls-connector.ts';
 import type { ConnectError } from './reset-reason.ts';
@@ -234,6 +234,10 @@ export class EndpointPool implements ConnectionOwner {
 
 /** For undici only: scheme http, because TLS is ours; the Host header never comes from here. */
 function originOf(endpoint: Endpoint): string {
+  // A path would be read as one of a URL.
+  if (isSocketPath(endpoint.address)) return UNNAMED;
   const host = endpoint.address.includes(':') ? `[${endpoint.address}]` : endpoint.address;
-  return URL.canParse(`http://${host}:${endpoint.port}`) ? `http://${host}:${endpoint.port}` : 'http://endpoint.invalid';
+  return URL.canParse(`http://${host}:${endpoint.port}`) ? `http://${host}:${endpoint.port}` : UNNAMED;
 }
+
+const UNNAMED = 'http://endpoint.invalid';

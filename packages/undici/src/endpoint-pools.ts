@@ -7,7 +7,7 @@ import {
   type Lease,
   type Random,
   type Svid,
-  type TransportSocket,
+  sameTransport,
   withoutPort,
 } from '@ripstop/core';
 import { EndpointPool } from './endpoint-pool.ts';
@@ -159,8 +159,4 @@ export class EndpointPools {
     }
     if (this.#pools.size > 0) this.#scheduleSweep();
   }
-}
-
-function sameTransport(one: TransportSocket, other: TransportSocket): boolean {
-  return one === other || (one.kind === 'tls' ? other.kind === 'tls' && one.key === other.key : other.kind === 'raw');
 }

@@ -29,6 +29,7 @@ import { createLoadStreams } from './orca/load-stream.ts';
 import { type Origin, OriginCache } from './origin.ts';
 import { OutboundHead } from './outbound-head.ts';
 import { ProcessHold } from './process-hold.ts';
+import type { CarriedEnds } from './proxy-header.ts';
 import { hasContent } from './request-body.ts';
 import { RequestError } from './request-error.ts';
 import type { ConnectError } from './reset-reason.ts';
@@ -157,10 +158,14 @@ export class MeshDispatcher extends Dispatcher {
   }
 
   /** A connection that carries bytes, to a leased endpoint. It is in no pool, counts for no limit, and is the caller's to end. */
-  openStream({ endpoint, cluster }: Lease, done: (error: ConnectError | undefined, socket: Socket | undefined) => void): void {
+  openStream(
+    { endpoint, cluster }: Lease,
+    carried: CarriedEnds,
+    done: (error: ConnectError | undefined, socket: Socket | undefined) => void,
+  ): void {
     const { address, otherAddresses, port, transport } = endpoint;
     const { connection } = cluster;
-    this.#pools.connect({ address, otherAddresses, port, transport, connection, protocol: 'bytes', authorityHost: '' }, done);
+    this.#pools.connect({ address, otherAddresses, port, transport, connection, protocol: 'bytes', authorityHost: '', carried }, done);
   }
 
   /** A call of a filter's own (see UpstreamCalls), over the same connections. */

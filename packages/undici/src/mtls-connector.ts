@@ -4,12 +4,14 @@ import {
   type Cancel,
   type Clock,
   type ConnectionOptions,
+  isSocketPath,
   serverNameMismatch,
   type Timer,
   type TlsTransport,
   type TransportSocket,
 } from '@ripstop/core';
 import { dialInTurn } from './happy-eyeballs.ts';
+import { type CarriedEnds, proxyHeader } from './proxy-header.ts';
 import { ConnectError } from './reset-reason.ts';
 import type { TlsContexts } from './tls-contexts.ts';
 
@@ -34,9 +36,14 @@ export interface ConnectTarget {
   readonly protocol: UpstreamProtocol;
   /** SNI of transports with autoSni: the request's host. */
   readonly authorityHost: string;
+  /** The connection that is carried on, for transports that tell of it (PROXY protocol). */
+  readonly carried?: CarriedEnds | undefined;
 }
 
-/** Opens a plain byte stream to an address, as `net.connect` does; the socket tells by `connect` or `error` how it went. */
+/**
+ * Opens a plain byte stream to an address, as `net.connect` does; the socket tells by `connect` or `error` how it went. Unix sockets are
+ * not asked of it.
+ */
 export type OpenSocket = (address: { readonly host: string; readonly port: number }) => Socket;
 
 /** Called exactly once. */
@@ -105,13 +112,25 @@ export class MtlsConnector {
   }
 
   #plain(target: ConnectTarget): Socket {
-    const address = { host: target.address, port: target.port, allowHalfOpen: target.protocol === 'bytes' };
+    const socket = this.#dialled(target);
+    const { proxyProtocol } = target.transport;
+    // The first of its listeners: a handshake begins behind the header.
+    if (proxyProtocol !== undefined) socket.once('connect', () => socket.write(proxyHeader(proxyProtocol, target.carried, socket)));
+    return socket;
+  }
+
+  #dialled(target: ConnectTarget): Socket {
+    const allowHalfOpen = target.protocol === 'bytes';
+    if (isSocketPath(target.address)) return netConnect({ path: pathOf(target.address), allowHalfOpen });
+    const address = { host: target.address, port: target.port, allowHalfOpen };
     return this.#open === undefined ? netConnect(address) : this.#open(address);
   }
 
   #secure(target: ConnectTarget, transport: TlsTransport): TLSSocket {
     return tlsConnect({
-      ...(this.#open === undefined ? { host: target.address, port: target.port } : { socket: this.#plain(target) }),
+      ...(this.#open === undefined && !isSocketPath(target.address) && transport.proxyProtocol === undefined
+        ? { host: target.address, port: target.port }
+        : { socket: this.#plain(target) }),
       ...(target.protocol === 'bytes' ? HALF_OPEN : {}),
       servername: serverName(transport, target.authorityHost),
       ALPNProtocols: alpnOf(transport, target.protocol),
@@ -121,6 +140,11 @@ export class MtlsConnector {
       checkServerIdentity: (_hostname: string, certificate: PeerCertificate) => checkSans(transport, target, certificate),
     });
   }
+}
+
+/** As the system calls it: abstract names begin with a NUL byte. */
+function pathOf(address: string): string {
+  return address.startsWith('@') ? `\0${address.slice(1)}` : address;
 }
 
 /** The name to send: never an IP (Node 26 throws), never the dialled address by accident. */

@@ -17,11 +17,6 @@ const MEANT: readonly Explanation[] = [
     pattern: /^validation AuthorizationPolicy istiod: accepted; we: .*asks for metadata of an Envoy filter, and there is none$/,
   },
   {
-    name: 'Unix sockets of ServiceEntries',
-    example: /config\/se-example\.yaml$/,
-    pattern: /^validation ServiceEntry istiod: accepted; we: .*Unix sockets are not dialled/,
-  },
-  {
     name: 'WebAssembly',
     example: /telemetry\/api\/testdata\/bad-(?:wasm-envoy-)?filter/,
     pattern: /^sidecar listeners virtualInbound .*\.configDiscovery: wanted .*filters\.http\.wasm/,

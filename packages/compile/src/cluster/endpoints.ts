@@ -1,5 +1,6 @@
 import type { EndpointSpec, HealthStatus, LocalitySpec, TransportSocket, WorkloadLabels } from '@ripstop/core';
 import {
+  type Address,
   type ClusterLoadAssignment,
   type Endpoint_AdditionalAddress,
   type Endpoint_HealthCheckConfig,
@@ -38,19 +39,16 @@ function compileEndpoint(
   transportOf: (metadata: Readonly<Record<string, unknown>>) => TransportSocket,
 ): EndpointSpec[] {
   const endpoint = message.hostIdentifier?.$case === 'endpoint' ? message.hostIdentifier.value : undefined;
-  const address = endpoint?.address?.address;
-  if (address?.$case !== 'socketAddress') throw new Error(`an endpoint must have a socket address, not ${address?.$case ?? 'nothing'}`);
-  const { value } = address;
+  const place = placeOf(endpoint?.address);
   const weight = message.loadBalancingWeight ?? 1;
-  if (weight === 0) throw new Error(`endpoint ${value.address}: load_balancing_weight is 0; it must be at least 1`);
+  if (weight === 0) throw new Error(`endpoint ${place.address}: load_balancing_weight is 0; it must be at least 1`);
   const others = (endpoint?.additionalAddresses ?? []).map(additionalAddress);
   const lbMetadata = filterMetadata(message.metadata, 'envoy.lb');
   const hashKey = lbMetadata.hash_key;
   return [
     {
-      address: value.address,
+      ...place,
       ...(others.length === 0 ? {} : { otherAddresses: others }),
-      port: value.portSpecifier?.$case === 'portValue' ? value.portSpecifier.value : 0,
       hostname: endpoint?.hostname ?? '',
       weight,
       health: healthOf(message.healthStatus),
@@ -61,6 +59,18 @@ function compileEndpoint(
       ...(typeof hashKey === 'string' ? { hashKey } : {}),
     },
   ];
+}
+
+/** A Unix socket is its path, with port 0. */
+function placeOf({ address }: Address = { address: undefined }): { readonly address: string; readonly port: number } {
+  if (address?.$case === 'pipe') {
+    if (address.value.path === '') throw new Error('an endpoint must have an address: the path of its pipe is empty');
+    return { address: address.value.path, port: 0 };
+  }
+  if (address?.$case !== 'socketAddress')
+    throw new Error(`an endpoint must have a socket address or a pipe, not ${address?.$case ?? 'nothing'}`);
+  const { portSpecifier } = address.value;
+  return { address: address.value.address, port: portSpecifier?.$case === 'portValue' ? portSpecifier.value : 0 };
 }
 
 function additionalAddress({ address }: Endpoint_AdditionalAddress): string {

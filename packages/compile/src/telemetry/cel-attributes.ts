@@ -100,7 +100,7 @@ function upstreamOf(x: Exchange): Attributes {
   const { endpoint } = x;
   return given({
     address: endpoint?.key,
-    port: endpoint === undefined ? undefined : BigInt(endpoint.key.slice(endpoint.key.lastIndexOf(':') + 1)),
+    port: endpoint === undefined || endpoint.port === 0 ? undefined : BigInt(endpoint.port),
     local_address: x.upstreamLocalAddress === '' ? undefined : x.upstreamLocalAddress,
     transport_failure_reason: x.transportFailure === '' ? undefined : x.transportFailure,
     request_attempt_count: BigInt(x.attempt),

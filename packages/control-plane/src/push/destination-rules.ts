@@ -253,16 +253,18 @@ function filled(written: TrafficPolicy | undefined, policy: TrafficPolicy = {}):
 }
 
 /** What governs the calls of one port. */
-export type Policy = Omit<PortTrafficPolicy, 'port'> & Pick<TrafficPolicy, 'retryBudget'>;
+export type Policy = Omit<PortTrafficPolicy, 'port'> & Pick<TrafficPolicy, (typeof WHOLE)[number]>;
 
 /** Blocks that MeshConfig sets for rules that leave them out. */
 export type DefaultPolicy = Pick<Policy, 'connectionPool' | 'outlierDetection'>;
 
+/** What has no port: a port's entry takes the rule's away, and a subset's stands over it. */
+const WHOLE = ['retryBudget', 'proxyProtocol'] as const;
 const BLOCKS = ['loadBalancer', 'connectionPool', 'outlierDetection', 'tls'] as const;
 
 /**
  * The policy for one port of a subset. A subset's block replaces the rule's block; a port's entry replaces all blocks, and one that
- * it leaves out is at its default, not inherited (Istio: MergeTrafficPolicy, MergeSubsetTrafficPolicy). A retry budget has no port.
+ * it leaves out is at its default, not inherited (Istio: MergeTrafficPolicy, MergeSubsetTrafficPolicy).
  */
 export function policyFor(
   rule: MergedDestinationRule | undefined,
@@ -272,11 +274,11 @@ export function policyFor(
 ): Policy {
   const base = { ...defaults, ...blocks(entryOf(rule?.trafficPolicy, port) ?? rule?.trafficPolicy) };
   const own = entryOf(subset?.trafficPolicy, port);
-  const retryBudget =
-    subset?.trafficPolicy?.retryBudget ?? (entryOf(rule?.trafficPolicy, port) === undefined ? rule?.trafficPolicy?.retryBudget : undefined);
+  const whole = entryOf(rule?.trafficPolicy, port) === undefined ? rule?.trafficPolicy : undefined;
   return {
     ...(own === undefined ? { ...base, ...blocks(subset?.trafficPolicy) } : blocks(own)),
-    ...(retryBudget === undefined ? {} : { retryBudget }),
+    ...chosen(whole, WHOLE),
+    ...(own === undefined ? chosen(subset?.trafficPolicy, WHOLE) : {}),
   };
 }
 
@@ -286,7 +288,11 @@ function entryOf(policy: TrafficPolicy | undefined, port: number): PortTrafficPo
 
 /** The blocks that a policy sets. */
 function blocks(policy: Policy = {}): Policy {
-  return Object.fromEntries(BLOCKS.flatMap((name) => (policy[name] === undefined ? [] : [[name, policy[name]]])));
+  return chosen(policy, BLOCKS);
+}
+
+function chosen(policy: Policy = {}, names: readonly (keyof Policy)[]): Policy {
+  return Object.fromEntries(names.flatMap((name) => (policy[name] === undefined ? [] : [[name, policy[name]]])));
 }
 
 /**

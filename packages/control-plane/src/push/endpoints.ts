@@ -37,6 +37,8 @@ export interface ServiceEndpoint {
 }
 
 const NOWHERE: EndpointLocality = { region: '', zone: '', subZone: '' };
+/** Before the path of a Unix socket. */
+const UNIX = 'unix://';
 const TLS_MODE_LABEL = 'security.istio.io/tlsMode';
 
 /** Pods of YAML as instances: a cluster's dump, or conformance data. */
@@ -242,10 +244,15 @@ function entryEndpoints(asked: MeshService, wanted: MeshServicePort, sources: En
     for (const port of [...service.ports, ...service.udpPorts]) {
       if (!isSamePort(asked, port, wanted) || (single && found.length > 0)) continue;
       const own = ownEndpoints(service, port, sources);
-      found.push(...(single ? own.slice(0, 1) : own).filter(({ address }) => byNumber || isIP(address) !== 0));
+      found.push(...(single ? own.slice(0, 1) : own).filter((endpoint) => byNumber || isPlace(endpoint)));
     }
   }
   return found;
+}
+
+/** Of an endpoint that is not asked for by name: an address, a Unix socket, or nothing but a network whose gateway stands for it. */
+function isPlace({ address, port, network = '' }: ServiceEndpoint): boolean {
+  return isIP(address) !== 0 || port === 0 || (address === '' && network !== '');
 }
 
 function ownEndpoints(service: MeshService, port: MeshServicePort, sources: EndpointSources): ServiceEndpoint[] {
@@ -258,7 +265,7 @@ function ownEndpoints(service: MeshService, port: MeshServicePort, sources: Endp
     // Pods first: of a DNS_ROUND_ROBIN entry only the first counts.
     for (const pod of sources.pods.values()) if (belongs(service, pod) && pod.health === 'HEALTHY') found.push(podOfEntry(pod, port));
     for (const entry of sources.entriesIn.get(service.namespace) ?? []) {
-      if (selects(service.selector, entryLabels(entry)) && (names || isIP(entry.spec.address ?? '') !== 0))
+      if (selects(service.selector, entryLabels(entry)))
         found.push(workloadEntryEndpoint(entry.spec, entryLabels(entry), service, port, entry.metadata.name));
     }
     for (const instance of sources.registeredIn.get(service.namespace) ?? [])
@@ -290,9 +297,10 @@ function workloadEntryEndpoint(
 ): ServiceEndpoint {
   const place = (spec.locality ?? '') === '' ? (labels['istio-locality'] ?? '').replaceAll('.', '/') : spec.locality!;
   const [region = '', zone = '', subZone = ''] = place.split('/');
-  const named = spec.ports?.[port.name];
+  const socket = spec.address?.startsWith(UNIX) === true;
+  const numbered = spec.ports?.[port.name] ?? (typeof port.targetPort === 'number' ? port.targetPort : port.port);
   return {
-    ...bare(spec.address ?? '', named ?? (typeof port.targetPort === 'number' ? port.targetPort : port.port), service.namespace),
+    ...bare(socket ? spec.address!.slice(UNIX.length) : (spec.address ?? ''), socket ? 0 : numbered, service.namespace),
     labels: (spec.network ?? '') === '' ? labels : { ...labels, [NETWORK_LABEL]: spec.network! },
     network: spec.network ?? '',
     workloadName,

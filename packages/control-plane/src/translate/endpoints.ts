@@ -10,6 +10,7 @@ import { callerView, labelsKey, viewOf } from '../push/shared.ts';
 import { isOfSubset, localityGroups } from './locality.ts';
 import { type PackedResource, packed, type XdsResource } from './resource.ts';
 import { ruledName } from './ruled-name.ts';
+import { addressOf } from './socket-address.ts';
 import { seenFrom } from './split-horizon.ts';
 import type { FieldsOf } from './values.ts';
 
@@ -106,7 +107,7 @@ export function loadAssignment({
     mode === undefined ? mtlsWanted(endpoint, push) : mode === 'ISTIO_MUTUAL' && endpoint.mtls;
   const { endpoints: seen, unreached } = push.networks.several
     ? seenFrom(node, mine, push.networks, marked)
-    : { endpoints: mine, unreached: NOBODY };
+    : { endpoints: mine.filter(({ address }) => address !== ''), unreached: NOBODY };
   const isUsed = (endpoint: ServiceEndpoint): boolean =>
     !unreached.has(endpoint) && (!mtlsOnly || endpoint.isGateway === true || marked(endpoint));
   return ClusterLoadAssignment.fromPartial({
@@ -156,9 +157,7 @@ function lbEndpoint(endpoint: ServiceEndpoint, mtls: boolean, service: MeshServi
     hostIdentifier: {
       $case: 'endpoint',
       value: {
-        address: {
-          address: { $case: 'socketAddress', value: { address, portSpecifier: { $case: 'portValue', value: port } } },
-        },
+        address: addressOf(address, port),
       },
     },
     healthStatus: HEALTH[endpoint.health],

@@ -6,9 +6,9 @@ import type { PushContext } from '../push/push-context.ts';
 import type { MeshService } from '../push/service.ts';
 import { type ClusterFields, connectionSettings, httpOptions, thresholds, withMeshDefaults } from './cluster-policy.ts';
 import { discoveryType, serviceReference } from './cluster-values.ts';
-import { socketAddress } from './inbound-listener.ts';
 import type { InboundPort } from './inbound-ports.ts';
 import { inboundCluster } from './names.ts';
+import { addressOf } from './socket-address.ts';
 import { LOOP_GUARD } from './special-clusters.ts';
 import { configPath } from './values.ts';
 
@@ -58,7 +58,6 @@ function inboundEndpoint(name: string, { ingress }: InboundPort): ClusterFields 
       ...LOOP_GUARD,
     };
   const { address, port } = endpoint;
-  const path = address.startsWith('/');
   return {
     clusterDiscoveryType: discoveryType(Cluster_DiscoveryType.STATIC),
     loadAssignment: {
@@ -69,7 +68,7 @@ function inboundEndpoint(name: string, { ingress }: InboundPort): ClusterFields 
             {
               hostIdentifier: {
                 $case: 'endpoint',
-                value: { address: path ? { address: { $case: 'pipe', value: { path: address } } } : socketAddress(address, port) },
+                value: { address: addressOf(address, port) },
               },
             },
           ],

@@ -22,6 +22,7 @@ import { outboundCluster, outboundSni } from './names.ts';
 import { originates } from './origination.ts';
 import { type OutboundInput, passesThrough, policyOf, upstreamProtocol } from './outbound-input.ts';
 import { autoTls, transport } from './outbound-transport.ts';
+import { proxied } from './proxied-transport.ts';
 import { configPath, duration, milliseconds, sourceMetadata } from './values.ts';
 
 /** One cluster, or none: a DNS cluster without a host to look up is left out (Istio: buildCluster). */
@@ -49,7 +50,7 @@ export function outbound(input: OutboundInput): ClusterFields[] {
       ...(passthroughHosts ? { lbPolicy: Cluster_LbPolicy.CLUSTER_PROVIDED } : loadBalancer(policy.loadBalancer)),
       ...httpOptions(upstreamProtocol(node, port), policy.connectionPool, sniRouted ? NO_TLS : autoTls(input, tls)),
       ...found,
-      ...(sniRouted ? {} : transport(input, tls, passthroughHosts)),
+      ...(sniRouted ? {} : proxied(transport(input, tls, passthroughHosts), policy.proxyProtocol)),
       metadata: { filterMetadata: clusterMetadata(node, service, rule, subset, tls) },
     },
   ];
@@ -65,8 +66,8 @@ function dynamicDns(input: OutboundInput): ClusterFields[] {
   const { node, push, service, port, rule, subset } = input;
   if (subset !== undefined || !NAMES_HOST.has(port.protocol)) return [];
   const name = outboundCluster(service.hostname, port.port);
-  const { connectionPool, retryBudget, tls } = policyOf(input);
-  const socket = transport(input, tls, false);
+  const { connectionPool, retryBudget, tls, proxyProtocol } = policyOf(input);
+  const socket = proxied(transport(input, tls, false), proxyProtocol);
   const encrypts = Object.keys(socket).length > 0;
   const istio = {
     ...(service.meshExternal ? { external: true } : {}),

@@ -34,8 +34,10 @@ export function seenFrom(
       const gateways = networks.gatewaysTo(network, endpoint.clusterId);
       const weight = endpoint.weight * networks.scale;
       const near = own === network || own === '' || network === '';
-      if (gateways.length === 0 || (near && !(own === '' && network !== ''))) found.push({ ...endpoint, weight });
-      else if (speaksMtls(endpoint)) {
+      if (gateways.length === 0 || (near && !(own === '' && network !== ''))) {
+        // One that is known by its network alone is reached through a gateway, or not at all.
+        if (endpoint.address !== '') found.push({ ...endpoint, weight });
+      } else if (speaksMtls(endpoint)) {
         const share = Math.floor(weight / gateways.length);
         for (const gateway of gateways) weights.set(gateway, (weights.get(gateway) ?? 0) + share);
       }

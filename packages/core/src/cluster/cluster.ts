@@ -14,7 +14,13 @@ export interface Locality {
 export type HealthStatus = 'UNKNOWN' | 'HEALTHY' | 'UNHEALTHY' | 'DRAINING' | 'TIMEOUT' | 'DEGRADED';
 
 /** How bytes reach an endpoint. */
-export type TransportSocket = { readonly kind: 'raw' } | TlsTransport;
+export type TransportSocket = RawTransport | TlsTransport;
+
+export interface RawTransport {
+  readonly kind: 'raw';
+  /** See {@link TlsTransport}. */
+  readonly proxyProtocol?: 1 | 2;
+}
 
 /** Upstream TLS. `identity` = our own SVID and the mesh's trust bundle; otherwise files or system roots. */
 export interface TlsTransport {
@@ -50,6 +56,15 @@ export interface TlsTransport {
   readonly autoSni: boolean;
   /** The certificate must be the request's host's (Envoy: auto_san_validation). */
   readonly autoSanValidation?: boolean;
+  /** Connections begin with a header of the PROXY protocol, of this version. */
+  readonly proxyProtocol?: 1 | 2;
+}
+
+/** Whether connections over the one will do for the other. */
+export function sameTransport(one: TransportSocket, other: TransportSocket): boolean {
+  if (one === other) return true;
+  const alike = one.kind === 'tls' ? other.kind === 'tls' && one.key === other.key : other.kind === 'raw';
+  return alike && one.proxyProtocol === other.proxyProtocol;
 }
 
 /** What istiod says about the workload behind an endpoint (`workload;namespace;canonical service;revision;cluster`). */

@@ -1,5 +1,6 @@
 import { HostLoad } from '../orca/host-load.ts';
 import type { HostHealth } from '../outlier/host-health.ts';
+import { isSocketPath } from '../socket-path.ts';
 import type { Endpoint, HealthStatus, Locality, TransportSocket, WorkloadLabels } from './cluster.ts';
 import type { EndpointSpec, LocalitySpec } from './cluster-spec.ts';
 
@@ -96,6 +97,7 @@ function isHealthy(health: HealthStatus): boolean {
 }
 
 export function endpointKey({ address, port }: { readonly address: string; readonly port: number }): string {
+  if (isSocketPath(address)) return address;
   return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
 }
 

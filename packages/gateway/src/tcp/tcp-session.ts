@@ -111,7 +111,7 @@ export class TcpSession {
   private dial(lease: Lease, cluster: Cluster): void {
     const { x } = this;
     x.endpoint = lease.endpoint;
-    this.env.dispatcher.openStream(lease, (failure, socket) => {
+    this.env.dispatcher.openStream(lease, x.peer, (failure, socket) => {
       if (failure !== undefined) {
         lease.release({ kind: 'reset', reason: failure.reason });
         cluster.resources.connections.give();
@@ -144,7 +144,7 @@ export class TcpSession {
       upstream.destroy();
       return;
     }
-    x.upstreamLocalAddress = `${upstream.localAddress}:${upstream.localPort}`;
+    if (upstream.localAddress !== undefined) x.upstreamLocalAddress = `${upstream.localAddress}:${upstream.localPort}`;
     this.env.telemetry.onOpen?.(x, () => this.outcome());
     this.lastByteAt = this.env.clock.now();
     carryBytes(downstream, upstream, (count) => {

@@ -156,7 +156,10 @@ const trafficPolicy: Schema = object({
     object({ protocol: text, targetHost: text, targetPort: count }, ['targetHost', 'targetPort']),
     'the connection would go past the tunnel',
   ),
-  proxyProtocol: refused(object({ version: choice('V1', 'V2') }), 'the server would wait for the header'),
+  proxyProtocol: noted(
+    object({ version: choice('V1', 'V2') }),
+    "the header tells the connection's own ends; of bytes through a gateway those of its caller",
+  ),
   retryBudget: object({
     percent: noted(nullable(percentNumber), '20 by default'),
     minRetryConcurrency: noted(count, '3 by default'),

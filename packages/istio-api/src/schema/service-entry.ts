@@ -42,10 +42,10 @@ const ADDRESS_RULES: readonly Rule[] = [
 ];
 
 const workloadEntryFields: Fields = {
-  address: noted(address, 'an IP address, or a host name in entries of a ServiceEntry with resolution DNS; unix:// is refused'),
+  address: noted(address, 'an IP address, `unix://<path>`, or a host name in entries of a ServiceEntry with resolution DNS'),
   ports,
   labels,
-  network: ignored(text2048, 'every network is taken to be reachable'),
+  network: noted(text2048, 'of a gateway between networks; without one every network is taken to be reachable'),
   locality: text2048,
   weight: count,
   serviceAccount: limited(253),

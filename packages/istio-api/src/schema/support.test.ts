@@ -142,7 +142,6 @@ describe('what would be unsafe or something else when it is left out', () => {
       ] as const
     ).map(([what, spec, expected]): [string, string, string] => [what, networking('Sidecar', spec), expected]),
     ['TLS of a Sidecar', networking('Sidecar', '{ ingress: [{ port: { number: 1 }, tls: { mode: SIMPLE } }] }'), 'spec.ingress[0].tls'],
-    ['a Unix socket', networking('WorkloadEntry', '{ address: "unix:///a" }'), 'Unix sockets are not dialled'],
     ['an HTTPS listener without a certificate', listener('protocol: HTTPS, tls: {}'), 'certificateRefs or options must be given'],
     [
       'TLS for a listener without',

@@ -428,6 +428,14 @@ const ENTRIES: readonly ValidationCase[] = [
     'is no protocol',
   ),
   entry('a port name that is none', 'hosts: [a.b], ports: [{ number: 80, name: a_b }]', '.ports[0].name', 'is no name of a port'),
+  entry('a Unix socket', `hosts: [a.b], ${PORT}, resolution: STATIC, endpoints: [{ address: "unix:///run/a" }]`),
+  entry('an abstract Unix socket', `hosts: [a.b], ${PORT}, resolution: STATIC, endpoints: [{ address: "unix://@a" }]`),
+  entry(
+    'a Unix socket for several ports',
+    'hosts: [a.b], ports: [{ number: 80, name: http }, { number: 81, name: more }], resolution: STATIC, endpoints: [{ address: "unix:///run/a" }]',
+    '.endpoints[0].address',
+    'a Unix socket serves one port',
+  ),
   entry('a wildcard to ask for', `hosts: ["*.b"], ${PORT}, resolution: DNS`, '.hosts[0]', 'cannot be asked for'),
   entry(
     'several hosts of bytes',

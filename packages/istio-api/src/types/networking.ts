@@ -214,6 +214,10 @@ export interface PortTrafficPolicy {
   readonly outlierDetection?: OutlierDetection;
   readonly tls?: ClientTLSSettings;
 }
+/** A header in front of every connection. */
+export interface ProxyProtocol {
+  readonly version?: string;
+}
 /** How many retries there may be at a time, in percent of the requests. */
 export interface RetryBudget {
   readonly percent?: number;
@@ -223,6 +227,7 @@ export interface RetryBudget {
 export interface TrafficPolicy extends Omit<PortTrafficPolicy, 'port'> {
   readonly portLevelSettings?: readonly PortTrafficPolicy[];
   readonly retryBudget?: RetryBudget;
+  readonly proxyProtocol?: ProxyProtocol;
 }
 export interface Subset {
   readonly name: string;

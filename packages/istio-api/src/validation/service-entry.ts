@@ -2,7 +2,7 @@ import type { ObjectMeta } from '../object.ts';
 import type { ServiceEntrySpec, WorkloadEntrySpec } from '../types/networking.ts';
 import type { Path, Report } from '../validate.ts';
 import { checkExportTo } from './export-to.ts';
-import { checkLabels, checkPortName, hostProblem, isAddress, isAddressRange, wildcardHostProblem } from './names.ts';
+import { checkLabels, checkPortName, hostProblem, isAddress, isAddressRange, isSocketPath, UNIX, wildcardHostProblem } from './names.ts';
 import { checkProtocol, isHttpProtocol, isTlsProtocol } from './protocols.ts';
 
 /** istiod's rules (ValidateServiceEntry) beside those of the CRD. */
@@ -53,7 +53,7 @@ function checkEndpoint(
   report: Report,
 ): void {
   const bad = (field: Path, message: string): void => report('RIPSTOP_BAD_VALUE', 'error', [...path, ...field], message);
-  const socket = address.startsWith('unix://');
+  const socket = address.startsWith(UNIX);
   if (address === '' && (network === '' || (named !== undefined && names)))
     report(
       'RIPSTOP_MISSING_FIELD',
@@ -66,6 +66,11 @@ function checkEndpoint(
       ['address'],
       `${JSON.stringify(address)} is no IP address${names ? ' and no host name' : '; names are asked for with resolution DNS'}`,
     );
+  if (socket && !isSocketPath(address.slice(UNIX.length)))
+    bad(['address'], `${JSON.stringify(address)}: the path of a socket is whole, or begins with "@"`);
+  if (socket && Object.keys(ports).length > 0) bad(['ports'], 'a Unix socket has no ports: remove them');
+  if (socket && named !== undefined && named.size !== 1)
+    bad(['address'], 'a Unix socket serves one port: give the ServiceEntry exactly one');
   for (const name of Object.keys(ports)) {
     if (named?.has(name) === false)
       bad(['ports', name], `port ${JSON.stringify(name)} is not one of this ServiceEntry (${[...named].join(', ')})`);
