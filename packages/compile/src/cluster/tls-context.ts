@@ -40,10 +40,9 @@ export function compileTransportSocket(
 ): TransportSocket {
   if (message === undefined) return { kind: 'raw' };
   const any = message.configType?.$case === 'typedConfig' ? message.configType.value : undefined;
-  if (isAny(ProxyProtocolUpstreamTransport, any)) {
-    const { inner, proxyProtocol } = behindHeader(any);
-    return { ...compileTransportSocket(inner, alpnOverride, fromHost, secrets), proxyProtocol };
-  }
+  const header = headerOf(any);
+  if (header !== undefined)
+    return { ...compileTransportSocket(header.inner, alpnOverride, fromHost, secrets), proxyProtocol: header.proxyProtocol };
   // Nothing goes out in plain text that does not say so.
   if (any === undefined ? message.name === RAW_BUFFER : isAny(RawBuffer, any)) return { kind: 'raw' };
   if (any === undefined || !isAny(UpstreamTlsContext, any)) throw new Error(`transport socket ${message.name} is not supported`);
@@ -59,8 +58,14 @@ function hasOwnValidator(upstreamTlsContext: Uint8Array): boolean {
   return [...plain, ...combined].some((context) => rawField(context, 12).length > 0);
 }
 
-/** What stands behind a header of the PROXY protocol, and its version. */
-function behindHeader(any: Any): { readonly inner: TransportSocketMessage | undefined; readonly proxyProtocol: 1 | 2 } {
+interface BehindHeader {
+  readonly inner: TransportSocketMessage | undefined;
+  readonly proxyProtocol: 1 | 2;
+}
+
+/** What stands behind a header of the PROXY protocol, and its version; undefined: there is no header. */
+function headerOf(any: Any | undefined): BehindHeader | undefined {
+  if (!isAny(ProxyProtocolUpstreamTransport, any)) return undefined;
   const { config, transportSocket } = unpackAny(ProxyProtocolUpstreamTransport, any);
   if (config?.passThroughTlvs !== undefined) throw new Error('a header of the PROXY protocol with extensions is not supported');
   return { inner: transportSocket, proxyProtocol: config?.version === ProxyProtocolConfig_Version.V2 ? 2 : 1 };
@@ -69,8 +74,8 @@ function behindHeader(any: Any): { readonly inner: TransportSocketMessage | unde
 /** SDS names in an upstream transport socket that the control plane serves. */
 export function upstreamSecretNames(message: TransportSocketMessage | undefined): string[] {
   const any = message?.configType?.$case === 'typedConfig' ? message.configType.value : undefined;
-  if (isAny(ProxyProtocolUpstreamTransport, any))
-    return upstreamSecretNames(unpackAny(ProxyProtocolUpstreamTransport, any).transportSocket);
+  const header = headerOf(any);
+  if (header !== undefined) return upstreamSecretNames(header.inner);
   if (any === undefined || !isAny(UpstreamTlsContext, any)) return [];
   const { commonTlsContext: common } = unpackAny(UpstreamTlsContext, any);
   return [common?.tlsCertificateSdsSecretConfigs[0]?.name ?? '', validationOf(common).sdsName].filter(isServed);
