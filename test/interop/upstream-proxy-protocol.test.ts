@@ -1,6 +1,6 @@
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { createGateway } from '@ripstop/gateway';
-import type { Client, Dispatcher } from 'undici';
+import { Client, type Dispatcher } from 'undici';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { MeshEnvoy } from './envoy/mesh-envoy.ts';
 import { byteCall } from './gateway/byte-client.ts';
@@ -29,6 +29,7 @@ spec:
   servers:
   - { port: { number: 9001, name: one, protocol: TCP }, hosts: ["*"] }
   - { port: { number: 9002, name: two, protocol: TCP }, hosts: ["*"] }
+  - { port: { number: 8080, name: http, protocol: HTTP }, hosts: [line.example.com, binary.example.com] }
 ---
 apiVersion: networking.istio.io/v1
 kind: VirtualService
@@ -39,6 +40,9 @@ spec:
   tcp:
   - { match: [{ port: 9001 }], route: [{ destination: { host: line.default.svc.cluster.local, port: { number: 80 } } }] }
   - { match: [{ port: 9002 }], route: [{ destination: { host: binary.default.svc.cluster.local, port: { number: 80 } } }] }
+  http:
+  - { match: [{ authority: { prefix: line } }], route: [{ destination: { host: line.default.svc.cluster.local, port: { number: 80 } } }] }
+  - { route: [{ destination: { host: binary.default.svc.cluster.local, port: { number: 80 } } }] }
 `;
 
 /** A server that tells what its caller said first: the header of the PROXY protocol, ports without their numbers. */
@@ -88,12 +92,6 @@ describe.skipIf('missing' in envoy)('connections to a host with proxyProtocol', 
         ),
       ),
     );
-    const sidecar = parts.use(
-      await MeshEnvoy.start(envoy.path, mesh, { role: 'sidecar', variant: 'delta', name: 'sidecar', labels: { app: 'sidecar' } }),
-    );
-    const client: Client = await sidecar.outboundClient(80);
-    parts.defer(() => client.destroy());
-    callers.set('envoy', client);
     callers.set('sdk', (await sdkMember({ mesh, parts }, { service: 'sdk' })).dispatcher);
     const member = (side: string) => ({ serviceAccount: 'ingress', labels: { istio: side } });
     const peer = parts.use(
@@ -101,25 +99,35 @@ describe.skipIf('missing' in envoy)('connections to a host with proxyProtocol', 
     );
     const gateway = createGateway({
       mesh: await sdkMember({ mesh, parts }, { ...member('own'), service: 'ingress', role: 'router' }),
-      ports: { 9001: 0, 9002: 0 },
+      ports: { 8080: 0, 9001: 0, 9002: 0 },
     });
     parts.use(gateway);
     await gateway.start();
     ports.set('envoy', [await peer.process.listenerPort('0.0.0.0_9001'), await peer.process.listenerPort('0.0.0.0_9002')]);
-    ports.set('own', gateway.addresses().map((address) => address.port) as [number, number]);
-    expect([...sidecar.relay.refusals, ...peer.relay.refusals, ...mesh.refusals()]).toEqual([]);
+    const [http, ...bytes] = gateway.addresses().map((address) => address.port) as [number, number, number];
+    ports.set('own', bytes as [number, number]);
+    for (const [side, port] of [
+      ['envoy', await peer.process.listenerPort('0.0.0.0_8080')],
+      ['own gateway', http],
+    ] as const) {
+      const client = new Client(`http://127.0.0.1:${port}`);
+      parts.defer(() => client.destroy());
+      callers.set(side, client);
+    }
+    expect([...peer.relay.refusals, ...mesh.refusals()]).toEqual([]);
   }, 60_000);
 
   afterAll(() => parts.disposeAsync());
 
   it.each([
-    ['line', 'TCP4 127.0.0.1 127.0.0.1 mine yours'],
-    ['binary', '20000000'],
-  ])('of requests begin with the header that Envoy writes: %s', async (name, header) => {
+    ['line', 'TCP4 127.0.0.1 127.0.0.1 other other', 'TCP4 127.0.0.1 127.0.0.1 mine yours'],
+    ['binary', '2111000c 127.0.0.1 127.0.0.1 other other', '20000000'],
+  ])('of requests begin with the ends of their connection, of an app with their own: %s', async (name, carried, own) => {
     for (const [side, dispatcher] of callers) {
-      const options = { origin: `http://${name}`, path: '/', method: 'GET', headers: { host: name } } as const;
+      const host = side === 'sdk' ? name : `${name}.example.com`;
+      const options = { origin: `http://${name}`, path: '/', method: 'GET', headers: { host } } as const;
       const response = await dispatcher.request(options);
-      expect.soft(await response.body.text(), side).toBe(header);
+      expect.soft(await response.body.text(), side).toBe(side === 'sdk' ? own : carried);
     }
   });
 

@@ -176,7 +176,7 @@ export class AttemptHandler implements AttemptDriver, AttemptOwner, RequestBody,
     const { cluster } = lease;
     this.#walk.requestBytes = 0;
     this.#walk.grpcStatus = undefined;
-    const pool = this.#env.pools.of(lease, cluster, this.#x.request.authority, cameByHttp2(this.#x));
+    const pool = this.#env.pools.of(lease, cluster, this.#x.request.authority, cameByHttp2(this.#x), this.#x.peer);
     this.#attempt = new Attempt(this, lease, pool, cluster);
     return this.#attempt;
   }

@@ -1,6 +1,7 @@
 import { type Clock, type Cluster, type Endpoint, isSocketPath, type Lease, type Resources, type TransportSocket } from '@ripstop/core';
 import { Connection, type ConnectionOwner } from './connection.ts';
 import type { MtlsConnector, UpstreamProtocol } from './mtls-connector.ts';
+import type { CarriedEnds } from './proxy-header.ts';
 import type { ConnectError } from './reset-reason.ts';
 
 /** A stream that wants a connection. */
@@ -20,6 +21,15 @@ export interface PoolEnvironment {
   readonly onError: (error: Error) => void;
 }
 
+/** What connections of one endpoint are told apart by, beside their transport. */
+export interface PoolKey {
+  readonly protocol: UpstreamProtocol;
+  /** SNI of transports that take it from the request; else ''. */
+  readonly authorityHost: string;
+  /** The caller's connection, for transports that tell of it (PROXY protocol). */
+  readonly carried: CarriedEnds | undefined;
+}
+
 /**
  * Connections to one endpoint with one kind of transport and for one routing priority, by Envoy's rules: a stream without a connection occupies a pending
  * slot of the cluster until it has one, beyond the limit it overflows at once; no connection is opened above the cluster's limit
@@ -37,13 +47,15 @@ export class EndpointPool implements ConnectionOwner {
   readonly #ready: Connection[] = [];
   readonly #pending: ConnectionTaker[] = [];
   #connecting = 0;
+  readonly carried: CarriedEnds | undefined;
   #cluster: Cluster;
 
-  constructor({ endpoint, resources }: Lease, cluster: Cluster, protocol: UpstreamProtocol, authorityHost: string, env: PoolEnvironment) {
+  constructor({ endpoint, resources }: Lease, cluster: Cluster, { protocol, authorityHost, carried }: PoolKey, env: PoolEnvironment) {
     this.endpoint = endpoint;
     this.transport = endpoint.transport;
     this.#cluster = cluster;
     this.authorityHost = authorityHost;
+    this.carried = carried;
     this.resources = resources;
     this.protocol = protocol;
     this.#env = env;
@@ -188,6 +200,7 @@ export class EndpointPool implements ConnectionOwner {
         connection: cluster.connection,
         protocol: this.protocol,
         authorityHost: this.authorityHost,
+        carried: this.carried,
       },
       (failure, socket, http2) => {
         this.#connecting--;

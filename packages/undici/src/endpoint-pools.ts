@@ -10,8 +10,9 @@ import {
   sameTransport,
   withoutPort,
 } from '@ripstop/core';
-import { EndpointPool } from './endpoint-pool.ts';
-import { type Connected, type ConnectTarget, MtlsConnector, type OpenSocket, type UpstreamProtocol } from './mtls-connector.ts';
+import { EndpointPool, type PoolKey } from './endpoint-pool.ts';
+import { type Connected, type ConnectTarget, MtlsConnector, type OpenSocket } from './mtls-connector.ts';
+import type { CarriedEnds } from './proxy-header.ts';
 import { ConnectError } from './reset-reason.ts';
 import { TlsContexts } from './tls-contexts.ts';
 
@@ -56,20 +57,23 @@ export class EndpointPools {
    * The pool of a lease's endpoint, made on first use. `authority` matters for transports that take the SNI from the request; `fromHttp2`: the
    * request came by HTTP/2, for clusters that speak as the caller does.
    */
-  of(lease: Lease, cluster: Cluster, authority: string, fromHttp2 = false): EndpointPool {
+  of(lease: Lease, cluster: Cluster, authority: string, fromHttp2 = false, caller?: CarriedEnds): EndpointPool {
     const { endpoint, resources } = lease;
     const { transport } = endpoint;
     const spoken = cluster.connection.protocol;
     const protocol = spoken === 'downstream' ? (fromHttp2 ? 'http2' : 'http1') : spoken;
     const host = transport.kind === 'tls' && transport.autoSni && transport.sni === '' ? withoutPort(authority) : '';
+    // An app has no connection that its calls come by.
+    const carried = transport.proxyProtocol === undefined || caller === undefined || caller.address === '' ? undefined : caller;
     const known = this.#pools.get(endpoint);
     if (known !== undefined) {
       for (const pool of known) {
         if (pool.resources !== resources || pool.protocol !== protocol || pool.authorityHost !== host) continue;
+        if (carried !== pool.carried && !sameEnds(carried, pool.carried)) continue;
         if (sameTransport(pool.transport, transport)) return pool;
       }
     }
-    return this.#create(lease, cluster, protocol, host, known);
+    return this.#create(lease, cluster, { protocol, authorityHost: host, carried }, known);
   }
 
   /** A connection of nobody's: it is in no pool and counts for no limit. */
@@ -98,14 +102,8 @@ export class EndpointPools {
     for (const pools of this.#pools.values()) for (const pool of pools) pool.destroy(failure);
   }
 
-  #create(
-    lease: Lease,
-    cluster: Cluster,
-    protocol: UpstreamProtocol,
-    authorityHost: string,
-    known: EndpointPool[] | undefined,
-  ): EndpointPool {
-    const pool = new EndpointPool(lease, cluster, protocol, authorityHost, {
+  #create(lease: Lease, cluster: Cluster, key: PoolKey, known: EndpointPool[] | undefined): EndpointPool {
+    const pool = new EndpointPool(lease, cluster, key, {
       connector: this.#connector,
       clock: this.#init.clock,
       generation: () => this.#svid?.generation ?? 0,
@@ -159,4 +157,10 @@ export class EndpointPools {
     }
     if (this.#pools.size > 0) this.#scheduleSweep();
   }
+}
+
+function sameEnds(one: CarriedEnds | undefined, other: CarriedEnds | undefined): boolean {
+  if (one === undefined || other === undefined) return false;
+  const { address, port, localAddress, localPort } = one;
+  return address === other.address && port === other.port && localAddress === other.localAddress && localPort === other.localPort;
 }

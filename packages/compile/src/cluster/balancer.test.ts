@@ -223,7 +223,8 @@ describe('thresholds, outlier detection and load of a cluster', () => {
 
   it.each<[assignment: Readonly<Record<string, unknown>>, why: string]>([
     [{ endpoints: [{ lb_endpoints: [at('10.0.0.1', { load_balancing_weight: 0 })] }] }, 'load_balancing_weight is 0'],
-    [{ endpoints: [{ lb_endpoints: [{ endpoint: { address: { pipe: { path: '/x' } } } }] }] }, 'must have a socket address, not pipe'],
+    [{ endpoints: [{ lb_endpoints: [{ endpoint: { address: { pipe: {} } } }] }] }, 'the path of its pipe is empty'],
+    [{ endpoints: [{ lb_endpoints: [{ endpoint: {} }] }] }, 'must have a socket address or a pipe, not nothing'],
     [{ policy: { drop_overloads: [{ category: 'a' }, { category: 'b' }] } }, '2 drop_overloads'],
   ])('endpoints are refused alone: %j', (assignment, why) => {
     expect(() => checkAssignment(fromProtoJson(ClusterLoadAssignment, { cluster_name: 'c', ...assignment }))).toThrow(why);

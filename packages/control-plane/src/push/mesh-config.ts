@@ -51,6 +51,8 @@ export interface MeshConfig {
   readonly callersTrustDomains: readonly string[];
   /** Roots beside the mesh's own, PEM. */
   readonly moreRootsPem: readonly string[];
+  /** Where more of them are fetched. */
+  readonly bundleUrls: readonly string[];
 }
 
 /** Of documents that do not say who may see them. */
@@ -138,7 +140,16 @@ export function meshConfigOf(objects: readonly MeshObject[], trustDomain: string
     clusterLocal: new ClusterLocalHosts(spec.serviceSettings ?? []),
     callersTrustDomains: callersTrustDomains(spec, trustDomain),
     moreRootsPem: (spec.caCertificates ?? []).flatMap(({ pem = '' }) => (pem === '' ? [] : [pem])),
+    bundleUrls: bundleUrlsOf(spec),
   };
+}
+
+/** An entry with `pem` has its roots with it. */
+export function bundleUrlsOf({ caCertificates = [] }: Pick<MeshConfigSpec, 'caCertificates'>): readonly string[] {
+  const urls = caCertificates.flatMap(({ pem = '', spiffeBundleUrl = '' }) =>
+    pem === '' && spiffeBundleUrl !== '' ? [spiffeBundleUrl] : [],
+  );
+  return [...new Set(urls)];
 }
 
 function callersTrustDomains(spec: MeshConfigSpec, trustDomain: string): readonly string[] {

@@ -51,6 +51,8 @@ export interface PushInput {
   readonly tokenKeys?: ReadonlyMap<string, string>;
   /** Roots of the mesh, PEM, the one that signs first; '' = this control plane has no CA. */
   readonly trustBundlePem?: string;
+  /** Fetched roots of `caCertificates`, PEM, by URL. */
+  readonly bundles?: ReadonlyMap<string, string>;
 }
 
 /** Everything that translation looks up, frozen for one push. Pure function of its input; lookups are cached. */
@@ -76,6 +78,7 @@ export class PushContext {
   /** ProxyConfigs of annotations. */
   readonly annotatedProxies: ReadonlyMap<string, ProxySettings>;
   private readonly workloadGroups: ReadonlyMap<string, MeshObject>;
+  private readonly bundles: ReadonlyMap<string, string>;
   private readonly security: SecurityObjects;
   private readonly scopes: SidecarScopes;
   private readonly endpointIndex: EndpointIndex;
@@ -94,7 +97,7 @@ export class PushContext {
 
   /** With the push before, what did not change is taken over; the content is the same as without. */
   constructor(
-    { objects: given, workloads, trustDomain = 'cluster.local', tokenKeys = NO_KEYS, trustBundlePem = '' }: PushInput,
+    { objects: given, workloads, trustDomain = 'cluster.local', tokenKeys = NO_KEYS, trustBundlePem = '', bundles = NO_KEYS }: PushInput,
     before?: PushContext,
   ) {
     const parts = new Parts(before?.parts);
@@ -138,6 +141,7 @@ export class PushContext {
     this.backendBundles = parts.get('backendBundles', [gatewayApi], () => bundlesOf(gatewayApi.destinationRules));
     this.certificates = parts.get('certificates', [of('Secret'), of('ConfigMap')], () => byName([...of('Secret'), ...of('ConfigMap')]));
     this.tokenKeys = parts.get('tokenKeys', [...tokenKeys].flat(), () => tokenKeys);
+    this.bundles = parts.get('bundles', [...bundles].flat(), () => bundles);
     this.trustBundlePem = trustBundlePem === '' ? '' : this.withMoreRoots(trustBundlePem);
     const policies = of<AuthorizationPolicySpec>('AuthorizationPolicy');
     const requestAuthentications = of<RequestAuthenticationSpec>('RequestAuthentication');
@@ -180,12 +184,13 @@ export class PushContext {
     this.changes = before && this.memory.changes(changedFields(before, this), this.endpointIndex);
   }
 
-  /** What a node is told about: services, rules, and what happens to other hosts. */
   /** PEM: these roots with those of `caCertificates`. */
   withMoreRoots(trustBundlePem: string): string {
-    return [trustBundlePem, ...this.mesh.moreRootsPem].map((pem) => `${pem.trimEnd()}\n`).join('');
+    const fetched = this.mesh.bundleUrls.flatMap((url) => this.bundles.get(url) ?? []);
+    return [trustBundlePem, ...this.mesh.moreRootsPem, ...fetched].map((pem) => `${pem.trimEnd()}\n`).join('');
   }
 
+  /** What a node is told about: services, rules, and what happens to other hosts. */
   scopeFor(node: Pick<ProxyNode, 'dialect' | 'namespace' | 'labels'>): OutboundScope {
     return this.scopes.get(this.scopes.keyOf(node))!;
   }

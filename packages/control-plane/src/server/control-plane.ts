@@ -5,6 +5,8 @@ import { LoadReports } from '../ads/load-reports.ts';
 import { type CertificateAuthority, createCertificateAuthority } from '../ca/certificate-authority.ts';
 import { IssuanceLog } from '../ca/issuance-log.ts';
 import { MeshTrust } from '../ca/mesh-trust.ts';
+import { SavedBundles } from '../ca/saved-bundles.ts';
+import { bundleUrls, SpiffeBundles } from '../ca/spiffe-bundles.ts';
 import { createTokenIssuer, type TokenIssuer } from '../ca/token-issuer.ts';
 import { tellWhoRuns } from '../describe/told-workloads.ts';
 import type { ControlPlaneEvent } from '../events.ts';
@@ -57,6 +59,7 @@ export class ControlPlane implements AsyncDisposable {
   private readonly metrics: PilotMetrics;
   private readonly servers: XdsServers;
   private readonly tokenKeys: JwksResolver;
+  private readonly bundles: SpiffeBundles;
   private state: StoreState = { objects: [], findings: [], ofDocuments: [], files: 0, findingsWith: () => [], workOut: () => [].values() };
   private readonly live = new LiveFindings();
   /** Behind `state` while keys of a token issuer that it names for the first time are being fetched. */
@@ -96,6 +99,13 @@ export class ControlPlane implements AsyncDisposable {
       onProblem,
       saved: stateDir === undefined ? undefined : new SavedJwks(stateDir),
     });
+    this.bundles = new SpiffeBundles({
+      get: guardedGet(),
+      scheduler,
+      onChange: () => this.current.rebuild('secret'),
+      onProblem,
+      saved: stateDir === undefined ? undefined : new SavedBundles(stateDir),
+    });
     this.ads = new AdsService({
       registry: this.registry,
       scheduler,
@@ -111,6 +121,7 @@ export class ControlPlane implements AsyncDisposable {
         trustDomain,
         tokenKeys: this.tokenKeys.current,
         trustBundlePem: trust.bundlePem,
+        bundles: this.bundles.current,
       }),
       metrics: this.metrics,
       onPush: (push) => this.ads.update(push),
@@ -143,7 +154,7 @@ export class ControlPlane implements AsyncDisposable {
       onProblem: (message) => this.tell({ type: 'problem', message }),
     });
     // Clients that come back must not be told less than they knew.
-    await this.tokenKeys.want(jwksSources(this.state.objects));
+    await this.fetched(this.state.objects);
     try {
       this.bound = {
         xds: xds === '' ? '' : await this.servers.servePlain(xds),
@@ -236,6 +247,7 @@ export class ControlPlane implements AsyncDisposable {
     this.quiet?.cancel();
     this.report.close();
     this.tokenKeys.close();
+    this.bundles.close();
     await this.servers.close(DRAIN_MS);
     this.ads.close();
     this.registry.close();
@@ -252,10 +264,16 @@ export class ControlPlane implements AsyncDisposable {
 
   private configurationChanged(state: StoreState): void {
     this.state = state;
-    const keys = this.tokenKeys.want(jwksSources(state.objects));
-    if (keys === undefined) this.apply(state);
-    else void keys.then(() => this.apply(state));
+    const fetched = this.fetched(state.objects);
+    if (fetched === undefined) this.apply(state);
+    else void fetched.then(() => this.apply(state));
     this.report.changed(state, this.ads.sessions.length === 0);
+  }
+
+  /** Undefined when everything that documents name elsewhere is here, or was looked for. */
+  private fetched(objects: readonly MeshObject[]): Promise<unknown> | undefined {
+    const waiting = [this.tokenKeys.want(jwksSources(objects)), this.bundles.want(bundleUrls(objects))].filter((one) => one !== undefined);
+    return waiting.length === 0 ? undefined : Promise.all(waiting);
   }
 
   private reportConfiguration(state: StoreState): void {

@@ -158,7 +158,7 @@ const trafficPolicy: Schema = object({
   ),
   proxyProtocol: noted(
     object({ version: choice('V1', 'V2') }),
-    "the header tells the connection's own ends; of bytes through a gateway those of its caller",
+    "a gateway tells the ends of its caller's connection, an app those of its own; hosts with it are not called by gRPC",
   ),
   retryBudget: object({
     percent: noted(nullable(percentNumber), '20 by default'),

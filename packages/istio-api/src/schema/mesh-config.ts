@@ -89,15 +89,22 @@ const fields: Fields = {
   ),
   caCertificates: noted(
     list(
-      object({
-        pem: noted(text, "trusted beside the mesh's own roots, for every trust domain, as in Istio"),
-        spiffeBundleUrl: refused(text, 'bundles are not fetched: give pem'),
-        certSigners: ignored(texts, 'our CA is the only signer'),
-        trustDomains: noted(
-          texts,
-          'whose callers are let in by mTLS, beside the own trust domain and its aliases; the root itself is trusted for every trust domain, as in Istio',
-        ),
-      }),
+      object(
+        {
+          pem: noted(text, "trusted beside the mesh's own roots, for every trust domain, as in Istio"),
+          spiffeBundleUrl: noted(
+            text,
+            'fetched by https with the roots of the system, again every 30 minutes; the last good roots are kept',
+          ),
+          certSigners: ignored(texts, 'our CA is the only signer'),
+          trustDomains: noted(
+            texts,
+            'whose callers are let in by mTLS, beside the own trust domain and its aliases; the root itself is trusted for every trust domain, as in Istio',
+          ),
+        },
+        [],
+        [['pem', 'spiffeBundleUrl']],
+      ),
     ),
     'over SDS, to workloads that proved who they are',
   ),

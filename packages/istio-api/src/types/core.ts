@@ -86,7 +86,11 @@ export interface MeshConfigSpec {
   readonly accessLogFormat?: string;
   readonly accessLogEncoding?: string;
   readonly pathNormalization?: { readonly normalization?: string };
-  readonly caCertificates?: readonly { readonly pem?: string; readonly trustDomains?: readonly string[] }[];
+  readonly caCertificates?: readonly {
+    readonly pem?: string;
+    readonly spiffeBundleUrl?: string;
+    readonly trustDomains?: readonly string[];
+  }[];
   readonly defaultConfig?: {
     readonly tracing?: { readonly sampling?: number };
     readonly gatewayTopology?: { readonly numTrustedProxies?: number; readonly forwardClientCertDetails?: string };
