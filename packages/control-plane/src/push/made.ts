@@ -111,7 +111,8 @@ export class Made<T = unknown> {
   }
 
   private isStill(push: PushContext): boolean {
-    const changed = this.heldIn === push.generation - 1 ? push.changes : undefined;
+    const held = this.heldIn === push.generation - 1 || (!this.stale && this.readers?.heldBefore(this.heldIn, push) === true);
+    const changed = held ? push.changes : undefined;
     const { reads, parts, inner } = this.recorded;
     if (changed === undefined || (parts & changed.parts) !== 0)
       for (const read of reads) if (mayDiffer(read, changed, push) && !isStill(read, push)) return false;

@@ -59,6 +59,19 @@ describe('a change of endpoints', () => {
     expect(asked.mock.calls.length).toBeGreaterThan(SERVICES.length);
   });
 
+  it('leaves those who were not told of it with what they knew, so that they look at no more than what changed next', () => {
+    const first = pushed('10.0.0.1');
+    const results = client(first);
+    const second = pushed('10.0.0.2', first);
+    results.changed(ENDPOINT_TYPE_URL, second, first);
+    results.named(ENDPOINT_TYPE_URL, second, new Set([nameOf('app-1')]));
+    const more = parseDocuments(service('new'), { file: 'new.yaml' }).objects;
+    const third = pushed('10.0.0.2', second, more);
+    const looked = vi.spyOn(third, 'endpoints');
+    expect(results.changed(ENDPOINT_TYPE_URL, third, second)).toEqual(new Set());
+    expect(looked.mock.calls.length).toBeLessThan(10);
+  });
+
   it('reaches those whose results were made of shared ones that nobody else has asked about for long', () => {
     let push = pushed('10.0.0.1');
     const results = client(push);

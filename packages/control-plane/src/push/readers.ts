@@ -10,6 +10,8 @@ import type { MeshService } from './service.ts';
 export class Readers {
   /** The last push in which more changed, or it is not known what: then each result looks for itself. */
   broadIn = 0;
+  /** The one before it that was such. */
+  private broadBefore = 0;
   private readonly endpointPart: number;
   private readonly ofHosts = new Map<string, Set<Made>>();
   /** They looked at endpoints otherwise. */
@@ -40,11 +42,17 @@ export class Readers {
   next({ generation, changes }: PushContext, known: boolean): void {
     const hosts = known ? changes?.onlyHosts : undefined;
     if (hosts === undefined) {
+      this.broadBefore = known ? this.broadIn : generation;
       this.broadIn = generation;
       return;
     }
     for (const host of hosts) for (const made of this.ofHosts.get(host) ?? []) made.touch(generation);
     for (const made of this.others) made.touch(generation);
+  }
+
+  /** Whether a result that held in a push, and was told of nothing since, held in the one before this. */
+  heldBefore(heldIn: number, { generation }: PushContext): boolean {
+    return generation === this.broadIn && heldIn >= this.broadBefore;
   }
 
   private *places({ recorded: { reads, parts } }: Made, makes: boolean): Generator<Set<Made>> {

@@ -4,7 +4,8 @@ import { EgressImports } from './egress-imports.ts';
 import { MergedServices } from './merged-services.ts';
 import { type Protocol, parseProtocol } from './protocol.ts';
 import { isSame, sameMembers } from './reuse.ts';
-import { hostMatches, isVisible, type MeshService, selects } from './service.ts';
+import { NOTHING, type PortScope, routedAt } from './routed-port.ts';
+import { isVisible, type MeshService, selects } from './service.ts';
 import { destinationsOf, type VirtualService, visibleVirtualServices } from './virtual-services.ts';
 
 /** A port that a Sidecar serves in the place of those of the Services. */
@@ -29,14 +30,6 @@ export interface SidecarSpec {
 }
 
 export type SidecarObject = MeshObject<SidecarSpec>;
-
-/** What calls of one port may reach. */
-export interface PortScope {
-  /** Oldest first; of one host there may be several, with other ports. */
-  readonly services: readonly MeshService[];
-  /** Of the mesh, in order of precedence. */
-  readonly virtualServices: readonly VirtualService[];
-}
 
 /** An egress listener of a Sidecar; without a port it rules all ports that no other one does. */
 export interface EgressListener {
@@ -133,7 +126,7 @@ export class SidecarScopes {
     if (name === GATEWAY) return new Scope(key, gatewayScope(this.input, namespace), before);
     const sidecar = this.input.sidecars.find(({ metadata }) => `${metadata.namespace}/${metadata.name}` === name);
     if (name !== '' && sidecar === undefined) return undefined;
-    const known = this.sameServices && before?.sidecar === sidecar ? before?.listeners : undefined;
+    const known = this.sameServices && before?.sidecar === sidecar ? before : undefined;
     return new Scope(key, sidecarScope(this.input, this.byHost, namespace, sidecar, known), before);
   }
 
@@ -155,13 +148,13 @@ function hasSelector({ workloadSelector }: SidecarSpec): boolean {
 
 interface ScopeParts {
   readonly egress: readonly EgressScope[];
-  readonly merged: MergedServices;
+  readonly byHost: ReadonlyMap<string, MeshService>;
+  /** By listener, what only its rules lead to. */
+  readonly led: readonly (readonly MeshService[])[];
   readonly virtualServices: readonly VirtualService[];
   readonly allowAny: boolean;
   readonly sidecar: SidecarObject | undefined;
 }
-
-const NOTHING: PortScope = { services: [], virtualServices: [] };
 
 /** What is the same as before is the same object. */
 class Scope implements OutboundScope {
@@ -176,16 +169,19 @@ class Scope implements OutboundScope {
   readonly hasHeadless: boolean;
   readonly allowAny: boolean;
   readonly sidecar: SidecarObject | undefined;
+  /** See `ScopeParts`. */
+  readonly led: readonly (readonly MeshService[])[];
   private readonly routedPorts = new Map<number, PortScope>();
 
-  constructor(key: string, { egress, merged: { byHost }, virtualServices, allowAny, sidecar }: ScopeParts, before: Scope | undefined) {
+  constructor(key: string, { egress, byHost, led, virtualServices, allowAny, sidecar }: ScopeParts, before: Scope | undefined) {
     this.key = key;
     this.listeners = sameMembers(
       before?.listeners,
       egress.map(({ port, protocol, services }, at) => sameListener(before?.listeners[at], { port, protocol, services })),
     );
     this.egress = egress.map(({ virtualServices }, at) => withRules(before?.egress[at], this.listeners[at]!, virtualServices));
-    const services = [...byHost.values()].sort((a, b) => (a.hostname < b.hostname ? -1 : 1));
+    this.led = led;
+    const services = byHost === before?.byHost ? before.services : [...byHost.values()].sort((a, b) => (a.hostname < b.hostname ? -1 : 1));
     this.services = sameMembers(before?.services, services);
     this.byHost = before?.services === this.services ? before.byHost : byHost;
     this.virtualServices = sameMembers(before?.virtualServices, virtualServices);
@@ -216,21 +212,6 @@ class Scope implements OutboundScope {
   }
 }
 
-/** Routes of port 80 are also made for hosts that are no services. */
-const HTTP_PORT = 80;
-
-function routedAt(port: number, { services, virtualServices }: PortScope): PortScope {
-  const own = services.filter(({ ports }) => ports.some((entry) => entry.port === port));
-  if (port === HTTP_PORT) return { services: own, virtualServices };
-  const names = new Set(own.map(({ hostname }) => hostname));
-  const wildcards = [...names].filter((name) => name.startsWith('*'));
-  const reaches = (host: string): boolean =>
-    names.has(host) ||
-    wildcards.some((name) => hostMatches(name, host)) ||
-    (host.startsWith('*') && own.some(({ hostname }) => hostMatches(host, hostname)));
-  return { services: own, virtualServices: virtualServices.filter(({ hosts }) => hosts.some(reaches)) };
-}
-
 function sameListener(before: EgressListener | undefined, made: EgressListener): EgressListener {
   if (before === undefined) return made;
   const services = sameMembers(before.services, made.services);
@@ -249,16 +230,16 @@ function gatewayScope(input: ScopeInput, namespace: string): ScopeParts {
   const merged = new MergedServices();
   for (const service of visibleServices(input.services, namespace)) merged.add(service);
   const virtualServices = visibleVirtualServices(input.virtualServices, namespace);
-  return { egress: [], merged, virtualServices, allowAny: input.allowAny, sidecar: undefined };
+  return { egress: [], byHost: merged.byHost, led: [], virtualServices, allowAny: input.allowAny, sidecar: undefined };
 }
 
-/** `known`: listeners that were made of the same services and the same Sidecar. */
+/** `known`: made of the same services and the same Sidecar. */
 function sidecarScope(
   input: ScopeInput,
   byHost: ServicesByHost,
   namespace: string,
   sidecar: SidecarObject | undefined,
-  known: readonly EgressListener[] | undefined,
+  known: Scope | undefined,
 ): ScopeParts {
   const spec = sidecar?.spec;
   const visible = known === undefined ? visibleServices(input.services, namespace) : [];
@@ -270,20 +251,32 @@ function sidecarScope(
     return {
       port: port?.number,
       protocol: port?.protocol === undefined ? undefined : parseProtocol(port.protocol),
-      services: known?.[at]?.services ?? imported(imports, proxy ? undefined : port?.number, visible, namespace),
+      services: known?.listeners[at]?.services ?? imported(imports, proxy ? undefined : port?.number, visible, namespace),
       virtualServices: rules.filter((rule) => imports.takesRule(rule)),
     };
   });
-  const merged = new MergedServices();
-  for (const listener of egress) {
-    for (const service of listener.services) merged.add(service);
-    for (const service of destinations(listener, byHost, namespace)) merged.add(service);
-  }
+  const led = egress.map((listener) => destinations(listener, byHost, namespace));
   const taken = new Set(egress.flatMap(({ virtualServices }) => virtualServices));
   // A policy without mode is REGISTRY_ONLY, none at all is the mesh's.
   const policy = spec?.outboundTrafficPolicy;
   const allowAny = policy === undefined ? input.allowAny : policy.mode === 'ALLOW_ANY';
-  return { egress, merged, virtualServices: rules.filter((rule) => taken.has(rule)), allowAny, sidecar };
+  return {
+    egress,
+    byHost: known !== undefined && isSame(known.led, led) ? known.byHost : merged(egress, led),
+    led,
+    virtualServices: rules.filter((rule) => taken.has(rule)),
+    allowAny,
+    sidecar,
+  };
+}
+
+function merged(egress: readonly EgressScope[], led: readonly (readonly MeshService[])[]): ReadonlyMap<string, MeshService> {
+  const services = new MergedServices();
+  for (const [at, listener] of egress.entries()) {
+    for (const service of listener.services) services.add(service);
+    for (const service of led[at]!) services.add(service);
+  }
+  return services.byHost;
 }
 
 /** Those that were exported to the namespace first, then the public ones; each oldest first (Istio: servicesExportedToNamespace). */

@@ -137,7 +137,19 @@ function resolveMatch(match: HTTPMatchRequest, namespace: string): HTTPMatchRequ
  * Hosts that a rule leads to, with the ports that it names there; 0 stands for a destination without a port. Routes that only other
  * namespaces may take are left out (Istio: virtualServiceDestinationsFilteredBySourceNamespace).
  */
-export function destinationsOf({ http, streams }: VirtualService, client: string): Map<string, Set<number>> {
+export function destinationsOf(rule: VirtualService, client: string): ReadonlyMap<string, ReadonlySet<number>> {
+  const known = sameForAll.get(rule);
+  if (known !== undefined) return known;
+  const found = destinationsFor(rule, client);
+  const asks = rule.http.some(({ route }) => route.match?.some(({ sourceNamespace = '' }) => sourceNamespace !== '') === true);
+  if (!asks) sameForAll.set(rule, found);
+  return found;
+}
+
+/** Of rules that do not ask who calls. */
+const sameForAll = new WeakMap<VirtualService, ReadonlyMap<string, ReadonlySet<number>>>();
+
+function destinationsFor({ http, streams }: VirtualService, client: string): Map<string, Set<number>> {
   const found = new Map<string, Set<number>>();
   const add = ({ host, port }: Destination): void => {
     const ports = found.get(host) ?? new Set();
