@@ -85,6 +85,8 @@ export function compileManager(name: string, message: HcmMessage, env: ManagerEn
     serverName: serverName(message),
     generatesRequestId: message.generateRequestId ?? true,
     streamIdleTimeoutMs: milliseconds(message.streamIdleTimeout, 300_000),
+    requestTimeoutMs: milliseconds(message.requestTimeout, 0),
+    requestHeadersTimeoutMs: milliseconds(message.requestHeadersTimeout, 0),
     tracing: compileTracing(message),
     accessLogs,
     metrics,

@@ -155,6 +155,20 @@ export function streamIdleReply(requestComplete: boolean): LocalReply {
   });
 }
 
+const CLOSES = [['connection', 'close']] as const;
+const REQUEST_TIMEOUT = localReply({ status: 408, details: 'request_overall_timeout', body: 'request timeout', headers: CLOSES });
+const HEAD_TIMEOUT = localReply({ status: 408, details: 'request_header_timeout', body: 'request header timeout', headers: CLOSES });
+
+/** request_timeout of the connection manager: the request did not come to its end. */
+export function requestTimeoutReply(): LocalReply {
+  return REQUEST_TIMEOUT;
+}
+
+/** request_headers_timeout of the connection manager. */
+export function requestHeadersTimeoutReply(): LocalReply {
+  return HEAD_TIMEOUT;
+}
+
 /** max_stream_duration of the route. */
 export function maxDurationReply(): LocalReply {
   return localReply({ status: 504, details: 'max_duration_timeout', body: 'downstream duration timeout', grpcStatus: 4 });

@@ -1,3 +1,4 @@
+import { STATUS_CODES } from 'node:http';
 import { type Clock, type LocalReply, localReply, ResponseFlag, type SnapshotRef } from '@ripstop/core';
 import type { InboundConnection } from './inbound-connection.ts';
 import { closeSoftly } from './soft-close.ts';
@@ -55,7 +56,7 @@ export function refuseBytes(reply: LocalReply, connection: InboundConnection, sn
 
 function render({ status, body }: LocalReply, server: string, wallTimeMs: number): string {
   const lines = [
-    `HTTP/1.1 ${status} ${body}`,
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
     `content-length: ${body.length}`,
     'content-type: text/plain',
     `date: ${new Date(wallTimeMs).toUTCString()}`,

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import type { ConnectionFacts, HttpConnectionManager, ResetBudget, Snapshot } from '@ripstop/core';
 import { chooseChain, type FindChains, fits, type HttpChain, isHttp } from './chain-choice.ts';
+import type { HeadTimer } from './head-timer.ts';
 import type { InboundExchange } from './inbound-exchange.ts';
 import type { OpenConnection } from './open-connections.ts';
 import type { InboundPeer } from './peer.ts';
@@ -33,6 +34,8 @@ export class InboundConnection implements OpenConnection {
   resets: ResetBudget | undefined = undefined;
   /** Its caller has abused a connection lately. */
   suspect = false;
+  /** Counts the time of heads, where there is a limit. */
+  heads: HeadTimer | undefined = undefined;
   /** The request that came last. */
   latest: InboundExchange | undefined = undefined;
   /** Pipelined requests, which are taken one by one as in Envoy, and what comes behind the last of them. */
@@ -53,6 +56,11 @@ export class InboundConnection implements OpenConnection {
   /** The connection manager of the snapshot; undefined = this connection would not be accepted any more. */
   manager(snapshot: Snapshot): HttpConnectionManager | undefined {
     if (snapshot !== this.snapshot) this.bind(snapshot);
+    return this.chain?.http;
+  }
+
+  /** The connection manager as it was known last. */
+  get currentManager(): HttpConnectionManager | undefined {
     return this.chain?.http;
   }
 

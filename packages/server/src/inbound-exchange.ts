@@ -20,6 +20,7 @@ import { readBodyInTime } from './body-start.ts';
 import type { InboundConnection } from './inbound-connection.ts';
 import type { ListenerParts } from './listener-parts.ts';
 import { hasBody, isSending, UNSENDABLE_REPLY, writeLocalReply } from './local-response.ts';
+import { timeRequest } from './request-timer.ts';
 import { AppResponseHead } from './response-heads.ts';
 import { endPlain, muteResponse, type ResponseWatcher, watchRequestBody, watchResponse, writePlain } from './response-hooks.ts';
 import { closeSoftlyAtLast } from './soft-close.ts';
@@ -37,6 +38,7 @@ export class InboundExchange implements ResponseWatcher, RequestBody {
   /** See ResponseWatcher. */
   encoder: BodyEncoder | undefined = undefined;
   private timer: Timer | undefined = undefined;
+  private requestTimer: Timer | undefined = undefined;
   private response: ServerResponse | undefined = undefined;
   private requestBytes = 0;
   private responseBytes = 0;
@@ -59,6 +61,7 @@ export class InboundExchange implements ResponseWatcher, RequestBody {
     this.response = response;
     this.connection.latest = this;
     watchResponse(response, this);
+    if (hasBody(request)) this.requestTimer = timeRequest(this, this.parts.clock);
     const length = request.headers['content-length'];
     if (this.x.manager.keepsTimes && hasBody(request)) {
       watchRequestBody(request, this);
@@ -133,6 +136,11 @@ export class InboundExchange implements ResponseWatcher, RequestBody {
     else response.destroy();
   }
 
+  /** See TimedRequest. */
+  get awaitsRequest(): boolean {
+    return this.receiving && !this.done && this.response?.headersSent === false;
+  }
+
   /** Whether the rest of its request is still to come. */
   get receiving(): boolean {
     return !this.left && this.response?.req.complete === false;
@@ -154,6 +162,7 @@ export class InboundExchange implements ResponseWatcher, RequestBody {
   handOver(stream: { once(event: 'close', run: () => void): unknown }): void {
     this.done = true;
     this.handed = true;
+    this.requestTimer?.cancel(); // The forwarder keeps the time from here.
     stream.once('close', () => this.leave());
   }
 
@@ -227,6 +236,7 @@ export class InboundExchange implements ResponseWatcher, RequestBody {
     this.done = true;
     this.encoder?.destroy();
     this.timer?.cancel();
+    this.requestTimer?.cancel();
     const { x, parts } = this;
     const grpcStatus = x.protocol === 'grpc' && this.response !== undefined ? grpcStatusOf(this.response) : undefined;
     const bodiless = x.request.method === 'HEAD' || status === 204 || status === 304;

@@ -5,6 +5,7 @@ import type { Duplex, Readable } from 'node:stream';
 import { Exchange, isGrpcContentType, type LocalReply, localReply, noRouteReply, type TelemetrySink } from '@ripstop/core';
 import { type ParserError, refuseBytes, replyToParserError } from './client-error.ts';
 import type { ConnectionGate } from './connection-gate.ts';
+import { HeadTimer } from './head-timer.ts';
 import { dropBridgeHeaders, type Http1Bridge } from './http2/http1-bridge.ts';
 import type { StreamExchange } from './http2/stream-exchange.ts';
 import type { InboundConnection } from './inbound-connection.ts';
@@ -57,6 +58,13 @@ export class InboundGuard {
     server.emit = this.emit as Server['emit'];
   }
 
+  /** Counts the time of heads on a connection that node:http reads already. */
+  timeHeads(socket: Duplex, connection: InboundConnection): void {
+    const { snapshots, clock } = this.parts;
+    connection.heads = HeadTimer.of(connection, clock, (reply) => refuseBytes(reply, connection, snapshots, clock));
+    connection.heads?.watch(socket);
+  }
+
   private onEvent(event: string, args: unknown[]): boolean {
     switch (event) {
       case 'request':
@@ -82,6 +90,7 @@ export class InboundGuard {
       return;
     }
     const connection = this.gate.connectionOf(request.socket);
+    connection?.heads?.onRequest(request);
     if (connection !== undefined && connection.active > 0) {
       connection.defer(request, () => this.onRequest(event, request, response));
       return;
@@ -138,6 +147,7 @@ export class InboundGuard {
 
   private onSocket(event: string, request: IncomingMessage, socket: Duplex, head: Buffer): void {
     const connection = this.gate.connectionOf(request.socket);
+    connection?.heads?.onRequest(request);
     if (connection !== undefined && connection.active > 0) {
       connection.defer(request, () => this.onSocket(event, request, socket, head));
       return;

@@ -102,7 +102,14 @@ export class MeshListener {
     const door = new SessionDoor(front, streams, front.listeners('connection') as ((socket: object) => void)[]);
     const guard = new InboundGuard(this.options, this.gate, app, bridge);
     return {
-      admit: (socket, spoken, connection) => (spoken === 'http2' ? door.admit(socket, connection) : connect(socket)),
+      admit: (socket, spoken, connection) => {
+        if (spoken === 'http2') {
+          door.admit(socket, connection);
+          return;
+        }
+        connect(socket);
+        guard.timeHeads(socket, connection);
+      },
       detach: () => guard.detach(),
     };
   }

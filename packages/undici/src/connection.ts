@@ -3,8 +3,8 @@ import type { ConnectionOptions, ResourceCounter } from '@ripstop/core';
 import { Client, type Dispatcher } from 'undici';
 import { ConnectionGoneError } from './reset-reason.ts';
 
-/** Envoy's default for connections without active requests. */
-const DEFAULT_IDLE_MS = 3_600_000;
+/** An idle timeout of 0 is none: the longest that a timer can wait. */
+const NEVER_MS = 2 ** 31 - 1;
 /**
  * A server that announces `Keep-Alive: timeout=5` (every Node server does) closes after 5 s of silence. The client closes this
  * much earlier, so that no request is written into a connection that is just being closed: such a reset is not retried under
@@ -64,7 +64,7 @@ export class Connection {
     this.maxStreams = init.http2 ? options.maxConcurrentStreams || DEFAULT_MAX_STREAMS : 1;
     this.#maxRequests = options.maxRequestsPerConnection || Number.POSITIVE_INFINITY;
     if (init.http2) (init.socket as { alpnProtocol?: string }).alpnProtocol = 'h2';
-    const idleMs = options.idleTimeoutMs || DEFAULT_IDLE_MS;
+    const idleMs = options.idleTimeoutMs > 0 ? options.idleTimeoutMs : NEVER_MS;
     this.#client = new Client(init.origin, {
       connect: (_options, done) => this.#handOver(done),
       // Envoy's timers are kept by the attempt; undici's are rounded up to half seconds and more.

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { constants, createServer as createHttp2Server } from 'node:http2';
-import { createServer as createTcpServer } from 'node:net';
+import { createServer as createTcpServer, type Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { formatResponseFlags, localReply } from '@ripstop/core';
@@ -626,6 +626,31 @@ describe('mesh dispatcher', () => {
     expect([silent.statusCode, await silent.body.text(), flagsOf(mesh)]).toEqual([504, 'stream timeout', 'SI']);
     const begun = await request('http://reviews/begun', { dispatcher: mesh.dispatcher });
     await expect(begun.body.text()).rejects.toMatchObject({ code: 'RIPSTOP_TIMEOUT', flags: 'SI' });
+  });
+
+  it('closes connections that are idle for as long as the cluster says, and never where it says 0', async () => {
+    const sockets: Socket[] = [];
+    const port = await serve(
+      (_req, res) => res.end('ok'),
+      (server) => {
+        server.keepAliveTimeout = 0; // Announces none.
+        server.on('connection', (socket) => sockets.push(socket));
+      },
+    );
+    for (const [idleTimeoutMs, open] of [
+      [20, false],
+      [0, true],
+    ] as const) {
+      const cluster = new TestCluster('c', [testEndpoint(port)]);
+      cluster.connection = { ...cluster.connection, idleTimeoutMs };
+      const mesh = meshOf([cluster], forwardTo(cluster));
+      await (await request('http://reviews/', { dispatcher: mesh.dispatcher })).body.dump();
+      const socket = sockets.at(-1)!;
+      if (!open) await expect.poll(() => socket.closed, { timeout: 5000 }).toBe(true);
+      // The default of undici would have ended it, and an hour of ours cannot be waited for.
+      await new Promise((resolve) => setTimeout(resolve, 30));
+      expect(socket.closed).toBe(!open);
+    }
   });
 
   it('keeps connections that came too late for the next requests, and notices when the peer closes them', async () => {

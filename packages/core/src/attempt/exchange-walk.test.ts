@@ -96,6 +96,17 @@ describe('the walk of an exchange', () => {
     expectNothingLeft(scene);
   });
 
+  it('a request that does not come to its end: 408, unless there is a response already', () => {
+    const late = (happens: (scene: WalkScene) => void): string => {
+      const scene = new WalkScene({}, {}, undefined, [], 10);
+      happens(scene);
+      expectNothingLeft(scene);
+      return `${scene.got} ${scene.x.details}`;
+    };
+    expect(late((scene) => scene.after(10))).toBe('408 request timeout request_overall_timeout');
+    expect(late((scene) => scene.answers(1, 200).after(10))).toBe('200 ');
+  });
+
   it.each<ResetReason>(['remote-reset', 'protocol-error', 'connection-termination'])(
     '%s after headers breaks the response, without a retry',
     (reason) => {

@@ -1,6 +1,6 @@
 import { type Endpoint, isLease } from '../cluster/cluster.ts';
 import type { Exchange, ResponseHead } from '../exchange.ts';
-import { maxDurationReply, resetDetail, resetFlag, resetReply, streamIdleReply } from '../local-replies.ts';
+import { maxDurationReply, requestTimeoutReply, resetDetail, resetFlag, resetReply, streamIdleReply } from '../local-replies.ts';
 import { type LocalReply, localReply } from '../local-reply.ts';
 import type { AttemptOutcome, ResetReason } from '../outcome.ts';
 import type { Timer } from '../ports.ts';
@@ -36,6 +36,7 @@ export class ExchangeWalk extends RunningAttempts implements RouteDecisionOwner,
   private retry: RetryState | undefined = undefined;
   private tried: Endpoint[] | undefined = undefined;
   private backoff: Timer | undefined = undefined;
+  private requestTimer: Timer | undefined = undefined;
 
   constructor(env: WalkEnvironment, x: Exchange, driver: AttemptDriver) {
     super();
@@ -55,6 +56,7 @@ export class ExchangeWalk extends RunningAttempts implements RouteDecisionOwner,
     // Asked of the request as it is now; attempts change it.
     if (action.retry?.retriableRequestHeaders?.length) this.retry = this.createRetry();
     if (complete) this.startRouteTimeout(now);
+    else this.limitRequest(now);
     const idleMs = action.idleTimeoutMs > 0 ? action.idleTimeoutMs : x.manager.streamIdleTimeoutMs;
     const maxStreamMs = x.cluster?.connection.maxStreamDurationMs ?? 0;
     const limitMs = streamLimitOf(x, action);
@@ -197,6 +199,7 @@ export class ExchangeWalk extends RunningAttempts implements RouteDecisionOwner,
   finish(status: number): void {
     this.done = true;
     this.attempt = undefined;
+    this.requestTimer?.cancel();
     this.stopTimers();
     this.retry?.release();
     const { env, x, grpcStatus, requestBytes, responseBytes } = this;
@@ -206,6 +209,18 @@ export class ExchangeWalk extends RunningAttempts implements RouteDecisionOwner,
   }
 
   // ── timeouts ──
+
+  /** The rest of the connection manager's time for a request; a response that comes before its end makes an end of that. */
+  private limitRequest(now: number): void {
+    const limitMs = this.x.manager.requestTimeoutMs ?? 0;
+    if (limitMs <= 0) return;
+    this.requestTimer = this.env.clock.setTimer(
+      () => {
+        if (!this.done && !this.committed && !this.driver.requestComplete) this.expire(LOCAL_RESET, requestTimeoutReply());
+      },
+      Math.max(0, this.x.startedAt + limitMs - now),
+    );
+  }
 
   /** Route timeout. */
   onDue(): void {

@@ -202,6 +202,10 @@ export interface HttpConnectionManager {
   /** A request without x-request-id gets one. Default: yes. */
   readonly generatesRequestId?: boolean | undefined;
   readonly streamIdleTimeoutMs: number;
+  /** From a request's first byte to its last one; absent or 0 = no limit. */
+  readonly requestTimeoutMs?: number | undefined;
+  /** From a request's first byte to the end of its head; absent or 0 = no limit. */
+  readonly requestHeadersTimeoutMs?: number | undefined;
   readonly tracing: TracingConfig | undefined;
   readonly accessLogs: readonly AccessLogConfig[];
   /** Documents that say who may call, by `kind namespace/name`; absent when the control plane tells none. */

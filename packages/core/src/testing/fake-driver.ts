@@ -47,10 +47,17 @@ export class WalkScene implements AttemptDriver {
     cluster: Partial<ClusterSpec> = {},
     random: Random = seeded(1),
     filters: readonly Filter[] = [],
+    /** Not 0: the connection manager's limit, of a request that is not complete. */
+    requestTimeoutMs = 0,
   ) {
+    this.requestComplete = requestTimeoutMs === 0;
     const hosts = [locality([endpoint(1), endpoint(2), endpoint(3)])];
     this.cluster = new ClusterState(clusterSpec({ localities: hosts, ...cluster }), { clock: this.clock, random });
-    const manager = { ...PLAIN_MANAGER, routes: createRouteTable('test', [hostOf(forwardTo(this.cluster.name, action), filters)], true) };
+    const manager = {
+      ...PLAIN_MANAGER,
+      requestTimeoutMs,
+      routes: createRouteTable('test', [hostOf(forwardTo(this.cluster.name, action), filters)], true),
+    };
     this.x = exchange({ manager, snapshot: snapshot({ clusters: new Map([[this.cluster.name, this.cluster]]) }) });
     const { clock } = this;
     const telemetry = {
@@ -110,7 +117,7 @@ export class WalkScene implements AttemptDriver {
   }
 
   onRouted(now: number): void {
-    this.walk.forward(now, true);
+    this.walk.forward(now, this.requestComplete);
   }
 
   createAttempt(lease: Lease): LiveAttempt {

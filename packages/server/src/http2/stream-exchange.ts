@@ -19,6 +19,7 @@ import { readBodyInTime } from '../body-start.ts';
 import type { InboundConnection } from '../inbound-connection.ts';
 import type { ListenerParts } from '../listener-parts.ts';
 import { UNSENDABLE_REPLY } from '../local-response.ts';
+import { timeRequest } from '../request-timer.ts';
 import { sizeOf } from '../response-hooks.ts';
 import { headersOf, StreamResponseHead } from './stream-heads.ts';
 import { replyOnStream } from './stream-reply.ts';
@@ -42,6 +43,8 @@ export class StreamExchange implements RequestBody {
   private handed = false;
   /** 100 Continue was said already. */
   private continued = false;
+  private requestTimer: Timer | undefined = undefined;
+  private requestEnded = false;
   private done = false;
   /** The app let go of the caller. */
   private appReset = false;
@@ -53,6 +56,8 @@ export class StreamExchange implements RequestBody {
     this.stream = stream;
     connection.active++;
     stream.once('close', () => this.onClosed());
+    if (!stream.endAfterHeaders) this.requestTimer = timeRequest(this, parts.clock);
+    if (this.requestTimer !== undefined) this.watchEnd(this.requestTimer);
   }
 
   /** See RequestBody. */
@@ -93,6 +98,7 @@ export class StreamExchange implements RequestBody {
   handOver(): void {
     this.done = true;
     this.handed = true;
+    this.requestTimer?.cancel(); // The forwarder keeps the time from here.
     this.watchReset();
   }
 
@@ -125,6 +131,24 @@ export class StreamExchange implements RequestBody {
     this.x.flags |= ResponseFlag.DownstreamProtocolError;
     this.x.details = 'http2.violation.of.messaging.rule';
     this.stream.close(code);
+  }
+
+  /** See TimedRequest. */
+  get awaitsRequest(): boolean {
+    const { stream } = this;
+    return !this.requestEnded && !this.done && !this.local && !stream.headersSent && !stream.destroyed && !stream.closed;
+  }
+
+  private watchEnd(timer: Timer): void {
+    const { stream } = this;
+    const { push } = stream;
+    stream.push = (chunk: unknown, encoding?: BufferEncoding) => {
+      if (chunk === null) {
+        this.requestEnded = true;
+        timer.cancel();
+      }
+      return push.call(stream, chunk, encoding);
+    };
   }
 
   private watchReset(): void {
@@ -220,6 +244,7 @@ export class StreamExchange implements RequestBody {
   private onClosed(): void {
     const { stream, x, parts } = this;
     this.encoder?.destroy();
+    this.requestTimer?.cancel();
     if (!this.done) {
       this.done = true;
       this.timer?.cancel();
