@@ -16,6 +16,7 @@ export {
 } from '@ripstop/core';
 export { peerOf } from '@ripstop/server';
 export { type FastifyLike, isAppServer, type MeshApp } from './app.ts';
+export type { ConfigOrigin } from './config-source.ts';
 export type { DecisionOptions } from './decisions.ts';
 export { type MeshEnvironment, systemEnvironment } from './environment.ts';
 export { MeshError } from './errors.ts';
@@ -25,7 +26,7 @@ export { type CloseOptions, type CreateMeshOptions, createMesh, decisionOf, type
 export type { GrpcListenOptions, MeshGrpc, MeshServing } from './mesh-grpc.ts';
 export { OfflineMesh, type OfflineResource, type OfflineWorkload } from './offline.ts';
 export { routerTraits } from './router-traits.ts';
-export type { ConfigOrigin, Runtime } from './runtime.ts';
+export type { Runtime } from './runtime.ts';
 export type { MeshOptions } from './settings.ts';
 
 let shared: Mesh | undefined;

@@ -5,13 +5,14 @@ import { createMeshFetch, createMeshInterceptor, type MeshDispatcher } from '@ri
 import type { Dispatcher } from 'undici';
 import { type MeshApp, serverOf } from './app.ts';
 import type { MeshFilter } from './app-filter.ts';
+import type { ConfigOrigin } from './config-source.ts';
 import type { MeshEnvironment } from './environment.ts';
 import { MeshError } from './errors.ts';
 import { type ExplainQuestion, explain } from './explain.ts';
 import { onTermination } from './lifecycle.ts';
 import { MeshGrpc, type MeshServing } from './mesh-grpc.ts';
 import { routerTraits } from './router-traits.ts';
-import { type ConfigOrigin, Runtime } from './runtime.ts';
+import { Runtime } from './runtime.ts';
 import { type MeshOptions, resolveSettings } from './settings.ts';
 import { showAs } from './shown-as.ts';
 

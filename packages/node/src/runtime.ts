@@ -4,7 +4,6 @@ import {
   type Clock,
   ClusterStates,
   type ClusterStatesEnv,
-  type ConfigSource,
   FilterCounters,
   Pipeline,
   type Random,
@@ -12,22 +11,21 @@ import {
   type TelemetrySink,
 } from '@ripstop/core';
 import { GrpcUpstreamCalls } from '@ripstop/grpc';
-import { createIdentity, Identity } from '@ripstop/identity';
+import type { Identity } from '@ripstop/identity';
 import { jwtAuthn } from '@ripstop/jwt';
 import { type AdminServer, createAdminServer, createTelemetry, type Gauge, type Telemetry } from '@ripstop/telemetry';
 import { MeshDispatcher } from '@ripstop/undici';
-import { type AdsSource, createAdsSource, createCachedSource } from '@ripstop/xds-client';
+import type { AdsSource } from '@ripstop/xds-client';
 import { isFactory, type MeshFilter } from './app-filter.ts';
 import { ConfigLoop } from './config-loop.ts';
+import { type ConfigOrigin, openConfigSource } from './config-source.ts';
 import { Decisions } from './decisions.ts';
 import { type MeshEnvironment, systemEnvironment } from './environment.ts';
 import { MeshError } from './errors.ts';
 import { NodeIdentity } from './node-identity.ts';
-import type { ServerAddress, Settings } from './settings.ts';
+import { formatAddress, type Settings } from './settings.ts';
 import { showAs } from './shown-as.ts';
-
-/** Where the configuration in force came from. */
-export type ConfigOrigin = 'none' | 'cache' | 'live' | 'embedded';
+import { createWorkloadIdentity } from './workload-identity.ts';
 
 /** The parts of one mesh, wired. Started once, by the first use of the mesh. */
 export class Runtime {
@@ -109,7 +107,9 @@ export class Runtime {
   async start(): Promise<void> {
     await this.startAdmin();
     const { clock, random, resolveDns } = this.environment;
-    const source = await this.createSource();
+    const { source, ads, origin } = await openConfigSource(this);
+    this.ads = ads;
+    this.origin = origin;
     const { healthProbe: probe, loadStreams } = this.dispatcher;
     this.clusters = new ClusterStates({
       clock,
@@ -224,44 +224,6 @@ export class Runtime {
     this.node.admin = this.adminAddress;
   }
 
-  private async createSource(): Promise<ConfigSource> {
-    const { settings, clock, random } = this;
-    const { configSource } = this.environment;
-    if (configSource !== undefined) {
-      this.origin = () => 'embedded';
-      return configSource(this.node.describe());
-    }
-    if (settings.configDir !== undefined) {
-      this.origin = () => 'embedded';
-      return createEmbedded(settings.configDir, this.node, settings.log);
-    }
-    if (settings.xds === undefined)
-      throw new MeshError('RIPSTOP_NOT_CONFIGURED', 'nowhere to get configuration from: set RIPSTOP_XDS or RIPSTOP_CONFIG');
-    this.ads = createAdsSource({
-      address: formatAddress(settings.xds),
-      ...(settings.xds.tls
-        ? {
-            tls: {
-              rootCertificatePem: () => this.identity?.current()?.trustBundlePem ?? settings.rootCertificatePem ?? '',
-              certificate: () => this.identity?.current(),
-            },
-          }
-        : {}),
-      ...(settings.token === undefined ? {} : { token: streamToken(settings.token, this.identity) }),
-      node: () => this.node.describe(),
-      clock,
-      random,
-      log: settings.log,
-    });
-    if (settings.cacheDir === undefined) {
-      this.origin = () => 'live';
-      return this.ads;
-    }
-    const cached = createCachedSource(this.ads, { dir: settings.cacheDir, clock, log: settings.log });
-    this.origin = () => cached.origin();
-    return cached;
-  }
-
   private configured(timeoutMs: number): Promise<void> {
     if (this.snapshots.current !== undefined) return Promise.resolve();
     const arrived = new Promise<void>((resolve) => {
@@ -279,68 +241,6 @@ export class Runtime {
       return new MeshError('RIPSTOP_NOT_READY', `no configuration from ${from} within ${timeoutMs} ms${reason}`);
     });
   }
-}
-
-function createWorkloadIdentity(settings: Settings, spiffeId: string, { clock, random, signCsr }: MeshEnvironment): Identity | undefined {
-  if (signCsr !== undefined) {
-    const { trustDomain, namespace, serviceAccount, certificateTtlSeconds: ttlSeconds, log } = settings;
-    return new Identity(
-      { trustDomain, namespace, serviceAccount, clock, random, ...(ttlSeconds === undefined ? {} : { ttlSeconds }), log },
-      (csr, seconds) => signCsr(csr, spiffeId, seconds),
-    );
-  }
-  if (settings.ca === undefined || settings.token === undefined) return undefined;
-  return createIdentity({
-    caAddress: formatAddress(settings.ca),
-    rootCertificatePem: settings.rootCertificatePem ?? '',
-    token: settings.token,
-    trustDomain: settings.trustDomain,
-    namespace: settings.namespace,
-    serviceAccount: settings.serviceAccount,
-    clock,
-    random,
-    ...(settings.certificateTtlSeconds === undefined ? {} : { ttlSeconds: settings.certificateTtlSeconds }),
-    log: settings.log,
-  });
-}
-
-/**
- * The token of the ADS stream. One that is good for a single certificate is spent on that; the stream comes with the certificate. The
- * same when a token cannot be read any more.
- */
-function streamToken(token: () => string, identity: Identity | undefined): () => string | Promise<string> {
-  return async () => {
-    let text: string;
-    try {
-      text = token();
-    } catch (error) {
-      if (identity?.current() === undefined) throw error;
-      return '';
-    }
-    if (identity === undefined || !isSingleUse(text)) return text;
-    await identity.ready();
-    return '';
-  };
-}
-
-/** `use: once` in the payload of a join token (ripstop token --single-use). */
-function isSingleUse(token: string): boolean {
-  try {
-    const payload: unknown = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString());
-    return (payload as { readonly use?: unknown } | null)?.use === 'once';
-  } catch {
-    return false; // Another issuer's token, or none; the control plane says what is wrong with it.
-  }
-}
-
-/** The translator is a large import that only RIPSTOP_CONFIG needs. */
-async function createEmbedded(dir: string, node: NodeIdentity, log: (line: string) => void): Promise<ConfigSource> {
-  const { createEmbeddedSource } = await import('@ripstop/control-plane');
-  return createEmbeddedSource({ dir, node: node.describe(), onEvent: (event) => log(JSON.stringify(event)) });
-}
-
-function formatAddress({ host, port }: ServerAddress): string {
-  return `${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
 /** Rejects with `error()` when the promise takes longer. */

@@ -222,3 +222,8 @@ function packageName(): string {
   const name: unknown = JSON.parse(text).name;
   return typeof name === 'string' && name !== '' ? name.replace(/^@[^/]+\//, '') : 'app';
 }
+
+/** `host:port`, IPv6 in brackets. */
+export function formatAddress({ host, port }: ServerAddress): string {
+  return `${host.includes(':') ? `[${host}]` : host}:${port}`;
+}

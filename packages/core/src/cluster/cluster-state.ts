@@ -5,10 +5,8 @@ import type { HealthProbe } from '../health/health-probe.ts';
 import { dropOverloadReply, noHealthyUpstreamReply, overflowReply } from '../local-replies.ts';
 import type { LocalReply } from '../local-reply.ts';
 import type { LoadWeightsSpec } from '../orca/host-load.ts';
-import { loadReportOf } from '../orca/load-report.ts';
 import type { OpenLoadStream } from '../orca/load-stream.ts';
 import { LoadWatch } from '../orca/load-watch.ts';
-import type { AttemptOutcome } from '../outcome.ts';
 import { HostHealth } from '../outlier/host-health.ts';
 import { OutlierDetector } from '../outlier/outlier-detector.ts';
 import type { Clock, Random } from '../ports.ts';
@@ -22,10 +20,10 @@ import {
   type Endpoint,
   type HealthStatus,
   type Lease,
-  type Resources,
   resourcesOf,
   type ServiceRef,
 } from './cluster.ts';
+import { ClusterLease, type LoadReports } from './cluster-lease.ts';
 import type { ClusterSpec, EndpointSpec, LocalitySpec } from './cluster-spec.ts';
 import { EndpointState, endpointKey } from './endpoint-state.ts';
 import { buildPicker, countHosts, type HostPicker, type Level, type PickerEnv, type TriedPriorities } from './host-picker.ts';
@@ -338,64 +336,4 @@ export class ClusterState implements Cluster {
 function triedPriorities({ tried, previousPrioritiesFrequency = 0 }: AcquireOptions): TriedPriorities | undefined {
   if (tried === undefined || tried.length === 0 || previousPrioritiesFrequency === 0) return undefined;
   return { tried: tried.map(({ priority }) => priority), frequency: previousPrioritiesFrequency };
-}
-
-interface LoadReports {
-  readonly spec: LoadWeightsSpec;
-  readonly clock: Clock;
-}
-
-class ClusterLease implements Lease {
-  readonly cluster: Cluster;
-  readonly endpoint: EndpointState;
-  readonly resources: Resources;
-  private readonly detector: OutlierDetector | undefined;
-  private readonly loads: LoadReports | undefined;
-  private released = false;
-  private hasCounted = false;
-  private hasReported = false;
-
-  constructor(
-    cluster: Cluster,
-    resources: Resources,
-    endpoint: EndpointState,
-    detector: OutlierDetector | undefined,
-    loads: LoadReports | undefined,
-  ) {
-    this.cluster = cluster;
-    this.resources = resources;
-    this.endpoint = endpoint;
-    this.detector = detector;
-    this.loads = loads;
-  }
-
-  get wantsLoad(): boolean {
-    return this.loads !== undefined && !this.hasReported;
-  }
-
-  /** The first report counts: of headers, or of trailers. */
-  reportLoad(header: (name: string) => string | undefined): void {
-    const report = this.wantsLoad ? loadReportOf(header) : undefined;
-    if (report === undefined) return;
-    this.hasReported = true;
-    this.endpoint.load.report(report, this.loads!.spec, this.loads!.clock.now());
-  }
-
-  answered(status: number, grpcStatus: number | undefined): void {
-    this.hasCounted = true;
-    this.detector?.onResponse(this.endpoint.outlier, status, grpcStatus);
-  }
-
-  late(): void {
-    this.hasCounted = true;
-    this.detector?.onReset(this.endpoint.outlier, 'per-try-timeout', false);
-  }
-
-  release(outcome: AttemptOutcome): void {
-    if (this.released) return;
-    this.released = true;
-    this.resources.requests.give();
-    this.endpoint.activeRequests--;
-    if (outcome.kind === 'reset') this.detector?.onReset(this.endpoint.outlier, outcome.reason, this.hasCounted);
-  }
 }
