@@ -17,7 +17,7 @@ const CASES: readonly (readonly [what: string, manager: object, bytes: string, w
   ['a body that nobody has begun', { request_timeout: '0.3s' }, `${HEAD}content-length: 5\r\n\r\n`, LATE],
   ['a head, with the limit of a request', { request_timeout: '0.3s' }, HEAD, '408 request timeout, close'],
   ['a head', { request_headers_timeout: '0.3s' }, HEAD, '408 request header timeout, close'],
-  ['a byte', { request_headers_timeout: '0.3s' }, 'P', '408 request header timeout, close'],
+  ['a byte', { request_headers_timeout: '0.3s' }, 'G', '408 request header timeout, close'],
   ['a head, the sooner limit', { request_headers_timeout: '0.3s', request_timeout: '1s' }, HEAD, '408 request header timeout, close'],
   ['a body, with the limit of heads alone', { request_headers_timeout: '0.3s' }, `${HEAD}content-length: 5\r\n\r\nhe`, 'nothing'],
   ['nothing', { request_headers_timeout: '0.3s', request_timeout: '0.3s' }, `${HEAD}content-length: 2\r\n\r\nhe`, '200 ok, , via_upstream'],
@@ -47,7 +47,7 @@ describe.skipIf('missing' in peer).each(CASES)('what stops is %s', (_what, manag
       expect('nothing').toBe(wanted);
       return;
     }
-    const got = `${status} ${body}, ${headers.connection ?? ''}`;
+    const got = `${status} ${body}, ${headers.connection === 'close' ? 'close' : ''}`;
     // `<flags> <details>` of the account.
     const details = wanted.split(', ').length === 3 ? `, ${(await pair[side].account!()).split(' ').at(-1)}` : '';
     expect(got + details).toBe(wanted);
