@@ -72,7 +72,7 @@ function describeRoutes(candidate: VirtualService, service: MeshService, push: P
 /** The one that clients in the namespace of the service use for it. */
 function governingRule({ hostname, namespace }: MeshService, port: number, push: PushContext): VirtualService | undefined {
   const rules = visibleVirtualServices(push.virtualServices, namespace).filter(
-    (rule) => rule.gateways.includes('mesh') && (rule.port ?? port) === port,
+    (rule) => rule.gateways.includes('mesh') && (rule.port ?? port) === port && (!rule.gatewayApi || rule.namespace === namespace),
   );
   return governingRules([hostname], rules).get(hostname);
 }

@@ -15,7 +15,6 @@ export interface Place {
   readonly hosts: readonly string[];
   /** Of the parent, in the mesh; undefined = all. */
   readonly port: number | undefined;
-  readonly exportTo: readonly string[];
 }
 
 /** What one parentRef comes to. */
@@ -76,7 +75,7 @@ export class RouteBinder {
     const places = accepted.map(({ listener, hosts }): Place => {
       const key = `${namespace}/${listener.name}`;
       this.attached.set(key, (this.attached.get(key) ?? 0) + 1);
-      return { gateway: key, listener, hosts, port: undefined, exportTo: ['*'] };
+      return { gateway: key, listener, hosts, port: undefined };
     });
     return { mesh: false, places, accepted: accepted.length, denials: attachments.flatMap(({ denied }) => denied ?? []) };
   }
@@ -84,21 +83,18 @@ export class RouteBinder {
   private bindService({ metadata }: MeshObject, parent: ParentRef, path: Path): Bound {
     const { name, namespace = metadata.namespace } = parent;
     if (!this.input.backends.hasService(namespace, name)) return unknownParent(`parent service: "${name}" not found`, path);
-    return inMesh([`${name}.${namespace}.svc.${this.input.domain}`], parent, metadata.namespace);
+    return inMesh([`${name}.${namespace}.svc.${this.input.domain}`], parent);
   }
 
   private bindEntry({ metadata }: MeshObject, parent: ParentRef, path: Path): Bound {
     const { name, namespace = metadata.namespace } = parent;
     const hosts = this.entries.get(`${namespace}/${name}`);
-    return hosts === undefined
-      ? unknownParent(`parent service entry: "${name}" not found`, path)
-      : inMesh(hosts, parent, metadata.namespace);
+    return hosts === undefined ? unknownParent(`parent service entry: "${name}" not found`, path) : inMesh(hosts, parent);
   }
 }
 
-function inMesh(hosts: readonly string[], { namespace, port }: ParentRef, own: string): Bound {
-  const exportTo = (namespace ?? own) === own ? ['*'] : ['.'];
-  return { mesh: true, places: [{ gateway: 'mesh', listener: undefined, hosts, port, exportTo }], accepted: 1, denials: [] };
+function inMesh(hosts: readonly string[], { port }: ParentRef): Bound {
+  return { mesh: true, places: [{ gateway: 'mesh', listener: undefined, hosts, port }], accepted: 1, denials: [] };
 }
 
 function unknownParent(message: string, path: Path): Bound {

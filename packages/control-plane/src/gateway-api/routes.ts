@@ -16,7 +16,6 @@ interface Group {
   readonly host: string;
   readonly gateway: string;
   readonly port: number | undefined;
-  readonly exportTo: readonly string[];
   readonly routes: SourcedRoute[];
 }
 
@@ -113,14 +112,14 @@ class Collector {
 }
 
 /** A VirtualService for each host; routes of several documents may meet in one. */
-function targetsOf({ gateway, listener, hosts, port, exportTo }: Place, own: string): Target[] {
+function targetsOf({ gateway, listener, hosts, port }: Place, own: string): Target[] {
   return hosts.map((host) => {
     const parts = listener === undefined ? [own, ...(port === undefined ? [] : [String(port)])] : gateway.split('/', 2);
-    return { name: [...parts, host].join('~'), namespace: own, host, gateway, port, exportTo };
+    return { name: [...parts, host].join('~'), namespace: own, host, gateway, port };
   });
 }
 
-function virtualService({ name, namespace, host, gateway, port, exportTo, routes }: Group): VirtualService {
+function virtualService({ name, namespace, host, gateway, port, routes }: Group): VirtualService {
   const first = routes[0]!.object;
   return {
     object: virtualServiceObject(first, name, namespace),
@@ -130,7 +129,8 @@ function virtualService({ name, namespace, host, gateway, port, exportTo, routes
     hosts: [host],
     gateways: [gateway],
     http: [...routes].sort((a, b) => compareMatches(a.route.match?.[0], b.route.match?.[0])),
-    exportTo,
+    // A route in another namespace than its Service's is seen by all, and followed by clients of its own (see ruleGroup).
+    exportTo: ['*'],
     streams: [],
     gatewayApi: true,
     port,

@@ -166,16 +166,9 @@ function destinationsFor({ http, streams }: VirtualService, client: string): Map
   return found;
 }
 
-/**
- * Rules that were made of the Gateway API, which say nobody themselves: MeshConfig says to whom they are exported. What only clients of
- * the own namespace follow stays with them.
- */
+/** Rules that were made of the Gateway API, which say nobody themselves: MeshConfig says to whom they are exported. */
 export function exportedByDefault(made: readonly VirtualService[], exportTo: readonly string[]): readonly VirtualService[] {
-  if (exportTo.includes('*')) return made;
-  return made.map((service) => {
-    const names = exportTo.map((name) => (name === '.' ? service.namespace : name));
-    return { ...service, exportTo: service.exportTo.includes('*') ? names : names.filter((name) => name === service.namespace) };
-  });
+  return exportTo.includes('*') ? made : made.map((service) => ({ ...service, exportTo }));
 }
 
 /**
@@ -188,12 +181,9 @@ export function visibleVirtualServices(all: readonly VirtualService[], namespace
   const near: VirtualService[] = [];
   const open: VirtualService[] = [];
   for (const service of all) {
-    const { exportTo, gatewayApi } = service;
+    const { exportTo } = service;
     const here = service.namespace === namespace;
-    const everybody = exportTo.length === 0 || exportTo.includes('*');
-    // Those that only clients of the own namespace follow are public for istiod.
-    if (gatewayApi && here && (everybody || exportTo.includes('.'))) near.push(service);
-    else if (everybody) open.push(service);
+    if (exportTo.length === 0 || exportTo.includes('*')) (service.gatewayApi && here ? near : open).push(service);
     else if (here && (exportTo.includes('.') || exportTo.includes(namespace))) own.push(service);
     else if (isVisible(exportTo, service.namespace, namespace)) exported.push(service);
   }
