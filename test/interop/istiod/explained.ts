@@ -33,11 +33,6 @@ export const MEANT: readonly Explanation[] = [
     pattern:
       /^(?:sidecar listeners virtualInbound|router listeners \S+) .*\.principals\[\d+\].*orIds\.ids\[\d+\](?:: wanted \{"authenticated":.*|\.authenticated\.principalName\.\w+: wanted ".*), got nothing$/s,
   },
-  {
-    name: 'destinations of a route that only clients of another namespace follow',
-    pattern: /^sidecar (?:clusters|endpoints) outbound\|\d+\|[^|]*\|(\S+) missing$/,
-    holds: (documents, [, host]) => documents.some((document) => isConsumerRoute(document) && leadsTo(document, host)),
-  },
 ];
 
 /** What istiod does another way each time it is asked, as it walks over a Go map or objects come in: seen with the same mesh asked twice. */
@@ -80,20 +75,4 @@ function isExportedToNobody(documents: readonly Document[], host: string | undef
       host === `${name}.${namespace}.svc.cluster.local` &&
       annotations?.['networking.istio.io/exportTo']?.split(',').includes('~') === true,
   );
-}
-
-interface RouteSpec {
-  readonly parentRefs?: readonly { readonly kind?: string; readonly namespace?: string }[];
-  readonly rules?: readonly { readonly backendRefs?: readonly { readonly name: string; readonly namespace?: string }[] }[];
-}
-
-/** A route of the Gateway API for a Service of another namespace. */
-function isConsumerRoute({ kind, spec, metadata: { namespace } }: Document): boolean {
-  if (kind !== 'HTTPRoute' && kind !== 'GRPCRoute') return false;
-  return (spec as RouteSpec).parentRefs?.some((parent) => parent.kind === 'Service' && parent.namespace !== namespace) === true;
-}
-
-function leadsTo({ spec, metadata }: Document, host: string | undefined): boolean {
-  const backends = (spec as RouteSpec).rules?.flatMap(({ backendRefs = [] }) => backendRefs) ?? [];
-  return backends.some(({ name, namespace = metadata.namespace }) => host === `${name}.${namespace}.svc.cluster.local`);
 }

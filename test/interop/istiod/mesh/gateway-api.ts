@@ -66,7 +66,7 @@ function route(world: World, index: number): Document {
     kind: grpc ? 'GRPCRoute' : 'HTTPRoute',
     metadata: metadataOf(random, `api-route-${index}`, namespace),
     spec: {
-      parentRefs: [ofMesh ? serviceParent(world) : gatewayParent(random), ...(random.chance(0.15) ? [serviceParent(world)] : [])],
+      parentRefs: ofMesh ? [serviceParent(world)] : [gatewayParent(random), ...(random.chance(0.15) ? [serviceParent(world)] : [])],
       ...random.maybe(0.6, () => ({ hostnames: random.some(HOSTS, 1, 2) })),
       rules: random.several(1, 2, () => (grpc ? grpcRule(world, namespace) : httpRule(world, namespace))),
     },
