@@ -17,7 +17,7 @@ const TARGETS: Readonly<Record<string, readonly string[]>> = {
   ],
   canonicaliser: [
     'packages/core/src/{authority,path-normalization,forwarded-headers}.ts',
-    'packages/server/src/{request-target,inbound-head}.ts',
+    'packages/server/src/request-target.ts',
     'packages/grpc/src/{settle-call,stream-lines}.ts',
     'packages/node/src/router-traits.ts',
   ],
@@ -25,7 +25,7 @@ const TARGETS: Readonly<Record<string, readonly string[]>> = {
   connections: [
     'packages/core/src/filter-chain-match.ts',
     'packages/core/src/abuse/suspects.ts',
-    'packages/server/src/{chain-choice,client-hello,key-pair-choice}.ts',
+    'packages/server/src/{client-hello,key-pair-choice}.ts',
   ],
   limits: ['packages/core/src/filters/{rate-limit,rate-limit-descriptors}.ts', 'packages/core/src/filters/local-rate-limit/*.ts'],
   jwt: ['packages/jwt/src/*.ts'],

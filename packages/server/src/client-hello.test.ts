@@ -44,6 +44,13 @@ describe('the first bytes of a connection', () => {
     ['', 'more'],
     ['\x80\x2e\x01', 'other'],
     ['\0', 'other'],
+    ['\nGET', 'http1'],
+    ['\x0b', 'other'],
+    ...['A', 'Z', 'a', 'z'].map((letter): [string, string] => [letter, 'http1']),
+    ...['@', '[', '`', '{'].map((other): [string, string] => [other, 'other']),
+    ['\x16\x03\x01\x00\x04\x01\x00\x00\x00', 'other'], // an empty ClientHello
+    ['\x15\x03\x01\x00\x02', 'other'],
+    ['\x16\x04\x01\x00\x02', 'other'],
     ['\x16', 'more'],
     ['\x16\x03', 'more'],
     ['\x16\x02', 'other'],
@@ -59,6 +66,33 @@ describe('the first bytes of a connection', () => {
     const hello = await clientHello(options);
     expect(readFirstBytes(hello)).toEqual({ kind: 'tls', sni: 'shop.example', alpn: ['istio', 'h2'] });
     expect(readFirstBytes(await clientHello({ minVersion: version }))).toEqual({ kind: 'tls', sni: '', alpn: [] });
+  });
+
+  /** A ClientHello with these extensions, or without any. */
+  const hello = (extensions?: Buffer): Buffer => {
+    const vector = (bytes: Buffer, width = 2): Buffer => {
+      const length = Buffer.alloc(width);
+      length.writeUIntBE(bytes.length, 0, width);
+      return Buffer.concat([length, bytes]);
+    };
+    const body = [Buffer.alloc(34), vector(Buffer.alloc(0), 1), vector(Buffer.alloc(2)), vector(Buffer.alloc(1), 1)];
+    const message = Buffer.concat([
+      Buffer.of(1),
+      vector(Buffer.concat(extensions === undefined ? body : [...body, vector(extensions)]), 3),
+    ]);
+    return Buffer.concat([Buffer.of(0x16, 3, 1), vector(message)]);
+  };
+  const nameEntry = (type: number, name: string): Buffer => Buffer.from([type, 0, name.length, ...Buffer.from(name)]);
+  const serverNames = (...entries: Buffer[]): Buffer => {
+    const list = Buffer.concat(entries);
+    return Buffer.concat([Buffer.of(0, 0, 0, list.length + 2, 0, list.length), list]);
+  };
+
+  it('without extensions, or with names of another kind alone, name nobody', () => {
+    const nobody = { kind: 'tls', sni: '', alpn: [] };
+    expect(readFirstBytes(hello())).toEqual(nobody);
+    expect(readFirstBytes(hello(serverNames(nameEntry(1, 'a.test'))))).toEqual(nobody);
+    expect(readFirstBytes(hello(serverNames(nameEntry(1, 'a.test'), nameEntry(0, 'b.test'))))).toEqual({ ...nobody, sni: 'b.test' });
   });
 
   it('tell nothing before the ClientHello is whole, and the same whatever its records', async () => {
