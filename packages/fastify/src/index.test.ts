@@ -105,7 +105,7 @@ describe('the Fastify plugin', () => {
   });
 
   it('refuses what it cannot guard, and to guard twice', async () => {
-    const secure = fastify({ https: {} } as object);
+    const secure = fastify({ http2: true, https: {} } as object);
     await expect(secure.register(meshPlugin, { mesh, port: 9080 })).rejects.toThrow('TLS of its own');
     const app = fastify();
     await app.register(meshPlugin, { mesh, port: 9080 });

@@ -37,7 +37,7 @@ const meshPluginAsync: FastifyPluginAsync<MeshPluginOptions> = async (app, { mes
   });
   // Armed before the app listens: no request can come before the guard stands.
   if (!isAppServer(app.server))
-    throw new TypeError("this Fastify instance has a server with TLS of its own; TLS is the mesh's: leave https out");
+    throw new TypeError("this Fastify instance has an HTTP/2 server with TLS of its own; TLS is the mesh's: leave http2 or https out");
   mesh.protect(app.server, port, routerTraits(app));
   bindOneAddress(app.server);
   app.addHook('onListen', async () => {

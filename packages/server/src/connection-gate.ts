@@ -24,6 +24,7 @@ import { peekConnection, takeProxyHeader } from './connection-peek.ts';
 import { InboundConnection } from './inbound-connection.ts';
 import type { Forwarder } from './listener-parts.ts';
 import { OpenConnections } from './open-connections.ts';
+import type { OwnTls } from './own-tls.ts';
 import { createPeer, type InboundPeer, introduce } from './peer.ts';
 import type { ProxiedAddresses } from './proxy-header.ts';
 import { StreamConnection } from './stream-connection.ts';
@@ -42,6 +43,8 @@ export interface ConnectionGateOptions {
   readonly forwarder?: Pick<Forwarder, 'stream' | 'unrouted'> | undefined;
   /** Of a port that is a Unix socket. */
   readonly socketPath?: string | undefined;
+  /** The app's server speaks TLS by itself with callers outside of the mesh. */
+  readonly ownTls?: Pick<OwnTls, 'accept'> | undefined;
 }
 
 /** What is spoken on a connection that was let in. */
@@ -126,7 +129,9 @@ export class ConnectionGate {
     const { socketPath } = this.options;
     const snapshot = this.options.snapshots.current;
     const chain = snapshot === undefined ? 'no configuration' : chooseChain(this.options.find(snapshot), facts, this.carriesBytes);
-    if (snapshot === undefined || typeof chain === 'string') {
+    if (this.options.ownTls !== undefined && snapshot !== undefined && !endsTls(chain)) {
+      this.decideWithin(this.options.ownTls, raw, facts, proxied, snapshot, admit);
+    } else if (snapshot === undefined || typeof chain === 'string') {
       if (chain === NO_CHAIN && snapshot !== undefined)
         this.options.forwarder?.unrouted?.(facts, createPeer(raw, undefined, facts.sni, '', { proxied, socketPath }), snapshot);
       this.refuse(raw, facts, chain as string);
@@ -155,6 +160,32 @@ export class ConnectionGate {
         refused: (why) => this.tell(`a TLS connection was refused: ${why}`),
       });
     }
+  }
+
+  /**
+   * TLS that is not the mesh's, for an app that has its own: its callers are let in, and judged, as they would be by plaintext, which is
+   * what is spoken within. Envoy cannot look inside; it passes such bytes on where the port is one of bytes, and resets them elsewhere.
+   */
+  private decideWithin(
+    own: Pick<OwnTls, 'accept'>,
+    raw: Socket,
+    outer: ConnectionFacts,
+    proxied: ProxiedAddresses | undefined,
+    snapshot: Snapshot,
+    admit: Admit,
+  ): void {
+    if (!outer.tls) {
+      this.refuse(raw, outer, 'the server of this port speaks TLS of its own only');
+      return;
+    }
+    const facts: ConnectionFacts = { ...outer, tls: false, sni: '', alpn: ['http/1.1'] };
+    const chain = chooseChain(this.options.find(snapshot), facts, false);
+    if (typeof chain === 'string' || chain.tls !== undefined || !isHttp(chain)) {
+      this.refuse(raw, outer, 'it is not of the mesh, and no filter chain takes callers without mutual TLS');
+      return;
+    }
+    const peer = createPeer(raw, undefined, '', '', { proxied, socketPath: this.options.socketPath });
+    own.accept(raw, (socket) => this.admit(raw, socket, facts, chain, snapshot, peer, 'http1', admit));
   }
 
   /** ALPN tells; without it the first bytes do, as with Envoy's codec AUTO. */
@@ -254,3 +285,8 @@ const PEER_EXCHANGE = 'istio-peer-exchange';
 const UNSEEN: FirstBytes = { kind: 'other' };
 
 function ignore(): void {}
+
+/** The mesh's own TLS, with requests inside. */
+function endsTls(chain: HttpChain | TcpChain | string): boolean {
+  return typeof chain !== 'string' && isHttp(chain) && chain.tls !== undefined;
+}

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
 import type { ConnectionFacts, HttpConnectionManager, ResetBudget, Snapshot } from '@ripstop/core';
 import { chooseChain, type FindChains, fits, type HttpChain, isHttp } from './chain-choice.ts';
 import type { HeadTimer } from './head-timer.ts';
@@ -21,6 +22,8 @@ export class InboundConnection implements OpenConnection {
   readonly socket: Socket;
   readonly facts: ConnectionFacts;
   readonly peer: InboundPeer;
+  /** Its bytes are encrypted, by the mesh or by the app's own TLS. */
+  readonly secure: boolean;
   /** Requests that are being answered, upgraded ones included. */
   active = 0;
   /** The next response says `connection: close`. */
@@ -48,6 +51,7 @@ export class InboundConnection implements OpenConnection {
     this.socket = socket;
     this.facts = facts;
     this.peer = peer;
+    this.secure = facts.tls || (socket as TLSSocket).encrypted === true;
     this.chain = chain;
     this.snapshot = snapshot;
     this.find = find;

@@ -181,7 +181,7 @@ export class InboundGuard {
     }
     const { parts } = this;
     if (isH2cUpgrade(request)) dropUpgrade(request);
-    const head = new InboundHead(request, connection.facts.tls ? 'https' : 'http');
+    const head = new InboundHead(request, connection.secure ? 'https' : 'http');
     const x = new Exchange({
       direction: parts.forwarder === undefined ? 'inbound' : 'outbound',
       protocol: isGrpcContentType(request.headers['content-type']) ? 'grpc' : 'http1',

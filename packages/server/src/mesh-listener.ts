@@ -1,5 +1,6 @@
 import { Server } from 'node:http';
 import type { Http2Server } from 'node:http2';
+import { Server as HttpsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Snapshot } from '@ripstop/core';
 import type { ListenerChains } from './chain-choice.ts';
@@ -9,6 +10,7 @@ import { Http1Bridge } from './http2/http1-bridge.ts';
 import { StreamGuard } from './http2/stream-guard.ts';
 import { InboundGuard, keepContext } from './inbound-guard.ts';
 import type { ListenerParts } from './listener-parts.ts';
+import { OwnTls } from './own-tls.ts';
 import { bindPath } from './unix-bind.ts';
 
 /** Lets connections reach a server's `connection` event; default `server.listen`. Rejects when the address cannot be had. */
@@ -31,8 +33,8 @@ export interface MeshListenerOptions extends ListenerParts {
   readonly app: AppServer;
 }
 
-/** What a workload port can be served by. TLS is the mesh's: servers of node:https and secure ones of node:http2 have their own. */
-export type AppServer = Server | Http2Server;
+/** What a workload port can be served by. A server of node:https goes on to speak its own TLS with callers outside of the mesh. */
+export type AppServer = Server | HttpsServer | Http2Server;
 
 export interface ListenerCloseOptions {
   /** Time for requests in flight, milliseconds. */
@@ -53,14 +55,28 @@ const NODE_KEEP_ALIVE_MS = 5_000;
 export class MeshListener {
   private readonly options: MeshListenerOptions;
   private readonly gate: ConnectionGate;
+  private readonly ownTls: OwnTls | undefined;
   /** Takes the mesh away from the server again; undefined = it does not stand there. */
   private detach: (() => void) | undefined = undefined;
 
   constructor(options: MeshListenerOptions) {
     this.options = options;
     const { workloadPort: port, find = inboundChains, snapshots, identity, clock, log, forwarder } = options;
-    const speaks = options.app instanceof Server ? (['http2', 'http1'] as const) : (['http2'] as const);
-    this.gate = new ConnectionGate({ port, find, snapshots, identity, clock, log, speaks, forwarder, socketPath: options.bind.path });
+    const speaks = readsHttp1(options.app) ? (['http2', 'http1'] as const) : (['http2'] as const);
+    const ownTls = options.app instanceof HttpsServer ? new OwnTls(options.app) : undefined;
+    this.ownTls = ownTls;
+    this.gate = new ConnectionGate({
+      port,
+      find,
+      snapshots,
+      identity,
+      clock,
+      log,
+      speaks,
+      forwarder,
+      ownTls,
+      socketPath: options.bind.path,
+    });
   }
 
   /** Puts the mesh in front of the server without binding it. Calling it twice is harmless. */
@@ -69,9 +85,10 @@ export class MeshListener {
     const { app } = this.options;
     if (guarded.has(app)) throw new Error('this server stands behind a mesh already: serve it as one workload port, of one mesh');
     guarded.add(app);
+    this.ownTls?.attach();
     const listeners = app.listeners('connection') as ((socket: object) => void)[];
     app.removeAllListeners('connection');
-    const { admit, detach } = app instanceof Server ? this.frontHttp1(app, listeners) : this.frontHttp2(app, listeners);
+    const { admit, detach } = readsHttp1(app) ? this.frontHttp1(app, listeners) : this.frontHttp2(app, listeners);
     const onConnection = (socket: Socket): void => this.gate.enter(socket, admit);
     app.on('connection', onConnection);
     this.detach = () => {
@@ -79,17 +96,20 @@ export class MeshListener {
       detach();
       app.off('connection', onConnection);
       for (const listener of listeners) app.on('connection', listener);
+      this.ownTls?.detach();
       this.detach = undefined;
     };
   }
 
   /** An app that reads HTTP/1.1; streams of HTTP/2 callers are bridged to it. */
-  private frontHttp1(app: Server, listeners: readonly ((socket: object) => void)[]): Front {
+  private frontHttp1(app: Server | HttpsServer, listeners: readonly ((socket: object) => void)[]): Front {
     if (app.keepAliveTimeout === NODE_KEEP_ALIVE_MS) app.keepAliveTimeout = IDLE_TIMEOUT_MS;
     // node:http would answer a request without Host by itself, before the guard sees it and in its own words.
-    (app as Server & { requireHostHeader: boolean }).requireHostHeader = false;
+    (app as { requireHostHeader?: boolean }).requireHostHeader = false;
+    const { ownTls } = this;
     const connect = (socket: object): void => {
-      for (const listener of listeners) listener.call(app, socket);
+      if (ownTls !== undefined) ownTls.read(socket);
+      else for (const listener of listeners) listener.call(app, socket);
     };
     const { forwarder } = this.options;
     const bridge = new Http1Bridge(connect);
@@ -157,6 +177,10 @@ export class MeshListener {
     await this.gate.close(drainMs);
     await closed;
   }
+}
+
+function readsHttp1(app: AppServer): app is Server | HttpsServer {
+  return app instanceof Server || app instanceof HttpsServer;
 }
 
 /** What stands in front of a server. */

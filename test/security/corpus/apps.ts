@@ -1,8 +1,10 @@
 import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http';
 import { createServer as createHttp2Server } from 'node:http2';
+import { createServer as createHttpsServer } from 'node:https';
 import { createRequire } from 'node:module';
 import type { Socket } from 'node:net';
 import type { MeshApp } from '@ripstop/node';
+import { createSelfSignedRoot, privateKeyPem } from '@ripstop/pki';
 import fastify, { type FastifyServerOptions } from 'fastify';
 
 type Handler = (request: IncomingMessage, response: ServerResponse & { send(body: string): void }) => void;
@@ -17,7 +19,16 @@ export interface Seen {
   readonly headers: Readonly<Record<string, unknown>>;
 }
 
-export const FRAMEWORKS = ['node:http', 'Express 4', 'Express 5', 'Fastify 5', 'Fastify 5 lenient', 'http2', 'http2 streams'] as const;
+export const FRAMEWORKS = [
+  'node:http',
+  'node:https',
+  'Express 4',
+  'Express 5',
+  'Fastify 5',
+  'Fastify 5 lenient',
+  'http2',
+  'http2 streams',
+] as const;
 export type Framework = (typeof FRAMEWORKS)[number];
 
 /** An app that tells of everything that reaches it, by whichever event. Its route is `/admin`. */
@@ -43,13 +54,25 @@ export async function createApp(framework: Framework, reached: (seen: Seen) => v
         stream.end('ok');
       });
     default: {
-      const app = framework === 'node:http' ? plainHandler(note) : createExpress(framework === 'Express 4' ? 'express4' : 'express', note);
-      const server = createServer(app);
+      const isPlain = framework === 'node:http' || framework === 'node:https';
+      const app = isPlain ? plainHandler(note) : createExpress(framework === 'Express 4' ? 'express4' : 'express', note);
+      const server = framework === 'node:https' ? createHttpsServer(ownCertificate(), app) : createServer(app);
       server.on('upgrade', (request, socket) => answerUpgrade(note, request, socket as Socket));
       server.on('connect', (request, socket) => answerUpgrade(note, request, socket as Socket));
       return server;
     }
   }
+}
+
+/** Of the app, for callers outside of the mesh. */
+function ownCertificate(): { cert: string; key: string } {
+  const now = Date.now();
+  const { certificatePem, keyPair } = createSelfSignedRoot({
+    organization: 'shop',
+    notBeforeMs: now - 60_000,
+    notAfterMs: now + 3_600_000,
+  });
+  return { cert: certificatePem, key: privateKeyPem(keyPair.privateKey) };
 }
 
 /** A router that takes the most for the same path. */

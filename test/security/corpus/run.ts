@@ -30,12 +30,12 @@ export async function* runDoor(mode: Mode, frameworks: readonly Framework[] = FR
   await using world = await World.start(meshConfig(mode) + POLICY, frameworks);
   for (const target of world.targets) {
     for (const transport of TRANSPORTS) {
-      const tls = transport === 'mTLS' ? await world.tlsOf('caller') : undefined;
+      const tls = transport === 'mTLS' ? await world.tlsOf('caller') : outside(target);
       for (const row of ROWS) {
         if (row.mode !== undefined && row.mode !== mode) continue;
         yield* cells(row, target, transport, tls, mode);
       }
-      for (const attack of mode === 'BASE' ? FRAME_ATTACKS : []) {
+      for (const attack of mode === 'BASE' && speaksHttp2(target, transport) ? FRAME_ATTACKS : []) {
         const finding = await runFrames(target.port, attack, target.seen, tls);
         yield { id: attack.id, name: attack.name, where: `${target.framework} HTTP/2 ${transport} ${mode}`, finding };
       }
@@ -62,6 +62,15 @@ export function speaksHttp1({ framework }: Target): boolean {
   return !framework.startsWith('http2');
 }
 
+/** How a caller that is not of the mesh comes: by the app's own TLS where it has one. */
+function outside({ framework }: Target): ClientTls | undefined {
+  return framework === 'node:https' ? { ALPNProtocols: ['http/1.1'] } : undefined;
+}
+
+function speaksHttp2({ framework }: Target, transport: Transport): boolean {
+  return framework !== 'node:https' || transport === 'mTLS';
+}
+
 async function* cells(row: Row, target: Target, transport: Transport, tls: ClientTls | undefined, mode: Mode): AsyncGenerator<Cell> {
   const expected = expectedOf(row, transport, target);
   if (row.bytes !== undefined && speaksHttp1(target)) {
@@ -69,7 +78,7 @@ async function* cells(row: Row, target: Target, transport: Transport, tls: Clien
     const finding = judge(expected, await sendBytes(target.port, row.bytes, tls, row.toItsEnd), target.seen);
     yield { id: row.id, name: row.name, where: `${target.framework} HTTP/1.1 ${transport} ${mode}`, finding };
   }
-  if (row.fields !== undefined) {
+  if (row.fields !== undefined && speaksHttp2(target, transport)) {
     target.seen.splice(0);
     const answer = await sendStream(target.port, row.fields, row.body, tls);
     const finding = judge(row.stream ?? expected, answer, target.seen);

@@ -45,7 +45,7 @@ export class Http1Bridge {
     if (upstream === undefined) return;
     this.carried.set(far, served);
     introduce(far, connection.peer);
-    lookLikeSocket(far, connection.peer, connection.facts.tls);
+    lookLikeSocket(far, connection.peer, connection.secure);
     for (const side of [near, far]) side.on('error', () => {});
     const close: Close = (code) => {
       if (!stream.destroyed && !stream.closed) stream.close(code);

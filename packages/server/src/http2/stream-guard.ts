@@ -83,7 +83,7 @@ export class StreamGuard {
       return;
     }
     const message = new StreamMessage(headers, lines);
-    const head = new InboundHead(message, connection.facts.tls ? 'https' : 'http');
+    const head = new InboundHead(message, connection.secure ? 'https' : 'http');
     const x = new Exchange({
       direction: parts.forwarder === undefined ? 'inbound' : 'outbound',
       protocol: isGrpcContentType(message.headers['content-type']) ? 'grpc' : 'http2',

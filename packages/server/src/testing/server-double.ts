@@ -122,6 +122,8 @@ export interface DoubleOptions extends RouteSettings {
   readonly identity?: IdentitySource;
   readonly forwarder?: Forwarder;
   readonly clusters?: Snapshot['clusters'];
+  /** Of the socket; default: any free one. */
+  readonly port?: number;
   /** Called before the mesh stands in front of the server. */
   readonly tune?: (server: AppServer) => void;
 }
@@ -153,7 +155,7 @@ export class ServerDouble implements AsyncDisposable {
     this.swap(options.chains ?? chainsOf(options.mode ?? 'PERMISSIVE', options));
     this.listener = new MeshListener({
       app: this.app,
-      bind: { host: '127.0.0.1', port: 0 },
+      bind: { host: '127.0.0.1', port: options.port ?? 0 },
       workloadPort: PORT,
       snapshots: this.snapshots,
       pipeline: new Pipeline({ clock: this.clock, random: () => 0.5, ownSpiffeId: () => 'spiffe://cluster.local/ns/default/sa/server' }),

@@ -1,0 +1,131 @@
+import type { IncomingMessage } from 'node:http';
+import { createServer, type Server } from 'node:https';
+import type { TLSSocket } from 'node:tls';
+import { type Filter, localReply } from '@ripstop/core';
+import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { peerOf } from './peer.ts';
+import { type ClientTls, RawClient } from './testing/raw-client.ts';
+import { chainsOf, type DoubleOptions, ServerDouble } from './testing/server-double.ts';
+import { TestAuthority, TestIdentity } from './testing/test-authority.ts';
+
+const CALLER = 'spiffe://cluster.local/ns/default/sa/caller';
+const CERTIFIED = ['istio-http/1.1', 'istio', 'http/1.1'];
+
+let mesh: TestAuthority;
+let publicCa: TestAuthority;
+beforeAll(() => {
+  mesh = new TestAuthority();
+  publicCa = new TestAuthority();
+});
+
+const cleanups: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const run of cleanups.splice(0).reverse()) await run();
+});
+
+const denyAdmin: Filter = {
+  name: 'deny-admin',
+  onRequest: ({ request }) =>
+    request.path === '/admin' ? localReply({ status: 403, details: 'rbac', body: 'RBAC: access denied' }) : undefined,
+};
+
+function answer(request: IncomingMessage): string {
+  return `${peerOf(request)?.spiffeId ?? 'stranger'} ${String(request.headers['x-forwarded-proto'])} ${String(request.headers['x-forwarded-client-cert'])}`;
+}
+
+async function serve(options: DoubleOptions = {}): Promise<ServerDouble> {
+  const app = createServer(publicCa.issue({ dns: ['shop.example'] }), (request, response) => void response.end(answer(request)));
+  const identity = new TestIdentity(mesh, 'spiffe://cluster.local/ns/default/sa/server');
+  const double = await ServerDouble.start(app, { identity, filters: [denyAdmin], ...options });
+  cleanups.push(() => double[Symbol.asyncDispose]());
+  return double;
+}
+
+async function open({ port }: ServerDouble, tls?: ClientTls): Promise<RawClient> {
+  const client = await RawClient.open(port, tls);
+  cleanups.push(() => client.close());
+  return client;
+}
+
+const ofMesh = (): ClientTls => ({ ...mesh.issue({ uris: [CALLER] }), ALPNProtocols: CERTIFIED });
+const outsider: ClientTls = { ALPNProtocols: ['h2', 'http/1.1'], servername: 'shop.example' };
+
+/** Who the app says it is, and whose certificate was shown; or how the connection ends. */
+async function outcome(double: ServerDouble, tls?: ClientTls): Promise<string> {
+  try {
+    const client = await open(double, tls);
+    const { body } = await client.get();
+    const names = (client.socket as TLSSocket).getPeerCertificate().subjectaltname ?? '';
+    return `${body.split(' ')[0]} ${names.includes('shop.example') ? 'its own' : 'the mesh'}`;
+  } catch (error) {
+    return /ended|ECONNRESET|alert|socket disconnected/i.test(String(error)) ? 'refused' : String(error);
+  }
+}
+
+describe('a server of node:https', () => {
+  it.each([
+    ['PERMISSIVE', 'refused', `${CALLER} the mesh`, 'stranger its own'],
+    ['STRICT', 'refused', `${CALLER} the mesh`, 'refused'],
+    ['DISABLE', 'refused', 'stranger its own', 'stranger its own'],
+  ] as const)('%s: plaintext %s, mesh TLS %s, other TLS %s', async (mode, plain, meshTls, other) => {
+    const double = await serve({ mode });
+    expect(await outcome(double)).toBe(plain);
+    expect(await outcome(double, ofMesh())).toBe(meshTls);
+    expect(await outcome(double, outsider)).toBe(other);
+  });
+
+  it('says why it refuses', async () => {
+    const double = await serve({ mode: 'STRICT', chains: chainsOf('PERMISSIVE').slice(0, 1) });
+    await outcome(double);
+    await outcome(double, outsider);
+    expect(double.log).toEqual([
+      expect.stringContaining('the server of this port speaks TLS of its own only'),
+      expect.stringContaining('no filter chain takes callers without mutual TLS'),
+    ]);
+  });
+
+  it('has the policies of the mesh in front of its requests, whoever does the TLS', async () => {
+    const double = await serve();
+    for (const tls of [outsider, ofMesh()]) {
+      const client = await open(double, tls);
+      expect((await client.get('/admin')).status).toBe(403);
+      expect((await client.get('/')).status).toBe(200);
+    }
+    expect(double.finished.map(({ outcome: { status } }) => status)).toEqual([403, 200, 403, 200]);
+  });
+
+  it('takes no word of a stranger for who he is', async () => {
+    const client = await open(await serve(), outsider);
+    const forged = 'x-forwarded-client-cert: URI=spiffe://cluster.local/ns/default/sa/admin\r\n';
+    expect((await client.get('/', forged)).body).toBe('stranger https undefined');
+  });
+
+  it('loses its outsiders when the port becomes STRICT', async () => {
+    const double = await serve();
+    const client = await open(double, outsider);
+    expect((await client.get()).status).toBe(200);
+    double.swap(chainsOf('STRICT'));
+    expect(await client.rest()).toBe('');
+  });
+
+  it('goes on when a handshake fails', async () => {
+    const double = await serve();
+    await expect(open(double, { ...outsider, minVersion: 'TLSv1.1', maxVersion: 'TLSv1.1' })).rejects.toThrow();
+    expect(await outcome(double, outsider)).toBe('stranger its own');
+  });
+
+  it('is left as it was when the port cannot be had', async () => {
+    const first = await serve();
+    const app = createServer(publicCa.issue({ dns: ['shop.example'] }), (_request, response) => void response.end('bare')) as Server;
+    const counts = (): number[] => ['connection', 'secureConnection'].map((event) => app.listenerCount(event));
+    const before = counts();
+    await expect(ServerDouble.start(app, { port: first.port })).rejects.toThrow('something else listens there');
+    expect(counts()).toEqual(before);
+    await new Promise<void>((resolve) => app.listen(0, '127.0.0.1', resolve));
+    cleanups.push(() => app.close());
+    const { port } = app.address() as { port: number };
+    const client = await RawClient.open(port, outsider);
+    cleanups.push(() => client.close());
+    expect((await client.get()).body).toBe('bare');
+  });
+});
