@@ -186,10 +186,11 @@ export const PAGE: readonly PageRow[] = [
     [UPSTREAM_TLS, 'answers 503 UF when the peer is another SPIFFE id or none'],
   ),
   by('S78', ['packages/control-plane/src/translate/secrets.test.ts', 'are not given to another namespace, by either scheme']),
-  notHere('S79', 'servers with AUTO_PASSTHROUGH are left out, with a finding', [
-    'packages/istio-api/src/schema/support.test.ts',
-    'AUTO_PASSTHROUGH',
-  ]),
+  by(
+    'S79',
+    ['packages/control-plane/src/translate/sni-routed.test.ts', 'leads to services that its hosts name and its namespace may see'],
+    ['packages/control-plane/src/translate/sni-routed.test.ts', 'hands connections to endpoints that speak mTLS, and to no other'],
+  ),
 
   // 2b.3 Certificates, SAN, trust changes, secure naming
   by('S80', ['packages/core/src/server-name.test.ts', "['foo.example.com', 'DNS:f*.example.com']"]),

@@ -45,7 +45,9 @@ describe('mesh.listen', () => {
   });
 
   it('refuses a server of bytes, which no policy would protect', async () => {
-    await expect(mesh.listen(createTcpServer() as never, 80, { bindPort: 0 })).rejects.toThrow('takes a server of node:http, node:https or node:http2');
+    await expect(mesh.listen(createTcpServer() as never, 80, { bindPort: 0 })).rejects.toThrow(
+      'takes a server of node:http, node:https or node:http2',
+    );
   });
 
   it('opens nothing on a mesh that closes meanwhile', async () => {
