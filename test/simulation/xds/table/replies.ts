@@ -186,10 +186,6 @@ const rows: readonly Row[] = [
   {
     ...made('idle, the request is not, and nobody waits for it', '/unbuffered', 408, 'SI stream_idle_timeout', 'stream timeout'),
     call: { url: url('/unbuffered'), raw: incomplete('/unbuffered') },
-    differs: {
-      because: 'our gateway sends a head upstream together with the first bytes of its body',
-      lines: ['attempts: Envoy 1, SDK 0'],
-    },
   },
   slowGrpc(
     'grpc-timeout in the place of a timeout',
