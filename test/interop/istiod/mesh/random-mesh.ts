@@ -28,12 +28,17 @@ export function randomMesh(seed: number): Mesh {
   return drawn(seed, true);
 }
 
+/** With routes of the Gateway API and what belongs to them. */
+export function gatewayApiMesh(seed: number): Mesh {
+  return drawn(seed, true, gatewayApi);
+}
+
 /** A mesh of HTTP alone, as processes and gateways can carry it. */
 export function requestMesh(seed: number): Mesh {
   return drawn(seed, false);
 }
 
-function drawn(seed: number, wide: boolean): Mesh {
+function drawn(seed: number, wide: boolean, more: (world: World) => Document[] = () => []): Mesh {
   const random = new Random(seed);
   const all = SERVICE_NAMES.flatMap((name) => NAMESPACES.map((namespace) => ({ name, namespace })));
   const services = random.some(all, 3, 5);
@@ -62,7 +67,7 @@ function drawn(seed: number, wide: boolean): Mesh {
           ...telemetries(world),
           ...envoyFilters(world),
           ...random.several(0, 1, (index) => proxyConfigDocument(world, index)),
-          ...(random.chance(0.3) ? gatewayApi(world) : []),
+          ...more(world),
         ]
       : []),
   ];
