@@ -431,6 +431,12 @@ const ENTRIES: readonly ValidationCase[] = [
   entry('a Unix socket', `hosts: [a.b], ${PORT}, resolution: STATIC, endpoints: [{ address: "unix:///run/a" }]`),
   entry('an abstract Unix socket', `hosts: [a.b], ${PORT}, resolution: STATIC, endpoints: [{ address: "unix://@a" }]`),
   entry(
+    'a Unix socket that is to be asked for',
+    `hosts: [a.b], ${PORT}, resolution: DNS, endpoints: [{ address: "unix:///run/a" }]`,
+    '.endpoints[0].address',
+    'a Unix socket needs STATIC',
+  ),
+  entry(
     'a Unix socket for several ports',
     'hosts: [a.b], ports: [{ number: 80, name: http }, { number: 81, name: more }], resolution: STATIC, endpoints: [{ address: "unix:///run/a" }]',
     '.endpoints[0].address',

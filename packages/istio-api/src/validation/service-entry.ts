@@ -81,6 +81,14 @@ function checkEndpoint(
 
 /** Without endpoints the hosts themselves are asked for. */
 function checkNamesAskedFor({ hosts, endpoints = [] }: ServiceEntrySpec, resolution: string, report: Report): void {
+  const socket = endpoints.findIndex(({ address = '' }) => address.startsWith(UNIX));
+  if (socket >= 0)
+    report(
+      'RIPSTOP_BAD_VALUE',
+      'error',
+      ['spec', 'endpoints', socket, 'address'],
+      `with resolution ${resolution} an endpoint is a name or an address: a Unix socket needs STATIC`,
+    );
   const wrong = endpoints.length > 0 ? -1 : hosts.findIndex((host) => hostProblem(host) !== undefined);
   if (wrong >= 0)
     report(
