@@ -13,8 +13,11 @@ interface Explanation {
 /** Meant: a line each on the page of differences. */
 export const MEANT: readonly Explanation[] = [
   {
-    name: 'Unix sockets of ServiceEntries are refused',
-    pattern: /^validation ServiceEntry istiod: accepted; we: spec\.endpoints\[\d+\]\.address: "unix:[^;]*; give an IP address$/,
+    // `bind` may lead plaintext servers to one address twice; Envoy refuses the listener with two chains that match alike.
+    name: 'plaintext servers of one address are one chain',
+    pattern:
+      /^router listeners \S+ \.filterChains\[\d+\]: wanted \{"filters":\[\{"name":"envoy\.filters\.network\.http_connection_manager".*, got nothing$/s,
+    holds: (documents) => documents.some((document) => document.kind === 'Gateway' && JSON.stringify(document).includes('"bind":')),
   },
   { name: 'gRPC: what a gRPC server cannot judge is denied', pattern: /^grpc listeners xds\.istio\.io\/grpc\/lds\/inbound\/.*httpFilters/ },
   { name: 'gRPC: no endpoints with tls SIMPLE or MUTUAL', pattern: /^grpc endpoints \S+ \.endpoints: wanted .*, got nothing$/s },
