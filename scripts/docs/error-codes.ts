@@ -48,6 +48,11 @@ export const MESH_ERRORS: readonly ErrorRow[] = [
     remedy: 'Free the port, name another one with `bindPort`, or set `RIPSTOP_PORTS=auto`.',
   },
   {
+    code: 'RIPSTOP_BAD_PROBE',
+    happened: '`probes` of `mesh.listen` holds something that is no plain path.',
+    remedy: 'Give paths as the app serves them, without query, fragment or escapes: `/healthz`.',
+  },
+  {
     code: 'RIPSTOP_PORT_SERVED',
     happened: 'This mesh serves that workload port already.',
     remedy: 'Call `listen` once per workload port.',

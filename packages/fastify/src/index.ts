@@ -25,9 +25,11 @@ export interface MeshPluginOptions {
   readonly port: number;
   /** Port name for Services that name their targetPort. Default `http`. */
   readonly name?: string;
+  /** Paths of health checks that are answered without mutual TLS, as `probes` of `mesh.listen`. */
+  readonly probes?: readonly string[];
 }
 
-const meshPluginAsync: FastifyPluginAsync<MeshPluginOptions> = async (app, { mesh = sharedMesh(), port, name = 'http' }) => {
+const meshPluginAsync: FastifyPluginAsync<MeshPluginOptions> = async (app, { mesh = sharedMesh(), port, name = 'http', probes }) => {
   await mesh.ready();
   app.decorate('mesh', mesh);
   app.decorateRequest('mesh', {
@@ -38,7 +40,7 @@ const meshPluginAsync: FastifyPluginAsync<MeshPluginOptions> = async (app, { mes
   // Armed before the app listens: no request can come before the guard stands.
   if (!isAppServer(app.server))
     throw new TypeError("this Fastify instance has an HTTP/2 server with TLS of its own; TLS is the mesh's: leave http2 or https out");
-  mesh.protect(app.server, port, routerTraits(app));
+  mesh.protect(app.server, port, routerTraits(app), probes);
   bindOneAddress(app.server);
   app.addHook('onListen', async () => {
     const address = app.server.address();

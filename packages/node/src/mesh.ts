@@ -1,6 +1,6 @@
 import type { AddressInfo } from 'node:net';
 import { DECISION_HEADER, type DecisionRecord, type Explanation, PathBinding, type RouterTraits, type Svid } from '@ripstop/core';
-import { type AppServer, MeshListener } from '@ripstop/server';
+import { type AppServer, MeshListener, Probes } from '@ripstop/server';
 import { createMeshFetch, createMeshInterceptor, type MeshDispatcher } from '@ripstop/undici';
 import type { Dispatcher } from 'undici';
 import { type MeshApp, serverOf } from './app.ts';
@@ -28,6 +28,11 @@ export interface ListenOptions {
   readonly bindPort?: number;
   /** How the app's router reads paths. Default: known for Express and Fastify; otherwise as they are. */
   readonly router?: RouterTraits;
+  /**
+   * Paths that the platform's health checks may GET by plaintext, without a certificate and past every policy, whatever the port demands of
+   * others: exactly as they stand in the request line. Default: none. Whoever reaches the port can ask them, so they should tell nothing.
+   */
+  readonly probes?: readonly string[];
 }
 
 export interface CloseOptions {
@@ -126,6 +131,7 @@ export class Mesh implements AsyncDisposable {
         port: options.bindPort ?? (settings.ports === 'auto' ? 0 : workloadPort),
       },
       options.router ?? routerTraits(app),
+      probesOf(options.probes),
     );
     this.listeners.set(workloadPort, listener);
     let address: AddressInfo;
@@ -151,9 +157,14 @@ export class Mesh implements AsyncDisposable {
   }
 
   /** Puts the mesh in front of a server that the app itself listens. For adapters; see @ripstop/fastify. */
-  protect(server: AppServer, workloadPort: number, router: RouterTraits | undefined = routerTraits(server)): void {
+  protect(
+    server: AppServer,
+    workloadPort: number,
+    router: RouterTraits | undefined = routerTraits(server),
+    probes?: ListenOptions['probes'],
+  ): void {
     if (this.listeners.has(workloadPort)) throw new MeshError('RIPSTOP_PORT_SERVED', `workload port ${workloadPort} is served already`);
-    const listener = this.createListener(server, workloadPort, { host: this.runtime.settings.bind, port: 0 }, router);
+    const listener = this.createListener(server, workloadPort, { host: this.runtime.settings.bind, port: 0 }, router, probesOf(probes));
     listener.attach();
     this.listeners.set(workloadPort, listener);
   }
@@ -240,6 +251,7 @@ export class Mesh implements AsyncDisposable {
     workloadPort: number,
     bind: { host: string; port: number },
     router: RouterTraits | undefined,
+    probes?: Probes,
   ): MeshListener {
     const { snapshots, pipeline, identity, telemetry, clock, settings, environment } = this.runtime;
     const binding = router === undefined ? undefined : new PathBinding(router);
@@ -256,6 +268,7 @@ export class Mesh implements AsyncDisposable {
       log: settings.log,
       app,
       binding,
+      probes,
     });
   }
 
@@ -269,6 +282,14 @@ export class Mesh implements AsyncDisposable {
       await Promise.all([...this.listeners.values()].map((listener) => listener.close({ drainMs })));
     }
     await this.runtime.close();
+  }
+}
+
+function probesOf(paths: readonly string[] | undefined): Probes | undefined {
+  try {
+    return paths === undefined || paths.length === 0 ? undefined : new Probes(paths);
+  } catch (error) {
+    throw new MeshError('RIPSTOP_BAD_PROBE', (error as Error).message);
   }
 }
 

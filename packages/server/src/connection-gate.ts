@@ -62,8 +62,12 @@ export class ConnectionGate {
   /** The same by the names of ALPN. */
   private readonly spoken: readonly string[];
   private readonly connections = new WeakMap<Socket, InboundConnection>();
+  /** Connections that have a probe to ask and nothing else. */
+  private readonly probing = new WeakSet<Socket>();
   private readonly open: OpenConnections;
   private readonly told = new Set<string>();
+  /** Lets callers without TLS in where it is demanded, for one request, which the guard takes for a probe or ends them. */
+  admitProbe: ((socket: Socket) => void) | undefined = undefined;
   /** Who has abused connections of this port. */
   readonly suspects: Suspects;
   /** `Clock.now()` of the last request that came in; -Infinity before the first. */
@@ -84,6 +88,11 @@ export class ConnectionGate {
 
   connectionOf(socket: Socket): InboundConnection | undefined {
     return this.connections.get(socket);
+  }
+
+  /** Once for each such connection. */
+  takeProbing(socket: Socket): boolean {
+    return this.probing.delete(socket);
   }
 
   enter(raw: Socket, admit: Admit): void {
@@ -130,8 +139,10 @@ export class ConnectionGate {
     const snapshot = this.options.snapshots.current;
     const chain = snapshot === undefined ? 'no configuration' : chooseChain(this.options.find(snapshot), facts, this.carriesBytes);
     if (this.options.ownTls !== undefined && snapshot !== undefined && !endsTls(chain)) {
+      if (this.isLetProbe(raw, first)) return;
       this.decideWithin(this.options.ownTls, raw, facts, proxied, snapshot, admit);
     } else if (snapshot === undefined || typeof chain === 'string') {
+      if (chain === NO_CHAIN && snapshot !== undefined && this.isLetProbe(raw, first)) return;
       if (chain === NO_CHAIN && snapshot !== undefined)
         this.options.forwarder?.unrouted?.(facts, createPeer(raw, undefined, facts.sni, '', { proxied, socketPath }), snapshot);
       this.refuse(raw, facts, chain as string);
@@ -140,7 +151,7 @@ export class ConnectionGate {
       if (!isHttp(chain)) this.carry(raw, raw, facts, chain, snapshot, peer);
       else this.admit(raw, raw, facts, chain, snapshot, peer, first.kind === 'http2' ? 'http2' : 'http1', admit);
     } else if (!facts.tls) {
-      this.refuse(raw, facts, `filter chain ${chain.name} speaks TLS only`);
+      if (!this.isLetProbe(raw, first)) this.refuse(raw, facts, `filter chain ${chain.name} speaks TLS only`);
     } else {
       const checkRoots = this.open.watchRoots(raw);
       const speaks = isHttp(chain) ? this.spoken : chain.tls.alpn.filter((name) => name !== PEER_EXCHANGE);
@@ -160,6 +171,13 @@ export class ConnectionGate {
         refused: (why) => this.tell(`a TLS connection was refused: ${why}`),
       });
     }
+  }
+
+  private isLetProbe(raw: Socket, first: FirstBytes): boolean {
+    if (this.admitProbe === undefined || first.kind !== 'http1') return false;
+    this.probing.add(raw);
+    this.admitProbe(raw);
+    return true;
   }
 
   /**

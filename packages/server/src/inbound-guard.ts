@@ -95,7 +95,12 @@ export class InboundGuard {
       connection.defer(request, () => this.onRequest(event, request, response));
       return;
     }
-    const { forwarder, telemetry } = this.parts;
+    const { forwarder, probes, telemetry } = this.parts;
+    if (probes !== undefined && event === 'request' && this.mayProbe(connection, request.socket) && probes.has(request)) {
+      response.shouldKeepAlive = false;
+      this.emit(event, request, response);
+      return;
+    }
     this.begin(connection, request, response, (served) => {
       if (forwarder !== undefined) {
         served.handOver(response);
@@ -110,6 +115,11 @@ export class InboundGuard {
       if (telemetry.enter?.(served.x)) this.hand(next, request, response);
       else telemetry.run(served.x, () => this.hand(next, request, response));
     });
+  }
+
+  /** Who comes by plaintext; of the mesh, nobody is a probe. */
+  private mayProbe(connection: InboundConnection | undefined, socket: Socket): boolean {
+    return connection === undefined ? this.gate.takeProbing(socket) : !connection.secure;
   }
 
   /** It was judged as it came in by HTTP/2, and is watched there. */

@@ -11,4 +11,5 @@ export {
   type MeshListenerOptions,
 } from './mesh-listener.ts';
 export { type InboundPeer, peerOf } from './peer.ts';
+export { Probes } from './probes.ts';
 export type { StreamConnection } from './stream-connection.ts';

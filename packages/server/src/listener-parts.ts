@@ -12,6 +12,7 @@ import type {
 } from '@ripstop/core';
 import type { FindChains } from './chain-choice.ts';
 import type { InboundPeer } from './peer.ts';
+import type { Probes } from './probes.ts';
 import type { StreamConnection } from './stream-connection.ts';
 
 /** Where exchanges go that the pipeline lets pass, when it is not the app of this process: a gateway's forwarder. It ends them, too. */
@@ -41,4 +42,6 @@ export interface ListenerParts {
   /** How the app's router reads paths; default: as they are. */
   readonly binding?: PathBinding | undefined;
   readonly forwarder?: Forwarder | undefined;
+  /** What the platform may ask the app without being of the mesh; default: nothing. */
+  readonly probes?: Probes | undefined;
 }

@@ -121,6 +121,7 @@ export class MeshListener {
     const front = createFrontServer();
     const door = new SessionDoor(front, streams, front.listeners('connection') as ((socket: object) => void)[]);
     const guard = new InboundGuard(this.options, this.gate, app, bridge);
+    if (this.options.probes !== undefined) this.gate.admitProbe = connect;
     return {
       admit: (socket, spoken, connection) => {
         if (spoken === 'http2') {

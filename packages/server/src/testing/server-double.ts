@@ -17,6 +17,7 @@ import {
 } from '@ripstop/core';
 import type { Forwarder } from '../listener-parts.ts';
 import { type AppServer, MeshListener } from '../mesh-listener.ts';
+import type { Probes } from '../probes.ts';
 import { FakeClock } from './fake-clock.ts';
 
 /** The workload port that chains name; the socket is another one. */
@@ -122,6 +123,7 @@ export interface DoubleOptions extends RouteSettings {
   readonly identity?: IdentitySource;
   readonly forwarder?: Forwarder;
   readonly clusters?: Snapshot['clusters'];
+  readonly probes?: Probes | undefined;
   /** Of the socket; default: any free one. */
   readonly port?: number;
   /** Called before the mesh stands in front of the server. */
@@ -163,6 +165,7 @@ export class ServerDouble implements AsyncDisposable {
       clock: this.clock,
       identity: options.identity,
       forwarder: options.forwarder,
+      probes: options.probes,
       log: (line) => this.log.push(line),
     });
   }
