@@ -168,6 +168,13 @@ export const OTHER_OPTIONS: readonly {
     meaning: 'how the router of the app reads paths: `{ ignoreCase, ignoreTrailingSlash, mergeSlashes, semicolons }`',
     fallback: 'known for Express and Fastify; otherwise paths are as they are',
   },
+  {
+    of: 'mesh.listen',
+    type: 'ListenOptions',
+    option: 'probes',
+    meaning: 'paths that health checks of the platform GET by plaintext, past every policy, also on a STRICT port',
+    fallback: 'none',
+  },
   { of: 'mesh.close', type: 'CloseOptions', option: 'drainMs', meaning: 'time for requests in flight, ms', fallback: '5,000' },
 ];
 
