@@ -9,7 +9,6 @@ import type {
   ServerTLSSettings,
   ServiceEntrySpec,
   VirtualServiceSpec,
-  WorkloadEntrySpec,
 } from './types/networking.ts';
 import type { Path, Report } from './validate.ts';
 

@@ -17,7 +17,6 @@ import {
   list,
   noted,
   object,
-  refused,
   rule,
   ruled,
   smallCount,
