@@ -178,6 +178,16 @@ spec:
     expect(new RegExp(regex!.pattern!.regex).test('/apixv1/x')).toBe(false);
   });
 
+  it('replace the prefix / by / with the same expression, of an empty prefix (Istio: applyHTTPRouteDestination)', () => {
+    const rewrite = 'filters: [{ type: URLRewrite, urlRewrite: { path: { type: ReplacePrefixMatch, replacePrefixMatch: / } } }]';
+    const [host] = served(route(`{ ${parent}, rules: [{ matches: [{ path: { value: / } }], ${rewrite}, ${to('cart')} }] }`));
+    const action = host!.routes[0]!.action;
+    expect(action?.$case === 'route' && [action.value.prefixRewrite, action.value.regexRewrite]).toEqual([
+      '',
+      { pattern: expect.objectContaining({ regex: '^(/?)(.*)' }), substitution: '/\\2' },
+    ]);
+  });
+
   it.each([
     ['without the grant of its namespace', '', 'UnknownService'],
     [

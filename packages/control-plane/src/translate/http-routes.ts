@@ -149,8 +149,8 @@ function asGatewayApi(made: RouteFields['action'], { pathSpecifier: path }: NonN
   if (made?.$case !== 'route') return made;
   const clusterNotFoundResponseCode = RouteAction_ClusterNotFoundResponseCode.INTERNAL_SERVER_ERROR;
   const { prefixRewrite, ...rest }: ActionFields = made.value ?? {};
+  if (prefixRewrite !== '/') return { $case: 'route', value: { ...made.value, clusterNotFoundResponseCode } };
   const prefix = path?.$case === 'pathSeparatedPrefix' ? (path.value ?? '') : '';
-  if (prefixRewrite !== '/' || prefix === '') return { $case: 'route', value: { ...made.value, clusterNotFoundResponseCode } };
   const regexRewrite = { pattern: { regex: `^${escapeRegex(prefix)}(/?)(.*)` }, substitution: '/\\2' };
   return { $case: 'route', value: { ...rest, regexRewrite, clusterNotFoundResponseCode } };
 }

@@ -29,6 +29,8 @@ import { configPath, duration, milliseconds, sourceMetadata } from './values.ts'
 export function outbound(input: OutboundInput): ClusterFields[] {
   const { node, push, service, port, rule, subset, sniRouted = false } = input;
   if (service.resolution === 'DYNAMIC_DNS' && !sniRouted) return dynamicDns(input);
+  // The name of the subset is a chain's all the same (Istio: applyDestinationRule, builtAutoPassthroughFilterChains).
+  if (service.resolution === 'DYNAMIC_DNS' && subset !== undefined) return [];
   const policy = policyOf(input);
   const name = (sniRouted ? outboundSni : outboundCluster)(service.hostname, port.port, subset?.name);
   const passthroughHosts = passesThrough(input);

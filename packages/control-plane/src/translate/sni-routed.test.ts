@@ -79,6 +79,22 @@ describe('a server with AUTO_PASSTHROUGH', () => {
     expect(clusters(service('web') + SUBSET).filter(({ name }) => name.startsWith('outbound_.'))).toEqual([]);
   });
 
+  it('has no clusters for subsets of a host that is looked up when it is called (Istio: applyDestinationRule)', () => {
+    const wildcard = `---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: { name: any, namespace: default }
+spec: { hosts: ["*.example.com"], location: MESH_INTERNAL, resolution: DYNAMIC_DNS, ports: [{ number: 443, name: tls, protocol: TLS }] }
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: { name: any, namespace: default }
+spec: { host: "*.example.com", subsets: [{ name: v1, labels: { version: v1 } }] }
+`;
+    const names = translate(CLUSTER_TYPE_URL, GATEWAY, pushOf(wildcard + eastWest()), []).map(({ name }) => name);
+    expect(names.filter((name) => name.startsWith('outbound_.'))).toEqual(['outbound_.443_._.*.example.com']);
+  });
+
   it('hands connections to endpoints that speak mTLS, and to no other', () => {
     const yaml =
       service('web') +
