@@ -26,6 +26,7 @@ const TASKS = {
   knip: { run: [['knip']] },
   pack: { build: true, run: [['node', 'scripts/check-packages.mjs']] },
   bench: { build: true, run: [['node', 'test/bench/main.mjs']] },
+  'bench:rules': { build: true, run: [['node', '--conditions=development', 'test/bench/rules.ts']] },
   'bench:control-plane': { build: true, run: [['node', 'test/bench/control-plane/main.mjs']] },
   'check:deps': { run: [['node', 'scripts/check-deps.mjs']] },
   'gate:router': { build: true, run: [['node', '--conditions=development', 'test/security/router-gate.ts']] },
