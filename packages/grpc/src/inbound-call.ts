@@ -25,6 +25,8 @@ import { settleCall } from './settle-call.ts';
 import { joinLines, takeSeveral } from './stream-lines.ts';
 
 const NO_CALL = localReply({ status: 405, grpcStatus: 12, details: 'ripstop_grpc_method', body: 'gRPC calls are made by POST' });
+/** grpc-js counts by the wall clock, in whole milliseconds, and timers come up to one early. */
+const WALL_CLOCK_GRAIN_MS = 2;
 const NOT_ACCEPTED = 'connection refused by the mesh: its policy for this port has changed';
 
 type InterceptedMethod = Parameters<grpc.ServerInterceptor>[0];
@@ -214,7 +216,7 @@ export class InboundCall extends PassedCall implements CallListener, RequestBody
     const x = this.#x;
     if (this.#done || x === undefined) return;
     // grpc-js answers a passed deadline by itself.
-    const late = x.deadline <= this.#parts.clock.now();
+    const late = x.deadline - WALL_CLOCK_GRAIN_MS <= this.#parts.clock.now();
     x.flags |= ResponseFlag.DownstreamConnectionTermination;
     x.details = 'downstream_remote_disconnect';
     this.#finish(this.#headersSent ? 200 : 0, late ? grpc.status.DEADLINE_EXCEEDED : grpc.status.CANCELLED);
