@@ -7,8 +7,6 @@ export interface FieldRow {
   readonly config?: string;
   /** Documents beside the case's. */
   readonly yaml?: string;
-  /** What differs on purpose: `<node> <list> <resource>: …`. */
-  readonly known?: RegExp;
 }
 
 const mesh = (name: string, on: string, config: object): FieldRow => ({
@@ -133,11 +131,27 @@ export const FIELD_ROWS: readonly FieldRow[] = [
   mesh('proxyHeaders of gateways', 'gateway-merge', { defaultConfig: { proxyHeaders: PROXY_HEADERS } }),
   mesh('a server header that passes', 'seed', { defaultConfig: { proxyHeaders: { server: { disabled: true } } } }),
   mesh('serviceSettings', 'seed', { serviceSettings: [{ settings: { clusterLocal: true }, hosts: ['*.default.svc.cluster.local'] }] }),
-  {
-    ...mesh('ALLOW_ANY_DYNAMIC_DNS', 'seed', { outboundTrafficPolicy: { mode: 'ALLOW_ANY_DYNAMIC_DNS' } }),
-    // Is ALLOW_ANY: apps look hosts up themselves.
-    known: /AllowAnyDynamicDNSCluster|dynamic_forward_proxy|allow_any_dynamic_dns|listeners virtualOutbound/,
-  },
+  mesh('ALLOW_ANY_DYNAMIC_DNS', 'seed', { outboundTrafficPolicy: { mode: 'ALLOW_ANY_DYNAMIC_DNS' } }),
+  mesh('ALLOW_ANY_DYNAMIC_DNS beside other settings', 'seed', {
+    outboundTrafficPolicy: { mode: 'ALLOW_ANY_DYNAMIC_DNS', tls: { mode: 'DISABLE' } },
+    ...KEEPALIVE,
+    connectTimeout: '3s',
+    accessLogFile: '/dev/stdout',
+    defaultTrafficPolicy: { connectionPool: { tcp: { maxConnections: 7 } } },
+  }),
+  mesh('ALLOW_ANY_DYNAMIC_DNS with TLS', 'seed', { outboundTrafficPolicy: { mode: 'ALLOW_ANY_DYNAMIC_DNS', tls: { mode: 'SIMPLE' } } }),
+  mesh('ALLOW_ANY_DYNAMIC_DNS with a server name of TLS', 'seed', {
+    outboundTrafficPolicy: { mode: 'ALLOW_ANY_DYNAMIC_DNS', tls: { mode: 'SIMPLE', sni: 'a.example', subjectAltNames: ['b.example'] } },
+  }),
+  mesh('ALLOW_ANY_DYNAMIC_DNS with TLS that believes anybody', 'seed', {
+    outboundTrafficPolicy: {
+      mode: 'ALLOW_ANY_DYNAMIC_DNS',
+      tls: { mode: 'MUTUAL', clientCertificate: '/c', privateKey: '/k', insecureSkipVerify: true },
+    },
+  }),
+  mesh('ALLOW_ANY_DYNAMIC_DNS with the mesh certificates', 'seed', {
+    outboundTrafficPolicy: { mode: 'ALLOW_ANY_DYNAMIC_DNS', tls: { mode: 'ISTIO_MUTUAL' } },
+  }),
   mesh('defaultInboundHttpRetryPolicy, which istiod does not look at', 'seed', {
     defaultInboundHttpRetryPolicy: { attempts: 3, retryOn: 'reset' },
   }),

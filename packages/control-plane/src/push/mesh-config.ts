@@ -1,4 +1,4 @@
-import type { ExtensionProvider, HTTPRetry, MeshConfigSpec, MeshObject, TelemetryProvider } from '@ripstop/istio-api';
+import type { ClientTLSSettings, ExtensionProvider, HTTPRetry, MeshConfigSpec, MeshObject, TelemetryProvider } from '@ripstop/istio-api';
 import { ClusterLocalHosts, type ServiceSettings } from './cluster-local.ts';
 import type { DefaultPolicy } from './destination-rules.ts';
 import type { LabelSelector } from './discovery.ts';
@@ -15,6 +15,10 @@ export interface MeshConfig {
   readonly domain: string;
   readonly autoMtls: boolean;
   readonly allowAny: boolean;
+  /** Where unknown hosts pass, their HTTP requests are looked up by name (ALLOW_ANY_DYNAMIC_DNS). */
+  readonly looksUpHosts: boolean;
+  /** Of requests to hosts that are looked up so. */
+  readonly outboundTls: ClientTLSSettings | undefined;
   readonly connectTimeout: string;
   readonly pathNormalization: string;
   /** Undefined without accessLogFile. */
@@ -79,6 +83,7 @@ export interface TcpKeepalive {
 }
 
 interface MoreFields extends LocalityBalancing, TelemetryFields {
+  readonly outboundTrafficPolicy?: { readonly mode?: string; readonly tls?: ClientTLSSettings };
   readonly connectTimeout?: string;
   readonly defaultHttpRetryPolicy?: HTTPRetry;
   readonly defaultServiceExportTo?: readonly string[];
@@ -108,6 +113,8 @@ export function meshConfigOf(objects: readonly MeshObject[], trustDomain: string
     domain: 'cluster.local',
     autoMtls: spec.enableAutoMtls ?? true,
     allowAny: spec.outboundTrafficPolicy?.mode !== 'REGISTRY_ONLY',
+    looksUpHosts: spec.outboundTrafficPolicy?.mode === 'ALLOW_ANY_DYNAMIC_DNS',
+    outboundTls: spec.outboundTrafficPolicy?.tls,
     connectTimeout: spec.connectTimeout ?? '10s',
     pathNormalization: spec.pathNormalization?.normalization ?? 'DEFAULT',
     accessLog: file === '' ? undefined : { path: file, format: accessLogFormat, encoding: accessLogEncoding },

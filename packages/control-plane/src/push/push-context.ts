@@ -107,7 +107,7 @@ export class PushContext {
     const objects = discovered(given, this.mesh.discoverySelectors);
     this.kinds = new ObjectsByKind(objects, before?.kinds);
     const of = <S>(kind: string): readonly MeshObject<S>[] => this.kinds.of<S>(kind);
-    const { domain, rootNamespace, allowAny, exportTo } = this.mesh;
+    const { domain, rootNamespace, allowAny, looksUpHosts, exportTo } = this.mesh;
     const named = parts.get(
       'serviceObjects',
       [of('Service'), of('ServiceEntry'), of('Namespace'), this.mesh],
@@ -161,8 +161,8 @@ export class PushContext {
     const destinations = parts.list('destinations', named.destinations);
     this.scopes = parts.get(
       'scopes',
-      [sidecars, destinations, virtualServices, rootNamespace, allowAny],
-      (known) => new SidecarScopes({ sidecars, services: destinations, virtualServices, rootNamespace, allowAny }, known),
+      [sidecars, destinations, virtualServices, rootNamespace, allowAny, looksUpHosts],
+      (known) => new SidecarScopes({ sidecars, services: destinations, virtualServices, rootNamespace, allowAny, looksUpHosts }, known),
     );
     const sources = endpointSources(this.kinds, parts, workloads, services, destinations);
     this.endpointIndex = parts.get('endpointIndex', [sources, services], (known) => new EndpointIndex(sources, services, known));

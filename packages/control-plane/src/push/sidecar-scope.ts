@@ -64,6 +64,8 @@ export interface OutboundScope {
   readonly hasHeadless: boolean;
   /** Hosts that nobody owns are passed on. */
   readonly allowAny: boolean;
+  /** Then, by the name that each HTTP request gives. */
+  readonly looksUpHosts: boolean;
   readonly sidecar: SidecarObject | undefined;
   /** What rules calls of a port. */
   at(port: number): PortScope;
@@ -77,6 +79,7 @@ export interface ScopeInput {
   readonly virtualServices: readonly VirtualService[];
   readonly rootNamespace: string;
   readonly allowAny: boolean;
+  readonly looksUpHosts: boolean;
 }
 
 type ServicesByHost = ReadonlyMap<string, readonly MeshService[]>;
@@ -153,6 +156,7 @@ interface ScopeParts {
   readonly led: readonly (readonly MeshService[])[];
   readonly virtualServices: readonly VirtualService[];
   readonly allowAny: boolean;
+  readonly looksUpHosts: boolean;
   readonly sidecar: SidecarObject | undefined;
 }
 
@@ -168,12 +172,14 @@ class Scope implements OutboundScope {
   readonly streamsAskForLabels: boolean;
   readonly hasHeadless: boolean;
   readonly allowAny: boolean;
+  readonly looksUpHosts: boolean;
   readonly sidecar: SidecarObject | undefined;
   /** See `ScopeParts`. */
   readonly led: readonly (readonly MeshService[])[];
   private readonly routedPorts = new Map<number, PortScope>();
 
-  constructor(key: string, { egress, byHost, led, virtualServices, allowAny, sidecar }: ScopeParts, before: Scope | undefined) {
+  constructor(key: string, parts: ScopeParts, before: Scope | undefined) {
+    const { egress, byHost, led, virtualServices } = parts;
     this.key = key;
     this.listeners = sameMembers(
       before?.listeners,
@@ -194,8 +200,9 @@ class Scope implements OutboundScope {
       ),
     );
     this.hasHeadless = services.some(({ resolution }) => resolution === 'NONE');
-    this.allowAny = allowAny;
-    this.sidecar = sidecar;
+    this.allowAny = parts.allowAny;
+    this.looksUpHosts = parts.looksUpHosts;
+    this.sidecar = parts.sidecar;
   }
 
   at(port: number): PortScope {
@@ -230,7 +237,8 @@ function gatewayScope(input: ScopeInput, namespace: string): ScopeParts {
   const merged = new MergedServices();
   for (const service of visibleServices(input.services, namespace)) merged.add(service);
   const virtualServices = visibleVirtualServices(input.virtualServices, namespace);
-  return { egress: [], byHost: merged.byHost, led: [], virtualServices, allowAny: input.allowAny, sidecar: undefined };
+  const { allowAny } = input;
+  return { egress: [], byHost: merged.byHost, led: [], virtualServices, allowAny, looksUpHosts: false, sidecar: undefined };
 }
 
 /** `known`: made of the same services and the same Sidecar. */
@@ -266,6 +274,8 @@ function sidecarScope(
     led,
     virtualServices: rules.filter((rule) => taken.has(rule)),
     allowAny,
+    // A Sidecar cannot ask for it (istiod refuses the mode there).
+    looksUpHosts: policy === undefined && input.looksUpHosts,
     sidecar,
   };
 }

@@ -14,7 +14,7 @@ import { INBOUND_PASSTHROUGH_CLUSTER, inboundCluster } from './names.ts';
 import { outbound } from './outbound-cluster.ts';
 import { type PackedResource, type Part, packed, type XdsResource } from './resource.ts';
 import { ruledName } from './ruled-name.ts';
-import { specialClusters } from './special-clusters.ts';
+import { dynamicDnsOfAnyHost, specialClusters } from './special-clusters.ts';
 
 /** CDS of a node: a cluster per service port and subset, and the special ones; for sidecars the inbound ones. */
 export function clusterParts(node: ProxyNode, push: PushContext): Part[] {
@@ -79,7 +79,9 @@ function outboundClusters(node: ProxyNode, push: PushContext): PackedResource[] 
   const make = (): PackedResource[] => specialClusters(node, push).map((fields) => packed(resource(fields)));
   const view = generalView(node, push);
   const special = push.shared.across(view, 'special', make, []);
-  return [...push.scopeFor(node).services.flatMap((service) => serviceClusters(service, node, push, view)), ...special];
+  const { services, looksUpHosts } = push.scopeFor(node);
+  const anyHost = looksUpHosts && node.dialect === 'sidecar' ? [packed(resource(dynamicDnsOfAnyHost(node, push)))] : [];
+  return [...services.flatMap((service) => serviceClusters(service, node, push, view)), ...special, ...anyHost];
 }
 
 /** A service's clusters differ by the rule that the client's namespace gives them, and else not by who calls. */

@@ -13,15 +13,25 @@ import type { FieldsOf } from './values.ts';
 
 /*
  * ServiceEntries of resolution DYNAMIC_DNS: whatever host under the wildcard a request names is looked up then. Cluster and filters
- * of one host share a cache by its name.
+ * of one host share a cache by its name. With ALLOW_ANY_DYNAMIC_DNS the same holds for hosts that nobody owns.
  */
 
-function cacheOf(host: string): FieldsOf<typeof DnsCacheConfig> {
-  return { name: `${host}_dfp_dns_cache`, dnsLookupFamily: Cluster_DnsLookupFamily.V4_ONLY };
+/** Name of the virtual host and of the routes of hosts that nobody owns. */
+export const ALLOW_ANY_DYNAMIC_DNS = 'allow_any_dynamic_dns';
+
+/** A host of ServiceEntries, or any that nobody owns. */
+export type LookedUp = string | typeof ANY_HOST;
+
+export const ANY_HOST: unique symbol = Symbol('any host');
+
+function cacheOf(host: LookedUp): FieldsOf<typeof DnsCacheConfig> {
+  const dnsLookupFamily = Cluster_DnsLookupFamily.V4_ONLY;
+  if (host === ANY_HOST) return { name: 'allow_any_dfp_dns_cache', dnsLookupFamily, maxHosts: 1024 };
+  return { name: `${String(host)}_dfp_dns_cache`, dnsLookupFamily };
 }
 
 /** `insecure`: the name in the certificate is given, not taken from the request (Envoy asks for this word then). */
-export function dynamicDnsCluster(host: string, insecure: boolean): NonNullable<FieldsOf<typeof Cluster>['clusterDiscoveryType']> {
+export function dynamicDnsCluster(host: LookedUp, insecure: boolean): NonNullable<FieldsOf<typeof Cluster>['clusterDiscoveryType']> {
   const config = DynamicForwardProxyClusterConfig.fromPartial({
     clusterImplementationSpecifier: { $case: 'dnsCacheConfig', value: cacheOf(host) },
     allowInsecureClusterOptions: insecure,
@@ -32,7 +42,7 @@ export function dynamicDnsCluster(host: string, insecure: boolean): NonNullable<
   };
 }
 
-export function dynamicDnsHttpFilter(host: string): HttpFilterFields {
+export function dynamicDnsHttpFilter(host: LookedUp): HttpFilterFields {
   const config = DynamicForwardProxyFilterConfig.fromPartial({
     implementationSpecifier: { $case: 'dnsCacheConfig', value: cacheOf(host) },
   });

@@ -3,6 +3,8 @@ import type { OutboundScope } from '../push/sidecar-scope.ts';
 /** Istio's names of clusters, as dashboards and other control planes know them. */
 export const BLACK_HOLE_CLUSTER = 'BlackHoleCluster';
 export const PASSTHROUGH_CLUSTER = 'PassthroughCluster';
+/** Hosts that nobody owns, by the name that the request gives (ALLOW_ANY_DYNAMIC_DNS). */
+export const DYNAMIC_DNS_CLUSTER = 'AllowAnyDynamicDNSCluster';
 export const INBOUND_PASSTHROUGH_CLUSTER = 'InboundPassthroughCluster';
 
 /** `outbound|9080|v1|reviews.default.svc.cluster.local`. */

@@ -6,15 +6,17 @@ import type { MeshService, MeshServicePort } from '../push/service.ts';
 import { labelsKey, viewOf } from '../push/shared.ts';
 import type { EgressListener, OutboundScope } from '../push/sidecar-scope.ts';
 import { type AccessLogFields, unroutedAccessLogs } from './access-logs.ts';
+import { catchAllHost } from './catch-all.ts';
 import { connectionManager } from './connection-manager.ts';
-import { dynamicDnsHttpFilter } from './dynamic-dns.ts';
-import { outboundFilters } from './filter-order.ts';
+import { ALLOW_ANY_DYNAMIC_DNS, ANY_HOST, dynamicDnsHttpFilter } from './dynamic-dns.ts';
+import { type HttpFilterFields, outboundFilters } from './filter-order.ts';
 import { socketAddress } from './inbound-listener.ts';
 import { type ListenerTelemetry, listenerTelemetry } from './listener-telemetry.ts';
 import { BLACK_HOLE_CLUSTER, unknownHostsCluster } from './names.ts';
 import { type ListenerChain, ListenerEntries, type ListenerEntry } from './outbound-entries.ts';
 import { streamChains } from './outbound-streams.ts';
 import { packed, type XdsResource } from './resource.ts';
+import { routeConfiguration } from './route-configuration.ts';
 import { tcpProxy } from './tcp-proxy.ts';
 import { duration, type FieldsOf, ZERO } from './values.ts';
 
@@ -145,7 +147,10 @@ function httpChain(
 ): ListenerChain {
   const httpFilters = outboundFilters({
     grpcWeb: protocol === 'GRPCWeb',
-    beforeRouter: service.resolution === 'DYNAMIC_DNS' ? [dynamicDnsHttpFilter(service.hostname)] : [],
+    beforeRouter: [
+      ...(service.resolution === 'DYNAMIC_DNS' ? [dynamicDnsHttpFilter(service.hostname)] : []),
+      ...lookups(push.scopeFor(node)),
+    ],
   });
   const value = connectionManager({
     statPrefix: `outbound_${name};`,
@@ -162,6 +167,11 @@ function httpChain(
     sniffsHttp: protocol !== 'HTTP_PROXY',
     filters: [{ name: 'envoy.filters.network.http_connection_manager', configType: { $case: 'typedConfig', value } }],
   };
+}
+
+/** Every port's routes lead on to hosts that nobody owns. */
+function lookups({ looksUpHosts }: OutboundScope): HttpFilterFields[] {
+  return looksUpHosts ? [dynamicDnsHttpFilter(ANY_HOST)] : [];
 }
 
 function listener(side: Outbound, { address, port, chains }: ListenerEntry): ListenerFields {
@@ -233,7 +243,9 @@ export function rds(routeConfigName: string): Parameters<typeof connectionManage
 }
 
 /** The capture port of a sidecar with iptables; in process it says what happens to names nobody owns. */
-function virtualOutbound({ node, push, telemetry, unrouted }: Outbound): ListenerFields {
+function virtualOutbound(side: Outbound): ListenerFields {
+  const { node, push, telemetry, unrouted } = side;
+  const { looksUpHosts } = push.scopeFor(node);
   return {
     name: 'virtualOutbound',
     address: socketAddress('0.0.0.0', 15_001),
@@ -241,17 +253,39 @@ function virtualOutbound({ node, push, telemetry, unrouted }: Outbound): Listene
     useOriginalDst: true,
     accessLog: [...unrouted],
     maxConnectionsToAcceptPerSocketEvent: 1,
+    ...(looksUpHosts ? { listenerFilters: [httpInspector()] } : {}),
     filterChains: [
       {
         name: 'virtualOutbound-blackhole',
         filterChainMatch: { destinationPort: 15_001 },
         filters: [tcpProxy(BLACK_HOLE_CLUSTER, [])],
       },
+      ...(looksUpHosts ? [unknownHostsHttp(side)] : []),
       {
         name: 'virtualOutbound-catchall-tcp',
         filters: [tcpProxy(unknownHostsCluster(push.scopeFor(node)), telemetry.accessLogs)],
       },
     ],
+  };
+}
+
+/** Plaintext HTTP to an address that nobody owns: its host is looked up (Istio: buildAllowAnyDynamicDNSHTTPFilterChain). */
+function unknownHostsHttp({ node, push, telemetry }: Outbound): FilterChainFields {
+  const proxy = push.proxySettings(node);
+  const scope = push.scopeFor(node);
+  const value = connectionManager({
+    statPrefix: `outbound_virtualOutbound_${ALLOW_ANY_DYNAMIC_DNS};`,
+    mesh: push.mesh,
+    proxy,
+    telemetry,
+    httpFilters: outboundFilters({ beforeRouter: lookups(scope) }),
+    routes: { $case: 'routeConfig', value: routeConfiguration(ALLOW_ANY_DYNAMIC_DNS, [catchAllHost(scope)], proxy) },
+    position: 'outbound',
+  });
+  return {
+    name: 'virtualOutbound-catchall-tcp-http',
+    filterChainMatch: { applicationProtocols: ['http/1.1', 'h2c'] },
+    filters: [{ name: 'envoy.filters.network.http_connection_manager', configType: { $case: 'typedConfig', value } }],
   };
 }
 

@@ -7,19 +7,17 @@ import type { ProxySettings } from '../push/proxy-settings.ts';
 import type { PushContext } from '../push/push-context.ts';
 import { hostMatches, type MeshService } from '../push/service.ts';
 import { callerView, labelsKey, viewOf } from '../push/shared.ts';
-import type { OutboundScope } from '../push/sidecar-scope.ts';
 import { governingRules, type VirtualService } from '../push/virtual-services.ts';
+import { catchAllHost } from './catch-all.ts';
 import { patchedRoutes } from './envoy-filter/routes.ts';
 import { buildGatewayRoutes } from './gateway-routes.ts';
 import { defaultRoute, type RouteFields, type RouteScope, virtualServiceRoutes } from './http-routes.ts';
-import { unknownHostsCluster } from './names.ts';
 import { packedTable } from './packed-table.ts';
 import { packed, type XdsResource } from './resource.ts';
-import { routeConfiguration, type VirtualHostFields, virtualHost } from './route-configuration.ts';
+import { routeConfiguration, type VirtualHostFields } from './route-configuration.ts';
 import { ruledName } from './ruled-name.ts';
 import { sharedHost } from './shared-hosts.ts';
 import { shortNames } from './short-names.ts';
-import { ZERO } from './values.ts';
 
 /** RDS of the named route configurations. */
 export function buildRoutes(node: ProxyNode, push: PushContext, names: readonly string[]): XdsResource[] {
@@ -58,7 +56,7 @@ function virtualHosts(node: ProxyNode, push: PushContext, name: string): Virtual
   const at = name.lastIndexOf(':');
   const port = Number(name.slice(at + 1));
   if (!Number.isInteger(port)) return [];
-  if (at === -1) return [...portHosts(node, push, port), catchAll(push.scopeFor(node))];
+  if (at === -1) return [...portHosts(node, push, port), catchAllHost(push.scopeFor(node))];
   const own = portHosts(node, push, port).filter(({ domains }) => domains?.some((entry) => entry === name || entry === name.slice(0, at)));
   return own.length === 1 ? [{ ...own[0]!, domains: ['*'] }] : own;
 }
@@ -187,26 +185,4 @@ function domainsOf({ hostname, aliases, addresses, headless }: MeshService, name
 
 function bracketed(host: string): string {
   return host.includes(':') ? `[${host}]` : host;
-}
-
-/** What nobody owns: passed through, or 502 with outboundTrafficPolicy REGISTRY_ONLY. */
-function catchAll(scope: OutboundScope): VirtualHostFields {
-  const match = { pathSpecifier: { $case: 'prefix', value: '/' } } as const;
-  if (!scope.allowAny) {
-    return virtualHost('block_all', ['*'], [{ name: 'block_all', match, action: { $case: 'directResponse', value: { status: 502 } } }]);
-  }
-  return virtualHost(
-    'allow_any',
-    ['*'],
-    [
-      {
-        name: 'allow_any',
-        match,
-        action: {
-          $case: 'route',
-          value: { clusterSpecifier: { $case: 'cluster', value: unknownHostsCluster(scope) }, timeout: ZERO, maxGrpcTimeout: ZERO },
-        },
-      },
-    ],
-  );
 }

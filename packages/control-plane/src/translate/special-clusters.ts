@@ -1,10 +1,14 @@
-import { Cluster_DiscoveryType, Cluster_LbPolicy } from '@ripstop/xds-api';
+import type { ClientTLSSettings } from '@ripstop/istio-api';
+import { Cluster_DiscoveryType, Cluster_LbPolicy, type TransportSocket } from '@ripstop/xds-api';
 import type { Caller } from '../model/proxy-node.ts';
 import type { Policy } from '../push/destination-rules.ts';
 import type { PushContext } from '../push/push-context.ts';
-import { type ClusterFields, connectionSettings, passthroughOptions, thresholds, withMeshDefaults } from './cluster-policy.ts';
+import { type ClusterFields, connectionSettings, httpOptions, passthroughOptions, thresholds, withMeshDefaults } from './cluster-policy.ts';
 import { discoveryType } from './cluster-values.ts';
-import { BLACK_HOLE_CLUSTER, INBOUND_PASSTHROUGH_CLUSTER, PASSTHROUGH_CLUSTER } from './names.ts';
+import { ANY_HOST, dynamicDnsCluster } from './dynamic-dns.ts';
+import { BLACK_HOLE_CLUSTER, DYNAMIC_DNS_CLUSTER, INBOUND_PASSTHROUGH_CLUSTER, PASSTHROUGH_CLUSTER } from './names.ts';
+import { originated } from './origination.ts';
+import { istioMutualSocket } from './tls.ts';
 import { duration } from './values.ts';
 
 /** What every node has beside the clusters of its services. */
@@ -17,6 +21,32 @@ export function specialClusters(node: Caller, push: PushContext): ClusterFields[
   };
   if (node.dialect !== 'sidecar') return [blackHole];
   return [blackHole, passthrough(PASSTHROUGH_CLUSTER, push), passthrough(INBOUND_PASSTHROUGH_CLUSTER, push)];
+}
+
+/** Of ALLOW_ANY_DYNAMIC_DNS (Istio: buildAllowAnyDFPCluster): Envoys look up the host of each request. */
+export function dynamicDnsOfAnyHost(node: Caller, push: PushContext): ClusterFields {
+  const { mesh } = push;
+  const tls = mesh.outboundTls?.mode === 'DISABLE' ? undefined : mesh.outboundTls;
+  const { connectionPool } = withMeshDefaults<Pick<Policy, 'connectionPool'>>({}, mesh, 'TCP');
+  const transportSocket = tls === undefined ? undefined : socketOf(tls, node, push);
+  const checks = tls !== undefined && transportSocket !== undefined;
+  const auto = { sni: checks && (tls.sni ?? '') === '', san: checks && tls.insecureSkipVerify !== true };
+  return {
+    name: DYNAMIC_DNS_CLUSTER,
+    altStatName: `${DYNAMIC_DNS_CLUSTER};`,
+    clusterDiscoveryType: dynamicDnsCluster(ANY_HOST, !(auto.sni && auto.san)),
+    lbPolicy: Cluster_LbPolicy.CLUSTER_PROVIDED,
+    ...connectionSettings(connectionPool, mesh.connectTimeout),
+    ...thresholds(connectionPool),
+    ...(auto.sni || auto.san ? httpOptions('HTTP', undefined, auto) : passthroughOptions()),
+    ...(transportSocket === undefined ? {} : { transportSocket }),
+  };
+}
+
+function socketOf(tls: ClientTLSSettings, node: Caller, push: PushContext): TransportSocket | undefined {
+  const { subjectAltNames = [] } = tls;
+  if (tls.mode === 'ISTIO_MUTUAL') return istioMutualSocket({ subjectAltNames, sni: tls.sni ?? '', http2: false });
+  return originated({ tls, node, push, rule: undefined, subjectAltNames, http2: false });
 }
 
 function passthrough(name: string, { mesh }: PushContext): ClusterFields {

@@ -44,10 +44,10 @@ const fields: Fields = {
   outboundTrafficPolicy: object({
     mode: noted(
       choice('ALLOW_ANY', 'REGISTRY_ONLY', 'ALLOW_ANY_DYNAMIC_DNS'),
-      'ALLOW_ANY_DYNAMIC_DNS is ALLOW_ANY: an app looks hosts up itself',
+      'ALLOW_ANY_DYNAMIC_DNS: the host of each `http:` request is looked up, whatever address an app has found',
     ),
     egressProxy: ignored(any, 'calls go to their host directly'),
-    tls: ignored(clientTls, 'of ALLOW_ANY_DYNAMIC_DNS: an app makes its own TLS'),
+    tls: noted(clientTls, 'of `http:` requests with ALLOW_ANY_DYNAMIC_DNS'),
   }),
   connectTimeout: duration,
   pathNormalization: object({ normalization: choice('DEFAULT', 'NONE', 'BASE', 'MERGE_SLASHES', 'DECODE_AND_MERGE_SLASHES') }),

@@ -40,6 +40,18 @@ function ofRequests(random: Random): Json {
   };
 }
 
+/** Hosts that nobody owns are looked up. */
+function dynamicDns(random: Random): Json {
+  const tls = random.pick<Json>([
+    { mode: 'DISABLE' },
+    { mode: 'SIMPLE' },
+    { mode: 'SIMPLE', sni: 'a.example', subjectAltNames: ['b.example'] },
+    { mode: 'SIMPLE', insecureSkipVerify: true },
+    { mode: 'ISTIO_MUTUAL' },
+  ]);
+  return { mode: 'ALLOW_ANY_DYNAMIC_DNS', ...random.maybe(0.4, () => ({ tls })) };
+}
+
 function identity(random: Random): Json {
   return {
     ...random.maybe(0.1, () => ({ verifyCertificateAtClient: random.chance(0.5) })),
@@ -62,6 +74,7 @@ function identity(random: Random): Json {
 /** Of connections and requests on their way out. */
 function outbound({ random, services }: World): Json {
   return {
+    ...random.maybe(0.15, () => ({ outboundTrafficPolicy: dynamicDns(random) })),
     ...random.maybe(0.1, () => ({ protocolDetectionTimeout: random.pick(['100ms', '0s', '5s']) })),
     ...random.maybe(0.1, () => ({ tcpKeepalive: random.pick<Json>([{ time: '60s' }, { probes: 3, time: '10s', interval: '5s' }, {}]) })),
     ...random.maybe(0.1, () => ({ h2UpgradePolicy: random.pick(['UPGRADE', 'DO_NOT_UPGRADE']) })),
