@@ -128,15 +128,19 @@ export function checkStreamParents({ parentRefs = [] }: KubernetesRoute, report:
   }
 }
 
+/** Rules of the API's own definition: all or none of those that name one parent have a sectionName, and so a port; no two are alike. */
 function checkParents(parents: readonly Ref[], report: Report): void {
-  const seen = new Map<string, Ref>();
+  const seen = new Map<string, Ref[]>();
   for (const [index, parent] of parents.entries()) {
     const { group = 'gateway.networking.k8s.io', kind = 'Gateway', name = '', namespace = '' } = parent;
     const key = [group, kind, namespace, name].join(' ');
-    const before = seen.get(key);
-    seen.set(key, parent);
-    if (before === undefined || before.sectionName !== parent.sectionName || before.port !== parent.port) continue;
-    report(BAD, 'error', ['spec', 'parentRefs', index], `parent "${name}" is named twice: tell the two apart by sectionName or port`);
+    const before = seen.get(key) ?? [];
+    seen.set(key, [...before, parent]);
+    const path = ['spec', 'parentRefs', index];
+    if (before.some((other) => !other.sectionName !== !parent.sectionName || !other.port !== !parent.port))
+      report(BAD, 'error', path, `sectionName or port must be specified: parent "${name}" is named with it and without it`);
+    else if (before.some((other) => (other.sectionName || '') === (parent.sectionName || '') && (other.port || 0) === (parent.port || 0)))
+      report(BAD, 'error', path, `parent "${name}" is named twice: tell the two apart by sectionName or port`);
   }
 }
 

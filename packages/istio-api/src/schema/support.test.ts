@@ -163,6 +163,20 @@ describe('what would be unsafe or something else when it is left out', () => {
       'needs exactly one match',
     ],
     ['a backend without a port', httpRoute('backendRefs: [{ name: a }]'), 'a Service needs a port'],
+    [
+      'a parent twice',
+      doc(
+        'gateway.networking.k8s.io/v1',
+        'GRPCRoute',
+        '{ parentRefs: [{ name: a, port: 80 }, { name: b }, { name: a, port: 81 }, { name: a, port: 80 }] }',
+      ),
+      'spec.parentRefs[3]: parent "a" is named twice',
+    ],
+    [
+      'a parent whole and in part (rule of the API: sectionName or port must be specified)',
+      doc('gateway.networking.k8s.io/v1', 'GRPCRoute', '{ parentRefs: [{ name: a }, { name: a, sectionName: s }] }'),
+      'spec.parentRefs[1]: sectionName or port must be specified',
+    ],
     ['a policy for a waypoint', security('AuthorizationPolicy', '{ targetRefs: [{ kind: Service, name: a }] }'), 'spec.targetRefs'],
     ['a patch of nothing', patch('{ patch: { operation: MERGE, value: {} } }'), 'applyTo must be given'],
     ['a patch without a value', patch('{ applyTo: CLUSTER, patch: { operation: MERGE } }'), 'patch.value must be given'],
