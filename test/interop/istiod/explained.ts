@@ -19,6 +19,15 @@ export const MEANT: readonly Explanation[] = [
       /^router listeners \S+ \.filterChains\[\d+\]: wanted \{"filters":\[\{"name":"envoy\.filters\.network\.http_connection_manager".*, got nothing$/s,
     holds: (documents) => documents.some((document) => document.kind === 'Gateway' && JSON.stringify(document).includes('"bind":')),
   },
+  {
+    // Of such a listener: istiod's routes are those of the last server that came by way of `bind`, ours those of all (addPlainTextServer).
+    name: 'plaintext servers of one address have the routes of all',
+    pattern: /^router routes http\.\d+ \.virtualHosts\b/,
+    holds: (documents) => {
+      const gateways = documents.filter(({ kind }) => kind === 'Gateway').map((document) => JSON.stringify(document));
+      return gateways.some((text) => text.includes('"bind":')) && gateways.some((text) => /"protocol":"(HTTP2|GRPC|GRPC-WEB)"/i.test(text));
+    },
+  },
   { name: 'gRPC: what a gRPC server cannot judge is denied', pattern: /^grpc listeners xds\.istio\.io\/grpc\/lds\/inbound\/.*httpFilters/ },
   { name: 'gRPC: no endpoints with tls SIMPLE or MUTUAL', pattern: /^grpc endpoints \S+ \.endpoints: wanted .*, got nothing$/s },
   { name: "gRPC: a rule's subjectAltNames", pattern: /^grpc clusters .*matchSubjectAltNames/ },

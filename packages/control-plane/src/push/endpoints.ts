@@ -53,7 +53,7 @@ export function podInstance(object: MeshObject<PodSpec>, nodes: ReadonlyMap<stri
     serviceAccount: spec.serviceAccountName ?? 'default',
     labels: metadata.labels,
     address: status.podIP,
-    ports: (spec.containers ?? []).flatMap((container) =>
+    ports: [...(spec.containers ?? []), ...nativeSidecars(spec)].flatMap((container) =>
       (container.ports ?? []).map((port) => ({
         workloadPort: port.containerPort,
         name: port.name ?? '',
@@ -69,6 +69,11 @@ export function podInstance(object: MeshObject<PodSpec>, nodes: ReadonlyMap<stri
     nodeName: spec.nodeName ?? '',
     adminAddress: '',
   };
+}
+
+/** Containers that start before the others and stay (Istio: FindPort, getPortMap). */
+function nativeSidecars({ initContainers = [] }: PodSpec): NonNullable<PodSpec['containers']> {
+  return initContainers.filter(({ restartPolicy }) => restartPolicy === 'Always');
 }
 
 /** Istio: the Deployment's name when the owner is a ReplicaSet with a pod-template hash, the owner's name, else the pod's. */
@@ -133,7 +138,7 @@ function serviceEndpoints(service: MeshService, port: MeshServicePort, sources: 
   const found = sliceEndpoints(service, port, sources);
   if (service.selector === undefined) return found;
   if (!sources.slices.has(`${service.namespace}/${service.name}`)) {
-    for (const pod of sources.pods.values()) if (belongs(service, pod)) found.push(...instanceEndpoint(pod, port));
+    for (const pod of sources.pods.values()) if (belongs(service, pod)) found.push(...podEndpoint(pod, port));
   }
   for (const instance of sources.registeredIn.get(service.namespace) ?? [])
     if (belongs(service, instance)) found.push(...instanceEndpoint(instance, port));
@@ -199,9 +204,15 @@ function healthOf(service: MeshService, { ready, serving, terminating }: Conditi
 function instanceEndpoint(instance: WorkloadInstance, { targetPort }: MeshServicePort): ServiceEndpoint[] {
   const served = instance.ports.find((port) => port.workloadPort === targetPort || port.name === targetPort);
   if (served !== undefined) return [endpoint(instance, served.address, served.port, served.workloadPort)];
-  // A pod that declares no ports may listen on any number; a registered process lists all that it serves.
+  // One that tells no ports may listen on any number; a process of ours lists all that it serves.
   const open = instance.ports.length === 0 && instance.adminAddress === '' && typeof targetPort === 'number';
   return open ? [endpoint(instance, instance.address, targetPort, targetPort)] : [];
+}
+
+/** A pod may listen on numbers that it does not declare (Kubernetes: containerPort informs only). */
+function podEndpoint(pod: WorkloadInstance, port: MeshServicePort): ServiceEndpoint[] {
+  if (typeof port.targetPort === 'string') return instanceEndpoint(pod, port);
+  return [endpoint(pod, pod.address, port.targetPort, port.targetPort)];
 }
 
 function endpoint(instance: WorkloadInstance, address: string, port: number, workloadPort: number): ServiceEndpoint {

@@ -111,7 +111,8 @@ export class PushContext {
     const named = parts.get(
       'serviceObjects',
       [of('Service'), of('ServiceEntry'), of('Namespace'), this.mesh],
-      (known: Services | undefined) => new Services(this.kinds, { domain, exportTo: exportTo.services }, known),
+      (known: Services | undefined) =>
+        new Services(this.kinds, { domain, trustDomain: this.mesh.trustDomain, exportTo: exportTo.services }, known),
     );
     this.services = parts.list('services', named.all);
     this.selecting = parts.get('selecting', [this.services], () => new SelectorIndex(this.services));

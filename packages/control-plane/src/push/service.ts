@@ -50,6 +50,7 @@ export interface MeshService {
 
 export interface ServiceScope {
   readonly domain: string;
+  readonly trustDomain: string;
   readonly exportTo: readonly string[];
   /** trafficDistribution of a namespace, from its annotation. */
   readonly distributionOf: (namespace: string) => string | undefined;
@@ -58,10 +59,21 @@ export interface ServiceScope {
 /** Says what `spec.trafficDistribution` says, on a Service or for a whole Namespace. */
 export const DISTRIBUTION = 'networking.istio.io/traffic-distribution';
 
+/** Who serves besides the accounts of the endpoints: names as they stand, and accounts of the Service's own namespace. */
+const CANONICAL_ACCOUNTS = 'alpha.istio.io/canonical-serviceaccounts';
+const KUBERNETES_ACCOUNTS = 'alpha.istio.io/kubernetes-serviceaccounts';
+
+/** Istio: ConvertService. Blanks are not cut off. */
+function annotatedNames({ namespace, annotations }: MeshObject['metadata'], trustDomain: string): string[] {
+  const listed = (name: string): string[] => (annotations[name] || undefined)?.split(',') ?? [];
+  const accounts = listed(KUBERNETES_ACCOUNTS).map((account) => `spiffe://${trustDomain}/ns/${namespace}/sa/${account}`);
+  return [...listed(CANONICAL_ACCOUNTS), ...accounts];
+}
+
 /** The service of a Kubernetes Service; undefined for ExternalName, which names no endpoints of its own. */
 export function serviceOf(
   object: MeshObject<ServiceSpec>,
-  { domain, exportTo: defaultExportTo, distributionOf }: ServiceScope,
+  { domain, trustDomain, exportTo: defaultExportTo, distributionOf }: ServiceScope,
 ): MeshService | undefined {
   const { spec, metadata } = object;
   if (spec.type === 'ExternalName') return undefined;
@@ -87,7 +99,7 @@ export function serviceOf(
     meshExternal: false,
     exportTo: exportTo === undefined ? defaultExportTo : exportTo.split(',').map((name) => name.trim()),
     selector: spec.selector,
-    subjectAltNames: [],
+    subjectAltNames: annotatedNames(metadata, trustDomain),
     aliases: [],
     trafficDistribution: spec.trafficDistribution ?? metadata.annotations[DISTRIBUTION] ?? namespaceDistribution ?? '',
     nodeLocal: spec.internalTrafficPolicy === 'Local',

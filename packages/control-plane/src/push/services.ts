@@ -6,6 +6,8 @@ import { aliasOf, DISTRIBUTION, type MeshService, serviceOf, servicesOfEntry, wi
 /** What services have in common. */
 export interface ServiceDefaults {
   readonly domain: string;
+  /** Of the accounts that annotations name. */
+  readonly trustDomain: string;
   /** Of services that name nobody. */
   readonly exportTo: readonly string[];
 }

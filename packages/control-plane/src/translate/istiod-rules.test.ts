@@ -53,6 +53,16 @@ describe('clusters', () => {
     expect(clusterNames).toEqual(expect.arrayContaining(['outbound|80||db.example', 'outbound|81||db.example']));
   });
 
+  it('of a host that is dialled as named keep the target port of its first ServiceEntry alone (Istio: PassthroughTargetPorts)', () => {
+    const ported = (name: string, number: number): string =>
+      entry(name, `{ hosts: [db.example], ports: [{ number: ${number}, name: http, protocol: HTTP, targetPort: 90 }] }`);
+    const { cluster } = of(ported('a', 80) + ported('b', 81));
+    expect([80, 81].map((port) => cluster(`outbound|${port}||db.example`)?.lbConfig?.value)).toEqual([
+      expect.objectContaining({ upstreamPortOverride: 90 }),
+      undefined,
+    ]);
+  });
+
   it('of a port that a host outside the mesh has here say nothing of it, nor of its rule', () => {
     const { cluster } = of(
       entry(
@@ -209,9 +219,49 @@ describe('identities of a cluster', () => {
       'spiffe://old/ns/x/sa/y',
     ]);
   });
+
+  it('are those that annotations of a Service name as well: accounts of its own namespace, and names (Istio: ConvertService)', () => {
+    const annotations =
+      '{ alpha.istio.io/kubernetes-serviceaccounts: "a,b", alpha.istio.io/canonical-serviceaccounts: "spiffe://x/ns/y/sa/z" }';
+    const push = pushOf(service('web').replace('metadata: {', `metadata: { annotations: ${annotations},`), [], {
+      trustDomain: 'mesh.example',
+      trustDomainAliases: ['old'],
+    });
+    expect(push.identitiesOf(push.services[0]!)).toEqual([
+      'spiffe://mesh.example/ns/default/sa/a',
+      'spiffe://mesh.example/ns/default/sa/b',
+      'spiffe://old/ns/default/sa/a',
+      'spiffe://old/ns/default/sa/b',
+      'spiffe://old/ns/y/sa/z',
+      'spiffe://x/ns/y/sa/z',
+    ]);
+  });
 });
 
 describe('endpoints', () => {
+  it.each([
+    ['Always', true],
+    ['OnFailure', false],
+  ])('are found by the names of ports of init containers that stay (Istio: FindPort): restartPolicy %s', (restartPolicy, found) => {
+    const pod = core(
+      'Pod',
+      'web-1',
+      `{ containers: [{ ports: [{ containerPort: 80 }] }], initContainers: [{ restartPolicy: ${restartPolicy}, ports: [{ containerPort: 9090, name: metrics }] }] }\nstatus: { podIP: 10.0.0.7 }`,
+    ).replace('metadata: {', 'metadata: { labels: { app: web },');
+    const { endpoints } = of(
+      core('Service', 'web', '{ selector: { app: web }, ports: [{ name: http, port: 80, targetPort: metrics }] }') + pod,
+    );
+    const assignment = endpoints('outbound|80||web.default.svc.cluster.local');
+    expect(addresses(assignment)).toEqual(found ? ['10.0.0.7'] : []);
+    expect(JSON.stringify(assignment).includes('9090')).toBe(found);
+  });
+
+  it('of a pod may listen on a number that it does not declare, whatever else it declares', () => {
+    const pod = core('Pod', 'web-1', '{ containers: [{ ports: [{ containerPort: 15090 }] }] }\nstatus: { podIP: 10.0.0.7 }');
+    const { endpoints } = of(service('web') + pod.replace('metadata: {', 'metadata: { labels: { app: web },'));
+    expect(addresses(endpoints('outbound|80||web.default.svc.cluster.local'))).toEqual(['10.0.0.7']);
+  });
+
   it('of a ServiceEntry outside the mesh are marked as well; whether clients try is up to the cluster', () => {
     const { endpoints } = of(
       entry(

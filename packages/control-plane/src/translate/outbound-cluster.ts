@@ -1,10 +1,10 @@
-import type { ClientTLSSettings, Subset } from '@ripstop/istio-api';
+import type { ClientTLSSettings, ServiceEntrySpec, Subset } from '@ripstop/istio-api';
 import { Cluster_DiscoveryType, Cluster_DnsLookupFamily, Cluster_LbPolicy } from '@ripstop/xds-api';
 import type { Caller } from '../model/proxy-node.ts';
 import type { MergedDestinationRule } from '../push/destination-rules.ts';
 import { spillsByHealth } from '../push/locality-policy.ts';
 import type { PushContext } from '../push/push-context.ts';
-import type { MeshService } from '../push/service.ts';
+import type { MeshService, MeshServicePort } from '../push/service.ts';
 import {
   type AutoTls,
   type ClusterFields,
@@ -101,7 +101,7 @@ function discovery(input: OutboundInput, name: string, passthroughHosts: boolean
   if (passthroughHosts) {
     // istiod looks at the hosts before it looks at the balancer.
     if (assignment !== undefined && subset === undefined && assignment.endpoints.length === 0) return undefined;
-    const override = service.resolution === 'NONE' && service.registry === 'External' ? port.writtenTargetPort : undefined;
+    const override = writtenByItself(service, port) ? port.writtenTargetPort : undefined;
     return {
       clusterDiscoveryType: discoveryType(Cluster_DiscoveryType.ORIGINAL_DST),
       ...(lookedUp && subset === undefined ? dnsLookup(push) : {}),
@@ -125,6 +125,12 @@ function discovery(input: OutboundInput, name: string, passthroughHosts: boolean
     ...dnsLookup(push),
     loadAssignment: assignment,
   };
+}
+
+/** Another entry of the same host may have given it the port; its target port stays behind (Istio: PassthroughTargetPorts). */
+function writtenByItself({ resolution, registry, object }: MeshService, { port }: MeshServicePort): boolean {
+  if (resolution !== 'NONE' || registry !== 'External') return false;
+  return ((object.spec as ServiceEntrySpec).ports ?? []).some(({ number }) => number === port);
 }
 
 function dnsLookup({ mesh }: PushContext): ClusterFields {

@@ -47,6 +47,8 @@ const endpoint = openObject({
 });
 const slice = openObject({ endpoints: list(endpoint), ports: list(openObject({ name: text, port })) });
 
+const containerPorts = list(openObject({ containerPort: port, name: text }));
+
 const unread = (kind: string, note: string): Kind => ({ ...CORE, kind, status: 'used', note: `accepted, not looked at: ${note}` });
 
 export const kubernetesKinds: readonly Kind[] = [
@@ -54,7 +56,7 @@ export const kubernetesKinds: readonly Kind[] = [
     ...CORE,
     kind: 'Service',
     status: 'used',
-    note: 'the annotation `networking.istio.io/exportTo` is honoured; every other field of Kubernetes is accepted and not looked at',
+    note: 'the annotations `networking.istio.io/exportTo`, `alpha.istio.io/kubernetes-serviceaccounts` and `alpha.istio.io/canonical-serviceaccounts` are honoured; every other field of Kubernetes is accepted and not looked at',
     spec: service,
   },
   {
@@ -75,7 +77,10 @@ export const kubernetesKinds: readonly Kind[] = [
     spec: openObject({
       serviceAccountName: text,
       nodeName: text,
-      containers: list(openObject({ ports: list(openObject({ containerPort: port, name: text })) })),
+      containers: list(openObject({ ports: containerPorts })),
+      initContainers: list(
+        openObject({ restartPolicy: noted(text, '`Always`: its ports are those of the pod too'), ports: containerPorts }),
+      ),
     }),
   },
   { ...CORE, kind: 'Node', namespaced: false, status: 'used', note: 'its labels `topology.kubernetes.io/region` and `zone` are read' },

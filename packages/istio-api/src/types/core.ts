@@ -18,10 +18,14 @@ export interface ServiceSpec {
   readonly internalTrafficPolicy?: string;
   readonly trafficDistribution?: string;
 }
+interface Container {
+  readonly ports?: readonly { readonly containerPort: number; readonly name?: string }[];
+}
 export interface PodSpec {
   readonly serviceAccountName?: string;
   readonly nodeName?: string;
-  readonly containers?: readonly { readonly ports?: readonly { readonly containerPort: number; readonly name?: string }[] }[];
+  readonly containers?: readonly Container[];
+  readonly initContainers?: readonly (Container & { readonly restartPolicy?: string })[];
 }
 /** `rest.status` of a Pod. */
 export interface PodStatus {
