@@ -43,6 +43,11 @@ describe('a path to a router', () => {
     expect(new PathBinding(ALL).foldParametersPart('/Users/%40/')).toBe('/users/@/');
   });
 
+  it('of a pattern keeps its semicolons where they can only be those of a parameter', () => {
+    expect(new PathBinding(ALL).foldParameters('/Users/a;b//')).toBe('/users/a');
+    expect(new PathBinding(ALL).foldParametersPattern('/Users//a%40;b//')).toBe('/users/a@;b');
+  });
+
   it('keeps the slash of a part of a pattern', () => {
     expect(new PathBinding(ALL).foldPart('/Admin%20x/')).toBe('/admin x/');
     expect(new PathBinding({}).foldPart('/Admin/')).toBe('/Admin/');

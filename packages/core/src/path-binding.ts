@@ -23,9 +23,13 @@ export class PathBinding {
 
   /** The plainest path that the router takes for this one, case aside: semicolons cut, slashes merged, none at the end. */
   read(path: string): string {
-    const { semicolons = false, mergeSlashes = false } = this.traits;
+    const isCut = this.traits.semicolons === true && path.includes(';');
+    return this.uncut(isCut ? path.slice(0, path.indexOf(';')) : path);
+  }
+
+  private uncut(path: string): string {
+    const { mergeSlashes = false } = this.traits;
     let read = path;
-    if (semicolons && read.includes(';')) read = read.slice(0, read.indexOf(';'));
     if (mergeSlashes && read.includes('//')) read = read.replace(/\/{2,}/g, '/');
     return this.withoutTrailingSlash(read);
   }
@@ -43,6 +47,14 @@ export class PathBinding {
   /** {@link fold} with reserved characters decoded as well, as routers do in parameters: `/users/:mail` of `a%40b` is `a@b`. */
   foldParameters(path: string): string {
     return this.caseFolded(decode(this.read(path), decodeURIComponent));
+  }
+
+  /**
+   * {@link foldParameters} for a pattern of a whole path. A semicolon in a parameter is one that came as `%3b`, which ends no path: so it
+   * is one that the pattern means.
+   */
+  foldParametersPattern(text: string): string {
+    return this.caseFolded(decode(this.uncut(text), decodeURIComponent));
   }
 
   /** {@link foldParameters} for the fixed part of a pattern. */

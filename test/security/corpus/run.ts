@@ -63,11 +63,11 @@ export function speaksHttp1({ framework }: Target): boolean {
 }
 
 /** How a caller that is not of the mesh comes: by the app's own TLS where it has one. */
-function outside({ framework }: Target): ClientTls | undefined {
+export function outside({ framework }: Target): ClientTls | undefined {
   return framework === 'node:https' ? { ALPNProtocols: ['http/1.1'] } : undefined;
 }
 
-function speaksHttp2({ framework }: Target, transport: Transport): boolean {
+export function speaksHttp2({ framework }: Target, transport: Transport): boolean {
   return framework !== 'node:https' || transport === 'mTLS';
 }
 

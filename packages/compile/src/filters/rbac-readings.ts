@@ -61,8 +61,13 @@ export function compileBoundPattern(matcher: StringMatcherLike, binding: PathBin
   const exact = pattern.$case === 'exact';
   const value = exact ? binding.fold(pattern.value) : binding.foldPart(pattern.value);
   const test = compileStringMatcher({ ...matcher, matchPattern: { ...pattern, value } });
-  const read = exact ? binding.foldParameters(pattern.value) : binding.foldParametersPart(pattern.value);
-  return read === value ? test : either(test, compileStringMatcher({ ...matcher, matchPattern: { ...pattern, value: read } }));
+  const readings = exact
+    ? [binding.foldParameters(pattern.value), binding.foldParametersPattern(pattern.value)]
+    : [binding.foldParametersPart(pattern.value)];
+  return [...new Set(readings)]
+    .filter((read) => read !== value)
+    .map((read) => compileStringMatcher({ ...matcher, matchPattern: { ...pattern, value: read } }))
+    .reduce(either, test);
 }
 
 /** A path rule over every spelling that reaches the same route of the app. */
