@@ -90,6 +90,13 @@ describe('a mesh of several networks', () => {
     ]);
   });
 
+  it('has no endpoint for a network alone, whose gateway nobody knows: Envoy would refuse the address that istiod leaves empty', () => {
+    const far = SERVICE_ENTRY.replace('address: 10.2.0.2, network: net2', 'network: net2');
+    expect(seen(far).at(-1)).toBe('there: 10.4.0.1:80 1 mtls');
+    expect(seen(far + SECOND, 'net2').at(-1)).toBe('there: 10.4.0.1:80 2 mtls');
+    expect(seen(far + SECOND, 'net1').at(-1)).toBe('there: 10.4.0.1:80 2 mtls, 2.2.2.1:443 1 mtls, 2.2.2.2:443 1 mtls');
+  });
+
   it('is reached by the gateway when the client does not say where it is', () => {
     expect(seen(SERVICE_ENTRY + FIRST)[0]).toBe('here: 10.2.0.1:80 3 mtls, 1.1.1.1:15443 1 mtls');
   });
