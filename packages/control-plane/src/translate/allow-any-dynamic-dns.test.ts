@@ -75,6 +75,19 @@ describe('ALLOW_ANY_DYNAMIC_DNS', () => {
     expect(routeSpecifier).toMatchObject({ $case: 'routeConfig', value: { virtualHosts: [{ name: 'allow_any_dynamic_dns' }] } });
   });
 
+  it('has routes there that no EnvoyFilter patches (Istio: ApplyRouteConfigurationPatches is asked for inbound, and for RDS)', () => {
+    const patch = `---
+apiVersion: networking.istio.io/v1alpha3
+kind: EnvoyFilter
+metadata: { name: e, namespace: default }
+spec: { configPatches: [{ applyTo: VIRTUAL_HOST, patch: { operation: MERGE, value: { request_headers_to_remove: [x-a] } } }] }
+`;
+    const { listener, routes } = resources(DYNAMIC, patch);
+    const { routeSpecifier } = manager(listener('virtualOutbound'), 'virtualOutbound-catchall-tcp-http');
+    expect(routeSpecifier).toMatchObject({ value: { virtualHosts: [{ requestHeadersToRemove: [] }] } });
+    expect(routes?.virtualHosts.at(-1)?.requestHeadersToRemove).toEqual(['x-a']);
+  });
+
   it.each([
     ['none without tls', undefined, false, true],
     ['none with mode DISABLE', { mode: 'DISABLE' }, false, true],

@@ -116,8 +116,9 @@ class ListenerPatcher {
       merge: mergeFilter,
     });
     const { routeSpecifier } = message;
+    // Those of ALLOW_ANY_DYNAMIC_DNS are no table that a filter names (Istio: ApplyRouteConfigurationPatches is asked for inbound, and for RDS).
     const routes =
-      routeSpecifier?.$case === 'routeConfig'
+      routeSpecifier?.$case === 'routeConfig' && this.context === 'SIDECAR_INBOUND'
         ? { ...routeSpecifier, value: patchedRoutes(routeSpecifier.value, this.patches, this.context) }
         : routeSpecifier;
     const value = packAny(HttpConnectionManager, { ...message, httpFilters, routeSpecifier: routes });
