@@ -14,12 +14,14 @@ export function joinOutbound(
     byPort.set(decoded.port, [...(byPort.get(decoded.port) ?? []), manager]);
   }
   const ports = new Map([...byPort].map(([port, managers]) => [port, joinManagers(managers)]));
-  const virtual = listeners.find(({ decoded }) => decoded.kind === 'virtual_outbound')?.decoded;
+  const virtualOutbound = listeners.find(({ decoded }) => decoded.kind === 'virtual_outbound');
+  const virtual = virtualOutbound?.decoded;
   const unknown = [...(virtual?.chains ?? []), ...(virtual?.defaultChain === undefined ? [] : [virtual.defaultChain])]
     .map(({ tcpCluster }) => tcpCluster)
     .find((name) => name !== undefined && name !== 'BlackHoleCluster');
   // An egress proxy that nobody knows must not be gone round: its cluster is missing, and calls get 503.
   const known = unknown !== 'PassthroughCluster' || clusters.has(unknown);
-  const catchAll = passthroughManager(known ? unknown : undefined, appFilters);
+  // An HTTP chain looks hosts up (ALLOW_ANY_DYNAMIC_DNS).
+  const catchAll = virtualOutbound?.manager ?? passthroughManager(known ? unknown : undefined, appFilters);
   return { forPort: (port) => ports.get(port), catchAll, ports: [...ports.keys()] };
 }

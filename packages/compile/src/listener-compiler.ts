@@ -83,7 +83,7 @@ export class ListenerCompiler {
       ...parts,
       chains,
       defaultChain,
-      manager: outbound ? compileOutboundManager(decoded, env) : undefined,
+      manager: outbound || decoded.kind === 'virtual_outbound' ? compileOutboundManager(decoded, env) : undefined,
     });
   }
 

@@ -117,6 +117,16 @@ const RESETS: Readonly<Record<ResetReason, ResetText>> = {
   'global-timeout': { status: 504, flag: ResponseFlag.UpstreamRequestTimeout, reason: '', detail: 'response_timeout' },
 };
 
+/** The host that a request names does not resolve (dynamic forward proxy). `why`: as Envoy's resolver says it. */
+export function unresolvedReply(why: string): LocalReply {
+  return localReply({
+    status: 503,
+    flags: ResponseFlag.DnsResolutionFailed,
+    details: `dns_resolution_failure{${why.replaceAll(' ', '_')}}`,
+    body: 'DNS resolution failure',
+  });
+}
+
 /** What the app gets when an attempt ended without response headers and is not retried. `attempts` = how many were made. */
 export function resetReply(reason: ResetReason, attempts: number, transportFailure: string): LocalReply {
   if (reason === 'overflow') return overflowReply(attempts);

@@ -29,6 +29,7 @@ export const ResponseFlag = {
   UnconditionalDropOverload: 0x1000000,
   DurationTimeout: 0x2000000,
   NoFilterConfigFound: 0x4000000,
+  DnsResolutionFailed: 0x8000000,
 } as const;
 
 /** A set of {@link ResponseFlag} bits. */
@@ -43,6 +44,7 @@ const SHORT: readonly (readonly [number, string])[] = [
   [ResponseFlag.UnauthorizedExternalService, 'UAEX'],
   [ResponseFlag.RateLimitServiceError, 'RLSE'],
   [ResponseFlag.NoFilterConfigFound, 'NFCF'],
+  [ResponseFlag.DnsResolutionFailed, 'DF'],
   [ResponseFlag.InvalidEnvoyRequestHeaders, 'IH'],
   [ResponseFlag.NoRouteFound, 'NR'],
   [ResponseFlag.NoClusterFound, 'NC'],

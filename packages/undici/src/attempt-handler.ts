@@ -20,7 +20,7 @@ import { localResponse } from './local-response.ts';
 import { sendMirrors } from './mirror.ts';
 import { BodyTee, isReplayable } from './request-body.ts';
 import { RequestError } from './request-error.ts';
-import { brokenReasonOf, ConnectError, isAppError, resetReasonOf } from './reset-reason.ts';
+import { brokenReasonOf, ConnectError, isAppError, lookupFailure, resetReasonOf } from './reset-reason.ts';
 import { grpcStatusOf, lineOf, type ResponseHeaders, UpstreamHead } from './response-head.ts';
 import { type StreamOptions, streamOptions } from './stream-options.ts';
 import { type BodyOwner, WatchedBody } from './watched-body.ts';
@@ -299,6 +299,11 @@ export class AttemptHandler implements AttemptDriver, AttemptOwner, RequestBody,
     if (ownFault !== undefined) {
       walk.cancel();
       this.#fail(ownFault);
+      return;
+    }
+    const unresolved = this.#x.cluster?.kind === 'dynamic_forward_proxy' ? lookupFailure(error) : undefined;
+    if (unresolved !== undefined) {
+      walk.onUnresolved(attempt, unresolved);
       return;
     }
     if (error instanceof ConnectError) this.#x.transportFailure = error.transportFailure;

@@ -35,6 +35,13 @@ export function isAppError(error: Error): boolean {
   return APP_ERRORS.has(codeOf(error));
 }
 
+/** Why the host that was dialled has no address, as Envoy says it; undefined when it has one. */
+export function lookupFailure(error: Error): string | undefined {
+  const cause = error instanceof ConnectError ? (error.cause as { code?: string; syscall?: string } | undefined) : undefined;
+  if (cause?.syscall !== 'getaddrinfo') return undefined;
+  return cause.code === 'ENOTFOUND' ? 'cares_norecords:Domain_name_not_found' : `getaddrinfo:${cause.code}`;
+}
+
 /** Envoy's reset reason for an error that undici gave us on a connection that stood. */
 export function resetReasonOf(error: Error): ResetReason {
   if (error instanceof ConnectError) return error.reason;

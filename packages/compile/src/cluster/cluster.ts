@@ -15,6 +15,8 @@ import {
   Cluster_DnsLookupFamily,
   ClusterHttpProtocolOptions,
   type ClusterLoadAssignment,
+  DynamicForwardProxyClusterConfig,
+  isAny,
   RoutingPriority,
   typeName,
   unpackAny,
@@ -109,9 +111,11 @@ function failureRefreshOf(message: Cluster['dnsFailureRefreshRate']): ClusterSpe
   return { baseMs, maxMs: milliseconds(message.maxInterval, baseMs * 10) };
 }
 
-/** Clusters of a type of their own, but for aggregates, dial what the request names (dynamic forward proxy). */
+/** Clusters of a type of their own, but for aggregates, dial what the request names. */
 function kindOf({ clusterDiscoveryType: type }: Cluster): ClusterKind {
-  return type?.$case === 'clusterType' ? 'original_dst' : (KINDS.get(type?.value ?? 0) ?? 'static');
+  if (type?.$case !== 'clusterType') return KINDS.get(type?.value ?? 0) ?? 'static';
+  const any = type.value.typedConfig;
+  return any !== undefined && isAny(DynamicForwardProxyClusterConfig, any) ? 'dynamic_forward_proxy' : 'original_dst';
 }
 
 function childrenOf({ clusterDiscoveryType: type }: Cluster): readonly string[] | undefined {

@@ -96,6 +96,18 @@ describe('the walk of an exchange', () => {
     expectNothingLeft(scene);
   });
 
+  it('a host that nobody is called by is not tried again, and no host is to blame', () => {
+    const scene = new WalkScene({ retry });
+    scene.walk.onUnresolved(scene.attempts[0]!, 'cares_norecords:Domain name not found');
+    expect([scene.got, scene.flags, scene.x.details]).toEqual([
+      '503 DNS resolution failure',
+      'DF',
+      'dns_resolution_failure{cares_norecords:Domain_name_not_found}',
+    ]);
+    expect([scene.attempts.length, scene.x.endpoint]).toEqual([1, undefined]);
+    expectNothingLeft(scene);
+  });
+
   it('a request that does not come to its end: 408, unless there is a response already', () => {
     const late = (happens: (scene: WalkScene) => void): string => {
       const scene = new WalkScene({}, {}, undefined, [], 10);

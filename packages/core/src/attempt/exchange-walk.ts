@@ -1,6 +1,14 @@
 import { type Endpoint, isLease } from '../cluster/cluster.ts';
 import type { Exchange, ResponseHead } from '../exchange.ts';
-import { maxDurationReply, requestTimeoutReply, resetDetail, resetFlag, resetReply, streamIdleReply } from '../local-replies.ts';
+import {
+  maxDurationReply,
+  requestTimeoutReply,
+  resetDetail,
+  resetFlag,
+  resetReply,
+  streamIdleReply,
+  unresolvedReply,
+} from '../local-replies.ts';
 import { type LocalReply, localReply } from '../local-reply.ts';
 import type { AttemptOutcome, ResetReason } from '../outcome.ts';
 import type { Timer } from '../ports.ts';
@@ -173,6 +181,16 @@ export class ExchangeWalk extends RunningAttempts implements RouteDecisionOwner,
     const delayMs = newest && this.action.retry !== undefined && this.driver.replayable ? this.retryState.onReset(reason) : undefined;
     if (delayMs !== undefined) this.retryAfter(attempt, delayMs);
     else if (!this.othersAnswer(attempt)) this.reply(resetReply(reason, x.attempt, x.transportFailure));
+  }
+
+  /** Nobody is called so (dynamic forward proxy): Envoy finds out before it makes an attempt, so no host is to blame and nothing is retried. */
+  onUnresolved(attempt: LiveAttempt, why: string): void {
+    if (this.done) return;
+    attempt.lease.release(CANCELLED);
+    attempt.reset();
+    this.forget(attempt);
+    this.x.endpoint = undefined;
+    this.reply(unresolvedReply(why));
   }
 
   // ── endings ──

@@ -27,6 +27,7 @@ import { ClusterLease, type LoadReports } from './cluster-lease.ts';
 import type { ClusterSpec, EndpointSpec, LocalitySpec } from './cluster-spec.ts';
 import { EndpointState, endpointKey } from './endpoint-state.ts';
 import { buildPicker, countHosts, type HostPicker, type Level, type PickerEnv, type TriedPriorities } from './host-picker.ts';
+import { namedPort } from './named-port.ts';
 import type { PriorityHosts } from './priority-load.ts';
 import { ClusterResources, DEFAULT_THRESHOLDS } from './resources.ts';
 import type { LocalHosts } from './zone-aware.ts';
@@ -189,7 +190,8 @@ export class ClusterState implements Cluster {
   }
 
   private select(x: Exchange, options: AcquireOptions | undefined, level: Level | undefined): EndpointState | undefined {
-    if (this.spec.kind === 'original_dst') return this.dialled(x);
+    if (this.spec.kind === 'original_dst') return this.dialled(x, this.spec.dialledPort ?? x.port);
+    if (this.spec.kind === 'dynamic_forward_proxy') return this.dialled(x, namedPort(x, this.spec.transport));
     // Retries go where the balancer says.
     if (x.overrideHost !== undefined && x.attempt <= 1) {
       const { key, strict } = x.overrideHost;
@@ -220,11 +222,11 @@ export class ClusterState implements Cluster {
   }
 
   /** Passthrough: the host that the app named. For a headless service, the pod of that address. */
-  private dialled(x: Exchange): EndpointState {
+  private dialled(x: Exchange, port: number): EndpointState {
     const address = withoutPort(x.request.authority).replace(/^\[|\]$/g, '');
     const spec: EndpointSpec = {
       address,
-      port: this.spec.dialledPort ?? x.port,
+      port,
       hostname: '',
       weight: 1,
       health: 'UNKNOWN',

@@ -169,7 +169,15 @@ export interface AcquireOptions {
   readonly previousPrioritiesFrequency?: number | undefined;
 }
 
-export type ClusterKind = 'eds' | 'static' | 'strict_dns' | 'logical_dns' | 'original_dst' | 'aggregate' | 'blackhole';
+export type ClusterKind =
+  | 'eds'
+  | 'static'
+  | 'strict_dns'
+  | 'logical_dns'
+  | 'original_dst'
+  | 'dynamic_forward_proxy'
+  | 'aggregate'
+  | 'blackhole';
 
 /** Configuration of a cluster joined with its run-time state. */
 export interface Cluster {

@@ -39,6 +39,21 @@ describe('a cluster that dials what the request names', () => {
   });
 });
 
+describe('a cluster that looks up the host of each request', () => {
+  const tls = { kind: 'tls' } as ClusterSpec['transport'];
+  it.each([
+    ['shop.example:8080', {}, 'shop.example:8080'],
+    ['shop.example', {}, 'shop.example:80'],
+    ['shop.example', { transport: tls }, 'shop.example:443'],
+    ['[::1]:90', {}, '::1:90'],
+  ])('%s: the port of the authority, else its scheme’s', (authority, spec, dialled) => {
+    const x = exchange({ port: 80 });
+    x.request.authority = authority;
+    const got = cluster({ kind: 'dynamic_forward_proxy', ...spec }).acquire(x);
+    expect(isLease(got) && `${got.endpoint.address}:${got.endpoint.port}`).toBe(dialled);
+  });
+});
+
 describe('health of hosts', () => {
   it.each<['UNKNOWN' | 'HEALTHY' | 'UNHEALTHY' | 'DRAINING' | 'TIMEOUT' | 'DEGRADED', boolean]>([
     ['UNKNOWN', true],

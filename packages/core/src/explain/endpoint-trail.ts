@@ -6,7 +6,7 @@ const LISTED = 20;
 
 /** Which endpoints of a cluster may be picked, and why the others may not. */
 export function recordEndpoints(cluster: Cluster, record: DecisionRecord): void {
-  if (cluster.kind === 'original_dst') {
+  if (cluster.kind === 'original_dst' || cluster.kind === 'dynamic_forward_proxy') {
     record.add('endpoint', 'the address that the request names', cluster.source);
     return;
   }

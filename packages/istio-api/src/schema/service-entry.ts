@@ -117,7 +117,7 @@ export const serviceEntry: Kind = {
         location: choice('MESH_EXTERNAL', 'MESH_INTERNAL'),
         resolution: noted(
           choice('NONE', 'STATIC', 'DNS', 'DNS_ROUND_ROBIN', 'DYNAMIC_DNS'),
-          'NONE and DYNAMIC_DNS dial the host of the URL; DNS asks the system resolver for IPv4 addresses every 60 s',
+          'NONE and DYNAMIC_DNS dial the host of the request; DNS asks the system resolver for IPv4 addresses every 60 s',
         ),
         endpoints: { ...list(ruled(object(workloadEntryFields), ...ADDRESS_RULES)), maxItems: 4096 },
         workloadSelector,
