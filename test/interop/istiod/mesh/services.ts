@@ -40,7 +40,7 @@ export function serviceDocuments(world: World, service: ServiceName, index: numb
     name,
     namespace,
     creationTimestamp: '2026-01-01T00:00:00Z',
-    ...random.maybe(0.1, () => ({ annotations: { 'networking.istio.io/exportTo': random.pick(['.', '*', '~', 'web', '.,web']) } })),
+    ...annotations(random, index),
   };
   if (random.chance(0.06))
     return [
@@ -66,6 +66,15 @@ export function serviceDocuments(world: World, service: ServiceName, index: numb
   };
   const taken = pods.filter((pod) => pod.namespace === namespace && pod.app === name && (!('version' in selector) || pod.version === 'v1'));
   return [{ apiVersion: 'v1', kind: 'Service', metadata, spec }, sliceOf(service, ports, taken, publish)];
+}
+
+/** `index`: by it services name accounts. */
+function annotations(random: Random, index: number): Pick<Document['metadata'], 'annotations'> {
+  const found: Record<string, string> = {};
+  if (random.chance(0.1)) found['networking.istio.io/exportTo'] = random.pick(['.', '*', '~', 'web', '.,web']);
+  if (index === 2) found['alpha.istio.io/kubernetes-serviceaccounts'] = 'cart, db';
+  if (index === 3) found['alpha.istio.io/canonical-serviceaccounts'] = 'spiffe://other/ns/a/sa/b,a.example';
+  return Object.keys(found).length === 0 ? {} : { annotations: found };
 }
 
 function portsOf(random: Random): Port[] {

@@ -13,6 +13,8 @@ export interface Pod {
   readonly ip: string;
   readonly place: (typeof PLACES)[number];
   readonly ready: boolean;
+  /** Its named ports are those of a native sidecar. */
+  readonly nativeSidecar?: boolean;
 }
 
 /** One to three pods for each app, of one or two versions. Few are not ready or without a sidecar. */
@@ -38,13 +40,15 @@ export function podsOf(random: Random, apps: readonly ServiceName[]): Pod[] {
         ip: `10.0.0.${pods.length + 10}`,
         place: random.pick(PLACES),
         ready: random.chance(0.9),
+        nativeSidecar: pods.length % 5 === 4,
       });
     }
   }
   return pods;
 }
 
-export function podDocument({ name, namespace, app, version, labels, account, ip, place, ready }: Pod): Document {
+export function podDocument({ name, namespace, app, version, labels, account, ip, place, ready, nativeSidecar = false }: Pod): Document {
+  const named = { ports: NAMED_PORTS.map((port) => ({ ...port, protocol: 'TCP' })) };
   return {
     apiVersion: 'v1',
     kind: 'Pod',
@@ -58,7 +62,8 @@ export function podDocument({ name, namespace, app, version, labels, account, ip
     spec: {
       serviceAccountName: account,
       nodeName: place.node,
-      containers: [{ name: 'app', image: 'app', ports: NAMED_PORTS.map((port) => ({ ...port, protocol: 'TCP' })) }],
+      containers: [{ name: 'app', image: 'app', ...(nativeSidecar ? {} : named) }],
+      ...(!nativeSidecar ? {} : { initContainers: [{ name: 'near', image: 'near', restartPolicy: 'Always', ...named }] }),
     },
     status: {
       podIP: ip,
