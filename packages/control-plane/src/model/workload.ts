@@ -28,6 +28,8 @@ export interface WorkloadInstance {
   readonly clusterId: string;
   readonly locality: { readonly region: string; readonly zone: string; readonly subZone: string };
   readonly nodeName: string;
+  /** A pod whose own containers declare no port may serve any number, whatever a native sidecar declares. */
+  readonly listensAnywhere?: boolean;
   /** Self-registered instances only: where `/stats/prometheus` is, e.g. `127.0.0.1:15020`; '' = none. */
   readonly adminAddress: string;
   /** Of a member of a WorkloadGroup that does not say which ports it serves: the WorkloadEntry that stands for it. */

@@ -61,6 +61,7 @@ export function podInstance(object: MeshObject<PodSpec>, nodes: ReadonlyMap<stri
         port: port.containerPort,
       })),
     ),
+    listensAnywhere: (spec.containers ?? []).every(({ ports = [] }) => ports.length === 0),
     health: status.conditions?.some(({ type, status: state }) => type === 'Ready' && state === 'False') === true ? 'UNHEALTHY' : 'HEALTHY',
     mtls: metadata.labels[TLS_MODE_LABEL] === 'istio',
     workloadName: deploymentName(object),
@@ -138,7 +139,7 @@ function serviceEndpoints(service: MeshService, port: MeshServicePort, sources: 
   const found = sliceEndpoints(service, port, sources);
   if (service.selector === undefined) return found;
   if (!sources.slices.has(`${service.namespace}/${service.name}`)) {
-    for (const pod of sources.pods.values()) if (belongs(service, pod)) found.push(...podEndpoint(pod, port));
+    for (const pod of sources.pods.values()) if (belongs(service, pod)) found.push(...instanceEndpoint(pod, port));
   }
   for (const instance of sources.registeredIn.get(service.namespace) ?? [])
     if (belongs(service, instance)) found.push(...instanceEndpoint(instance, port));
@@ -205,14 +206,9 @@ function instanceEndpoint(instance: WorkloadInstance, { targetPort }: MeshServic
   const served = instance.ports.find((port) => port.workloadPort === targetPort || port.name === targetPort);
   if (served !== undefined) return [endpoint(instance, served.address, served.port, served.workloadPort)];
   // One that tells no ports may listen on any number; a process of ours lists all that it serves.
-  const open = instance.ports.length === 0 && instance.adminAddress === '' && typeof targetPort === 'number';
+  const open =
+    (instance.ports.length === 0 || instance.listensAnywhere === true) && instance.adminAddress === '' && typeof targetPort === 'number';
   return open ? [endpoint(instance, instance.address, targetPort, targetPort)] : [];
-}
-
-/** A pod may listen on numbers that it does not declare (Kubernetes: containerPort informs only). */
-function podEndpoint(pod: WorkloadInstance, port: MeshServicePort): ServiceEndpoint[] {
-  if (typeof port.targetPort === 'string') return instanceEndpoint(pod, port);
-  return [endpoint(pod, pod.address, port.targetPort, port.targetPort)];
 }
 
 function endpoint(instance: WorkloadInstance, address: string, port: number, workloadPort: number): ServiceEndpoint {

@@ -256,10 +256,14 @@ describe('endpoints', () => {
     expect(JSON.stringify(assignment).includes('9090')).toBe(found);
   });
 
-  it('of a pod may listen on a number that it does not declare, whatever else it declares', () => {
-    const pod = core('Pod', 'web-1', '{ containers: [{ ports: [{ containerPort: 15090 }] }] }\nstatus: { podIP: 10.0.0.7 }');
+  it.each([
+    ['[]', ['10.0.0.7']],
+    ['[{ containerPort: 8082 }]', []],
+  ])('of a pod may be any number while its own containers declare none: %s', (ports, expected) => {
+    const near = 'initContainers: [{ restartPolicy: Always, ports: [{ containerPort: 15090, name: stats }] }]';
+    const pod = core('Pod', 'web-1', `{ containers: [{ ports: ${ports} }], ${near} }\nstatus: { podIP: 10.0.0.7 }`);
     const { endpoints } = of(service('web') + pod.replace('metadata: {', 'metadata: { labels: { app: web },'));
-    expect(addresses(endpoints('outbound|80||web.default.svc.cluster.local'))).toEqual(['10.0.0.7']);
+    expect(addresses(endpoints('outbound|80||web.default.svc.cluster.local'))).toEqual(expected);
   });
 
   it('of a ServiceEntry outside the mesh are marked as well; whether clients try is up to the cluster', () => {

@@ -62,7 +62,7 @@ export function podDocument({ name, namespace, app, version, labels, account, ip
     spec: {
       serviceAccountName: account,
       nodeName: place.node,
-      containers: [{ name: 'app', image: 'app', ...(nativeSidecar ? {} : named) }],
+      containers: [{ name: 'app', image: 'app', ...(nativeSidecar ? { ports: [{ containerPort: 8090, protocol: 'TCP' }] } : named) }],
       ...(!nativeSidecar ? {} : { initContainers: [{ name: 'near', image: 'near', restartPolicy: 'Always', ...named }] }),
     },
     status: {
