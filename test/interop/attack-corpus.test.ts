@@ -44,7 +44,7 @@ function unexplained(differences: readonly Difference[]): string[] {
   });
 }
 
-const NO_ANSWER_MS = 4_000;
+const NO_ANSWER_MS = 2_000;
 
 /** A real Envoy as the sidecar of the corpus's app on node:http, under the corpus's policies. */
 class Sidecar implements AsyncDisposable {
@@ -158,7 +158,7 @@ describe.skipIf('missing' in envoy)('the attack corpus on a real Envoy', () => {
   }, 600_000);
 
   it('is explained by nothing that is not so, and where it is refused, all that Ripstop lets pass is what nghttp2 took away', () => {
-    expect(OTHERWISE.filter((entry) => !met.has(entry))).toEqual([]);
+    expect(OTHERWISE.filter((entry) => entry.sometimes !== true && !met.has(entry))).toEqual([]);
     expect(OTHERWISE.filter(({ envoy: does, why }) => does === 'refuses' && why !== 'nghttp2')).toEqual([]);
   });
 });

@@ -6,7 +6,6 @@ export const EQUIVALENT: ReadonlyMap<string, string> = new Map([
   ["packages/identity/src/ca-client.ts [literal] '' => 'mutated'", 'a value that ends in a blank is dropped by nghttp2'],
   ...named('packages/compile/src/filters/rbac-readings.ts', 'a shortcut or a cache: the answer is the same', [
     '[condition] escaped === pattern.value => false',
-    '[condition] read === value => false',
     '[operand] read === x.matchPath || test(read) => test(read)',
     '[condition] found === undefined => true',
     '[removed] compiled.set(binding, found); => nothing',

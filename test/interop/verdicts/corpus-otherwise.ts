@@ -6,6 +6,8 @@ export interface Otherwise {
   /** What an Envoy does; `answers` = it refuses as well, in other words. */
   readonly envoy: 'serves' | 'refuses' | 'answers';
   readonly form?: 'HTTP/1.1' | 'HTTP/2';
+  /** Not in every run: it depends on what comes first. */
+  readonly sometimes?: true;
   /** A decision of the security page, or what the host of Ripstop decides. */
   readonly why: 'D1' | 'D2' | 'D8' | 'node:http' | 'nghttp2';
 }
@@ -50,6 +52,8 @@ export const OTHERWISE: readonly Otherwise[] = [
   { id: 'S36', rows: ['x-istio-attributes'], envoy: 'serves', why: 'D8' },
   { id: 'S38', rows: ['/deny/remote-ip x-forwarded-for: ::ffff:'], envoy: 'serves', why: 'D8' },
   { id: 'S40', rows: ['the name "'], envoy: 'refuses', why: 'nghttp2' },
+  // Its head may be with the app before the second length is seen to be wrong.
+  { id: 'S43', rows: ['two lengths'], form: 'HTTP/2', envoy: 'serves', sometimes: true, why: 'D8' },
   { id: 'S44', rows: ['Transfer-Encoding:\r\n', 'x: y\n'], envoy: 'serves', why: 'D8' },
   { id: 'S45', rows: ['a chunk size "1 a"'], envoy: 'serves', why: 'D8' },
   { id: 'S49', rows: ['CONNECT to a denied host', 'CONNECT without a port'], envoy: 'answers', why: 'D8' },
