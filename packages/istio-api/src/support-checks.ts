@@ -76,7 +76,7 @@ function checkServerTls(tls: ServerTLSSettings, path: Path, report: Report): voi
     return;
   }
   if (!named && files.length === 0) missing(`mode ${mode} needs credentialName, or serverCertificate and privateKey`);
-  if (!named && files.some(({ serverCertificate, privateKey }) => serverCertificate === undefined || privateKey === undefined))
+  if (!named && files.some(({ serverCertificate = '', privateKey = '' }) => serverCertificate === '' || privateKey === ''))
     missing('serverCertificate and privateKey belong together: give both');
   const roots = tls.caCertificates ?? tls.caCertCredentialName ?? (named ? 'of the Secret' : undefined);
   if (mode !== 'SIMPLE' && roots === undefined) missing(`mode ${mode} needs caCertificates: who may call is decided by them`);

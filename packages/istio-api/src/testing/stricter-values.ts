@@ -202,6 +202,16 @@ const KINDS: readonly StricterValue[] = [
     '{ configPatches: [{ applyTo: CLUSTER, patch: { operation: MERGE, value: { no_such_field: 1 } } }] }',
   ),
   stricter(
+    'EnvoyFilter',
+    '`configPatches[].patch.value`',
+    /\.patch\.value/,
+    'a duration in several parts (`9s9s`)',
+    /not a duration: /,
+    'adds the parts up',
+    'the JSON of protobuf knows one number of seconds',
+    '{ configPatches: [{ applyTo: HTTP_ROUTE, patch: { operation: MERGE, value: { route: { timeout: 9s9s } } } }] }',
+  ),
+  stricter(
     'Gateway',
     '`servers[].tls` of a plaintext server',
     /^spec\.servers\[\d+\]\.tls$/,

@@ -66,6 +66,7 @@ export function checkSidecar(spec: SidecarFields, report: Report): void {
 
 function checkPorts(listeners: readonly Listener[], path: Path, report: Report): void {
   const taken = new Set<number>();
+  const sockets = new Set<string>();
   for (const [index, { port, bind = '' }] of listeners.entries()) {
     // An egress listener may be a Unix socket, which has no port.
     const socket = path[1] === 'egress' && port?.number === undefined && bind.startsWith('unix://');
@@ -77,6 +78,9 @@ function checkPorts(listeners: readonly Listener[], path: Path, report: Report):
       report('RIPSTOP_BAD_VALUE', 'error', [...path, index, 'port', 'targetPort'], 'targetPort has no effect in a Sidecar: remove it');
     if ((port?.name ?? '') !== '') checkPortName(port!.name!, [...path, index, 'port', 'name'], report);
     checkProtocol(port?.protocol, [...path, index, 'port', 'protocol'], report);
+    if (socket && sockets.has(bind))
+      report('RIPSTOP_BAD_VALUE', 'error', [...path, index, 'bind'], `${JSON.stringify(bind)} stands here twice: join the two listeners`);
+    if (socket) sockets.add(bind);
     const number = port?.number ?? 0;
     if (number !== 0 && taken.has(number))
       report('RIPSTOP_BAD_VALUE', 'error', [...path, index, 'port', 'number'], `port ${number} stands here twice: join the two listeners`);
