@@ -1,7 +1,7 @@
 // One client of the bench. BENCH_CLIENT: `bare` (undici Pool), `bare-tls` (undici Pool with mTLS), `mesh` (the mesh's dispatcher).
 import { Pool } from 'undici';
 import { serveCommands } from './process.mjs';
-import { median } from './statistics.mjs';
+import { runSlice } from './slice.mjs';
 import { BODY, DENIED_BODY } from './subject.mjs';
 
 const kind = process.env.BENCH_CLIENT;
@@ -29,55 +29,22 @@ async function dispatcherOf(origin) {
   return pool;
 }
 
-/** `total` requests with so many in flight. `mix`: 1 % canaries, 0.1 % on a forbidden path. */
-async function slice({ origin, path, forbiddenPath, total, inFlight }) {
+async function slice({ origin, path, forbiddenPath, ...load }) {
   const dispatcher = await dispatcherOf(origin);
   const headers = { accept: 'application/json', 'user-agent': 'ripstop-bench' };
   const canaryHeaders = { ...headers, 'x-canary': 'yes' };
-  const counts = {};
-  const versions = {};
-  let canaryMisses = 0;
-  let badBodies = 0;
-  const latencies = [];
-  let sent = 0;
-  const worker = async () => {
-    while (sent < total) {
-      const number = sent++;
-      const canary = number % 100 === 50;
-      const forbidden = number % 1_000 === 500;
-      const begun = inFlight === 1 ? performance.now() : 0;
-      const response = await dispatcher.request({
-        origin,
-        path: forbidden ? forbiddenPath : path,
-        method: 'GET',
-        headers: canary ? canaryHeaders : headers,
-      });
-      const body = await response.body.text();
-      counts[response.statusCode] = (counts[response.statusCode] ?? 0) + 1;
-      if (inFlight === 1) latencies.push(performance.now() - begun);
-      if (body !== (response.statusCode === 403 ? DENIED_BODY : BODY)) badBodies++;
-      if (response.statusCode !== 200) continue;
-      const version = response.headers['x-version'];
-      if (!canary) versions[version] = (versions[version] ?? 0) + 1;
-      else if (version !== 'v2') canaryMisses++;
-    }
-  };
-  const cpu = process.cpuUsage();
-  const switches = process.resourceUsage().involuntaryContextSwitches;
-  const startedAt = performance.now();
-  await Promise.all(Array.from({ length: inFlight }, worker));
-  const seconds = (performance.now() - startedAt) / 1_000;
-  const used = process.cpuUsage(cpu);
-  return {
-    rps: total / seconds,
-    cpuUs: (used.user + used.system) / total,
-    counts,
-    versions,
-    canaryMisses,
-    badBodies,
-    p50Us: latencies.length === 0 ? undefined : median(latencies) * 1_000,
-    switches: process.resourceUsage().involuntaryContextSwitches - switches,
-  };
+  return runSlice(load, async ({ canary, forbidden }) => {
+    const response = await dispatcher.request({
+      origin,
+      path: forbidden ? forbiddenPath : path,
+      method: 'GET',
+      headers: canary ? canaryHeaders : headers,
+    });
+    const { statusCode: code } = response;
+    const body = await response.body.text();
+    const version = code === 200 ? response.headers['x-version'] : undefined;
+    return { code, version, isExpected: body === (code === 403 ? DENIED_BODY : BODY) };
+  });
 }
 
 serveCommands({

@@ -50,14 +50,14 @@ function byText(a: unknown, b: unknown): number {
 }
 
 /**
- * Chains that are told by ranges of destinations or by server names: the order of them means nothing, and istiod has none where services
- * come in any order.
+ * Chains that are told by ports, ranges of destinations or server names: the order of them means nothing, and istiod has none where
+ * services come in any order, or ports from a map (the `portLevelMtls` of a PeerAuthentication).
  */
 function toldInOrder(chains: readonly unknown[]): unknown[] {
   const isTold = (chain: unknown): boolean =>
     isObject(chain) &&
     isObject(chain.filterChainMatch) &&
-    ('prefixRanges' in chain.filterChainMatch || 'serverNames' in chain.filterChainMatch);
+    ['prefixRanges', 'serverNames', 'destinationPort'].some((fact) => fact in (chain.filterChainMatch as object));
   return [...chains.filter(isTold).sort(byText), ...chains.filter((chain) => !isTold(chain))];
 }
 
