@@ -1,7 +1,8 @@
 import { X509Certificate } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { createSelfSignedRoot, fromPem, privateKeyPem } from '@ripstop/pki';
+import { replaceFile } from '../state/replace-file.ts';
 import { bundleOf, CA_FILES, type CaMaterial, fingerprintOf, keyIsOf, readMaterial } from './ca-material.ts';
 
 const { key: KEY, certificate: CERTIFICATE, roots: ROOTS, chain: CHAIN } = CA_FILES;
@@ -138,10 +139,7 @@ export class RootFiles {
   }
 
   private write(name: string, text: string, mode: number): void {
-    const temporary = this.path(`${name}.tmp`);
-    rmSync(temporary, { force: true });
-    writeFileSync(temporary, text, { mode, flush: true });
-    renameSync(temporary, this.path(name));
+    replaceFile(this.path(name), text, { mode, flush: true });
   }
 
   private path(name: string): string {

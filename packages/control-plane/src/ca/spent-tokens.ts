@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
-import { appendFileSync, existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { replaceFile } from '../state/replace-file.ts';
 
 const FILE = 'spent-tokens';
 /** Fewer are not worth a look for those that have expired. */
@@ -55,8 +56,7 @@ export class SpentTokens {
     this.pruneAt = Math.max(MIN_PRUNED, 2 * kept.size);
     if (this.file !== undefined && kept.size < spent.size) {
       const lines = [...kept].map(([hash, expiresMs]) => lineOf(hash, expiresMs));
-      writeFileSync(`${this.file}.tmp`, lines.join(''), { mode: 0o600, flush: true });
-      renameSync(`${this.file}.tmp`, this.file);
+      replaceFile(this.file, lines.join(''), { flush: true });
     }
     return kept;
   }

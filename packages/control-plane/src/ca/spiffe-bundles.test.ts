@@ -5,8 +5,9 @@ import { parseDocuments } from '@ripstop/istio-api';
 import { createKeyPair, createSelfSignedRoot, issueCertificate } from '@ripstop/pki';
 import { describe, expect, it } from 'vitest';
 import { PushContext } from '../push/push-context.ts';
+import type { SavedEntries } from '../state/saved-entries.ts';
 import { FakeScheduler } from '../testing/fake-scheduler.ts';
-import { SavedBundles } from './saved-bundles.ts';
+import { savedBundles } from './saved-bundles.ts';
 import { rootsOfBundle } from './spiffe-bundle.ts';
 import { bundleUrls, SpiffeBundles } from './spiffe-bundles.ts';
 
@@ -41,7 +42,7 @@ describe('a SPIFFE bundle', () => {
 });
 
 /** Bundles behind a server that answers what it is told to; undefined = it cannot be reached. */
-function fetching(saved?: SavedBundles) {
+function fetching(saved?: SavedEntries<string>) {
   const scheduler = new FakeScheduler();
   const [asked, problems]: [string[], string[]] = [[], []];
   let changes = 0;
@@ -120,13 +121,13 @@ describe('the bundles of caCertificates', () => {
 
   it('outlive a restart; a damaged file is told', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'ripstop-bundles-'));
-    await fetching(new SavedBundles(folder)).bundles.want([URL_ONE]);
-    const after = fetching(new SavedBundles(folder));
+    await fetching(savedBundles(folder)).bundles.want([URL_ONE]);
+    const after = fetching(savedBundles(folder));
     after.server.answer = undefined;
     await after.bundles.want([URL_ONE]);
     expect([...after.bundles.current.values()]).toEqual([FIRST]);
     writeFileSync(join(folder, 'spiffe-bundles.json'), '[["a", "b"]]');
-    expect(fetching(new SavedBundles(folder)).problems[0]).toContain('does not hold roots');
+    expect(fetching(savedBundles(folder)).problems[0]).toContain('does not hold roots');
     rmSync(folder, { recursive: true });
   });
 

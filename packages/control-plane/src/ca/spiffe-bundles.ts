@@ -2,7 +2,7 @@ import type { MeshConfigSpec, MeshObject } from '@ripstop/istio-api';
 import type { Get } from '../jwks/guarded-get.ts';
 import { bundleUrlsOf } from '../push/mesh-config.ts';
 import type { Scheduler } from '../registry/workload-registry.ts';
-import type { SavedBundles } from './saved-bundles.ts';
+import type { SavedEntries } from '../state/saved-entries.ts';
 import { rootsOfBundle } from './spiffe-bundle.ts';
 
 export interface SpiffeBundlesOptions {
@@ -12,7 +12,7 @@ export interface SpiffeBundlesOptions {
   readonly onChange: () => void;
   readonly onProblem: (message: string) => void;
   /** Undefined = bundles are fetched anew after a restart. */
-  readonly saved?: SavedBundles | undefined;
+  readonly saved?: SavedEntries<string> | undefined;
 }
 
 /** istiod's interval and patience. */

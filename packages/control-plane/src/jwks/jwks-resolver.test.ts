@@ -3,9 +3,10 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
+import type { SavedEntries } from '../state/saved-entries.ts';
 import { JwksResolver } from './jwks-resolver.ts';
 import type { JwksSource } from './jwks-source.ts';
-import { SavedJwks } from './saved-jwks.ts';
+import { type FetchedJwks, savedJwks } from './saved-jwks.ts';
 import { UNKNOWN_KEYS } from './unknown-keys.ts';
 
 const DAY = 24 * 3_600_000;
@@ -23,7 +24,7 @@ class Lab {
   nowMs = 0;
   readonly resolver: JwksResolver;
 
-  constructor(saved?: SavedJwks) {
+  constructor(saved?: SavedEntries<FetchedJwks>) {
     this.resolver = new JwksResolver({
       get: async (url) => {
         const page = this.pages.get(url) ?? new Error('status 404');
@@ -144,7 +145,7 @@ describe('keys of a token issuer', () => {
   });
 
   it('survive a restart while the issuer is away', async () => {
-    const saved = new SavedJwks(stateDir());
+    const saved = savedJwks(stateDir());
     const before = new Lab(saved);
     before.pages.set(URI, jwks(key()));
     await before.want(BY_URI);
@@ -164,7 +165,7 @@ describe('keys of a token issuer', () => {
   it('that are damaged on disk are told and fetched anew', async () => {
     const dir = stateDir();
     writeFileSync(join(dir, 'jwks.json'), '[["a",{}]]');
-    const lab = new Lab(new SavedJwks(dir));
+    const lab = new Lab(savedJwks(dir));
     lab.pages.set(URI, jwks(key()));
     await lab.want(BY_URI);
     expect([lab.keys?.length, lab.problems]).toEqual([1, [expect.stringContaining('does not hold key sets')]]);

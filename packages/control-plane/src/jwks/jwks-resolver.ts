@@ -1,8 +1,9 @@
 import type { Scheduler } from '../registry/workload-registry.ts';
+import type { SavedEntries } from '../state/saved-entries.ts';
 import { fetchJwks } from './fetch-jwks.ts';
 import type { Get } from './guarded-get.ts';
 import type { JwksSource } from './jwks-source.ts';
-import type { FetchedJwks, SavedJwks } from './saved-jwks.ts';
+import type { FetchedJwks } from './saved-jwks.ts';
 
 export interface JwksResolverOptions {
   readonly get: Get;
@@ -13,7 +14,7 @@ export interface JwksResolverOptions {
   readonly onChange: () => void;
   readonly onProblem: (message: string) => void;
   /** Undefined = keys are fetched anew after a restart. */
-  readonly saved?: SavedJwks | undefined;
+  readonly saved?: SavedEntries<FetchedJwks> | undefined;
 }
 
 /** istiod's interval. */

@@ -1,6 +1,5 @@
-import { readFileSync, renameSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import type { WorkloadInstance } from '../model/workload.ts';
+import { SavedJson } from '../state/saved-json.ts';
 
 /** A registration as it is kept over a restart. Names, labels and addresses; nothing secret. */
 export interface SavedWorkload {
@@ -13,31 +12,25 @@ export interface SavedWorkload {
  * they may be waiting for 30 before they try again. Without it the first client to reconnect would be told that nobody serves.
  */
 export class SavedWorkloads {
-  private readonly file: string;
+  private readonly json: SavedJson<readonly SavedWorkload[]>;
 
   constructor(stateDir: string) {
-    this.file = join(stateDir, 'workloads.json');
+    this.json = new SavedJson(stateDir, { name: 'workloads.json', holds: 'a list of workloads', accepts: areSavedWorkloads });
   }
 
-  /** Written beside and renamed, so that a kill leaves the old file or the new one. Throws what the file system says. */
+  /** Throws what the file system says. */
   save(workloads: readonly SavedWorkload[]): void {
-    writeFileSync(`${this.file}.tmp`, JSON.stringify(workloads), { mode: 0o600 });
-    renameSync(`${this.file}.tmp`, this.file);
+    this.json.save(workloads);
   }
 
   /** What was saved last; none when there is no file. Throws when it is damaged: name the reason and go on without. */
   load(): readonly SavedWorkload[] {
-    let text: string;
-    try {
-      text = readFileSync(this.file, 'utf8');
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
-      throw error;
-    }
-    const parsed: unknown = JSON.parse(text);
-    if (!Array.isArray(parsed) || !parsed.every(isSavedWorkload)) throw new Error(`${this.file} does not hold a list of workloads`);
-    return parsed;
+    return this.json.load() ?? [];
   }
+}
+
+function areSavedWorkloads(value: unknown): value is SavedWorkload[] {
+  return Array.isArray(value) && value.every(isSavedWorkload);
 }
 
 function isSavedWorkload(value: unknown): value is SavedWorkload {

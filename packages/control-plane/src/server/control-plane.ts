@@ -5,7 +5,7 @@ import { LoadReports } from '../ads/load-reports.ts';
 import { type CertificateAuthority, createCertificateAuthority } from '../ca/certificate-authority.ts';
 import { IssuanceLog } from '../ca/issuance-log.ts';
 import { MeshTrust } from '../ca/mesh-trust.ts';
-import { SavedBundles } from '../ca/saved-bundles.ts';
+import { savedBundles } from '../ca/saved-bundles.ts';
 import { bundleUrls, SpiffeBundles } from '../ca/spiffe-bundles.ts';
 import { createTokenIssuer, type TokenIssuer } from '../ca/token-issuer.ts';
 import { tellWhoRuns } from '../describe/told-workloads.ts';
@@ -15,7 +15,7 @@ import { ServiceGraphStore } from '../graph/service-graph.ts';
 import { guardedGet } from '../jwks/guarded-get.ts';
 import { JwksResolver } from '../jwks/jwks-resolver.ts';
 import { jwksSources } from '../jwks/jwks-source.ts';
-import { SavedJwks } from '../jwks/saved-jwks.ts';
+import { savedJwks } from '../jwks/saved-jwks.ts';
 import { PilotMetrics } from '../metrics/pilot-metrics.ts';
 import type { ProxyNode } from '../model/proxy-node.ts';
 import { PushContext } from '../push/push-context.ts';
@@ -97,14 +97,14 @@ export class ControlPlane implements AsyncDisposable {
       now: Date.now,
       onChange: () => this.current.rebuild('secret'),
       onProblem,
-      saved: stateDir === undefined ? undefined : new SavedJwks(stateDir),
+      saved: stateDir === undefined ? undefined : savedJwks(stateDir),
     });
     this.bundles = new SpiffeBundles({
       get: guardedGet(),
       scheduler,
       onChange: () => this.current.rebuild('secret'),
       onProblem,
-      saved: stateDir === undefined ? undefined : new SavedBundles(stateDir),
+      saved: stateDir === undefined ? undefined : savedBundles(stateDir),
     });
     this.ads = new AdsService({
       registry: this.registry,

@@ -1,39 +1,34 @@
-import { readFileSync, renameSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { SavedJson } from '../state/saved-json.ts';
+
+type Texts = Readonly<Record<string, string>>;
 
 /**
  * The last text of each file that was without a mistake, kept over restarts: a policy whose edit went wrong must not fall silent
  * because the control plane was started again. Files with a Secret are not kept: nothing secret is written to disk.
  */
 export class GoodFiles {
-  private readonly file: string;
+  private readonly json: SavedJson<Texts>;
   private saved = '';
 
   constructor(stateDir: string) {
-    this.file = join(stateDir, 'last-good-files.json');
+    this.json = new SavedJson(stateDir, { name: 'last-good-files.json', holds: 'texts by file name', accepts: areTexts });
   }
 
   /** File name → text; empty when nothing was kept. Throws when what was kept is damaged. */
   load(): ReadonlyMap<string, string> {
-    let text: string;
-    try {
-      text = readFileSync(this.file, 'utf8');
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return new Map();
-      throw error;
-    }
-    const parsed: unknown = JSON.parse(text);
-    if (typeof parsed !== 'object' || parsed === null || !Object.values(parsed).every((value) => typeof value === 'string'))
-      throw new Error(`${this.file} does not hold texts by file name`);
-    return new Map(Object.entries(parsed as Record<string, string>));
+    return new Map(Object.entries(this.json.load() ?? {}));
   }
 
-  /** Written beside and renamed, and only when something has changed. */
+  /** Only when something has changed. */
   save(texts: ReadonlyMap<string, string>): void {
-    const text = JSON.stringify(Object.fromEntries(texts));
+    const value = Object.fromEntries(texts);
+    const text = JSON.stringify(value);
     if (text === this.saved) return;
-    writeFileSync(`${this.file}.tmp`, text, { mode: 0o600 });
-    renameSync(`${this.file}.tmp`, this.file);
+    this.json.save(value);
     this.saved = text;
   }
+}
+
+function areTexts(value: unknown): value is Texts {
+  return typeof value === 'object' && value !== null && Object.values(value).every((text) => typeof text === 'string');
 }
