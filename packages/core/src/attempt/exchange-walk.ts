@@ -1,4 +1,4 @@
-import { type Endpoint, isLease } from '../cluster/cluster.ts';
+import type { Endpoint } from '../cluster/cluster.ts';
 import type { Exchange, ResponseHead } from '../exchange.ts';
 import {
   maxDurationReply,
@@ -13,20 +13,19 @@ import { type LocalReply, localReply } from '../local-reply.ts';
 import type { AttemptOutcome, ResetReason } from '../outcome.ts';
 import type { Timer } from '../ports.ts';
 import { ResponseFlag } from '../response-flags.ts';
-import { RetryState, wantsRetryOf } from '../retry/retry-state.ts';
+import type { RetryState } from '../retry/retry-state.ts';
 import { routeTimeoutOf, streamLimitOf } from '../route/grpc-timeout.ts';
-import type { ForwardAction } from '../route/route.ts';
 import type { AttemptDriver, LiveAttempt, WalkEnvironment } from './attempt-driver.ts';
-import { recordEndpoint, reselectionOf } from './reselection.ts';
+import { AttemptLoop, CANCELLED } from './attempt-loop.ts';
 import { decideRoute, type RouteDecisionOwner } from './route-decision.ts';
-import { RunningAttempts } from './running-attempts.ts';
 import { type WalkTimeout, WalkTimers, type WalkTimersOwner } from './walk-timers.ts';
 
 /**
- * One exchange from its route to its end: acquire → attempt → retry or commit → outcome. It decides, its driver moves the bytes; the
- * same walk serves HTTP and gRPC. It is itself the entry of the route timeout, so that a request without retries needs no other object.
+ * One exchange from its route to its end: attempts → commit or local reply → outcome, and the time that it may take. It decides, its
+ * driver moves the bytes; the same walk serves HTTP and gRPC. It is itself the entry of the route timeout, so that a request without
+ * retries needs no other object.
  */
-export class ExchangeWalk extends RunningAttempts implements RouteDecisionOwner, WalkTimersOwner {
+export class ExchangeWalk extends AttemptLoop implements RouteDecisionOwner, WalkTimersOwner {
   readonly x: Exchange;
   /** Response headers have gone to the app: no other attempt. */
   committed = false;
@@ -37,13 +36,13 @@ export class ExchangeWalk extends RunningAttempts implements RouteDecisionOwner,
   responseBytes = 0;
   /** Of the last response; for telemetry. */
   grpcStatus: number | undefined = undefined;
-  private readonly env: WalkEnvironment;
-  private readonly driver: AttemptDriver;
-  private timers: WalkTimers | undefined = undefined;
-  /** Made when the first attempt fails. */
-  private retry: RetryState | undefined = undefined;
-  private tried: Endpoint[] | undefined = undefined;
-  private backoff: Timer | undefined = undefined;
+  // What AttemptLoop works with.
+  protected readonly env: WalkEnvironment;
+  protected readonly driver: AttemptDriver;
+  protected timers: WalkTimers | undefined = undefined;
+  protected retry: RetryState | undefined = undefined;
+  protected tried: Endpoint[] | undefined = undefined;
+  protected backoff: Timer | undefined = undefined;
   private requestTimer: Timer | undefined = undefined;
 
   constructor(env: WalkEnvironment, x: Exchange, driver: AttemptDriver) {
@@ -61,8 +60,7 @@ export class ExchangeWalk extends RunningAttempts implements RouteDecisionOwner,
   /** The first attempt. `complete`: the whole request is at hand, so that its timeout begins. */
   forward(now: number, complete: boolean): void {
     const { x, env, action } = this;
-    // Asked of the request as it is now; attempts change it.
-    if (action.retry?.retriableRequestHeaders?.length) this.retry = this.createRetry();
+    this.askRequest();
     if (complete) this.startRouteTimeout(now);
     else this.limitRequest(now);
     const idleMs = action.idleTimeoutMs > 0 ? action.idleTimeoutMs : x.manager.streamIdleTimeoutMs;
@@ -71,10 +69,6 @@ export class ExchangeWalk extends RunningAttempts implements RouteDecisionOwner,
     if (WalkTimers.wanted(action, limitMs, maxStreamMs, idleMs))
       this.timers = new WalkTimers(env.deadlines, env.clock, action, { limitMs, maxStreamMs, idleMs }, this);
     this.try();
-  }
-
-  get action(): ForwardAction {
-    return this.x.route!.action as ForwardAction;
   }
 
   // ── the route's decision ──
@@ -146,7 +140,7 @@ export class ExchangeWalk extends RunningAttempts implements RouteDecisionOwner,
       return false;
     }
     this.committed = true;
-    if (this.late !== undefined || this.backoff !== undefined) this.win(attempt);
+    this.settleOn(attempt);
     this.timers?.onResponse();
     this.env.pipeline.respond(this.x, head);
     return true;
@@ -177,10 +171,7 @@ export class ExchangeWalk extends RunningAttempts implements RouteDecisionOwner,
       this.driver.onBreak(undefined, cause);
       return;
     }
-    const newest = this.forget(attempt);
-    const delayMs = newest && this.action.retry !== undefined && this.driver.replayable ? this.retryState.onReset(reason) : undefined;
-    if (delayMs !== undefined) this.retryAfter(attempt, delayMs);
-    else if (!this.othersAnswer(attempt)) this.reply(resetReply(reason, x.attempt, x.transportFailure));
+    if (!this.goesOnAfter(attempt, reason)) this.reply(resetReply(reason, x.attempt, x.transportFailure));
   }
 
   /** Nobody is called so (dynamic forward proxy): Envoy finds out before it makes an attempt, so no host is to blame and nothing is retried. */
@@ -219,7 +210,7 @@ export class ExchangeWalk extends RunningAttempts implements RouteDecisionOwner,
     this.attempt = undefined;
     this.requestTimer?.cancel();
     this.stopTimers();
-    this.retry?.release();
+    this.endRetries();
     const { env, x, grpcStatus, requestBytes, responseBytes } = this;
     const outcome = { status, grpcStatus, requestBytes, responseBytes, endedAt: env.clock.now() };
     env.pipeline.end(x, outcome);
@@ -271,100 +262,9 @@ export class ExchangeWalk extends RunningAttempts implements RouteDecisionOwner,
     this.timers?.stop();
     this.endBackoff();
   }
-
-  // ── the loop ──
-
-  private try(): void {
-    const { x } = this;
-    const cluster = x.cluster!;
-    x.attempt++;
-    x.transportFailure = '';
-    const leased = cluster.acquire(x, reselectionOf(this.action.retry, this.tried));
-    if (!isLease(leased)) {
-      // A breaker refuses this attempt only; without any host Envoy gives the others up too.
-      if (this.late === undefined || (leased.flags & ResponseFlag.UpstreamOverflow) === 0) this.reply(leased);
-      return;
-    }
-    const { endpoint } = leased;
-    x.endpoint = endpoint;
-    if (x.decision !== undefined) recordEndpoint(x.decision, x.attempt, endpoint, cluster);
-    this.env.pipeline.beforeAttempt(x);
-    const attempt = this.driver.createAttempt(leased);
-    this.attempt = attempt;
-    attempt.start();
-  }
-
-  private givesWay(attempt: LiveAttempt, head: ResponseHead): boolean {
-    const policy = this.action.retry;
-    if (policy === undefined) return false;
-    if (this.retry === undefined && !wantsRetryOf(policy, head)) return false;
-    // Hedged already, or no other may follow: it is left out only while another one may still do better.
-    const newest = this.late === undefined || this.attempt === attempt;
-    const delayMs = newest && this.driver.replayable ? this.retryState.onResponse(head) : undefined;
-    if (delayMs !== undefined) this.retryAfter(attempt, delayMs);
-    else if (this.othersAnswer(attempt) && wantsRetryOf(policy, head)) this.forget(attempt);
-    else return false;
-    return true;
-  }
-
-  private get retryState(): RetryState {
-    this.retry ??= this.createRetry();
-    return this.retry;
-  }
-
-  private createRetry(): RetryState {
-    const { x, env, action } = this;
-    return new RetryState(action.retry!, x, x.cluster!, env.random, env.clock);
-  }
-
-  private retryAfter(attempt: LiveAttempt, delayMs: number): void {
-    this.x.decision?.add('retry', `after ${Math.round(delayMs)} ms on another connection`, this.x.route?.source);
-    this.tried ??= [];
-    this.tried.push(attempt.lease.endpoint);
-    this.attempt = undefined;
-    this.timers?.endTry();
-    this.env.hold.take();
-    this.backoff = this.env.clock.setTimer(() => {
-      this.endBackoff();
-      this.try();
-    }, delayMs);
-  }
-
-  // ── hedging ──
-
-  /** The attempt goes on; another one follows while there are retries, whatever the policy's conditions (as Envoy). */
-  private hedge(attempt: LiveAttempt): void {
-    attempt.lease.late();
-    const delayMs = this.action.retry !== undefined && this.driver.replayable ? this.retryState.onSlow() : undefined;
-    if (delayMs === undefined) return;
-    this.keepBeside(attempt);
-    this.retryAfter(attempt, delayMs);
-  }
-
-  /** Another attempt runs or is about to. */
-  private othersAnswer(attempt: LiveAttempt): boolean {
-    return this.backoff !== undefined || this.runsBeside(attempt);
-  }
-
-  /** Its response is the app's: everything else ends. */
-  private win(attempt: LiveAttempt): void {
-    this.forget(attempt);
-    this.drop(CANCELLED);
-    this.endBackoff();
-    this.attempt = attempt;
-    this.x.endpoint = attempt.lease.endpoint;
-  }
-
-  private endBackoff(): void {
-    if (this.backoff === undefined) return;
-    this.backoff.cancel();
-    this.backoff = undefined;
-    this.env.hold.give();
-  }
 }
 
 const FILTER_FAILED = localReply({ status: 500, details: 'ripstop_filter_failed', body: 'a filter of the mesh failed' });
-const CANCELLED: AttemptOutcome = { kind: 'cancelled' };
 const LOCAL_RESET: AttemptOutcome = { kind: 'reset', reason: 'local-reset' };
 const OVERFLOW: AttemptOutcome = { kind: 'reset', reason: 'overflow' };
 const COMPLETE: AttemptOutcome = { kind: 'complete' };
