@@ -1,8 +1,8 @@
 import type { OutboundScope } from '../push/sidecar-scope.ts';
 import { ALLOW_ANY_DYNAMIC_DNS } from './dynamic-dns.ts';
-import type { RouteFields } from './http-routes.ts';
 import { DYNAMIC_DNS_CLUSTER, unknownHostsCluster } from './names.ts';
 import { type VirtualHostFields, virtualHost } from './route-configuration.ts';
+import type { RouteFields } from './route-scope.ts';
 import { ZERO } from './values.ts';
 
 /** What nobody owns: passed on, looked up, or 502 with outboundTrafficPolicy REGISTRY_ONLY (Istio: buildCatchAllVirtualHost). */

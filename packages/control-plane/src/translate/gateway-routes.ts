@@ -3,10 +3,11 @@ import type { ProxyNode } from '../model/proxy-node.ts';
 import type { PushContext } from '../push/push-context.ts';
 import { patchedRoutes } from './envoy-filter/routes.ts';
 import { boundHosts, type GatewayPortServer, gatewayPorts } from './gateway-servers.ts';
-import { type RouteFields, virtualServiceRoutes } from './http-routes.ts';
+import { virtualServiceRoutes } from './http-routes.ts';
 import type { XdsResource } from './resource.ts';
 import { routeConfiguration, type VirtualHostFields, virtualHost } from './route-configuration.ts';
 import { isCatchAll } from './route-match.ts';
+import type { RouteFields } from './route-scope.ts';
 import { sourceMetadata } from './values.ts';
 
 /** RDS of a gateway: `http.<target port>`, all plain servers of the port together; `https.<port>.…` of one server. */

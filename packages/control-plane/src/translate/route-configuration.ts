@@ -1,6 +1,6 @@
 import { RouteConfiguration, type VirtualHost } from '@ripstop/xds-api';
 import type { ProxyHeaders, ProxySettings } from '../push/proxy-settings.ts';
-import type { RouteFields } from './http-routes.ts';
+import type { RouteFields } from './route-scope.ts';
 import type { FieldsOf } from './values.ts';
 
 export type VirtualHostFields = FieldsOf<typeof VirtualHost>;

@@ -6,7 +6,7 @@ import type { PushContext } from '../push/push-context.ts';
 import { type MeshServicePort, resolveHost } from '../push/service.ts';
 import type { VirtualService } from '../push/virtual-services.ts';
 import type { AccessLogFields } from './access-logs.ts';
-import { clusterOf } from './http-routes.ts';
+import { clusterOf } from './route-destination.ts';
 import { type ConnectionLimits, type NetworkFilterFields, tcpProxy } from './tcp-proxy.ts';
 
 /** Where a route of bytes stands: at a service's port, or at a gateway's server. */

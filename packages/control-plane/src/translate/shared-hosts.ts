@@ -1,7 +1,7 @@
 import type { MeshObject } from '@ripstop/istio-api';
 import { encodeMessage, VirtualHost } from '@ripstop/xds-api';
-import type { RouteFields } from './http-routes.ts';
 import { type VirtualHostFields, virtualHost } from './route-configuration.ts';
+import type { RouteFields } from './route-scope.ts';
 import { sourceMetadata } from './values.ts';
 
 interface HostInput {

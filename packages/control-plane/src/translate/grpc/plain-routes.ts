@@ -1,5 +1,5 @@
 import { type Any, HTTPFault, isAny, packAny, unpackAny } from '@ripstop/xds-api';
-import type { RouteFields } from '../http-routes.ts';
+import type { RouteFields } from '../route-scope.ts';
 import { wholePercent } from '../values.ts';
 import { plainMatches } from './plain-matches.ts';
 
