@@ -29,6 +29,7 @@ import type { Changes } from './made.ts';
 import { type MeshConfig, meshConfigOf } from './mesh-config.ts';
 import { Networks } from './networks.ts';
 import { byAge, ObjectsByKind } from './objects-by-kind.ts';
+import type { OutboundScope } from './outbound-scope.ts';
 import { PeerAuthentications } from './peer-authentication.ts';
 import { annotatedSettings, type ProxySettings, settingsFor } from './proxy-settings.ts';
 import { Parts } from './reuse.ts';
@@ -36,7 +37,8 @@ import { SelectorIndex } from './selector-index.ts';
 import type { MeshService, MeshServicePort } from './service.ts';
 import { Services } from './services.ts';
 import { Memory, Shared, type SharedResults } from './shared.ts';
-import { type OutboundScope, SidecarScopes, type SidecarSpec } from './sidecar-scope.ts';
+import { SidecarScopes } from './sidecar-scope.ts';
+import type { SidecarSpec } from './sidecar-spec.ts';
 import { Telemetries } from './telemetry.ts';
 import { exportedByDefault, resolveVirtualServices, type VirtualService } from './virtual-services.ts';
 

@@ -1,11 +1,11 @@
 import type { Caller, ProxyNode } from '../model/proxy-node.ts';
 import type { EndpointIndex } from './endpoint-index.ts';
 import { type Changes, Made, type Owner } from './made.ts';
+import type { OutboundScope } from './outbound-scope.ts';
 import type { PushContext } from './push-context.ts';
 import { ReadLog } from './read-log.ts';
 import { Readers } from './readers.ts';
 import { isSame } from './reuse.ts';
-import type { OutboundScope } from './sidecar-scope.ts';
 import { trackedPush } from './tracked-push.ts';
 
 /**

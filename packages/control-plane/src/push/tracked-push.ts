@@ -1,8 +1,8 @@
 import type { ProxyNode } from '../model/proxy-node.ts';
+import type { OutboundScope } from './outbound-scope.ts';
 import type { PushContext } from './push-context.ts';
 import { type Place, type ReadLog, WHOLE } from './read-log.ts';
 import type { SharedResults } from './shared.ts';
-import type { OutboundScope } from './sidecar-scope.ts';
 
 /** How an object of a push is looked into; what is not named is taken as a whole. */
 interface Shape {

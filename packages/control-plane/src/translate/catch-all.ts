@@ -1,4 +1,4 @@
-import type { OutboundScope } from '../push/sidecar-scope.ts';
+import type { OutboundScope } from '../push/outbound-scope.ts';
 import { ALLOW_ANY_DYNAMIC_DNS } from './dynamic-dns.ts';
 import { DYNAMIC_DNS_CLUSTER, unknownHostsCluster } from './names.ts';
 import { type VirtualHostFields, virtualHost } from './route-configuration.ts';

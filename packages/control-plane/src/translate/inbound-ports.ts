@@ -3,7 +3,7 @@ import type { ProxyNode } from '../model/proxy-node.ts';
 import { type Protocol, parseProtocol } from '../push/protocol.ts';
 import type { PushContext } from '../push/push-context.ts';
 import type { MeshService, MeshServicePort } from '../push/service.ts';
-import type { IngressListener, SidecarObject } from '../push/sidecar-scope.ts';
+import type { IngressListener, SidecarObject } from '../push/sidecar-spec.ts';
 
 /** A port that this node serves, because a Service says so or its Sidecar. */
 export interface InboundPort {

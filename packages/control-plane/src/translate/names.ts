@@ -1,4 +1,4 @@
-import type { OutboundScope } from '../push/sidecar-scope.ts';
+import type { OutboundScope } from '../push/outbound-scope.ts';
 
 /** Istio's names of clusters, as dashboards and other control planes know them. */
 export const BLACK_HOLE_CLUSTER = 'BlackHoleCluster';

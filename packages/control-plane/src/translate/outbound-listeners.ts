@@ -1,10 +1,10 @@
 import { HttpInspector, LISTENER_TYPE_URL, Listener, packAny, TlsInspector, TrafficDirection } from '@ripstop/xds-api';
 import type { ProxyNode } from '../model/proxy-node.ts';
+import type { EgressListener, OutboundScope } from '../push/outbound-scope.ts';
 import { isHttp, type Protocol } from '../push/protocol.ts';
 import type { PushContext } from '../push/push-context.ts';
 import type { MeshService, MeshServicePort } from '../push/service.ts';
 import { labelsKey, viewOf } from '../push/shared.ts';
-import type { EgressListener, OutboundScope } from '../push/sidecar-scope.ts';
 import { type AccessLogFields, unroutedAccessLogs } from './access-logs.ts';
 import { catchAllHost } from './catch-all.ts';
 import { connectionManager } from './connection-manager.ts';
