@@ -1,7 +1,7 @@
 import { Exchange, type HttpConnectionManager, type LocalReply, NO_PEER, Pipeline } from '@ripstop/core';
 import { describe, expect, it } from 'vitest';
 import { passthroughManager } from './outbound-tables.ts';
-import { add, clock, Head, random, routes, snapshot, table, to, walk } from './testing/routed.ts';
+import { add, clock, headOf, random, routes, snapshot, table, to, walk } from './testing/routed.ts';
 
 describe('header operations', () => {
   const at = (value: string) => ({ request_headers_to_add: [add('x-l', value, 'OVERWRITE_IF_EXISTS_OR_ADD')] });
@@ -77,7 +77,7 @@ describe('the host of a request', () => {
     ],
   });
   const ask = (host: string, settings: Partial<HttpConnectionManager>) => {
-    const head = new Head('/', { host });
+    const head = headOf('/', { host });
     const manager = { ...passthroughManager(undefined, []), routes: named, ...settings };
     const peer = { ...NO_PEER, localPort: 82 };
     const x = new Exchange({ direction: 'outbound', protocol: 'http1', request: head, snapshot, manager, peer, port: 80, startedAt: 0 });

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { FilterRun, istiodConfig, NOW, provider, requiring, type TestHead } from './testing/filter-run.ts';
+import type { FakeHead } from '../../core/src/testing/fakes.ts';
+import { FilterRun, istiodConfig, NOW, provider, requiring } from './testing/filter-run.ts';
 import { encode, TokenMaker } from './testing/token-maker.ts';
 
 const ISSUER = 'testing@secure.istio.io';
@@ -7,7 +8,7 @@ const maker = new TokenMaker();
 const other = new TokenMaker('ES256', 'k2');
 const claims = { iss: ISSUER, sub: 'anna' };
 const one = (more = {}): FilterRun => new FilterRun(istiodConfig(provider(ISSUER, maker.jwks, more)));
-const bearer = (token: string): Partial<TestHead> => ({ lines: [['authorization', `Bearer ${token}`]] });
+const bearer = (token: string): Partial<FakeHead> => ({ lines: [['authorization', `Bearer ${token}`]] });
 const unsigned = (header: string, payload: string): string => `${encode(header)}.${encode(payload)}.AA`;
 const HEADER = '{"alg":"RS256","kid":"k1"}';
 
@@ -208,7 +209,7 @@ describe('places of tokens', () => {
     fromCookies: ['session'],
   });
 
-  it.each<[string, FilterRun, Partial<TestHead>, string]>([
+  it.each<[string, FilterRun, Partial<FakeHead>, string]>([
     ['Bearer with two spaces', one(), { lines: [['authorization', `Bearer  ${good}`]] }, 'ok'],
     ['Bearer behind something', one(), { lines: [['authorization', `foo Bearer ${good}`]] }, 'ok'],
     ['Bearer alone is no token', one(), { lines: [['authorization', 'Bearer']] }, 'ok'],
@@ -297,7 +298,7 @@ describe('several issuers', () => {
   const b = other.sign({ iss: 'b', sub: 's' });
   const c = maker.sign({ iss: 'c', sub: 's' });
 
-  it.each<[string, Partial<TestHead>, string]>([
+  it.each<[string, Partial<FakeHead>, string]>([
     ['the first', bearer(a), 'ok'],
     ['the second, in the same place', bearer(b), 'ok'],
     ['the third, in its own', { lines: [['x-c', c]] }, 'ok'],
@@ -402,7 +403,7 @@ describe('claims in headers', () => {
 describe('preflights', () => {
   const expired = bearer(maker.sign({ ...claims, exp: 1 })).lines!;
   const origin = ['origin', 'https://a'] as const;
-  it.each<[string, Partial<TestHead>, number | undefined]>([
+  it.each<[string, Partial<FakeHead>, number | undefined]>([
     ['pass with a bad token', { method: 'OPTIONS', lines: [...expired, origin, ['access-control-request-method', 'GET']] }, undefined],
     ['need an origin', { method: 'OPTIONS', lines: [...expired, ['access-control-request-method', 'GET']] }, 401],
     ['need a method', { method: 'OPTIONS', lines: [...expired, origin, ['access-control-request-method', '']] }, 401],

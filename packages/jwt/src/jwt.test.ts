@@ -1,11 +1,12 @@
 import { DecisionRecord } from '@ripstop/core';
 import { describe, expect, it } from 'vitest';
+import type { FakeHead } from '../../core/src/testing/fakes.ts';
 import { claimAt, claimText, isHeaderValue } from './claim-header.ts';
 import { parseJwks } from './jwks.ts';
 import { parseJwt } from './jwt.ts';
 import { bareAudience, judgeClaims, type Provider } from './provider.ts';
 import { parseStrictObject } from './strict-json.ts';
-import { FilterRun, istiodConfig, NOW, provider, requiring, type TestHead } from './testing/filter-run.ts';
+import { FilterRun, istiodConfig, NOW, provider, requiring } from './testing/filter-run.ts';
 import { encode, TokenMaker } from './testing/token-maker.ts';
 import { VerifiedTokens, VerifiedTokensByKeys } from './verified-tokens.ts';
 
@@ -282,7 +283,7 @@ describe('verified tokens', () => {
 
 describe('a filter', () => {
   const maker = new TokenMaker();
-  const bad: Partial<TestHead> = {
+  const bad: Partial<FakeHead> = {
     lines: [
       ['authorization', 'Bearer x'],
       ['origin', 'o'],
@@ -299,7 +300,7 @@ describe('a filter', () => {
 
   it('says in a record what it decided', async () => {
     const run = new FilterRun(istiodConfig(provider('i', maker.jwks)));
-    const said = async (head: Partial<TestHead>): Promise<readonly string[]> => {
+    const said = async (head: Partial<FakeHead>): Promise<readonly string[]> => {
       const { x, answer } = run.begin(head);
       x.decision = new DecisionRecord();
       await answer;

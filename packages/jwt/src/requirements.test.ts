@@ -1,15 +1,8 @@
 import { JwtAuthentication, JwtAuthnPerRouteConfig } from '@ripstop/xds-api';
 import { describe, expect, it } from 'vitest';
+import type { FakeHead } from '../../core/src/testing/fakes.ts';
 import { jwtAuthn } from './index.ts';
-import {
-  FilterRun,
-  type JwtAuthenticationFields,
-  NOW,
-  provider,
-  type RequirementFields,
-  requiring,
-  type TestHead,
-} from './testing/filter-run.ts';
+import { FilterRun, type JwtAuthenticationFields, NOW, provider, type RequirementFields, requiring } from './testing/filter-run.ts';
 import { TokenMaker } from './testing/token-maker.ts';
 
 const maker = new TokenMaker();
@@ -31,12 +24,12 @@ const failed: RequirementFields = { requiresType: { $case: 'allowMissingOrFailed
 
 const tokenA = maker.sign({ iss: 'a', sub: 's', aud: 'x' });
 const tokenB = maker.sign({ iss: 'b', sub: 't' });
-const head = (lines: Readonly<Record<string, string>>): Partial<TestHead> => ({ lines: Object.entries(lines) });
+const head = (lines: Readonly<Record<string, string>>): Partial<FakeHead> => ({ lines: Object.entries(lines) });
 const MISSING = 'Jwt is missing';
 const BAD = 'Jwt is not in the form of Header.Payload.Signature with two dots and 3 sections';
 
 describe('what a rule requires', () => {
-  it.each<[string, RequirementFields, Partial<TestHead>, string]>([
+  it.each<[string, RequirementFields, Partial<FakeHead>, string]>([
     ['one provider: its token', a, head({ 'x-a': tokenA }), 'ok'],
     ['one provider: none', a, {}, MISSING],
     ['one provider: a token of the other', a, head({ 'x-a': tokenB }), 'Jwt issuer is not configured'],

@@ -1,18 +1,18 @@
 import { describe, expect, it } from 'vitest';
-import { TestHead } from './testing/filter-run.ts';
+import { FakeHead } from '../../core/src/testing/fakes.ts';
 import { DEFAULT_PLACES, findTokens, redactTokens, removeToken, sortedPlaces, type TokenPlaces } from './token-places.ts';
 
 const NO_PLACES: TokenPlaces = { headers: [], params: [], cookies: [] };
-const head = (more: Partial<TestHead>): TestHead => Object.assign(new TestHead(), more);
+const head = (more: Partial<FakeHead>): FakeHead => Object.assign(new FakeHead(), more);
 
 /** `kind name token` of what is found. */
-function found(places: Partial<TokenPlaces>, request: Partial<TestHead>): string[] {
+function found(places: Partial<TokenPlaces>, request: Partial<FakeHead>): string[] {
   return findTokens(head(request), { ...NO_PLACES, ...places }).map(({ place, token }) => `${place.kind} ${place.name} ${token}`);
 }
 
 describe('the places of tokens', () => {
   it('are those of RFC 6750 by default', () => {
-    const request: Partial<TestHead> = { lines: [['authorization', 'Bearer h']], path: '/?access_token=p' };
+    const request: Partial<FakeHead> = { lines: [['authorization', 'Bearer h']], path: '/?access_token=p' };
     expect(found(DEFAULT_PLACES, request)).toEqual(['param access_token p', 'header authorization h']);
     expect(found(DEFAULT_PLACES, { lines: [['cookie', 'access_token=c']] })).toEqual([]);
   });
@@ -28,7 +28,7 @@ describe('the places of tokens', () => {
       params: ['q', 'p'],
       cookies: ['d', 'c'],
     });
-    const request: Partial<TestHead> = {
+    const request: Partial<FakeHead> = {
       lines: [
         ['a', 'A Z 1'],
         ['b', '2'],
@@ -104,7 +104,7 @@ describe('the places of tokens', () => {
 });
 
 describe('an accepted token', () => {
-  const request = (): TestHead =>
+  const request = (): FakeHead =>
     head({
       lines: [
         ['t', '1'],

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { routes, seeded, to, walk } from '../testing/routed.ts';
+import { seeded } from '../../../core/src/testing/fakes.ts';
+import { routes, to, walk } from '../testing/routed.ts';
 
 describe('weights', () => {
   const weighted = (more: Record<string, unknown> = {}) => ({

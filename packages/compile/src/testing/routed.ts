@@ -1,63 +1,19 @@
-import {
-  type Clock,
-  type Cluster,
-  Exchange,
-  type LocalReply,
-  NO_PEER,
-  Pipeline,
-  type RequestHead,
-  type RouteTable,
-  type Snapshot,
-} from '@ripstop/core';
+import { type Clock, type Cluster, Exchange, type LocalReply, NO_PEER, Pipeline, type RouteTable, type Snapshot } from '@ripstop/core';
 import { fromProtoJson, RouteConfiguration } from '@ripstop/xds-api';
+import { FakeHead, seeded } from '../../../core/src/testing/fakes.ts';
 import { HttpFilters } from '../http-filters.ts';
 import { passthroughManager } from '../outbound-tables.ts';
 import { compileRouteConfiguration } from '../route-configuration.ts';
 
 export const clock: Clock = { now: () => 0, wallTime: () => 0, setTimer: () => ({ cancel() {} }) };
 
-export function seeded(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
-export class Head implements RequestHead {
-  readonly scheme = 'http';
-  authority = 'shop';
-  method = 'GET';
-  path = '/';
-  lines: [string, string][];
-  constructor(path: string, headers: Readonly<Record<string, string | readonly string[]>>) {
-    this.path = path;
-    const { host, ':method': method, ...rest } = headers;
-    if (typeof host === 'string') this.authority = host;
-    if (typeof method === 'string') this.method = method;
-    this.lines = Object.entries(rest).flatMap(([name, values]) =>
-      [values].flat().map((value): [string, string] => [name, value as string]),
-    );
-  }
-  header(name: string): string | undefined {
-    const lines = this.headerLines(name);
-    return lines.length === 0 ? undefined : lines.join(',');
-  }
-  headerLines(name: string): readonly string[] {
-    return this.lines.filter(([other]) => other === name).map(([, value]) => value);
-  }
-  setHeader(name: string, value: string): void {
-    this.removeHeader(name);
-    this.lines.push([name, value]);
-  }
-  appendHeader(name: string, value: string): void {
-    this.lines.push([name, value]);
-  }
-  removeHeader(name: string): void {
-    this.lines = this.lines.filter(([other]) => other !== name);
-  }
+/** A head with its host and its method among the headers. */
+export function headOf(path: string, headers: Readonly<Record<string, string | readonly string[]>>): FakeHead {
+  const { host, ':method': method, ...lines } = headers;
+  const head = new FakeHead(lines, { path });
+  if (typeof host === 'string') head.authority = host;
+  if (typeof method === 'string') head.method = method;
+  return head;
 }
 
 export const random: () => number = seeded(1);
@@ -82,13 +38,13 @@ export function routes(list: readonly unknown[], more: Readonly<Record<string, u
 export interface Walked {
   readonly x: Exchange;
   readonly reply: LocalReply | undefined;
-  readonly head: Head;
+  readonly head: FakeHead;
   /** The cluster, or the status of the reply. */
   readonly to: string | number | undefined;
 }
 
 export function walk(through: RouteTable, path: string, headers: Readonly<Record<string, string | readonly string[]>> = {}): Walked {
-  const head = new Head(path, headers);
+  const head = headOf(path, headers);
   const manager = { ...passthroughManager(undefined, []), routes: through };
   const x = new Exchange({
     direction: 'outbound',

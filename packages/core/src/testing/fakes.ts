@@ -68,7 +68,7 @@ export class FakeHead implements RequestHead, ResponseHead {
   method = 'GET';
   path = '/';
   status = 200;
-  lines: [string, string][];
+  lines: (readonly [name: string, value: string])[];
 
   constructor(headers: Lines = {}, pseudo: Partial<Pick<FakeHead, 'scheme' | 'authority' | 'method' | 'path' | 'status'>> = {}) {
     this.lines = Object.entries(headers).flatMap(([name, values]) => [values].flat().map((value): [string, string] => [name, value]));

@@ -1,5 +1,6 @@
-import { type Clock, Exchange, type ExchangeInit, type Filter, type LocalReply, NO_PEER, type RequestHead } from '@ripstop/core';
+import { type Clock, Exchange, type ExchangeInit, type Filter, type LocalReply, NO_PEER } from '@ripstop/core';
 import { JwtAuthentication, type JwtRequirement } from '@ripstop/xds-api';
+import { FakeHead } from '../../../core/src/testing/fakes.ts';
 import { jwtAuthn } from '../index.ts';
 
 export type JwtAuthenticationFields = Parameters<typeof JwtAuthentication.fromPartial>[0];
@@ -8,33 +9,6 @@ export type RequirementFields = NonNullable<Parameters<typeof JwtRequirement.fro
 
 /** Seconds since the epoch at which tests judge. */
 export const NOW = 1_800_000_000;
-
-/** A request head over a list of lines. */
-export class TestHead implements RequestHead {
-  readonly scheme = 'http';
-  authority = 'web.test';
-  method = 'GET';
-  path = '/';
-  lines: (readonly [name: string, value: string])[] = [];
-
-  header(name: string): string | undefined {
-    const values = this.headerLines(name);
-    return values.length === 0 ? undefined : values.join(',');
-  }
-  headerLines(name: string): readonly string[] {
-    return this.lines.filter(([candidate]) => candidate === name).map(([, value]) => value);
-  }
-  setHeader(name: string, value: string): void {
-    this.removeHeader(name);
-    this.lines.push([name, value]);
-  }
-  appendHeader(name: string, value: string): void {
-    this.lines.push([name, value]);
-  }
-  removeHeader(name: string): void {
-    this.lines = this.lines.filter(([candidate]) => candidate !== name);
-  }
-}
 
 /** One filter with a clock of its own. */
 export class FilterRun {
@@ -61,8 +35,8 @@ export class FilterRun {
   }
 
   /** Answers as the pipeline gets it: at once, or a promise. */
-  begin(head: Partial<TestHead>): { x: Exchange; answer: ReturnType<NonNullable<Filter['onRequest']>> } {
-    const request = Object.assign(new TestHead(), head);
+  begin(head: Partial<FakeHead>): { x: Exchange; answer: ReturnType<NonNullable<Filter['onRequest']>> } {
+    const request = Object.assign(new FakeHead({}, { authority: 'web.test' }), head);
     const x = new Exchange({
       direction: 'inbound',
       protocol: 'http1',
@@ -76,9 +50,9 @@ export class FilterRun {
     return { x, answer: this.filter?.onRequest?.(x) };
   }
 
-  async run(head: Partial<TestHead>): Promise<{ x: Exchange; head: TestHead; reply: LocalReply | undefined }> {
+  async run(head: Partial<FakeHead>): Promise<{ x: Exchange; head: FakeHead; reply: LocalReply | undefined }> {
     const { x, answer } = this.begin(head);
-    return { x, head: x.request as TestHead, reply: await answer };
+    return { x, head: x.request as FakeHead, reply: await answer };
   }
 
   /** Of a request with this bearer token: 'ok', or status and body. */
