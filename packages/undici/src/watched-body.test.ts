@@ -3,6 +3,7 @@ import { text } from 'node:stream/consumers';
 import { type BodyStart, createBuffer, createExtAuthz, type Filter, formatResponseFlags, localReply } from '@ripstop/core';
 import { type Dispatcher, FormData, request } from 'undici';
 import { afterEach, describe, expect, it } from 'vitest';
+import { extAuthzConfig, FakeAuthorizer, OK } from '../../core/src/testing/ext-authz-doubles.ts';
 import { createMeshFetch } from './mesh-fetch.ts';
 import { forwardTo, listen, MeshDouble, realClock, retryOn, TestCluster, testEndpoint } from './testing/mesh-double.ts';
 
@@ -117,31 +118,17 @@ describe('filters of outbound calls', () => {
 
   it('show it to an authorizer', async () => {
     const { mesh, post } = await scene(1);
-    const asked: unknown[] = [];
-    const filter = createExtAuthz(
-      {
-        authorizer: {
-          ask: async (_x, { body }) => {
-            asked.push(body && { ...body, bytes: Buffer.from(body.bytes).toString() });
-            return { kind: 'ok', request: [], removed: [], response: [], query: undefined, metadata: undefined };
-          },
-        },
-        failureModeAllow: false,
-        failureModeAllowHeader: false,
-        statusOnError: 403,
-        enabledWhen: undefined,
-        enabledShare: undefined,
-        denyAtDisable: false,
-        body: { maxBytes: 5, allowPartial: true },
-        clearRouteCache: false,
-      },
-      undefined,
-      { clock: realClock, random: Math.random, direction: 'outbound', state: (_key, create) => create() },
-    );
+    const authorizer = new FakeAuthorizer(OK);
+    const filter = createExtAuthz(extAuthzConfig(authorizer, { body: { maxBytes: 5, allowPartial: true } }), undefined, {
+      clock: realClock,
+      random: Math.random,
+      direction: 'outbound',
+      state: (_key, create) => create(),
+    });
     mesh.filters = [filter!];
     expect((await post(Readable.from(['hello', ' world']))).statusCode).toBe(200);
     expect((await post('hello world')).statusCode).toBe(200);
-    expect(asked).toEqual([
+    expect(authorizer.asked.map(({ body }) => ({ ...body, bytes: Buffer.from(body!.bytes).toString() }))).toEqual([
       { bytes: 'hello', partial: false, received: 5 },
       { bytes: 'hello', partial: true, received: 11 },
     ]);

@@ -5,23 +5,17 @@ import { FilterCounters } from '../../filter-counters.ts';
 import type { LocalReply } from '../../local-reply.ts';
 import { UNREADABLE_BODY } from '../../request-body.ts';
 import type { Route } from '../../route/route.ts';
+import { extAuthzConfig, FakeAuthorizer, OK } from '../../testing/ext-authz-doubles.ts';
 import { exchange, FakeClock, FakeHead } from '../../testing/fakes.ts';
 import { changeQuery } from '../query-string.ts';
 import { createExtAuthz, type ExtAuthzConfig, type ExtAuthzOverride } from './ext-authz.ts';
-import type { AuthzQuestion, AuthzVerdict } from './verdict.ts';
+import type { AuthzVerdict } from './verdict.ts';
 
-const OK: AuthzVerdict = { kind: 'ok', request: [], removed: [], response: [], query: undefined, metadata: undefined };
 const DENIED: AuthzVerdict = { kind: 'denied', status: 401, headers: [], body: 'no', metadata: undefined };
 const ERROR: AuthzVerdict = { kind: 'error', reason: 'down' };
 
 function scene(verdict: AuthzVerdict, config: Partial<ExtAuthzConfig> = {}, override?: Partial<ExtAuthzOverride>) {
-  const asked: AuthzQuestion[] = [];
-  const authorizer = {
-    ask: (_x: unknown, question: AuthzQuestion) => {
-      asked.push(question);
-      return Promise.resolve(verdict);
-    },
-  };
+  const authorizer = new FakeAuthorizer(verdict);
   const counters = new FilterCounters();
   const env: FilterEnv = {
     counters,
@@ -31,25 +25,14 @@ function scene(verdict: AuthzVerdict, config: Partial<ExtAuthzConfig> = {}, over
     direction: 'inbound',
     state: (_key, create) => create(),
   };
-  const base: ExtAuthzConfig = {
-    authorizer,
-    failureModeAllow: false,
-    failureModeAllowHeader: false,
-    statusOnError: 403,
-    enabledWhen: undefined,
-    enabledShare: undefined,
-    denyAtDisable: false,
-    body: undefined,
-    clearRouteCache: false,
-  };
   const none: ExtAuthzOverride = { disabled: false, contextExtensions: {}, body: undefined, authorizer: undefined };
-  const filter = createExtAuthz({ ...base, ...config }, override === undefined ? undefined : { ...none, ...override }, env);
+  const filter = createExtAuthz(extAuthzConfig(authorizer, config), override === undefined ? undefined : { ...none, ...override }, env);
   const request = new FakeHead({ 'x-have': 'old', 'x-gone': '1' }, { path: '/p?q=1' });
   const x = exchange({ request });
   x.route = {} as Route;
   const counts = () =>
     counters.all().flatMap(({ name, value }) => (value > 0 ? [`${name.replace('envoy_http_ext_authz_', '')} ${value}`] : []));
-  return { asked, filter, x, request, counts };
+  return { asked: authorizer.asked, filter, x, request, counts };
 }
 
 const reply = async (it: ReturnType<typeof scene>): Promise<LocalReply | undefined> => it.filter!.onRequest!(it.x);

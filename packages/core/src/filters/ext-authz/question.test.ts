@@ -1,13 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { DecisionRecord } from '../../decision-record.ts';
-import { Exchange, NO_PEER, type RequestHead } from '../../exchange.ts';
 import type { Filter, FilterEnv } from '../../filter.ts';
-import type { HttpConnectionManager } from '../../route/route.ts';
-import type { Snapshot } from '../../snapshot.ts';
+import { extAuthzConfig, FakeAuthorizer, OK } from '../../testing/ext-authz-doubles.ts';
+import { exchange, FakeHead } from '../../testing/fakes.ts';
 import { createExtAuthz, type ExtAuthzConfig } from './ext-authz.ts';
-import type { AuthzQuestion, AuthzVerdict } from './verdict.ts';
-
-const OK: AuthzVerdict = { kind: 'ok', request: [], removed: [], response: [], query: undefined, metadata: undefined };
+import type { AuthzVerdict } from './verdict.ts';
 
 interface Scene {
   readonly config?: Partial<ExtAuthzConfig>;
@@ -17,19 +14,8 @@ interface Scene {
 }
 
 async function ask({ config = {}, verdict = {}, body, decision }: Scene) {
-  const questions: AuthzQuestion[] = [];
   const wanted: number[] = [];
-  const request = { path: '/a?b=1', setHeader() {}, removeHeader() {}, header: () => undefined } as unknown as RequestHead;
-  const x = new Exchange({
-    direction: 'inbound',
-    protocol: 'http1',
-    request,
-    snapshot: {} as Snapshot,
-    manager: {} as HttpConnectionManager,
-    peer: NO_PEER,
-    port: 80,
-    startedAt: 0,
-  });
+  const x = exchange({ direction: 'inbound', request: new FakeHead({}, { path: '/a?b=1' }) });
   x.route = {} as never;
   x.decision = decision;
   if (body !== undefined)
@@ -39,26 +25,10 @@ async function ask({ config = {}, verdict = {}, body, decision }: Scene) {
         return { bytes: Buffer.from(body), complete: true };
       },
     };
-  const authorizer: ExtAuthzConfig['authorizer'] = {
-    ask: async (_x, question) => {
-      questions.push(question);
-      return { ...OK, ...verdict } as AuthzVerdict;
-    },
-  };
-  const whole: ExtAuthzConfig = {
-    authorizer,
-    failureModeAllow: false,
-    failureModeAllowHeader: false,
-    statusOnError: 403,
-    enabledWhen: undefined,
-    enabledShare: undefined,
-    denyAtDisable: false,
-    body: undefined,
-    clearRouteCache: false,
-    ...config,
-  };
-  const filter = createExtAuthz(whole, undefined, { random: () => 0 } as unknown as FilterEnv) as Filter;
-  return { x, filter, wanted, questions, reply: await filter.onRequest!(x) };
+  const authorizer = new FakeAuthorizer({ ...OK, ...verdict } as AuthzVerdict);
+  const env = { random: () => 0 } as unknown as FilterEnv;
+  const filter = createExtAuthz(extAuthzConfig(authorizer, config), undefined, env) as Filter;
+  return { x, filter, wanted, questions: authorizer.asked, reply: await filter.onRequest!(x) };
 }
 
 describe('the question to an authorizer', () => {
