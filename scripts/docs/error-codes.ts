@@ -49,8 +49,9 @@ export const MESH_ERRORS: readonly ErrorRow[] = [
   },
   {
     code: 'RIPSTOP_BAD_PROBE',
-    happened: '`probes` of `mesh.listen` holds something that is no plain path.',
-    remedy: 'Give paths as the app serves them, without query, fragment or escapes: `/healthz`.',
+    happened:
+      '`probes` of `mesh.listen` holds something that is no plain path, or the server is one of `node:http2`, which health checks cannot ask.',
+    remedy: 'Give paths as the app serves them, without query, fragment or escapes: `/healthz`; of a server of `node:http2` none.',
   },
   {
     code: 'RIPSTOP_PORT_SERVED',

@@ -38,9 +38,14 @@ export async function serverOf(app: MeshApp): Promise<AppServer> {
   );
 }
 
+/** Whether callers may speak HTTP/1.1 to it by themselves. */
+export function readsHttp1(server: AppServer): server is Server | HttpsServer {
+  return server instanceof Server || server instanceof HttpsServer;
+}
+
 /** node:http2 does not export the class of its servers. */
 export function isAppServer(candidate: unknown): candidate is AppServer {
-  if (candidate instanceof Server || candidate instanceof HttpsServer) return true;
+  if (readsHttp1(candidate as AppServer)) return true;
   return (
     candidate instanceof NetServer && !(candidate instanceof TlsServer) && typeof (candidate as Http2Server).updateSettings === 'function'
   );

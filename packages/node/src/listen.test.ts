@@ -1,5 +1,6 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
+import { createServer as createHttp2Server } from 'node:http2';
 import { type AddressInfo, createServer as createTcpServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -48,6 +49,15 @@ describe('mesh.listen', () => {
     await expect(mesh.listen(createTcpServer() as never, 80, { bindPort: 0 })).rejects.toThrow(
       'takes a server of node:http, node:https or node:http2',
     );
+  });
+
+  it('refuses probes of a server that health checks cannot speak to, and of what is no path', async () => {
+    await expect(mesh.listen(createHttp2Server(), 80, { bindPort: 0, probes: ['/healthz'] })).rejects.toMatchObject({
+      code: 'RIPSTOP_BAD_PROBE',
+      message: expect.stringContaining('health checks speak HTTP/1.1'),
+    });
+    await expect(mesh.listen(() => {}, 80, { bindPort: 0, probes: ['healthz'] })).rejects.toMatchObject({ code: 'RIPSTOP_BAD_PROBE' });
+    expect((await mesh.listen(createHttp2Server(), 80, { bindPort: 0, probes: [] })).port).toBeGreaterThan(0);
   });
 
   it('opens nothing on a mesh that closes meanwhile', async () => {

@@ -3,7 +3,7 @@ import { DECISION_HEADER, type DecisionRecord, type Explanation, PathBinding, ty
 import { type AppServer, MeshListener, Probes } from '@ripstop/server';
 import { createMeshFetch, createMeshInterceptor, type MeshDispatcher } from '@ripstop/undici';
 import type { Dispatcher } from 'undici';
-import { type MeshApp, serverOf } from './app.ts';
+import { type MeshApp, readsHttp1, serverOf } from './app.ts';
 import type { MeshFilter } from './app-filter.ts';
 import type { ConfigOrigin } from './config-source.ts';
 import type { MeshEnvironment } from './environment.ts';
@@ -131,7 +131,7 @@ export class Mesh implements AsyncDisposable {
         port: options.bindPort ?? (settings.ports === 'auto' ? 0 : workloadPort),
       },
       options.router ?? routerTraits(app),
-      probesOf(options.probes),
+      options.probes,
     );
     this.listeners.set(workloadPort, listener);
     let address: AddressInfo;
@@ -164,7 +164,7 @@ export class Mesh implements AsyncDisposable {
     probes?: ListenOptions['probes'],
   ): void {
     if (this.listeners.has(workloadPort)) throw new MeshError('RIPSTOP_PORT_SERVED', `workload port ${workloadPort} is served already`);
-    const listener = this.createListener(server, workloadPort, { host: this.runtime.settings.bind, port: 0 }, router, probesOf(probes));
+    const listener = this.createListener(server, workloadPort, { host: this.runtime.settings.bind, port: 0 }, router, probes);
     listener.attach();
     this.listeners.set(workloadPort, listener);
   }
@@ -251,9 +251,10 @@ export class Mesh implements AsyncDisposable {
     workloadPort: number,
     bind: { host: string; port: number },
     router: RouterTraits | undefined,
-    probes?: Probes,
+    probes: ListenOptions['probes'],
   ): MeshListener {
     const { snapshots, pipeline, identity, telemetry, clock, settings, environment } = this.runtime;
+    const asked = probesOf(probes, app);
     const binding = router === undefined ? undefined : new PathBinding(router);
     if (binding !== undefined) this.bindings.set(workloadPort, binding);
     return new MeshListener({
@@ -268,7 +269,7 @@ export class Mesh implements AsyncDisposable {
       log: settings.log,
       app,
       binding,
-      probes,
+      probes: asked,
     });
   }
 
@@ -285,9 +286,15 @@ export class Mesh implements AsyncDisposable {
   }
 }
 
-function probesOf(paths: readonly string[] | undefined): Probes | undefined {
+function probesOf(paths: readonly string[] | undefined, app: AppServer): Probes | undefined {
+  if (paths === undefined || paths.length === 0) return undefined;
+  if (!readsHttp1(app))
+    throw new MeshError(
+      'RIPSTOP_BAD_PROBE',
+      "a server of node:http2 cannot be probed: health checks speak HTTP/1.1; leave probes out and let them ask the admin port's /healthz/ready",
+    );
   try {
-    return paths === undefined || paths.length === 0 ? undefined : new Probes(paths);
+    return new Probes(paths);
   } catch (error) {
     throw new MeshError('RIPSTOP_BAD_PROBE', (error as Error).message);
   }

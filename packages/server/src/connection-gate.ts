@@ -20,7 +20,7 @@ import {
   type TcpChain,
 } from './chain-choice.ts';
 import type { FirstBytes } from './client-hello.ts';
-import { peekConnection, takeProxyHeader } from './connection-peek.ts';
+import { PEEK_TIMEOUT_MS, peekConnection, takeProxyHeader } from './connection-peek.ts';
 import { InboundConnection } from './inbound-connection.ts';
 import type { Forwarder } from './listener-parts.ts';
 import { OpenConnections } from './open-connections.ts';
@@ -173,9 +173,14 @@ export class ConnectionGate {
     }
   }
 
+  /** A stranger who is slow with the head does not hold a socket longer than one who is silent. */
   private isLetProbe(raw: Socket, first: FirstBytes): boolean {
     if (this.admitProbe === undefined || first.kind !== 'http1') return false;
     this.probing.add(raw);
+    const timer = this.options.clock.setTimer(() => {
+      if (this.probing.has(raw)) raw.destroy();
+    }, PEEK_TIMEOUT_MS);
+    raw.once('close', () => timer.cancel());
     this.admitProbe(raw);
     return true;
   }

@@ -17,7 +17,6 @@ export class HeadTimer {
   private began = false;
   /** The bytes that come next are of a request whose head was complete. */
   private inBody = false;
-  private last: object | undefined;
 
   /** Undefined where there is no limit. */
   static of(connection: InboundConnection, clock: Clock, onLate: (reply: LocalReply) => void): HeadTimer | undefined {
@@ -47,10 +46,8 @@ export class HeadTimer {
     socket.once('close', () => this.timer?.cancel());
   }
 
-  /** A head is complete. A request that had to wait for those before it may come again. */
-  onRequest(request: object): void {
-    if (request === this.last) return;
-    this.last = request;
+  /** A head is complete. */
+  onRequest(): void {
     this.began = true;
     this.timer?.cancel();
     this.timer = undefined;

@@ -90,15 +90,17 @@ export class InboundGuard {
       return;
     }
     const connection = this.gate.connectionOf(request.socket);
-    connection?.heads?.onRequest(request);
-    if (connection !== undefined && connection.active > 0) {
-      connection.defer(request, () => this.onRequest(event, request, response));
-      return;
-    }
+    connection?.heads?.onRequest();
+    if (connection !== undefined && connection.active > 0)
+      connection.defer(request, () => this.takeRequest(connection, event, request, response));
+    else this.takeRequest(connection, event, request, response);
+  }
+
+  /** All before it on its connection were answered. */
+  private takeRequest(connection: InboundConnection | undefined, event: string, request: IncomingMessage, response: ServerResponse): void {
     const { forwarder, probes, telemetry } = this.parts;
     if (probes !== undefined && event === 'request' && this.mayProbe(connection, request.socket) && probes.has(request)) {
-      response.shouldKeepAlive = false;
-      this.emit(event, request, response);
+      this.answerProbe(connection, request, response);
       return;
     }
     this.begin(connection, request, response, (served) => {
@@ -115,6 +117,18 @@ export class InboundGuard {
       if (telemetry.enter?.(served.x)) this.hand(next, request, response);
       else telemetry.run(served.x, () => this.hand(next, request, response));
     });
+  }
+
+  /** By the app, and nothing behind it: a connection gets one answer. */
+  private answerProbe(connection: InboundConnection | undefined, request: IncomingMessage, response: ServerResponse): void {
+    if (connection?.ended) return;
+    if (connection !== undefined) {
+      connection.ended = true;
+      connection.active++;
+      response.once('close', () => connection.release());
+    }
+    response.shouldKeepAlive = false;
+    this.emit('request', request, response);
   }
 
   /** Who comes by plaintext; of the mesh, nobody is a probe. */
@@ -157,11 +171,19 @@ export class InboundGuard {
 
   private onSocket(event: string, request: IncomingMessage, socket: Duplex, head: Buffer): void {
     const connection = this.gate.connectionOf(request.socket);
-    connection?.heads?.onRequest(request);
-    if (connection !== undefined && connection.active > 0) {
-      connection.defer(request, () => this.onSocket(event, request, socket, head));
-      return;
-    }
+    connection?.heads?.onRequest();
+    if (connection !== undefined && connection.active > 0)
+      connection.defer(request, () => this.takeSocket(connection, event, request, socket, head));
+    else this.takeSocket(connection, event, request, socket, head);
+  }
+
+  private takeSocket(
+    connection: InboundConnection | undefined,
+    event: string,
+    request: IncomingMessage,
+    socket: Duplex,
+    head: Buffer,
+  ): void {
     const response = responseFor(request, socket);
     const { forwarder, telemetry } = this.parts;
     this.begin(connection, request, response, (served) => {

@@ -4,6 +4,7 @@ import type { TLSSocket } from 'node:tls';
 import { type Filter, localReply } from '@ripstop/core';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { peerOf } from './peer.ts';
+import { Probes } from './probes.ts';
 import { type ClientTls, RawClient } from './testing/raw-client.ts';
 import { chainsOf, type DoubleOptions, ServerDouble } from './testing/server-double.ts';
 import { TestAuthority, TestIdentity } from './testing/test-authority.ts';
@@ -106,6 +107,22 @@ describe('a server of node:https', () => {
     expect((await client.get()).status).toBe(200);
     double.swap(chainsOf('STRICT'));
     expect(await client.rest()).toBe('');
+  });
+
+  it('answers probes by plaintext, and nothing else; within its own TLS they are judged', async () => {
+    const deny: Filter = { name: 'deny', onRequest: () => localReply({ status: 403, details: 'rbac' }) };
+    for (const mode of ['STRICT', 'PERMISSIVE', 'DISABLE'] as const) {
+      const double = await serve({ mode, filters: [deny], probes: new Probes(['/healthz']) });
+      expect((await (await open(double)).get('/healthz')).body, mode).toBe('stranger undefined undefined');
+      await expect((await open(double)).get('/'), mode).rejects.toThrow('ended');
+      const pipelined = await open(double);
+      pipelined.write('GET /healthz HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n');
+      await pipelined.response();
+      expect(await pipelined.rest(), mode).toBe('');
+      const within = open(double, outsider).then((client) => client.get('/healthz'));
+      if (mode === 'STRICT') await expect(within).rejects.toThrow();
+      else expect((await within).status, mode).toBe(403);
+    }
   });
 
   it('goes on when a handshake fails', async () => {

@@ -1,8 +1,10 @@
+import type { RequestListener } from 'node:http';
 import { localReply } from '@ripstop/core';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { PEEK_TIMEOUT_MS } from './connection-peek.ts';
 import { Probes } from './probes.ts';
 import { type ClientTls, RawClient } from './testing/raw-client.ts';
-import { type DoubleOptions, ServerDouble } from './testing/server-double.ts';
+import { chainsOf, type DoubleOptions, ServerDouble } from './testing/server-double.ts';
 import { TestAuthority, TestIdentity } from './testing/test-authority.ts';
 
 let authority: TestAuthority;
@@ -17,8 +19,10 @@ afterEach(async () => {
 /** Nobody may do anything. */
 const closed = { name: 'closed', onRequest: () => localReply({ status: 403, details: 'rbac', body: 'denied' }) };
 
-async function serve(mode: 'STRICT' | 'PERMISSIVE', options: DoubleOptions = {}): Promise<ServerDouble> {
-  const double = await ServerDouble.start((request, response) => void response.end(`app ${request.url}`), {
+const echo: RequestListener = (request, response) => void response.end(`app ${request.url}`);
+
+async function serve(mode: 'STRICT' | 'PERMISSIVE', options: DoubleOptions = {}, app: RequestListener = echo): Promise<ServerDouble> {
+  const double = await ServerDouble.start(app, {
     mode,
     identity: new TestIdentity(authority, 'spiffe://cluster.local/ns/default/sa/server'),
     filters: [closed],
@@ -82,6 +86,43 @@ describe('a probe', () => {
     const first = await client.response();
     expect([first.body, first.header('connection')]).toEqual(['app /healthz', 'close']);
     expect(await client.rest()).toBe('');
+  });
+
+  it('is the last request that a PERMISSIVE port hears of its connection, and is answered though the port becomes STRICT', async () => {
+    const heard: string[] = [];
+    let answer = (): void => {};
+    const held: RequestListener = (request, response) => {
+      heard.push(request.url!);
+      answer = () => void response.end('well');
+    };
+    const double = await serve('PERMISSIVE', { filters: [] }, held);
+    const client = await RawClient.open(double.port);
+    cleanups.push(() => client.close());
+    client.write(get('/healthz') + get('/ready') + get('/admin'));
+    await expect.poll(() => heard, { interval: 1 }).toEqual(['/healthz']);
+    double.swap(chainsOf('STRICT'));
+    answer();
+    expect((await client.response()).body).toBe('well');
+    expect(await client.rest()).toBe('');
+    expect(heard).toEqual(['/healthz']);
+  });
+
+  it('holds no socket while its head does not come, and has the time that the app takes', async () => {
+    const held: (() => void)[] = [];
+    const double = await serve('STRICT', {}, (_request, response) => void held.push(() => response.end('well')));
+    const [slow, asking] = [await RawClient.open(double.port), await RawClient.open(double.port)];
+    cleanups.push(
+      () => slow.close(),
+      () => asking.close(),
+    );
+    slow.write('GET /healthz HTTP/1.1\r\nHo');
+    // Bytes of several connections are read in the order in which they came.
+    asking.write(get('/healthz'));
+    await expect.poll(() => held.length, { interval: 1 }).toBe(1);
+    double.clock.advance(PEEK_TIMEOUT_MS);
+    expect(await slow.rest()).toBe('');
+    held[0]!();
+    expect((await asking.response()).body).toBe('well');
   });
 
   it('is none over mutual TLS: callers of the mesh are judged', async () => {

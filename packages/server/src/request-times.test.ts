@@ -127,6 +127,31 @@ describe('request_headers_timeout', () => {
     }
   });
 
+  it('counts for a head behind requests that wait for one another', async () => {
+    const held: (() => void)[] = [];
+    const double = await ServerDouble.start((_request, response) => void held.push(() => response.end('ok')), {
+      mode: 'DISABLE',
+      manager: { requestHeadersTimeoutMs: 500 },
+    });
+    cleanups.push(() => double[Symbol.asyncDispose]());
+    const client = await call(
+      double,
+      'GET /a HTTP/1.1\r\nHost: a\r\n\r\nGET /b HTTP/1.1\r\nHost: a\r\n\r\nGET /c HTTP/1.1\r\nHost: a\r\n\r\n',
+    );
+    await expect.poll(() => held.length, { interval: 1 }).toBe(1);
+    client.write(HEAD);
+    const other = await call(double, 'GET /d HTTP/1.1\r\nHost: a\r\n\r\n');
+    await expect.poll(() => held.length, { interval: 1 }).toBe(2);
+    for (const at of [0, 2, 3]) {
+      await expect.poll(() => held.length, { interval: 1 }).toBeGreaterThan(at);
+      held[at]!();
+      expect((await client.response()).status).toBe(200);
+    }
+    double.clock.advance(500);
+    expect((await client.response()).status).toBe(408);
+    other.close();
+  });
+
   it('says nothing of connections without a byte, of bodies, and of heads that come whole', async () => {
     const double = await serve({ requestHeadersTimeoutMs: 500 });
     const client = await call(double, `${HEAD}content-length: 5\r\n\r\nhe`);

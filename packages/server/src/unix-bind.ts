@@ -1,4 +1,4 @@
-import { unlink } from 'node:fs/promises';
+import { lstat, unlink } from 'node:fs/promises';
 import type { AddressInfo, ListenOptions, Server } from 'node:net';
 import { connect } from 'node:net';
 
@@ -14,7 +14,7 @@ export async function bindPath(server: Bindable, path: string): Promise<AddressI
   try {
     await listen(server, { path: own });
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code !== 'EADDRINUSE' || own !== path || (await answers(path)))
+    if ((cause as NodeJS.ErrnoException).code !== 'EADDRINUSE' || own !== path || !(await isLeftBehind(path)))
       throw failure(path, cause as NodeJS.ErrnoException);
     await unlink(path);
     await listen(server, { path }).catch((again: NodeJS.ErrnoException) => Promise.reject(failure(path, again)));
@@ -32,17 +32,19 @@ function listen(server: Bindable, options: ListenOptions): Promise<void> {
   });
 }
 
-function answers(path: string): Promise<boolean> {
+/** A socket that nobody listens at. One that may not be asked, or is too busy to answer, is somebody's; another file is no socket. */
+async function isLeftBehind(path: string): Promise<boolean> {
+  if (!(await lstat(path)).isSocket()) return false;
   return new Promise((resolve) => {
     const socket = connect(path, () => {
       socket.destroy();
-      resolve(true);
+      resolve(false);
     });
-    socket.once('error', () => resolve(false));
+    socket.once('error', ({ code }: NodeJS.ErrnoException) => resolve(code === 'ECONNREFUSED'));
   });
 }
 
 function failure(path: string, cause: NodeJS.ErrnoException): Error {
-  const why = cause.code === 'EADDRINUSE' ? 'something else listens there; name another path' : cause.message;
+  const why = cause.code === 'EADDRINUSE' ? 'something else listens there, or it is no socket; name another path' : cause.message;
   return new Error(`cannot listen on unix://${path}: ${why}`, { cause });
 }
