@@ -265,7 +265,13 @@ export class InboundCall extends PassedCall implements CallListener, RequestBody
     for (const timer of this.#timers) timer.cancel();
     const x = this.#x!;
     const outcome = { status, grpcStatus, requestBytes: 0, responseBytes: 0, endedAt: this.#parts.clock.now() };
-    this.#parts.pipeline.end(x, outcome);
+    try {
+      this.#parts.pipeline.end(x, outcome);
+    } catch (error) {
+      this.#parts.log?.(
+        `inbound call ${this.#method.path}: a filter failed at end: ${error instanceof Error ? error.message : String(error)}`,
+      );
+    }
     this.#parts.telemetry.onEnd(x, outcome);
   }
 }

@@ -140,6 +140,20 @@ describe('a gRPC server in the mesh', () => {
     expect(server.finished).toHaveLength(1);
   });
 
+  it('answers though a filter fails at the end of the call', async () => {
+    const fails: Filter = {
+      name: 'f',
+      onEnd: () => {
+        throw new Error('at the end');
+      },
+    };
+    const server = new MeshDouble({ inbound: [plainChain([fails])] });
+    const { client } = call((await serve(server)).port);
+    expect(await client.greet('a')).toEqual({ text: 'hello a' });
+    expect(server.finished).toHaveLength(1);
+    expect(server.logged).toContainEqual(expect.stringContaining('a filter failed at end: at the end'));
+  });
+
   it('speaks plaintext and mutual TLS on one port when PERMISSIVE, and refuses plaintext from the next call on when STRICT', async () => {
     const authority = new TestAuthority();
     const server = new MeshDouble({ inbound: [mutualChain([]), plainChain([])], identity: new TestIdentity(authority, SERVER) });

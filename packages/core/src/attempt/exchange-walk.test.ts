@@ -213,6 +213,26 @@ describe('the walk of an exchange', () => {
     expectNothingLeft(unsayable);
   });
 
+  it('a reply that waits for a slow caller is the only one, whatever times run out', () => {
+    const scene = new WalkScene({}, {}, undefined, [], 500);
+    const told: number[] = [];
+    scene.onReply = ({ status }) => void told.push(status);
+    scene.breaks(1, 'remote-reset').after(1_000);
+    expect(told).toEqual([503]);
+  });
+
+  it('a filter that fails at the end is told, and the exchange has ended all the same', () => {
+    const failing = {
+      name: 'last',
+      onEnd: () => {
+        throw new Error('at the end');
+      },
+    };
+    const scene = new WalkScene({}, {}, undefined, [failing]).answers(1, 200);
+    expect([scene.got, scene.errors]).toEqual(['200', ['at the end']]);
+    expectNothingLeft(scene);
+  });
+
   it('no endpoint is a reply, before the first attempt and after it', () => {
     const empty = new WalkScene({ retry }, { localities: [] });
     expect([empty.got, empty.flags, empty.ended.length]).toEqual(['503 no healthy upstream', 'UH', 1]);

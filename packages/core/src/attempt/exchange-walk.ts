@@ -208,12 +208,15 @@ export class ExchangeWalk extends AttemptLoop implements RouteDecisionOwner, Wal
   finish(status: number): void {
     this.done = true;
     this.attempt = undefined;
-    this.requestTimer?.cancel();
     this.stopTimers();
     this.endRetries();
     const { env, x, grpcStatus, requestBytes, responseBytes } = this;
     const outcome = { status, grpcStatus, requestBytes, responseBytes, endedAt: env.clock.now() };
-    env.pipeline.end(x, outcome);
+    try {
+      env.pipeline.end(x, outcome);
+    } catch (error) {
+      this.driver.onFilterError(error instanceof Error ? error : new Error(String(error)));
+    }
     env.telemetry.onEnd(x, outcome);
   }
 
@@ -260,6 +263,7 @@ export class ExchangeWalk extends AttemptLoop implements RouteDecisionOwner, Wal
   private stopTimers(): void {
     if (this.queue !== undefined) this.env.deadlines.cancel(this);
     this.timers?.stop();
+    this.requestTimer?.cancel();
     this.endBackoff();
   }
 }
