@@ -9,6 +9,7 @@ export interface ForwarderEnvironment {
   readonly dispatcher: MeshDispatcher;
   readonly clock: Clock;
   readonly telemetry: TelemetrySink;
+  readonly log?: ((line: string) => void) | undefined;
 }
 
 /** Sends what one of a gateway's listeners has let pass on to the clusters of its routes. */

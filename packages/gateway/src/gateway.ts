@@ -172,7 +172,7 @@ export class Gateway implements AsyncDisposable {
 
   private createListener({ name, address, port }: GatewayListener): MeshListener {
     const { mesh, bindHost = '127.0.0.1', ports = {} } = this.options;
-    const { snapshots, pipeline, identity, telemetry, clock, settings, environment } = mesh.parts;
+    const { snapshots, pipeline, identity, telemetry, clock, settings, environment, dispatcher } = mesh.parts;
     return new MeshListener({
       // Envoy has no limit on how long an upload takes; node:http's is five minutes.
       app: createServer({ requestTimeout: 0 }),
@@ -182,7 +182,7 @@ export class Gateway implements AsyncDisposable {
       bindServer: environment.bindServer,
       workloadPort: port,
       find: (snapshot) => chainsOf(snapshot.gateways.find((listener) => listener.name === name)),
-      forwarder: createForwarder(mesh.parts, name),
+      forwarder: createForwarder({ dispatcher, clock, telemetry, log: settings.log }, name),
       snapshots,
       pipeline,
       identity,

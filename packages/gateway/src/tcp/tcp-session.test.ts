@@ -17,6 +17,7 @@ interface Bytes {
   readonly cluster: TestCluster;
   readonly upstream: Server;
   readonly accepted: Socket[];
+  readonly log: string[];
 }
 
 const ANY = { destinationPort: 0, serverNames: [], transportProtocol: '', applicationProtocols: [] } as const;
@@ -54,6 +55,7 @@ async function bytesTo(serve: (socket: Socket) => void, tcp: Partial<TcpProxy> =
     (ports ?? [own]).map((port) => testEndpoint(port === 0 ? own : port)),
   );
   const finished: Finished[] = [];
+  const log: string[] = [];
   const telemetry = {
     onStart() {},
     run: <T>(_x: unknown, run: () => T) => run(),
@@ -72,10 +74,10 @@ async function bytesTo(serve: (socket: Socket) => void, tcp: Partial<TcpProxy> =
   const listener: ServerDouble = await ServerDouble.start(() => expect.unreachable('no requests here'), {
     chains: [chainOf(tcp)],
     clusters: new Map([['app', cluster]]),
-    forwarder: createForwarder({ dispatcher, clock, telemetry }, 'edge'),
+    forwarder: createForwarder({ dispatcher, clock, telemetry, log: (line) => log.push(line) }, 'edge'),
   });
   cleanups.push(() => listener[Symbol.asyncDispose]());
-  return { listener, finished, cluster, upstream, accepted };
+  return { listener, finished, cluster, upstream, accepted, log };
 }
 
 /** A caller, and all that it has read when the other side has ended. */
@@ -138,6 +140,22 @@ describe('a chain of bytes', () => {
     expect(await caller(bytes).read).toBe('');
     expect(await ended(bytes)).toBe('- 0 0 rbac_access_denied_matched_policy[none]');
     expect(bytes.accepted).toEqual([]);
+  });
+
+  it('is closed when a filter of it fails, and the next one is served', async () => {
+    const failures = [
+      (): never => {
+        throw new Error('at once');
+      },
+      () => Promise.reject(new Error('later')),
+    ];
+    for (const onRequest of failures) {
+      const bytes = await bytesTo(echo, { filters: [{ name: 'broken', onRequest }] });
+      expect(await caller(bytes).read).toBe('');
+      expect(await ended(bytes)).toBe('- 0 0 ripstop_filter_failed');
+      expect(bytes.accepted).toEqual([]);
+      expect(bytes.log).toEqual([expect.stringMatching(/^TCP 127\.0\.0\.1:\d+: (at once|later)$/)]);
+    }
   });
 
   it('tries as many endpoints as it may', async () => {

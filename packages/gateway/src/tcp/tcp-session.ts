@@ -8,6 +8,7 @@ import {
   isLease,
   type Lease,
   type LocalReply,
+  localReply,
   type Outcome,
   ResponseFlag,
   type TcpProxy,
@@ -22,7 +23,10 @@ export interface TcpEnvironment {
   readonly dispatcher: Pick<MeshDispatcher, 'openStream'>;
   readonly clock: Clock;
   readonly telemetry: TelemetrySink;
+  readonly log?: ((line: string) => void) | undefined;
 }
+
+const FILTER_FAILED = localReply({ status: 500, details: 'ripstop_filter_failed' });
 
 /**
  * One connection through a chain of bytes, as Envoy's tcp_proxy carries it: judged by the filters, led to an endpoint of a drawn
@@ -58,16 +62,25 @@ export class TcpSession {
     downstream.once('close', () => this.onDownstreamClosed());
     const { maxDurationMs } = proxy;
     if (maxDurationMs > 0) this.after(maxDurationMs, () => this.fail(ResponseFlag.DurationTimeout));
-    const denied = await this.judge();
-    if (downstream.destroyed) this.end();
-    else if (denied === undefined) this.connect();
-    else {
-      x.flags |= denied.flags;
-      // Envoy tells an authorizer's verdict as of a response, a policy's as of the end of a connection.
-      if ((denied.flags & ResponseFlag.UnauthorizedExternalService) !== 0) x.details = denied.details;
-      else x.terminationDetails = denied.details;
-      downstream.destroy();
+    try {
+      const denied = await this.judge();
+      if (downstream.destroyed) this.end();
+      else if (denied === undefined) this.connect();
+      else this.deny(denied);
+    } catch (error) {
+      this.env.log?.(`TCP ${x.peer.address}:${x.peer.port}: ${error instanceof Error ? error.message : String(error)}`);
+      this.deny(FILTER_FAILED);
     }
+  }
+
+  private deny({ flags, details }: LocalReply): void {
+    const { x } = this;
+    x.flags |= flags;
+    // Envoy tells an authorizer's verdict as of a response, a policy's as of the end of a connection.
+    if ((flags & ResponseFlag.UnauthorizedExternalService) !== 0) x.details = details;
+    else x.terminationDetails = details;
+    if (this.downstream.destroyed) this.end();
+    else this.downstream.destroy();
   }
 
   private async judge(): Promise<LocalReply | undefined> {
