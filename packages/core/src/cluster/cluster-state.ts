@@ -7,10 +7,8 @@ import type { LocalReply } from '../local-reply.ts';
 import type { LoadWeightsSpec } from '../orca/host-load.ts';
 import type { OpenLoadStream } from '../orca/load-stream.ts';
 import { LoadWatch } from '../orca/load-watch.ts';
-import { HostHealth } from '../outlier/host-health.ts';
 import { OutlierDetector } from '../outlier/outlier-detector.ts';
 import type { Clock, Random } from '../ports.ts';
-import { withoutPort } from '../route/route-table.ts';
 import type { SourceRef } from '../source-ref.ts';
 import {
   type AcquireOptions,
@@ -23,11 +21,13 @@ import {
   resourcesOf,
   type ServiceRef,
 } from './cluster.ts';
+import { ClusterHosts, type HostRules } from './cluster-hosts.ts';
 import { ClusterLease, type LoadReports } from './cluster-lease.ts';
-import type { ClusterSpec, EndpointSpec, LocalitySpec } from './cluster-spec.ts';
-import { EndpointState, endpointKey } from './endpoint-state.ts';
-import { buildPicker, countHosts, type HostPicker, type Level, type PickerEnv, type TriedPriorities } from './host-picker.ts';
-import { namedPort } from './named-port.ts';
+import type { ClusterSpec, LocalitySpec } from './cluster-spec.ts';
+import { dialledEndpoint } from './dialled-endpoint.ts';
+import type { EndpointState } from './endpoint-state.ts';
+import { buildPicker, countHosts, type HostPicker, type Level, type PickerEnv } from './host-picker.ts';
+import { selectHost } from './host-selection.ts';
 import type { PriorityHosts } from './priority-load.ts';
 import { ClusterResources, DEFAULT_THRESHOLDS } from './resources.ts';
 import type { LocalHosts } from './zone-aware.ts';
@@ -48,22 +48,17 @@ export interface ClusterEnv {
   readonly onWarm?: (() => void) | undefined;
 }
 
-const ANYWHERE: LocalitySpec = { locality: { region: '', zone: '', subZone: '' }, priority: 0, weight: 1, endpoints: [] };
 const OVERRIDE_HOST_STATUS: ReadonlySet<HealthStatus> = new Set(['UNKNOWN', 'HEALTHY', 'DEGRADED']);
-/** Hosts that an app dialled through a passthrough cluster; the oldest are forgotten beyond this. */
-const MAX_PASSTHROUGH_HOSTS = 1024;
 
 /** A cluster with its run-time state: counters, hosts, ejections. Configuration is replaced, state is kept. */
-export class ClusterState implements Cluster {
+export class ClusterState implements Cluster, HostRules {
   readonly name: string;
   readonly resources: ClusterResources;
   readonly highPriority: ClusterResources;
   private spec: ClusterSpec;
   private readonly env: ClusterEnv;
   private readonly pickerEnv: PickerEnv;
-  private readonly hosts = new Map<string, EndpointState>();
-  private list: readonly EndpointState[] = [];
-  private localities: readonly LocalitySpec[] = [];
+  private readonly hosts: ClusterHosts;
   private picker: HostPicker | undefined;
   private hostCounts: readonly PriorityHosts[] = [];
   private stale = true;
@@ -81,6 +76,7 @@ export class ClusterState implements Cluster {
     this.resources = new ClusterResources(spec.thresholds);
     this.highPriority = new ClusterResources(spec.highThresholds ?? DEFAULT_THRESHOLDS);
     const { clock, random, local } = env;
+    this.hosts = new ClusterHosts(clock, this);
     this.pickerEnv = { clock, random, activeRequests: () => this.resources.requests.used + this.highPriority.requests.used, local };
     this.warm = spec.healthCheck === undefined || env.probe === undefined || spec.kind === 'strict_dns' || spec.kind === 'logical_dns';
     this.update(spec);
@@ -107,7 +103,7 @@ export class ClusterState implements Cluster {
     return this.spec.source;
   }
   get endpoints(): readonly Endpoint[] {
-    return this.list;
+    return this.hosts.list;
   }
 
   /** Takes a new configuration; counters, ejections and loads of hosts that stay are kept. */
@@ -118,9 +114,9 @@ export class ClusterState implements Cluster {
     if (spec.outlier === undefined) {
       this.detector?.close();
       this.detector = undefined;
-      for (const host of this.hosts.values()) host.outlier.ejected = false;
+      for (const host of this.hosts.all()) host.outlier.ejected = false;
     } else if (this.detector === undefined) {
-      this.detector = new OutlierDetector(spec.outlier, this.env, () => this.list.map((host) => host.outlier), {
+      this.detector = new OutlierDetector(spec.outlier, this.env, () => this.hosts.list.map((host) => host.outlier), {
         onChange: () => this.invalidate(),
       });
     } else this.detector.update(spec.outlier);
@@ -132,27 +128,8 @@ export class ClusterState implements Cluster {
 
   /** Replaces the hosts; for DNS clusters the resolver's caller does it. */
   setHosts(localities: readonly LocalitySpec[]): void {
-    this.localities = localities;
-    const list: EndpointState[] = [];
-    const seen = new Set<string>();
-    for (const locality of localities) {
-      for (const endpoint of locality.endpoints) {
-        const key = endpointKey(endpoint);
-        if (seen.has(key)) continue;
-        seen.add(key);
-        list.push(this.host(key, endpoint, locality));
-      }
-    }
-    for (const [key, host] of this.hosts) {
-      if (seen.has(key)) continue;
-      if (this.stays(host)) {
-        list.push(host);
-        continue;
-      }
-      host.present = false;
-      this.hosts.delete(key);
-    }
-    this.list = list;
+    this.hosts.replace(localities);
+    const { list } = this.hosts;
     this.checker?.update(list);
     this.loadWatch?.update(list);
     this.invalidate();
@@ -162,9 +139,7 @@ export class ClusterState implements Cluster {
     this.detector?.close();
     this.checker?.close();
     this.loadWatch?.close();
-    for (const host of this.hosts.values()) host.present = false;
-    this.hosts.clear();
-    this.list = [];
+    this.hosts.close();
   }
 
   /** Hosts by priority, for aggregates. */
@@ -190,8 +165,8 @@ export class ClusterState implements Cluster {
   }
 
   private select(x: Exchange, options: AcquireOptions | undefined, level: Level | undefined): EndpointState | undefined {
-    if (this.spec.kind === 'original_dst') return this.dialled(x, this.spec.dialledPort ?? x.port);
-    if (this.spec.kind === 'dynamic_forward_proxy') return this.dialled(x, namedPort(x, this.spec.transport));
+    const { kind } = this.spec;
+    if (kind === 'original_dst' || kind === 'dynamic_forward_proxy') return this.hosts.dialled(dialledEndpoint(x, this.spec));
     // Retries go where the balancer says.
     if (x.overrideHost !== undefined && x.attempt <= 1) {
       const { key, strict } = x.overrideHost;
@@ -199,62 +174,30 @@ export class ClusterState implements Cluster {
       if (wanted !== undefined && (this.spec.overrideHostStatus ?? OVERRIDE_HOST_STATUS).has(wanted.status)) return wanted;
       if (strict) return undefined;
     }
-    const picker = this.rebuild();
-    if (options === undefined) return picker.pick(x, 0, undefined, level);
-    const tried = triedPriorities(options);
-    const { avoid } = options;
-    let host = picker.pick(x, 0, tried, level);
-    if (avoid === undefined || avoid.length === 0) return host;
-    // Repicks after the first one; the last pick is used anyway (host_selection_retry_max_attempts).
-    const most = options.maxSelectionAttempts ?? 1;
-    for (let attempt = 1; attempt <= most && host !== undefined && avoid.includes(host); attempt++)
-      host = picker.pick(x, attempt, tried, level);
-    return host;
+    return selectHost(this.rebuild(), x, options, level);
   }
 
   private rebuild(): HostPicker {
     if (this.stale || this.picker === undefined) {
       this.stale = false;
-      this.picker = buildPicker(this.spec, this.list, this.pickerEnv);
-      this.hostCounts = countHosts(this.list);
+      this.picker = buildPicker(this.spec, this.hosts.list, this.pickerEnv);
+      this.hostCounts = countHosts(this.hosts.list);
     }
     return this.picker;
   }
 
-  /** Passthrough: the host that the app named. For a headless service, the pod of that address. */
-  private dialled(x: Exchange, port: number): EndpointState {
-    const address = withoutPort(x.request.authority).replace(/^\[|\]$/g, '');
-    const spec: EndpointSpec = {
-      address,
-      port,
-      hostname: '',
-      weight: 1,
-      health: 'UNKNOWN',
-      transport: this.spec.transport,
-      workload: undefined,
-    };
-    const key = endpointKey(spec);
-    const known = this.hosts.get(key);
-    if (known !== undefined) return known;
-    if (this.hosts.size >= MAX_PASSTHROUGH_HOSTS) {
-      const [oldest, host] = this.hosts.entries().next().value!;
-      host.present = false;
-      this.hosts.delete(oldest);
-    }
-    return this.host(key, spec, ANYWHERE);
+  get hashesByHostname(): boolean {
+    const { balancer } = this.spec;
+    return 'useHostname' in balancer && balancer.useHostname === true;
   }
 
-  private host(key: string, spec: EndpointSpec, locality: LocalitySpec): EndpointState {
-    let host = this.hosts.get(key);
-    if (host === undefined) {
-      host = new EndpointState(spec, new HostHealth(), this.env.clock.now());
-      // A host waits for its first check, and a new cluster for those of all its hosts. Names have come by themselves: their first addresses do not wait.
-      host.checkFailed = this.checker !== undefined && (this.list.length > 0 || !this.isWarm);
-      this.hosts.set(key, host);
-    }
-    const { balancer } = this.spec;
-    host.update(spec, locality, 'useHostname' in balancer && balancer.useHostname === true);
-    return host;
+  /** One that joins others waits, and a new cluster for all its hosts. Names have come by themselves: their first addresses do not wait. */
+  waitsForCheck(): boolean {
+    return this.checker !== undefined && (this.hosts.list.length > 0 || !this.isWarm);
+  }
+
+  keepsDropped(host: EndpointState): boolean {
+    return this.checker !== undefined && this.spec.dropWhenRemoved !== true && !host.checkFailed && !host.notChecked;
   }
 
   private watchLoads(spec: LoadWeightsSpec | undefined): void {
@@ -267,7 +210,7 @@ export class ClusterState implements Cluster {
     if (open === undefined || this.connection.protocol !== 'http2')
       this.env.log?.(`${this.name} is to be asked for its load, which takes HTTP/2 (http2_protocol_options): its hosts count alike`);
     else this.loadWatch = new LoadWatch(spec, this, { clock, random, open });
-    this.loadWatch?.update(this.list);
+    this.loadWatch?.update(this.hosts.list);
   }
 
   private checkBy(spec: HealthCheckSpec | undefined): void {
@@ -275,7 +218,7 @@ export class ClusterState implements Cluster {
     this.checker?.close();
     this.checker = undefined;
     // Until the first answer to another check a host is what it was.
-    for (const host of spec === undefined ? this.hosts.values() : []) {
+    for (const host of spec === undefined ? this.hosts.all() : []) {
       host.checkFailed = false;
       host.checkDegraded = false;
     }
@@ -309,14 +252,8 @@ export class ClusterState implements Cluster {
 
   private onChecked(host: EndpointState): void {
     // EDS dropped it, and it stayed only as long as its checks passed.
-    if (host.leaving && host.checkFailed) this.setHosts(this.localities);
+    if (host.leaving && host.checkFailed) this.setHosts(this.hosts.localities);
     this.invalidate();
-  }
-
-  /** EDS dropped it; its health checks may keep it. */
-  private stays(host: EndpointState): boolean {
-    host.leaving = this.checker !== undefined && this.spec.dropWhenRemoved !== true && !host.checkFailed && !host.notChecked;
-    return host.leaving;
   }
 
   private invalidate(): void {
@@ -331,11 +268,6 @@ export class ClusterState implements Cluster {
 
   /** The hosts as they are now. */
   get current(): readonly EndpointState[] {
-    return this.list;
+    return this.hosts.list;
   }
-}
-
-function triedPriorities({ tried, previousPrioritiesFrequency = 0 }: AcquireOptions): TriedPriorities | undefined {
-  if (tried === undefined || tried.length === 0 || previousPrioritiesFrequency === 0) return undefined;
-  return { tried: tried.map(({ priority }) => priority), frequency: previousPrioritiesFrequency };
 }
