@@ -1,46 +1,31 @@
-import {
-  type AuthorizationPolicySpec,
-  closesWorkloads,
-  type DestinationRuleSpec,
-  type GatewaySpec,
-  type MeshObject,
-  type PeerAuthenticationSpec,
-  type RequestAuthenticationSpec,
-  type ServiceSpec,
-  type TelemetrySpec,
-  type VirtualServiceSpec,
-} from '@ripstop/istio-api';
+import type { GatewaySpec, MeshObject } from '@ripstop/istio-api';
 import { bundlesOf } from '../gateway-api/backend-tls-policy.ts';
 import { kubernetesGateways } from '../gateway-api/binding.ts';
-import { translateGatewayApi } from '../gateway-api/gateway-api.ts';
-import { GATEWAY_API, type KubernetesGatewaySpec } from '../gateway-api/gateway-types.ts';
 import type { ProxyNode } from '../model/proxy-node.ts';
 import type { WorkloadInstance } from '../model/workload.ts';
 import type { WorkloadGroupSpec } from '../registry/workload-groups.ts';
 import { policiesFor, type SecurityObjects, type WorkloadPolicies } from './authorization.ts';
-import { DestinationRules } from './destination-rules.ts';
+import type { DestinationRules } from './destination-rules.ts';
 import { discovered } from './discovery.ts';
 import { EndpointIndex } from './endpoint-index.ts';
-import { endpointSources, INSTANCE_KINDS } from './endpoint-sources.ts';
+import { endpointSources } from './endpoint-sources.ts';
 import type { ServiceEndpoint } from './endpoints.ts';
-import { EnvoyFilters, type NodePatches } from './envoy-filters.ts';
-import { NETWORK_LABEL } from './locality-policy.ts';
+import type { EnvoyFilters, NodePatches } from './envoy-filters.ts';
 import type { Changes } from './made.ts';
 import { type MeshConfig, meshConfigOf } from './mesh-config.ts';
-import { Networks } from './networks.ts';
+import type { Networks } from './networks.ts';
 import { byAge, ObjectsByKind } from './objects-by-kind.ts';
 import type { OutboundScope } from './outbound-scope.ts';
-import { PeerAuthentications } from './peer-authentication.ts';
-import { annotatedSettings, type ProxySettings, settingsFor } from './proxy-settings.ts';
+import type { PeerAuthentications } from './peer-authentication.ts';
+import { type ProxySettings, settingsFor } from './proxy-settings.ts';
+import { PushParts } from './push-parts.ts';
 import { Parts } from './reuse.ts';
 import { SelectorIndex } from './selector-index.ts';
 import type { MeshService, MeshServicePort } from './service.ts';
-import { Services } from './services.ts';
 import { Memory, Shared, type SharedResults } from './shared.ts';
-import { SidecarScopes } from './sidecar-scope.ts';
-import type { SidecarSpec } from './sidecar-spec.ts';
-import { Telemetries } from './telemetry.ts';
-import { exportedByDefault, resolveVirtualServices, type VirtualService } from './virtual-services.ts';
+import type { SidecarScopes } from './sidecar-scope.ts';
+import type { Telemetries } from './telemetry.ts';
+import type { VirtualService } from './virtual-services.ts';
 
 export interface PushInput {
   /** Every document in force, in any order. */
@@ -108,79 +93,32 @@ export class PushContext {
     this.mesh = parts.get('mesh', [parts.list('settings', settings), trustDomain], () => meshConfigOf(settings, trustDomain));
     const objects = discovered(given, this.mesh.discoverySelectors);
     this.kinds = new ObjectsByKind(objects, before?.kinds);
-    const of = <S>(kind: string): readonly MeshObject<S>[] => this.kinds.of<S>(kind);
-    const { domain, rootNamespace, allowAny, looksUpHosts, exportTo } = this.mesh;
-    const named = parts.get(
-      'serviceObjects',
-      [of('Service'), of('ServiceEntry'), of('Namespace'), this.mesh],
-      (known: Services | undefined) =>
-        new Services(this.kinds, { domain, trustDomain: this.mesh.trustDomain, exportTo: exportTo.services }, known),
-    );
-    this.services = parts.list('services', named.all);
-    this.selecting = parts.get('selecting', [this.services], () => new SelectorIndex(this.services));
-    const gatewayApi = parts.get('gatewayApi', [parts.list('gatewayApiInput', this.kinds.except(INSTANCE_KINDS)), domain], () =>
-      translateGatewayApi({ objects, domain }),
-    );
-    const rules = of<VirtualServiceSpec>('VirtualService');
-    this.virtualServices = parts.get('virtualServices', [rules, gatewayApi, this.mesh], (known) =>
-      [
-        ...resolveVirtualServices(rules, domain, exportTo.virtualServices, known),
-        ...exportedByDefault(gatewayApi.virtualServices, exportTo.virtualServices),
-      ].sort((a, b) => byAge(a.object, b.object)),
-    );
-    const destinationRules = of<DestinationRuleSpec>('DestinationRule');
-    this.destinationRules = parts.get(
-      'destinationRules',
-      [destinationRules, this.mesh, gatewayApi.destinationRules],
-      (known) =>
-        new DestinationRules(destinationRules, domain, rootNamespace, gatewayApi.destinationRules, exportTo.destinationRules, known),
-    );
-    const peers = of<PeerAuthenticationSpec>('PeerAuthentication');
-    this.peerAuthentications = parts.get('peers', [peers, rootNamespace], () => new PeerAuthentications(peers, rootNamespace));
+    const made = new PushParts(this.kinds, parts, this.mesh);
+    const named = made.services();
+    const services = parts.list('services', named.all);
+    this.services = services;
+    this.selecting = parts.get('selecting', [services], () => new SelectorIndex(services));
+    const gatewayApi = made.gatewayApi(objects);
+    this.virtualServices = made.virtualServices(gatewayApi);
+    this.destinationRules = made.destinationRules(gatewayApi);
+    this.peerAuthentications = made.peerAuthentications();
     this.gatewayApiGateways = parts.get('gatewayApiGateways', [gatewayApi], () => new Set(gatewayApi.gateways));
-    const gateways = of<GatewaySpec>('Gateway').filter(({ apiVersion }) => apiVersion.startsWith('networking.istio.io/'));
-    // Those of the Gateway API under their generated names (Istio: initGateways).
-    this.gateways = parts.list('gateways', [...gateways, ...gatewayApi.gateways].sort(byAge));
+    this.gateways = made.gateways(gatewayApi);
     this.backendBundles = parts.get('backendBundles', [gatewayApi], () => bundlesOf(gatewayApi.destinationRules));
-    this.certificates = parts.get('certificates', [of('Secret'), of('ConfigMap')], () => byName([...of('Secret'), ...of('ConfigMap')]));
+    this.certificates = made.certificates();
     this.tokenKeys = parts.get('tokenKeys', [...tokenKeys].flat(), () => tokenKeys);
     this.bundles = parts.get('bundles', [...bundles].flat(), () => bundles);
     this.trustBundlePem = trustBundlePem === '' ? '' : this.withMoreRoots(trustBundlePem);
-    const policies = of<AuthorizationPolicySpec>('AuthorizationPolicy');
-    const requestAuthentications = of<RequestAuthenticationSpec>('RequestAuthentication');
-    const unenforced = parts.list(
-      'unenforced',
-      this.kinds.lists.flatMap(([kind, list]) => parts.get(`unenforced ${kind}`, [list], () => list.filter(closesWorkloads))).sort(byAge),
-    );
-    this.security = parts.get('security', [policies, requestAuthentications, unenforced], () => ({
-      policies,
-      requestAuthentications,
-      unenforced,
-    }));
-    const telemetry = of<TelemetrySpec>('Telemetry');
-    this.telemetry = parts.get('telemetry', [telemetry, this.mesh], () => new Telemetries(telemetry, rootNamespace, this.mesh.telemetry));
-    const sidecars = of<SidecarSpec>('Sidecar');
-    const { services, virtualServices } = this;
+    this.security = made.security();
+    this.telemetry = made.telemetry();
     const destinations = parts.list('destinations', named.destinations);
-    this.scopes = parts.get(
-      'scopes',
-      [sidecars, destinations, virtualServices, rootNamespace, allowAny, looksUpHosts],
-      (known) => new SidecarScopes({ sidecars, services: destinations, virtualServices, rootNamespace, allowAny, looksUpHosts }, known),
-    );
+    this.scopes = made.scopes(destinations, this.virtualServices);
     const sources = endpointSources(this.kinds, parts, workloads, services, destinations);
     this.endpointIndex = parts.get('endpointIndex', [sources, services], (known) => new EndpointIndex(sources, services, known));
-    const namespaces = of('Namespace').filter(({ metadata }) => metadata.name === rootNamespace);
-    const ofGatewayApi = of<KubernetesGatewaySpec>('Gateway').filter(({ apiVersion }) => apiVersion.startsWith(GATEWAY_API));
-    const borders = [...of<ServiceSpec>('Service'), ...ofGatewayApi].filter(({ metadata }) => metadata.labels[NETWORK_LABEL] !== undefined);
-    this.networks = parts.get('networks', [parts.list('borders', [...namespaces, ...borders])], () => networksOf(namespaces[0], borders));
-    const envoyFilters = of('EnvoyFilter');
-    this.envoyFilters = parts.get('envoyFilters', [envoyFilters, rootNamespace], () => new EnvoyFilters(envoyFilters, rootNamespace));
-    const groups = of<WorkloadGroupSpec>('WorkloadGroup');
-    this.workloadGroups = parts.get('workloadGroups', [groups], () => byName(groups));
-    const pods = of('Pod');
-    this.annotatedProxies = parts.get('annotatedProxies', [pods, groups, this.mesh], () =>
-      annotatedSettings(pods, groups, this.mesh.defaultConfig),
-    );
+    this.networks = made.networks();
+    this.envoyFilters = made.envoyFilters();
+    this.workloadGroups = made.workloadGroups();
+    this.annotatedProxies = made.annotatedProxies();
     parts.finish();
     this.memory = before?.memory ?? new Memory();
     this.generation = before === undefined ? 0 : before.generation + 1;
@@ -276,18 +214,6 @@ export class PushContext {
 }
 
 const NO_KEYS: ReadonlyMap<string, string> = new Map();
-
-function networksOf(rootNamespace: MeshObject | undefined, borders: readonly MeshObject[]): Networks {
-  return new Networks({
-    rootNamespace,
-    services: borders.filter(({ kind }) => kind === 'Service') as readonly MeshObject<ServiceSpec>[],
-    gateways: borders.filter(({ kind }) => kind === 'Gateway') as readonly MeshObject<KubernetesGatewaySpec>[],
-  });
-}
-
-function byName(objects: readonly MeshObject[]): Map<string, MeshObject> {
-  return new Map(objects.map((object) => [`${object.kind} ${object.metadata.namespace}/${object.metadata.name}`, object]));
-}
 
 function changedFields(before: PushContext, after: PushContext): string[] {
   const [old, now] = [before, after] as unknown as [Record<string, unknown>, Record<string, unknown>];
