@@ -143,6 +143,49 @@ describe('a gateway', () => {
     await expect.poll(() => finished.map(({ outcome }) => outcome.requestBytes), { interval: 1 }).toEqual([Number(length), Number(length)]);
   });
 
+  it.each([
+    ['with bytes', ['5\r\nhello\r\n', '5\r\nagain\r\n0\r\n\r\n'], 'helloagain'],
+    ['with its end alone', ['0\r\n\r\n'], ''],
+    ['with its end behind it', ['5\r\nhello\r\n', '0\r\n\r\n'], 'hello'],
+  ])('sends the head of a chunked body on before the body comes %s', async (_what, pieces, bytes) => {
+    const seen: (string | undefined)[] = [];
+    const { client, finished } = await gatewayTo((request, response) => {
+      seen.push(request.headers['transfer-encoding']);
+      request.pipe(response);
+    });
+    for (let round = 1; round <= 2; round++) {
+      client.write('POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n');
+      await expect.poll(() => seen, { interval: 1 }).toHaveLength(round);
+      for (const piece of pieces) {
+        client.write(piece);
+        await new Promise((resolve) => setTimeout(resolve, 10));
+      }
+      expect(await client.response()).toMatchObject({ status: 200, body: bytes });
+    }
+    expect(seen).toEqual(['chunked', 'chunked']);
+    await expect.poll(() => finished.map(({ outcome }) => outcome.requestBytes), { interval: 1 }).toEqual([bytes.length, bytes.length]);
+  });
+
+  it('sends an empty chunked body on as one', async () => {
+    const { client } = await gatewayTo(
+      (request, response) => void request.resume().on('end', () => response.end(request.headers['transfer-encoding'])),
+    );
+    for (const method of ['POST', 'GET']) {
+      client.write(`${method} / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`);
+      expect(await client.response()).toMatchObject({ status: 200, body: 'chunked' });
+    }
+  });
+
+  it('carries a large chunked body in one piece', async () => {
+    const { client } = await gatewayTo((request, response) => void request.pipe(response));
+    client.write('POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n');
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    const piece = 'x'.repeat(65_536);
+    for (let n = 0; n < 20; n++) client.write(`10000\r\n${piece}\r\n`);
+    client.write('0\r\n\r\n');
+    expect((await client.response()).body).toHaveLength(20 * 65_536);
+  });
+
   it('sends on what an upstream answers before the body has come', async () => {
     const { client } = await gatewayTo((_request, response) => {
       response.writeHead(401, { connection: 'close' });

@@ -13,7 +13,7 @@ import {
 } from '@ripstop/core';
 import type { Dispatcher } from 'undici';
 import { Attempt, type AttemptOwner, type UpgradedSocket } from './attempt.ts';
-import { behindHead, canGoFirst } from './early-head.ts';
+import { behindHead } from './early-head.ts';
 import type { ForwardEnvironment } from './forward-environment.ts';
 import { LocalDelivery } from './local-delivery.ts';
 import { localResponse } from './local-response.ts';
@@ -216,9 +216,9 @@ export class AttemptHandler implements AttemptDriver, AttemptOwner, RequestBody,
   }
 
   /** What a listener has taken in (gateway) goes on as Envoy's: the head before the body. HTTP/2 has frames for that. */
-  #bytesOf(tee: BodyTee, { http2 }: Attempt): AsyncGenerator<Uint8Array, void, void> {
+  #bytesOf(tee: BodyTee, { http1Socket }: Attempt): AsyncGenerator<Uint8Array, void, void> {
     const body = tee.read();
-    return this.#forwards && !http2 && canGoFirst(this.#x.request) ? behindHead(body) : body;
+    return this.#forwards && http1Socket !== undefined ? behindHead(body, this.#x.request, http1Socket) : body;
   }
 
   onAttemptBodyChunk(chunk: Buffer): void {

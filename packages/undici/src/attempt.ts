@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import type { Cluster, Lease, LiveAttempt } from '@ripstop/core';
 import type { Dispatcher } from 'undici';
 import type { Connection } from './connection.ts';
@@ -58,6 +59,11 @@ export class Attempt implements LiveAttempt, Dispatcher.DispatchHandler, Connect
   /** Of the connection that it runs on; '' without one. */
   get localAddress(): string {
     return this.#connection?.localAddress ?? '';
+  }
+
+  /** What it is written to over HTTP/1. */
+  get http1Socket(): Socket | undefined {
+    return this.#http2 ? undefined : this.#connection?.socket;
   }
 
   /** Its stream is one of HTTP/2. */

@@ -36,6 +36,7 @@ export interface ConnectionInit {
 /** One socket to an endpoint with undici's HTTP codec on it. It is never reconnected: a lost connection is gone. */
 export class Connection {
   readonly http2: boolean;
+  readonly socket: Socket;
   readonly generation: number | undefined;
   readonly maxStreams: number;
   readonly counter: ResourceCounter | undefined;
@@ -48,7 +49,6 @@ export class Connection {
   ready = false;
   readonly #owner: ConnectionOwner;
   readonly #client: Client;
-  readonly #socket: Socket;
   readonly #maxRequests: number;
   #served = 0;
   #handedOver = false;
@@ -56,7 +56,7 @@ export class Connection {
   constructor(init: ConnectionInit) {
     const { options } = init;
     this.#owner = init.owner;
-    this.#socket = init.socket;
+    this.socket = init.socket;
     this.http2 = init.http2;
     this.generation = init.generation;
     this.counter = init.counter;
@@ -88,7 +88,7 @@ export class Connection {
 
   /** `10.0.0.1:40000`. */
   get localAddress(): string {
-    const { localAddress, localPort } = this.#socket;
+    const { localAddress, localPort } = this.socket;
     if (localAddress === undefined) return '';
     return localAddress.includes(':') ? `[${localAddress}]:${localPort}` : `${localAddress}:${localPort}`;
   }
@@ -108,11 +108,11 @@ export class Connection {
    * request, so until then the peer's closing (and anything it says unasked, which ends it) is watched here.
    */
   park(): void {
-    this.#socket.on('data', this.#endUnasked);
+    this.socket.on('data', this.#endUnasked);
   }
 
   readonly #endUnasked = (): void => {
-    this.#socket.destroy();
+    this.socket.destroy();
   };
 
   /** Ends it when its last stream has ended. */
@@ -125,28 +125,28 @@ export class Connection {
   destroy(): void {
     this.closing = true;
     this.#client.destroy(null, ignore);
-    this.#socket.destroy();
+    this.socket.destroy();
   }
 
   #close(): void {
     if (this.#handedOver) this.#client.close(ignore);
-    else this.#socket.destroy();
+    else this.socket.destroy();
   }
 
   #handOver(done: (...result: [null, Socket] | [Error, null]) => void): void {
-    if (this.#handedOver || this.#socket.destroyed) {
+    if (this.#handedOver || this.socket.destroyed) {
       // undici would reconnect for a request that it holds: our socket is the only one, so the request goes elsewhere.
       this.closing = true;
       queueMicrotask(() => done(new ConnectionGoneError(), null));
       return;
     }
     this.#handedOver = true;
-    if (this.#socket.listenerCount('data') > 0) {
-      this.#socket.off('data', this.#endUnasked);
-      this.#socket.pause();
+    if (this.socket.listenerCount('data') > 0) {
+      this.socket.off('data', this.#endUnasked);
+      this.socket.pause();
     }
     // Not at once: undici resumes its queue only when the answer comes after its own call returned.
-    queueMicrotask(() => done(null, this.#socket));
+    queueMicrotask(() => done(null, this.socket));
   }
 }
 

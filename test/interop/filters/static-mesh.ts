@@ -13,10 +13,15 @@ import { EnvoyProcess } from '../envoy/envoy-process.ts';
 import { until } from '../until.ts';
 
 const PORT = 80;
+
+/** With the ports where they listen, on 127.0.0.1. */
+export interface StaticPair extends Pair {
+  readonly ports: { readonly envoy: number; readonly sdk: number };
+}
 const STRANGER = '127.0.0.2';
 
 /** An Envoy and our gateway with the same filters in front of the same routes, from one xDS text. */
-export async function startStaticPair(binary: string, config: StaticConfig, parts: AsyncDisposableStack): Promise<Pair> {
+export async function startStaticPair(binary: string, config: StaticConfig, parts: AsyncDisposableStack): Promise<StaticPair> {
   const folder = mkdtempSync(join(tmpdir(), 'ripstop-filters-'));
   parts.defer(() => rmSync(folder, { recursive: true, force: true }));
   const log = join(folder, 'accounts');
@@ -43,9 +48,11 @@ export async function startStaticPair(binary: string, config: StaticConfig, part
   const gateway = createGateway({ mesh, ports: { [PORT]: 0 } });
   parts.use(gateway);
   await gateway.start();
+  const ports = { envoy: await envoy.listenerPort('edge'), sdk: gateway.addresses()[0]!.port };
   return {
-    envoy: caller(await envoy.listenerPort('edge'), () => readFileSync(log, 'utf8').split('\n').slice(0, -1)),
-    sdk: caller(gateway.addresses()[0]!.port, () => own),
+    ports,
+    envoy: caller(ports.envoy, () => readFileSync(log, 'utf8').split('\n').slice(0, -1)),
+    sdk: caller(ports.sdk, () => own),
   };
 }
 
