@@ -26,6 +26,21 @@ export const EQUIVALENT: ReadonlyMap<string, string> = new Map([
     "[literal] 'inbound' => '' #2",
     "[literal] 'outbound' => '' #2",
   ]),
+  ...named('packages/compile/src/filters/ext-authz/network-ext-authz.ts', 'directions are not asked of filters for connections', [
+    "[literal] ['inbound', 'outbound'] => []",
+    "[literal] 'inbound' => ''",
+    "[literal] 'outbound' => ''",
+  ]),
+  ...named('packages/compile/src/filters/ext-authz/network-ext-authz.ts', 'what is no answer cannot be read either: an error both', [
+    "[condition] 'failure' in answer => false",
+    "[literal] 'failure' => ''",
+  ]),
+  ...named('packages/core/src/authority.ts', 'a cache of a host that is legal: the answer is the same', [
+    "[operand] text === lastAccepted || text === '' => text === ''",
+    '[removed] lastAccepted = text; => nothing',
+    "[literal] '' => 'mutated' #2",
+  ]),
+  ['packages/core/src/authority.ts [literal] 1 => 2', 'a port that is legal, in the place of none'],
   [
     'packages/jwt/src/verify-signature.ts [operand] algorithms.has(jwt.algorithm) && (await verifies(jwt, key)) => (await verifies(jwt, key))',
     'jose looks at the kind and the length of the key as well',

@@ -4,7 +4,7 @@
  */
 export function isAuthority(text: string): boolean {
   // Most requests name the host that the one before named.
-  if (text === lastAccepted) return true;
+  if (text === lastAccepted || text === '') return true;
   if (!accepts(text)) return false;
   lastAccepted = text;
   return true;
@@ -13,7 +13,8 @@ export function isAuthority(text: string): boolean {
 let lastAccepted = '';
 
 function accepts(text: string): boolean {
-  if (text === '') return true;
   const match = /^(\[[0-9a-f:.]+\]|[\w!$&'()*+.;=^`{|}~-]+)(?::(\d{1,5}))?$/i.exec(text);
-  return match !== null && Number(match[2] ?? 1) >= 1 && Number(match[2] ?? 1) <= 65_535;
+  if (match === null) return false;
+  const port = Number(match[2] ?? 1);
+  return port >= 1 && port <= 65_535;
 }

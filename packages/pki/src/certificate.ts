@@ -117,6 +117,11 @@ function extensions(spec: CertificateRequestSpec, issuerKeyId: string | undefine
   return list;
 }
 
+/** Whether the issuer signed it: by its name and by its key, as either alone is no proof. Of times nothing is said. */
+export function isIssuedBy(certificate: X509Certificate, issuer: X509Certificate): boolean {
+  return certificate.checkIssued(issuer) && certificate.verify(issuer.publicKey);
+}
+
 /** The labels that a certificate (DER) binds its holder to; undefined = none. Throws when they cannot be read: then nothing is known of them. */
 export function boundLabelsOf(certificate: Uint8Array): Readonly<Record<string, string>> | undefined {
   const text = extensionOf(certificate, OID.boundLabels);

@@ -7,6 +7,8 @@ import {
   createKeyPair,
   createSelfSignedRoot,
   formatSpiffeId,
+  type Issuer,
+  isIssuedBy,
   issueCertificate,
   parseSpiffeId,
   privateKeyPem,
@@ -35,6 +37,19 @@ describe('certificates', () => {
     expect(issuer.ca).toBe(true);
     expect(certificate.checkPrivateKey(leaf.privateKey)).toBe(true);
     expect(new Date(certificate.validTo).getTime()).toBe(now + day);
+  });
+
+  it('are issued by whom they name when his key has signed them, and by nobody else', () => {
+    const times = { notBeforeMs: now, notAfterMs: now + day };
+    const root = createSelfSignedRoot({ organization: 'cluster.local', ...times });
+    const [issuer, keys] = [{ certificatePem: root.certificatePem, privateKey: root.keyPair.privateKey }, createKeyPair()];
+    const below = (parent: Issuer, organization: string, publicKey = keys.publicKey): X509Certificate =>
+      new X509Certificate(issueCertificate(parent, { publicKey, names: {}, organization, isCa: true, ...times }));
+    const leaf = below(issuer, 'leaf');
+    const byName = below({ ...issuer, privateKey: createKeyPair().privateKey }, 'leaf');
+    const sameKey = below(issuer, 'renamed', root.keyPair.publicKey);
+    const parent = new X509Certificate(root.certificatePem);
+    expect([isIssuedBy(leaf, parent), isIssuedBy(byName, parent), isIssuedBy(leaf, sameKey)]).toEqual([true, false, false]);
   });
 
   it('carry a mutual TLS connection', async () => {

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createCsr, createKeyPair, createSelfSignedRoot, fromPem, type Issuer, issueCertificate, privateKeyPem } from '@ripstop/pki';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { readMaterial } from './ca-material.ts';
+import { fingerprintOf, readMaterial } from './ca-material.ts';
 import { CertificateAuthority } from './certificate-authority.ts';
 import { RootFiles } from './root-files.ts';
 
@@ -26,6 +26,19 @@ const corp = newRoot('corp');
 const upper = below(corp, 'upper');
 const lower = below(upper, 'lower');
 const prints = (pem: string): string[] => fromPem(pem, 'CERTIFICATE').map((der) => new X509Certificate(der).fingerprint256);
+/** Self-signed, of two names (O=corp, CN=leaf), basicConstraints CA:FALSE. */
+const TWO_NAMES = `-----BEGIN CERTIFICATE-----
+MIIBjTCCATSgAwIBAgIUS4ho6Z7KWjuedN2WRTWJs38FrT8wCgYIKoZIzj0EAwIw
+HjENMAsGA1UECgwEY29ycDENMAsGA1UEAwwEbGVhZjAeFw0yNjExMjcwNDQyNTJa
+Fw0zNjExMjQwNDQyNTJaMB4xDTALBgNVBAoMBGNvcnAxDTALBgNVBAMMBGxlYWYw
+WTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAARwokD/VKUo9QmdgeTvaWp331cVnYcH
+7ThLyp33TJbt5Ov9bYyYkzgshLi1s5OAkPL98wF56seo9WxfPq9+ch2vo1AwTjAd
+BgNVHQ4EFgQUIpZjq1GaUvEHbbPATw5XNbvyQBYwHwYDVR0jBBgwFoAUIpZjq1Ga
+UvEHbbPATw5XNbvyQBYwDAYDVR0TAQH/BAIwADAKBggqhkjOPQQDAgNHADBEAiBz
+oynBNHX9dJknskGVLx9xCdipJ0yLu3CeVe/udeZW8AIgbYrvbZ+AI9K8v+9YainW
+YBoTaxDoKtCNA94v/7uh+Qk=
+-----END CERTIFICATE-----
+`;
 
 describe('the files of somebody else’s CA', () => {
   let dir: string;
@@ -65,10 +78,85 @@ describe('the files of somebody else’s CA', () => {
     expect(prints(load().trustBundlePem)).toEqual(prints(both));
     const signer = below(next, 'lower');
     place(signer, signer.certificatePem, both);
-    expect(prints(load().trustBundlePem)).toEqual(prints(next.certificatePem + corp.certificatePem));
+    const inOrder = [next, corp].map(({ certificatePem }) => String(new X509Certificate(certificatePem)));
+    expect(load().trustBundlePem).toBe(inOrder.join(''));
+  });
+
+  it('may be those of a root, which needs no chain: what stands there is not read', () => {
+    const short = newRoot('short', { ...LONG, notAfterMs: NOW + HOUR_MS });
+    place(short, 'nonsense', corp.certificatePem + short.certificatePem);
+    const { trustBundlePem, intermediates, notAfterMs } = load();
+    expect(prints(trustBundlePem)).toEqual(prints(short.certificatePem + corp.certificatePem));
+    expect([intermediates, notAfterMs]).toEqual([[], NOW + HOUR_MS]);
+    expect(() => load(NOW + HOUR_MS)).toThrow(/ca-cert\.pem: O=short has expired/);
+  });
+
+  it('may name an intermediate as what is trusted: nobody asks who issued it', () => {
+    place(lower, '', lower.certificatePem);
+    expect(prints(load().trustBundlePem)).toEqual(prints(lower.certificatePem));
+    expect(load().intermediates).toEqual([]);
+  });
+
+  it('may be of an RSA key', () => {
+    place(below(corp, 'rsa', LONG, true, generateKeyPairSync('rsa', { modulusLength: 2048 })), '');
+    const ca = new CertificateAuthority({ stateDir: dir, trustDomain: 'a', now: () => NOW });
+    const leaf = new X509Certificate(ca.issue(createCsr(createKeyPair(), {}), 'spiffe://a/ns/b/sa/c', 3600).chain[0]!);
+    expect([leaf.issuer, ca.trusts(leaf.raw)]).toEqual(['O=rsa', true]);
+  });
+
+  it('sign by the way to the root alone: what else stands in the chain may be anybody’s, and old', () => {
+    const stranger = below(newRoot('stranger'), 'old', { ...LONG, notAfterMs: NOW });
+    put('cert-chain.pem', stranger.certificatePem + upper.certificatePem);
+    expect(load().notAfterMs).toBe(LONG.notAfterMs);
+  });
+
+  it('are valid from the very moment that they name', () => {
+    expect(load(LONG.notBeforeMs).notAfterMs).toBe(LONG.notAfterMs);
+  });
+
+  it('may stand nine deep below the root, and no deeper', () => {
+    const line = [corp];
+    while (line.length < 11) line.push(below(line.at(-1)!, `depth ${line.length}`));
+    const placed = (depth: number): void => {
+      const chain = line.slice(1, depth).reverse();
+      place(line[depth]!, chain.map(({ certificatePem }) => certificatePem).join(''));
+    };
+    placed(9);
+    expect(prints(load().trustBundlePem)).toEqual(prints(corp.certificatePem));
+    placed(10);
+    expect(() => load()).toThrow(/cert-chain\.pem is longer than 10 certificates: put a shorter one there/);
+  });
+
+  it('are known again by what they hold and where, whatever their times', () => {
+    const seen = [fingerprintOf(dir)];
+    put('cert-chain.pem', lower.certificatePem);
+    seen.push(fingerprintOf(dir), fingerprintOf(dir));
+    expect(seen[1]).toBe(seen[2]);
+    rmSync(join(dir, 'cert-chain.pem'));
+    const roots = readFileSync(join(dir, 'root-cert.pem'), 'utf8');
+    seen.push(fingerprintOf(dir));
+    rmSync(join(dir, 'root-cert.pem'));
+    put('cert-chain.pem', roots);
+    seen.push(fingerprintOf(dir));
+    expect(new Set(seen).size).toBe(4);
   });
 
   it.each<[what: string, spoil: () => void, why: RegExp]>([
+    ['a leaf of several names', () => put('ca-cert.pem', TWO_NAMES), /ca-cert\.pem \(O=corp, CN=leaf\) is no CA certificate/],
+    [
+      'a root that has signed it by name alone',
+      () => place(below({ ...corp, privateKey: createKeyPair().privateKey }, 'forged'), ''),
+      /ends in no root of .*root-cert\.pem: O=forged was issued by O=corp, which is neither there/,
+    ],
+    [
+      'a root that has its key alone, under another name',
+      () => {
+        const keys = createKeyPair();
+        const signer = below(corp, 'signer', LONG, true, keys);
+        place(below(signer, 'under'), '', below(newRoot('x'), 'renamed', LONG, true, keys).certificatePem);
+      },
+      /ends in no root of .*root-cert\.pem: O=under was issued by O=signer, which is neither there/,
+    ],
     ['no certificate', () => put('ca-cert.pem', ''), /ca-cert\.pem holds no certificate in PEM/],
     [
       'half a certificate',

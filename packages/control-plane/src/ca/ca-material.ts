@@ -1,7 +1,7 @@
 import { createHash, type KeyObject, X509Certificate } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fromPem, type Issuer, mayIssueCertificates, readPrivateKey } from '@ripstop/pki';
+import { fromPem, type Issuer, isIssuedBy, mayIssueCertificates, readPrivateKey } from '@ripstop/pki';
 
 /** Files of a certificate authority, by Istio's names (cacerts). */
 export const CA_FILES = { key: 'ca-key.pem', certificate: 'ca-cert.pem', roots: 'root-cert.pem', chain: 'cert-chain.pem' } as const;
@@ -24,7 +24,7 @@ export function fingerprintOf(dir: string): string {
   const hash = createHash('sha256');
   for (const name of Object.values(CA_FILES)) {
     const path = join(dir, name);
-    hash.update(`${name}\n`).update(existsSync(path) ? readFileSync(path) : '');
+    if (existsSync(path)) hash.update(`${name}\n`).update(readFileSync(path));
   }
   return hash.digest('base64');
 }
@@ -137,7 +137,7 @@ function wayToRoot(
 
 function missingAfter(last: X509Certificate, paths: CaPaths): string {
   if (isIssuedBy(last, last)) return `by ${paths.chain} it ends in ${nameOf(last)}, another root than those; put that one there`;
-  return `${nameOf(last)} was issued by ${last.issuer.replaceAll('\n', ', ')}, which is neither there nor in ${paths.chain}; put the root there, and what lies between into ${CA_FILES.chain}`;
+  return `${nameOf(last)} was issued by ${lineOf(last.issuer)}, which is neither there nor in ${paths.chain}; put the root there, and what lies between into ${CA_FILES.chain}`;
 }
 
 function checkTime(certificate: X509Certificate, nowMs: number, path: string): void {
@@ -152,10 +152,11 @@ function fileOf(one: X509Certificate, certificate: X509Certificate, chain: reado
   return chain.includes(one) ? paths.chain : paths.roots;
 }
 
-function isIssuedBy(certificate: X509Certificate, issuer: X509Certificate): boolean {
-  return certificate.checkIssued(issuer) && certificate.verify(issuer.publicKey);
+function nameOf({ subject }: X509Certificate): string {
+  return lineOf(subject);
 }
 
-function nameOf({ subject }: X509Certificate): string {
-  return (subject ?? '') === '' ? 'a certificate without subject' : subject.replaceAll('\n', ', ');
+/** A subject or an issuer; OpenSSL writes each part of it on a line of its own. */
+function lineOf(name: string | undefined): string {
+  return (name ?? '') === '' ? 'a certificate without subject' : name!.replaceAll('\n', ', ');
 }

@@ -110,6 +110,32 @@ describe('certificate authority', () => {
     rmSync(stateDir, { recursive: true });
   });
 
+  it('does not judge files anew that have not changed: who asks for a certificate is told that the CA has expired, not each look', () => {
+    let time = now();
+    const stateDir = join(mkdtempSync(join(tmpdir(), 'ripstop-ca-')), 'state');
+    const options = { stateDir, trustDomain: 'cluster.local', now: () => time };
+    new RootFiles(options).load();
+    const ca = createCertificateAuthority(options);
+    const start = time;
+    for (const change of [() => {}, () => new RootFiles(options).begin()]) {
+      change();
+      ca.reload();
+      time = ca.notAfterMs;
+      expect(ca.reload()).toBe(false);
+      expect(() => ca.issue(createCsr(createKeyPair(), {}), 'spiffe://cluster.local/ns/a/sa/b', 60)).toThrow('has expired');
+      time = start;
+    }
+    rmSync(stateDir, { recursive: true });
+  });
+
+  it('has a server certificate of a year under a root of ten', () => {
+    const stateDir = join(mkdtempSync(join(tmpdir(), 'ripstop-ca-')), 'state');
+    const ca = createCertificateAuthority({ stateDir, trustDomain: 'cluster.local', now });
+    const { validToDate } = new X509Certificate(ca.serverCertificate({ dns: ['a'] }).certificatePem);
+    expect([validToDate.getTime(), ca.notAfterMs].map((at) => (at - now()) / 86_400_000)).toEqual([365, 3650]);
+    rmSync(stateDir, { recursive: true });
+  });
+
   it('behind an intermediate shows the way to the root, and signs on when that is renewed under the same roots', () => {
     const stateDir = join(mkdtempSync(join(tmpdir(), 'ripstop-ca-')), 'state');
     const times = { notBeforeMs: now() - 1000, notAfterMs: now() + 3_600_000 };
@@ -131,6 +157,9 @@ describe('certificate authority', () => {
     const issue = (): readonly string[] => ca.issue(createCsr(createKeyPair(), {}), 'spiffe://cluster.local/ns/a/sa/b', 3600).chain;
     expect(issue().slice(1)).toEqual([first, root.certificatePem]);
     expect(ca.trusts(new X509Certificate(issue()[0]!).raw)).toBe(true);
+    expect(ca.serverCertificate({ dns: ['a'] }).certificatePem).toMatch(
+      /^(-----BEGIN CERTIFICATE-----\n[\w+/=\n]+-----END CERTIFICATE-----\n){2}$/,
+    );
     expect(ca.serverCertificate({ dns: ['a'] }).certificatePem).toContain(first);
     const second = place();
     expect([ca.reload(), issue()[1]]).toEqual([true, second]);

@@ -3,6 +3,7 @@ import {
   createKeyPair,
   createSelfSignedRoot,
   fromPem,
+  isIssuedBy,
   issueCertificate,
   privateKeyPem,
   type SubjectAltNames,
@@ -47,12 +48,14 @@ export class CertificateAuthority implements CertificateSigner {
   private readonly files: RootFiles | undefined;
   private material: CaMaterial;
   /** Fingerprint of the files that were loaded last. */
-  private seen = '';
+  private seen: string | undefined;
 
   constructor({ stateDir, trustDomain, now }: CertificateAuthorityOptions) {
     this.trustDomain = trustDomain;
     this.now = now;
     this.files = stateDir === undefined ? undefined : new RootFiles({ stateDir, trustDomain, now });
+    // Before they are read: what changes meanwhile is seen by the next look.
+    this.seen = this.files?.fingerprint();
     this.material = this.files?.load() ?? inMemory(trustDomain, now());
   }
 
@@ -70,11 +73,8 @@ export class CertificateAuthority implements CertificateSigner {
     this.seen = seen;
     const before = this.material;
     this.material = next;
-    return (
-      next.trustBundlePem !== before.trustBundlePem ||
-      next.issuer.certificatePem !== before.issuer.certificatePem ||
-      next.intermediates.join('') !== before.intermediates.join('')
-    );
+    // Another issuer is a root of the bundle, the first one, or one of the intermediates.
+    return next.trustBundlePem !== before.trustBundlePem || next.intermediates.join() !== before.intermediates.join();
   }
 
   /** When the signing certificate or one above it runs out, milliseconds since the epoch. What is issued never outlives it. */
@@ -90,7 +90,7 @@ export class CertificateAuthority implements CertificateSigner {
     return [trustBundlePem, ...intermediates]
       .flatMap((pem) => fromPem(pem, 'CERTIFICATE'))
       .map((der) => new X509Certificate(der))
-      .some((parent) => leaf.checkIssued(parent) && leaf.verify(parent.publicKey));
+      .some((parent) => isIssuedBy(leaf, parent));
   }
 
   /** Whether it is of this time. */

@@ -1,8 +1,12 @@
 import { X509Certificate } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { createCsr, createKeyPair, createSelfSignedRoot, fromPem, type Issuer, issueCertificate, verifyCsr } from '@ripstop/pki';
 import { describe, expect, it } from 'vitest';
 import { type CertificateSigner, createCertificateAuthority } from './certificate-authority.ts';
 import { MeshTrust } from './mesh-trust.ts';
+import { RootFiles } from './root-files.ts';
 
 const HOUR_MS = 3_600_000;
 const ID = 'spiffe://cluster.local/ns/default/sa/web';
@@ -15,9 +19,8 @@ function newRoot(): Issuer {
   return { certificatePem, privateKey: keyPair.privateKey };
 }
 
-function below(parent: Issuer): Issuer {
-  const keys = createKeyPair();
-  const spec = { publicKey: keys.publicKey, names: {}, organization: 'between', isCa: true, ...TIMES };
+function below(parent: Issuer, organization = 'between', keys = createKeyPair(), times = TIMES): Issuer {
+  const spec = { publicKey: keys.publicKey, names: {}, organization, isCa: true, ...times };
   return { certificatePem: issueCertificate(parent, spec), privateKey: keys.privateKey };
 }
 
@@ -38,7 +41,7 @@ const prints = (pem: string): string[] => fromPem(pem, 'CERTIFICATE').map((der) 
 describe('a signer in the place of the CA', () => {
   it('is trusted beside it, the roots that sign first', () => {
     const trust = new MeshTrust(own, signerThat());
-    expect(prints(trust.bundlePem)).toEqual([...prints(root.certificatePem), ...prints(own.rootCertificatePem)]);
+    expect(trust.bundlePem).toBe(`${new X509Certificate(root.certificatePem)}${own.rootCertificatePem}`);
     expect(new MeshTrust(own, undefined).bundlePem).toBe(own.rootCertificatePem);
   });
 
@@ -49,7 +52,33 @@ describe('a signer in the place of the CA', () => {
     expect(signed).toMatchObject({ serialNumber: new X509Certificate(leaf).serialNumber, notAfterMs: TIMES.notAfterMs });
   });
 
+  it('may give certificates beside the way, in texts that end without a line break', async () => {
+    const stranger = below(newRoot());
+    const chain = [leafOf(middle), stranger.certificatePem, middle.certificatePem].map((pem) => pem.trimEnd());
+    expect((await signBy(signerThat(...chain))).chain).toHaveLength(3);
+  });
+
+  it('may end in any of its roots', async () => {
+    const other = newRoot();
+    const signer = { ...signerThat(leafOf(root)), rootCertificatePem: other.certificatePem + root.certificatePem };
+    expect((await signBy(signer)).chain).toHaveLength(1);
+  });
+
   it.each<[what: string, chain: () => string[], why: RegExp]>([
+    [
+      'intermediates that have signed each other',
+      () => {
+        const [a, b] = [createKeyPair(), createKeyPair()];
+        const first = below({ certificatePem: below(newRoot(), 'b', b).certificatePem, privateKey: b.privateKey }, 'a', a);
+        return [leafOf(first), first.certificatePem, below(first, 'b', b).certificatePem];
+      },
+      /ends in none of its rootCertificatePem/,
+    ],
+    [
+      'what a stranger has signed in the name of its root',
+      () => [leafOf({ ...root, privateKey: createKeyPair().privateKey })],
+      /ends in none of its rootCertificatePem/,
+    ],
     ['nothing', () => [], /gave no certificate in PEM/],
     ['another name', () => [leafOf(root, `${ID}x`)], /for URI:spiffe:.*webx instead of URI:/],
     ['another key', () => [leafOf(root, ID, createKeyPair().publicKey)], /another key than the one of the CSR/],
@@ -81,6 +110,16 @@ describe('a signer in the place of the CA', () => {
     for (pem of ['', 'nonsense']) expect(() => trust.reload()).toThrow(/rootCertificatePem of the signer/);
     expect(trust.bundlePem).toBe(before);
   });
+
+  it('has files of the own CA beside it, whose changes are told as well', () => {
+    const stateDir = mkdtempSync(join(tmpdir(), 'ripstop-trust-'));
+    const options = { stateDir, trustDomain: 'cluster.local', now: () => nowMs };
+    const trust = new MeshTrust(createCertificateAuthority(options), signerThat());
+    expect(trust.reload()).toBe(false);
+    new RootFiles(options).begin();
+    expect([trust.reload(), trust.reload()]).toEqual([true, false]);
+    rmSync(stateDir, { recursive: true });
+  });
 });
 
 describe('a certificate that was verified once', () => {
@@ -95,6 +134,33 @@ describe('a certificate that was verified once', () => {
     expect(trust.trusts(raw(leafOf(middle)))).toBe(false);
     await trust.sign(signer, csr, ID, 60);
     expect(trust.trusts(raw(leafOf(middle)))).toBe(true);
+  });
+
+  it('is not believed once the intermediate above it has expired', async () => {
+    const short = below(root, 'short', undefined, { ...TIMES, notAfterMs: nowMs + 1000 });
+    const signer = signerThat(leafOf(short), short.certificatePem);
+    const trust = new MeshTrust(own, signer);
+    await trust.sign(signer, csr, ID, 60);
+    expect(trust.trusts(raw(leafOf(short)))).toBe(true);
+    nowMs += 1000;
+    expect(trust.trusts(raw(leafOf(short)))).toBe(false);
+    nowMs -= 1000;
+  });
+
+  it('is believed below a hundred intermediates, those that were used last', async () => {
+    const shared = createKeyPair();
+    const many = Array.from({ length: 101 }, (_none, index) => below(root, `number ${index}`, shared));
+    let chain: Issuer[] = many.slice(0, 100);
+    const signer = {
+      ...signerThat(),
+      issue: async () => ({ chain: [leafOf(root), ...chain.map(({ certificatePem }) => certificatePem)], serialNumber: '', notAfterMs: 1 }),
+    };
+    const trust = new MeshTrust(own, signer);
+    const believed = (...numbers: number[]): boolean[] => numbers.map((number) => trust.trusts(raw(leafOf(many[number]!))));
+    await trust.sign(signer, csr, ID, 60);
+    expect(believed(0, 99, 100)).toEqual([true, true, false]);
+    for (chain of [[many[0]!], [many[100]!]]) await trust.sign(signer, csr, ID, 60);
+    expect(believed(0, 1, 2, 100)).toEqual([true, false, true, true]);
   });
 
   it('is not believed after its time, nor once its root is gone', async () => {

@@ -1,5 +1,5 @@
 import { type KeyObject, X509Certificate } from 'node:crypto';
-import { fromPem, verifyCsr } from '@ripstop/pki';
+import { fromPem, isIssuedBy, verifyCsr } from '@ripstop/pki';
 import type { CertificateAuthority, CertificateSigner, IssuedCertificate } from './certificate-authority.ts';
 
 const MAX_INTERMEDIATES = 100;
@@ -11,7 +11,7 @@ const MAX_INTERMEDIATES = 100;
 export class MeshTrust {
   private readonly ca: CertificateAuthority;
   private readonly signer: CertificateSigner | undefined;
-  private signerRootsPem = '';
+  private signerRootsPem: string | undefined;
   private signerRoots: readonly X509Certificate[] = [];
   /** Of certificates that the signer gave, by fingerprint: a caller's is believed below them as well. */
   private readonly intermediates = new Map<string, X509Certificate>();
@@ -56,7 +56,10 @@ export class MeshTrust {
       throw new Error(
         'the signer gave a certificate that ends in none of its rootCertificatePem: name its root there, and what lies between in chain',
       );
-    for (const one of intermediates) this.intermediates.set(one.fingerprint256, one);
+    for (const one of intermediates) {
+      this.intermediates.delete(one.fingerprint256); // The one that is in use is the youngest.
+      this.intermediates.set(one.fingerprint256, one);
+    }
     for (const oldest of this.intermediates.keys()) {
       if (this.intermediates.size <= MAX_INTERMEDIATES) break;
       this.intermediates.delete(oldest);
@@ -76,8 +79,9 @@ export class MeshTrust {
 
   /** True when its roots are others. */
   private lookAtSigner(): boolean {
-    const pem = this.signer?.rootCertificatePem ?? '';
-    if (this.signer === undefined || (pem !== '' && pem === this.signerRootsPem)) return false;
+    if (this.signer === undefined) return false;
+    const pem = this.signer.rootCertificatePem;
+    if (pem === this.signerRootsPem) return false;
     const roots = fromPem(pem, 'CERTIFICATE').map((der) => new X509Certificate(der));
     if (roots.length === 0)
       throw new Error('rootCertificatePem of the signer holds no certificate in PEM: put the roots of its leaves there');
@@ -101,16 +105,13 @@ function checkLeaf(leaf: X509Certificate, spiffeId: string, publicKey: KeyObject
   if (!der(leaf.publicKey).equals(der(publicKey))) throw new Error('the signer gave a certificate for another key than the one of the CSR');
 }
 
+/** `between`: none of them signed itself. */
 function endsIn(certificate: X509Certificate, roots: readonly X509Certificate[], between: readonly X509Certificate[]): boolean {
   let at: X509Certificate | undefined = certificate;
   for (let depth = 0; at !== undefined && depth <= between.length; depth++) {
     const here: X509Certificate = at;
     if (roots.some((root) => isIssuedBy(here, root))) return true;
-    at = between.find((one) => one !== here && isIssuedBy(here, one));
+    at = between.find((one) => isIssuedBy(here, one));
   }
   return false;
-}
-
-function isIssuedBy(certificate: X509Certificate, issuer: X509Certificate): boolean {
-  return certificate.checkIssued(issuer) && certificate.verify(issuer.publicKey);
 }

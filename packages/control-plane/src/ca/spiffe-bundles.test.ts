@@ -45,11 +45,13 @@ describe('a SPIFFE bundle', () => {
 function fetching(saved?: SavedEntries<string>) {
   const scheduler = new FakeScheduler();
   const [asked, problems]: [string[], string[]] = [[], []];
+  const patience = new Set<number>();
   let changes = 0;
   const server: { answer: string | undefined } = { answer: bundle(root(FIRST)) };
   const bundles = new SpiffeBundles({
-    get: async (url) => {
+    get: async (url, timeoutMs) => {
       asked.push(url);
+      patience.add(timeoutMs);
       if (server.answer === undefined) throw new Error('connection refused');
       return server.answer;
     },
@@ -62,24 +64,86 @@ function fetching(saved?: SavedEntries<string>) {
     scheduler.advance(ms);
     await new Promise((resolve) => setImmediate(resolve));
   };
-  return { bundles, server, asked, problems, later, changes: () => changes };
+  return { bundles, server, scheduler, asked, patience, problems, later, changes: () => changes };
 }
 
 describe('the bundles of caCertificates', () => {
   it('are fetched once for who waits, again every 30 minutes, and no more when nobody wants them', async () => {
-    const { bundles, server, asked, later, changes } = fetching();
+    const { bundles, server, asked, patience, later, changes } = fetching();
     await bundles.want(['one.example/bundle.json']);
-    expect(asked).toEqual([URL_ONE]);
+    await later(30 * 60_000 - 1);
+    expect([asked, [...patience]]).toEqual([[URL_ONE], [10_000]]);
     expect([...bundles.current]).toEqual([['one.example/bundle.json', FIRST]]);
     expect(changes()).toBe(0);
     server.answer = bundle(root(FIRST), root(SECOND));
-    await later(30 * 60_000);
+    await later(1);
     expect([...bundles.current.values()]).toEqual([FIRST + SECOND]);
     expect(changes()).toBe(1);
-    bundles.want([]);
+    expect(bundles.want([])).toBeUndefined();
     await later(60 * 60_000);
     expect(asked).toHaveLength(2);
     expect(bundles.current.size).toBe(0);
+  });
+
+  it('are waited for by all who want them until they are here, and fetched once for them all', async () => {
+    const { bundles, asked, scheduler } = fetching();
+    const [first, second] = [bundles.want([URL_ONE]), bundles.want([URL_ONE])];
+    expect([first, second]).toEqual([expect.any(Promise), expect.any(Promise)]);
+    await Promise.all([first, second]);
+    expect(bundles.want([URL_ONE])).toBeUndefined();
+    await bundles.want([URL_ONE, 'two.example']);
+    expect(bundles.want(['https://two.example', 'two.example'])).toEqual(expect.any(Promise));
+    expect(asked).toEqual([URL_ONE, 'https://two.example', 'https://two.example']);
+    expect([...bundles.current.keys()]).toEqual(['two.example']);
+    expect(scheduler.waiting).toBe(1); // The second of its names is on its way.
+  });
+
+  it('are not waited for by those who come after they have failed', async () => {
+    const { bundles, server } = fetching();
+    server.answer = undefined;
+    await bundles.want([URL_ONE]);
+    expect(bundles.want([URL_ONE])).toBeUndefined();
+  });
+
+  it('that nobody wants any more when they come are left alone', async () => {
+    const { bundles, asked, scheduler, later, changes } = fetching();
+    const [wanted] = [bundles.want([URL_ONE]), bundles.want([])];
+    await wanted;
+    expect([asked.length, bundles.current.size, changes(), scheduler.waiting]).toEqual([1, 0, 0, 0]);
+    await bundles.want([URL_ONE]);
+    const other = bundles.want([URL_ONE, 'two.example']);
+    bundles.close();
+    await other;
+    expect(scheduler.waiting).toBe(0);
+    await later(60 * 60_000);
+    expect([asked.length, bundles.current.size]).toEqual([3, 0]);
+  });
+
+  it('that are what they were are no news', async () => {
+    const { bundles, asked, later, changes } = fetching();
+    await bundles.want([URL_ONE]);
+    await later(30 * 60_000);
+    expect([asked.length, changes()]).toEqual([2, 0]);
+  });
+
+  it('are asked for again after 1 s, 2 s, 4 s and so on up to a minute, and after a success after 1 s again', async () => {
+    const { bundles, server, asked, later } = fetching();
+    server.answer = undefined;
+    await bundles.want([URL_ONE]);
+    for (const seconds of [1, 2, 4, 8, 16, 32, 60, 60]) {
+      const before = asked.length;
+      await later(seconds * 1000 - 1);
+      expect(asked.length - before, `before ${seconds} s`).toBe(0);
+      await later(1);
+      expect(asked.length - before, `after ${seconds} s`).toBe(1);
+    }
+    server.answer = bundle(root(FIRST));
+    await later(60_000);
+    server.answer = undefined;
+    await later(30 * 60_000);
+    const before = asked.length;
+    await later(1_000);
+    expect(asked.length - before).toBe(1);
   });
 
   it('stay as they were while they cannot be had, which is told once, and asked for again soon', async () => {
@@ -99,6 +163,22 @@ describe('the bundles of caCertificates', () => {
     await later(8_000);
     expect([...bundles.current.values()]).toEqual([SECOND]);
     expect(problems[2]).toBe(`the roots of ${URL_ONE} are here again`);
+    await later(30 * 60_000);
+    expect(problems).toHaveLength(3);
+    server.answer = 'no bundle';
+    await later(30 * 60_000);
+    expect([problems.length, problems[3]]).toEqual([4, problems[1]]);
+  });
+
+  it.each([
+    ['one.example/bundle.json?key=secret', 'https://one.example/bundle.json'],
+    ['https://user:secret@one.example/b', 'https://one.example/b'],
+    ['https://[/?key=secret', 'no URL'],
+  ])('are told by their place, without what may be secret: %s', async (url, place) => {
+    const { bundles, server, problems } = fetching();
+    server.answer = undefined;
+    await bundles.want([url]);
+    expect(problems[0]).toContain(`roots of caCertificates (${place}): connection refused`);
   });
 
   it('that never came are missing, and those who waited go on', async () => {
@@ -126,9 +206,33 @@ describe('the bundles of caCertificates', () => {
     after.server.answer = undefined;
     await after.bundles.want([URL_ONE]);
     expect([...after.bundles.current.values()]).toEqual([FIRST]);
-    writeFileSync(join(folder, 'spiffe-bundles.json'), '[["a", "b"]]');
-    expect(fetching(savedBundles(folder)).problems[0]).toContain('does not hold roots');
+    for (const damaged of ['[["a", "b"]]', '[["a", 5]]']) {
+      writeFileSync(join(folder, 'spiffe-bundles.json'), damaged);
+      const { bundles, problems } = fetching(savedBundles(folder));
+      expect(problems[0]).toMatch(/not taken over: .*spiffe-bundles\.json does not hold roots/);
+      await bundles.want([URL_ONE]);
+      expect(bundles.current.size).toBe(1);
+    }
     rmSync(folder, { recursive: true });
+  });
+
+  it('of the last run are not waited for; that others have come is told', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'ripstop-bundles-'));
+    savedBundles(folder).save(new Map([[URL_ONE, SECOND]]));
+    const { bundles, changes, later } = fetching(savedBundles(folder));
+    expect(bundles.want([URL_ONE])).toBeUndefined();
+    expect([...bundles.current.values()]).toEqual([SECOND]);
+    await later(0);
+    expect([[...bundles.current.values()], changes()]).toEqual([[FIRST], 1]);
+    expect([...savedBundles(folder).load()]).toEqual([[URL_ONE, FIRST]]);
+    rmSync(folder, { recursive: true });
+  });
+
+  it('that cannot be saved are in force all the same, and it is told', async () => {
+    const { bundles, problems } = fetching(savedBundles(join(tmpdir(), 'ripstop-bundles-missing')));
+    await bundles.want([URL_ONE]);
+    expect([...bundles.current.values()]).toEqual([FIRST]);
+    expect(problems).toEqual([expect.stringMatching(/^fetched roots are not saved for a restart: ENOENT/)]);
   });
 
   it('are trusted beside the roots of the mesh', () => {

@@ -91,7 +91,7 @@ export class SpiffeBundles {
       entry.told = '';
     } catch (error) {
       delayMs = Math.min(FIRST_RETRY_MS * 2 ** entry.failures++, MAX_RETRY_MS);
-      this.tell(entry, error instanceof Error ? error.message : String(error));
+      this.tell(entry, (error as Error).message);
     }
     if (this.entries.get(entry.url) !== entry) return; // not wanted any more
     entry.timer = this.options.scheduler.setTimer(() => void this.refresh(entry), delayMs);
@@ -114,9 +114,7 @@ export class SpiffeBundles {
     try {
       return this.options.saved?.load() ?? new Map();
     } catch (error) {
-      this.options.onProblem(
-        `roots that were fetched in the last run are not taken over: ${error instanceof Error ? error.message : error}`,
-      );
+      this.options.onProblem(`roots that were fetched in the last run are not taken over: ${(error as Error).message}`);
       return new Map();
     }
   }
@@ -125,7 +123,7 @@ export class SpiffeBundles {
     try {
       this.options.saved?.save(this.current);
     } catch (error) {
-      this.options.onProblem(`fetched roots are not saved for a restart: ${error instanceof Error ? error.message : error}`);
+      this.options.onProblem(`fetched roots are not saved for a restart: ${(error as Error).message}`);
     }
   }
 }
@@ -137,8 +135,8 @@ function secure(url: string): string {
   return `https://${url}`;
 }
 
-/** Without query, which may hold what is nobody's business. */
+/** Without user and query, which may hold what is nobody's business. */
 function placeOf(url: string): string {
   const whole = url.includes('://') ? url : `https://${url}`;
-  return URL.canParse(whole) ? new URL(whole).origin + new URL(whole).pathname : url;
+  return URL.canParse(whole) ? new URL(whole).origin + new URL(whole).pathname : 'no URL';
 }

@@ -77,6 +77,9 @@ describe('an authorizer of connections', () => {
   it('that cannot be asked, or is to be shown more, is refused by name', () => {
     expect(() => decode({ grpc_service: undefined })).toThrow('no grpc_service');
     expect(() => decode({ bootstrap_metadata_labels_key: 'k' })).toThrow('bootstrap_metadata_labels_key');
+    expect(() => decode({ grpc_service: { google_grpc: { target_uri: 'dns:///authz', stat_prefix: 'x' } } })).toThrow(
+      'network ext_authz: grpc_service: only envoy_grpc',
+    );
   });
 
   it('that nobody carries calls to lets nobody in', async () => {

@@ -7,7 +7,7 @@ import { type ConnectionVerdict, createNetworkExtAuthz, type NetworkExtAuthzConf
 
 const OK: ConnectionVerdict = { kind: 'ok', metadata: { user: 'u' } };
 const DENIED: ConnectionVerdict = { kind: 'denied', metadata: { why: 'w' } };
-const ERROR: ConnectionVerdict = { kind: 'error', reason: 'down' };
+const ERROR: ConnectionVerdict = { kind: 'error' };
 
 async function judge(verdict: ConnectionVerdict, config: Partial<NetworkExtAuthzConfig> = {}) {
   const counters = new FilterCounters();
@@ -17,7 +17,7 @@ async function judge(verdict: ConnectionVerdict, config: Partial<NetworkExtAuthz
   const x = exchange();
   const reply = (await filter.onRequest!(x)) as LocalReply | undefined;
   const counts = counters.all().flatMap(({ name, value }) => (value > 0 ? [`${name.replace('envoy_ext_authz_tcp_', '')} ${value}`] : []));
-  return { reply, counts, metadata: x.metadata?.get('envoy.filters.network.ext_authz') };
+  return { reply, counts, metadata: x.metadata && Object.fromEntries(x.metadata) };
 }
 
 describe('external authorization of connections', () => {
@@ -44,7 +44,8 @@ describe('external authorization of connections', () => {
   });
 
   it('keeps the authorizer’s metadata, of denials as well', async () => {
-    expect((await judge(OK)).metadata).toEqual({ user: 'u' });
-    expect((await judge(DENIED)).metadata).toEqual({ why: 'w' });
+    expect((await judge(OK)).metadata).toEqual({ 'envoy.filters.network.ext_authz': { user: 'u' } });
+    expect((await judge(DENIED)).metadata).toEqual({ 'envoy.filters.network.ext_authz': { why: 'w' } });
+    expect((await judge(ERROR, { failureModeAllow: true })).metadata).toBeUndefined();
   });
 });

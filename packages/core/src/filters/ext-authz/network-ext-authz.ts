@@ -5,9 +5,10 @@ import { type LocalReply, localReply } from '../../local-reply.ts';
 import { ResponseFlag } from '../../response-flags.ts';
 
 /** What an authorizer says of a connection. `error`: it could not be asked, or made no sense. */
-export type ConnectionVerdict =
-  | { readonly kind: 'ok' | 'denied'; readonly metadata: Readonly<Record<string, unknown>> | undefined }
-  | { readonly kind: 'error'; readonly reason: string };
+export interface ConnectionVerdict {
+  readonly kind: 'ok' | 'denied' | 'error';
+  readonly metadata?: Readonly<Record<string, unknown>> | undefined;
+}
 
 /** Somebody who is asked about connections. Its promise never rejects. */
 export interface ConnectionAuthorizer {
@@ -41,7 +42,7 @@ export function createNetworkExtAuthz(config: NetworkExtAuthzConfig, env: Filter
     total.value++;
     const verdict = await authorizer.ask(x);
     verdicts[verdict.kind].value++;
-    if (verdict.kind !== 'error' && verdict.metadata !== undefined) {
+    if (verdict.metadata !== undefined) {
       x.metadata ??= new Map();
       x.metadata.set(NETWORK_EXT_AUTHZ, verdict.metadata);
     }
