@@ -67,7 +67,7 @@ spec: { host: echo, trafficPolicy: { connectionPool: { tcp: { connectTimeout: ${
     expect(web.relay.refusals).toEqual([]);
   });
 
-  it.runIf(variant === 'delta')('keeps what is confirmed within its time to live, and forgets it when nobody confirms it', async () => {
+  it('keeps what is confirmed within its time to live, and forgets it when nobody confirms it', async () => {
     const { mesh, member: web } = await member({ resourceTtlMs: 3_000 });
     // Longer than a time to live.
     await new Promise((resolve) => setTimeout(resolve, 5_000));

@@ -52,6 +52,8 @@ export interface RawResource {
   readonly body: Uint8Array;
   /** Other names that were asked for and mean this one. */
   readonly aliases?: readonly string[];
+  /** It holds no longer than that without being confirmed; undefined: for ever. The source takes it back. */
+  readonly ttlMs?: number;
 }
 
 /** A set of changes of one xDS type. */

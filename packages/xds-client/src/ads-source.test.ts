@@ -160,4 +160,23 @@ describe('an ADS source', () => {
     ]);
     expect(logs).toEqual([expect.stringContaining('restarting')]);
   });
+
+  it('says that it knows the time to live of resources, and takes back what has run out', async () => {
+    const { ads, source, clock, logs } = await setting();
+    const updates: ConfigUpdate[] = [];
+    source
+      .subscribe((update) => {
+        updates.push(update);
+        return [];
+      })
+      .want(CLUSTER_TYPE_URL, '*');
+    await ads.until(() => ads.streams[0]?.requests.length === 1);
+    expect(ads.streams[0]!.requests[0]!.node!.clientFeatures).toEqual(['xds.config.supports-resource-ttl']);
+    const resource = { name: 'web', version: '1', resource: { typeUrl: CLUSTER_TYPE_URL }, ttl: { seconds: 0 } };
+    ads.streams[0]!.stream.write(DeltaDiscoveryResponse.fromPartial({ typeUrl: CLUSTER_TYPE_URL, nonce: 'n1', resources: [resource] }));
+    await ads.until(() => ads.streams[0]?.requests.length === 2);
+    clock.fire();
+    expect(updates.at(-1)).toMatchObject({ typeUrl: CLUSTER_TYPE_URL, resources: [], removed: ['web'], full: false });
+    expect(logs).toEqual([expect.stringContaining('did not confirm web within the time to live')]);
+  });
 });

@@ -3,6 +3,7 @@ import type { Clock, ConfigSource, ConfigSubscription, ConfigUpdate, Random, Rej
 import { DeltaDiscoveryRequest, DeltaDiscoveryResponse, HEALTH_TYPE_URL, Node } from '@ripstop/xds-api';
 import { Backoff } from './backoff.ts';
 import { DeltaSubscriptions } from './delta-subscriptions.ts';
+import { ResourceLifetimes } from './resource-lifetimes.ts';
 
 /** How the client presents itself. */
 export interface NodeDescription {
@@ -47,18 +48,21 @@ export interface AdsState {
 }
 
 const METHOD = '/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources';
+/** What the server may count on beside the protocol's core. */
+const CLIENT_FEATURES = ['xds.config.supports-resource-ttl'];
 const MAX_MESSAGE_BYTES = 256 * 1024 * 1024;
 
 type Stream = grpc.ClientDuplexStream<DeltaDiscoveryRequest, DeltaDiscoveryResponse>;
 
 /**
- * One ADS stream (delta), reconnecting for ever. What was received stays in force while the server is away. Responses are answered
- * with an ACK, or with a NACK that carries every rejection.
+ * One ADS stream (delta), reconnecting for ever. What was received stays in force while the server is away, but for resources that it
+ * gave a time to live: those are gone when it runs out. Responses are answered with an ACK, or with a NACK that carries every rejection.
  */
 export class AdsSource implements ConfigSource {
   private readonly options: AdsSourceOptions;
   private readonly backoff: Backoff;
-  private readonly subscriptions = new DeltaSubscriptions();
+  private readonly lifetimes: ResourceLifetimes;
+  private readonly subscriptions: DeltaSubscriptions;
   private client: grpc.Client | undefined;
   /** What `client` shows. */
   private certificate: ClientCertificate | undefined;
@@ -76,6 +80,8 @@ export class AdsSource implements ConfigSource {
   constructor(options: AdsSourceOptions) {
     this.options = options;
     this.backoff = new Backoff(options.random);
+    this.lifetimes = new ResourceLifetimes(options.clock, (typeUrl, names) => this.expire(typeUrl, names));
+    this.subscriptions = new DeltaSubscriptions(this.lifetimes);
   }
 
   subscribe(apply: (update: ConfigUpdate) => readonly Rejection[]): ConfigSubscription {
@@ -105,6 +111,7 @@ export class AdsSource implements ConfigSource {
     if (this.closed) return;
     this.closed = true;
     this.timer?.cancel();
+    this.lifetimes.close();
     // A clean end tells the server at once; a torn one leaves it waiting.
     this.stream?.end();
     const { client } = this;
@@ -191,6 +198,13 @@ export class AdsSource implements ConfigSource {
     this.send(this.subscriptions.answer(response, rejections));
   }
 
+  private expire(typeUrl: string, names: readonly string[]): void {
+    const some = names.length > 3 ? `${names.slice(0, 3).join(', ')} and ${names.length - 3} more` : names.join(', ');
+    this.options.log?.(`${this.options.address} did not confirm ${some} within the time to live that it gave them: they are gone`);
+    this.subscriptions.expire(typeUrl, names);
+    this.apply?.({ typeUrl, version: '', resources: [], removed: names, full: false });
+  }
+
   private send(request: Partial<DeltaDiscoveryRequest>, withNode = false): void {
     const { stream } = this;
     if (stream === undefined || this.closed) return;
@@ -207,7 +221,7 @@ export class AdsSource implements ConfigSource {
 
   private encodeNode(): Node {
     const { id, cluster, metadata } = this.options.node();
-    return Node.fromPartial({ id, cluster, metadata: { ...metadata }, userAgentName: 'ripstop' });
+    return Node.fromPartial({ id, cluster, metadata: { ...metadata }, userAgentName: 'ripstop', clientFeatures: CLIENT_FEATURES });
   }
 
   private lost(reason: string): void {

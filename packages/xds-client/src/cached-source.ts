@@ -84,7 +84,10 @@ export class CachedSource implements ConfigSource {
       this.current.set(update.typeUrl, resources);
     }
     for (const resource of update.resources) {
-      if (!rejections.some(({ name }) => name === resource.name)) resources.set(resource.name, resource);
+      if (rejections.some(({ name }) => name === resource.name)) continue;
+      // What its server wants gone soon does not wait on a disk.
+      if (resource.ttlMs === undefined) resources.set(resource.name, resource);
+      else resources.delete(resource.name);
     }
     for (const name of update.removed) resources.delete(name);
     this.timer?.cancel();

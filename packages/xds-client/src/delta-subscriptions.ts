@@ -1,6 +1,11 @@
 import type { ConfigUpdate, RawResource, Rejection } from '@ripstop/core';
 import type { DeltaDiscoveryRequest, DeltaDiscoveryResponse } from '@ripstop/xds-api';
 
+/** Told how long each resource lasts; undefined: for ever, or no longer of interest. */
+export interface Lifetimes {
+  set(typeUrl: string, name: string, ttlMs: number | undefined): void;
+}
+
 /** What the client wants and has of one type. */
 interface TypeState {
   wanted: ReadonlySet<string> | '*';
@@ -21,6 +26,11 @@ type Request = Pick<
  */
 export class DeltaSubscriptions {
   private readonly types = new Map<string, TypeState>();
+  private readonly lifetimes: Lifetimes | undefined;
+
+  constructor(lifetimes?: Lifetimes) {
+    this.lifetimes = lifetimes;
+  }
 
   /** A changed wish; undefined when there is nothing to send. */
   want(typeUrl: string, names: readonly string[] | '*'): Request | undefined {
@@ -38,7 +48,7 @@ export class DeltaSubscriptions {
     before.wanted = wanted;
     const subscribe = [...next].filter((name) => !old.has(name));
     const unsubscribe = [...old].filter((name) => !next.has(name));
-    for (const name of unsubscribe) before.versions.delete(name);
+    for (const name of unsubscribe) this.forget(typeUrl, before, name);
     return subscribe.length + unsubscribe.length === 0 ? undefined : request(typeUrl, subscribe, unsubscribe);
   }
 
@@ -57,16 +67,22 @@ export class DeltaSubscriptions {
       state !== undefined && (state.wanted === '*' || state.wanted.has('*') || state.wanted.has(name));
     const resources: RawResource[] = [];
     const removed = response.removedResources.filter(asked);
-    for (const { name, version, resource, aliases } of response.resources) {
-      if (!asked(name)) continue;
-      // Without a body: what was asked for under these names does not exist.
-      if (resource === undefined) removed.push(name, ...aliases);
-      else {
-        resources.push({ name, version, body: resource.value, ...(aliases.length === 0 ? {} : { aliases }) });
-        state?.versions.set(name, version);
+    for (const { name, version, resource, aliases, ttl } of response.resources) {
+      if (state === undefined || !asked(name)) continue;
+      const ttlMs = ttl === undefined ? undefined : ttl.seconds * 1000 + ttl.nanos / 1_000_000;
+      if (resource !== undefined) {
+        const more = { ...(aliases.length === 0 ? {} : { aliases }), ...(ttlMs === undefined ? {} : { ttlMs }) };
+        resources.push({ name, version, body: resource.value, ...more });
+        state.versions.set(name, version);
+        // A beat: what the client has still holds.
+      } else if (ttlMs === undefined || version !== state.versions.get(name)) {
+        // Without a body: what was asked for under these names does not exist.
+        removed.push(name, ...aliases);
+        continue;
       }
+      this.lifetimes?.set(response.typeUrl, name, ttlMs);
     }
-    for (const name of removed) state?.versions.delete(name);
+    if (state !== undefined) for (const name of removed) this.forget(response.typeUrl, state, name);
     return { typeUrl: response.typeUrl, version: response.systemVersionInfo, resources, removed, full: false };
   }
 
@@ -78,6 +94,17 @@ export class DeltaSubscriptions {
     if (rejections.length === 0) return reply;
     const message = rejections.map(({ name, reason }) => `${name}: ${reason}`).join('; ');
     return { ...reply, errorDetail: { code: 3, message, details: [] } };
+  }
+
+  /** These have run out: the server is not told that they are here. */
+  expire(typeUrl: string, names: readonly string[]): void {
+    const state = this.types.get(typeUrl);
+    if (state !== undefined) for (const name of names) state.versions.delete(name);
+  }
+
+  private forget(typeUrl: string, { versions }: TypeState, name: string): void {
+    versions.delete(name);
+    this.lifetimes?.set(typeUrl, name, undefined);
   }
 
   get wantedTypes(): ReadonlyMap<string, ReadonlySet<string> | '*'> {

@@ -119,6 +119,22 @@ describe('last-known-good cache', () => {
     expect(cached.origin()).toBe('live');
   });
 
+  it('does not keep what its server wants gone soon', () => {
+    const { dir, clock } = setting();
+    const first = source();
+    createCachedSource(first, { dir, clock }).subscribe(() => []);
+    first.push(update(['stays', 'goes']));
+    const { resources, ...rest } = update(['goes', 'too']);
+    first.push({ ...rest, resources: resources.map((resource) => ({ ...resource, ttlMs: 1000 })) });
+    clock.run();
+    const applied: string[] = [];
+    createCachedSource(source(), { dir, clock }).subscribe((given) => {
+      applied.push(...given.resources.map(({ name }) => name));
+      return [];
+    });
+    expect(applied).toEqual(['stays']);
+  });
+
   it.each([
     ['damaged', (file: string) => writeFileSync(file, readFileSync(file, 'utf8').replace('savedAt', 'savedOn')), 0, /damaged/],
     ['cut short', (file: string) => writeFileSync(file, readFileSync(file, 'utf8').slice(0, -5)), 0, /damaged/],

@@ -47,7 +47,7 @@ function node({ role, name, namespace, serviceAccount, labels }: BootstrapInput)
   return {
     id: `${role}~127.0.0.1~${name}.${namespace}~${namespace}.svc.cluster.local`,
     cluster: `${name}.${namespace}`,
-    client_features: ['xds.config.supports-resource-ttl'],
+    client_features: ['xds.config.supports-resource-ttl', 'xds.config.supports-resource-in-sotw'],
     metadata: {
       NAME: name,
       NAMESPACE: namespace,

@@ -1,4 +1,5 @@
 import {
+  type Any,
   DeltaDiscoveryResponse,
   DiscoveryResponse,
   LISTENER_TYPE_URL,
@@ -6,7 +7,9 @@ import {
   type ListenerListenerFilter,
   ProxyProtocol,
   packAny,
+  Resource,
   type SocketAddress,
+  unpackAny,
 } from '@ripstop/xds-api';
 
 /**
@@ -39,7 +42,11 @@ export const rewriteListeners = {
   sotw(bytes: Buffer): Buffer {
     const response = DiscoveryResponse.decode(bytes);
     if (response.typeUrl !== LISTENER_TYPE_URL) return bytes;
-    response.resources = response.resources.map(({ value }) => rewritten(value));
+    response.resources = response.resources.map((any: Any) => {
+      if (any.typeUrl === LISTENER_TYPE_URL) return rewritten(any.value);
+      const wrapped = unpackAny(Resource, any);
+      return packAny(Resource, wrapped.resource === undefined ? wrapped : { ...wrapped, resource: rewritten(wrapped.resource.value) });
+    });
     return Buffer.from(DiscoveryResponse.encode(response).finish());
   },
 } as const;

@@ -17,9 +17,8 @@ export interface SessionResponse {
   /** Everything that the client should have (state of the world of CDS and LDS). */
   readonly all: readonly EncodedResource[];
   readonly removed: readonly string[];
-  /** How long the client keeps what it is sent without hearing of it. */
+  /** How long the client keeps what it is sent without hearing of it; undefined: for ever. */
   readonly ttlMs?: number;
-  /** Delta only. */
   readonly beats?: readonly Beat[];
 }
 

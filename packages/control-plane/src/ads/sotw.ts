@@ -40,8 +40,7 @@ export class SotwCodec implements Codec<DiscoveryRequest> {
   }
 
   respond(response: SessionResponse): number {
-    const resources = NAMED_TYPES.has(response.typeUrl) ? response.changed : response.all;
-    return this.out.write(sotwMessage(response, resources, this.out.bodies));
+    return this.out.write(sotwMessage(response, this.out.bodies));
   }
 
   /** Types of which the client has named something. */

@@ -7,6 +7,7 @@ import type { Beat, HeldResource, Refusal, SessionRequest, TypeStatus } from './
 interface Unanswered {
   readonly changed: readonly EncodedResource[];
   readonly removed: readonly string[];
+  readonly version: string;
 }
 
 /** A client that never answers must not fill the memory. */
@@ -36,6 +37,7 @@ export class TypeState {
   private sentNonce = '';
   private answeredNonce = '';
   private version = '';
+  private takenVersion = '';
   /** What the last response of a type that is sent whole was made of. */
   list: readonly EncodedResource[] = [];
 
@@ -61,6 +63,11 @@ export class TypeState {
 
   get taken(): boolean {
     return this.settled && this.refused.size === 0;
+  }
+
+  /** Version of the last response that the client has taken; '' before the first. */
+  get accepted(): string {
+    return this.takenVersion;
   }
 
   /** What the client has taken and still has. */
@@ -124,14 +131,15 @@ export class TypeState {
     return this.wildcard || this.names.has(name);
   }
 
-  /** Takes down what goes out under this nonce; answers the version of the type as a whole. */
-  record(nonce: string, changed: readonly EncodedResource[], removed: readonly string[]): string {
+  /** Takes down what goes out under this nonce; answers its version: by default that of the type as a whole. */
+  record(nonce: string, changed: readonly EncodedResource[], removed: readonly string[], version?: string): string {
     this.versions.change(changed, removed);
-    this.sentNonce = nonce;
-    this.unanswered.set(nonce, { changed, removed });
-    if (this.unanswered.size > MAX_UNANSWERED) this.unanswered.delete(this.unanswered.keys().next().value!);
     this.version = this.versions.content;
-    return this.version;
+    this.sentNonce = nonce;
+    const said = version ?? this.version;
+    this.unanswered.set(nonce, { changed, removed, version: said });
+    if (this.unanswered.size > MAX_UNANSWERED) this.unanswered.delete(this.unanswered.keys().next().value!);
+    return said;
   }
 
   /** An ACK or NACK. False for a nonce that is none of this stream, or was answered already. */
@@ -145,7 +153,10 @@ export class TypeState {
     this.answeredNonce = nonce;
     if (this.refused.size > 0) for (const name of namesOf(response)) this.refused.delete(name);
     if (error !== undefined) this.refuse(response, error);
-    else if (this.keepsGood) this.takeGood(response);
+    else {
+      this.takenVersion = response.version;
+      if (this.keepsGood) this.takeGood(response);
+    }
     return true;
   }
 

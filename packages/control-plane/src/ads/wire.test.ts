@@ -35,7 +35,7 @@ describe.each([1, 500])('a response of %d resources', (count) => {
   });
 
   it('reads as a response of the state of the world', () => {
-    const message = DiscoveryResponse.decode(bytes(sotwMessage(responseOf(changed), changed, bodies)));
+    const message = DiscoveryResponse.decode(bytes(sotwMessage(responseOf(changed), bodies)));
     expect(message).toMatchObject({ typeUrl: CLUSTER_TYPE_URL, nonce: '7', versionInfo: 'v1' });
     expect(message.resources.map(({ value }) => Cluster.decode(value).name)).toEqual(changed.map(({ name }) => name));
   });

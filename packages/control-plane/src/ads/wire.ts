@@ -1,4 +1,5 @@
-import { DeltaDiscoveryResponse, DiscoveryResponse, encodeMessage } from '@ripstop/xds-api';
+import { DeltaDiscoveryResponse, DiscoveryResponse, encodeMessage, packAny, Resource } from '@ripstop/xds-api';
+import { NAMED_TYPES } from '../translate/translate.ts';
 import { milliseconds } from '../translate/values.ts';
 import type { EncodedResource } from './encoded-resource.ts';
 import type { SessionResponse } from './session-messages.ts';
@@ -21,7 +22,7 @@ const SHARED_FROM_BYTES = 4 * 1024;
 export function deltaMessage(response: SessionResponse, bodies: SharedBodies): WireMessage {
   const { typeUrl, nonce, version, changed, removed } = response;
   const fields = { typeUrl, nonce, systemVersionInfo: version, removedResources: [...removed] };
-  const resources = expiring(response);
+  const resources = expiring(response, changed);
   if (resources.length > 0)
     return {
       head: headOf(encodeMessage(DeltaDiscoveryResponse, DeltaDiscoveryResponse.fromPartial({ ...fields, resources })), 0),
@@ -36,20 +37,21 @@ export function deltaMessage(response: SessionResponse, bodies: SharedBodies): W
 }
 
 /** Resources that expire, and those that are only confirmed: few clients ask for it, so it is put together for each. */
-function expiring({ changed, beats = [], ttlMs = 0 }: SessionResponse) {
+function expiring({ beats = [], ttlMs = 0 }: SessionResponse, sent: readonly EncodedResource[]) {
   if (ttlMs === 0) return [];
   const ttl = milliseconds(ttlMs);
-  return [...changed.map(({ name, version, any }) => ({ name, version, resource: any, ttl })), ...beats.map((beat) => ({ ...beat, ttl }))];
+  return [...sent.map(({ name, version, any }) => ({ name, version, resource: any, ttl })), ...beats.map((beat) => ({ ...beat, ttl }))];
 }
 
-/** A state-of-the-world response: the resources without their wrapper. */
-export function sotwMessage(
-  { typeUrl, nonce, version }: SessionResponse,
-  resources: readonly EncodedResource[],
-  bodies: SharedBodies,
-): WireMessage {
-  const head = DiscoveryResponse.fromPartial({ typeUrl, nonce, versionInfo: version });
-  return withResources(encodeMessage(DiscoveryResponse, head), 'sotw', resources, bodies);
+/** A state-of-the-world response: the resources without their wrapper, but those that expire. */
+export function sotwMessage(response: SessionResponse, bodies: SharedBodies): WireMessage {
+  const { typeUrl, nonce, version, changed, all } = response;
+  const sent = NAMED_TYPES.has(typeUrl) ? changed : all;
+  const fields = { typeUrl, nonce, versionInfo: version };
+  const resources = expiring(response, sent).map((each) => packAny(Resource, Resource.fromPartial(each)));
+  if (resources.length > 0)
+    return { head: headOf(encodeMessage(DiscoveryResponse, DiscoveryResponse.fromPartial({ ...fields, resources })), 0), body: undefined };
+  return withResources(encodeMessage(DiscoveryResponse, DiscoveryResponse.fromPartial(fields)), 'sotw', sent, bodies);
 }
 
 /** Fields of a message may stand in any order. */

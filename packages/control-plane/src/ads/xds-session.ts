@@ -80,6 +80,8 @@ export class XdsSession {
   private readonly wait: AnswerWait;
   private readonly ttl: TimeToLive | undefined;
   private beat: { cancel(): void } | undefined;
+  /** What clients that are told everything once more were told last, by type. */
+  private readonly whole = new Map<string, readonly EncodedResource[]>();
   private closed = false;
 
   constructor(options: SessionOptions) {
@@ -133,7 +135,7 @@ export class XdsSession {
     let state = this.types.get(typeUrl);
     const first = state === undefined;
     if (state === undefined) {
-      state = new TypeState(typeUrl, initialVersions, this.holdings, this.ttl !== undefined);
+      state = new TypeState(typeUrl, initialVersions, this.holdings, this.expires(typeUrl));
       this.types.set(typeUrl, state);
     }
     const { names, all } = state.subscribe(request);
@@ -143,7 +145,7 @@ export class XdsSession {
     if (all || names.size > 0)
       this.inTurn(() => this.finder.prepare(typeUrl, this.push, names) || this.reply(typeUrl, state, all ? undefined : names, manner));
     // What it held before must not run out before the next beat.
-    if (first && this.ttl !== undefined) this.inTurn(() => this.beatType(typeUrl, state));
+    if (first && this.ttl?.repeats === false) this.inTurn(() => this.beatType(typeUrl, state));
     this.wait.wake();
   }
 
@@ -204,12 +206,17 @@ export class XdsSession {
     const version = state.record(nonce, changed, removed);
     const all = keep ? [...resources, ...these(gone, before)] : resources;
     if (this.owed.size > 0 && typeUrl === ENDPOINT_TYPE_URL) for (const { name } of changed) this.owed.delete(name);
-    this.options.send({ typeUrl, nonce, version, changed, all, removed, ...this.lifetime }, performance.now() - found.startedMs);
+    if (this.ttl?.repeats === true) this.whole.set(typeUrl, all);
+    this.options.send({ typeUrl, nonce, version, changed, all, removed, ...this.lifetime(typeUrl) }, performance.now() - found.startedMs);
     return { changed, added };
   }
 
-  private get lifetime(): { readonly ttlMs?: number } {
-    return this.ttl === undefined ? {} : { ttlMs: this.ttl.ttlMs };
+  private expires(typeUrl: string): boolean {
+    return this.ttl?.covers(typeUrl) === true;
+  }
+
+  private lifetime(typeUrl: string): { readonly ttlMs?: number } {
+    return this.ttl?.covers(typeUrl) === true ? { ttlMs: this.ttl.ttlMs } : {};
   }
 
   private scheduleBeat(): void {
@@ -222,12 +229,14 @@ export class XdsSession {
 
   /** Says that what the client has taken still holds. */
   private beatType(typeUrl: string, state: TypeState): void {
-    if (this.closed) return;
-    const { beats } = state;
-    if (beats.length === 0) return;
+    if (this.closed || !this.expires(typeUrl)) return;
+    const all = this.whole.get(typeUrl) ?? [];
+    const beats = this.ttl?.repeats === true ? [] : state.beats;
+    if (all.length + beats.length === 0) return;
     const nonce = `${++this.nonces}`;
-    const version = state.record(nonce, [], []);
-    this.options.send({ typeUrl, nonce, version, changed: [], all: [], removed: [], ...this.lifetime, beats }, 0);
+    // State of the world has no versions of resources: a beat is one by the version that the client has.
+    const version = state.record(nonce, all, [], this.options.stateOfTheWorld && !this.ttl!.repeats ? state.accepted : undefined);
+    this.options.send({ typeUrl, nonce, version, changed: [], all, removed: [], ...this.lifetime(typeUrl), beats }, 0);
   }
 
   private async run(): Promise<void> {
