@@ -2,6 +2,12 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { checkSubstitution, compileRegex } from './regex.ts';
 
+/** Of the processor: a machine that is busy with other things takes nothing from it. */
+function cpuMsSince(started: NodeJS.CpuUsage): number {
+  const { user, system } = process.cpuUsage(started);
+  return (user + system) / 1000;
+}
+
 describe('a regular expression', () => {
   // Own, obvious patterns without nesting: V8 answers the same and cannot blow up.
   const atom = fc.constantFrom('a', 'b', '.', '\\.', '[ab]', 'a+', 'b*', '(a)', '(?:b|ab)', '.*', '/', '\\d', 'x?');
@@ -52,14 +58,14 @@ describe('a regular expression', () => {
 
   it('takes linear time where V8 would not come back', () => {
     for (const source of ['(a+)+b', '(a|aa)+$', '(a*)*b', '([a-z]+)*\\d', '(x+x+)+y', '(.*a){20}']) {
-      const started = performance.now();
+      const started = process.cpuUsage();
       expect([source, compileRegex(source).fullMatch(`${'a'.repeat(8_000)}!`)]).toEqual([source, false]);
-      expect(performance.now() - started).toBeLessThan(1_000);
+      expect(cpuMsSince(started)).toBeLessThan(1_000);
     }
   });
 
   it('is refused when its program is larger than what Envoy takes from Istio, or repeats too often, before time goes into it', () => {
-    const started = performance.now();
+    const started = process.cpuUsage();
     for (const source of [
       'a'.repeat(40_000),
       'x'.repeat(2 ** 20),
@@ -68,16 +74,16 @@ describe('a regular expression', () => {
       expect(() => compileRegex(source)).toThrow(/a program of \d+ instructions; at most 32768 are taken/);
     for (const source of ['((a{100}){100}){100}', 'a{1001}', '('.repeat(2_000) + ')'.repeat(2_000)])
       expect(() => compileRegex(source)).toThrow('RE2 syntax');
-    expect(performance.now() - started).toBeLessThan(2_000);
+    expect(cpuMsSince(started)).toBeLessThan(2_000);
   });
 
   it('whose program is large reads no text that would take it long: that throws, at once, and says why', () => {
     const bomb = compileRegex('(.*a){1000}');
     expect(bomb.fullMatch('a'.repeat(400))).toBe(false);
-    const started = performance.now();
+    const started = process.cpuUsage();
     expect(() => bomb.fullMatch('a'.repeat(8_000))).toThrow(/program of 5002 instructions: a text of 8000 characters is too long/);
     expect(() => bomb.replaceAll('a'.repeat(8_000), 'b')).toThrow('too long');
-    expect(performance.now() - started).toBeLessThan(100);
+    expect(cpuMsSince(started)).toBeLessThan(100);
     // Who is not meant by it is not refused.
     expect(compileRegex('/a/(.*a){1000}').fullMatch(`/b/${'a'.repeat(8_000)}`)).toBe(false);
     // What an app means by patterns stays far from it: the longest path with an ordinary pattern.

@@ -19,18 +19,20 @@ afterEach(async () => {
 });
 
 /** Looks at `limit` bytes and remembers them: their count, `…` = more may come, and the text behind the prefix of the first message. */
-function looking(limit: number, verdict: (start: BodyStart | undefined) => boolean = () => true): { filter: Filter; seen: string[] } {
+function looking(limit: number, verdict: (start: BodyStart | undefined) => boolean = () => true) {
   const seen: string[] = [];
+  let asked = 0;
   const filter: Filter = {
     name: 'look',
     onRequest: async (x) => {
+      asked++;
       const start = await x.body?.read(limit);
       if (start === undefined) seen.push('none');
       else seen.push(`${start.bytes.length}${start.complete ? '' : '…'} ${Buffer.from(start.bytes.subarray(5, 17))}`);
       return verdict(start) ? undefined : localReply({ status: 403, details: 'denied', body: 'denied by its body' });
     },
   };
-  return { filter, seen };
+  return { filter, seen, asked: () => asked };
 }
 
 const handlers: GreeterHandlers = {
@@ -170,16 +172,17 @@ describe.each(['server', 'client'] as const)('filters of a gRPC %s', (side) => {
   });
 
   const goneApp = async (): Promise<void> => {
-    const { filter, seen } = looking(100);
+    const { filter, seen, asked } = looking(100);
     const { client, double } = await scene(filter);
-    const cancelled = new Promise<grpc.ServiceError>((resolve) => {
-      const call = client.collect((cause) => resolve(cause as grpc.ServiceError));
-      call.write({ text: 'a' });
-      setTimeout(() => call.cancel(), 20);
-    });
+    const given = Promise.withResolvers<grpc.ServiceError>();
+    const call = client.collect((cause) => given.resolve(cause as grpc.ServiceError));
+    call.write({ text: 'a' });
+    await expect.poll(asked, { timeout: 5000 }).toBe(1);
+    call.cancel();
+    const cancelled = given.promise;
     expect((await cancelled).code).toBe(grpc.status.CANCELLED);
     const late = await new Promise<grpc.ServiceError>((resolve) => {
-      const chat = client.chat({ deadline: Date.now() + 40 });
+      const chat = client.chat({ deadline: Date.now() + 200 });
       chat.on('error', resolve);
       chat.on('data', () => {});
       chat.write({ text: 'a' });
@@ -190,7 +193,7 @@ describe.each(['server', 'client'] as const)('filters of a gRPC %s', (side) => {
   };
 
   const goneCaller = async (): Promise<void> => {
-    const { filter, seen } = looking(100);
+    const { filter, seen, asked } = looking(100);
     const { double, port } = await scene(filter);
     const socket = connectTcp(port, '127.0.0.1');
     const session = connect(`http://127.0.0.1:${port}`, { createConnection: () => socket });
@@ -201,7 +204,8 @@ describe.each(['server', 'client'] as const)('filters of a gRPC %s', (side) => {
     const [headers] = (await once(late, 'response')) as [Record<string, string>];
     expect(headers['grpc-status']).toBe(String(grpc.status.DEADLINE_EXCEEDED));
     session.request(head).write(Buffer.from([0, 0]));
-    setTimeout(() => socket.destroy(), 20);
+    await expect.poll(asked, { timeout: 5000 }).toBe(2);
+    socket.destroy();
     await expect.poll(() => seen).toEqual(['none', 'none']);
     await expect.poll(() => double.finished.map(({ outcome }) => outcome.grpcStatus)).toEqual([4, 1]);
   };

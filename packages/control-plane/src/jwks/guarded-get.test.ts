@@ -25,8 +25,25 @@ describe('a guarded GET', () => {
     expect(await guardedGet()(url.replace('127.0.0.1', 'localhost'), 2_000)).toBe('{"keys":[]}');
   });
 
-  it.each<[string, RequestListener, string]>([
-    ['another status', (_request, response) => response.writeHead(304).end(), 'status 304'],
+  it('asks for JSON as it is, and takes just a MiB', async () => {
+    const asked: unknown[] = [];
+    const url = await serve(({ method, headers }, response) => {
+      asked.push([method, headers.accept, headers['accept-encoding']]);
+      response.writeHead(200, { 'content-encoding': 'identity' }).end(Buffer.alloc(1024 * 1024, 'é'));
+    });
+    expect(await guardedGet()(url, 10_000)).toBe('é'.repeat(512 * 1024));
+    expect(asked).toEqual([['GET', 'application/json', 'identity']]);
+  });
+
+  it('tells that a name leads nowhere', async () => {
+    await expect(guardedGet()('http://no..name/', 10_000)).rejects.toThrow(/no\.\.name/);
+  });
+
+  it.each<[string, RequestListener, string | RegExp]>([
+    ['another status', (_request, response) => response.writeHead(304).end(), 'status 304; redirects are not followed'],
+    ['a status below', (_request, response) => response.writeHead(299).end(), /^status 299$/],
+    ['a status above', (_request, response) => response.writeHead(400).end(), /^status 400$/],
+    ['the least redirect', (_request, response) => response.writeHead(300).end(), 'status 300; redirects are not followed'],
     [
       'a redirect',
       (_request, response) => response.writeHead(302, { location: 'http://169.254.169.254/' }).end(),
@@ -49,7 +66,7 @@ describe('a guarded GET', () => {
     ['no answer', () => {}, 'no complete answer within 50 ms'],
     ['an answer without end', (_request, response) => void response.write('x'), 'no complete answer within 50 ms'],
   ])('refuses %s', async (_what, handler, reason) => {
-    const timeoutMs = reason.includes('50 ms') ? 50 : 5_000;
+    const timeoutMs = String(reason).includes('50 ms') ? 50 : 5_000;
     await expect(guardedGet()(await serve(handler), timeoutMs)).rejects.toThrow(reason);
   });
 

@@ -1,4 +1,4 @@
-import { generateKeyPairSync } from 'node:crypto';
+import { createPublicKey, generateKeyPairSync } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -18,6 +18,7 @@ const jwks = (...keys: readonly object[]): string => JSON.stringify({ keys });
 /** An issuer, a clock and a resolver that remembers what it said. */
 class Lab {
   readonly pages = new Map<string, string | Error>();
+  readonly asked: [url: string, timeoutMs: number][] = [];
   readonly problems: string[] = [];
   readonly timers: { run: () => void; delayMs: number; cancelled: boolean }[] = [];
   changes = 0;
@@ -26,7 +27,8 @@ class Lab {
 
   constructor(saved?: SavedEntries<FetchedJwks>) {
     this.resolver = new JwksResolver({
-      get: async (url) => {
+      get: async (url, timeoutMs) => {
+        this.asked.push([url, timeoutMs]);
         const page = this.pages.get(url) ?? new Error('status 404');
         if (page instanceof Error) throw page;
         return page;
@@ -82,6 +84,44 @@ describe('keys of a token issuer', () => {
     await lab.want(BY_URI);
     expect(lab.keys).toEqual([{ kty: 'EC', kid: 'a', crv: 'P-256', ...pick(good, 'x', 'y') }]);
     expect([lab.changes, lab.problems, lab.want(BY_URI)]).toEqual([0, [], undefined]);
+    expect([lab.asked, lab.timers.length]).toEqual([[[URI, 5_000]], 1]);
+  });
+
+  it('are waited for by everybody who wants them before they are here, and asked for once', async () => {
+    const lab = new Lab();
+    lab.pages.set(URI, jwks(key()));
+    const [first, second] = [lab.want(BY_URI), lab.want(BY_URI)];
+    expect([first, second]).toEqual([expect.any(Promise), expect.any(Promise)]);
+    await Promise.all([first, second]);
+    expect([lab.asked.length, lab.changes]).toEqual([1, 0]);
+    expect(lab.want(BY_URI, { ...BY_URI, key: 'other' })).toEqual(expect.any(Promise));
+    expect(lab.asked).toHaveLength(2);
+  });
+
+  it('that have failed are waited for by nobody who comes after', async () => {
+    const lab = new Lab();
+    await lab.want(BY_URI);
+    expect(lab.want(BY_URI)).toBeUndefined();
+  });
+
+  it('that come when nobody wants them any more are left alone', async () => {
+    const dir = stateDir();
+    const lab = new Lab(savedJwks(dir));
+    lab.pages.set(URI, jwks(key()));
+    const wanted = lab.want(BY_URI);
+    expect(lab.want()).toBeUndefined();
+    await wanted;
+    expect([lab.resolver.current.size, lab.timers, lab.changes, savedJwks(dir).load().size]).toEqual([0, [], 0, 0]);
+  });
+
+  it('are asked for no more once the resolver is closed', async () => {
+    const lab = new Lab();
+    lab.pages.set(URI, jwks(key()));
+    await lab.want(BY_URI);
+    const other = lab.want(BY_URI, { ...BY_URI, key: 'other' });
+    lab.resolver.close();
+    await other;
+    expect([lab.resolver.current.size, lab.timers.map(({ cancelled }) => cancelled)]).toEqual([0, [true]]);
   });
 
   it('are fetched again, and a change is told', async () => {
@@ -102,6 +142,7 @@ describe('keys of a token issuer', () => {
     const source = { key: 'discover https://issuer.test/', issuer: 'https://issuer.test/', uri: undefined, timeoutMs: 1 };
     await lab.want(source);
     expect(lab.resolver.current.has(source.key)).toBe(true);
+    expect(lab.asked.map(([, timeoutMs]) => timeoutMs)).toEqual([1, 1]);
   });
 
   it('that cannot be fetched are tried again, more and more slowly; the reason is told once, without the query', async () => {
@@ -116,6 +157,34 @@ describe('keys of a token issuer', () => {
     lab.pages.set(URI, jwks(key()));
     await lab.tick();
     expect([lab.changes, lab.problems.at(-1)]).toEqual([1, 'keys of token issuer issuer (https://issuer.test/keys) are here again']);
+    expect(await lab.tick()).toBe(20 * 60_000);
+    expect(lab.problems).toHaveLength(2);
+    lab.pages.delete(URI);
+    expect([await lab.tick(), await lab.tick()]).toEqual([20 * 60_000, 1_000]);
+    expect(lab.problems.slice(2)).toEqual([expect.stringContaining('status 404; the last good ones stay in force')]);
+  });
+
+  it.each([
+    ['https://user:secret@issuer.test/keys', 'https://issuer.test/keys'],
+    ['https://[?secret', 'no URL'],
+    [undefined, 'OpenID configuration of https://issuer.test'],
+  ])('are told by their place, without what may be secret: %s', async (uri, place) => {
+    const lab = new Lab();
+    await lab.want({ ...BY_URI, issuer: 'https://issuer.test', uri });
+    expect(lab.problems[0]).toContain(`keys of token issuer https://issuer.test (${place}): `);
+  });
+
+  it.each([
+    ['an issuer that is no URL', 'issuer', '', 'the issuer is no URL where an OpenID configuration could be: give jwksUri or jwks'],
+    ['no jwks_uri', 'https://i.test', '{}', 'https://i.test/.well-known/openid-configuration names no jwks_uri'],
+    ['a jwks_uri that is no text', 'https://i.test', '{"jwks_uri":5}', 'names no jwks_uri'],
+    ['a jwks_uri that is no URL', 'https://i.test', '{"jwks_uri":"/keys"}', 'names no jwks_uri'],
+  ])('are not found with %s, and it is told', async (_what, issuer, page, why) => {
+    const lab = new Lab();
+    lab.pages.set('https://i.test/.well-known/openid-configuration', page);
+    await lab.want({ ...BY_URI, issuer, uri: undefined });
+    expect(lab.problems[0]).toContain(`${why}; requests with its tokens are refused`);
+    expect(lab.resolver.current.size).toBe(0);
   });
 
   it.each([
@@ -131,7 +200,11 @@ describe('keys of a token issuer', () => {
     await lab.tick();
     expect(lab.keys).toHaveLength(1);
     expect(lab.problems[0]).toContain('the last good ones stay in force');
-    lab.nowMs = 7 * DAY;
+    expect(lab.changes).toBe(0);
+    lab.nowMs = 7 * DAY - lab.timers[0]!.delayMs - 1;
+    await lab.tick();
+    expect([lab.nowMs, lab.keys?.length, lab.changes]).toEqual([7 * DAY - 1, 1, 0]);
+    lab.nowMs = 7 * DAY - lab.timers[0]!.delayMs;
     await lab.tick();
     expect([lab.keys, lab.changes]).toEqual([undefined, 1]);
   });
@@ -164,7 +237,10 @@ describe('keys of a token issuer', () => {
 
   it('that are damaged on disk are told and fetched anew', async () => {
     const dir = stateDir();
-    writeFileSync(join(dir, 'jwks.json'), '[["a",{}]]');
+    for (const damaged of ['[["a",{}]]', '[["a",null]]', '[["a",{"jwks":"{}"}]]', '[["a",{"fetchedAt":1}]]']) {
+      writeFileSync(join(dir, 'jwks.json'), damaged);
+      expect(new Lab(savedJwks(dir)).problems, damaged).toEqual([expect.stringMatching(/not taken over: .*does not hold key sets/)]);
+    }
     const lab = new Lab(savedJwks(dir));
     lab.pages.set(URI, jwks(key()));
     await lab.want(BY_URI);
@@ -172,8 +248,19 @@ describe('keys of a token issuer', () => {
     expect(readFileSync(join(dir, 'jwks.json'), 'utf8')).toContain('"kty\\":\\"EC\\"');
   });
 
+  it('that cannot be saved are in force all the same, and it is told', async () => {
+    const lab = new Lab(savedJwks(join(stateDir(), 'missing')));
+    lab.pages.set(URI, jwks(key()));
+    await lab.want(BY_URI);
+    expect([lab.keys?.length, lab.problems]).toEqual([
+      1,
+      [expect.stringMatching(/^token issuers' keys are not saved for a restart: ENOENT/)],
+    ]);
+  });
+
   it('that are not known are a valid point whose private key nobody has', () => {
     const [unknown] = (JSON.parse(UNKNOWN_KEYS) as { keys: Record<string, string>[] }).keys;
+    expect(createPublicKey({ key: unknown!, format: 'jwk' }).asymmetricKeyType).toBe('ec');
     expect(unknown).toEqual({
       kty: 'EC',
       crv: 'P-256',

@@ -90,7 +90,7 @@ export class JwksResolver {
     } catch (error) {
       delayMs = Math.min(FIRST_RETRY_MS * 2 ** entry.failures++, MAX_RETRY_MS);
       if (entry.fetched !== undefined && !this.isFresh(entry.fetched)) entry.fetched = undefined;
-      this.tell(entry, error instanceof Error ? error.message : String(error));
+      this.tell(entry, (error as Error).message);
     }
     if (this.entries.get(entry.source.key) !== entry) return; // not wanted any more
     entry.timer = this.options.scheduler.setTimer(() => void this.refresh(entry), delayMs);
@@ -122,7 +122,7 @@ export class JwksResolver {
     try {
       return new Map(this.options.saved?.load());
     } catch (error) {
-      this.options.onProblem(`token issuers' keys of the last run are not taken over: ${error instanceof Error ? error.message : error}`);
+      this.options.onProblem(`token issuers' keys of the last run are not taken over: ${(error as Error).message}`);
       return new Map();
     }
   }
@@ -132,13 +132,13 @@ export class JwksResolver {
     try {
       this.options.saved?.save(new Map(fetched));
     } catch (error) {
-      this.options.onProblem(`token issuers' keys are not saved for a restart: ${error instanceof Error ? error.message : error}`);
+      this.options.onProblem(`token issuers' keys are not saved for a restart: ${(error as Error).message}`);
     }
   }
 }
 
-/** Without query, which may hold what is nobody's business. */
+/** Without user and query, which may hold what is nobody's business. */
 function placeOf({ uri, issuer }: JwksSource): string {
   if (uri === undefined) return `OpenID configuration of ${issuer}`;
-  return URL.canParse(uri) ? new URL(uri).origin + new URL(uri).pathname : uri;
+  return URL.canParse(uri) ? new URL(uri).origin + new URL(uri).pathname : 'no URL';
 }
