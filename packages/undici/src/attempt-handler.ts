@@ -12,6 +12,7 @@ import {
   streamIdleReply,
 } from '@ripstop/core';
 import type { Dispatcher } from 'undici';
+import { AppController, type ControlledExchange } from './app-controller.ts';
 import { Attempt, type AttemptOwner, type UpgradedSocket } from './attempt.ts';
 import { behindHead } from './early-head.ts';
 import type { ForwardEnvironment } from './forward-environment.ts';
@@ -30,14 +31,15 @@ const DRAINABLE_BYTES = 16_384;
 
 /**
  * One exchange from the app's dispatch to the end of the response. The walk decides; here bytes go from the app to the attempt and
- * back. It is the controller that the app's handler holds, whichever attempt runs. Everything refused becomes an HTTP response; an
- * error reaches the app only after a response has begun, or when the app itself is to blame.
+ * back. Everything refused becomes an HTTP response; an error reaches the app only after a response has begun, or when the app itself is
+ * to blame.
  */
-export class AttemptHandler implements AttemptDriver, AttemptOwner, RequestBody, BodyOwner, Dispatcher.DispatchController {
+export class AttemptHandler implements AttemptDriver, AttemptOwner, RequestBody, BodyOwner, ControlledExchange {
   readonly #env: ForwardEnvironment;
   readonly #x: Exchange;
   readonly #walk: ExchangeWalk;
   #app: Dispatcher.DispatchHandler;
+  readonly #controller: AppController;
   readonly #body: unknown;
   readonly #upgrade: string | undefined;
   /** The one whose bytes come and go. */
@@ -52,15 +54,13 @@ export class AttemptHandler implements AttemptDriver, AttemptOwner, RequestBody,
   #timesSent = false;
   /** The whole request has been written once. */
   #sent = false;
-  #aborted = false;
-  #reason: Error | null = null;
-  #paused = false;
 
   constructor(env: ForwardEnvironment, x: Exchange, app: Dispatcher.DispatchHandler, body: unknown, upgrade: string | undefined) {
     this.#env = env;
     this.#x = x;
     this.#walk = new ExchangeWalk(env, x, this);
     this.#app = app;
+    this.#controller = new AppController(this);
     this.#body = body;
     this.#upgrade = upgrade;
   }
@@ -68,14 +68,14 @@ export class AttemptHandler implements AttemptDriver, AttemptOwner, RequestBody,
   /** Runs the route's decision and then the attempts. */
   begin(): void {
     this.#env.telemetry.onStart(this.#x);
-    this.#app.onRequestStart?.(this, {});
+    this.#app.onRequestStart?.(this.#controller, {});
     if (!this.#walk.done) this.#walk.begin();
   }
 
   /** Takes over an exchange that its listener has begun (gateway). */
   forward(): void {
     this.#forwards = true;
-    this.#app.onRequestStart?.(this, {});
+    this.#app.onRequestStart?.(this.#controller, {});
     if (!this.#walk.done) this.onRouted(this.#env.clock.now());
   }
 
@@ -97,18 +97,6 @@ export class AttemptHandler implements AttemptDriver, AttemptOwner, RequestBody,
 
   // ── the app's controller ──
 
-  get aborted(): boolean {
-    return this.#aborted;
-  }
-
-  get paused(): boolean {
-    return this.#paused;
-  }
-
-  get reason(): Error | null {
-    return this.#reason;
-  }
-
   get rawHeaders(): Buffer[] | string[] | ResponseHeaders | null {
     const head = this.#head;
     if (head === undefined) return null;
@@ -120,22 +108,20 @@ export class AttemptHandler implements AttemptDriver, AttemptOwner, RequestBody,
     return (this.#attempt?.controller?.rawTrailers as Buffer[] | undefined) ?? null;
   }
 
-  pause(): void {
-    this.#paused = true;
+  get ended(): boolean {
+    return this.#walk.done;
+  }
+
+  onPaused(): void {
     if (this.#local === undefined) this.#attempt?.controller?.pause();
   }
 
-  resume(): void {
-    if (!this.#paused) return;
-    this.#paused = false;
+  onResumed(): void {
     if (this.#local !== undefined) this.#deliver();
     else this.#attempt?.controller?.resume();
   }
 
-  abort(reason: Error): void {
-    if (this.#walk.done) return;
-    this.#aborted = true;
-    this.#reason = reason ?? null;
+  onAborted(reason: Error): void {
     this.#walk.cancel();
     this.#fail(reason);
   }
@@ -188,7 +174,7 @@ export class AttemptHandler implements AttemptDriver, AttemptOwner, RequestBody,
       this.#env.pipeline.respond(x, drawn, complete),
     );
     this.#head = head;
-    this.#local = new LocalDelivery(this.#app, this, head, body, (bodyBytes) => {
+    this.#local = new LocalDelivery(this.#app, this.#controller, head, body, (bodyBytes) => {
       this.#walk.responseBytes = bodyBytes;
       this.#finish(head.status);
     });
@@ -238,7 +224,7 @@ export class AttemptHandler implements AttemptDriver, AttemptOwner, RequestBody,
 
   onAttemptHead(attempt: Attempt, status: number, headers: ResponseHeaders, statusText: string | undefined): void {
     if (status < 200) {
-      this.#app.onResponseStart?.(this, status, headers as never, statusText);
+      this.#app.onResponseStart?.(this.#controller, status, headers as never, statusText);
       return;
     }
     const connection = headers.connection;
@@ -254,14 +240,14 @@ export class AttemptHandler implements AttemptDriver, AttemptOwner, RequestBody,
     walk.grpcStatus = grpcStatus;
     this.#attempt = attempt;
     this.#head = head;
-    if (this.#paused) attempt.controller!.pause();
-    this.#app.onResponseStart?.(this, head.status, head.headers as never, statusText);
+    if (this.#controller.paused) attempt.controller!.pause();
+    this.#app.onResponseStart?.(this.#controller, head.status, head.headers as never, statusText);
   }
 
   onAttemptChunk(chunk: Buffer): void {
     this.#walk.responseBytes += chunk.length;
     this.#walk.touch();
-    this.#app.onResponseData?.(this, chunk);
+    this.#app.onResponseData?.(this.#controller, chunk);
   }
 
   onAttemptEnd(attempt: Attempt, trailers: ResponseHeaders): void {
@@ -269,7 +255,7 @@ export class AttemptHandler implements AttemptDriver, AttemptOwner, RequestBody,
     this.#walk.onEnd(attempt);
     if (trailers['grpc-status'] !== undefined) this.#walk.grpcStatus = grpcStatusOf(trailers);
     this.#finish(this.#head!.status);
-    this.#app.onResponseEnd?.(this, trailers as never);
+    this.#app.onResponseEnd?.(this.#controller, trailers as never);
     this.#letGo();
   }
 
@@ -285,7 +271,7 @@ export class AttemptHandler implements AttemptDriver, AttemptOwner, RequestBody,
       walk.requestBytes = bytesWritten ?? 0;
       this.#finish(status);
     });
-    this.#app.onRequestUpgrade?.(this, status, head.headers as never, socket);
+    this.#app.onRequestUpgrade?.(this.#controller, status, head.headers as never, socket);
   }
 
   onAttemptOverflow(attempt: Attempt): void {
@@ -323,21 +309,23 @@ export class AttemptHandler implements AttemptDriver, AttemptOwner, RequestBody,
   #deliver(): void {
     const local = this.#local!;
     try {
-      while (!this.#walk.done && !this.#paused) local.next();
+      while (!this.#walk.done && !this.#controller.paused) local.next();
     } catch (error) {
-      if (this.#walk.done) this.#app.onResponseError?.(this, error as Error);
-      else this.abort(error as Error);
+      if (this.#walk.done) this.#app.onResponseError?.(this.#controller, error as Error);
+      else this.#controller.abort(error as Error);
     }
+    if (this.#walk.done) this.#letGo();
   }
 
   #fail(error: Error): void {
     this.#finish(this.#head?.status ?? 0);
-    this.#app.onResponseError?.(this, error);
+    this.#app.onResponseError?.(this.#controller, error);
     this.#letGo();
   }
 
-  /** The app keeps its controller as long as it likes, but no attempt with it; see Attempt. */
+  /** The app keeps its controller as long as it likes, but nothing of the exchange with it; see Attempt. */
   #letGo(): void {
+    this.#controller.letGo();
     this.#app = ENDED;
     this.#attempt = undefined;
   }
