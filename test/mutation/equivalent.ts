@@ -45,6 +45,17 @@ export const EQUIVALENT: ReadonlyMap<string, string> = new Map([
     'packages/jwt/src/verify-signature.ts [operand] algorithms.has(jwt.algorithm) && (await verifies(jwt, key)) => (await verifies(jwt, key))',
     'jose looks at the kind and the length of the key as well',
   ],
+  ...named('packages/control-plane/src/jwks/guarded-get.ts', 'a block list has no names', [
+    '[operand] isIP(host) !== 0 && isBlocked(blocked, host) => isBlocked(blocked, host)',
+    '[literal] 0 => 1',
+  ]),
+  ...named('packages/control-plane/src/jwks/guarded-get.ts', 'nobody reads the address beside an error, nor the family beside a list', [
+    "[literal] '' => 'mutated'",
+    '[literal] 0 => 1 #3',
+    "[literal] '' => 'mutated' #2",
+    '[literal] 0 => 1 #4',
+    '[literal] 0 => 1 #5',
+  ]),
   ...named('packages/core/src/abuse/suspects.ts', 'a millisecond of patience', ['[literal] 5_000 => 5001']),
   ['packages/core/src/abuse/suspects.ts [removed] this.suspects.delete(key); => nothing', 'who is no suspect any more is none either way'],
   ...named('packages/grpc/src/endpoint-credentials.ts', 'node:tls tells an error as well when the peer hangs up in the handshake', [

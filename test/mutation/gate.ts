@@ -20,7 +20,7 @@ import { readSources } from './sources.ts';
 const MIN_KILLED = 0.9;
 /** What decides about every mutant, beside the sources and their tests. */
 const JUDGES = [
-  'test/mutation/{judge,loader,mutants,operators,plan,runner,suite,test-api,worker}.ts',
+  'test/mutation/{cpu-time,judge,loader,mutants,operators,plan,runner,suite,test-api,worker}.ts',
   'pnpm-lock.yaml',
   'scripts/generate-xds.mjs',
 ];

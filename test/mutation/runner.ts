@@ -4,12 +4,16 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { cpuMsOf } from './cpu-time.ts';
 import type { Judged, Measured, Order } from './messages.ts';
 import type { Sources } from './sources.ts';
 
 const WORKER = fileURLToPath(new URL('worker.ts', import.meta.url));
 
 const MAX_RSS_BYTES = 1.5e9;
+const LOOK_MS = 200;
+/** A worker that waits for nothing and takes no time of the processor either: so many times the limit by the wall clock. */
+const MAX_IDLE = 4;
 
 /** A worker that is replaced when it hangs. One order at a time. */
 export class Runner {
@@ -68,16 +72,19 @@ async function started({ texts, mutants }: Sources): Promise<ChildProcess> {
   return worker;
 }
 
-/** undefined when it does not answer in time or dies. */
+/** undefined when it dies, or takes more time of the processor than the limit. */
 function answerOf(worker: ChildProcess, ask: () => void, limitMs: number): Promise<unknown> {
   return new Promise((resolve) => {
     const end = (answer: unknown): void => {
-      clearTimeout(timer);
+      clearInterval(timer);
       worker.off('message', end).off('exit', dead);
       resolve(answer);
     };
     const dead = (): void => end(undefined);
-    const timer = setTimeout(dead, limitMs);
+    const [asked, taken] = [performance.now(), cpuMsOf(worker.pid!)];
+    const timer = setInterval(() => {
+      if (cpuMsOf(worker.pid!) - taken > limitMs || performance.now() - asked > MAX_IDLE * limitMs) dead();
+    }, LOOK_MS);
     worker.on('message', end).on('exit', dead);
     ask();
   });

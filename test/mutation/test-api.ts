@@ -41,14 +41,15 @@ function polled(read: () => unknown, patience: Patience | undefined, not: boolea
   );
 }
 
+/** Tries so often, not so long: where the machine is busy with others a try takes its time. */
 async function until<T>(attempt: () => T | Promise<T>, { interval = 50, timeout = 1000 }: Patience = {}): Promise<T> {
-  const ends = performance.now() + timeout;
-  for (;;) {
+  const pauseMs = Math.min(interval, 10);
+  for (let left = timeout / pauseMs; ; left--) {
     try {
       return await attempt();
     } catch (error) {
-      if (performance.now() >= ends) throw error;
-      await new Promise((resolve) => setTimeout(resolve, Math.min(interval, 10)));
+      if (left <= 0) throw error;
+      await new Promise((resolve) => setTimeout(resolve, pauseMs));
     }
   }
 }

@@ -139,25 +139,27 @@ async function judgeStep(step: Step): Promise<Judged> {
   return judged;
 }
 
+const TURN_MS = 20;
+
+/** Time is counted in turns of the event loop, which are so far apart or, where the machine is busy with others, farther. */
 async function endOf(body: () => Promise<void>, ms: number): Promise<{ verdict: 'failed' | 'late'; by: { reason: string } } | undefined> {
-  let timer: NodeJS.Timeout | undefined;
-  let stray: NodeJS.Timeout | undefined;
-  const late = new Promise<'late'>((resolve) => {
-    timer = setTimeout(resolve, ms, 'late');
-  });
-  const broken = new Promise<never>((_, reject) => {
-    stray = setInterval(() => strayError !== undefined && reject(strayError), 20);
+  let turns: NodeJS.Timeout | undefined;
+  const over = new Promise<'late'>((resolve, reject) => {
+    let left = Math.ceil(ms / TURN_MS);
+    turns = setInterval(() => {
+      if (strayError !== undefined) reject(strayError);
+      else if (--left <= 0) resolve('late');
+    }, TURN_MS);
   });
   try {
     const ran = body();
     ran.catch(() => {});
-    const end = await Promise.race([ran, late, broken]);
+    const end = await Promise.race([ran, over]);
     if (strayError !== undefined) throw strayError;
     return end === 'late' ? { verdict: 'late', by: { reason: `takes more than ${ms} ms` } } : undefined;
   } catch (error) {
     return { verdict: 'failed', by: { reason: error instanceof Error ? `${error.name}: ${error.message.slice(0, 200)}` : String(error) } };
   } finally {
-    clearTimeout(timer);
-    clearInterval(stray);
+    clearInterval(turns);
   }
 }

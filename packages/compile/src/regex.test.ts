@@ -72,6 +72,11 @@ describe('a regular expression', () => {
       '(?:abcd|efgh.){900}(?:ijkl|mnop.){900}(?:abcd|efgh.){900}(?:ijkl|mn.){900}',
     ])
       expect(() => compileRegex(source)).toThrow(/a program of \d+ instructions; at most 32768 are taken/);
+    expect(compileRegex('a'.repeat(32_766)).fullMatch('a'.repeat(32_766))).toBe(true);
+    expect(() => compileRegex('a'.repeat(32_767))).toThrow('a program of 32769 instructions');
+    expect(() => compileRegex('a'.repeat(32_768))).toThrow('a program of 32770 instructions');
+    expect(() => compileRegex(`${'a'.repeat(80)}(`)).toThrow(`regular expression "${'a'.repeat(80)}…": `);
+    expect(() => compileRegex(`${'a'.repeat(79)}(`)).toThrow(/regular expression "a{79}\(": .*missing closing \).* \(RE2 syntax\)/);
     for (const source of ['((a{100}){100}){100}', 'a{1001}', '('.repeat(2_000) + ')'.repeat(2_000)])
       expect(() => compileRegex(source)).toThrow('RE2 syntax');
     expect(cpuMsSince(started)).toBeLessThan(2_000);
@@ -86,6 +91,10 @@ describe('a regular expression', () => {
     expect(cpuMsSince(started)).toBeLessThan(100);
     // Who is not meant by it is not refused.
     expect(compileRegex('/a/(.*a){1000}').fullMatch(`/b/${'a'.repeat(8_000)}`)).toBe(false);
+    // The product counts: sixteen instructions take 131072 characters.
+    const sixteen = compileRegex('[ab]{14}');
+    expect(sixteen.fullMatch('a'.repeat(2 ** 17))).toBe(false);
+    expect(() => sixteen.fullMatch('a'.repeat(2 ** 17 + 1))).toThrow('a program of 16 instructions');
     // What an app means by patterns stays far from it: the longest path with an ordinary pattern.
     expect(compileRegex('/api/v[0-9]+/(users|orders)/.*\\.json').fullMatch(`/api/v1/users/${'x'.repeat(60_000)}.json`)).toBe(true);
   });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { NO_PEER, type Peer } from './exchange.ts';
-import { applyForwardedHeaders, endsAtFirstProxy, INTERNAL_ONLY_HEADERS } from './forwarded-headers.ts';
+import { applyForwardedHeaders, endsAtFirstProxy, INTERNAL_ONLY_HEADERS, readsAsMeshHeader } from './forwarded-headers.ts';
 import type { HttpConnectionManager } from './route/route.ts';
 import { exchange, FakeHead } from './testing/fakes.ts';
 
@@ -111,6 +111,17 @@ it('a certificate that an app claims to have seen ends at its sidecar, other nam
   ]);
 });
 
+it.each([
+  ['x_envoy_internal', true],
+  ['x-forwarded_client-cert', true],
+  ['x_istio_attributes', true],
+  ['x-envoy-internal', false],
+  ['my_x-envoy-internal', false],
+  ['x_other', false],
+])('%s reads as a header of the mesh: %s', (name, wanted) => {
+  expect(readsAsMeshHeader(name)).toBe(wanted);
+});
+
 describe('x-forwarded-for, x-forwarded-proto and x-request-id', () => {
   const seen = (asked: Asked): (string | undefined)[] => {
     const head = entering(asked);
@@ -126,9 +137,18 @@ describe('x-forwarded-for, x-forwarded-proto and x-request-id', () => {
     ['two, of two proxies', 2, '::1 ,2.2.2.2', ['::1 ,2.2.2.2,10.0.0.9', '::1', 'said']],
     ['too few', 3, '1.1.1.1', ['1.1.1.1,10.0.0.9', '10.0.0.9', 'said']],
     ['no address', 1, 'evil', ['evil,10.0.0.9', '10.0.0.9', 'said']],
+    ['an empty line', 0, '', ['10.0.0.9', '10.0.0.9', 'http']],
   ])('at an edge: %s (%i hops)', (_what, xffTrustedHops, before, wanted) => {
     const headers = { 'x-forwarded-proto': 'said', ...(before === undefined ? {} : { 'x-forwarded-for': before }) };
     expect(seen({ headers, manager: { useRemoteAddress: true, xffTrustedHops } })).toEqual(wanted);
+  });
+
+  it('say nothing of a caller over a Unix socket, who has no address', () => {
+    const peer = { ...STRANGER, address: '/run/app.sock' };
+    const manager = { useRemoteAddress: true };
+    expect(seen({ peer, manager })).toEqual([undefined, undefined, 'http']);
+    const told = { headers: { 'x-forwarded-for': '1.1.1.1' }, manager: { ...manager, xffTrustedHops: 1 } };
+    expect(seen({ peer, ...told })).toEqual(['1.1.1.1', '1.1.1.1', 'http']);
   });
 
   it('in the mesh stay as they are; the scheme is said where nobody has', () => {
@@ -141,6 +161,11 @@ describe('x-forwarded-for, x-forwarded-proto and x-request-id', () => {
     expect(id({})).toBe('mine');
     const made = expect.stringMatching(/^[0-9a-f-]{36}$/);
     expect([id({ manager: { useRemoteAddress: true } }), id({ headers: { 'x-request-id': '' } })]).toEqual([made, made]);
+    const none = { generatesRequestId: false };
+    expect([id({ manager: { useRemoteAddress: true, ...none } }), id({ headers: { 'x-request-id': '' }, manager: none })]).toEqual([
+      'mine',
+      '',
+    ]);
   });
 });
 

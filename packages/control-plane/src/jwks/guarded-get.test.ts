@@ -1,5 +1,5 @@
 import { createServer, type RequestListener, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, getDefaultAutoSelectFamily, setDefaultAutoSelectFamily } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { guardedGet } from './guarded-get.ts';
 
@@ -33,6 +33,38 @@ describe('a guarded GET', () => {
     });
     expect(await guardedGet()(url, 10_000)).toBe('é'.repeat(512 * 1024));
     expect(asked).toEqual([['GET', 'application/json', 'identity']]);
+  });
+
+  it('reads from a name where an app has switched the choice among its addresses off', async () => {
+    const url = await serve((_request, response) => response.end('x'));
+    const before = getDefaultAutoSelectFamily();
+    setDefaultAutoSelectFamily(false);
+    try {
+      expect(await guardedGet()(url.replace('127.0.0.1', 'localhost'), 2_000)).toBe('x');
+    } finally {
+      setDefaultAutoSelectFamily(before);
+    }
+  });
+
+  it.each<[string, RequestListener]>([
+    ['well', (_request, response) => response.end('x')],
+    ['badly', (_request, response) => response.writeHead(400).end()],
+  ])('leaves no timer behind when it ends %s', async (_what, handler) => {
+    const url = await serve(handler);
+    const timers = (): number => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
+    const before = timers();
+    await guardedGet()(url, 600_000).catch(() => {});
+    expect(timers()).toBe(before);
+  });
+
+  it('hangs up on an answer that it does not want', async () => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const url = await serve((_request, response) => {
+      response.once('close', resolve);
+      response.writeHead(500).write('x');
+    });
+    await expect(guardedGet()(url, 10_000)).rejects.toThrow('status 500');
+    await promise;
   });
 
   it('tells that a name leads nowhere', async () => {

@@ -22,7 +22,8 @@ export function guardedGet(blockedCidrs: readonly string[] = []): Get {
 
 function get(url: string, timeoutMs: number, blocked: BlockList): Promise<string> {
   const target = new URL(url);
-  const host = target.hostname.replace(/^\[|\]$/g, '');
+  const { hostname } = target;
+  const host = hostname.startsWith('[') ? hostname.slice(1, -1) : hostname;
   const client = { 'http:': http, 'https:': https }[target.protocol];
   if (client === undefined) return Promise.reject(new Error(`scheme ${target.protocol}// is not fetched`));
   // A name is looked up through `lookup`; an address is not.
@@ -41,10 +42,9 @@ function get(url: string, timeoutMs: number, blocked: BlockList): Promise<string
     };
     request.on('error', fail);
     request.on('response', (response) => {
-      const { statusCode = 0, headers } = response;
-      if (statusCode !== 200)
-        return fail(new Error(`status ${statusCode}${statusCode >= 300 && statusCode < 400 ? '; redirects are not followed' : ''}`));
-      const coding = headers['content-encoding'] ?? 'identity';
+      const status = response.statusCode!;
+      if (status !== 200) return fail(new Error(`status ${status}${status >= 300 && status < 400 ? '; redirects are not followed' : ''}`));
+      const coding = response.headers['content-encoding'] ?? 'identity';
       if (coding !== 'identity') return fail(new Error(`content-encoding ${coding} was not asked for`));
       const chunks: Buffer[] = [];
       let size = 0;
@@ -53,7 +53,6 @@ function get(url: string, timeoutMs: number, blocked: BlockList): Promise<string
         if (size > MAX_BYTES) fail(new Error(`more than ${MAX_BYTES} bytes`));
         else chunks.push(chunk);
       });
-      response.on('error', fail);
       response.on('aborted', () => fail(new Error('the answer broke off')));
       response.on('end', () => {
         clearTimeout(timer);
@@ -83,7 +82,7 @@ function isBlocked(blocked: BlockList, address: string): boolean {
 function blockListOf(cidrs: readonly string[]): BlockList {
   const list = new BlockList();
   for (const cidr of cidrs) {
-    const [address = '', bits = ''] = cidr.split('/');
+    const [address, bits] = cidr.split('/') as [string, string];
     list.addSubnet(address, Number(bits), isIP(address) === 6 ? 'ipv6' : 'ipv4');
   }
   return list;

@@ -177,6 +177,7 @@ describe('keys of a token issuer', () => {
   it.each([
     ['an issuer that is no URL', 'issuer', '', 'the issuer is no URL where an OpenID configuration could be: give jwksUri or jwks'],
     ['no jwks_uri', 'https://i.test', '{}', 'https://i.test/.well-known/openid-configuration names no jwks_uri'],
+    ['several of them', 'https://i.test', '{"jwks_uri":["https://issuer.test/keys"]}', 'names no jwks_uri'],
     ['a jwks_uri that is no text', 'https://i.test', '{"jwks_uri":5}', 'names no jwks_uri'],
     ['a jwks_uri that is no URL', 'https://i.test', '{"jwks_uri":"/keys"}', 'names no jwks_uri'],
   ])('are not found with %s, and it is told', async (_what, issuer, page, why) => {

@@ -29,6 +29,15 @@ describe('an AUDIT policy', () => {
     });
     expect(other.metadata).toBeUndefined();
   });
+
+  it('says of a connection where it went and who made it', () => {
+    const lines: string[] = [];
+    const any: RbacRuleSet = { action: 'LOG', policies: [{ name: 'p', permission: ANY_RULE, principal: ANY_RULE }] };
+    const filter = createRbac({ rules: any, shadowRules: undefined, shadowPrefix: '' }, { log: (line) => lines.push(line) })!;
+    filter.onRequest!(exchange({ protocol: 'tcp', port: 3306, peer: { ...NO_PEER, address: '10.0.0.9', uriSans: ['spiffe://a'] } }));
+    filter.onRequest!(exchange({ protocol: 'tcp', port: 3306, peer: { ...NO_PEER, address: '10.0.0.9' } }));
+    expect(lines).toEqual(['audit: p: a connection to port 3306 by spiffe://a', 'audit: p: a connection to port 3306 by 10.0.0.9']);
+  });
 });
 
 describe('a dry run', () => {
