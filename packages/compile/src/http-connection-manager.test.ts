@@ -27,4 +27,24 @@ describe('a connection manager', () => {
     expect(() => compileManager('a', manager(fields), env)).toThrow(`${field}: mine is not supported`);
     expect(compileManager('a', manager({}), env).name).toBe('a');
   });
+
+  it('keeps connections an hour by default, and as its options say', () => {
+    expect(compileManager('a', manager({}), env).connectionLimits).toEqual({
+      idleTimeoutMs: 3_600_000,
+      maxDurationMs: 0,
+      maxRequests: 0,
+      drainTimeoutMs: 5_000,
+    });
+    const seconds = (count: number) => ({ seconds: count, nanos: 0 });
+    const commonHttpProtocolOptions = {
+      idleTimeout: seconds(0),
+      maxConnectionDuration: seconds(7),
+      maxRequestsPerConnection: 3,
+      maxHeadersCount: 50,
+    };
+    const message = HttpConnectionManager.fromPartial({ ...manager({}), commonHttpProtocolOptions, drainTimeout: seconds(1) });
+    const { connectionLimits, maxHeaders } = compileManager('a', message, env);
+    expect(connectionLimits).toEqual({ idleTimeoutMs: 0, maxDurationMs: 7_000, maxRequests: 3, drainTimeoutMs: 1_000 });
+    expect(maxHeaders).toBe(50);
+  });
 });

@@ -1,4 +1,13 @@
-import type { AppFilter, FilterEnv, ForwardClientCert, HttpConnectionManager, Random, RouteTable } from '@ripstop/core';
+import {
+  type AppFilter,
+  CONNECTION_LIMITS,
+  type ConnectionLimits,
+  type FilterEnv,
+  type ForwardClientCert,
+  type HttpConnectionManager,
+  type Random,
+  type RouteTable,
+} from '@ripstop/core';
 import {
   type HttpConnectionManager as HcmMessage,
   HttpConnectionManager_ForwardClientCertDetails,
@@ -87,6 +96,8 @@ export function compileManager(name: string, message: HcmMessage, env: ManagerEn
     streamIdleTimeoutMs: milliseconds(message.streamIdleTimeout, 300_000),
     requestTimeoutMs: milliseconds(message.requestTimeout, 0),
     requestHeadersTimeoutMs: milliseconds(message.requestHeadersTimeout, 0),
+    connectionLimits: connectionLimits(message),
+    maxHeaders: message.commonHttpProtocolOptions?.maxHeadersCount,
     tracing: compileTracing(message),
     accessLogs,
     metrics,
@@ -107,6 +118,7 @@ function routesOf(message: HcmMessage, filters: HttpFilters, env: ManagerEnv): R
     direction: env.filterEnv.direction,
     ownAddress: env.ownAddress,
     onDemand: env.onDemand,
+    maxStreamDurationMs: milliseconds(message.commonHttpProtocolOptions?.maxStreamDuration, 0),
   };
   if (specifier?.$case === 'routeConfig' && specifier.value.vhds !== undefined)
     throw new Error('vhds of routes that stand in the listener is not supported: give the routes by RDS');
@@ -115,6 +127,15 @@ function routesOf(message: HcmMessage, filters: HttpFilters, env: ManagerEnv): R
   const table = env.routes(specifier.value.routeConfigName);
   if (table === undefined) throw new Error(`route configuration ${specifier.value.routeConfigName} is missing`);
   return compileRouteConfiguration(table, routeEnv);
+}
+
+function connectionLimits({ commonHttpProtocolOptions: options, drainTimeout }: HcmMessage): ConnectionLimits {
+  return {
+    idleTimeoutMs: milliseconds(options?.idleTimeout, CONNECTION_LIMITS.idleTimeoutMs),
+    maxDurationMs: milliseconds(options?.maxConnectionDuration, 0),
+    maxRequests: options?.maxRequestsPerConnection ?? 0,
+    drainTimeoutMs: milliseconds(drainTimeout, CONNECTION_LIMITS.drainTimeoutMs),
+  };
 }
 
 function underscores({ commonHttpProtocolOptions: options }: HcmMessage): HttpConnectionManager['underscores'] {

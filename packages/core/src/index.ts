@@ -16,6 +16,7 @@ export * from './cluster/lb-metadata.ts';
 export * from './cluster/resources.ts';
 export * from './cluster/subset-spec.ts';
 export * from './cluster/zone-aware.ts';
+export * from './connection-life.ts';
 export * from './decision-record.ts';
 export * from './exchange.ts';
 export * from './explain/explain.ts';

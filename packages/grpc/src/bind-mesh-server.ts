@@ -141,6 +141,7 @@ class GrpcListener {
 
   #hand(raw: Socket, socket: Socket, connection: InboundConnection): void {
     this.#entered.set(raw, { socket, connection });
+    connection.live(socket, this.#parts.snapshots.current, this.#parts.clock);
     const waitMs = this.#suspects.waitOf(connection.peer);
     if (waitMs === 0) this.#guard.enter(connection, () => this.#injector.injectConnection(socket));
     else if (waitMs === undefined) socket.destroy();

@@ -1,8 +1,13 @@
+import type { Socket } from 'node:net';
 import {
+  type Clock,
+  CONNECTION_LIMITS,
   type ConnectionFacts,
+  ConnectionLife,
   chooseFilterChain,
   type FilterChain,
   type HttpConnectionManager,
+  type LimitedConnection,
   type Peer,
   type Snapshot,
 } from '@ripstop/core';
@@ -21,7 +26,7 @@ export function chooseHttpChain(snapshot: Snapshot | undefined, facts: Connectio
 }
 
 /** An accepted connection. Its chain follows the configuration: a policy that is pushed holds for the next call, not the next connection. */
-export class InboundConnection {
+export class InboundConnection implements LimitedConnection {
   readonly facts: ConnectionFacts;
   readonly peer: Peer;
   /** PEM of the roots that its caller was verified by; '' = it has shown no certificate. */
@@ -30,6 +35,13 @@ export class InboundConnection {
   distrusted = false;
   /** Its caller has abused a connection a moment ago. */
   suspect = false;
+  /** Calls that run, and calls that their callers are still told the end of. */
+  active = 0;
+  /** Tells the caller to open no further stream (GOAWAY), and closes when the last one has ended; there from its first stream on. */
+  goAway: (() => void) | undefined = undefined;
+  readonly bytesRead: undefined = undefined;
+  #socket: Socket | undefined;
+  #life: ConnectionLife | undefined;
   #snapshot: Snapshot | undefined;
   #chain: HttpChain | undefined;
 
@@ -47,6 +59,34 @@ export class InboundConnection {
     this.#snapshot = snapshot;
     this.#chain = typeof chain === 'string' || !this.#fits(chain) ? undefined : chain;
     return this.#chain;
+  }
+
+  /** From now on the limits of its chain are kept. `socket`: what it is spoken on. */
+  live(socket: Socket, snapshot: Snapshot | undefined, clock: Clock): void {
+    const limits = snapshot === undefined ? undefined : this.chain(snapshot)?.http.connectionLimits;
+    const life = new ConnectionLife(limits ?? CONNECTION_LIMITS, clock, this);
+    this.#socket = socket;
+    this.#life = life;
+    socket.once('close', () => life.close());
+  }
+
+  begin(): void {
+    this.active++;
+    this.#life?.onRequest();
+  }
+
+  release(): void {
+    this.active--;
+    if (this.active === 0) this.#life?.onIdle();
+  }
+
+  drain(): void {
+    this.goAway?.();
+  }
+
+  retire(): void {
+    if (this.goAway !== undefined) this.goAway();
+    else this.#socket?.destroySoon();
   }
 
   #fits({ tls }: HttpChain): boolean {

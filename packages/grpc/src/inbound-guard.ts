@@ -73,6 +73,11 @@ export class InboundGuard {
       this.#onAbused(connection);
     });
     countResets(session, budget, this.parts.clock);
+    connection.goAway = () => session.close();
+    session.on('stream', (stream) => {
+      connection.begin();
+      stream.once('close', () => connection.release());
+    });
   }
 
   #connectionOf(call: grpc.ServerInterceptingCallInterface): InboundConnection {

@@ -257,6 +257,7 @@ export class ConnectionGate {
     connection.closing = this.open.draining;
     introduce(socket, peer);
     this.connections.set(socket, connection);
+    connection.live(this.options.clock);
     this.open.keep(raw, connection);
     const waitMs = spoken === 'http2' ? this.suspects.waitOf(peer) : 0;
     if (waitMs === 0) admit(socket, spoken, connection);

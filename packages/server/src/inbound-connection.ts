@@ -1,6 +1,15 @@
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
-import type { ConnectionFacts, HttpConnectionManager, ResetBudget, Snapshot } from '@ripstop/core';
+import {
+  type Clock,
+  CONNECTION_LIMITS,
+  type ConnectionFacts,
+  ConnectionLife,
+  type HttpConnectionManager,
+  type LimitedConnection,
+  type ResetBudget,
+  type Snapshot,
+} from '@ripstop/core';
 import { chooseChain, type FindChains, fits, type HttpChain, isHttp } from './chain-choice.ts';
 import type { HeadTimer } from './head-timer.ts';
 import type { InboundExchange } from './inbound-exchange.ts';
@@ -18,7 +27,7 @@ const WHOLE: Pipelined['request'] = { complete: true };
 const MAX_PIPELINED = 1000;
 
 /** A connection of requests that passed the gate. Its chain follows the configuration: a push that takes the chain away ends the connection. */
-export class InboundConnection implements OpenConnection {
+export class InboundConnection implements OpenConnection, LimitedConnection {
   readonly socket: Socket;
   readonly facts: ConnectionFacts;
   readonly peer: InboundPeer;
@@ -43,6 +52,7 @@ export class InboundConnection implements OpenConnection {
   latest: InboundExchange | undefined = undefined;
   /** Pipelined requests, which are taken one by one as in Envoy, and what comes behind the last of them. */
   private pipelined: Pipelined[] | undefined = undefined;
+  private life: ConnectionLife | undefined = undefined;
   private readonly find: FindChains;
   private chain: HttpChain | undefined;
   private snapshot: Snapshot;
@@ -55,6 +65,17 @@ export class InboundConnection implements OpenConnection {
     this.chain = chain;
     this.snapshot = snapshot;
     this.find = find;
+  }
+
+  /** From now on its limits are kept: those of the chain that has let it in. */
+  live(clock: Clock): void {
+    const life = new ConnectionLife(this.chain?.http.connectionLimits ?? CONNECTION_LIMITS, clock, this);
+    this.life = life;
+    this.socket.once('close', () => life.close());
+  }
+
+  get bytesRead(): number | undefined {
+    return this.socket.bytesRead;
   }
 
   /** The connection manager of the snapshot; undefined = this connection would not be accepted any more. */
@@ -99,10 +120,17 @@ export class InboundConnection implements OpenConnection {
     if (this.pipelined.length === MAX_PIPELINED) this.socket.pause();
   }
 
+  /** One request more. */
+  begin(): void {
+    this.active++;
+    this.life?.onRequest();
+  }
+
   /** One request less. */
   release(): void {
     this.active--;
     if (this.active > 0) return;
+    this.life?.onIdle();
     if (this.pipelined !== undefined) this.takeNext(this.pipelined);
     if (this.active === 0 && this.closing) this.retire();
   }

@@ -53,7 +53,7 @@ export class InboundExchange implements ResponseWatcher, RequestBody {
     this.parts = parts;
     this.connection = connection;
     this.x = x;
-    connection.active++;
+    connection.begin();
   }
 
   /** Watches the response and its end, whoever makes it. */

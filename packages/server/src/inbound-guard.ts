@@ -124,7 +124,7 @@ export class InboundGuard {
     if (connection?.ended) return;
     if (connection !== undefined) {
       connection.ended = true;
-      connection.active++;
+      connection.begin();
       response.once('close', () => connection.release());
     }
     response.shouldKeepAlive = false;
@@ -240,7 +240,9 @@ export class InboundGuard {
   private judge(x: Exchange, request: IncomingMessage, head: InboundHead): Verdict {
     try {
       const refused =
-        settleTarget(request, head) ?? settleUnderscores(head, x.manager.underscores) ?? refusedUpgrade(request, x.manager.upgrades);
+        settleTarget(request, head, x.manager.maxHeaders) ??
+        settleUnderscores(head, x.manager.underscores) ??
+        refusedUpgrade(request, x.manager.upgrades);
       this.parts.telemetry.onStart(x);
       return refused ?? this.parts.pipeline.begin(x);
     } catch (error) {

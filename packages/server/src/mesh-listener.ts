@@ -44,8 +44,6 @@ export interface ListenerCloseOptions {
 /** Two guards in front of one server would judge each request twice. */
 const guarded = new WeakSet<AppServer>();
 
-/** Envoy's idle_timeout of a downstream connection; node:http's own 5 s would cost a handshake after each pause. */
-const IDLE_TIMEOUT_MS = 3_600_000;
 const NODE_KEEP_ALIVE_MS = 5_000;
 
 /**
@@ -103,7 +101,8 @@ export class MeshListener {
 
   /** An app that reads HTTP/1.1; streams of HTTP/2 callers are bridged to it. */
   private frontHttp1(app: Server | HttpsServer, listeners: readonly ((socket: object) => void)[]): Front {
-    if (app.keepAliveTimeout === NODE_KEEP_ALIVE_MS) app.keepAliveTimeout = IDLE_TIMEOUT_MS;
+    // Idle connections end by the limits of their chain; node:http's own 5 s would cost a handshake after each pause.
+    if (app.keepAliveTimeout === NODE_KEEP_ALIVE_MS) app.keepAliveTimeout = 0;
     // node:http would answer a request without Host by itself, before the guard sees it and in its own words.
     (app as { requireHostHeader?: boolean }).requireHostHeader = false;
     const { ownTls } = this;

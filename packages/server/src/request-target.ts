@@ -18,7 +18,7 @@ export const REPEATED_AUTHORIZATION: LocalReply = invalid(400, 'ripstop_repeated
 export const ABSOLUTE_PATH_REJECTED: LocalReply = localReply({ status: 404, details: 'absolute_path_rejected' });
 const UPGRADE_FAILED = localReply({ status: 403, details: 'upgrade_failed', headers: CLOSE });
 
-/** Envoy's max_headers_count; Host counts. */
+/** Envoy's default of max_headers_count; Host counts. */
 export const MAX_HEADER_LINES = 100;
 
 function invalid(status: number, details: string, body: string): LocalReply {
@@ -29,12 +29,12 @@ function invalid(status: number, details: string, body: string): LocalReply {
  * What Envoy's codec and connection manager do to a request line before any filter: protocol version, framing, Host, absolute form. The
  * path and the authority that come out are what is authorised and what the app sees. A reply means that the request is none.
  */
-export function settleTarget(message: IncomingMessage, head: InboundHead): LocalReply | undefined {
+export function settleTarget(message: IncomingMessage, head: InboundHead, maxHeaders: number = MAX_HEADER_LINES): LocalReply | undefined {
   const target = head.path;
   if (head.method === 'CONNECT' && !isConnectTarget(target)) return INVALID_URL;
   if (message.httpVersionMajor !== 1 || message.httpVersionMinor !== 1) return LOW_VERSION;
   const { headers } = message;
-  if (message.rawHeaders.length > 2 * MAX_HEADER_LINES) return TOO_MANY_HEADERS;
+  if (message.rawHeaders.length > 2 * maxHeaders) return TOO_MANY_HEADERS;
   if (headers['transfer-encoding'] !== undefined && head.header('transfer-encoding')?.toLowerCase() !== 'chunked')
     return INVALID_TRANSFER_ENCODING;
   if (head.method === 'CONNECT') {

@@ -30,7 +30,7 @@ export function forwardAction(
   const clusters = clusterChoice(action, env, hash);
   const hostRewrite = action.hostRewriteSpecifier;
   const regexRewrite = substitution(action.regexRewrite);
-  const times = timesOf(action);
+  const times = timesOf(action, env.maxStreamDurationMs);
   return {
     kind: 'forward',
     chooseCluster: clusters.choose,

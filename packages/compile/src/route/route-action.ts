@@ -23,7 +23,7 @@ export function compileAction(route: RouteMessage, host: VirtualHostMessage, pat
     case 'directResponse':
       return directAction(action.value);
     case 'route':
-      return env.direction === 'inbound' ? inboundAction(action.value) : forwardAction(action.value, route, host, path, env);
+      return env.direction === 'inbound' ? inboundAction(action.value, env) : forwardAction(action.value, route, host, path, env);
     default:
       throw new Error(`action ${action?.$case ?? 'missing'} is not supported`);
   }
@@ -51,12 +51,12 @@ function inlineText(source: DataSource['specifier']): string | undefined {
   }
 }
 
-function inboundAction(action: RouteAction): InboundAction {
+function inboundAction(action: RouteAction, env: RouteEnv): InboundAction {
   const specifier = action.clusterSpecifier;
   if (specifier?.$case !== 'cluster') throw new Error('an inbound route must name its cluster');
   return {
     kind: 'inbound',
     clusterName: specifier.value,
-    ...timesOf(action),
+    ...timesOf(action, env.maxStreamDurationMs),
   };
 }

@@ -14,4 +14,6 @@ export interface RouteEnv {
   readonly direction: 'inbound' | 'outbound';
   /** Of this process: to a sidecar its app's calls come from there, which matters to hashes of the source address. */
   readonly ownAddress?: string | undefined;
+  /** Of streams whose route says nothing of it (the connection manager's); absent or 0 = no limit. */
+  readonly maxStreamDurationMs?: number | undefined;
 }

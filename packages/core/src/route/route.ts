@@ -1,4 +1,5 @@
 import type { MatchCriteria } from '../cluster/lb-metadata.ts';
+import type { ConnectionLimits } from '../connection-life.ts';
 import type { Exchange, RequestHead, ResponseHead } from '../exchange.ts';
 import type { Filter } from '../filter.ts';
 import type { LocalReply } from '../local-reply.ts';
@@ -206,6 +207,10 @@ export interface HttpConnectionManager {
   readonly requestTimeoutMs?: number | undefined;
   /** From a request's first byte to the end of its head; absent or 0 = no limit. */
   readonly requestHeadersTimeoutMs?: number | undefined;
+  /** Absent: Envoy's defaults. */
+  readonly connectionLimits?: ConnectionLimits | undefined;
+  /** Lines of a request's head that are taken; absent: 100. */
+  readonly maxHeaders?: number | undefined;
   readonly tracing: TracingConfig | undefined;
   readonly accessLogs: readonly AccessLogConfig[];
   /** Documents that say who may call, by `kind namespace/name`; absent when the control plane tells none. */

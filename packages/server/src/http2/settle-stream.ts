@@ -28,8 +28,13 @@ const NODE_METHODS: ReadonlySet<string> = new Set(METHODS);
  * What Envoy's HTTP/2 codec and connection manager do before any filter; nghttp2 has refused most of what is malformed before.
  * `http1App`: the app's server reads HTTP/1, so the method must be one that node:http knows.
  */
-export function settleStream(message: StreamMessage, head: InboundHead, http1App: boolean): StreamRefusal | undefined {
-  if (message.fields > MAX_HEADER_LINES || message.bytes > MAX_HEADER_BYTES) return NGHTTP2_INTERNAL_ERROR;
+export function settleStream(
+  message: StreamMessage,
+  head: InboundHead,
+  http1App: boolean,
+  maxHeaders: number = MAX_HEADER_LINES,
+): StreamRefusal | undefined {
+  if (message.fields > maxHeaders || message.bytes > MAX_HEADER_BYTES) return NGHTTP2_INTERNAL_ERROR;
   const { method, url } = message;
   if (!TOKEN.test(method)) return NGHTTP2_PROTOCOL_ERROR;
   // Envoy passes any token on, and `methods: [GET]` would miss `get` (docs/reference/differences.md).

@@ -54,7 +54,7 @@ export class StreamExchange implements RequestBody {
     this.connection = connection;
     this.x = x;
     this.stream = stream;
-    connection.active++;
+    connection.begin();
     stream.once('close', () => this.onClosed());
     if (!stream.endAfterHeaders) this.requestTimer = timeRequest(this, parts.clock);
     if (this.requestTimer !== undefined) this.watchEnd(this.requestTimer);

@@ -111,7 +111,7 @@ export class StreamGuard {
 
   private judge(x: Exchange, message: StreamMessage, head: InboundHead): Verdict {
     try {
-      const refused = settleStream(message, head, this.http1App) ?? settleUnderscoresOf(head, x);
+      const refused = settleStream(message, head, this.http1App, x.manager.maxHeaders) ?? settleUnderscoresOf(head, x);
       this.parts.telemetry.onStart(x);
       if (refused !== undefined) return refused;
       const verdict = this.parts.pipeline.begin(x);
