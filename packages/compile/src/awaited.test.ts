@@ -129,6 +129,20 @@ describe('what has not come yet', () => {
     expect(shown()).toBe('to nothing; a(90)');
   });
 
+  it('is waited for anew when nobody has asked for it meanwhile, whatever was known of it', () => {
+    start();
+    apply(CLUSTER_TYPE_URL, 'a', undefined);
+    compiler.keep(compiler.wanted());
+    cluster('a');
+    expect([shown(), awaited()]).toEqual(['to a; a(80)', ['a-hosts 15000']]);
+    apply(ENDPOINT_TYPE_URL, 'a-hosts', undefined);
+    expect([shown(), awaited()]).toEqual(['to a; a()', []]);
+    apply(CLUSTER_TYPE_URL, 'a', undefined);
+    compiler.keep(compiler.wanted());
+    cluster('a');
+    expect(awaited()).toEqual(['a-hosts 15000']);
+  });
+
   it('is not made by a removal: what is in use stays until its cluster or listener goes', () => {
     start();
     apply(ENDPOINT_TYPE_URL, 'a-hosts', undefined);

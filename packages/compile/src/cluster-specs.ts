@@ -57,6 +57,7 @@ export class ClusterSpecs {
 
   /** Without those that wait for their endpoints. */
   *[Symbol.iterator](): Iterator<ClusterSpec> {
+    for (const name of this.known.keys()) if (!this.clusters.has(name)) this.known.delete(name);
     for (const [name, { message, secretNames: names }] of this.clusters.values()) {
       const eds = edsName(message);
       if (eds !== undefined && this.isWaitedFor(eds)) continue;

@@ -93,6 +93,16 @@ export class ReceivedResources {
     return { ...update, removed: update.removed.filter((name) => !store.has(name) || !used.includes(name)) };
   }
 
+  /** Forgets what is not asked for any longer, as Envoy does with its subscriptions: it may have changed when it is asked for again. */
+  keep({ routes, endpoints, secrets, extensions, hostTables }: WantedNames): void {
+    this.routes.keep(routes);
+    this.endpoints.keep(endpoints);
+    this.secrets.keep(secrets);
+    this.extensions.keep(extensions);
+    this.onDemand.keep(hostTables);
+    for (const name of this.emptyTables.keys()) if (!routes.includes(name)) this.emptyTables.delete(name);
+  }
+
   // ── what is asked for and waited for ──
 
   /** RDS, EDS, SDS and ECDS names that listeners and clusters refer to. */

@@ -60,6 +60,13 @@ export class ResourceStore<T> {
     if (!this.stored.has(name)) this.absent.add(name);
   }
 
+  /** Forgets every other name, also that the source has none: who asks again waits anew. */
+  keep(names: readonly string[]): void {
+    const kept = new Set(names);
+    for (const name of this.stored.keys()) if (!kept.has(name)) this.stored.delete(name);
+    for (const name of this.absent) if (!kept.has(name)) this.absent.delete(name);
+  }
+
   values(): Iterable<[string, T]> {
     return [...this.stored].map(([name, { value }]) => [name, value]);
   }

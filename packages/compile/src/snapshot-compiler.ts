@@ -53,6 +53,11 @@ export class SnapshotCompiler {
     return this.received.wanted();
   }
 
+  /** Forgets what is not among these: the source was told that nobody asks for it any longer. */
+  keep(names: WantedNames): void {
+    this.received.keep(names);
+  }
+
   /** Secrets that the source has said nothing about yet. A snapshot does without them: the chains that need them stay closed, and connections that do fail. */
   awaitedSecrets(): readonly string[] {
     return this.received.awaitedSecrets();

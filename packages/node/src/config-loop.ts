@@ -109,16 +109,17 @@ export class ConfigLoop {
   private build(): void {
     this.buildQueued = false;
     if (this.closed) return;
-    const wanted = this.compiler.wanted();
+    const named = this.compiler.wanted();
+    const wanted = this.events.onTrustBundle === undefined ? named : { ...named, secrets: [...named.secrets, ROOT_CA] };
     this.subscription.want(ENDPOINT_TYPE_URL, wanted.endpoints);
     this.subscription.want(ROUTE_TYPE_URL, wanted.routes);
     this.subscription.want(EXTENSION_TYPE_URL, wanted.extensions);
+    this.compiler.keep(wanted);
     this.timeFetches();
     this.hosts.keepTables(wanted.hostTables);
-    this.compiler.onDemand.keep(wanted.hostTables);
     this.hostTables = wanted.hostTables;
     this.wantHosts();
-    this.subscription.want(SECRET_TYPE_URL, this.events.onTrustBundle === undefined ? wanted.secrets : [...wanted.secrets, ROOT_CA]);
+    this.subscription.want(SECRET_TYPE_URL, wanted.secrets);
     if (this.waitsForSecrets()) return;
     const snapshot = this.compiler.build();
     if (snapshot === undefined) return;

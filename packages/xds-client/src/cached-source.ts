@@ -51,7 +51,10 @@ export class CachedSource implements ConfigSource {
     }
     const subscription = this.inner.subscribe((update) => this.receive(update, apply));
     return {
-      want: (typeUrl, names) => subscription.want(typeUrl, names),
+      want: (typeUrl, names) => {
+        this.keep(typeUrl, names);
+        subscription.want(typeUrl, names);
+      },
       close: () => {
         this.timer?.cancel();
         if (this.timer !== undefined) this.save();
@@ -68,6 +71,14 @@ export class CachedSource implements ConfigSource {
     const rejections = apply(effective);
     this.remember(effective, rejections);
     return rejections;
+  }
+
+  /** What nobody asks for any longer has no word of its end: it would be kept for ever. */
+  private keep(typeUrl: string, names: readonly string[] | '*'): void {
+    const resources = this.current.get(typeUrl);
+    if (resources === undefined || names === '*') return;
+    const kept = new Set(names);
+    for (const name of resources.keys()) if (!kept.has(name)) resources.delete(name);
   }
 
   private remember(update: ConfigUpdate, rejections: readonly Rejection[]): void {

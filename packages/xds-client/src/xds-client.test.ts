@@ -135,6 +135,23 @@ describe('last-known-good cache', () => {
     expect(applied).toEqual(['stays']);
   });
 
+  it('keeps nothing that nobody asks for any longer', () => {
+    const { dir, clock } = setting();
+    const live = source();
+    const subscription = createCachedSource(live, { dir, clock }).subscribe(() => []);
+    live.push({ ...update(['a', 'b']), typeUrl: ENDPOINT_TYPE_URL });
+    subscription.want(CLUSTER_TYPE_URL, '*');
+    subscription.want(ENDPOINT_TYPE_URL, ['b']);
+    live.push(update(['c']));
+    clock.run();
+    const names: string[] = [];
+    createCachedSource(source(), { dir, clock }).subscribe(({ resources }) => {
+      names.push(...resources.map(({ name }) => name));
+      return [];
+    });
+    expect(names.sort()).toEqual(['b', 'c']);
+  });
+
   it.each([
     ['damaged', (file: string) => writeFileSync(file, readFileSync(file, 'utf8').replace('savedAt', 'savedOn')), 0, /damaged/],
     ['cut short', (file: string) => writeFileSync(file, readFileSync(file, 'utf8').slice(0, -5)), 0, /damaged/],

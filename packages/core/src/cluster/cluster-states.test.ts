@@ -63,6 +63,18 @@ describe('DNS clusters', () => {
     expect(clock.pending).toBe(0);
   });
 
+  it('are resolved no longer when they have become another kind', async () => {
+    const clock = new FakeClock();
+    const states = new ClusterStates({ clock, random: seeded(1), resolveDns: async () => ['10.0.0.1'] });
+    for (const kind of ['aggregate', 'eds'] as const) {
+      states.adopt([dns()]);
+      await settled();
+      expect(clock.pending).toBe(1);
+      states.adopt([dns({ kind })]);
+      expect(clock.pending).toBe(0);
+    }
+  });
+
   it('of kind logical_dns are one host with all addresses, and tell the name as hostname', async () => {
     const states = new ClusterStates({ clock: new FakeClock(), random: seeded(1), resolveDns: async () => ['10.0.0.1', '10.0.0.2'] });
     const live = states.adopt([dns({ kind: 'logical_dns' })]);

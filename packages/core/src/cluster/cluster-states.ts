@@ -11,11 +11,11 @@ import type { LocalHosts } from './zone-aware.ts';
 export interface ClusterStatesEnv {
   readonly clock: Clock;
   readonly random: Random;
-  /** Addresses of a name; needed for DNS clusters. Rejects when the name cannot be resolved. */
   /** Carries active health checks out. */
   readonly probe?: HealthProbe;
   /** Asks hosts for their load. */
   readonly loadStreams?: OpenLoadStream;
+  /** Addresses of a name; needed for DNS clusters. Rejects when the name cannot be resolved. */
   readonly resolveDns?: (hostname: string, family: DnsFamily) => Promise<readonly string[]>;
   readonly log?: (line: string) => void;
   /** A cluster that was new is warm; see `warming`. */
@@ -47,13 +47,13 @@ export class ClusterStates {
       } else if (this.specs.get(spec.name) !== spec) state.update(spec);
       states.set(spec.name, state);
       next.set(spec.name, spec);
-      if (!(state instanceof AggregateCluster)) this.resolve(spec, state);
+      if (state instanceof AggregateCluster) this.stopResolving(spec.name);
+      else this.resolve(spec, state);
     }
     for (const [name, state] of this.states) {
       if (states.has(name)) continue;
       state.close();
-      this.resolving.get(name)?.close();
-      this.resolving.delete(name);
+      this.stopResolving(name);
     }
     this.states = states;
     this.specs = next;
@@ -98,10 +98,14 @@ export class ClusterStates {
   private resolve(spec: ClusterSpec, state: ClusterState): void {
     const before = this.resolving.get(spec.name);
     if (before?.spec === spec) return;
-    before?.close();
-    this.resolving.delete(spec.name);
+    this.stopResolving(spec.name);
     if (spec.kind !== 'strict_dns' && spec.kind !== 'logical_dns') return;
     // Addresses known so far stay in use until the new round has answered.
     this.resolving.set(spec.name, new DnsCluster(spec, state, this.env, before?.known));
+  }
+
+  private stopResolving(name: string): void {
+    this.resolving.get(name)?.close();
+    this.resolving.delete(name);
   }
 }
