@@ -57,7 +57,11 @@ function listen(server: Server, { address: { host, port }, log }: AdminServerOpt
 }
 
 function answer(options: AdminServerOptions, request: IncomingMessage, response: ServerResponse): void {
-  const url = new URL(request.url ?? '/', 'http://admin');
+  const url = URL.parse(request.url ?? '/', 'http://admin');
+  if (url === null) {
+    send(response, 400, 'text/plain', 'the request target is no URL\n');
+    return;
+  }
   if (url.pathname === '/stats/prometheus' || url.pathname === '/metrics') {
     send(response, 200, 'text/plain; version=0.0.4; charset=utf-8', options.telemetry.renderPrometheus());
     return;

@@ -31,6 +31,7 @@ export class Telemetry implements TelemetrySink {
   private readonly formats = new WeakMap<AccessLogConfig, (entry: LogEntry) => string>();
   private readonly gauges: (() => readonly Gauge[])[] = [];
   private readonly version: string;
+  private readonly log: (line: string) => void;
 
   constructor(options: TelemetryOptions) {
     this.clock = options.clock;
@@ -38,6 +39,7 @@ export class Telemetry implements TelemetrySink {
     this.connections = new ConnectionMetrics(options.node);
     this.tracer = new MeshTracer(options.random, options.gateway ?? false);
     this.version = options.version ?? '0.1.0';
+    this.log = options.log ?? ((line) => process.emitWarning(line, { code: 'RIPSTOP_ACCESS_LOG' }));
   }
 
   onStart(x: Exchange): void {
@@ -112,7 +114,7 @@ export class Telemetry implements TelemetrySink {
   private writer(path: string): LogWriter {
     let writer = this.writers.get(path);
     if (writer === undefined) {
-      writer = new LogWriter(path);
+      writer = new LogWriter(path, this.log);
       this.writers.set(path, writer);
     }
     return writer;

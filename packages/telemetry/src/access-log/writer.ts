@@ -3,7 +3,10 @@ import type { Writable } from 'node:stream';
 
 const FLUSH_BYTES = 64 * 1024;
 
-/** Lines gathered within one turn of the event loop are written at once. When the reader is slow, lines are dropped and counted. */
+/**
+ * Lines gathered within one turn of the event loop are written at once. When the reader is slow, lines are dropped and counted. A file that
+ * cannot be written is told once, and its lines are lost: a log is no reason for an app to end.
+ */
 export class LogWriter {
   dropped = 0;
   private readonly stream: Writable;
@@ -11,14 +14,15 @@ export class LogWriter {
   private scheduled = false;
   private readonly owned: boolean;
 
-  constructor(path: string) {
+  constructor(path: string, log: (line: string) => void) {
     this.owned = path !== '/dev/stdout' && path !== '/dev/stderr';
     this.stream =
       path === '/dev/stdout' ? process.stdout : path === '/dev/stderr' ? process.stderr : createWriteStream(path, { flags: 'a' });
+    if (this.owned) this.stream.on('error', (error) => log(`the access log ${path} cannot be written: ${error.message}`));
   }
 
   write(line: string): void {
-    if (this.stream.writableLength > 64 * FLUSH_BYTES) {
+    if (this.stream.writableLength > 64 * FLUSH_BYTES || !this.stream.writable) {
       this.dropped++;
       return;
     }
