@@ -4,6 +4,8 @@ import {
   createRouteTable,
   type HttpConnectionManager,
   localReply,
+  PLAIN_MANAGER,
+  plainForward,
   type Route,
   type VirtualHost,
 } from '@ripstop/core';
@@ -49,47 +51,13 @@ export function passthroughManager(cluster: string | undefined, appFilters: read
   const route: Route = {
     name: cluster !== undefined ? 'allow_any' : 'block_all',
     matches: () => true,
-    action:
-      cluster !== undefined
-        ? {
-            kind: 'forward',
-            chooseCluster: () => cluster,
-            clusterNames: [cluster],
-            rewrite: () => {},
-            timeoutMs: 0,
-            idleTimeoutMs: 0,
-            maxStreamDurationMs: 0,
-            retry: undefined,
-            hash: undefined,
-            mirrors: [],
-            clusterNotFoundStatus: 503,
-            autoHostRewrite: false,
-            bufferLimitBytes: 64 * 1024,
-          }
-        : { kind: 'reply', reply: () => blocked },
+    action: cluster === undefined ? { kind: 'reply', reply: () => blocked } : plainForward(cluster),
     filters,
     headers: undefined,
     operation: '',
     source: undefined,
   };
   const host: VirtualHost = { name: route.name, domains: ['*'], routes: [route], includeAttemptCount: false, requireTls: false };
-  return {
-    name: 'virtualOutbound',
-    routes: createRouteTable('virtualOutbound', [host], true),
-    defaultFilters: filters,
-    normalizePath: false,
-    mergeSlashes: false,
-    escapedSlashes: 'KEEP_UNCHANGED',
-    useRemoteAddress: false,
-    xffTrustedHops: 0,
-    forwardClientCert: 'SANITIZE',
-    clientCertDetails: { subject: false, cert: false, chain: false, dns: false, uri: false },
-    serverName: 'envoy',
-    streamIdleTimeoutMs: 0,
-    tracing: undefined,
-    accessLogs: [],
-    metrics: [],
-    keepsTimes: false,
-    upgrades: [],
-  };
+  const name = 'virtualOutbound';
+  return { ...PLAIN_MANAGER, name, routes: createRouteTable(name, [host], true), defaultFilters: filters };
 }

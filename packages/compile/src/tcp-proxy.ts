@@ -1,10 +1,10 @@
 import {
   compileWeightedClusters,
-  createRouteTable,
   criteriaOf,
   type Exchange,
   type HttpConnectionManager,
   mergeCriteria,
+  PLAIN_MANAGER,
   type TcpProxy,
   xxh64,
 } from '@ripstop/core';
@@ -82,22 +82,4 @@ function hashOf({ hashPolicy }: TcpProxyMessage): TcpProxy['hash'] {
 }
 
 /** A connection manager for connections without requests. */
-export const NO_HTTP: HttpConnectionManager = {
-  name: '',
-  routes: createRouteTable('', [], false),
-  defaultFilters: [],
-  normalizePath: false,
-  mergeSlashes: false,
-  escapedSlashes: 'KEEP_UNCHANGED',
-  useRemoteAddress: false,
-  xffTrustedHops: 0,
-  forwardClientCert: 'SANITIZE',
-  clientCertDetails: { subject: false, cert: false, chain: false, dns: false, uri: false },
-  serverName: '',
-  streamIdleTimeoutMs: 0,
-  tracing: undefined,
-  accessLogs: [],
-  metrics: [],
-  keepsTimes: false,
-  upgrades: [],
-};
+export const NO_HTTP: HttpConnectionManager = { ...PLAIN_MANAGER, serverName: '' };

@@ -2,30 +2,16 @@ import { describe, expect, it } from 'vitest';
 import type { Endpoint } from './cluster/cluster.ts';
 import type { Exchange } from './exchange.ts';
 import { Pipeline } from './pipeline.ts';
+import { PLAIN_MANAGER, plainForward } from './route/plain-manager.ts';
 import type { ForwardAction, Route, VirtualHost } from './route/route.ts';
 import { createRouteTable } from './route/route-table.ts';
-import { exchange, FakeClock, FakeHead, PLAIN_MANAGER, snapshot } from './testing/fakes.ts';
+import { exchange, FakeClock, FakeHead, snapshot } from './testing/fakes.ts';
 
 const clock = new FakeClock();
 const pipeline = new Pipeline({ clock, random: () => 0 });
 
 function begun(action: Partial<ForwardAction>, host: Partial<VirtualHost> = {}): Exchange {
-  const forward: ForwardAction = {
-    kind: 'forward',
-    chooseCluster: () => 'shop',
-    clusterNames: ['shop'],
-    rewrite: () => {},
-    timeoutMs: 0,
-    idleTimeoutMs: 0,
-    maxStreamDurationMs: 0,
-    retry: undefined,
-    hash: undefined,
-    mirrors: [],
-    clusterNotFoundStatus: 503,
-    autoHostRewrite: false,
-    bufferLimitBytes: 0,
-    ...action,
-  };
+  const forward: ForwardAction = { ...plainForward('shop'), bufferLimitBytes: 0, ...action };
   const route: Route = {
     name: '',
     matches: () => true,

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { Exchange, NO_PEER, type RequestHead } from './exchange.ts';
 import { localReply } from './local-reply.ts';
 import { Pipeline } from './pipeline.ts';
+import { PLAIN_MANAGER } from './route/plain-manager.ts';
 import type { HttpConnectionManager, Route } from './route/route.ts';
 import { createRouteTable } from './route/route-table.ts';
 
@@ -22,23 +23,7 @@ function adminManager(settings: Pick<HttpConnectionManager, 'normalizePath' | 'm
     source: undefined,
   };
   const host = { name: 'any', domains: ['*'], routes: [admin], includeAttemptCount: false, requireTls: false };
-  return {
-    name: 'outbound',
-    routes: createRouteTable('outbound', [host], true),
-    defaultFilters: [],
-    useRemoteAddress: false,
-    xffTrustedHops: 0,
-    forwardClientCert: 'SANITIZE',
-    clientCertDetails: { subject: false, cert: false, chain: false, dns: false, uri: false },
-    serverName: 'envoy',
-    streamIdleTimeoutMs: 0,
-    tracing: undefined,
-    accessLogs: [],
-    metrics: [],
-    keepsTimes: false,
-    upgrades: [],
-    ...settings,
-  };
+  return { ...PLAIN_MANAGER, routes: createRouteTable('outbound', [host], true), ...settings };
 }
 
 function request(path: string): RequestHead {

@@ -1,13 +1,11 @@
 import grpc from '@grpc/grpc-js';
-import { DeadlineQueues } from '@ripstop/core';
+import { DeadlineQueues, ProcessHold } from '@ripstop/core';
 import type { CallEnvironment } from './call-environment.ts';
 import { type ClientOptions, EndpointChannels } from './endpoint-channels.ts';
 import type { GrpcParts } from './grpc-parts.ts';
-
 import { MeshChannel } from './mesh-channel.ts';
 import { MeshCredentials } from './mesh-credentials.ts';
 import { parseMeshTarget } from './mesh-target.ts';
-import { ProcessHold } from './process-hold.ts';
 
 /** Options that make a grpc-js client one of the mesh: `new Greeter(meshTarget('greeter', 50051), meshCredentials(), options)`. */
 export interface GrpcChannelOptions {

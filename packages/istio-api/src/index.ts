@@ -11,6 +11,7 @@ export { routedClaim } from './routed-claim.ts';
 export type { Kind, KindStatus } from './schema/kind.ts';
 export { closesWorkloads, KINDS, kindOf } from './schema/kinds.ts';
 export type { Fields, Schema, Support } from './schema/schema.ts';
+export { GRPC_STATUS_NAMES } from './schema/virtual-service.ts';
 export * from './types/core.ts';
 export * from './types/networking.ts';
 export * from './types/security.ts';

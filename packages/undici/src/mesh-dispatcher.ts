@@ -12,6 +12,7 @@ import {
   type NoAnswer,
   type OpenLoadStream,
   type Pipeline,
+  ProcessHold,
   type Random,
   type SnapshotRef,
   type TelemetrySink,
@@ -28,7 +29,6 @@ import type { OpenSocket } from './mtls-connector.ts';
 import { createLoadStreams } from './orca/load-stream.ts';
 import { type Origin, OriginCache } from './origin.ts';
 import { OutboundHead } from './outbound-head.ts';
-import { ProcessHold } from './process-hold.ts';
 import type { CarriedEnds } from './proxy-header.ts';
 import { hasContent } from './request-body.ts';
 import { RequestError } from './request-error.ts';

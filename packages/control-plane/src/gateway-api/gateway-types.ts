@@ -1,8 +1,6 @@
 /** Specs of Gateway, GatewayClass and BackendTLSPolicy (gateway.networking.k8s.io/v1), as far as they are translated. */
-export interface LabelSelector {
-  readonly matchLabels?: Readonly<Record<string, string>>;
-  readonly matchExpressions?: readonly { readonly key: string; readonly operator: string; readonly values?: readonly string[] }[];
-}
+
+import type { LabelSelector } from '../model/label-selector.ts';
 
 /** A reference to a Secret, ConfigMap or Service; without a namespace it is of the referrer's. */
 export interface ObjectRef {

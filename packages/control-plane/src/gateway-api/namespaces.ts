@@ -1,5 +1,6 @@
 import type { MeshObject } from '@ripstop/istio-api';
-import type { LabelSelector, ListenerSpec } from './gateway-types.ts';
+import { matchesSelector, NAMESPACE_NAME_LABEL } from '../model/label-selector.ts';
+import type { ListenerSpec } from './gateway-types.ts';
 
 type Labels = Readonly<Record<string, string>>;
 
@@ -10,7 +11,7 @@ export function namespaceLabels(objects: readonly MeshObject[]): ReadonlyMap<str
     if (metadata.namespace !== '') found.set(metadata.namespace, {});
   }
   for (const { kind, metadata } of objects) if (kind === 'Namespace') found.set(metadata.name, metadata.labels);
-  return new Map([...found].map(([name, labels]) => [name, { 'kubernetes.io/metadata.name': name, ...labels }]));
+  return new Map([...found].map(([name, labels]) => [name, { [NAMESPACE_NAME_LABEL]: name, ...labels }]));
 }
 
 /** Namespaces whose routes a listener takes; `*` = all. */
@@ -22,27 +23,8 @@ export function allowedNamespaces({ allowedRoutes }: ListenerSpec, own: string, 
     case 'All':
       return ['*'];
     case 'Selector':
-      return [...labels].flatMap(([name, entry]) => (fits(selector, entry) ? [name] : [])).sort();
+      return [...labels].flatMap(([name, entry]) => (matchesSelector(selector, entry) ? [name] : [])).sort();
     default:
       return [];
   }
-}
-
-function fits({ matchLabels = {}, matchExpressions = [] }: LabelSelector, labels: Labels): boolean {
-  for (const name in matchLabels) if (labels[name] !== matchLabels[name]) return false;
-  return matchExpressions.every(({ key, operator, values = [] }) => {
-    const value = labels[key];
-    switch (operator) {
-      case 'In':
-        return value !== undefined && values.includes(value);
-      case 'NotIn':
-        return value === undefined || !values.includes(value);
-      case 'Exists':
-        return value !== undefined;
-      case 'DoesNotExist':
-        return value === undefined;
-      default:
-        return false;
-    }
-  });
 }

@@ -1,7 +1,7 @@
 import type { ClientTLSSettings, ExtensionProvider, HTTPRetry, MeshConfigSpec, MeshObject, TelemetryProvider } from '@ripstop/istio-api';
+import type { LabelSelector } from '../model/label-selector.ts';
 import { ClusterLocalHosts, type ServiceSettings } from './cluster-local.ts';
 import type { DefaultPolicy } from './destination-rules.ts';
-import type { LabelSelector } from './discovery.ts';
 import type { LocalityBalancing } from './locality-policy.ts';
 import type { MeshTls, TlsSettings } from './mesh-tls.ts';
 import { type ProxySettings, proxySettingsOf } from './proxy-settings.ts';

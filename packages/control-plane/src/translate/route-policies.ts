@@ -1,5 +1,12 @@
 import { STATUS_CODES } from 'node:http';
-import type { CorsPolicy, HeaderOperations, HTTPFaultInjection, HTTPRetry, LoadBalancerSettings } from '@ripstop/istio-api';
+import {
+  type CorsPolicy,
+  GRPC_STATUS_NAMES,
+  type HeaderOperations,
+  type HTTPFaultInjection,
+  type HTTPRetry,
+  type LoadBalancerSettings,
+} from '@ripstop/istio-api';
 import {
   type Any,
   CorsFilterPolicy,
@@ -73,27 +80,6 @@ function previousPriorities(): NonNullable<RetryFields['retryPriority']> {
   };
 }
 
-/** gRPC status names of `fault.abort.grpcStatus`. */
-const GRPC_STATUS: readonly string[] = [
-  'OK',
-  'CANCELLED',
-  'UNKNOWN',
-  'INVALID_ARGUMENT',
-  'DEADLINE_EXCEEDED',
-  'NOT_FOUND',
-  'ALREADY_EXISTS',
-  'PERMISSION_DENIED',
-  'RESOURCE_EXHAUSTED',
-  'FAILED_PRECONDITION',
-  'ABORTED',
-  'OUT_OF_RANGE',
-  'UNIMPLEMENTED',
-  'INTERNAL',
-  'UNAVAILABLE',
-  'DATA_LOSS',
-  'UNAUTHENTICATED',
-];
-
 /** A delay without percentage never strikes, an abort without one always does: as istiod sends it, so Envoy does it. */
 export function faultConfig(fault: HTTPFaultInjection): Any {
   const { delay, abort } = fault;
@@ -113,7 +99,7 @@ export function faultConfig(fault: HTTPFaultInjection): Any {
             errorType:
               abort.grpcStatus === undefined
                 ? { $case: 'httpStatus', value: abort.httpStatus ?? 0 }
-                : { $case: 'grpcStatus', value: GRPC_STATUS.indexOf(abort.grpcStatus) },
+                : { $case: 'grpcStatus', value: GRPC_STATUS_NAMES.indexOf(abort.grpcStatus) },
             ...(abort.percentage === undefined ? {} : { percentage: percentage(abort.percentage.value) }),
           },
         }),

@@ -4,8 +4,9 @@ import type { Exchange } from '../exchange.ts';
 import { localReply } from '../local-reply.ts';
 import { Pipeline } from '../pipeline.ts';
 import { ResponseFlag } from '../response-flags.ts';
-import { exchange, FakeClock, FakeHead, PLAIN_MANAGER, snapshot } from '../testing/fakes.ts';
+import { exchange, FakeClock, FakeHead, snapshot } from '../testing/fakes.ts';
 import { createOnDemandTable, type HostRequests } from './on-demand.ts';
+import { PLAIN_MANAGER } from './plain-manager.ts';
 import type { Route, VirtualHost } from './route.ts';
 
 const found: Route = {

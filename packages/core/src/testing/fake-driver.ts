@@ -11,9 +11,10 @@ import type { Outcome, ResetReason } from '../outcome.ts';
 import { Pipeline } from '../pipeline.ts';
 import type { Random } from '../ports.ts';
 import { formatResponseFlags } from '../response-flags.ts';
+import { PLAIN_MANAGER, plainForward } from '../route/plain-manager.ts';
 import type { ForwardAction } from '../route/route.ts';
 import { createRouteTable } from '../route/route-table.ts';
-import { clusterSpec, endpoint, exchange, FakeClock, FakeHead, locality, PLAIN_MANAGER, seeded, snapshot } from './fakes.ts';
+import { clusterSpec, endpoint, exchange, FakeClock, FakeHead, locality, seeded, snapshot } from './fakes.ts';
 
 class FakeAttempt implements LiveAttempt {
   readonly lease: Lease;
@@ -56,7 +57,7 @@ export class WalkScene implements AttemptDriver {
     const manager = {
       ...PLAIN_MANAGER,
       requestTimeoutMs,
-      routes: createRouteTable('test', [hostOf(forwardTo(this.cluster.name, action), filters)], true),
+      routes: createRouteTable('test', [hostOf({ ...plainForward(this.cluster.name), ...action }, filters)], true),
     };
     this.x = exchange({ manager, snapshot: snapshot({ clusters: new Map([[this.cluster.name, this.cluster]]) }) });
     const { clock } = this;
@@ -147,23 +148,4 @@ export class WalkScene implements AttemptDriver {
 function hostOf(action: ForwardAction, filters: readonly Filter[]): Parameters<typeof createRouteTable>[1][number] {
   const route = { name: 'all', matches: () => true, action, filters, headers: undefined, operation: '', source: undefined };
   return { name: 'all', domains: ['*'], routes: [route], includeAttemptCount: false, requireTls: false };
-}
-
-function forwardTo(cluster: string, changes: Partial<ForwardAction>): ForwardAction {
-  return {
-    kind: 'forward',
-    chooseCluster: () => cluster,
-    clusterNames: [cluster],
-    rewrite() {},
-    timeoutMs: 0,
-    idleTimeoutMs: 0,
-    maxStreamDurationMs: 0,
-    retry: undefined,
-    hash: undefined,
-    mirrors: [],
-    clusterNotFoundStatus: 503,
-    autoHostRewrite: false,
-    bufferLimitBytes: 65_536,
-    ...changes,
-  };
 }

@@ -4,8 +4,7 @@ import { DEFAULT_THRESHOLDS } from '../cluster/resources.ts';
 import { Exchange, type ExchangeInit, NO_PEER, type RequestHead, type ResponseHead } from '../exchange.ts';
 import type { OutlierSpec } from '../outlier/outlier-spec.ts';
 import type { Clock, Random, Timer } from '../ports.ts';
-import type { HttpConnectionManager } from '../route/route.ts';
-import { createRouteTable } from '../route/route-table.ts';
+import { PLAIN_MANAGER } from '../route/plain-manager.ts';
 import type { Snapshot } from '../snapshot.ts';
 
 /** A clock that stands until it is advanced. */
@@ -101,26 +100,6 @@ export class FakeHead implements RequestHead, ResponseHead {
     this.lines = this.lines.filter(([other]) => other !== name);
   }
 }
-
-export const PLAIN_MANAGER: HttpConnectionManager = {
-  name: 'test',
-  routes: createRouteTable('test', [], true),
-  defaultFilters: [],
-  normalizePath: false,
-  mergeSlashes: false,
-  escapedSlashes: 'KEEP_UNCHANGED',
-  useRemoteAddress: false,
-  xffTrustedHops: 0,
-  forwardClientCert: 'SANITIZE',
-  clientCertDetails: { subject: false, cert: false, chain: false, dns: false, uri: false },
-  serverName: 'envoy',
-  streamIdleTimeoutMs: 0,
-  tracing: undefined,
-  accessLogs: [],
-  metrics: [],
-  keepsTimes: false,
-  upgrades: [],
-};
 
 export function snapshot(changes: Partial<Snapshot> = {}): Snapshot {
   const outbound = { forPort: () => undefined, catchAll: PLAIN_MANAGER, ports: [] };

@@ -20,6 +20,8 @@ import {
   type LocalReply,
   type Outcome,
   Pipeline,
+  PLAIN_MANAGER,
+  plainForward,
   type Random,
   type RetryPolicy,
   type Route,
@@ -148,22 +150,8 @@ export class WatchedCluster implements Cluster {
 }
 
 export function forwardTo(choose: string | ((x: Exchange) => string), changes: Partial<ForwardAction> = {}): ForwardAction {
-  return {
-    kind: 'forward',
-    chooseCluster: typeof choose === 'string' ? () => choose : choose,
-    clusterNames: [],
-    rewrite() {},
-    timeoutMs: 0,
-    idleTimeoutMs: 0,
-    maxStreamDurationMs: 0,
-    retry: undefined,
-    hash: undefined,
-    mirrors: [],
-    clusterNotFoundStatus: 503,
-    autoHostRewrite: false,
-    bufferLimitBytes: 65_536,
-    ...changes,
-  };
+  const chooseCluster = typeof choose === 'string' ? () => choose : choose;
+  return { ...plainForward(''), chooseCluster, clusterNames: [], ...changes };
 }
 
 export function retryOn(tokens: string, changes: Partial<RetryPolicy> = {}): RetryPolicy {
@@ -189,23 +177,13 @@ export function routeOf(action: Route['action'], changes: Partial<Route> = {}): 
 export function managerOf(routes: readonly Route[], changes: Partial<HttpConnectionManager> = {}): HttpConnectionManager {
   const host = { name: 'all', domains: ['*'], routes, includeAttemptCount: true, requireTls: false };
   return {
+    ...PLAIN_MANAGER,
     name: 'test',
     routes: { name: 'test', virtualHosts: [host], virtualHost: () => host },
-    defaultFilters: [],
     normalizePath: true,
-    mergeSlashes: false,
-    escapedSlashes: 'KEEP_UNCHANGED',
-    useRemoteAddress: false,
-    xffTrustedHops: 0,
     forwardClientCert: 'APPEND_FORWARD',
     clientCertDetails: { subject: true, cert: false, chain: false, dns: false, uri: true },
     serverName: 'istio-envoy',
-    streamIdleTimeoutMs: 0,
-    tracing: undefined,
-    accessLogs: [],
-    metrics: [],
-    keepsTimes: false,
-    upgrades: [],
     ...changes,
   };
 }

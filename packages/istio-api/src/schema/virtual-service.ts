@@ -49,8 +49,8 @@ const httpMatch = object({
   statPrefix: ignored(text, 'there are no statistics by route; the route name is in access logs'),
 });
 
-/** gRPC status names of `fault.abort.grpcStatus`, by number. */
-const GRPC_STATUS = [
+/** gRPC status names of `fault.abort.grpcStatus`; a name's place is its number. */
+export const GRPC_STATUS_NAMES: readonly string[] = [
   'OK',
   'CANCELLED',
   'UNKNOWN',
@@ -114,7 +114,7 @@ const httpRoute = object(
       abort: object(
         {
           httpStatus: status,
-          grpcStatus: choice(...GRPC_STATUS),
+          grpcStatus: choice(...GRPC_STATUS_NAMES),
           http2Error: refused(text, 'Istio has not implemented it either: use httpStatus or grpcStatus'),
           percentage: percent,
         },

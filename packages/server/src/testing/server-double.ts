@@ -10,6 +10,7 @@ import {
   type InboundAction,
   type Outcome,
   Pipeline,
+  PLAIN_MANAGER,
   type Route,
   type Snapshot,
   SnapshotRef,
@@ -64,22 +65,14 @@ function inboundManager({ filters = [], headers, timeoutMs = 0, matches, manager
   };
   const host = { name: 'inbound', domains: ['*'], routes: [route], includeAttemptCount: false, requireTls: false };
   return {
+    ...PLAIN_MANAGER,
     name: 'inbound',
     routes: { name: 'inbound', virtualHosts: [host], virtualHost: () => host },
     defaultFilters: filters,
     normalizePath: true,
-    mergeSlashes: false,
-    escapedSlashes: 'KEEP_UNCHANGED',
-    useRemoteAddress: false,
-    xffTrustedHops: 0,
     forwardClientCert: 'APPEND_FORWARD',
     clientCertDetails: { subject: true, cert: false, chain: false, dns: true, uri: true },
     serverName: 'istio-envoy',
-    streamIdleTimeoutMs: 0,
-    tracing: undefined,
-    accessLogs: [],
-    metrics: [],
-    keepsTimes: false,
     upgrades: ['websocket'],
     ...manager,
   };

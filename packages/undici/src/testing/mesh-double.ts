@@ -17,6 +17,8 @@ import {
   NO_PEER,
   type Outcome,
   Pipeline,
+  PLAIN_MANAGER,
+  plainForward,
   type RequestHead,
   type ResourceCounter,
   type Resources,
@@ -159,22 +161,7 @@ export class TestCluster implements Cluster {
 
 export function forwardTo(cluster: TestCluster | (() => string), changes: Partial<ForwardAction> = {}): ForwardAction {
   const choose = typeof cluster === 'function' ? cluster : () => cluster.name;
-  return {
-    kind: 'forward',
-    chooseCluster: choose,
-    clusterNames: [],
-    rewrite() {},
-    timeoutMs: 0,
-    idleTimeoutMs: 0,
-    maxStreamDurationMs: 0,
-    retry: undefined,
-    hash: undefined,
-    mirrors: [],
-    clusterNotFoundStatus: 503,
-    autoHostRewrite: false,
-    bufferLimitBytes: 65_536,
-    ...changes,
-  };
+  return { ...plainForward(''), chooseCluster: choose, clusterNames: [], ...changes };
 }
 
 export function retryOn(tokens: string, changes: Partial<RetryPolicy> = {}): RetryPolicy {
@@ -193,24 +180,7 @@ export function retryOn(tokens: string, changes: Partial<RetryPolicy> = {}): Ret
   };
 }
 
-const MANAGER: Omit<HttpConnectionManager, 'routes'> = {
-  name: 'outbound',
-  defaultFilters: [],
-  normalizePath: false,
-  mergeSlashes: false,
-  escapedSlashes: 'KEEP_UNCHANGED',
-  useRemoteAddress: false,
-  xffTrustedHops: 0,
-  forwardClientCert: 'SANITIZE',
-  clientCertDetails: { subject: false, cert: false, chain: false, dns: false, uri: false },
-  serverName: 'istio-envoy',
-  streamIdleTimeoutMs: 0,
-  tracing: undefined,
-  accessLogs: [],
-  metrics: [],
-  keepsTimes: false,
-  upgrades: ['websocket'],
-};
+const MANAGER: HttpConnectionManager = { ...PLAIN_MANAGER, name: 'outbound', serverName: 'istio-envoy', upgrades: ['websocket'] };
 
 /** One finished exchange as telemetry sees it. */
 export interface Finished {
