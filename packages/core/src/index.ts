@@ -1,3 +1,8 @@
+/**
+ * What the data plane decides: route, filters, cluster, host, retry, outcome. It opens no socket, reads no clock and no dice but those
+ * that it is given, and knows neither YAML nor protobuf. `compile` makes what it runs; undici, server and grpc carry its decisions out.
+ */
+
 export * from './abuse/metered-socket.ts';
 export * from './abuse/reset-budget.ts';
 export * from './abuse/suspects.ts';

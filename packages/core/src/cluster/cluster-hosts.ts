@@ -25,11 +25,12 @@ export class ClusterHosts {
   localities: readonly LocalitySpec[] = [];
   private readonly byKey = new Map<string, EndpointState>();
   private readonly clock: Clock;
-  private readonly rules: HostRules;
+  /** The cluster itself: a private name keeps it out of a snapshot that is written as JSON. */
+  readonly #rules: HostRules;
 
   constructor(clock: Clock, rules: HostRules) {
     this.clock = clock;
-    this.rules = rules;
+    this.#rules = rules;
   }
 
   get(key: string): EndpointState | undefined {
@@ -55,7 +56,7 @@ export class ClusterHosts {
     }
     for (const [key, host] of this.byKey) {
       if (seen.has(key)) continue;
-      host.leaving = this.rules.keepsDropped(host);
+      host.leaving = this.#rules.keepsDropped(host);
       if (host.leaving) {
         list.push(host);
         continue;
@@ -89,10 +90,10 @@ export class ClusterHosts {
     let host = this.byKey.get(key);
     if (host === undefined) {
       host = new EndpointState(spec, new HostHealth(), this.clock.now());
-      host.checkFailed = this.rules.waitsForCheck();
+      host.checkFailed = this.#rules.waitsForCheck();
       this.byKey.set(key, host);
     }
-    host.update(spec, locality, this.rules.hashesByHostname);
+    host.update(spec, locality, this.#rules.hashesByHostname);
     return host;
   }
 }
