@@ -1,3 +1,8 @@
+/**
+ * xDS → `Snapshot`: decodes each resource by itself, refuses what cannot be honoured with its reason, and compiles the rest to what
+ * `core` runs. It knows protobuf and has no run-time state but that of filters; it never learns where resources came from.
+ */
+
 export { compileCluster, edsName } from './cluster/cluster.ts';
 export { compileDownstreamTls, compileTransportSocket } from './cluster/tls-context.ts';
 export type { SnapshotCompilerOptions } from './compiler-environment.ts';

@@ -1,3 +1,8 @@
+/**
+ * Istio YAML → xDS, and its server: sources, the push context, translation, ADS, registry, CA, pages for people. It never reaches
+ * `core` or `compile`: the halves meet as xDS bytes only, here or in the service's own process (`createEmbeddedSource`).
+ */
+
 export { type WireResource, wireResourcesOf } from './ads/node-wire.ts';
 export type { TokenAttestor } from './ca/attest/attestation.ts';
 export { KubernetesAttestor, type KubernetesAttestorOptions } from './ca/attest/kubernetes-attestor.ts';

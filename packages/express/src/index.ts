@@ -1,3 +1,5 @@
+/** The mesh in a request of Express. Policies are enforced by `@ripstop/node` in front of the app. */
+
 import { type Mesh, peerOf, mesh as sharedMesh } from '@ripstop/node';
 import type { RequestHandler } from 'express';
 

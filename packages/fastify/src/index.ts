@@ -1,3 +1,5 @@
+/** The mesh in front of a Fastify app, and in its requests. */
+
 import type { Server } from 'node:net';
 import { isAppServer, type Mesh, peerOf, routerTraits, mesh as sharedMesh } from '@ripstop/node';
 import type { FastifyPluginAsync } from 'fastify';

@@ -1,3 +1,8 @@
+/**
+ * Istio, Gateway API and core Kubernetes documents, read from YAML with their places, checked against one schema that also says what of
+ * them is honoured, and analysed together. What they mean is for `control-plane`.
+ */
+
 export { analyze, analyzeInSteps } from './analysis/analyze.ts';
 export type { MessageType } from './analysis/message-type.ts';
 export { MESSAGE_TYPES } from './analysis/message-types.ts';

@@ -1,3 +1,5 @@
+/** What services install: one mesh per `createMesh`, made of the drivers, `compile` and `core`, for HTTP and gRPC, in and out. */
+
 export { type AppFilterOptions, appFilter, type MeshFilter } from './app-filter.ts';
 
 import { Mesh } from './mesh.ts';

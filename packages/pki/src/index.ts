@@ -1,3 +1,7 @@
+/**
+ * Certificates, signing requests and SPIFFE ids: bytes in, bytes out, nothing kept. Used by `identity` and by the CA of `control-plane`.
+ */
+
 export * from './certificate.ts';
 export * from './csr.ts';
 export { fromPem, toPem } from './der.ts';

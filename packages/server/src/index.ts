@@ -1,3 +1,8 @@
+/**
+ * The way in: looks at a connection's first bytes, does TLS by filter chain, and judges requests in front of the app's own server. What
+ * is let in is decided by `core`; a gateway puts a forwarder in the app's place.
+ */
+
 export { BodyEncoder, type EncodedBody } from './body-encoder.ts';
 export type { FindChains, ListenerChains } from './chain-choice.ts';
 export type { ConnectionGateOptions } from './connection-gate.ts';

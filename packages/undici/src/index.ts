@@ -1,3 +1,5 @@
+/** The way out over HTTP: one undici Dispatcher that walks a request through `core`, with connections of its own (mTLS) per endpoint. */
+
 export * from './interceptor.ts';
 export * from './mesh-dispatcher.ts';
 export * from './mesh-fetch.ts';

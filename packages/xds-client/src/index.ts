@@ -1,3 +1,8 @@
+/**
+ * Where configuration comes from over the wire: one ADS stream, hosts on demand, and the last good state on disk. It hands bytes over
+ * (`ConfigSource` of `core`); `compile` reads them.
+ */
+
 export {
   AdsSource,
   type AdsSourceOptions,
