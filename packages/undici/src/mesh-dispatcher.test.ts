@@ -1,39 +1,13 @@
 import { once } from 'node:events';
-import { constants, createServer as createHttp2Server } from 'node:http2';
-import { createServer as createTcpServer, type Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { formatResponseFlags, localReply } from '@ripstop/core';
 import { Agent, type Dispatcher, request, fetch as undiciFetch } from 'undici';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { createMeshInterceptor } from './interceptor.ts';
 import { createMeshFetch } from './mesh-fetch.ts';
-import { Counter, forwardTo, listen, MeshDouble, realClock, retryOn, TestCluster, testEndpoint } from './testing/mesh-double.ts';
-
-const cleanups: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const run of cleanups.splice(0).reverse()) await run();
-});
-
-async function serve(...args: Parameters<typeof listen>): Promise<number> {
-  const { port, close } = await listen(...args);
-  cleanups.push(close);
-  return port;
-}
-
-function meshOf(...args: ConstructorParameters<typeof MeshDouble>): MeshDouble {
-  const mesh = new MeshDouble(...args);
-  cleanups.push(() => mesh.dispatcher.destroy());
-  return mesh;
-}
-
-async function bodyOf(stream: AsyncIterable<Buffer>): Promise<string> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of stream) chunks.push(chunk);
-  return Buffer.concat(chunks).toString();
-}
-
-const flagsOf = (mesh: MeshDouble): string => formatResponseFlags(mesh.finished.at(-1)!.x.flags);
+import { Counter, forwardTo, retryOn, TestCluster, testEndpoint } from './testing/mesh-double.ts';
+import { bodyOf, cleanups, flagsOf, meshOf, serve, tcpServer } from './testing/mesh-scene.ts';
 
 describe('mesh dispatcher', () => {
   it('serves request, npm fetch, built-in fetch, a composed agent and createMeshFetch alike', async () => {
@@ -399,45 +373,6 @@ describe('mesh dispatcher', () => {
     expect(mesh.finished.length).toBe(1);
   });
 
-  it('uses a connection again, and stops before a server with a short keep-alive closes it', async () => {
-    let sockets = 0;
-    const port = await serve(
-      (_req, res) => res.end('ok'),
-      (server) => {
-        server.keepAliveTimeout = 2_000;
-        server.on('connection', () => sockets++);
-      },
-    );
-    const cluster = new TestCluster('c', [testEndpoint(port)]);
-    const mesh = meshOf([cluster], forwardTo(cluster));
-    const call = async (): Promise<number> => {
-      const reply = await request('http://reviews/', { dispatcher: mesh.dispatcher });
-      await reply.body.dump();
-      return reply.statusCode;
-    };
-    for (let n = 0; n < 5; n++) expect(await call()).toBe(200);
-    expect(sockets).toBe(1);
-    // The hint says 2 s; the client leaves 1 s earlier.
-    await expect.poll(() => mesh.dispatcher.connections, { timeout: 1_500 }).toBe(0);
-    expect(await call()).toBe(200);
-  });
-
-  it('never loses a request to a connection that the server closes between requests', async () => {
-    const port = await serve((_req, res) => res.setHeader('connection', 'close').end('ok'));
-    const hard = await tcpServer('HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok', true);
-    const cluster = new TestCluster('c', [testEndpoint(port), testEndpoint(hard)]);
-    const mesh = meshOf([cluster], forwardTo(cluster));
-    const statuses = new Set<number>();
-    for (let n = 0; n < 40; n++) {
-      const reply = await request('http://reviews/', { dispatcher: mesh.dispatcher });
-      statuses.add(reply.statusCode);
-      await reply.body.dump();
-      // The hard server closes without telling: give its FIN one turn, as a network would.
-      await new Promise((resolve) => setTimeout(resolve, 2));
-    }
-    expect([...statuses]).toEqual([200]);
-  });
-
   it('refuses new requests after close, and waits for the running ones', async () => {
     const port = await serve((_req, res) => setTimeout(() => res.end('late'), 30));
     const cluster = new TestCluster('c', [testEndpoint(port)]);
@@ -488,115 +423,6 @@ describe('mesh dispatcher', () => {
     expect(mesh.finished.at(-1)!.outcome.status).toBe(403);
   });
 
-  it('speaks HTTP/2 with prior knowledge when the cluster says so, many streams on one connection', async () => {
-    const server = createHttp2Server((req, res) => {
-      res.setHeader('x-authority', req.authority);
-      req.pipe(res);
-    }).listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    cleanups.push(() => server.close());
-    const cluster = new TestCluster('c', [testEndpoint((server.address() as { port: number }).port)]);
-    cluster.connection = { ...cluster.connection, protocol: 'http2' };
-    const mesh = meshOf([cluster], forwardTo(cluster));
-    const replies = await Promise.all(
-      Array.from({ length: 20 }, (_, n) => request('http://reviews:9080/', { dispatcher: mesh.dispatcher, method: 'POST', body: `n${n}` })),
-    );
-    expect(await Promise.all(replies.map((reply) => reply.body.text()))).toEqual(Array.from({ length: 20 }, (_, n) => `n${n}`));
-    expect([replies[0]!.headers['x-authority'], mesh.dispatcher.connections]).toEqual(['reviews:9080', 1]);
-  });
-
-  it('speaks as the caller does when the cluster says so: a gateway forwards HTTP/2 as HTTP/2', async () => {
-    const server = createHttp2Server((req, res) => res.end(`HTTP/${req.httpVersion}`)).listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    cleanups.push(() => server.close());
-    const cluster = new TestCluster('c', [testEndpoint((server.address() as { port: number }).port)]);
-    cluster.connection = { ...cluster.connection, protocol: 'downstream' };
-    const mesh = meshOf([cluster], forwardTo(cluster));
-    expect(await mesh.forward('reviews', '/', [], 'http2')).toBe('HTTP/2.0');
-  });
-
-  it('a stream that an HTTP/2 upstream breaks off within the response: UR; one whose connection ends: UC', async () => {
-    const server = createHttp2Server().listen(0, '127.0.0.1');
-    server.on('stream', (stream, headers) => {
-      stream.on('error', () => {});
-      stream.respond({ ':status': 200 });
-      stream.write('begun');
-      setTimeout(() => (headers[':path'] === '/reset' ? stream.destroy(new Error('broken')) : stream.session!.socket.destroy()), 20);
-    });
-    await once(server, 'listening');
-    cleanups.push(() => server.close());
-    const cluster = new TestCluster('c', [testEndpoint((server.address() as { port: number }).port)]);
-    cluster.connection = { ...cluster.connection, protocol: 'http2' };
-    const mesh = meshOf([cluster], forwardTo(cluster));
-    for (const [path, flags, detail] of [
-      ['/reset', 'UR', 'remote_reset'],
-      ['/gone', 'UC', 'connection_termination'],
-    ] as const) {
-      const reply = await request(`http://reviews${path}`, { dispatcher: mesh.dispatcher });
-      await expect(reply.body.text()).rejects.toThrow();
-      const { x } = mesh.finished.at(-1)!;
-      expect([formatResponseFlags(x.flags), x.details]).toEqual([flags, `upstream_reset_after_response_started{${detail}}`]);
-    }
-  });
-
-  it('a stream that an HTTP/2 upstream refuses is sent once more only by the retry policy, and counts', async () => {
-    let streams = 0;
-    const server = createHttp2Server().listen(0, '127.0.0.1');
-    server.on('stream', (stream) => {
-      streams++;
-      stream.on('error', () => {});
-      stream.close(constants.NGHTTP2_REFUSED_STREAM);
-    });
-    await once(server, 'listening');
-    cleanups.push(() => server.close());
-    const cluster = new TestCluster('c', [testEndpoint((server.address() as { port: number }).port)]);
-    cluster.connection = { ...cluster.connection, protocol: 'http2' };
-    for (const [policy, attempts] of [
-      [undefined, 1],
-      [retryOn('refused-stream', { numRetries: 2 }), 3],
-    ] as const) {
-      const mesh = meshOf([cluster], forwardTo(cluster, policy === undefined ? {} : { retry: policy }));
-      streams = 0;
-      const reply = await request('http://reviews/', { dispatcher: mesh.dispatcher, method: 'POST', body: 'x' });
-      const again = attempts === 1 ? '' : 'retried and the latest ';
-      expect([reply.statusCode, await reply.body.text()]).toEqual([
-        503,
-        `upstream connect error or disconnect/reset before headers. ${again}reset reason: remote refused stream reset`,
-      ]);
-      const { x } = mesh.finished.at(-1)!;
-      expect([streams, x.attempt, formatResponseFlags(x.flags)]).toEqual([attempts, attempts, attempts === 1 ? 'UR' : 'URX,UR']);
-    }
-  });
-
-  it('a stream that an HTTP/2 upstream sends away by GOAWAY before it has read it is refused, too', async () => {
-    const server = createHttp2Server().listen(0, '127.0.0.1');
-    server.on('stream', (stream) => {
-      stream.on('error', () => {});
-      // Streams 1, 3, …; the second of a connection was not read.
-      if (stream.id === 1) stream.end('served');
-      else stream.session!.goaway(constants.NGHTTP2_NO_ERROR, 1);
-    });
-    await once(server, 'listening');
-    cleanups.push(() => server.close());
-    const cluster = new TestCluster('c', [testEndpoint((server.address() as { port: number }).port)]);
-    cluster.connection = { ...cluster.connection, protocol: 'http2' };
-    for (const [policy, status] of [
-      [undefined, 503],
-      [retryOn('refused-stream'), 200],
-    ] as const) {
-      const mesh = meshOf([cluster], forwardTo(cluster, policy === undefined ? {} : { retry: policy }));
-      const send = async (): Promise<number> => {
-        const reply = await request('http://reviews/', { dispatcher: mesh.dispatcher, method: 'POST', body: 'x' });
-        await reply.body.dump();
-        return reply.statusCode;
-      };
-      expect([await send(), await send()]).toEqual([200, status]);
-      const { x } = mesh.finished.at(-1)!;
-      expect(x.attempt).toBe(status === 200 ? 2 : 1);
-      if (status === 503) expect(formatResponseFlags(x.flags)).toBe('UR');
-    }
-  });
-
   it("forwards an exchange that a listener has begun, without the other connection's headers", async () => {
     const port = await serve((req, res) => res.end(JSON.stringify(req.headers)));
     const cluster = new TestCluster('c', [testEndpoint(port)]);
@@ -628,84 +454,6 @@ describe('mesh dispatcher', () => {
     await expect(begun.body.text()).rejects.toMatchObject({ code: 'RIPSTOP_TIMEOUT', flags: 'SI' });
   });
 
-  it('closes connections that are idle for as long as the cluster says, and never where it says 0', async () => {
-    const sockets: Socket[] = [];
-    const port = await serve(
-      (_req, res) => res.end('ok'),
-      (server) => {
-        server.keepAliveTimeout = 0; // Announces none.
-        server.on('connection', (socket) => sockets.push(socket));
-      },
-    );
-    for (const [idleTimeoutMs, open] of [
-      [20, false],
-      [0, true],
-    ] as const) {
-      const cluster = new TestCluster('c', [testEndpoint(port)]);
-      cluster.connection = { ...cluster.connection, idleTimeoutMs };
-      const mesh = meshOf([cluster], forwardTo(cluster));
-      await (await request('http://reviews/', { dispatcher: mesh.dispatcher })).body.dump();
-      const socket = sockets.at(-1)!;
-      if (!open) await expect.poll(() => socket.closed, { timeout: 5000 }).toBe(true);
-      // The default of undici would have ended it, and an hour of ours cannot be waited for.
-      await new Promise((resolve) => setTimeout(resolve, 30));
-      expect(socket.closed).toBe(!open);
-    }
-  });
-
-  it('keeps connections that came too late for the next requests, and notices when the peer closes them', async () => {
-    let sockets = 0;
-    const port = await serve(
-      (_req, res) => setTimeout(() => res.end('ok'), 20),
-      (server) => server.on('connection', () => sockets++),
-    );
-    const cluster = new TestCluster('c', [testEndpoint(port)]);
-    const mesh = meshOf([cluster], forwardTo(cluster));
-    // Two aborted in the tick of their dispatch: their connections come, but nobody waits any more.
-    const aborts = [new AbortController(), new AbortController()];
-    const aborted = aborts.map(({ signal }) =>
-      request('http://reviews/', { dispatcher: mesh.dispatcher, signal }).catch((error: Error) => error.name),
-    );
-    for (const abort of aborts) abort.abort();
-    expect(await Promise.all(aborted)).toEqual(['AbortError', 'AbortError']);
-    await expect.poll(() => mesh.dispatcher.connections).toBe(2);
-    const replies = await Promise.all([1, 2].map(() => request('http://reviews/', { dispatcher: mesh.dispatcher })));
-    expect(await Promise.all(replies.map((reply) => reply.body.text()))).toEqual(['ok', 'ok']);
-    expect([sockets, cluster.resources.pending.used, cluster.resources.connections.used]).toEqual([2, 0, 2]);
-  });
-
-  it('retires a connection after its maximum number of requests', async () => {
-    let sockets = 0;
-    const port = await serve(
-      (_req, res) => res.end('ok'),
-      (server) => server.on('connection', () => sockets++),
-    );
-    const cluster = new TestCluster('c', [testEndpoint(port)]);
-    cluster.connection = { ...cluster.connection, maxRequestsPerConnection: 2 };
-    const mesh = meshOf([cluster], forwardTo(cluster));
-    for (let n = 0; n < 6; n++) await (await request('http://reviews/', { dispatcher: mesh.dispatcher })).body.dump();
-    expect(sockets).toBe(3);
-  });
-
-  it('retires a connection at its maximum age', async () => {
-    let sockets = 0;
-    let later = 0;
-    const port = await serve(
-      (_req, res) => res.end('ok'),
-      (server) => server.on('connection', () => sockets++),
-    );
-    const cluster = new TestCluster('c', [testEndpoint(port)]);
-    cluster.connection = { ...cluster.connection, maxConnectionDurationMs: 60_000 };
-    const mesh = meshOf([cluster], forwardTo(cluster), { clock: { ...realClock, now: () => realClock.now() + later } });
-    const call = async (): Promise<void> => (await request('http://reviews/', { dispatcher: mesh.dispatcher })).body.dump();
-    await call();
-    await call();
-    expect(sockets).toBe(1);
-    later = 60_000;
-    await call();
-    expect(sockets).toBe(2);
-  });
-
   it('gives https to the own dispatcher of the app, and refuses unknown hosts under REGISTRY_ONLY', async () => {
     const seen: string[] = [];
     const direct = {
@@ -726,14 +474,3 @@ describe('mesh dispatcher', () => {
     expect(seen).toEqual(['https://any.where', 'https://api.example.com']);
   });
 });
-
-async function tcpServer(answer: string, end = false, onConnection?: () => void): Promise<number> {
-  const server = createTcpServer((socket) => {
-    onConnection?.();
-    socket.on('error', () => {});
-    socket.once('data', () => (end ? socket.end(answer) : socket.write(answer)));
-  }).listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  cleanups.push(() => server.close());
-  return (server.address() as { port: number }).port;
-}
