@@ -122,6 +122,11 @@ export const REQUEST_ERRORS: readonly ErrorRow[] = [
 /** Codes of warnings of the process. */
 export const WARNINGS: readonly ErrorRow[] = [
   {
+    code: 'RIPSTOP_ACCESS_LOG',
+    happened: 'A file of access logs cannot be written; its lines are lost, requests are served.',
+    remedy: 'Give the path of a file in a folder that exists and may be written, or `/dev/stdout`.',
+  },
+  {
     code: 'RIPSTOP_ADMIN_PORT_TAKEN',
     happened: 'The address of the metrics is taken by another process; the service runs without them.',
     remedy: 'Set RIPSTOP_ADMIN to a free address, to port 0, or to `off`.',
