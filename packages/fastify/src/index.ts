@@ -41,7 +41,7 @@ const meshPluginAsync: FastifyPluginAsync<MeshPluginOptions> = async (app, { mes
   });
   // Armed before the app listens: no request can come before the guard stands.
   if (!isAppServer(app.server))
-    throw new TypeError("this Fastify instance has an HTTP/2 server with TLS of its own; TLS is the mesh's: leave http2 or https out");
+    throw new TypeError('the server of this Fastify instance (serverFactory) is none of node:http, node:https or node:http2');
   mesh.protect(app.server, port, routerTraits(app), probes);
   bindOneAddress(app.server);
   app.addHook('onListen', async () => {

@@ -16,8 +16,8 @@ export {
   type RouterTraits,
   type Verdict,
 } from '@ripstop/core';
-export { peerOf } from '@ripstop/server';
-export { type FastifyLike, isAppServer, type MeshApp } from './app.ts';
+export { isAppServer, peerOf } from '@ripstop/server';
+export type { FastifyLike, MeshApp } from './app.ts';
 export type { ConfigOrigin } from './config-source.ts';
 export type { DecisionOptions } from './decisions.ts';
 export { type MeshEnvironment, systemEnvironment } from './environment.ts';

@@ -1,9 +1,9 @@
 import type { AddressInfo } from 'node:net';
 import { DECISION_HEADER, type DecisionRecord, type Explanation, PathBinding, type RouterTraits, type Svid } from '@ripstop/core';
-import { type AppServer, MeshListener, Probes } from '@ripstop/server';
+import { type AppServer, MeshListener, Probes, readsHttp1 } from '@ripstop/server';
 import { createMeshFetch, createMeshInterceptor, type MeshDispatcher } from '@ripstop/undici';
 import type { Dispatcher } from 'undici';
-import { type MeshApp, readsHttp1, serverOf } from './app.ts';
+import { type MeshApp, serverOf } from './app.ts';
 import type { MeshFilter } from './app-filter.ts';
 import type { ConfigOrigin } from './config-source.ts';
 import type { MeshEnvironment } from './environment.ts';
@@ -291,7 +291,7 @@ function probesOf(paths: readonly string[] | undefined, app: AppServer): Probes 
   if (!readsHttp1(app))
     throw new MeshError(
       'RIPSTOP_BAD_PROBE',
-      "a server of node:http2 cannot be probed: health checks speak HTTP/1.1; leave probes out and let them ask the admin port's /healthz/ready",
+      "this server of node:http2 cannot be probed: health checks speak HTTP/1.1; leave probes out and let them ask the admin port's /healthz/ready",
     );
   try {
     return new Probes(paths);

@@ -140,7 +140,7 @@ export class ConnectionGate {
     const chain = snapshot === undefined ? 'no configuration' : chooseChain(this.options.find(snapshot), facts, this.carriesBytes);
     if (this.options.ownTls !== undefined && snapshot !== undefined && !endsTls(chain)) {
       if (this.isLetProbe(raw, first)) return;
-      this.decideWithin(this.options.ownTls, raw, facts, proxied, snapshot, admit);
+      this.decideWithin(this.options.ownTls, raw, facts, proxied, admit);
     } else if (snapshot === undefined || typeof chain === 'string') {
       if (chain === NO_CHAIN && snapshot !== undefined && this.isLetProbe(raw, first)) return;
       if (chain === NO_CHAIN && snapshot !== undefined)
@@ -194,21 +194,32 @@ export class ConnectionGate {
     raw: Socket,
     outer: ConnectionFacts,
     proxied: ProxiedAddresses | undefined,
-    snapshot: Snapshot,
     admit: Admit,
   ): void {
     if (!outer.tls) {
       this.refuse(raw, outer, 'the server of this port speaks TLS of its own only');
       return;
     }
-    const facts: ConnectionFacts = { ...outer, tls: false, sni: '', alpn: ['http/1.1'] };
-    const chain = chooseChain(this.options.find(snapshot), facts, false);
-    if (typeof chain === 'string' || chain.tls !== undefined || !isHttp(chain)) {
+    if (!this.options.speaks.some((spoken) => this.chainWithin(outer, spoken) !== undefined)) {
       this.refuse(raw, outer, 'it is not of the mesh, and no filter chain takes callers without mutual TLS');
       return;
     }
     const peer = createPeer(raw, undefined, '', '', { proxied, socketPath: this.options.socketPath });
-    own.accept(raw, (socket) => this.admit(raw, socket, facts, chain, snapshot, peer, 'http1', admit));
+    own.accept(raw, (socket, spoken) => {
+      const within = this.chainWithin(outer, spoken);
+      // Whoever takes HTTP/2 without mutual TLS need not take HTTP/1; and the configuration may have changed during the handshake.
+      if (within === undefined) socket.destroy();
+      else this.admit(raw, socket, within.facts, within.chain, within.snapshot, peer, spoken, admit);
+    });
+  }
+
+  /** What takes requests that come within the app's own TLS. */
+  private chainWithin(outer: ConnectionFacts, spoken: Spoken): Within | undefined {
+    const snapshot = this.options.snapshots.current;
+    if (snapshot === undefined) return undefined;
+    const facts: ConnectionFacts = { ...outer, tls: false, sni: '', alpn: [spoken === 'http2' ? 'h2c' : 'http/1.1'] };
+    const chain = chooseChain(this.options.find(snapshot), facts, false);
+    return typeof chain === 'string' || chain.tls !== undefined || !isHttp(chain) ? undefined : { facts, chain, snapshot };
   }
 
   /** ALPN tells; without it the first bytes do, as with Envoy's codec AUTO. */
@@ -299,6 +310,12 @@ export class ConnectionGate {
     const printable = line.replace(/\p{Cc}/gu, '?').slice(0, MAX_LINE);
     this.options.log?.(`port ${this.options.port}: ${printable}`);
   }
+}
+
+interface Within {
+  readonly facts: ConnectionFacts;
+  readonly chain: HttpChain;
+  readonly snapshot: Snapshot;
 }
 
 const MAX_TOLD = 100;

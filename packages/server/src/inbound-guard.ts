@@ -1,8 +1,10 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { ServerResponse as PlainResponse } from 'node:http';
+import { Http2ServerRequest } from 'node:http2';
 import type { Socket } from 'node:net';
 import type { Duplex, Readable } from 'node:stream';
 import { Exchange, isGrpcContentType, type LocalReply, localReply, noRouteReply, type TelemetrySink } from '@ripstop/core';
+import type { Http1AppServer } from './app-server.ts';
 import { type ParserError, refuseBytes, replyToParserError } from './client-error.ts';
 import type { ConnectionGate } from './connection-gate.ts';
 import { HeadTimer } from './head-timer.ts';
@@ -22,17 +24,18 @@ type Verdict = LocalReply | undefined | Promise<LocalReply | undefined>;
 const FILTER_FAILED = localReply({ status: 500, details: 'ripstop_filter_failed', body: 'a filter of the mesh failed' });
 
 /**
- * Stands in front of every listener of an http.Server, whenever it was or will be added, for all ways in which node:http hands out a
+ * Stands in front of every listener of a server that reads HTTP/1, whenever it was or will be added, for all ways in which node:http hands out a
  * request: `request`, `checkContinue`, `checkExpectation`, `upgrade`, `connect`. Middleware cannot run before it and cannot be left out.
  */
 export class InboundGuard {
   private readonly parts: ListenerParts;
   private readonly gate: ConnectionGate;
-  private readonly server: Server;
-  private readonly bridge: Http1Bridge;
+  private readonly server: Http1AppServer;
+  private readonly bridge: Http1Bridge | undefined;
   private readonly emit: (event: string, ...args: unknown[]) => boolean;
 
-  constructor(parts: ListenerParts, gate: ConnectionGate, server: Server, bridge: Http1Bridge) {
+  /** `bridge`: how HTTP/2 reaches a server that does not speak it. */
+  constructor(parts: ListenerParts, gate: ConnectionGate, server: Http1AppServer, bridge: Http1Bridge | undefined) {
     this.parts = parts;
     this.gate = gate;
     this.server = server;
@@ -84,7 +87,12 @@ export class InboundGuard {
   }
 
   private onRequest(event: string, request: IncomingMessage, response: ServerResponse): void {
-    const stream = this.bridge.takeStream(request);
+    // Of the compatibility API: its stream was judged before this was made of it.
+    if (request instanceof Http2ServerRequest) {
+      this.hand(event, request, response);
+      return;
+    }
+    const stream = this.bridge?.takeStream(request);
     if (stream !== undefined) {
       this.onStream(event, stream, request, response);
       return;
@@ -285,7 +293,7 @@ export function keepContext(body: Readable, x: Exchange, telemetry: TelemetrySin
 }
 
 /** HTTP/2 by upgrade is not taken up: such a request is served as the HTTP/1.1 that it is, also by an app that takes upgrades. */
-function keepH2cOnHttp1(server: Server): void {
+function keepH2cOnHttp1(server: Http1AppServer): void {
   const upgradable = server as { shouldUpgradeCallback?: (request: IncomingMessage) => boolean }; // Node 24.9 and later
   const decide = upgradable.shouldUpgradeCallback;
   if (decide === undefined) return;

@@ -3,12 +3,12 @@
  * is let in is decided by `core`; a gateway puts a forwarder in the app's place.
  */
 
+export { type AppServer, isAppServer, readsHttp1 } from './app-server.ts';
 export { BodyEncoder, type EncodedBody } from './body-encoder.ts';
 export type { FindChains, ListenerChains } from './chain-choice.ts';
 export type { ConnectionGateOptions } from './connection-gate.ts';
 export type { Forwarder, ListenerParts } from './listener-parts.ts';
 export {
-  type AppServer,
   type BindAddress,
   type BindServer,
   type ListenerCloseOptions,

@@ -1,10 +1,11 @@
-import { Server } from 'node:http';
-import type { Http2Server } from 'node:http2';
-import { Server as HttpsServer } from 'node:https';
+import type { Server } from 'node:http';
+import type { Http2SecureServer, Http2Server } from 'node:http2';
+import type { Server as HttpsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Snapshot } from '@ripstop/core';
+import { type AppServer, type Http1AppServer, hasOwnTls, readsHttp1, speaksHttp2 } from './app-server.ts';
 import type { ListenerChains } from './chain-choice.ts';
-import { type Admit, ConnectionGate } from './connection-gate.ts';
+import { type Admit, ConnectionGate, type Spoken } from './connection-gate.ts';
 import { createFrontServer, SessionDoor } from './http2/front-server.ts';
 import { Http1Bridge } from './http2/http1-bridge.ts';
 import { StreamGuard } from './http2/stream-guard.ts';
@@ -33,9 +34,6 @@ export interface MeshListenerOptions extends ListenerParts {
   readonly app: AppServer;
 }
 
-/** What a workload port can be served by. A server of node:https goes on to speak its own TLS with callers outside of the mesh. */
-export type AppServer = Server | HttpsServer | Http2Server;
-
 export interface ListenerCloseOptions {
   /** Time for requests in flight, milliseconds. */
   readonly drainMs: number;
@@ -47,7 +45,7 @@ const guarded = new WeakSet<AppServer>();
 const NODE_KEEP_ALIVE_MS = 5_000;
 
 /**
- * Serves a server of node:http or node:http2 as a workload port: connections are let in by filter chain, requests by the pipeline. The server stays the
+ * Serves a server of node:http, node:https or node:http2 as a workload port: connections are let in by filter chain, requests by the pipeline. The server stays the
  * app's; its `connection` listeners get only sockets that have passed.
  */
 export class MeshListener {
@@ -60,8 +58,8 @@ export class MeshListener {
   constructor(options: MeshListenerOptions) {
     this.options = options;
     const { workloadPort: port, find = inboundChains, snapshots, identity, clock, log, forwarder } = options;
-    const speaks = readsHttp1(options.app) ? (['http2', 'http1'] as const) : (['http2'] as const);
-    const ownTls = options.app instanceof HttpsServer ? new OwnTls(options.app) : undefined;
+    const speaks: readonly Spoken[] = readsHttp1(options.app) ? ['http2', 'http1'] : ['http2'];
+    const ownTls = hasOwnTls(options.app) ? new OwnTls(options.app, clock) : undefined;
     this.ownTls = ownTls;
     this.gate = new ConnectionGate({
       port,
@@ -86,7 +84,12 @@ export class MeshListener {
     this.ownTls?.attach();
     const listeners = app.listeners('connection') as ((socket: object) => void)[];
     app.removeAllListeners('connection');
-    const { admit, detach } = readsHttp1(app) ? this.frontHttp1(app, listeners) : this.frontHttp2(app, listeners);
+    const { ownTls } = this;
+    const read = (socket: object): void => {
+      if (ownTls !== undefined) ownTls.read(socket);
+      else for (const listener of listeners) listener.call(app, socket);
+    };
+    const { admit, detach } = speaksHttp2(app) ? this.frontHttp2(app, read) : this.frontHttp1(app, read);
     const onConnection = (socket: Socket): void => this.gate.enter(socket, admit);
     app.on('connection', onConnection);
     this.detach = () => {
@@ -100,34 +103,41 @@ export class MeshListener {
   }
 
   /** An app that reads HTTP/1.1; streams of HTTP/2 callers are bridged to it. */
-  private frontHttp1(app: Server | HttpsServer, listeners: readonly ((socket: object) => void)[]): Front {
-    // Idle connections end by the limits of their chain; node:http's own 5 s would cost a handshake after each pause.
-    if (app.keepAliveTimeout === NODE_KEEP_ALIVE_MS) app.keepAliveTimeout = 0;
-    // node:http would answer a request without Host by itself, before the guard sees it and in its own words.
-    (app as { requireHostHeader?: boolean }).requireHostHeader = false;
-    const { ownTls } = this;
-    const connect = (socket: object): void => {
-      if (ownTls !== undefined) ownTls.read(socket);
-      else for (const listener of listeners) listener.call(app, socket);
-    };
+  private frontHttp1(app: Server | HttpsServer, read: (socket: object) => void): Front {
     const { forwarder } = this.options;
-    const bridge = new Http1Bridge(connect);
+    const bridge = new Http1Bridge(read);
     const streams = new StreamGuard(this.options, this.gate, true, (judged) => {
       if (forwarder === undefined) judged.served.serve();
       else judged.served.handOver();
       bridge.serve(judged);
     });
     const front = createFrontServer();
-    const door = new SessionDoor(front, streams, front.listeners('connection') as ((socket: object) => void)[]);
-    const guard = new InboundGuard(this.options, this.gate, app, bridge);
-    if (this.options.probes !== undefined) this.gate.admitProbe = connect;
+    const listeners = front.listeners('connection') as ((socket: object) => void)[];
+    const door = new SessionDoor(front, streams, (socket) => {
+      for (const listener of listeners) listener.call(front, socket);
+    });
+    const guard = this.guardHttp1(app, read, bridge);
     return {
       admit: (socket, spoken, connection) => {
-        if (spoken === 'http2') {
-          door.admit(socket, connection);
-          return;
-        }
-        connect(socket);
+        if (spoken === 'http2') door.admit(socket, connection);
+        else guard.admit(socket, connection);
+      },
+      detach: guard.detach,
+    };
+  }
+
+  /** Requests of HTTP/1, and probes where there are any. */
+  private guardHttp1(app: Http1AppServer, read: (socket: object) => void, bridge: Http1Bridge | undefined): Http1Front {
+    const limits = app as { keepAliveTimeout?: number; requireHostHeader?: boolean };
+    // Idle connections end by the limits of their chain; node:http's own 5 s would cost a handshake after each pause.
+    if (limits.keepAliveTimeout === NODE_KEEP_ALIVE_MS) limits.keepAliveTimeout = 0;
+    // node:http would answer a request without Host by itself, before the guard sees it and in its own words.
+    limits.requireHostHeader = false;
+    const guard = new InboundGuard(this.options, this.gate, app, bridge);
+    if (this.options.probes !== undefined) this.gate.admitProbe = read;
+    return {
+      admit: (socket, connection) => {
+        read(socket);
         guard.timeHeads(socket, connection);
       },
       detach: () => guard.detach(),
@@ -135,15 +145,29 @@ export class MeshListener {
   }
 
   /** An app of node:http2: its sessions are guarded, whether it listens to streams or uses the compatibility API. */
-  private frontHttp2(app: Http2Server, listeners: readonly ((socket: object) => void)[]): Front {
+  private frontHttp2(app: Http2Server | Http2SecureServer, read: (socket: object) => void): Front {
     const { telemetry } = this.options;
     const streams = new StreamGuard(this.options, this.gate, false, ({ served, pass }) => {
       served.serve();
       if (!served.stream.endAfterHeaders) keepContext(served.stream, served.x, telemetry);
       telemetry.run(served.x, pass);
     });
-    const door = new SessionDoor(app, streams, listeners);
-    return { admit: (socket, _spoken, connection) => door.admit(socket, connection), detach: () => door.detach() };
+    const door = new SessionDoor(app, streams, read);
+    const readHttp1 = (socket: object): void => {
+      // node:http2 takes the protocol, and on Node 22 the server, from what its own handshake would have left on the socket.
+      read(Object.assign(socket, { alpnProtocol: 'http/1.1', server: app }));
+    };
+    const http1 = readsHttp1(app) ? this.guardHttp1(app, readHttp1, undefined) : undefined;
+    return {
+      admit: (socket, spoken, connection) => {
+        if (http1 !== undefined && spoken === 'http1') http1.admit(socket, connection);
+        else door.admit(socket, connection);
+      },
+      detach: () => {
+        http1?.detach();
+        door.detach();
+      },
+    };
   }
 
   /** Binds and serves; rejects when the address is taken or may not be bound. */
@@ -179,13 +203,14 @@ export class MeshListener {
   }
 }
 
-function readsHttp1(app: AppServer): app is Server | HttpsServer {
-  return app instanceof Server || app instanceof HttpsServer;
-}
-
 /** What stands in front of a server. */
 interface Front {
   readonly admit: Admit;
+  detach(): void;
+}
+
+interface Http1Front {
+  admit(socket: Parameters<Admit>[0], connection: Parameters<Admit>[2]): void;
   detach(): void;
 }
 

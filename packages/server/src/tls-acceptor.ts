@@ -8,7 +8,7 @@ import { type TlsMaterial, TlsMaterials } from './tls-material.ts';
 
 /** Envoy's cipher names are those of TLS 1.2; without these Node would switch TLS 1.3 off. */
 const TLS13_CIPHERS = ['TLS_AES_256_GCM_SHA384', 'TLS_AES_128_GCM_SHA256', 'TLS_CHACHA20_POLY1305_SHA256'];
-const HANDSHAKE_TIMEOUT_MS = 15_000;
+export const HANDSHAKE_TIMEOUT_MS = 15_000;
 
 /** What comes out of a handshake. `refused` is called at most once, the socket is gone then. */
 export interface HandshakeListener {

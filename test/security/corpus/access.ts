@@ -4,10 +4,8 @@ import { createKeyPair, createSelfSignedRoot, type Issuer, issueCertificate, pri
 import type { ClientTls } from '../../../packages/server/src/testing/raw-client.ts';
 import { ACCESS_POLICY, ACCESS_ROWS, type AccessRow, type CallerCertificate } from './access-rows.ts';
 import { FRAMEWORKS, type Framework } from './apps.ts';
-import { sendStream } from './h2-client.ts';
-import { boundOf, type Cell, outside, sendBytes, speaksHttp1, speaksHttp2 } from './run.ts';
+import { type Cell, cells } from './run.ts';
 import { TRUST_POLICY, TRUST_ROWS } from './trust-rows.ts';
-import { judge } from './verdict.ts';
 import { World } from './world.ts';
 
 const HOUR_MS = 3_600_000;
@@ -28,19 +26,8 @@ async function* runSet(policy: string, rows: readonly AccessRow[], frameworks: r
   const issuer = new CallerIssuer(join(world.mesh.folder, 'state'));
   for (const target of world.targets) {
     for (const row of rows) {
-      const expected = boundOf(row, target) ?? row.expected;
-      const transport = row.caller === 'plaintext' ? 'plaintext' : 'mTLS';
-      const tls = row.caller === 'plaintext' ? outside(target) : issuer.tlsOf(row.caller);
-      const where = `${target.framework} ${transport}`;
-      if (speaksHttp1(target)) {
-        target.seen.splice(0);
-        const finding = judge(expected, await sendBytes(target.port, row.bytes!, tls), target.seen);
-        yield { id: row.id, name: row.name, where: `${where} HTTP/1.1`, finding };
-      }
-      if (!speaksHttp2(target, transport)) continue;
-      target.seen.splice(0);
-      const finding = judge(expected, await sendStream(target.port, row.fields!, undefined, tls), target.seen);
-      yield { id: row.id, name: row.name, where: `${where} HTTP/2`, finding };
+      const mutual = row.caller === 'plaintext' ? undefined : issuer.tlsOf(row.caller);
+      yield* cells(row, target, mutual === undefined ? 'plaintext' : 'mTLS', mutual, '');
     }
   }
 }

@@ -1,11 +1,19 @@
 import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http';
-import { createServer as createHttp2Server } from 'node:http2';
+import {
+  createServer as createHttp2Server,
+  createSecureServer as createSecureHttp2Server,
+  type Http2ServerRequest,
+  type Http2ServerResponse,
+  type IncomingHttpHeaders,
+  type ServerHttp2Stream,
+} from 'node:http2';
 import { createServer as createHttpsServer } from 'node:https';
 import { createRequire } from 'node:module';
 import type { Socket } from 'node:net';
 import type { MeshApp } from '@ripstop/node';
 import { createSelfSignedRoot, privateKeyPem } from '@ripstop/pki';
 import fastify, { type FastifyServerOptions } from 'fastify';
+import type { ClientTls } from '../../../packages/server/src/testing/raw-client.ts';
 
 type Handler = (request: IncomingMessage, response: ServerResponse & { send(body: string): void }) => void;
 type ExpressApp = RequestListener & { all(path: string, run: Handler): void; use(run: Handler): void };
@@ -28,14 +36,53 @@ export const FRAMEWORKS = [
   'Fastify 5 lenient',
   'http2',
   'http2 streams',
+  'http2 TLS',
+  'http2 TLS streams',
+  'http2 TLS and HTTP/1',
+  'Fastify 5 http2 TLS',
 ] as const;
 export type Framework = (typeof FRAMEWORKS)[number];
+
+/** TLS that an app does by itself, for callers outside of the mesh, and the protocols that these may speak over it. */
+const OWN_TLS: Partial<Readonly<Record<Framework, readonly Protocol[]>>> = {
+  'node:https': ['HTTP/1.1'],
+  'http2 TLS': ['HTTP/2'],
+  'http2 TLS streams': ['HTTP/2'],
+  'http2 TLS and HTTP/1': ['HTTP/1.1', 'HTTP/2'],
+  'Fastify 5 http2 TLS': ['HTTP/1.1', 'HTTP/2'],
+};
+const OVER_MESH: Partial<Readonly<Record<Framework, readonly Protocol[]>>> = {
+  http2: ['HTTP/2'],
+  'http2 streams': ['HTTP/2'],
+  'http2 TLS': ['HTTP/2'],
+  'http2 TLS streams': ['HTTP/2'],
+};
+const ALPN: Readonly<Record<Protocol, string>> = { 'HTTP/1.1': 'http/1.1', 'HTTP/2': 'h2' };
+
+export type Protocol = 'HTTP/1.1' | 'HTTP/2';
+export type Transport = 'plaintext' | 'mTLS';
+
+/** Whether an app can be asked so. Callers that are not of the mesh (`plaintext`) come by the app's own TLS where it has one. */
+export function speaks(framework: Framework, protocol: Protocol, transport: Transport): boolean {
+  const protocols = (transport === 'plaintext' ? OWN_TLS[framework] : undefined) ?? OVER_MESH[framework];
+  return protocols === undefined || protocols.includes(protocol);
+}
+
+/** How a caller that is not of the mesh comes. */
+export function outside(framework: Framework, protocol: Protocol): ClientTls | undefined {
+  return OWN_TLS[framework] === undefined ? undefined : { ALPNProtocols: [ALPN[protocol]] };
+}
 
 /** An app that tells of everything that reaches it, by whichever event. Its route is `/admin`. */
 export async function createApp(framework: Framework, reached: (seen: Seen) => void): Promise<MeshApp> {
   const note = (request: IncomingMessage): void => {
     const { headers } = request;
     reached({ path: request.url ?? '', host: headers.host ?? (headers[':authority'] as string | undefined), headers });
+  };
+  const onStream = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void => {
+    reached({ path: headers[':path'] ?? '', host: headers[':authority'], headers });
+    stream.respond({ ':status': 200 });
+    stream.end('ok');
   };
   switch (framework) {
     case 'Fastify 5':
@@ -48,11 +95,20 @@ export async function createApp(framework: Framework, reached: (seen: Seen) => v
         response.end('ok');
       });
     case 'http2 streams':
-      return createHttp2Server().on('stream', (stream, headers) => {
-        reached({ path: headers[':path'] ?? '', host: headers[':authority'], headers });
-        stream.respond({ ':status': 200 });
-        stream.end('ok');
-      });
+      return createHttp2Server().on('stream', onStream);
+    case 'http2 TLS':
+    case 'http2 TLS and HTTP/1':
+      return createSecureHttp2Server(
+        { ...ownCertificate(), allowHTTP1: framework === 'http2 TLS and HTTP/1' },
+        (request: Http2ServerRequest, response: Http2ServerResponse) => {
+          note(request as unknown as IncomingMessage);
+          response.end('ok');
+        },
+      );
+    case 'http2 TLS streams':
+      return createSecureHttp2Server(ownCertificate()).on('stream', onStream);
+    case 'Fastify 5 http2 TLS':
+      return createFastify(note, {}, { http2: true, https: { ...ownCertificate(), allowHTTP1: true } });
     default: {
       const isPlain = framework === 'node:http' || framework === 'node:https';
       const app = isPlain ? plainHandler(note) : createExpress(framework === 'Express 4' ? 'express4' : 'express', note);
@@ -101,8 +157,10 @@ function createExpress(name: string, note: (request: IncomingMessage) => void): 
 async function createFastify(
   note: (request: IncomingMessage) => void,
   routerOptions: FastifyServerOptions['routerOptions'],
+  server: object = {},
 ): Promise<MeshApp> {
   const app = fastify({
+    ...server,
     routerOptions: routerOptions ?? {},
     // It cannot decode `/admin%` and would answer by itself.
     frameworkErrors: (_error, request, reply) => {

@@ -1,8 +1,6 @@
-import { connect } from 'node:net';
-import { connect as connectTls } from 'node:tls';
 import type { ClientTls } from '../../../packages/server/src/testing/raw-client.ts';
 import type { Seen } from './apps.ts';
-import { frame, PREFACE } from './h2-client.ts';
+import { connectHttp2, frame, PREFACE } from './h2-client.ts';
 import type { FrameAttack } from './h2-frames.ts';
 import type { Finding } from './verdict.ts';
 
@@ -32,9 +30,7 @@ export async function runFrames(port: number, attack: FrameAttack, seen: Seen[],
 
 /** Whether the server ended the connection. */
 function send(port: number, frames: readonly Buffer[], tls: ClientTls | undefined): Promise<boolean> {
-  const options = { port, host: '127.0.0.1', noDelay: true };
-  const socket =
-    tls === undefined ? connect(options) : connectTls({ ...options, ...tls, ALPNProtocols: ['istio', 'h2'], rejectUnauthorized: false });
+  const socket = connectHttp2(port, tls);
   return new Promise((resolve) => {
     const timer = setTimeout(() => done(false), LATEST_MS);
     let received = Buffer.alloc(0);

@@ -31,14 +31,20 @@ export async function sendStream(
   body: string | undefined,
   tls: ClientTls | undefined,
 ): Promise<StreamAnswer> {
-  const options = { port, host: '127.0.0.1', noDelay: true };
-  const socket =
-    tls === undefined ? connect(options) : connectTls({ ...options, ...tls, ALPNProtocols: ['istio', 'h2'], rejectUnauthorized: false });
+  const socket = connectHttp2(port, tls);
   try {
     return await exchange(socket, tls === undefined ? 'connect' : 'secureConnect', fields, body);
   } finally {
     socket.destroy();
   }
+}
+
+/** A connection to speak HTTP/2 on, over TLS by the ALPN of the mesh where `tls` has that. */
+export function connectHttp2(port: number, tls: ClientTls | undefined): Socket {
+  const options = { port, host: '127.0.0.1', noDelay: true };
+  if (tls === undefined) return connect(options);
+  const ofMesh = (tls.ALPNProtocols as readonly string[]).includes('istio');
+  return connectTls({ ...options, ...tls, ALPNProtocols: ofMesh ? ['istio', 'h2'] : ['h2'], rejectUnauthorized: false });
 }
 
 function exchange(socket: Socket, ready: string, fields: Fields, body: string | undefined): Promise<StreamAnswer> {

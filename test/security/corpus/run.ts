@@ -1,5 +1,5 @@
 import { type ClientTls, RawClient } from '../../../packages/server/src/testing/raw-client.ts';
-import { FRAMEWORKS, type Framework } from './apps.ts';
+import { FRAMEWORKS, type Framework, outside, type Protocol, speaks, type Transport } from './apps.ts';
 import { runFrames } from './frame-runner.ts';
 import { sendStream } from './h2-client.ts';
 import { FRAME_ATTACKS } from './h2-frames.ts';
@@ -19,28 +19,33 @@ export interface Cell {
 }
 
 export const MODES: readonly Mode[] = ['BASE', 'DECODE_AND_MERGE_SLASHES'];
-const TRANSPORTS = ['plaintext', 'mTLS'] as const;
-type Transport = (typeof TRANSPORTS)[number];
+const TRANSPORTS: readonly Transport[] = ['plaintext', 'mTLS'];
 
 /** In a file called mesh.yaml, as TestMesh writes it, a document without kind. */
 const meshConfig = (mode: Mode): string => `pathNormalization: { normalization: ${mode} }\n---\n`;
 
 /** Every row of the HTTP door through every app, over HTTP/1 and HTTP/2, plaintext and mTLS, under one normalisation mode. */
-export async function* runDoor(mode: Mode, frameworks: readonly Framework[] = FRAMEWORKS): AsyncGenerator<Cell> {
+export async function* runDoor(
+  mode: Mode,
+  frameworks: readonly Framework[] = FRAMEWORKS,
+  wanted: (id: string) => boolean = () => true,
+): AsyncGenerator<Cell> {
   await using world = await World.start(meshConfig(mode) + POLICY, frameworks);
   for (const target of world.targets) {
     for (const transport of TRANSPORTS) {
-      const tls = transport === 'mTLS' ? await world.tlsOf('caller') : outside(target);
+      const { framework } = target;
+      const mutual = transport === 'mTLS' ? await world.tlsOf('caller') : undefined;
       for (const row of ROWS) {
-        if (row.mode !== undefined && row.mode !== mode) continue;
-        yield* cells(row, target, transport, tls, mode);
+        if ((row.mode !== undefined && row.mode !== mode) || !wanted(row.id)) continue;
+        yield* cells(row, target, transport, mutual, mode);
       }
-      for (const attack of mode === 'BASE' && speaksHttp2(target, transport) ? FRAME_ATTACKS : []) {
-        const finding = await runFrames(target.port, attack, target.seen, tls);
-        yield { id: attack.id, name: attack.name, where: `${target.framework} HTTP/2 ${transport} ${mode}`, finding };
+      for (const attack of mode === 'BASE' && speaks(framework, 'HTTP/2', transport) ? FRAME_ATTACKS : []) {
+        if (!wanted(attack.id)) continue;
+        const finding = await runFrames(target.port, attack, target.seen, mutual ?? outside(framework, 'HTTP/2'));
+        yield { id: attack.id, name: attack.name, where: `${framework} HTTP/2 ${transport} ${mode}`, finding };
       }
-      if (speaksHttp1(target))
-        for (const run of SEQUENCES) yield { ...(await run(target, tls)), where: `${target.framework} ${transport} ${mode}` };
+      for (const run of speaks(framework, 'HTTP/1.1', transport) ? SEQUENCES : [])
+        yield { ...(await run(target, mutual ?? outside(framework, 'HTTP/1.1'))), where: `${framework} ${transport} ${mode}` };
     }
     const evil = await world.tlsOf('evil');
     const principal: Row = { id: 'S62', name: 'a principal that is denied', ...BOTH_FORMS, expected: 'D' };
@@ -58,36 +63,30 @@ const BOTH_FORMS: Pick<Row, 'bytes' | 'fields'> = {
   ],
 };
 
-export function speaksHttp1({ framework }: Target): boolean {
-  return !framework.startsWith('http2');
-}
-
-/** How a caller that is not of the mesh comes: by the app's own TLS where it has one. */
-export function outside({ framework }: Target): ClientTls | undefined {
-  return framework === 'node:https' ? { ALPNProtocols: ['http/1.1'] } : undefined;
-}
-
-export function speaksHttp2({ framework }: Target, transport: Transport): boolean {
-  return framework !== 'node:https' || transport === 'mTLS';
-}
-
-async function* cells(row: Row, target: Target, transport: Transport, tls: ClientTls | undefined, mode: Mode): AsyncGenerator<Cell> {
+/** A row in every protocol that it can be said in and that the app can be asked by. `mutual`: of a caller of the mesh. */
+export async function* cells(
+  row: Row,
+  target: Target,
+  transport: Transport,
+  mutual: ClientTls | undefined,
+  mode: string,
+): AsyncGenerator<Cell> {
+  const { framework, port, seen } = target;
   const expected = expectedOf(row, transport, target);
-  if (row.bytes !== undefined && speaksHttp1(target)) {
-    target.seen.splice(0);
-    const finding = judge(expected, await sendBytes(target.port, row.bytes, tls, row.toItsEnd), target.seen);
-    yield { id: row.id, name: row.name, where: `${target.framework} HTTP/1.1 ${transport} ${mode}`, finding };
-  }
-  if (row.fields !== undefined && speaksHttp2(target, transport)) {
-    target.seen.splice(0);
-    const answer = await sendStream(target.port, row.fields, row.body, tls);
-    const finding = judge(row.stream ?? expected, answer, target.seen);
-    yield { id: row.id, name: row.name, where: `${target.framework} HTTP/2 ${transport} ${mode}`, finding };
-  }
+  const cell = async (protocol: Protocol, wanted: Expected, ask: (tls: ClientTls | undefined) => Promise<Answer>): Promise<Cell> => {
+    seen.splice(0);
+    const finding = judge(wanted, await ask(mutual ?? outside(framework, protocol)), seen);
+    return { id: row.id, name: row.name, where: `${framework} ${protocol} ${transport} ${mode}`.trim(), finding };
+  };
+  const { bytes, fields } = row;
+  if (bytes !== undefined && speaks(framework, 'HTTP/1.1', transport))
+    yield await cell('HTTP/1.1', expected, (tls) => sendBytes(port, bytes, tls, row.toItsEnd));
+  if (fields !== undefined && speaks(framework, 'HTTP/2', transport))
+    yield await cell('HTTP/2', row.stream ?? expected, (tls) => sendStream(port, fields, row.body, tls));
 }
 
 /** What the router of this app makes of a row, where that counts. */
-export function boundOf(row: Row, { framework }: Target): Expected | undefined {
+function boundOf(row: Row, { framework }: Target): Expected | undefined {
   if (framework.startsWith('Express')) return row.bound?.express;
   if (framework.startsWith('Fastify')) return framework.endsWith('lenient') ? row.bound?.lenient : row.bound?.fastify;
   return undefined;

@@ -1,5 +1,6 @@
-import { createServer, type Http2Server, type ServerHttp2Session } from 'node:http2';
+import { createServer, type Http2SecureServer, type Http2Server, type ServerHttp2Session } from 'node:http2';
 import type { Duplex } from 'node:stream';
+import type { TLSSocket } from 'node:tls';
 import type { InboundConnection } from '../inbound-connection.ts';
 import type { StreamGuard } from './stream-guard.ts';
 
@@ -23,17 +24,17 @@ export function createFrontServer(): Http2Server {
 
 /** Hands connections to an HTTP/2 server whose sessions are guarded from their first moment. */
 export class SessionDoor {
-  private readonly server: Http2Server;
+  private readonly server: Http2Server | Http2SecureServer;
   private readonly guard: StreamGuard;
-  private readonly listeners: readonly ((socket: Duplex) => void)[];
+  private readonly read: (socket: object) => void;
   private readonly emit: (event: string, ...args: unknown[]) => boolean;
   private entering: InboundConnection | undefined = undefined;
 
-  /** `listeners`: those of the server's `connection` event. */
-  constructor(server: Http2Server, guard: StreamGuard, listeners: readonly ((socket: Duplex) => void)[]) {
+  /** `read` is the server's own listener of connections. */
+  constructor(server: Http2Server | Http2SecureServer, guard: StreamGuard, read: (socket: object) => void) {
     this.server = server;
     this.guard = guard;
-    this.listeners = listeners;
+    this.read = read;
     this.emit = server.emit.bind(server) as SessionDoor['emit'];
     server.emit = ((event: string, ...args: unknown[]) => {
       if (event === 'session' && !this.guarded(args[0] as ServerHttp2Session)) return true;
@@ -43,9 +44,11 @@ export class SessionDoor {
 
   /** Makes a session of it. */
   admit(socket: Duplex, connection: InboundConnection): void {
+    // Without ALPN node:http2 takes nothing for HTTP/2; the gate has read the preface.
+    if ((socket as TLSSocket).alpnProtocol === false) Object.assign(socket, { alpnProtocol: 'h2' });
     this.entering = connection;
     try {
-      for (const listener of this.listeners) listener.call(this.server, socket);
+      this.read(socket);
     } finally {
       this.entering = undefined;
     }

@@ -13,7 +13,7 @@ import {
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { createReplyRewrite, type Filter, localReply, ResponseFlag } from '@ripstop/core';
 import { afterEach, describe, expect, it } from 'vitest';
-import type { AppServer } from '../mesh-listener.ts';
+import type { AppServer } from '../app-server.ts';
 import { peerOf } from '../peer.ts';
 import { RawClient } from '../testing/raw-client.ts';
 import { type DoubleOptions, ServerDouble } from '../testing/server-double.ts';

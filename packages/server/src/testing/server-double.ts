@@ -16,8 +16,9 @@ import {
   SnapshotRef,
   type TelemetrySink,
 } from '@ripstop/core';
+import type { AppServer } from '../app-server.ts';
 import type { Forwarder } from '../listener-parts.ts';
-import { type AppServer, MeshListener } from '../mesh-listener.ts';
+import { MeshListener } from '../mesh-listener.ts';
 import type { Probes } from '../probes.ts';
 import { FakeClock } from './fake-clock.ts';
 
