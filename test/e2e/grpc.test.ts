@@ -1,6 +1,7 @@
 import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import grpc from '@grpc/grpc-js';
 import { type ControlPlane, createControlPlane } from '@ripstop/control-plane';
 import { createMesh, type Mesh } from '@ripstop/node';
@@ -72,6 +73,7 @@ describe('gRPC services of a mesh, from the YAML to the call', () => {
   let plane: ControlPlane;
   let web: Mesh;
   let other: Mesh;
+  let ownServer: grpc.Server;
   const clients: grpc.Client[] = [];
 
   function member(service: string, version = ''): Mesh {
@@ -88,7 +90,8 @@ describe('gRPC services of a mesh, from the YAML to the call', () => {
     return mesh;
   }
 
-  async function serve(version: string): Promise<void> {
+  /** Bound by the mesh, or by the app. */
+  async function serve(version: string, by: 'mesh' | 'app'): Promise<grpc.Server> {
     const mesh = member('greeter', version);
     const server = new grpc.Server();
     server.addService(
@@ -98,7 +101,12 @@ describe('gRPC services of a mesh, from the YAML to the call', () => {
           done(null, { text: `${version} to ${mesh.grpc.peer()?.uriSans[0] ?? 'plaintext'}` }),
       },
     );
-    await mesh.grpc.listen(server, 50_051);
+    if (by === 'mesh') await mesh.grpc.listen(server, 50_051);
+    else {
+      mesh.grpc.protect(server, 50_051);
+      await promisify(server.bindAsync.bind(server))('127.0.0.1:0', grpc.ServerCredentials.createInsecure());
+    }
+    return server;
   }
 
   function caller(mesh: Mesh): (headers?: Readonly<Record<string, string>>) => Promise<string> {
@@ -124,7 +132,7 @@ describe('gRPC services of a mesh, from the YAML to the call', () => {
     writeFileSync(join(dir, 'mesh.yaml'), SERVICE);
     plane = createControlPlane({ source: join(dir, 'mesh.yaml'), xds: '', xdsTls: '127.0.0.1:0', http: '' });
     await plane.start();
-    await Promise.all([serve('v1'), serve('v2')]);
+    [, ownServer] = await Promise.all([serve('v1', 'mesh'), serve('v2', 'app')]);
     web = member('web');
     other = member('other');
     await Promise.all([web.ready(), other.ready()]);
@@ -177,5 +185,15 @@ describe('gRPC services of a mesh, from the YAML to the call', () => {
       ),
     );
     expect(code).toBe(grpc.status.UNAVAILABLE);
+  });
+
+  it('are asked no more when the app shuts its server down', async () => {
+    await save();
+    const mesh = meshes[1]!; // of v2
+    expect(mesh.parts.node.servedPorts).toHaveLength(1);
+    ownServer.forceShutdown();
+    await vi.waitFor(() => expect(mesh.parts.node.servedPorts).toEqual([]));
+    const call = caller(web);
+    await vi.waitFor(async () => expect([await call(), await call(), await call()].every((text) => text.startsWith('v1 '))).toBe(true));
   });
 });

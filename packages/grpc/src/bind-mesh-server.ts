@@ -65,7 +65,8 @@ class GrpcListener {
   /** PEM of the roots that accepted connections were verified against. */
   #trusted: string;
   readonly #intermediates = new KnownIntermediates();
-  #whenEmpty: (() => void) | undefined;
+  #closing = false;
+  #whenEmpty: (() => void)[] = [];
 
   constructor(server: grpc.Server, parts: GrpcParts, options: BindOptions) {
     this.#parts = parts;
@@ -152,8 +153,8 @@ class GrpcListener {
   #handLate(socket: Socket, connection: InboundConnection, waitMs: number): void {
     connection.suspect = true;
     const hand = (): void => {
-      if (this.#whenEmpty !== undefined)
-        socket.destroy(); // Drained meanwhile.
+      if (this.#closing)
+        socket.destroy(); // Meanwhile.
       else this.#guard.enter(connection, () => this.#injector.injectConnection(new MeteredSocket(socket)));
     };
     const timer = this.#parts.clock.setTimer(hand, waitMs);
@@ -191,23 +192,23 @@ class GrpcListener {
 
   #forget(raw: Socket): void {
     this.#entered.delete(raw);
-    if (this.#entered.size === 0) this.#whenEmpty?.();
+    if (this.#entered.size === 0) for (const resolve of this.#whenEmpty.splice(0)) resolve();
   }
 
   async #close(drainMs: number): Promise<void> {
+    this.#closing = true;
     this.#stopWatching?.();
     this.#listener.close();
     this.#tls.close();
     this.#injector.drain(drainMs);
     for (const { socket, connection } of this.#entered.values()) if (connection === undefined) socket.destroy();
     if (this.#entered.size > 0) {
-      await new Promise<void>((resolve) => {
-        this.#whenEmpty = resolve;
-        this.#parts.clock.setTimer(() => {
-          for (const raw of this.#entered.keys()) raw.destroy();
-          resolve();
-        }, drainMs);
-      });
+      const emptied = new Promise<void>((resolve) => this.#whenEmpty.push(resolve));
+      const timer = this.#parts.clock.setTimer(() => {
+        for (const raw of this.#entered.keys()) raw.destroy();
+      }, drainMs);
+      await emptied;
+      timer.cancel();
     }
     this.#injector.destroy();
     this.#guard.close();

@@ -8,7 +8,6 @@ import { bindMeshServer } from './bind-mesh-server.ts';
 import { createGrpcChannelOptions } from './channel-options.ts';
 import { meshCredentials } from './mesh-credentials.ts';
 import { meshTarget } from './mesh-target.ts';
-import { meshServerInterceptor } from './server-interceptor.ts';
 import { failure, Greeter, type GreeterHandlers, greeterService, type Hello, startGreeter } from './testing/greeter.ts';
 import { clusterSpec, endpointSpec, forwardTo, inboundChain, MeshDouble, managerOf, retryOn, routeOf } from './testing/mesh-double.ts';
 
@@ -213,23 +212,22 @@ describe.each(['server', 'client'] as const)('filters of a gRPC %s', (side) => {
   it('end with the call: with its deadline, and with whoever makes it', side === 'client' ? goneApp : goneCaller);
 });
 
-describe('a gRPC server that binds itself', () => {
-  it('shows its filters the bytes of calls too, behind an interceptor of the app', async () => {
+describe('an interceptor of the app', () => {
+  it('stands behind the filters, which are shown the bytes of calls', async () => {
     const { filter, seen } = looking(100);
     const chain = inboundChain(PORT, []);
     const double = new MeshDouble({
       inbound: [{ ...chain, http: managerOf([routeOf(chain.http!.routes.virtualHosts[0]!.routes[0]!.action, { filters: [filter] })]) }],
     });
     const own: grpc.ServerInterceptor = (_method, call) => new grpc.ServerInterceptingCall(call);
-    const server = new grpc.Server({ interceptors: [own, meshServerInterceptor(double, { workloadPort: PORT })] });
+    const server = new grpc.Server({ interceptors: [own] });
     server.addService(greeterService, handlers as grpc.UntypedServiceImplementation);
-    cleanups.push(() => server.forceShutdown());
-    const port = await new Promise<number>((resolve, reject) =>
-      server.bindAsync('127.0.0.1:0', grpc.ServerCredentials.createInsecure(), (error, bound) =>
-        error === null ? resolve(bound) : reject(error),
-      ),
-    );
-    const client = new Greeter(`127.0.0.1:${port}`, grpc.credentials.createInsecure());
+    const binding = await bindMeshServer(server, double, { workloadPort: PORT, port: 0 });
+    cleanups.push(() => {
+      server.forceShutdown();
+      return binding.close({ drainMs: 0 });
+    });
+    const client = new Greeter(`127.0.0.1:${binding.port}`, grpc.credentials.createInsecure());
     cleanups.push(() => client.close());
     expect(await client.greet('you')).toEqual({ text: 'hello you' });
     expect(seen).toEqual(['19 {"text":"you']);

@@ -98,9 +98,8 @@ function takeListeners(stream: Readable, event: 'data' | 'end'): Listener[] {
   return listeners;
 }
 
-/** Behind the interceptors that the app has in front of ours. */
+/** Of the call itself: interceptors of credentials stand before those that the app has. */
 function streamOf(call: object): Readable | undefined {
-  const { stream, nextCall } = call as { readonly stream?: Partial<Readable>; readonly nextCall?: object };
-  if (stream !== undefined) return typeof stream.resume === 'function' && 'session' in stream ? (stream as Readable) : undefined;
-  return nextCall === undefined ? undefined : streamOf(nextCall);
+  const { stream } = call as { readonly stream?: Partial<Readable> };
+  return stream !== undefined && typeof stream.resume === 'function' && 'session' in stream ? (stream as Readable) : undefined;
 }

@@ -1,16 +1,16 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { constants, type ServerHttp2Session } from 'node:http2';
 import type grpc from '@grpc/grpc-js';
-import { type Cancel, ResetBudget } from '@ripstop/core';
+import { type Cancel, NO_PEER, ResetBudget } from '@ripstop/core';
 import { keepHeads } from './call-method.ts';
 import type { GrpcParts } from './grpc-parts.ts';
 import { InboundCall } from './inbound-call.ts';
 import { InboundConnection } from './inbound-connection.ts';
-import { peerOfCall } from './inbound-peer.ts';
 import { countResets } from './stream-budget.ts';
 
-/** What a TLS connection of {@link meshServerCredentials} is taken for: mutual TLS of the mesh, which is all that it accepts. */
-const MESH_ALPN: readonly string[] = ['istio-h2', 'istio', 'h2'];
+/** Of a call that did not come by the door: nobody knows who calls, and none of its calls is served. */
+const UNKNOWN = new InboundConnection({ port: 0, tls: false, sni: '', alpn: [] }, NO_PEER);
+UNKNOWN.distrusted = true;
 
 /** Stands in front of a gRPC server's handlers: every call is an exchange, and begins only when the mesh's filters let it. */
 export class InboundGuard {
@@ -39,7 +39,7 @@ export class InboundGuard {
   }
 
   readonly interceptor: grpc.ServerInterceptor = (method, call) => {
-    const connection = this.#connections.getStore() ?? this.#connectionOf(call);
+    const connection = this.#connections.getStore() ?? UNKNOWN;
     const passed: grpc.ServerInterceptingCallInterface = new InboundCall(
       this.parts,
       this.workloadPort,
@@ -78,13 +78,5 @@ export class InboundGuard {
       connection.begin();
       stream.once('close', () => connection.release());
     });
-  }
-
-  #connectionOf(call: grpc.ServerInterceptingCallInterface): InboundConnection {
-    const peer = peerOfCall(call);
-    const facts = peer.mtls
-      ? { port: this.workloadPort, tls: true, sni: '', alpn: MESH_ALPN }
-      : { port: this.workloadPort, tls: false, sni: '', alpn: ['h2c'] };
-    return new InboundConnection(facts, peer);
   }
 }

@@ -1,9 +1,8 @@
 import { createHash, X509Certificate } from 'node:crypto';
 import type { Socket } from 'node:net';
-import type grpc from '@grpc/grpc-js';
 import { createKeyPair, createSelfSignedRoot, issueCertificate } from '@ripstop/pki';
 import { describe, expect, it } from 'vitest';
-import { namesOfCertificate, peerOfCall, peerOfSocket, refusalOf } from './inbound-peer.ts';
+import { namesOfCertificate, peerOfSocket, refusalOf } from './inbound-peer.ts';
 
 const times = { notBeforeMs: Date.now() - 60_000, notAfterMs: Date.now() + 60_000 };
 const root = createSelfSignedRoot({ organization: 'root', ...times });
@@ -82,30 +81,5 @@ describe('where a caller comes from', () => {
 
   it('is nowhere once the socket is gone', () => {
     expect(peerOfSocket({} as Socket, namesOfCertificate(WEB), '', '')).toMatchObject({ mtls: true, uriSans: [ID], port: 0, localPort: 0 });
-  });
-
-  it('is what grpc-js tells of a call, with the certificate that it has verified', () => {
-    const call = (raw: Buffer | undefined, info: object) =>
-      ({
-        getConnectionInfo: () => info,
-        getAuthContext: () => (raw === undefined ? {} : { sslPeerCertificate: { raw } }),
-      }) as unknown as grpc.ServerInterceptingCallInterface;
-    const info = { remoteAddress: '::ffff:10.0.0.9', remotePort: 5, localAddress: '10.0.0.1', localPort: 80 };
-    expect(peerOfCall(call(WEB.raw, info))).toMatchObject({
-      mtls: true,
-      uriSans: [ID],
-      address: '10.0.0.9',
-      port: 5,
-      localAddress: '10.0.0.1',
-      localPort: 80,
-    });
-    expect(peerOfCall(call(undefined, {}))).toMatchObject({
-      mtls: false,
-      uriSans: [],
-      address: '',
-      port: 0,
-      localAddress: '',
-      localPort: 0,
-    });
   });
 });

@@ -1,6 +1,5 @@
-import { createHash, X509Certificate } from 'node:crypto';
+import { createHash, type X509Certificate } from 'node:crypto';
 import type { Socket } from 'node:net';
-import type grpc from '@grpc/grpc-js';
 import { NO_PEER, type Peer } from '@ripstop/core';
 import { parseSubjectAltNames } from './subject-alt-names.ts';
 
@@ -44,20 +43,6 @@ export function peerOfSocket(socket: Socket, names: Names | undefined, sni: stri
     localPort: socket.localPort ?? 0,
     sni,
     alpn,
-  };
-}
-
-/** For servers that bind themselves: what grpc-js tells per call. It shows a certificate only when that was verified. */
-export function peerOfCall(call: grpc.ServerInterceptingCallInterface): Peer {
-  const { remoteAddress, remotePort, localAddress, localPort } = call.getConnectionInfo();
-  const raw = call.getAuthContext().sslPeerCertificate?.raw;
-  return {
-    ...NO_PEER,
-    ...(raw === undefined ? {} : namesOfCertificate(new X509Certificate(raw))),
-    address: plainAddress(remoteAddress),
-    port: remotePort ?? 0,
-    localAddress: plainAddress(localAddress),
-    localPort: localPort ?? 0,
   };
 }
 

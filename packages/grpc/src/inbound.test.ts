@@ -19,8 +19,6 @@ import { bindMeshServer, type MeshServerBinding } from './bind-mesh-server.ts';
 import { createGrpcChannelOptions } from './channel-options.ts';
 import { meshCredentials } from './mesh-credentials.ts';
 import { meshTarget } from './mesh-target.ts';
-import { meshServerCredentials } from './server-credentials.ts';
-import { meshServerInterceptor } from './server-interceptor.ts';
 import { failure, Greeter, type GreeterHandlers, greeterService, type Hello } from './testing/greeter.ts';
 import { clusterSpec, endpointSpec, forwardTo, inboundChain, MeshDouble, routeOf } from './testing/mesh-double.ts';
 import { type Authority, istioMutual, MESH_ALPN, MESH_TLS, TestIdentity } from './testing/test-identity.ts';
@@ -363,32 +361,4 @@ describe('a gRPC server in the mesh', () => {
     await closing;
     expect((await failure(client.greet('again'))).code).toBe(grpc.status.UNAVAILABLE);
   });
-});
-
-describe('a server that binds itself', () => {
-  it('is protected by the interceptor alone', async () => {
-    const double = new MeshDouble({ inbound: [plainChain([allowOnly(CLIENT)])] });
-    const server = serverOf(hello, { interceptors: [meshServerInterceptor(double, { workloadPort: PORT })] });
-    const port = await bind(server, grpc.ServerCredentials.createInsecure());
-    expect((await failure(call(port).client.greet('anyone'))).code).toBe(grpc.status.PERMISSION_DENIED);
-  });
-
-  it('demands mutual TLS with the mesh credentials and takes up a rotated certificate', async () => {
-    const authority = new TestAuthority();
-    const identity = new TestIdentity(authority, SERVER);
-    const double = new MeshDouble({ inbound: [mutualChain([allowOnly(CLIENT)])], identity });
-    const port = await bind(serverOf(hello), meshServerCredentials(double, { workloadPort: PORT }));
-    const friend = call(port, istioMutual(SERVER), new TestIdentity(authority, CLIENT));
-    expect(await friend.client.greet('friend')).toEqual({ text: 'hello friend' });
-    expect((await failure(call(port).client.greet('plain'))).code).toBe(grpc.status.UNAVAILABLE);
-    identity.rotate('spiffe://cluster.local/ns/default/sa/renamed');
-    const late = call(port, istioMutual('spiffe://cluster.local/ns/default/sa/renamed'), new TestIdentity(authority, CLIENT));
-    expect(await late.client.greet('friend')).toEqual({ text: 'hello friend' });
-  });
-
-  function bind(server: grpc.Server, credentials: grpc.ServerCredentials): Promise<number> {
-    return new Promise((resolve, reject) =>
-      server.bindAsync('127.0.0.1:0', credentials, (error, port) => (error === null ? resolve(port) : reject(error))),
-    );
-  }
 });

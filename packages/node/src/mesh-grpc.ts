@@ -1,6 +1,13 @@
 import type { ChannelCredentials, Server } from '@grpc/grpc-js';
 import type { Peer } from '@ripstop/core';
-import { bindMeshServer, createGrpcChannelOptions, type GrpcChannelOptions, meshCredentials } from '@ripstop/grpc';
+import {
+  bindMeshServer,
+  createGrpcChannelOptions,
+  type GrpcChannelOptions,
+  type MeshServerBinding,
+  meshCredentials,
+  takeOverBinding,
+} from '@ripstop/grpc';
 import { MeshError } from './errors.ts';
 import type { Runtime } from './runtime.ts';
 
@@ -25,6 +32,8 @@ export interface GrpcHost {
   ready(): Promise<void>;
   /** Registers what is served now, to be drained and closed with the mesh. */
   serve(serving: MeshServing, workloadPort: number, name: string, port: number): void;
+  /** Forgets it: the app has closed it by itself. */
+  withdraw(workloadPort: number): void;
 }
 
 /** grpc-js in the mesh: `new Greeter('greeter:50051', mesh.grpc.credentials(), mesh.grpc.options)`. */
@@ -62,11 +71,38 @@ export class MeshGrpc {
     await this.host.ready();
     const { settings } = this.host.runtime;
     const port = options.bindPort ?? (settings.ports === 'auto' ? 0 : workloadPort);
-    const binding = await bindMeshServer(server, this.host.runtime, { workloadPort, host: settings.bind, port }).catch((cause: Error) => {
-      throw new MeshError('RIPSTOP_CANNOT_LISTEN', `cannot listen on ${settings.bind}:${port}: ${cause.message}`, { cause });
+    const binding = await this.bind(server, workloadPort, options.name, settings.bind, port);
+    return { address: binding.host, port: binding.port };
+  }
+
+  /**
+   * Puts the mesh in front of a server that the app, or its framework, binds itself: call it before `server.bindAsync`, which from then
+   * on does what `listen` does, at the address that it is given. TLS is the mesh's: credentials that are not insecure are refused.
+   */
+  protect(server: Server, workloadPort: number, options: Pick<GrpcListenOptions, 'name'> = {}): void {
+    takeOverBinding(server, async ({ host, port }) => {
+      await this.host.ready();
+      const binding = await this.bind(server, workloadPort, options.name, host, port);
+      const close: MeshServerBinding['close'] = (closing) => {
+        this.host.withdraw(workloadPort);
+        return binding.close(closing);
+      };
+      return { ...binding, close };
+    });
+  }
+
+  private async bind(
+    server: Server,
+    workloadPort: number,
+    name: string | undefined,
+    host: string,
+    port: number,
+  ): Promise<MeshServerBinding> {
+    const binding = await bindMeshServer(server, this.host.runtime, { workloadPort, host, port }).catch((cause: Error) => {
+      throw new MeshError('RIPSTOP_CANNOT_LISTEN', `cannot listen on ${host}:${port}: ${cause.message}`, { cause });
     });
     // GOAWAY is sent by close(): grpc-js has no separate draining.
-    this.host.serve({ drain: () => {}, close: (close) => binding.close(close) }, workloadPort, options.name ?? 'grpc', binding.port);
-    return { address: binding.host, port: binding.port };
+    this.host.serve({ drain: () => {}, close: (close) => binding.close(close) }, workloadPort, name ?? 'grpc', binding.port);
+    return binding;
   }
 }

@@ -84,6 +84,9 @@ export class Mesh implements AsyncDisposable {
       runtime: this.runtime,
       ready: () => this.readyToServe(),
       serve: (serving, workloadPort, name, port) => this.adopt(serving, workloadPort, name, port),
+      withdraw: (workloadPort) => {
+        if (this.closed === undefined) this.disown(workloadPort);
+      },
     });
     const fetchOnMesh = createMeshFetch(this.runtime.dispatcher);
     this.fetch = (async (input: Parameters<typeof globalThis.fetch>[0], init?: RequestInit) => {
