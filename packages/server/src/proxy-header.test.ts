@@ -37,6 +37,35 @@ describe('a header of the PROXY protocol', () => {
     expect(readProxyHeader(Buffer.concat([bytes, Buffer.from('x')]))).toEqual({ kind: 'header', length: bytes.length, addresses });
   });
 
+  it.each<[what: string, line: string, port: number, localPort: number]>([
+    ['the least and the greatest port', 'PROXY TCP4 1.2.3.4 10.0.0.9 0 65535\r\n', 0, 65535],
+    ['five digits of less', 'PROXY TCP4 1.2.3.4 10.0.0.9 00080 1\r\n', 80, 1],
+    ['a blank at the end', 'PROXY TCP4 1.2.3.4 10.0.0.9 1 2 \r\n', 1, 2],
+  ])('may have %s', (_what, line, port, localPort) => {
+    expect(readProxyHeader(Buffer.from(line))).toMatchObject({ kind: 'header', addresses: { port, localPort } });
+  });
+
+  it('of a line is 108 bytes long at most, whether its end is there or not', () => {
+    const line = (bytes: number): Buffer => Buffer.from(`PROXY UNKNOWN ${'x'.repeat(bytes - 16)}\r\n`);
+    expect(readProxyHeader(line(108))).toEqual({ kind: 'header', length: 108, addresses: undefined });
+    expect(readProxyHeader(line(109))).toEqual({ kind: 'bad' });
+    expect(readProxyHeader(Buffer.from(`PROXY ${'x'.repeat(102)}`))).toEqual({ kind: 'more' });
+    expect(readProxyHeader(Buffer.from(`PROXY ${'x'.repeat(103)}`))).toEqual({ kind: 'bad' });
+  });
+
+  it.each(['224.0.0.1', '239.255.255.255'])('does not come from a group of IPv4: %s', (address) => {
+    expect(readProxyHeader(Buffer.from(`PROXY TCP4 ${address} 10.0.0.9 1 2\r\n`))).toEqual({ kind: 'bad' });
+  });
+
+  it.each(['223.255.255.255', '240.0.0.1', '0.0.0.1'])('may come from the address %s', (address) => {
+    expect(readProxyHeader(Buffer.from(`PROXY TCP4 ${address} 10.0.0.9 1 2\r\n`))).toMatchObject({ addresses: { address } });
+  });
+
+  it.each(['::', 'FF02::1'])('does not come from, nor go to, %s', (address) => {
+    expect(readProxyHeader(Buffer.from(`PROXY TCP6 ${address} fd00::9 1 2\r\n`))).toEqual({ kind: 'bad' });
+    expect(readProxyHeader(Buffer.from(`PROXY TCP6 fd00::9 ${address} 1 2\r\n`))).toEqual({ kind: 'bad' });
+  });
+
   it.each([
     ['no header', 'GET / HTTP/1.1\r\n'],
     ['no header, of one byte', 'G'],
@@ -45,6 +74,11 @@ describe('a header of the PROXY protocol', () => {
     ['the other family', 'PROXY TCP4 2001:db8::1 fd00::9 1 2\r\n'],
     ['an address that is none', 'PROXY TCP4 1.2.3.400 10.0.0.9 1 2\r\n'],
     ['a missing port', 'PROXY TCP4 1.2.3.4 10.0.0.9 1\r\n'],
+    ['a port of six digits', 'PROXY TCP4 1.2.3.4 10.0.0.9 000080 2\r\n'],
+    ['a port with a sign', 'PROXY TCP4 1.2.3.4 10.0.0.9 +80 2\r\n'],
+    ['another port with a sign', 'PROXY TCP4 1.2.3.4 10.0.0.9 80 2a\r\n'],
+    ['a family that is none', 'PROXY TCP5 1.2.3.4 10.0.0.9 1 2\r\n'],
+    ['a second address that is none', 'PROXY TCP4 1.2.3.4 10.0.0 1 2\r\n'],
     ['a port that is none', 'PROXY TCP4 1.2.3.4 10.0.0.9 1 65536\r\n'],
     ['a word too many', 'PROXY TCP4 1.2.3.4 10.0.0.9 1 2 3\r\n'],
     ['two blanks', 'PROXY TCP4  1.2.3.4 10.0.0.9 1 2\r\n'],

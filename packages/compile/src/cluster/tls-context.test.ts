@@ -1,5 +1,13 @@
 import type { DownstreamTls, TlsTransport } from '@ripstop/core';
-import { DownstreamTlsContext, fromProtoJson, packAny, RawBuffer, TransportSocket, UpstreamTlsContext } from '@ripstop/xds-api';
+import {
+  DownstreamTlsContext,
+  fromProtoJson,
+  ProxyProtocolUpstreamTransport,
+  packAny,
+  RawBuffer,
+  TransportSocket,
+  UpstreamTlsContext,
+} from '@ripstop/xds-api';
 import { describe, expect, it } from 'vitest';
 import { compileDownstreamTls, compileTransportSocket, upstreamSecretNames } from './tls-context.ts';
 
@@ -180,6 +188,48 @@ describe('an upstream connection', () => {
       const socket = TransportSocket.fromPartial({ name: 'tls', configType: { $case: 'typedConfig', value: any } });
       expect(() => compileTransportSocket(socket, false)).toThrow('custom_validator_config');
     }
+  });
+
+  describe('behind a header of the PROXY protocol', () => {
+    const behind = (config: object | undefined, inner: TransportSocket | undefined): TransportSocket => {
+      const header = fromProtoJson(ProxyProtocolUpstreamTransport, { ...(config === undefined ? {} : { config }) });
+      const value = packAny(ProxyProtocolUpstreamTransport, { ...header, transportSocket: inner });
+      return TransportSocket.fromPartial({ name: 'proxy', configType: { $case: 'typedConfig', value } });
+    };
+    const tls = TransportSocket.fromPartial({
+      name: 'tls',
+      configType: {
+        $case: 'typedConfig',
+        value: packAny(
+          UpstreamTlsContext,
+          fromProtoJson(UpstreamTlsContext, { sni: 'web', common_tls_context: { ...certificate('mine'), ...rootsOf('roots') } }),
+        ),
+      },
+    });
+
+    it.each<[config: object | undefined, version: 1 | 2]>([
+      [undefined, 1],
+      [{}, 1],
+      [{ version: 'V1' }, 1],
+      [{ version: 'V2' }, 2],
+    ])('is raw, or what stands within it, with the header in front: %j', (config, proxyProtocol) => {
+      expect(compileTransportSocket(behind(config, undefined), false)).toEqual({ kind: 'raw', proxyProtocol });
+      const fromHost = { autoSni: true, autoSanValidation: true };
+      const pair = { kind: 'keyPair', certificateChainPem: 'C', privateKeyPem: 'K' } as never;
+      const [within, alone] = [behind(config, tls), tls].map((socket) => compileTransportSocket(socket, true, fromHost, () => pair));
+      expect(JSON.stringify(within)).toBe(JSON.stringify({ ...alone, proxyProtocol }));
+      expect(within).toMatchObject({ kind: 'tls', sni: 'web', autoSni: true, alpnOverride: true, clientCertificate: { pair } });
+    });
+
+    it('needs the secrets of what stands within it', () => {
+      expect(upstreamSecretNames(behind(undefined, tls))).toEqual(upstreamSecretNames(tls));
+      expect(upstreamSecretNames(behind(undefined, undefined))).toEqual([]);
+    });
+
+    it('is refused with extensions, which would not be sent', () => {
+      const config = { pass_through_tlvs: {} };
+      expect(() => compileTransportSocket(behind(config, undefined), false)).toThrow('with extensions is not supported');
+    });
   });
 
   it('shows the certificate of a secret', () => {
