@@ -58,6 +58,8 @@ export const EQUIVALENT: ReadonlyMap<string, string> = new Map([
   ]),
   ...named('packages/core/src/abuse/suspects.ts', 'a millisecond of patience', ['[literal] 5_000 => 5001']),
   ['packages/core/src/abuse/suspects.ts [removed] this.suspects.delete(key); => nothing', 'who is no suspect any more is none either way'],
+  ['packages/grpc/src/mesh-tls-server.ts [literal] 15_000 => 15001', 'a millisecond of patience'],
+  ["packages/grpc/src/mesh-tls-server.ts [literal] 'TLSv1.2' => ''", 'what node:tls asks for by itself'],
   ...named('packages/grpc/src/endpoint-credentials.ts', 'node:tls tells an error as well when the peer hangs up in the handshake', [
     "[returned] fail('connection closed by the peer during the handshake') => undefined",
     "[literal] 'connection closed by the peer during the handshake' => ''",
