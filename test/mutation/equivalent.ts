@@ -58,6 +58,11 @@ export const EQUIVALENT: ReadonlyMap<string, string> = new Map([
   ]),
   ...named('packages/core/src/abuse/suspects.ts', 'a millisecond of patience', ['[literal] 5_000 => 5001']),
   ['packages/core/src/abuse/suspects.ts [removed] this.suspects.delete(key); => nothing', 'who is no suspect any more is none either way'],
+  ...named('packages/grpc/src/inbound-guard.ts', 'who is distrusted is nothing else', [
+    '[literal] 0 => 1',
+    '[literal] false => true',
+    "[literal] '' => 'mutated'",
+  ]),
   ['packages/grpc/src/mesh-tls-server.ts [literal] 15_000 => 15001', 'a millisecond of patience'],
   ["packages/grpc/src/mesh-tls-server.ts [literal] 'TLSv1.2' => ''", 'what node:tls asks for by itself'],
   ...named('packages/grpc/src/endpoint-credentials.ts', 'node:tls tells an error as well when the peer hangs up in the handshake', [

@@ -42,7 +42,7 @@ const TARGETS: Readonly<Record<string, readonly string[]>> = {
     'packages/server/src/{peer,peer-certificate,tls-material}.ts',
     'packages/compile/src/cluster/tls-context.ts',
     'packages/compile/src/secret.ts',
-    'packages/grpc/src/{inbound-peer,subject-alt-names,endpoint-credentials,mesh-tls-server,server-credentials}.ts',
+    'packages/grpc/src/{inbound-peer,subject-alt-names,endpoint-credentials,mesh-tls-server}.ts',
   ],
 };
 
