@@ -29,6 +29,8 @@ export interface ListenerCompilerOptions {
 export class ListenerCompiler {
   private readonly options: ListenerCompilerOptions;
   private readonly compiled = new Map<string, CompiledListener>();
+  /** Why a listener is not as its resources say, as it was told. */
+  private readonly told = new Map<string, string>();
   private readonly boundTls = new WeakMap<
     DownstreamTls,
     { readonly states: ReadonlyMap<string, SecretState>; readonly bound: DownstreamTls }
@@ -41,9 +43,10 @@ export class ListenerCompiler {
   /** Forgets listeners that are gone. */
   keep(has: (name: string) => boolean): void {
     for (const name of this.compiled.keys()) if (!has(name)) this.compiled.delete(name);
+    for (const name of this.told.keys()) if (!has(name)) this.told.delete(name);
   }
 
-  /** Undefined while a new listener waits for its routes (RDS) or for configurations of its filters (ECDS). */
+  /** Undefined while a new listener waits for its routes (RDS) or for configurations of its filters (ECDS), or cannot be joined with them. */
   compile(name: string, decoded: DecodedListener): CompiledListener | undefined {
     const routes = decoded.routeNames.map((route) => this.options.route(route));
     const secrets = decoded.secretNames.map((secret) => this.options.secretState(secret));
@@ -60,13 +63,22 @@ export class ListenerCompiler {
     // A changed listener waits for new secrets: hosts that are served stay served until what replaces them is here.
     if (before !== undefined && secrets.includes('waiting')) return before;
     try {
-      return same ? this.rebind(name, { ...before, secrets }) : this.join(name, decoded, { routes, secrets, extensions });
+      const listener = same ? this.rebind(name, { ...before, secrets }) : this.join(name, decoded, { routes, secrets, extensions });
+      this.told.delete(name);
+      return listener;
     } catch (error) {
       // Resources were tried one by one; what fails only together keeps the listener as it was.
-      this.options.log?.(`listener ${name}: ${error instanceof Error ? error.message : error}; its last good version stays`);
-      if (before === undefined) throw error;
+      const effect = before === undefined ? 'it is not served until that is mended' : 'its last good version stays';
+      this.tell(name, `${error instanceof Error ? error.message : error}; ${effect}`);
       return before;
     }
+  }
+
+  /** Once, not at every build. */
+  private tell(name: string, line: string): void {
+    if (this.told.get(name) === line) return;
+    this.told.set(name, line);
+    this.options.log?.(`listener ${name}: ${line}`);
   }
 
   private join(
