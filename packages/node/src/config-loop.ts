@@ -16,6 +16,8 @@ import { HostSubscriptions } from '@ripstop/xds-client';
 export interface ConfigLoopEvents {
   onSnapshot?(): void;
   onRejections?(rejections: readonly Rejection[]): void;
+  /** The resources together could not be made a snapshot: a defect, since each was tried by itself. The last snapshot stays. */
+  onFailure?(error: Error): void;
   /** The roots of the mesh as the control plane has them now, PEM. With it they are asked for. */
   onTrustBundle?(pem: string): void;
 }
@@ -109,6 +111,15 @@ export class ConfigLoop {
   private build(): void {
     this.buildQueued = false;
     if (this.closed) return;
+    try {
+      this.follow();
+    } catch (error) {
+      // In a turn of its own, where nobody else would catch it: this is somebody's service.
+      this.events.onFailure?.(error instanceof Error ? error : new Error(String(error)));
+    }
+  }
+
+  private follow(): void {
     const named = this.compiler.wanted();
     const wanted = this.events.onTrustBundle === undefined ? named : { ...named, secrets: [...named.secrets, ROOT_CA] };
     this.subscription.want(ENDPOINT_TYPE_URL, wanted.endpoints);

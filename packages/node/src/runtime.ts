@@ -140,6 +140,7 @@ export class Runtime {
       onRejections: (rejections) => {
         for (const { name, reason } of rejections) this.settings.log(`refused ${name}: ${reason}; the last good version stays`);
       },
+      onFailure: (error) => this.settings.log(`the configuration cannot be put together (${error.message}); the last one stays`),
       ...(this.identity === undefined || !this.settings.xds?.tls ? {} : { onTrustBundle: (pem) => this.trust(this.identity!, pem) }),
     });
   }
