@@ -28,7 +28,7 @@ export interface SnapshotCompilerOptions {
 export class CompilerEnvironment {
   readonly options: SnapshotCompilerOptions;
   readonly registry: ReadonlyMap<string, AnyFilterFactory>;
-  private readonly states = new Map<string, unknown>();
+  private readonly states = new HeldStates();
 
   constructor(options: SnapshotCompilerOptions) {
     this.options = options;
@@ -46,10 +46,24 @@ export class CompilerEnvironment {
       ownCluster,
       counters,
       log,
-      state: <T>(key: string, create: () => T): T => {
-        if (!this.states.has(key)) this.states.set(key, create());
-        return this.states.get(key) as T;
-      },
+      state: (key, create) => this.states.of(key, create),
     };
+  }
+}
+
+/** By key; what no filter holds any longer is not kept: rules come and go, and their keys say what they say. */
+class HeldStates {
+  private readonly states = new Map<string, WeakRef<object>>();
+  private readonly gone = new FinalizationRegistry<string>((key) => {
+    if (this.states.get(key)?.deref() === undefined) this.states.delete(key);
+  });
+
+  of<T extends object>(key: string, create: () => T): T {
+    const known = this.states.get(key)?.deref();
+    if (known !== undefined) return known as T;
+    const made = create();
+    this.states.set(key, new WeakRef(made));
+    this.gone.register(made, key);
+    return made;
   }
 }

@@ -31,8 +31,11 @@ export interface FilterPlace {
 export interface FilterEnv {
   readonly clock: Clock;
   readonly random: Random;
-  /** Run-time state that survives configuration pushes (token buckets, counters), by a key that the filter chooses. */
-  state<T>(key: string, create: () => T): T;
+  /**
+   * Run-time state that survives configuration pushes (token buckets, counters), by a key that the filter chooses. It lasts while a filter
+   * holds it.
+   */
+  state<T extends object>(key: string, create: () => T): T;
   readonly direction: Direction;
   /** Where filters count; without, nobody asks. */
   readonly counters?: FilterCounters | undefined;
