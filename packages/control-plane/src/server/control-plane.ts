@@ -30,6 +30,7 @@ import { HttpServer } from './http-server.ts';
 import { KeptRegistrations } from './kept-registrations.ts';
 import { LiveFindings } from './live-findings.ts';
 import { type LiveState, liveState, type SyncRow } from './live-state.ts';
+import { RegistrationQuiet } from './registration-quiet.ts';
 import { scrapeTargets } from './scrape-targets.ts';
 import { systemScheduler as scheduler } from './system-scheduler.ts';
 import { registryEvents, streamEvents } from './told-events.ts';
@@ -40,12 +41,6 @@ const VERSION = '0.1.0';
 
 /** At the end streams are ended over at most so long. */
 const DRAIN_MS = 5_000;
-/** Registrations that come together (a shop starting) become one push. */
-const REGISTRY_QUIET_MS = 10;
-/** One that comes alone, as far as anybody can tell, waits for what came in the same moment. */
-const FIRST_QUIET_MS = 2;
-/** So long nobody came. */
-const ALONE_MS = 100;
 
 /** A running control plane: configuration, registry, ADS, CA and the page. */
 export class ControlPlane implements AsyncDisposable {
@@ -68,9 +63,10 @@ export class ControlPlane implements AsyncDisposable {
   private source: FileSource | undefined;
   private scraper: Scraper | undefined;
   private http: HttpServer | undefined;
-  private quiet: { cancel(): void } | undefined;
-  /** When the last registrations were handed on. */
-  private registeredMs = -Infinity;
+  private readonly registrations = new RegistrationQuiet(scheduler, () => {
+    this.current.rebuild('endpoint');
+    this.kept.save();
+  });
   private readonly report = new ConfigurationReport(scheduler, (state) => this.reportConfiguration(state));
   private closed = false;
   private readonly kept: KeptRegistrations;
@@ -195,7 +191,7 @@ export class ControlPlane implements AsyncDisposable {
   /** What each connected client has: `synced` means that it has taken all that is saved now. */
   syncState(): SyncRow[] {
     this.source?.look();
-    const settled = this.source?.pending !== true && this.quiet === undefined && this.applied === this.state.objects;
+    const settled = this.source?.pending !== true && !this.registrations.pending && this.applied === this.state.objects;
     return this.ads.sessions.map((session) => ({
       id: session.node.id,
       name: session.node.name,
@@ -244,7 +240,7 @@ export class ControlPlane implements AsyncDisposable {
     this.closed = true;
     this.source?.close();
     this.scraper?.close();
-    this.quiet?.cancel();
+    this.registrations.close();
     this.report.close();
     this.tokenKeys.close();
     this.bundles.close();
@@ -289,17 +285,7 @@ export class ControlPlane implements AsyncDisposable {
 
   private workloadsChanged(): void {
     // Our own end withdraws nobody: the next run finds what was saved.
-    if (this.closed) return;
-    const alone = performance.now() - this.registeredMs > ALONE_MS;
-    this.quiet ??= scheduler.setTimer(
-      () => {
-        this.quiet = undefined;
-        this.registeredMs = performance.now();
-        this.current.rebuild('endpoint');
-        this.kept.save();
-      },
-      alone ? FIRST_QUIET_MS : REGISTRY_QUIET_MS,
-    );
+    if (!this.closed) this.registrations.changed();
   }
 
   private async serveHttp(address: string): Promise<string> {

@@ -1,5 +1,6 @@
 import type { Exchange, Peer, ResponseHead } from '../../exchange.ts';
 import type { Filter, FilterEnv } from '../../filter.ts';
+import type { FilterCounter } from '../../filter-counters.ts';
 import { type LocalReply, localReply } from '../../local-reply.ts';
 import { ResponseFlag } from '../../response-flags.ts';
 import { compileHeaderMutations, type HeaderAddition } from '../../route/header-mutations.ts';
@@ -38,16 +39,9 @@ const HELP = 'Requests seen by the local rate limit filter';
 export function createLocalRateLimit(config: LocalRateLimitConfig, env: FilterEnv): Filter | undefined {
   const { limiter: spec, enabled, enforced } = config;
   if ((spec.bucket === undefined && spec.descriptors.length === 0) || enabled.numerator === 0) return undefined;
-  const policies =
-    spec.descriptors.length === 0
-      ? []
-      : config.rateLimits.length > 0
-        ? config.rateLimits
-        : policiesOf(env.place?.rateLimits, config.stage, config.hostRateLimits);
+  const policies = describedBy(config, env);
   const limiterOf = limiters(config, env);
-  const counter = (name: string) =>
-    env.counters?.counter(`envoy_${config.statPrefix.replace(/\W/g, '_')}_http_local_rate_limit_${name}`, HELP, {}) ?? { value: 0 };
-  const [seen, passed, limited, refused] = [counter('enabled'), counter('ok'), counter('rate_limited'), counter('enforced')];
+  const { seen, passed, limited, refused } = countersOf(config, env);
   const writeRequest = compileHeaderMutations([
     { requestAdd: config.requestHeaders, requestRemove: [], responseAdd: [], responseRemove: [] },
   ]);
@@ -99,6 +93,21 @@ export function createLocalRateLimit(config: LocalRateLimitConfig, env: FilterEn
           },
         }),
   };
+}
+
+/** What makes the descriptors of a request: the filter's own policies, or those of its route. */
+function describedBy({ limiter, rateLimits, stage, hostRateLimits }: LocalRateLimitConfig, env: FilterEnv): readonly RateLimitPolicy[] {
+  if (limiter.descriptors.length === 0) return [];
+  return rateLimits.length > 0 ? rateLimits : policiesOf(env.place?.rateLimits, stage, hostRateLimits);
+}
+
+function countersOf(
+  { statPrefix }: LocalRateLimitConfig,
+  env: FilterEnv,
+): Record<'seen' | 'passed' | 'limited' | 'refused', FilterCounter> {
+  const counter = (name: string): FilterCounter =>
+    env.counters?.counter(`envoy_${statPrefix.replace(/\W/g, '_')}_http_local_rate_limit_${name}`, HELP, {}) ?? { value: 0 };
+  return { seen: counter('enabled'), passed: counter('ok'), limited: counter('rate_limited'), refused: counter('enforced') };
 }
 
 function tellLimits(head: ResponseHead, bucket: TokenBucket): void {
