@@ -99,9 +99,7 @@ export class Pipeline {
   /** Headers that differ per attempt; `x.attempt` counts it already. */
   beforeAttempt(x: Exchange): void {
     const action = x.route?.action;
-    if (x.virtualHost?.includeAttemptCount && (x.attempt > 1 || x.parent !== undefined || x.direction === 'outbound')) {
-      x.request.setHeader('x-envoy-attempt-count', String(x.attempt));
-    }
+    if (x.attempt > 1 && x.virtualHost?.includeAttemptCount) x.request.setHeader('x-envoy-attempt-count', String(x.attempt));
     if (action?.kind !== 'forward') return;
     if (action.autoHostRewrite && x.endpoint !== undefined && x.endpoint.hostname !== '') {
       replaceAuthority(x, x.endpoint.hostname, action.appendXForwardedHost ?? false);
@@ -182,6 +180,8 @@ function forward(x: Exchange, route: Route, action: ForwardAction): LocalReply |
   action.rewrite(x);
   if (!isSendable(x.request)) return UNSENDABLE_PATH;
   action.hash?.(x);
+  if (x.virtualHost?.includeAttemptCount) x.request.setHeader('x-envoy-attempt-count', '1');
+  // Last of all: who receives it takes it away again, which costs least there (InboundHead).
   tellTimeout(x, action, routeTimeoutOf(x, action));
   if (x.decision !== undefined) {
     recordForward(x, action, x.decision);

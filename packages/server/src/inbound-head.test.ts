@@ -108,7 +108,7 @@ describe('a change of a head', () => {
     head.authority = 'c';
     head.method = 'PUT';
     head.path = '/b';
-    expect(shown(from)).toEqual([{ host: 'c', x: '1' }, ['x', '1', 'host', 'c']]);
+    expect(shown(from)).toEqual([{ host: 'c', x: '1' }, ['host', 'c', 'x', '1']]);
     expect([from.method, from.url]).toEqual(['PUT', '/b']);
     expect([head.authority, head.header('host'), head.method, head.path]).toEqual(['c', 'c', 'PUT', '/b']);
     expect(head.pairs()).toEqual(['x', '1']);
@@ -123,8 +123,20 @@ describe('a change of a head', () => {
     const head = new InboundHead(from, 'http');
     head.setHeader('a', '4');
     head.setHeader('new', '5');
-    expect(shown(from)).toEqual([{ a: '4', b: '2', new: '5' }, ['b', '2', 'a', '4', 'new', '5']]);
+    expect(shown(from)).toEqual([{ a: '4', b: '2', new: '5' }, ['a', '4', 'b', '2', 'new', '5']]);
     expect(head.headerLines('a')).toEqual(['4']);
+  });
+
+  it('takes the header that came last back without making the object anew', () => {
+    const from = message([
+      ['a', '1'],
+      ['b', '2'],
+      ['b', '3'],
+    ]);
+    const { headers } = from;
+    new InboundHead(from, 'http').removeHeader('b');
+    expect(shown(from)).toEqual([{ a: '1' }, ['a', '1']]);
+    expect(from.headers).toBe(headers);
   });
 
   it('appends a line, which the app’s object shows joined as Envoy does', () => {

@@ -107,10 +107,17 @@ export class InboundHead implements RequestHead {
     return found;
   }
 
+  /** In its place, as Envoy's `setCopy`; lines beyond the first go. */
   setHeader(name: string, value: string): void {
-    if (this.message.headers[name] !== undefined) this.removeHeader(name);
-    this.lines.push(name, value);
-    this.message.headers[name] = value;
+    const { lines } = this;
+    const { headers } = this.message;
+    const at = headers[name] === undefined ? lines.length : lineOf(lines, name);
+    if (at === lines.length) lines.push(name, value);
+    else {
+      lines[at + 1] = value;
+      removeFrom(lines, name, at + 2);
+    }
+    headers[name] = value;
   }
 
   appendHeader(name: string, value: string): void {
@@ -120,16 +127,9 @@ export class InboundHead implements RequestHead {
 
   removeHeader(name: string): void {
     const { lines } = this;
-    let kept = 0;
-    while (kept < lines.length && lines[kept] !== name) kept += 2;
-    for (let at = kept; at < lines.length; at += 2) {
-      if (lines[at] === name) continue;
-      lines[kept] = lines[at]!;
-      lines[kept + 1] = lines[at + 1]!;
-      kept += 2;
-    }
-    lines.length = kept;
-    this.forget(name);
+    const at = lineOf(lines, name);
+    removeFrom(lines, name, at);
+    this.forget(name, at === lines.length);
   }
 
   /** Takes headers away whose names hold a `_`; false = there is none. */
@@ -150,10 +150,17 @@ export class InboundHead implements RequestHead {
     else this.removeHeader('te');
   }
 
-  /** By a copy: `delete` makes the object a slow dictionary for everybody who reads it later, the app included. */
-  private forget(name: string): void {
+  /**
+   * By a copy: `delete` makes the object a slow dictionary for everybody who reads it later, the app included. Not so when it takes the
+   * property back that came last.
+   */
+  private forget(name: string, wasLast: boolean): void {
     const { headers } = this.message;
     if (headers[name] === undefined) return;
+    if (wasLast) {
+      delete headers[name];
+      return;
+    }
     const rest: IncomingHttpHeaders = {};
     for (const key in headers) if (key !== name) rest[key] = headers[key];
     this.message.headers = rest;
@@ -176,3 +183,22 @@ export class InboundHead implements RequestHead {
 }
 
 const NO_NAMES: readonly string[] = [];
+
+/** Where the first line of this name stands; the length of all when there is none. */
+function lineOf(lines: readonly string[], name: string): number {
+  let at = 0;
+  while (at < lines.length && lines[at] !== name) at += 2;
+  return at;
+}
+
+/** Takes lines of this name away, beginning at `from`. */
+function removeFrom(lines: string[], name: string, from: number): void {
+  let kept = from;
+  for (let at = from; at < lines.length; at += 2) {
+    if (lines[at] === name) continue;
+    lines[kept] = lines[at]!;
+    lines[kept + 1] = lines[at + 1]!;
+    kept += 2;
+  }
+  lines.length = kept;
+}
