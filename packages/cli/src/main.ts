@@ -1,7 +1,6 @@
 #!/usr/bin/env node
 import { errorLine } from './error-line.ts';
 import { nodeVersionProblem } from './node-version.ts';
-import { createProgram } from './program.ts';
 
 /** The end of a command that failed, whatever it has open. */
 function fail(error: unknown): void {
@@ -12,5 +11,6 @@ process.on('uncaughtException', fail);
 // A reader that has seen enough (`ripstop analyze mesh | head`) is no failure.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => (error.code === 'EPIPE' ? process.exit() : fail(error)));
 const problem = nodeVersionProblem(process.versions.node);
-if (problem === undefined) createProgram().parseAsync().catch(fail);
+// The program is loaded behind the check: on an older Node its modules do not even load.
+if (problem === undefined) import('./program.ts').then(({ createProgram }) => createProgram().parseAsync()).catch(fail);
 else fail(new Error(problem));
