@@ -14,7 +14,7 @@ export const MESH_ERRORS: readonly ErrorRow[] = [
   },
   {
     code: 'RIPSTOP_BAD_SETTING',
-    happened: 'An option or a RIPSTOP_* variable has a value that cannot be used; the message names it.',
+    happened: 'There is no such option, or an option or a RIPSTOP_* variable has a value that cannot be used; the message names it.',
     remedy: 'Give a value of the form that the message names; all of them: [settings](settings.md).',
   },
   {
@@ -44,7 +44,7 @@ export const MESH_ERRORS: readonly ErrorRow[] = [
   },
   {
     code: 'RIPSTOP_CANNOT_LISTEN',
-    happened: 'The address of a gRPC server cannot be bound; the reason follows.',
+    happened: 'The address of a server cannot be bound; the reason follows.',
     remedy: 'Free the port, name another one with `bindPort`, or set `RIPSTOP_PORTS=auto`.',
   },
   {
@@ -65,8 +65,9 @@ export const MESH_ERRORS: readonly ErrorRow[] = [
   },
   {
     code: 'RIPSTOP_UNSUPPORTED_APP',
-    happened: 'The app is nothing that answers HTTP/1.1 through node:http.',
-    remedy: 'Give a node:http server, a request handler, an Express app, or a Fastify instance without https and http2 options.',
+    happened: 'The app is nothing that answers HTTP through Node, or its server listens already, past the mesh.',
+    remedy:
+      'Give a server that does not listen yet (node:http, node:https, node:http2 without TLS), a request handler, an Express app, or a Fastify instance.',
   },
 ];
 

@@ -24,7 +24,7 @@ export function renderSettings(): string {
 
 # Settings
 
-Options of \`createMesh()\` come first, then the environment, then the default. A value that cannot be used is an error that names the setting ([RIPSTOP_BAD_SETTING](errors.md)). \`ripstop run\` sets the variables of who and where; what the control plane is told by is its [command line](cli.md).
+Options of \`createMesh()\` come first, then the environment, then the default. An option that does not exist, and a value that cannot be used, is an error that names the setting ([RIPSTOP_BAD_SETTING](errors.md)). \`ripstop run\` sets the variables of who and where; what the control plane is told by is its [command line](cli.md).
 
 ${settings}
 

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import type { Clock, ConfigSource, Random } from '@ripstop/core';
 import type { Identity } from '@ripstop/identity';
 import { type AdsSource, createAdsSource, createCachedSource } from '@ripstop/xds-client';
@@ -38,7 +39,10 @@ export async function openConfigSource({
   if (environment.configSource !== undefined) return embedded(environment.configSource(node.describe()));
   if (settings.configDir !== undefined) return embedded(await createEmbedded(settings.configDir, node, settings.log));
   if (settings.xds === undefined)
-    throw new MeshError('RIPSTOP_NOT_CONFIGURED', 'nowhere to get configuration from: set RIPSTOP_XDS or RIPSTOP_CONFIG');
+    throw new MeshError(
+      'RIPSTOP_NOT_CONFIGURED',
+      'nowhere to get configuration from: start the program with `ripstop run`, or set RIPSTOP_XDS or RIPSTOP_CONFIG',
+    );
   const ads = createAdsSource({
     address: formatAddress(settings.xds),
     ...(settings.xds.tls
@@ -91,6 +95,11 @@ function isSingleUse(token: string): boolean {
 
 /** The translator is a large import that only RIPSTOP_CONFIG needs. */
 async function createEmbedded(dir: string, node: NodeIdentity, log: (line: string) => void): Promise<ConfigSource> {
+  if (!existsSync(dir))
+    throw new MeshError(
+      'RIPSTOP_BAD_SETTING',
+      `RIPSTOP_CONFIG=file:${dir}: there is no such file or folder (from ${process.cwd()}): make it, or name the one that holds the YAML`,
+    );
   const { createEmbeddedSource } = await import('@ripstop/control-plane');
   return createEmbeddedSource({ dir, node: node.describe(), onEvent: (event) => log(JSON.stringify(event)) });
 }

@@ -11,6 +11,7 @@ import { MeshError } from './errors.ts';
 import { type ExplainQuestion, explain } from './explain.ts';
 import { onTermination } from './lifecycle.ts';
 import { MeshGrpc, type MeshServing } from './mesh-grpc.ts';
+import { checkCloseOptions, checkListenOptions, checkMeshOptions } from './option-checks.ts';
 import { routerTraits } from './router-traits.ts';
 import { Runtime } from './runtime.ts';
 import { type MeshOptions, resolveSettings } from './settings.ts';
@@ -76,6 +77,7 @@ export class Mesh implements AsyncDisposable {
   private closed: Promise<void> | undefined;
 
   constructor(options: CreateMeshOptions = {}, environment?: MeshEnvironment) {
+    checkMeshOptions(options);
     this.runtime = new Runtime(resolveSettings(options, process.env), options.filters, environment);
     showAs(this, () => this.runtime.text);
     this.started = this.runtime.start();
@@ -123,11 +125,18 @@ export class Mesh implements AsyncDisposable {
 
   /** Serves an app as a workload port of this mesh; answers the address of the socket. */
   async listen(app: MeshApp, workloadPort: number, options: ListenOptions = {}): Promise<AddressInfo> {
+    checkListenOptions(workloadPort, options);
     await this.readyToServe();
     if (this.listeners.has(workloadPort)) throw new MeshError('RIPSTOP_PORT_SERVED', `workload port ${workloadPort} is served already`);
     const { settings } = this.runtime;
+    const server = await serverOf(app);
+    if (server.listening)
+      throw new MeshError(
+        'RIPSTOP_UNSUPPORTED_APP',
+        'this server listens already, or stands behind a mesh already: give it to mesh.listen once, in the place of listen()',
+      );
     const listener = this.createListener(
-      await serverOf(app),
+      server,
       workloadPort,
       {
         host: settings.bind,
@@ -140,9 +149,9 @@ export class Mesh implements AsyncDisposable {
     let address: AddressInfo;
     try {
       address = await listener.listen();
-    } catch (error) {
+    } catch (cause) {
       this.listeners.delete(workloadPort);
-      throw error;
+      throw new MeshError('RIPSTOP_CANNOT_LISTEN', (cause as Error).message, { cause });
     }
     if (this.closed !== undefined) {
       await listener.close({ drainMs: 0 });
@@ -212,6 +221,7 @@ export class Mesh implements AsyncDisposable {
 
   /** Withdraws this instance, lets requests in flight end, closes everything. Safe to call twice. */
   close(options: CloseOptions = {}): Promise<void> {
+    checkCloseOptions(options);
     this.closed ??= this.shutDown(options.drainMs ?? 5000);
     return this.closed;
   }

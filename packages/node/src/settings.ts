@@ -116,13 +116,13 @@ export function resolveSettings(options: MeshOptions, env: Env): Settings {
     );
   }
   return {
-    service,
+    service: nameOf(service, 'RIPSTOP_SERVICE'),
     version,
-    namespace: pick(options.namespace, 'RIPSTOP_NAMESPACE') ?? 'default',
-    serviceAccount: pick(options.serviceAccount, 'RIPSTOP_SERVICE_ACCOUNT') ?? service,
+    namespace: nameOf(pick(options.namespace, 'RIPSTOP_NAMESPACE') ?? 'default', 'RIPSTOP_NAMESPACE'),
+    serviceAccount: nameOf(pick(options.serviceAccount, 'RIPSTOP_SERVICE_ACCOUNT') ?? service, 'RIPSTOP_SERVICE_ACCOUNT'),
     labels: { app: service, ...(version === '' ? {} : { version }), ...parseLabels(env.RIPSTOP_LABELS ?? ''), ...options.labels },
     nodeName: pick(options.nodeName, 'RIPSTOP_NODE_NAME') ?? '',
-    trustDomain: pick(options.trustDomain, 'RIPSTOP_TRUST_DOMAIN') ?? 'cluster.local',
+    trustDomain: nameOf(pick(options.trustDomain, 'RIPSTOP_TRUST_DOMAIN') ?? 'cluster.local', 'RIPSTOP_TRUST_DOMAIN'),
     xds,
     ca,
     token: tokenFile !== undefined ? () => readText(tokenFile, 'RIPSTOP_TOKEN_FILE').trim() : token !== undefined ? () => token : undefined,
@@ -135,7 +135,7 @@ export function resolveSettings(options: MeshOptions, env: Env): Settings {
     bootTimeoutMs: options.bootTimeoutMs ?? parseSeconds(env.RIPSTOP_BOOT_TIMEOUT ?? '10', 'RIPSTOP_BOOT_TIMEOUT'),
     certificateTtlSeconds:
       options.certificateTtlSeconds ?? (env.RIPSTOP_CERT_TTL ? parseSeconds(env.RIPSTOP_CERT_TTL, 'RIPSTOP_CERT_TTL') / 1000 : undefined),
-    role: options.role ?? 'sidecar',
+    role: oneOf(options.role ?? 'sidecar', ['sidecar', 'router'], 'role'),
     pathBinding: oneOf(pick(options.pathBinding, 'RIPSTOP_PATH_BINDING') ?? 'router', ['router', 'istio'], 'RIPSTOP_PATH_BINDING'),
     headerMatch: oneOf(pick(options.headerMatch, 'RIPSTOP_HEADER_MATCH') ?? 'strict', ['strict', 'envoy'], 'RIPSTOP_HEADER_MATCH'),
     localCluster: pick(options.localCluster, 'RIPSTOP_LOCAL_CLUSTER'),
@@ -195,6 +195,13 @@ function parseSeconds(text: string, setting: string): number {
   const seconds = Number(text);
   if (!Number.isFinite(seconds) || seconds < 0) throw new MeshError('RIPSTOP_BAD_SETTING', `${setting}=${text}: give seconds`);
   return seconds * 1000;
+}
+
+/** It becomes a segment of the SPIFFE id and of the node's id. */
+function nameOf(text: string, setting: string): string {
+  if (!/^[A-Za-z0-9_]([A-Za-z0-9._-]{0,251}[A-Za-z0-9_])?$/.test(text))
+    throw new MeshError('RIPSTOP_BAD_SETTING', `${setting}=${text}: give a name of letters, digits, "-", "." and "_", at most 253`);
+  return text;
 }
 
 function oneOf<T extends string>(value: string, allowed: readonly T[], setting: string): T {
