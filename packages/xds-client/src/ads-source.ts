@@ -224,9 +224,10 @@ export class AdsSource implements ConfigSource {
     return Node.fromPartial({ id, cluster, metadata: { ...metadata }, userAgentName: 'ripstop', clientFeatures: CLIENT_FEATURES });
   }
 
-  private lost(reason: string): void {
+  private lost(text: string): void {
     this.stream = undefined;
     if (this.closed) return;
+    const reason = text.replace(/\.? Resolution note:\s*$/, ''); // grpc-js appends it also when there is none.
     if (reason !== this.lastError)
       this.options.log?.(`no contact with ${this.options.address} (${reason}); the last configuration stays in force`);
     this.lastError = reason;
