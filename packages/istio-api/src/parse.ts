@@ -3,7 +3,8 @@ import { nullPaths } from './null-checks.ts';
 import type { Finding, MeshObject, ObjectMeta, SourcePosition } from './object.ts';
 import type { Path } from './path.ts';
 import { readPlainYaml } from './plain-yaml.ts';
-import { kindOf } from './schema/kinds.ts';
+import { KINDS, kindOf } from './schema/kinds.ts';
+import { suggestion } from './structure-checks.ts';
 import { SyntaxTrees } from './syntax-trees.ts';
 
 export interface ParseOptions {
@@ -151,8 +152,11 @@ function readObject(
   const known = kindOf(apiVersion, kind);
   if (known === undefined) {
     // Deployments and the like are somebody else's; a mesh group with a kind that is not in it is a mistake.
-    const isOfMesh = MESH_GROUPS.some((group) => apiVersion.startsWith(`${group}/`));
-    if (isOfMesh) findings.push(problem('RIPSTOP_UNKNOWN_KIND', locate(['kind']), `${apiVersion} has no kind ${kind}`));
+    const group = MESH_GROUPS.find((known) => apiVersion.startsWith(`${known}/`));
+    if (group !== undefined) {
+      const kinds = KINDS.filter((each) => each.group === group).map((each) => each.kind);
+      findings.push(problem('RIPSTOP_UNKNOWN_KIND', locate(['kind']), `${apiVersion} has no kind ${kind}${suggestion(kind, kinds)}`));
+    }
     return;
   }
   const version = apiVersion.slice(apiVersion.indexOf('/') + 1);

@@ -134,7 +134,7 @@ function isObject(value: unknown): value is Record<string, unknown> {
 }
 
 /** `; did you mean "weight"?` for a name at most two edits away. */
-function suggestion(name: string, known: readonly string[]): string {
+export function suggestion(name: string, known: readonly string[]): string {
   if (known.length === 0) return ': everything stands under spec';
   const near = known
     .map((candidate) => ({ candidate, distance: editDistance(name.slice(0, 60).toLowerCase(), candidate.toLowerCase()) }))

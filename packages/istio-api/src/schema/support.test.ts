@@ -197,7 +197,11 @@ describe('what would be unsafe or something else when it is left out', () => {
       'apiVersion: security.istio.io/v1\nkind: PeerAuthentication\nmetadata: { name: x }\nsepc: { mtls: { mode: STRICT } }',
       'a.yaml:4 PeerAuthentication default/x sepc: unknown field "sepc": everything stands under spec',
     ],
-    ['a kind that is misspelled', doc('extensions.istio.io/v1alpha1', 'WasmPlugins', '{}'), 'has no kind WasmPlugins'],
+    [
+      'a kind that is misspelled',
+      doc('extensions.istio.io/v1alpha1', 'WasmPlugins', '{}'),
+      'has no kind WasmPlugins; did you mean "WasmPlugin"?',
+    ],
   ])('is refused: %s', (_what, text, expected) => {
     const errors = findings(text).filter(({ severity }) => severity === 'error');
     expect(errors.map(formatFinding).join('\n')).toContain(expected);
