@@ -52,11 +52,11 @@ describe('a description as text', () => {
     expect(serviceText(service).split('\n')).toEqual([
       'Service: default/reviews (mesh.yaml:1)',
       '  Host: reviews.default.svc.cluster.local',
-      '  Port: http 9080/HTTP targets pod port 9080, 1 endpoints',
+      '  Port: http 9080/HTTP targets pod port 9080, 1 endpoint',
       '  DestinationRule: default/reviews for "reviews" (mesh.yaml:30)',
       '    Settings: loadBalancer',
       '    TLS: mTLS where the endpoint speaks it (auto)',
-      '    Subset: v1 (version=v1), 1 endpoints',
+      '    Subset: v1 (version=v1), 1 endpoint',
       '  VirtualService: default/reviews (mesh.yaml:20): NOT USED, an older one has the host',
       '    Gateways: mesh',
       '    any request → reviews v1',

@@ -22,7 +22,7 @@ function serviceLines({ name, at, host, ports, virtualServices, destinationRule,
       `Host: ${host}`,
       ...ports.map(
         ({ port, name: called, protocol, targetPort, endpoints }) =>
-          `Port: ${called === '' ? '' : `${called} `}${port}/${protocol} targets pod port ${targetPort}, ${endpoints} endpoints`,
+          `Port: ${called === '' ? '' : `${called} `}${port}/${protocol} targets pod port ${targetPort}, ${countOf(endpoints, 'endpoint')}`,
       ),
       ...(rule === undefined
         ? ['DestinationRule: none']
@@ -32,7 +32,7 @@ function serviceLines({ name, at, host, ports, virtualServices, destinationRule,
               ...(rule.settings.length === 0 ? [] : [`Settings: ${rule.settings.join(', ')}`]),
               `TLS: ${rule.tls ?? 'mTLS where the endpoint speaks it (auto)'}`,
               ...rule.subsets.map(
-                ({ name: subset, labels, endpoints }) => `Subset: ${subset} (${labelText(labels)}), ${endpoints} endpoints`,
+                ({ name: subset, labels, endpoints }) => `Subset: ${subset} (${labelText(labels)}), ${countOf(endpoints, 'endpoint')}`,
               ),
             ]),
           ]),
@@ -78,4 +78,8 @@ function labelText(labels: Readonly<Record<string, string>>): string {
 
 function indented(lines: Lines): Lines {
   return lines.map((line) => `  ${line}`);
+}
+
+function countOf(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }

@@ -2,7 +2,7 @@ import type { ServiceDescription, WorkloadDescription } from '@ripstop/control-p
 import { type Command, Option } from 'commander';
 import { askControlPlane, type HttpOptions } from '../control-plane-http.ts';
 import { serviceText, workloadText } from '../describe-text.ts';
-import { parseAddress } from '../option-values.ts';
+import { parseAddress, parseTrustDomain } from '../option-values.ts';
 import { readSources } from '../read-sources.ts';
 
 interface DescribeOptions extends HttpOptions {
@@ -26,15 +26,18 @@ export function addDescribeCommand(program: Command): void {
       print(options, described, serviceText);
     },
   );
-  addKind(parent, 'workload', 'pod', 'a Pod or a process by name.namespace, as proxy-status lists it').action(
-    async (name: string, options: DescribeOptions) => {
-      const described =
-        options.config === undefined
-          ? await askControlPlane<WorkloadDescription>(options, `/debug/describe?workload=${encodeURIComponent(name)}`)
-          : await fromFolder(options, (plane, ...about) => plane.describeWorkloadNamed(name, ...about));
-      print(options, described, workloadText);
-    },
-  );
+  addKind(
+    parent,
+    'workload',
+    'pod',
+    'a Pod or a process by name.namespace as proxy-status lists it, or the name of its app where it is the only one',
+  ).action(async (name: string, options: DescribeOptions) => {
+    const described =
+      options.config === undefined
+        ? await askControlPlane<WorkloadDescription>(options, `/debug/describe?workload=${encodeURIComponent(name)}`)
+        : await fromFolder(options, (plane, ...about) => plane.describeWorkloadNamed(name, ...about));
+    print(options, described, workloadText);
+  });
 }
 
 function addKind(parent: Command, kind: string, alias: string, what: string): Command {
@@ -44,7 +47,7 @@ function addKind(parent: Command, kind: string, alias: string, what: string): Co
     .description(`${what}: routes, rules, subsets, mTLS, policies, findings`)
     .argument('<name>', what)
     .option('--config <path...>', 'folders and files of YAML in the place of a running control plane')
-    .option('--trust-domain <name>', 'with --config, when no MeshConfig names one', 'cluster.local')
+    .option('--trust-domain <name>', 'with --config, when no MeshConfig names one', parseTrustDomain, 'cluster.local')
     .option('--http <host:port>', 'HTTP address of the control plane (default: the one noted in the state directory)', parseAddress)
     .option('--state-dir <dir>', 'state directory of the control plane', '.ripstop')
     .addOption(new Option('-o, --output <format>', 'form').choices(['text', 'json']).default('text'));

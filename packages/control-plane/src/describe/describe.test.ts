@@ -128,6 +128,7 @@ describe('a workload', () => {
     expect(ratings.services.map(({ name }) => name)).toEqual(['default/ratings']);
     expect(ratings.mtls).toEqual({ mode: 'PERMISSIVE', ports: {}, from: [] });
     expect(ratings.policies.map(({ name }) => name)).toEqual(['default/others', 'default/readers']);
+    expect(describeWorkloadNamed('ratings', push, findings).name).toBe(ratings.name);
     expect(() => describeWorkloadNamed('nobody', push, findings)).toThrow(
       'there is no workload nobody; workloads are: ratings-10.0.0.3.default, ',
     );

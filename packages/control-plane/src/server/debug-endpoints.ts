@@ -146,7 +146,7 @@ function endpoints(push: PushContext): object[] {
   );
 }
 
-/** The client of this id as proxy-status lists it, or the only one of this name or service. */
+/** The client of this id as proxy-status lists it, or the only one of this name or service, or whose name begins so. */
 function connected(proxyId: string, nodes: readonly ProxyNode[]): ProxyNode {
   const exact = nodes.find((node) => idOf(node) === proxyId);
   if (exact !== undefined) return exact;
@@ -163,7 +163,7 @@ function idOf({ name, namespace }: ProxyNode): string {
 
 function isMeant(node: ProxyNode, wanted: string): boolean {
   const names = [node.name, node.labels.app ?? node.workloadName];
-  return names.some((name) => name === wanted || `${name}.${node.namespace}` === wanted);
+  return names.some((name) => name === wanted || `${name}.${node.namespace}` === wanted) || node.name.startsWith(`${wanted}-`);
 }
 
 function resources(proxyId: string, { nodes, push }: DebugState): object {
