@@ -18,16 +18,17 @@ export const LIVE_PAGE: string = `<!doctype html>
 <body>
 <header>
   <h1>Ripstop</h1>
-  <p id="summary" role="status">connecting …</p>
+  <p><span id="summary" role="status">connecting …</span> <span id="time" aria-hidden="true"></span></p>
+  <label>filter <input id="filter" type="search" placeholder="reviews" autocomplete="off"></label>
   <label>window <select id="window"><option value="5">5 s</option><option value="30" selected>30 s</option><option value="300">5 min</option></select></label>
 </header>
 <main>
   <section aria-labelledby="graph-title">
     <h2 id="graph-title">Traffic</h2>
     <div id="graph"></div>
-    <table id="edges"><caption>The same as a table</caption>
+    <div class="tall"><table id="edges"><caption>The same as a table</caption>
       <thead><tr><th>from</th><th>to</th><th>requests/s</th><th>errors</th><th>p50</th><th>p99</th><th>mTLS</th><th>versions</th></tr></thead>
-      <tbody></tbody></table>
+      <tbody></tbody></table></div>
   </section>
   <section id="explain" aria-labelledby="explain-title" hidden>
     <h2 id="explain-title">Where would a request go?</h2>
@@ -44,23 +45,23 @@ export const LIVE_PAGE: string = `<!doctype html>
   </section>
   <section aria-labelledby="services-title">
     <h2 id="services-title">Services</h2>
-    <table id="services">
+    <div class="tall"><table id="services">
       <thead><tr><th>host</th><th>ports</th><th>endpoints</th></tr></thead>
-      <tbody></tbody></table>
+      <tbody></tbody></table></div>
   </section>
   <section aria-labelledby="instances-title">
     <h2 id="instances-title">Instances</h2>
-    <table id="instances">
+    <div class="tall"><table id="instances">
       <thead><tr><th>service</th><th>instance</th><th>serves</th><th>health</th><th>configuration</th></tr></thead>
-      <tbody></tbody></table>
+      <tbody></tbody></table></div>
   </section>
   <section aria-labelledby="config-title">
     <h2 id="config-title">Configuration</h2>
-    <ul id="findings"></ul>
+    <div class="tall"><ul id="findings"></ul></div>
     <details><summary id="objects-summary">objects</summary>
-    <table id="objects">
+    <div class="tall"><table id="objects">
       <thead><tr><th>kind</th><th>name</th><th>from</th></tr></thead>
-      <tbody></tbody></table></details>
+      <tbody></tbody></table></div></details>
   </section>
 </main>
 <script>${SCRIPT}</script>

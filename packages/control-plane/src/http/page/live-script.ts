@@ -91,6 +91,17 @@ function lock(x, y) {
   return g;
 }
 
+/** More than this nobody can read; the table has the rest. */
+const MOST_EDGES = 120;
+
+/** The edges that are drawn: those that the filter asks for, failing ones and the busiest first. */
+function drawn(edges, wanted) {
+  const asked = edges.filter((edge) => (edge.from + ' ' + edge.to).toLowerCase().includes(wanted));
+  if (asked.length <= MOST_EDGES) return { edges: asked, left: 0 };
+  const ranked = [...asked].sort((a, b) => b.errorPercent - a.errorPercent || b.rps - a.rps);
+  return { edges: ranked.slice(0, MOST_EDGES), left: asked.length - MOST_EDGES };
+}
+
 function draw(graph) {
   const holder = $('graph');
   if (graph.edges.length === 0) {
@@ -98,7 +109,12 @@ function draw(graph) {
     return;
   }
   const nameOf = nodeNames(graph.edges);
-  const edges = graph.edges.map((edge) => ({ ...edge, from: nameOf(edge.source, edge.sourceNamespace), to: nameOf(edge.target, edge.targetNamespace) }));
+  const named = graph.edges.map((edge) => ({ ...edge, from: nameOf(edge.source, edge.sourceNamespace), to: nameOf(edge.target, edge.targetNamespace) }));
+  const { edges, left } = drawn(named, wanted());
+  if (edges.length === 0) {
+    holder.replaceChildren(element('p', 'No traffic of what the filter asks for.', 'empty'));
+    return;
+  }
   const { spots, width, height } = place(edges);
   const svg = shape('svg', { viewBox: '0 0 ' + width + ' ' + height, width, role: 'img', 'aria-label': 'service graph; the table below has the same data' });
   const most = Math.max(...edges.map((edge) => edge.rps));
@@ -119,7 +135,8 @@ function draw(graph) {
     svg.append(box);
   }
   svg.append(...labels);
-  holder.replaceChildren(svg);
+  svg.style.minWidth = width * 0.75 + 'px'; // Smaller than this the labels cannot be read: the section scrolls.
+  holder.replaceChildren(...(left > 0 ? [element('p', 'Drawn are those with errors and the busiest; ' + plural(left, 'more edge') + ' in the table, or by a filter.', 'empty')] : []), svg);
 }
 
 function label(edge, at) {
@@ -135,37 +152,62 @@ function label(edge, at) {
   return g;
 }
 
-function fill(id, rows) {
-  $(id).tBodies[0].replaceChildren(...rows.map((cells) => {
+const wanted = () => $('filter').value.trim().toLowerCase();
+const textOf = (cell) => Array.isArray(cell) ? cell[0] : cell;
+const shown = new Map();
+
+/** True when this is something else than what stands there: what a reader has selected stays selected. */
+function changed(id, value) {
+  const text = JSON.stringify(value);
+  if (shown.get(id) === text) return false;
+  shown.set(id, text);
+  return true;
+}
+
+/** Rows of a table, those that the filter asks for; 'empty' says what would fill it. */
+function fill(id, all, empty) {
+  const rows = all.filter((cells) => cells.some((cell) => textOf(cell).toLowerCase().includes(wanted())));
+  if (!changed(id, rows)) return;
+  const body = $(id).tBodies[0];
+  body.replaceChildren(...rows.map((cells) => {
     const row = element('tr');
     row.append(...cells.map((cell) => Array.isArray(cell) ? element('td', cell[0], cell[1]) : element('td', cell)));
     return row;
   }));
+  if (rows.length > 0) return;
+  const row = element('tr'), cell = element('td', all.length === 0 ? empty : 'none of ' + all.length + ' has what the filter asks for', 'dim wrap');
+  cell.colSpan = $(id).tHead.rows[0].cells.length;
+  row.append(cell);
+  body.append(row);
 }
 
 const SYNC = { synced: ['in sync', 'good'], waiting: ['waiting for its answer', ''], 'not connected': ['not connected', 'dim'] };
 
 function showEdges(edges) {
   const nameOf = nodeNames(edges);
-  fill('edges', edges.map((edge) => [nameOf(edge.source, edge.sourceNamespace), nameOf(edge.target, edge.targetNamespace), number(edge.rps),
+  fill('edges', edges.map((edge) => [[nameOf(edge.source, edge.sourceNamespace), 'name'], [nameOf(edge.target, edge.targetNamespace), 'name'], number(edge.rps),
     [number(edge.errorPercent) + ' %', edge.errorPercent > 0 ? 'bad' : 'good'], number(edge.p50Ms) + ' ms', number(edge.p99Ms) + ' ms',
     edge.mtls ? ['yes', 'good'] : ['no', 'bad'],
-    Object.entries(edge.versions).sort().map(([version, count]) => version + ' ' + (100 * count / edge.requests).toFixed(0) + ' %').join(', ')]));
+    Object.entries(edge.versions).sort().map(([version, count]) => version + ' ' + (100 * count / edge.requests).toFixed(0) + ' %').join(', ')]), '');
   $('edges').hidden = edges.length === 0;
 }
 
 function showState(state) {
-  fill('services', state.services.map((service) => [service.host, service.ports.map((port) => port.port + ' ' + port.protocol).join(', '),
-    service.healthy === service.endpoints && service.note === '' ? [String(service.endpoints), 'good'] : [service.healthy + ' of ' + service.endpoints + (service.note ? ': ' + service.note : ' healthy'), 'bad']]));
-  fill('instances', state.instances.map((instance) => [instance.service, instance.name, instance.address,
+  fill('services', state.services.map((service) => [[service.host, 'name'], service.ports.map((port) => port.port + ' ' + port.protocol).join(', '),
+    service.healthy === service.endpoints && service.note === '' ? [String(service.endpoints), 'good'] : [service.healthy + ' of ' + service.endpoints + (service.note ? ': ' + service.note : ' healthy'), 'bad wrap']]),
+  'no services: put a Service or a ServiceEntry into the folder of YAML');
+  fill('instances', state.instances.map((instance) => [[instance.service, 'name'], [instance.name, 'name'], instance.address,
     instance.health === 'client' ? ['calls only', 'dim'] : [instance.health.toLowerCase(), instance.health === 'HEALTHY' ? 'good' : 'bad'],
-    instance.sync === 'refused' ? ['refused: ' + instance.nack, 'bad wrap'] : SYNC[instance.sync]]));
-  $('findings').replaceChildren(...(state.findings.length === 0 ? [element('li', 'no findings', 'good')] : state.findings.map((finding) => {
+    instance.sync === 'refused' ? ['refused: ' + instance.nack, 'bad wrap'] : SYNC[instance.sync]]),
+  'nobody is connected: ripstop run --service <name> -- node <program>.js starts a service');
+  const findings = state.findings.filter((finding) => finding.text.toLowerCase().includes(wanted()));
+  if (changed('findings', [findings, state.findings.length])) $('findings').replaceChildren(...(state.findings.length === 0 ? [element('li', 'no findings', 'good')] : findings.map((finding) => {
     const item = element('li', undefined, finding.severity === 'error' ? 'bad' : '');
     item.append(element('strong', finding.severity + ' '), element('code', finding.text));
     return item;
   })));
-  fill('objects', state.objects.map((object) => [object.kind, object.namespace ? object.namespace + '/' + object.name : object.name, object.file + ':' + object.line]));
+  fill('objects', state.objects.map((object) => [object.kind, [object.namespace ? object.namespace + '/' + object.name : object.name, 'name'], [object.file + ':' + object.line, 'name']]),
+  'no objects');
   $('objects-summary').textContent = plural(state.objects.length, 'object') + ' in force';
 }
 
@@ -174,7 +216,7 @@ function summary(state) {
   const behind = connected.filter((instance) => instance.sync !== 'synced').length;
   const errors = state.findings.filter((finding) => finding.severity === 'error').length;
   return [plural(state.services.length, 'service'), plural(connected.length, 'client') + (behind === 0 ? ', all in sync' : ', ' + behind + ' not in sync'),
-    errors === 0 ? plural(state.findings.length, 'finding') : plural(errors, 'error') + ' in the configuration', new Date().toLocaleTimeString()].join(' · ');
+    errors === 0 ? plural(state.findings.length, 'finding') : plural(errors, 'error') + ' in the configuration'].join(' · ');
 }
 
 async function load(path) {
@@ -183,21 +225,34 @@ async function load(path) {
   return response.json();
 }
 
+let graph, state;
+
+function show() {
+  if (changed('graph', [graph.edges, wanted()])) draw(graph);
+  showEdges(graph.edges);
+  showState(state);
+  offer(state);
+}
+
+/** Read aloud when it changes, so the time stands apart. */
+function say(text) {
+  if ($('summary').textContent !== text) $('summary').textContent = text;
+}
+
 async function refresh() {
   try {
-    const [graph, state] = await Promise.all([load('/api/graph?seconds=' + $('window').value), load('/api/state')]);
-    draw(graph);
-    showEdges(graph.edges);
-    showState(state);
-    offer(state);
-    $('summary').textContent = summary(state);
+    [graph, state] = await Promise.all([load('/api/graph?seconds=' + $('window').value), load('/api/state')]);
+    show();
+    say(summary(state));
+    $('time').textContent = new Date().toLocaleTimeString();
     document.body.classList.remove('stale');
   } catch (error) {
-    $('summary').textContent = 'no contact with the control plane (' + error.message + '); what is shown may be old';
+    say('no contact with the control plane (' + error.message + '); what is shown may be old');
     document.body.classList.add('stale');
   }
   setTimeout(refresh, 1000);
 }
-$('window').addEventListener('change', () => { load('/api/graph?seconds=' + $('window').value).then((graph) => { draw(graph); showEdges(graph.edges); }, () => {}); });
+$('window').addEventListener('change', () => { load('/api/graph?seconds=' + $('window').value).then((answer) => { graph = answer; show(); }, () => {}); });
+$('filter').addEventListener('input', () => { if (state !== undefined) show(); });
 refresh();
 `;

@@ -12,11 +12,13 @@ h2 { font-size: 1rem; margin: 0 0 .5rem; }
 header p { margin: 0; color: var(--dim); flex: 1; font-variant-numeric: tabular-nums; }
 header label { color: var(--dim); } select { font: inherit; color: inherit; background: var(--soft); border: 1px solid var(--line); border-radius: 4px; padding: .1rem .3rem; }
 main { display: grid; gap: 1.1rem; padding: 1.1rem 1.5rem 3rem; max-width: 1240px; margin: 0 auto; grid-template-columns: minmax(0, 1fr); }
-section { background: var(--soft); border: 1px solid var(--line); border-radius: 8px; padding: .9rem 1.1rem; overflow-x: auto; }
+section { background: var(--soft); border: 1px solid var(--line); border-radius: 8px; padding: .9rem 1.1rem; overflow-x: auto; min-width: 0; }
 table { border-collapse: collapse; width: 100%; font-size: .9rem; font-variant-numeric: tabular-nums; }
 caption { text-align: left; color: var(--dim); padding: .6rem 0 .3rem; }
 th, td { text-align: left; padding: .28rem 1rem .28rem 0; border-bottom: 1px solid var(--line); white-space: nowrap; vertical-align: top; }
-tbody tr:last-child > * { border-bottom: 0; } th { color: var(--dim); font-weight: 500; } .wrap { white-space: normal; overflow-wrap: anywhere; }
+tbody tr:last-child > * { border-bottom: 0; } th { color: var(--dim); font-weight: 500; } .wrap, .name { white-space: normal; overflow-wrap: anywhere; }
+.wrap { min-width: 16rem; } .name { min-width: 8rem; max-width: 26rem; }
+.tall { max-height: 30rem; overflow: auto; } .tall thead th { position: sticky; top: 0; background: var(--soft); } #graph { overflow: auto; max-height: 42rem; }
 .good { color: var(--good); } .bad { color: var(--bad); } .dim { color: var(--dim); }
 svg { display: block; max-width: 100%; height: auto; margin: 0 auto; }
 svg rect { fill: var(--paper); stroke: var(--line); } svg text { fill: var(--ink); font-size: 13px; }
@@ -38,6 +40,7 @@ textarea { resize: vertical; min-height: 2.1rem; } button { border-color: var(--
 summary { cursor: pointer; color: var(--dim); }
 .empty { color: var(--dim); margin: .4rem 0; }
 @media (max-width: 640px) {
+  header p { order: 1; flex-basis: 100%; } header input { width: 7rem; } .wrap { min-width: 12rem; }
   main { padding: .7rem .6rem 2rem; } header { padding: .5rem .8rem; } section { padding: .7rem .8rem; }
   .way { padding-left: 1.3rem; }
   #answer .wrap { min-width: 0; } #answer tr { display: grid; grid-template-columns: 6rem minmax(0, 1fr); border-bottom: 1px solid var(--line); }
