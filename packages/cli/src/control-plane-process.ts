@@ -6,7 +6,7 @@ import { type Command, Option } from 'commander';
 import { type AttestorOptions, addAttestorOptions, createAttestors } from './attestors.ts';
 import { EventLog } from './event-log.ts';
 import { explainQuestion } from './explain/question.ts';
-import { parseAddress, parseResourceTtl } from './option-values.ts';
+import { parseAddress, parseResourceTtl, parseTrustDomain } from './option-values.ts';
 import { prepareStateDir, writeNotes } from './state-dir.ts';
 
 /** Options of the commands that run a control plane. */
@@ -27,7 +27,7 @@ export function addControlPlaneOptions(command: Command): Command {
     .addOption(new Option('--xds <host:port>', 'plaintext xDS').argParser(parseAddress).default('127.0.0.1:15010'))
     .addOption(new Option('--xds-tls <host:port>', 'xDS over TLS, and the CA').argParser(parseAddress).default('127.0.0.1:15012'))
     .addOption(new Option('--http <host:port>', 'live page, debug, metrics').argParser(parseAddress).default('127.0.0.1:15014'))
-    .option('--trust-domain <name>', 'trust domain of the identities', 'cluster.local')
+    .option('--trust-domain <name>', 'trust domain of the identities', parseTrustDomain, 'cluster.local')
     .addOption(
       new Option(
         '--resource-ttl <time>',

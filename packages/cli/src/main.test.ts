@@ -5,7 +5,10 @@ import { createServer as createHttpServer } from 'node:http';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+
+// Each test starts processes from the sources, and a busy machine takes seconds for each.
+vi.setConfig({ testTimeout: 90_000 });
 
 const main = join(import.meta.dirname, 'main.ts');
 const LOOPBACK = ['--xds', '127.0.0.1:0', '--xds-tls', '127.0.0.1:0', '--http', '127.0.0.1:0'];
@@ -218,6 +221,15 @@ describe('errors', () => {
       says: /^ripstop: no control plane has run in .*\.ripstop .*: start `ripstop dev <folder>`/,
     },
     { args: ['serve', '--source', 'mesh', '--xds', '15010'], says: /^error: .*Give host:port/ },
+    {
+      args: ['explain', 'GET', 'reviews:9080', '--from', 'web'],
+      says: /^error: .*value 'reviews:9080' is invalid.*Give a URL with its scheme/,
+    },
+    { args: ['translate', 'mesh', '--node', 'nowhere'], says: /^ripstop: --node nowhere cannot be read: give a file with a JSON array/ },
+    {
+      args: ['dev', 'mesh', '--state-dir', 'mesh/services.yaml'],
+      says: /^ripstop: the state directory mesh\/services.yaml cannot be made: name another with --state-dir/,
+    },
     { args: ['sevre'], says: /^error: unknown command 'sevre'/ },
   ])('$args ends with exit code 1 and no stack', async ({ args, says }) => {
     const run = ripstop(...args);

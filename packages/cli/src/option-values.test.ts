@@ -1,5 +1,14 @@
 import { describe, expect, it } from 'vitest';
-import { collectLabel, parseAddress, parseLabels, parseName, parseResourceTtl, parseTtl } from './option-values.ts';
+import {
+  collectLabel,
+  parseAddress,
+  parseLabels,
+  parseName,
+  parseResourceTtl,
+  parseTrustDomain,
+  parseTtl,
+  parseUrl,
+} from './option-values.ts';
 
 describe('option values', () => {
   it.each(['127.0.0.1:15010', 'localhost:0', '[::1]:15012', 'mesh.example.com:65535'])('takes the address %s', (text) => {
@@ -12,6 +21,16 @@ describe('option values', () => {
 
   it.each(['a/b', 'a:b', 'A', '', '-a', 'a-'])('refuses the name "%s", which would change a SPIFFE id', (text) => {
     expect(() => parseName(text)).toThrow(/Kubernetes/);
+  });
+
+  it.each(['reviews:9080', '/reviews/1', 'ftp://reviews/1', ''])('refuses the URL "%s"', (text) => {
+    expect(() => parseUrl(text)).toThrow(/with its scheme/);
+    expect(parseUrl('http://reviews:9080/x')).toBe('http://reviews:9080/x');
+  });
+
+  it.each(['a b', 'Cluster.local', '', 'a/b'])('refuses the trust domain "%s"', (text) => {
+    expect(() => parseTrustDomain(text)).toThrow(/lower-case/);
+    expect(parseTrustDomain('cluster.local')).toBe('cluster.local');
   });
 
   it.each([

@@ -8,6 +8,20 @@ export function parseAddress(text: string): string {
   return text;
 }
 
+/** Checks `http://host[:port]/path`. */
+export function parseUrl(text: string): string {
+  if (!/^https?:$/.test(URL.parse(text)?.protocol ?? ''))
+    throw new InvalidArgumentError('Give a URL with its scheme, for example http://reviews:9080/reviews/1.');
+  return text;
+}
+
+/** Checks a SPIFFE trust domain. */
+export function parseTrustDomain(text: string): string {
+  if (!/^[a-z0-9]([a-z0-9._-]{0,253}[a-z0-9])?$/.test(text))
+    throw new InvalidArgumentError('Give a name of lower-case letters, digits, "-", "_" and ".", for example cluster.local.');
+  return text;
+}
+
 /** Checks a Kubernetes name: it becomes part of the SPIFFE id. */
 export function parseName(text: string): string {
   if (!/^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/.test(text))

@@ -16,7 +16,11 @@ const DEFAULTS: ControlPlaneNotes = { xdsTls: '127.0.0.1:15012', trustDomain: 'c
 
 /** Makes the directory of keys for its owner only, and keeps it out of git. Answers what is wrong with one that exists; '' when fine. */
 export function prepareStateDir(stateDir: string): string {
-  mkdirSync(stateDir, { recursive: true, mode: 0o700 });
+  try {
+    mkdirSync(stateDir, { recursive: true, mode: 0o700 });
+  } catch (cause) {
+    throw new Error(`the state directory ${stateDir} cannot be made: name another with --state-dir`, { cause });
+  }
   const ignore = join(stateDir, '.gitignore');
   if (!existsSync(ignore)) writeFileSync(ignore, '*\n');
   const mode = statSync(stateDir).mode & 0o777;

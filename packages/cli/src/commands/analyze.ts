@@ -83,7 +83,15 @@ async function findingsOf(paths: readonly string[], { namespace, meshConfigFile 
 
 /** The file counts as mesh.yaml, whatever it is called; one among the paths does not. */
 function withMeshConfig(files: readonly SourceFile[], file: string): SourceFile[] {
-  return [...files.filter(({ name }) => !/(^|\/)mesh\.ya?ml$/.test(name)), { name: `${file}/mesh.yaml`, text: readFileSync(file, 'utf8') }];
+  return [...files.filter(({ name }) => !/(^|\/)mesh\.ya?ml$/.test(name)), { name: `${file}/mesh.yaml`, text: readMeshConfig(file) }];
+}
+
+function readMeshConfig(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (cause) {
+    throw new Error(`--meshConfigFile ${file} cannot be read: give a file of YAML`, { cause });
+  }
 }
 
 /** Levels as istioctl takes them, in any case. */

@@ -2,7 +2,7 @@ import { type Command, Option } from 'commander';
 import type { HttpOptions } from '../control-plane-http.ts';
 import { type Members, membersOfControlPlane, membersOfFolder } from '../explain/members.ts';
 import { explainWay, headerLines, type Way, wayAsJson } from '../explain/way.ts';
-import { collectHeader, parseAddress } from '../option-values.ts';
+import { collectHeader, parseAddress, parseTrustDomain, parseUrl } from '../option-values.ts';
 
 interface ExplainOptions extends HttpOptions {
   readonly from: string;
@@ -19,12 +19,12 @@ export function addExplainCommand(program: Command): void {
     .command('explain')
     .description('say what would become of a request and why, at the caller and at the service, down to file and line')
     .argument('<method>', 'GET, POST, …')
-    .argument('<url>', 'as the app calls it, for example http://reviews:9080/reviews/1')
+    .argument('<url>', 'as the app calls it, for example http://reviews:9080/reviews/1', parseUrl)
     .requiredOption('--from <workload>', 'who calls: a client as proxy-status lists it, a Pod, a WorkloadEntry, or an app label')
     .option('-n, --namespace <name>', 'namespace of the caller', 'default')
     .option('-H, --header <line>', '"name: value"; may be given several times', collectHeader, [])
     .option('--config <path...>', 'folders and files of YAML in the place of a running control plane')
-    .option('--trust-domain <name>', 'with --config, when no MeshConfig names one', 'cluster.local')
+    .option('--trust-domain <name>', 'with --config, when no MeshConfig names one', parseTrustDomain, 'cluster.local')
     .option('--http <host:port>', 'HTTP address of the control plane (default: the one noted in the state directory)', parseAddress)
     .option('--state-dir <dir>', 'state directory of the control plane', '.ripstop')
     .addOption(new Option('-o, --output <format>', 'form').choices(['text', 'json']).default('text'))

@@ -4,6 +4,7 @@ import type { NodeResources, SourceFile, StoreState, XdsResource } from '@ripsto
 import { type Finding, objectKey } from '@ripstop/istio-api';
 import { type Command, Option } from 'commander';
 import { renderFindings } from '../findings.ts';
+import { parseTrustDomain } from '../option-values.ts';
 import { readSources } from '../read-sources.ts';
 
 interface TranslateOptions {
@@ -18,14 +19,14 @@ export function addTranslateCommand(program: Command): void {
     .description('print the xDS that each node of a file would get from a folder of YAML, as protobuf JSON')
     .argument('<path...>', 'folders, read recursively, and files; mesh.yaml may be a bare MeshConfig')
     .requiredOption('--node <file>', 'JSON array of nodes: [{"Name", "ID", "Metadata", "Locality"}], as an xDS client sends them')
-    .option('--trust-domain <name>', 'trust domain, when no MeshConfig names one', 'cluster.local')
+    .option('--trust-domain <name>', 'trust domain, when no MeshConfig names one', parseTrustDomain, 'cluster.local')
     .addOption(new Option('-o, --output <format>', 'form of the xDS').choices(['json']).default('json'))
     .addHelpText('after', '\nExit code: 0, or 1 with the findings when a document is not valid.')
     .action(async (paths: readonly string[], { node: nodesFile, trustDomain }: TranslateOptions) => {
       const { grpcNotesOfNode, loadResourceWriter, ObjectStore, PushContext, parseNodes, resourcesOfNode } = await import(
         '@ripstop/control-plane'
       );
-      const nodes = parseNodes(readFileSync(nodesFile, 'utf8'), nodesFile);
+      const nodes = parseNodes(readNodes(nodesFile), nodesFile);
       const store = new ObjectStore();
       const state = store.update(await sourcesBeside(nodesFile, paths)) ?? store.state();
       const invalid = invalidDocuments(state);
@@ -46,6 +47,14 @@ export function addTranslateCommand(program: Command): void {
       }
       process.stdout.write(`${JSON.stringify(dump, undefined, 1)}\n`);
     });
+}
+
+function readNodes(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (cause) {
+    throw new Error(`--node ${file} cannot be read: give a file with a JSON array of nodes`, { cause });
+  }
 }
 
 /** The nodes file may lie in the folder; it is no configuration. */
