@@ -25,6 +25,7 @@ const stale = folders.filter((dir) => {
   return !existsSync(stamp) || newest(dir) > statSync(stamp).mtimeMs;
 });
 
+if (stale.length > 0) process.stderr.write('ripstop: building\n');
 const common = ['--format', 'esm', '--platform', 'node', '--target', 'node22.19', '--tsconfig', join(root, 'tsconfig.json')];
 for (const dir of stale) {
   const { ripstopEntries, private: isPrivate } = JSON.parse(readFileSync(join(dir, 'package.json'), 'utf8'));

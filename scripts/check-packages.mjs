@@ -1,5 +1,5 @@
 // Packs every public package and holds the tarball against publint and attw (ESM only): what npm users would get. Then installs all of
-// them into an empty project and imports each: a dependency that is not declared is not there.
+// them into an empty project, imports each and reads its types: a dependency that is not declared is not there.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -10,6 +10,8 @@ import { stagePackage } from './stage-package.mjs';
 const root = fileURLToPath(new URL('..', import.meta.url));
 const bin = (name) => join(root, 'node_modules/.bin', name);
 const out = mkdtempSync(join(tmpdir(), 'ripstop-pack-'));
+const { devDependencies: ownTypes } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+const { devDependencies: expressTypes } = JSON.parse(readFileSync(join(root, 'packages/express/package.json'), 'utf8'));
 let bad = 0;
 
 function run(title, command, args, cwd) {
@@ -46,7 +48,9 @@ process.exit(bad === 0 ? 0 : 1);
 function checkInstalled() {
   const app = join(out, 'app');
   mkdirSync(app);
-  const manifest = { name: 'app', version: '1.0.0', type: 'module', dependencies: tarballs, overrides: tarballs };
+  // What who writes TypeScript for Node and Express has by himself.
+  const types = { '@types/node': ownTypes['@types/node'], '@types/express': expressTypes['@types/express'] };
+  const manifest = { name: 'app', version: '1.0.0', type: 'module', dependencies: tarballs, devDependencies: types, overrides: tarballs };
   writeFileSync(join(app, 'package.json'), JSON.stringify(manifest));
   const names = JSON.stringify(Object.keys(tarballs));
   writeFileSync(
@@ -56,6 +60,10 @@ function checkInstalled() {
   const flags = ['install', '--prefer-offline', '--no-audit', '--no-fund', '--ignore-scripts', '--loglevel', 'error'];
   if (run('npm install of the tarballs', 'npm', flags, app) === undefined) return;
   run('importing the installed packages', 'node', ['import.js'], app);
+  // Without skipLibCheck: types that a declaration file leans on must come along, else a user's strict build fails or sees any.
+  writeFileSync(join(app, 'types.ts'), [...Object.keys(tarballs)].map((name, at) => `export * as p${at} from '${name}';`).join('\n'));
+  const strict = ['--noEmit', '--strict', '--module', 'nodenext', '--target', 'es2023', '--types', 'node', 'types.ts'];
+  run('the types of the installed packages', bin('tsc'), strict, app);
   run('the installed command', 'node', [join('node_modules', '.bin', 'ripstop'), 'version'], app);
   console.log('installed from the tarballs, and imported');
 }

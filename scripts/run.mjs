@@ -49,8 +49,8 @@ const env = { ...process.env, PATH: `${bin}${delimiter}${process.env.PATH}` };
 delete env.NODE_ENV;
 
 /** Runs one step and ends with its exit code when it fails; `tries` is for what a registry may refuse once. */
-function step(title, command, args, tries = 1) {
-  process.stderr.write(`ripstop: ${title}\n`);
+function step(title, command, args, tries = 1, quiet = false) {
+  if (!quiet) process.stderr.write(`ripstop: ${title}\n`);
   const result = spawnSync(command, args, { stdio: ['ignore', 2, 2], env });
   if (result.status !== 0 && tries > 1) {
     process.stderr.write(`ripstop: that failed (${result.error?.message ?? `exit code ${result.status}`}); once more\n`);
@@ -85,7 +85,8 @@ if (codecs.some((source) => source !== 'packages/xds-api/src/generated' && newer
   step('generating the xDS codecs (first run only, about half a minute)', 'node', ['scripts/generate-xds.mjs']);
 }
 const spec = TASKS[task];
-if (spec.build) step('building', 'node', ['scripts/build.mjs', ...(task === 'build' ? rest : [])]);
+// The build says so itself, when there is something to build.
+if (spec.build) step('building', 'node', ['scripts/build.mjs', ...(task === 'build' ? rest : [])], 1, true);
 for (const [command, ...args] of spec.run) {
   const child = spawn(command, [...args, ...rest], {
     stdio: 'inherit',
