@@ -27,6 +27,11 @@ export async function askControlPlane<T>({ http, stateDir }: HttpOptions, path: 
 export function columns(rows: readonly (readonly string[])[]): string {
   const widths = rows[0]!.map((_head, index) => Math.max(...rows.map((row) => (row[index] ?? '').length)));
   return rows
-    .map((row) => row.map((cell, index) => (index === row.length - 1 ? cell : cell.padEnd(widths[index]!))).join('   '))
+    .map((row) =>
+      row
+        .map((cell, index) => cell.padEnd(widths[index]!))
+        .join('   ')
+        .trimEnd(),
+    )
     .join('\n');
 }
