@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { runAccess } from './corpus/access.ts';
 import { FRAMEWORKS, type Framework } from './corpus/apps.ts';
 import { runGrpc } from './corpus/grpc.ts';
-import { runGrpcDoors } from './corpus/grpc-doors.ts';
+import { runGrpcDoors, runGrpcFrames } from './corpus/grpc-doors.ts';
 import { type Cell, MODES, runDoor } from './corpus/run.ts';
 
 /* The part of `npm run gate:security` that fits here: every row, but not through every app. */
@@ -47,5 +47,9 @@ describe('attacks', { timeout: 60_000 }, () => {
 
   it('on the heads of gRPC calls, by identities, tokens and certificates come to nothing', async () => {
     await expectClean(runGrpcDoors(), 600);
+  });
+
+  it('by hand-made frames on a gRPC server come to nothing', async () => {
+    await expectClean(runGrpcFrames(), 150);
   });
 });

@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 import { runAccess } from './corpus/access.ts';
 import { runGrpc } from './corpus/grpc.ts';
-import { runGrpcDoors } from './corpus/grpc-doors.ts';
+import { runGrpcDoors, runGrpcFrames } from './corpus/grpc-doors.ts';
 import { type Cell, MODES, runDoor } from './corpus/run.ts';
 
 /*
@@ -9,7 +9,7 @@ import { type Cell, MODES, runDoor } from './corpus/run.ts';
  * become smaller than it is said to be.
  */
 
-const MIN_CELLS = 12_000;
+const MIN_CELLS = 20_000;
 
 const { values } = parseArgs({ options: { json: { type: 'boolean', default: false } } });
 const bad: Cell[] = [];
@@ -18,6 +18,7 @@ let cells = 0;
 for (const mode of MODES) await collect(`HTTP door, pathNormalization ${mode}`, runDoor(mode));
 await collect('identities, tokens, certificates', runAccess());
 await collect('gRPC methods', runGrpc());
+await collect('gRPC: hand-made frames', runGrpcFrames());
 await collect('gRPC: heads, identities, tokens, certificates', runGrpcDoors());
 
 const bypasses = bad.filter(({ finding }) => finding!.kind === 'bypass').length;

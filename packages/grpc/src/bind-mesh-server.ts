@@ -81,6 +81,7 @@ class GrpcListener {
     const credentials = grpc.experimental.createServerCredentialsWithInterceptors(grpc.ServerCredentials.createInsecure(), [
       this.#guard.interceptor,
     ]);
+    limitStreams(server);
     // Node does TLS in front of it: grpc-js can have one or none on a port, not both.
     this.#injector = server.createConnectionInjector(credentials);
     this.#trusted = parts.identity?.current()?.trustBundlePem ?? '';
@@ -213,4 +214,13 @@ class GrpcListener {
     this.#injector.destroy();
     this.#guard.close();
   }
+}
+
+/** Envoy's default. */
+const MAX_CONCURRENT_STREAMS = 1_024;
+
+/** Calls that never end cost memory, and grpc-js takes any number of them when the app has not named one (`grpc.max_concurrent_streams`). */
+function limitStreams(server: grpc.Server): void {
+  const { commonServerOptions } = server as unknown as { readonly commonServerOptions: { settings?: { maxConcurrentStreams?: number } } };
+  commonServerOptions.settings ??= { maxConcurrentStreams: MAX_CONCURRENT_STREAMS };
 }

@@ -31,9 +31,9 @@ class Served {
   });
   binding!: MeshServerBinding;
 
-  static async start(greet: GreeterHandlers['greet']): Promise<Served> {
+  static async start(greet: GreeterHandlers['greet'], options: grpc.ServerOptions = {}): Promise<Served> {
     const served = new Served();
-    const server = new grpc.Server();
+    const server = new grpc.Server(options);
     const counted: GreeterHandlers['greet'] = (call, respond) => {
       served.calls++;
       greet!(call, respond);
@@ -81,6 +81,10 @@ const HEAD = Buffer.concat(
 function openAndReset(id: number): Buffer {
   const stream = [0, 0, id >> 8, id & 255];
   return Buffer.concat([Buffer.from([0, 0, HEAD.length, 1, 4, ...stream]), HEAD, Buffer.from([0, 0, 4, 3, 0, ...stream, 0, 0, 0, 8])]);
+}
+/** HEADERS of a call, whose message never comes. */
+function openCall(id: number): Buffer {
+  return Buffer.concat([Buffer.from([0, 0, HEAD.length, 1, 4, 0, 0, id >> 8, id & 255]), HEAD]);
 }
 const floodOf = (count: number): Buffer =>
   Buffer.concat([PREFACE, ...Array.from({ length: count }, (_, index) => openAndReset(2 * index + 1))]);
@@ -182,5 +186,28 @@ describe('callers of a gRPC server', () => {
     }
     expect(session.destroyed).toBe(false);
     expect(await statusOf(begin(session))).toBe('10');
+  });
+
+  it('have no more calls open at once than an Envoy lets them, unless the app says how many', async () => {
+    for (const [options, most] of [
+      [{}, 1_024],
+      [{ 'grpc.max_concurrent_streams': 3 }, 3],
+    ] as const) {
+      const served = await Served.start(() => {}, options); // never answers
+      const session = served.session();
+      await once(session, 'remoteSettings');
+      expect(session.remoteSettings.maxConcurrentStreams).toBe(most);
+      const socket = connect(served.binding.port, '127.0.0.1');
+      cleanups.push(() => socket.destroy());
+      let refused = 0;
+      socket.on('data', (bytes: Buffer) => {
+        refused += bytes.toString('latin1').split('\0\0\x04\x03\0').length - 1;
+      });
+      socket.write(Buffer.concat([PREFACE, ...Array.from({ length: most + 20 }, (_, index) => openCall(2 * index + 1))]));
+      await expect.poll(() => refused, { interval: 1 }).toBe(20);
+      expect(served.calls).toBe(0); // no message has come
+      socket.destroy();
+      await expect.poll(() => served.double.finished.length, { interval: 1 }).toBe(most);
+    }
   });
 });

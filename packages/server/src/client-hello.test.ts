@@ -120,4 +120,20 @@ describe('the first bytes of a connection', () => {
     expect(trickle.length).toBeGreaterThan(MAX_CLIENT_HELLO_BYTES);
     expect(readFirstBytes(trickle).kind).toBe('other');
   });
+
+  it('say before how many bytes they tell nothing, so that a message in the smallest records is not read for each of them', () => {
+    const message = Buffer.concat([Buffer.from([1, 0, 0x27, 0x10]), Buffer.alloc(10_000)]); // 10,000 bytes
+    const bytes = split(Buffer.concat([Buffer.alloc(5), message]), 1);
+    let looks = 0;
+    for (let at = 1; at < bytes.length; ) {
+      const found = readFirstBytes(bytes.subarray(0, at));
+      expect(found.kind).toBe('more');
+      looks++;
+      at = (found.kind === 'more' ? found.atBytes : undefined) ?? at + 1;
+    }
+    expect(looks).toBeLessThan(100);
+    const before = bytes.subarray(0, 600);
+    const { atBytes } = readFirstBytes(before) as { atBytes: number };
+    for (let at = before.length; at < atBytes; at += 997) expect(readFirstBytes(bytes.subarray(0, at)).kind).toBe('more');
+  });
 });

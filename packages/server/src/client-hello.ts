@@ -1,6 +1,6 @@
-/** What the first bytes of a connection are. `more` = they do not tell yet. */
+/** What the first bytes of a connection are. `more` = they do not tell yet, nor will they before `atBytes` are here (default: one more). */
 export type FirstBytes =
-  | { readonly kind: 'more' }
+  | { readonly kind: 'more'; readonly atBytes?: number }
   | { readonly kind: 'tls'; readonly sni: string; readonly alpn: readonly string[] }
   | { readonly kind: 'http1' }
   /** The HTTP/2 preface without TLS (prior knowledge). */
@@ -35,17 +35,22 @@ export function readFirstBytes(bytes: Buffer): FirstBytes {
 function readClientHello(bytes: Buffer): FirstBytes {
   const message = joinRecords(bytes);
   if (message === undefined) return OTHER;
-  if (message.length < 4) return tooLong(bytes);
+  if (message.length < 4) return tooLong(bytes, 4 - message.length);
   if (message[0] !== CLIENT_HELLO) return OTHER;
   const length = message.readUIntBE(1, 3);
   if (length > MAX_CLIENT_HELLO_BYTES) return OTHER;
-  if (message.length < 4 + length) return tooLong(bytes);
+  if (message.length < 4 + length) return tooLong(bytes, 4 + length - message.length);
   const names = readExtensions(message.subarray(4, 4 + length));
   return names === undefined ? OTHER : { kind: 'tls', ...names };
 }
 
-function tooLong(bytes: Buffer): FirstBytes {
-  return bytes.length > MAX_CLIENT_HELLO_BYTES ? OTHER : MORE;
+/**
+ * `missing` bytes of the message are to come. To look again at each byte of a message in records of one byte would cost a caller nothing
+ * and us seconds.
+ */
+function tooLong(bytes: Buffer, missing: number): FirstBytes {
+  if (bytes.length > MAX_CLIENT_HELLO_BYTES) return OTHER;
+  return { kind: 'more', atBytes: Math.min(bytes.length + missing, MAX_CLIENT_HELLO_BYTES + 1) };
 }
 
 /** The handshake bytes of one or several TLS records; undefined when a record header is none. */

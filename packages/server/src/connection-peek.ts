@@ -23,20 +23,27 @@ export function takeProxyHeader(socket: Socket, clock: Clock, done: (header: Rea
 type ReadHeader = Extract<ProxyHeader, { readonly kind: 'header' }>;
 
 /** Reads until `read` knows, and puts back all but the `taken` bytes. */
-function whenKnown<T extends { readonly kind: string }>(
+function whenKnown<T extends { readonly kind: string; readonly atBytes?: number }>(
   socket: Socket,
   clock: Clock,
   read: (bytes: Buffer) => T,
   taken: (found: T) => number,
   done: (found: T | undefined) => void,
 ): void {
-  let seen: Buffer | undefined;
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  let atBytes = 1;
+  /** All that was read, in one piece. */
+  const join = (): Buffer => {
+    if (chunks.length > 1) chunks.splice(0, chunks.length, Buffer.concat(chunks));
+    return chunks[0]!;
+  };
   const finish = (found: T | undefined): void => {
     timer.cancel();
     socket.off('readable', onReadable);
     socket.off('end', onGone);
     socket.off('close', onGone);
-    const left = found === undefined ? seen : seen?.subarray(taken(found));
+    const left = bytes === 0 ? undefined : join().subarray(found === undefined ? 0 : taken(found));
     if (left !== undefined && left.length > 0 && !socket.destroyed) socket.unshift(left);
     done(found);
   };
@@ -44,9 +51,12 @@ function whenKnown<T extends { readonly kind: string }>(
   const onReadable = (): void => {
     const chunk = socket.read() as Buffer | null;
     if (chunk === null) return;
-    seen = seen === undefined ? chunk : Buffer.concat([seen, chunk]);
-    const found = read(seen);
+    chunks.push(chunk);
+    bytes += chunk.length;
+    if (bytes < atBytes) return;
+    const found = read(join());
     if (found.kind !== 'more') finish(found);
+    else atBytes = found.atBytes ?? bytes + 1;
   };
   const timer = clock.setTimer(onGone, PEEK_TIMEOUT_MS);
   socket.on('readable', onReadable);

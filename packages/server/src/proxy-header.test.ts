@@ -101,7 +101,7 @@ describe('a header of the PROXY protocol', () => {
   it.each([Buffer.from('PROXY TCP4 1.2.3.4 10.0.0.9 4660 443\r\n'), binary('2111', `${V4}040003616263`)])(
     'is waited for until its last byte is there',
     (bytes) => {
-      for (let length = 0; length < bytes.length; length++) expect(readProxyHeader(bytes.subarray(0, length))).toEqual({ kind: 'more' });
+      for (let length = 0; length < bytes.length; length++) expect(readProxyHeader(bytes.subarray(0, length)).kind).toBe('more');
     },
   );
 });

@@ -9,11 +9,11 @@ export interface ProxiedAddresses {
 }
 
 /**
- * What stands at the head of a connection. `more` = it does not tell yet, `bad` = no header of the PROXY protocol, or one that Envoy
+ * What stands at the head of a connection. `more` = it does not tell yet, nor before `atBytes` are here (default: one more), `bad` = no header of the PROXY protocol, or one that Envoy
  * refuses. `length` in bytes; `addresses` undefined: the connection speaks for itself (UNKNOWN, LOCAL).
  */
 export type ProxyHeader =
-  | { readonly kind: 'more' }
+  | { readonly kind: 'more'; readonly atBytes?: number }
   | { readonly kind: 'bad' }
   | { readonly kind: 'header'; readonly length: number; readonly addresses: ProxiedAddresses | undefined };
 
@@ -63,13 +63,14 @@ function readBinary(bytes: Buffer): ProxyHeader {
   const family = bytes[13]!;
   const length = FIXED_BYTES + bytes.readUInt16BE(14);
   if (command >> 4 !== 2) return BAD;
-  if ((command & 0xf) === LOCAL) return bytes.length < length ? MORE : { kind: 'header', length, addresses: undefined };
+  if ((command & 0xf) === LOCAL)
+    return bytes.length < length ? { kind: 'more', atBytes: length } : { kind: 'header', length, addresses: undefined };
   // Streams and datagrams alike, as in Envoy.
   const known = (command & 0xf) === PROXY && ((family & 0xf) === 1 || (family & 0xf) === 2);
   const width = family >> 4 === 1 ? 4 : family >> 4 === 2 ? 16 : 0;
   const extensions = FIXED_BYTES + 2 * width + 4;
   if (!known || width === 0 || length < extensions) return BAD;
-  if (bytes.length < length) return MORE;
+  if (bytes.length < length) return { kind: 'more', atBytes: length };
   if (!areExtensions(bytes.subarray(extensions, length))) return BAD;
   const at = (offset: number): string => addressOf(bytes.subarray(offset, offset + width));
   return header(length, {

@@ -3,7 +3,9 @@ import grpc from '@grpc/grpc-js';
 import type { ClientTls } from '../../../packages/server/src/testing/raw-client.ts';
 import { ACCESS_SETS, CallerIssuer } from './access.ts';
 import type { Seen } from './apps.ts';
+import { runFrames } from './frame-runner.ts';
 import { type StreamAnswer, sendStream } from './h2-client.ts';
+import { CALL, CALL_FRAME_ATTACKS } from './h2-frames.ts';
 import type { Expected, Fields, Row } from './row.ts';
 import { POLICY, ROWS } from './rows.ts';
 import type { Cell } from './run.ts';
@@ -22,16 +24,27 @@ spec: { selector: { app: app-0 }, ports: [{ name: grpc, port: 80, targetPort: ${
 const GRPC_STATUS: Readonly<Record<number, number>> = { 400: 13, 401: 16, 403: 7, 404: 12, 503: 14 };
 const NO_SUCH_METHOD = 12;
 const MAX_FIELDS = 100;
-/** That make a call of a request. */
-const MORE: Fields = [
-  ['content-type', 'application/grpc'],
-  ['te', 'trailers'],
-];
 
 /** Rows that are tried as calls. */
 export const CALL_IDS: ReadonlySet<string> = new Set(
-  [ROWS, ...ACCESS_SETS.map(([, rows]) => rows)].flatMap((rows) => rows.filter(isCall).map(({ id }) => id)),
+  [...[ROWS, ...ACCESS_SETS.map(([, rows]) => rows)].flatMap((rows) => rows.filter(isCall)), ...CALL_FRAME_ATTACKS].map(({ id }) => id),
 );
+
+/** Hand-made frames, over plaintext and mTLS. A handler of streams hears of a call when its head is there. */
+export async function* runGrpcFrames(): AsyncGenerator<Cell> {
+  await using world = await World.start(meshOf(POLICY), []);
+  const seen: Seen[] = [];
+  const paths = new Set(CALL_FRAME_ATTACKS.flatMap((attack) => attack.seen));
+  const { port } = await world.join('app-0').grpc.listen(streamServer([...paths, '/', '/admin', '/public?2'], seen), PORT);
+  await world.mesh.synced();
+  for (const transport of ['plaintext', 'mTLS'] as const) {
+    const tls = transport === 'mTLS' ? await world.tlsOf('caller') : undefined;
+    for (const attack of CALL_FRAME_ATTACKS) {
+      const finding = await runFrames(port, attack, seen, tls);
+      yield { id: attack.id, name: attack.name, where: `grpc-js frames ${transport}`, finding };
+    }
+  }
+}
 
 /** Every row that can be a call, over plaintext and mTLS. */
 export async function* runGrpcDoors(): AsyncGenerator<Cell> {
@@ -54,11 +67,14 @@ export async function* runGrpcDoors(): AsyncGenerator<Cell> {
   }
 }
 
+function meshOf(policy: string): string {
+  return policy.startsWith('apiVersion') ? `${policy}---\n${SERVICE}` : policy.replace('\n---\n', `\n---\n${SERVICE}---\n`);
+}
+
 type Ask = (row: Row, tls: ClientTls | undefined, where: string) => Promise<Cell>;
 
 async function* behind(policy: string, rows: readonly Row[], run: (world: World, ask: Ask) => AsyncGenerator<Cell>): AsyncGenerator<Cell> {
-  const mesh = policy.startsWith('apiVersion') ? `${policy}---\n${SERVICE}` : policy.replace('\n---\n', `\n---\n${SERVICE}---\n`);
-  await using world = await World.start(mesh, []);
+  await using world = await World.start(meshOf(policy), []);
   const seen: Seen[] = [];
   const { port } = await world.join('app-0').grpc.listen(serverOf(rows, seen), PORT);
   await world.mesh.synced();
@@ -75,7 +91,7 @@ async function* behind(policy: string, rows: readonly Row[], run: (world: World,
 function isCall({ fields, body }: Row): boolean {
   if (fields === undefined || body !== undefined) return false;
   // Rows about the limit are not about it any more with two fields added.
-  if (fields.length <= MAX_FIELDS && fields.length + MORE.length > MAX_FIELDS) return false;
+  if (fields.length <= MAX_FIELDS && fields.length + CALL.length > MAX_FIELDS) return false;
   const of = (name: string): string[] => fields.filter(([field]) => field === name).map(([, value]) => value);
   // A method's name has no query; grpc-js looks it up as it came.
   if (of(':path').join().includes('?')) return false;
@@ -84,7 +100,7 @@ function isCall({ fields, body }: Row): boolean {
 
 function callOf(sent: Fields): Fields {
   const call = sent.map(([name, value]) => [name, name === ':method' ? 'POST' : value] as const);
-  return [...call, ...MORE];
+  return [...call, ...CALL];
 }
 
 function verdict(expected: Expected, { status, grpcStatus, body }: StreamAnswer, seen: readonly Seen[]): Finding | undefined {
@@ -122,6 +138,32 @@ function serverOf(rows: readonly Row[], seen: Seen[]): grpc.Server {
     handlers[name] = (call, respond) => {
       seen.push({ path, host: call.getHost(), headers: call.metadata.getMap() });
       respond(null, Buffer.alloc(0));
+    };
+  }
+  server.addService(service, handlers);
+  return server;
+}
+
+function streamServer(paths: readonly string[], seen: Seen[]): grpc.Server {
+  const server = new grpc.Server();
+  const bytes = (value: Buffer): Buffer => value;
+  const service: Record<string, grpc.MethodDefinition<Buffer, Buffer>> = {};
+  const handlers: Record<string, grpc.handleBidiStreamingCall<Buffer, Buffer>> = {};
+  for (const path of new Set(paths)) {
+    const name = `at ${path}`;
+    service[name] = {
+      path,
+      requestStream: true,
+      responseStream: true,
+      requestSerialize: bytes,
+      requestDeserialize: bytes,
+      responseSerialize: bytes,
+      responseDeserialize: bytes,
+    };
+    handlers[name] = (call) => {
+      seen.push({ path, host: call.getHost(), headers: call.metadata.getMap() });
+      call.on('error', () => {}).resume();
+      call.end();
     };
   }
   server.addService(service, handlers);

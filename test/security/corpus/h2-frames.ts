@@ -4,8 +4,10 @@ import { type Fields, fields } from './row.ts';
 const DATA = 0;
 const HEADERS = 1;
 const PRIORITY = 2;
+const RST_STREAM = 3;
 const SETTINGS = 4;
 const PUSH_PROMISE = 5;
+const PING = 6;
 const WINDOW_UPDATE = 8;
 const CONTINUATION = 9;
 const END_STREAM = 1;
@@ -35,10 +37,14 @@ const INDEXED = 0x40;
 /** RFC 7541 §6.2: names and values as they are; `kind` says whether the other end is to remember them. */
 const block = (list: Fields, kind = NEVER_INDEXED): Buffer =>
   Buffer.concat(list.map(([name, value]) => Buffer.concat([Buffer.from([kind]), literal(name), literal(value)])));
-const ask = (path: string, ...more: (readonly [string, string])[]): Buffer => block(fields(path, ...more));
 const headers = (id: number, content: Buffer, flags = WHOLE): Buffer => frame(HEADERS, flags, id, content);
 const data = (id: number, text: string, flags = END_STREAM): Buffer => frame(DATA, flags, id, Buffer.from(text, 'latin1'));
 const POST = [':method', 'POST'] as const;
+/** That make a call of gRPC of a request. */
+export const CALL: Fields = [
+  ['content-type', 'application/grpc'],
+  ['te', 'trailers'],
+];
 const number = (value: number): Buffer => {
   const bytes = Buffer.alloc(4);
   bytes.writeUInt32BE(value);
@@ -48,10 +54,24 @@ const setting = (id: number, value: number): Buffer => Buffer.concat([Buffer.fro
 /** `padding` bytes behind, of which `told` are told of. */
 const padded = (content: Buffer, padding: number, told = padding): Buffer =>
   Buffer.concat([Buffer.from([told]), content, Buffer.alloc(padding)]);
-/** Everything but `:path`, which is given as HPACK bytes. */
-const withPath = (path: Buffer): Buffer => Buffer.concat([block(fields('').slice(0, 3)), path]);
 /** `/admin` in Huffman's code, padded with ones. */
 const HUFFMAN_ADMIN = Buffer.from([0x04, 0x85, 0b01100000, 0b01110010, 0b01010010, 0b01101010, 0b10111111]);
+
+/** How a request is said that its server takes for one. */
+interface Heads {
+  ask(path: string, ...more: (readonly [string, string])[]): Buffer;
+  /** `:path` is given as HPACK bytes. */
+  withPath(path: Buffer): Buffer;
+}
+
+const OF_REQUESTS: Heads = {
+  ask: (path, ...more) => block(fields(path, ...more)),
+  withPath: (path) => Buffer.concat([block(fields('').slice(0, 3)), path]),
+};
+const OF_CALLS: Heads = {
+  ask: (path, ...more) => block([...fields(path, POST, ...more), ...CALL]),
+  withPath: (path) => Buffer.concat([block(fields('', POST).slice(0, 3)), path, block(CALL)]),
+};
 
 const attack = (
   id: string,
@@ -62,7 +82,7 @@ const attack = (
 ): FrameAttack => ({ id, name, frames, seen, ...more });
 const ends = { connection: 'ends' } as const;
 
-const COMPRESSION: readonly FrameAttack[] = [
+const compressionOf = ({ ask, withPath }: Heads): readonly FrameAttack[] => [
   attack('S53', 'a path in Huffman’s code', [headers(1, withPath(HUFFMAN_ADMIN))], []),
   attack('S53', 'a path of the static table', [headers(1, withPath(Buffer.from([0x85])))], ['/index.html']),
   attack(
@@ -102,7 +122,7 @@ const COMPRESSION: readonly FrameAttack[] = [
   ),
 ];
 
-const ORDER: readonly FrameAttack[] = [
+const orderOf = ({ ask }: Heads): readonly FrameAttack[] => [
   attack(
     'S50',
     'a denied stream between others',
@@ -148,7 +168,7 @@ const ORDER: readonly FrameAttack[] = [
   ),
 ];
 
-const TRAILERS: readonly FrameAttack[] = [
+const trailersOf = ({ ask }: Heads): readonly FrameAttack[] => [
   attack(
     'S45',
     'trailers with a path',
@@ -194,7 +214,7 @@ const TRAILERS: readonly FrameAttack[] = [
   ),
 ];
 
-const FRAMES: readonly FrameAttack[] = [
+const framesOf = ({ ask }: Heads): readonly FrameAttack[] => [
   attack('S40', 'a padded head', [headers(1, padded(ask('/admin'), 100), WHOLE | PADDED)], []),
   attack('S40', 'a head padded to its end', [headers(1, padded(ask('/public'), 0, 255), WHOLE | PADDED)], [], ends),
   attack(
@@ -266,4 +286,75 @@ const FRAMES: readonly FrameAttack[] = [
   attack('S25', 'a request of HTTP/1 behind the preface', [Buffer.from('GET /public HTTP/1.1\r\nHost: a\r\n\r\n')], [], ends),
 ];
 
-export const FRAME_ATTACKS: readonly FrameAttack[] = [...COMPRESSION, ...ORDER, ...TRAILERS, ...FRAMES];
+/** Heads that are none, whatever nghttp2 does about them: the stream is reset, or the connection ends. */
+const headsOf = ({ ask, withPath }: Heads): readonly FrameAttack[] => {
+  const path = (text: string): Buffer => Buffer.concat([Buffer.from([0x04]), literal(text)]);
+  const bad = (id: string, name: string, head: Buffer): FrameAttack =>
+    attack(id, name, [headers(1, head), headers(3, ask('/public?3'))], ['/public?3'], { connection: 'either' });
+  return [
+    bad('S40', 'a head without a path', withPath(Buffer.alloc(0))),
+    bad('S40', 'two paths, the first allowed', Buffer.concat([ask('/public'), path('/admin')])),
+    bad('S40', 'two paths, the first denied', withPath(Buffer.concat([path('/admin'), path('/public')]))),
+    bad('S40', 'two paths that are the same', withPath(Buffer.concat([path('/public'), path('/public')]))),
+    ...[':method', ':scheme', ':authority'].map((name) =>
+      bad('S40', `two of ${name}`, withPath(Buffer.concat([block([[name, 'GET']]), path('/public')]))),
+    ),
+    bad('S40', 'a pseudo header behind others', Buffer.concat([ask('/public'), block([[':authority', 'b']])])),
+    bad('S40', 'the path behind others', Buffer.concat([withPath(block([['x', 'y']])), path('/public')])),
+    ...[':status', ':protocol', ':unknown', ':'].map((name) =>
+      bad('S40', `the pseudo header ${name}`, withPath(Buffer.concat([path('/public'), block([[name, '200']])]))),
+    ),
+    ...['connection', 'keep-alive', 'proxy-connection', 'transfer-encoding', 'upgrade', 'http2-settings'].map((name) =>
+      bad('S40', `${name}, which belongs to a connection`, ask('/admin', [name, 'x-role'])),
+    ),
+    ...['X-Role', 'Te', ':Path'].map((name) =>
+      bad('S40', `the name ${name} with capitals`, Buffer.concat([ask('/admin'), block([[name, 'a']])])),
+    ),
+    ...['a\0b', 'a\rb', 'a\nb', 'a\r\n\r\nGET /admin HTTP/1.1'].map((value) =>
+      bad('S40', `${JSON.stringify(value)} in a path`, withPath(path(`/admin?${value}`))),
+    ),
+  ];
+};
+
+const FLOOD = 200;
+
+/** More than anybody says, in one go: what is served afterwards is served rightly. */
+const floodsOf = ({ ask }: Heads): readonly FrameAttack[] => {
+  const many = (one: Buffer, count = FLOOD): Buffer[] => Array.from({ length: count }, () => one);
+  const flood = (name: string, frames: readonly Buffer[]): FrameAttack =>
+    attack('S60', name, [...frames, headers(2_001, ask('/admin')), headers(2_003, ask('/public'))], ['/public'], { connection: 'either' });
+  return [
+    flood('many settings', many(frame(SETTINGS, 0, 0, setting(3, 100)))),
+    flood('many settings in one frame', [frame(SETTINGS, 0, 0, Buffer.concat(many(setting(0xf0, 1), 2_000)))]),
+    flood('many answers to settings', many(frame(SETTINGS, 1, 0, Buffer.alloc(0)))),
+    flood('many windows', many(frame(WINDOW_UPDATE, 0, 0, number(1)))),
+    flood('many answers to nothing', many(frame(PING, 1, 0, Buffer.alloc(8)))),
+    flood('many resets of nothing', [headers(1, ask('/admin')), ...many(frame(RST_STREAM, 0, 1, number(8)))]),
+    flood('many empty continuations', [
+      headers(1, ask('/admin'), END_STREAM),
+      ...many(frame(CONTINUATION, 0, 1, Buffer.alloc(0))),
+      frame(CONTINUATION, END_HEADERS, 1, Buffer.alloc(0)),
+    ]),
+    flood('continuations without end', [
+      headers(1, ask('/admin'), END_STREAM),
+      ...many(frame(CONTINUATION, 0, 1, block([['x', 'y'.repeat(1_000)]]))),
+      frame(CONTINUATION, END_HEADERS, 1, Buffer.alloc(0)),
+    ]),
+    flood('many fields', [headers(1, Buffer.concat([ask('/admin'), block(Array.from({ length: 400 }, (_, at) => [`x-${at}`, 'y']))]))]),
+    flood(
+      'streams that are taken back',
+      Array.from({ length: 20 }, (_, at) => [
+        headers(2 * at + 1_001, ask('/admin')),
+        frame(RST_STREAM, 0, 2 * at + 1_001, number(8)),
+      ]).flat(),
+    ),
+  ];
+};
+
+const all = (heads: Heads): readonly FrameAttack[] =>
+  [compressionOf, orderOf, trailersOf, framesOf, headsOf, floodsOf].flatMap((group) => group(heads));
+
+/** On servers of HTTP/2. */
+export const FRAME_ATTACKS: readonly FrameAttack[] = all(OF_REQUESTS);
+/** The same on servers of gRPC. */
+export const CALL_FRAME_ATTACKS: readonly FrameAttack[] = all(OF_CALLS);

@@ -37,6 +37,7 @@ const BATCH = 200;
 const encoded = (...fields: readonly (readonly [string, string])[]): Buffer =>
   Buffer.concat(fields.map(([name, value]) => Buffer.concat([Buffer.from([0]), literal(name), literal(value)])));
 const HEAD = encoded([':method', 'GET'], [':scheme', 'http'], [':authority', 'a'], [':path', '/']);
+const POST_HEAD = encoded([':method', 'POST'], [':scheme', 'http'], [':authority', 'a'], [':path', '/']);
 const CALL_HEAD = encoded(
   [':method', 'POST'],
   [':scheme', 'http'],
@@ -113,27 +114,47 @@ const rapidResetOfCalls: Attack = {
   run: onTwenty(CALL_HEAD),
 };
 
-const continuationFlood: Attack = {
-  name: 'CONTINUATION flood',
-  refusal: 'ended',
-  run: (port, stopped) =>
-    onConnections(port, stopped, (socket, turn) => {
-      const field = Buffer.concat([Buffer.from([0]), literal(`x-${turn}`), literal('y'.repeat(4_000))]);
-      const frames = turn === 0 ? [PREFACE, SETTINGS_FRAME, frame(HEADERS, END_STREAM, 1, HEAD)] : [];
-      for (let index = 0; index < 10; index++) frames.push(frame(CONTINUATION, 0, 1, field));
-      socket.write(Buffer.concat(frames));
-    }),
+/** Frames on a connection whose preface was sent, turn by turn. */
+const floods = (framesOf: (turn: number) => readonly Buffer[]): Attack['run'] => {
+  const write = (socket: Socket, turn: number): void => {
+    socket.write(Buffer.concat([...(turn === 0 ? [PREFACE, SETTINGS_FRAME] : []), ...framesOf(turn)]));
+  };
+  return (port, stopped) => onConnections(port, stopped, write);
 };
+const many = (one: Buffer): readonly Buffer[] => Array.from({ length: BATCH }, () => one);
 
-const pingFlood: Attack = {
-  name: 'PING flood',
-  run: (port, stopped) =>
-    onConnections(port, stopped, (socket, turn) => {
-      const frames = turn === 0 ? [PREFACE, SETTINGS_FRAME] : [];
-      for (let index = 0; index < BATCH; index++) frames.push(frame(PING, 0, 0, Buffer.alloc(8)));
-      socket.write(Buffer.concat(frames));
-    }),
+const continuations = (head: Buffer): Attack['run'] =>
+  floods((turn) => {
+    const field = Buffer.concat([Buffer.from([0]), literal(`x-${turn}`), literal('y'.repeat(4_000))]);
+    const start = turn === 0 ? [frame(HEADERS, END_STREAM, 1, head)] : [];
+    return [...start, ...Array.from({ length: 10 }, () => frame(CONTINUATION, 0, 1, field))];
+  });
+/** One kibibyte that becomes a megabyte: a field that the table remembers, a thousand times. */
+const tables = (head: Buffer): Attack['run'] => {
+  const bomb = Buffer.concat([head, Buffer.from([0x40]), literal('x'), literal('y'.repeat(1_000)), Buffer.alloc(1_000, 0xbe)]);
+  return floods((turn) => Array.from({ length: 10 }, (_, at) => frame(HEADERS, END_STREAM | END_HEADERS, 2 * (10 * turn + at) + 1, bomb)));
 };
+const pings = floods(() => many(frame(PING, 0, 0, Buffer.alloc(8))));
+const settings = floods(() => many(frame(SETTINGS, 0, 0, Buffer.from([0, 3, 0, 0, 0, 100]))));
+/** Streams whose body never comes: more of them than a connection may have. */
+const endless = (head: Buffer): Attack['run'] =>
+  floods((turn) => Array.from({ length: 10 }, (_, at) => frame(HEADERS, END_HEADERS, 2 * (10 * turn + at) + 1, head)));
+
+const HTTP2_FLOODS: readonly Attack[] = [
+  { name: 'CONTINUATION flood', refusal: 'ended', run: continuations(HEAD) },
+  { name: 'HPACK bombs', run: tables(HEAD) },
+  { name: 'PING flood', run: pings },
+  { name: 'SETTINGS flood', run: settings },
+  { name: 'streams that never end', refusal: 'ended', run: endless(POST_HEAD) },
+];
+const GRPC_FLOODS: readonly Attack[] = [
+  rapidResetOfCalls,
+  { name: 'CONTINUATION flood of gRPC calls', on: 'grpc', refusal: 'ended', run: continuations(CALL_HEAD) },
+  { name: 'HPACK bombs of gRPC calls', on: 'grpc', run: tables(CALL_HEAD) },
+  { name: 'PING flood on a gRPC server', on: 'grpc', run: pings },
+  { name: 'SETTINGS flood on a gRPC server', on: 'grpc', run: settings },
+  { name: 'gRPC calls that never end', on: 'grpc', refusal: 'ended', run: endless(CALL_HEAD) },
+];
 
 const headerBomb: Attack = {
   name: 'header bombs',
@@ -207,9 +228,8 @@ const bombsForRoutes: Attack = {
 export const ATTACKS: readonly Attack[] = [
   rapidReset,
   manyRapidResets,
-  rapidResetOfCalls,
-  continuationFlood,
-  pingFlood,
+  ...HTTP2_FLOODS,
+  ...GRPC_FLOODS,
   headerBomb,
   giantToken,
   slowloris,

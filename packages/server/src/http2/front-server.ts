@@ -1,4 +1,4 @@
-import { createServer, type Http2SecureServer, type Http2Server, type ServerHttp2Session } from 'node:http2';
+import { createServer, type Http2SecureServer, type Http2Server, type ServerHttp2Session, type ServerOptions } from 'node:http2';
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import type { InboundConnection } from '../inbound-connection.ts';
@@ -20,6 +20,16 @@ export function createFrontServer(): Http2Server {
     streamResetRate: 1_000,
     settings: { maxConcurrentStreams: MAX_CONCURRENT_STREAMS, maxHeaderListSize: MAX_HEADER_LIST_BYTES, enablePush: false },
   });
+}
+
+/**
+ * Gives a server of the app's own Envoy's default of max_concurrent_streams where the app has named none: node:http2 has no limit, and
+ * streams that never end cost memory.
+ */
+export function limitStreams(server: Http2Server | Http2SecureServer): void {
+  const key = Object.getOwnPropertySymbols(server).find(({ description }) => description === 'options');
+  const options = key === undefined ? undefined : (server as unknown as Record<symbol, ServerOptions>)[key];
+  if (options?.settings?.maxConcurrentStreams === undefined) server.updateSettings({ maxConcurrentStreams: MAX_CONCURRENT_STREAMS });
 }
 
 /** Hands connections to an HTTP/2 server whose sessions are guarded from their first moment. */

@@ -84,6 +84,12 @@ function openAndReset(id: number): Buffer {
   return Buffer.from([0, 0, head.length, 1, 5, ...stream, ...head, 0, 0, 4, 3, 0, ...stream, 0, 0, 0, 8]);
 }
 
+/** HEADERS of `POST http://a/`, whose body never comes. */
+function openOnly(id: number): Buffer {
+  const head = [0x83, 0x86, 0x84, 0x01, 0x01, 0x61];
+  return Buffer.from([0, 0, head.length, 1, 4, 0, 0, id >> 8, id & 255, ...head]);
+}
+
 /** Opens streams and takes them back when the app works at them, until the session has ended. */
 async function takeBack(double: ServerDouble, session: ClientHttp2Session): Promise<void> {
   const closed = once(session, 'close');
@@ -333,6 +339,21 @@ describe('an app that listens to streams', () => {
     expect((await get(session, { ':path': '/admin' })).headers[':status']).toBe(403);
     expect((await get(session, { ':path': '/%61' })).headers[':status']).toBe(201);
     expect(seen.sort()).toEqual(['server /a', 'session /a']);
+  });
+
+  it.each([
+    ['1,024 of them, as an Envoy', createHttp2Server(), 1_024],
+    ['as many as it says', createHttp2Server({ settings: { maxConcurrentStreams: 3 } }), 3],
+  ])('has no more streams at once than it can bear: %s', async (_how, app, most) => {
+    let open = 0;
+    app.on('stream', () => open++); // It answers none.
+    const double = await serve(app);
+    const client = await RawClient.open(double.port);
+    cleanups.push(() => client.close());
+    client.write(Buffer.concat([PREFACE, ...Array.from({ length: most + 20 }, (_, index) => openOnly(2 * index + 1))]));
+    const refused = (): number => client.unread.split('\0\0\x04\x03\0').length - 1;
+    await expect.poll(refused, { interval: 1 }).toBe(20);
+    expect([open, double.started.length]).toEqual([most, most]);
   });
 
   it('is not reached past the gate', async () => {
