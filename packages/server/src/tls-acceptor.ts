@@ -1,5 +1,6 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { constants } from 'node:crypto';
-import { Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { createServer, type SecureContextOptions, type Server, type TLSSocket } from 'node:tls';
 import type { Clock, DownstreamTls, IdentitySource, TlsKeyPair } from '@ripstop/core';
 import { chooseKeyPairs } from './key-pair-choice.ts';
@@ -17,10 +18,16 @@ export interface HandshakeListener {
   refused(why: string): void;
 }
 
-interface Handshake extends HandshakeListener {
+interface Handshake {
   readonly tls: DownstreamTls;
   readonly alpn: string;
   readonly material: TlsMaterial;
+  readonly listener: HandshakeListener;
+}
+
+/** What a connection's events keep for as long as it is open: nothing, when its handshake has ended. */
+interface Entered {
+  handshake: Handshake | undefined;
 }
 
 /** One per chain and chosen protocol: Node's ALPN list belongs to a server. It never listens, connections are handed to it. */
@@ -33,8 +40,8 @@ interface KeptServer {
 export class TlsAcceptor {
   private readonly materials: TlsMaterials;
   private readonly servers = new WeakMap<DownstreamTls, Map<string, KeptServer>>();
-  /** Node does not say which raw socket a secured one stands on; their addresses are the same. */
-  private readonly running = new Map<string, Handshake>();
+  /** Node does not say which raw socket a secured one stands on, and those of a Unix socket have no addresses: it runs in its context. */
+  private readonly entered = new AsyncLocalStorage<Entered>();
 
   constructor(identity: IdentitySource | undefined, clock: Clock, log: (line: string) => void = () => {}) {
     this.materials = new TlsMaterials(identity, clock, log);
@@ -50,19 +57,10 @@ export class TlsAcceptor {
       listener.refused(kept);
       return;
     }
-    const key = keyOf(raw);
     const { material, server } = kept;
-    this.running.set(key, {
-      tls,
-      alpn,
-      material,
-      secured: (...secure) => listener.secured(...secure),
-      refused: (why) => listener.refused(why),
-    });
-    raw.once('close', () => this.take(key)?.refused('TLS_error: closed during the handshake'));
-    // A stream in memory gives its TLS side no addresses: such a connection has a server of its own.
-    const own = raw instanceof Socket ? server : this.createServer(tls, alpn, material, key);
-    own.emit('connection', raw);
+    const entered: Entered = { handshake: { tls, alpn, material, listener } };
+    raw.once('close', () => take(entered)?.listener.refused('TLS_error: closed during the handshake'));
+    this.entered.run(entered, () => server.emit('connection', raw));
   }
 
   private serverOf(tls: DownstreamTls, alpn: string): KeptServer | string {
@@ -86,7 +84,7 @@ export class TlsAcceptor {
     return kept;
   }
 
-  private createServer(tls: DownstreamTls, alpn: string, material: TlsMaterial, key?: string): Server {
+  private createServer(tls: DownstreamTls, alpn: string, material: TlsMaterial): Server {
     const context: SecureContextOptions = {
       ca: material.trustBundlePem,
       ...(material.revokedPem === '' ? {} : { crl: material.revokedPem }),
@@ -107,16 +105,16 @@ export class TlsAcceptor {
       handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
     });
     for (const [name, keyPairs] of byName) server.addContext(name, { ...context, ...shown(keyPairs) });
-    server.on('secureConnection', (socket) => this.onSecured(key ?? keyOf(socket), socket));
+    server.on('secureConnection', (socket) => this.onSecured(socket));
     server.on('tlsClientError', (error, socket) => {
-      this.take(key ?? keyOf(socket))?.refused(`TLS_error: ${error.message}`);
+      take(this.entered.getStore())?.listener.refused(`TLS_error: ${error.message}`);
       socket.destroy();
     });
     return server;
   }
 
-  private onSecured(key: string, socket: TLSSocket): void {
-    const handshake = this.take(key);
+  private onSecured(socket: TLSSocket): void {
+    const handshake = take(this.entered.getStore());
     if (handshake === undefined) {
       socket.destroy();
       return;
@@ -124,15 +122,16 @@ export class TlsAcceptor {
     const verdict = judge(socket, handshake.tls, handshake.material);
     if (typeof verdict === 'string') {
       socket.destroy();
-      handshake.refused(verdict);
-    } else handshake.secured(socket, verdict.names, handshake.alpn, handshake.material);
+      handshake.listener.refused(verdict);
+    } else handshake.listener.secured(socket, verdict.names, handshake.alpn, handshake.material);
   }
+}
 
-  private take(key: string): Handshake | undefined {
-    const handshake = this.running.get(key);
-    this.running.delete(key);
-    return handshake;
-  }
+/** Once: its listener hears of one end. */
+function take(entered: Entered | undefined): Handshake | undefined {
+  const handshake = entered?.handshake;
+  if (entered !== undefined) entered.handshake = undefined;
+  return handshake;
 }
 
 function shown(keyPairs: readonly TlsKeyPair[]): SecureContextOptions {
@@ -140,10 +139,6 @@ function shown(keyPairs: readonly TlsKeyPair[]): SecureContextOptions {
     cert: keyPairs.map(({ certificateChainPem }) => certificateChainPem),
     key: keyPairs.map(({ privateKeyPem }) => privateKeyPem),
   };
-}
-
-function keyOf(socket: Socket): string {
-  return `${socket.remoteAddress} ${socket.remotePort} ${socket.localAddress} ${socket.localPort}`;
 }
 
 /** The caller's verified names, or why it is refused. */
