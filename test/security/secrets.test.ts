@@ -121,10 +121,8 @@ async function places(): Promise<ReadonlyMap<string, string>> {
   texts.set('environment', JSON.stringify(process.env));
   texts.set('process.report', JSON.stringify(process.report.getReport()));
   texts.set('console.log(mesh)', inspect(mesh, { depth: 30, maxArrayLength: 10_000, maxStringLength: 1_000_000 }));
-  texts.set(
-    'the snapshot as JSON',
-    JSON.stringify(mesh.parts.snapshots.current, (_key, value) => (value instanceof Map ? [...value] : value)),
-  );
+  // Not as JSON: what has timers running points back at itself.
+  texts.set('the snapshot', inspect(mesh.parts.snapshots.current, { depth: 30, maxArrayLength: 10_000, maxStringLength: 1_000_000 }));
   texts.set('health', JSON.stringify([mesh.health(), mesh.parts.identity!.state(), mesh.parts.xdsState()]));
   for (const path of ['/stats/prometheus', '/ready', '/config_dump'])
     texts.set(`admin ${path}`, await read(`http://${mesh.adminAddress}${path}`));
