@@ -83,13 +83,27 @@ describe('a verdict', () => {
 
   it.each([
     ['ALLOW', '/admin', undefined, { text: 'authorization: ALLOW by rule 7: goes on', source }],
-    ['ALLOW', '/', 'none', { text: 'authorization: no ALLOW policy matches: denied' }],
     ['DENY', '/admin', 'ns[default]-policy[p]-rule[7]', { text: 'authorization: DENY by rule 7: denied', source }],
     ['DENY', '/', undefined, { text: 'authorization: no DENY policy matches: goes on' }],
   ] as const)('%s at %s refuses by %s, and a record says why', (action, path, policy, said) => {
     const verdict = judge(action, path);
     expect(verdict.details).toBe(policy === undefined ? undefined : `rbac_access_denied_matched_policy[${policy}]`);
     expect(verdict.said).toEqual([{ step: 'filter', ...said }]);
+  });
+
+  it('that no ALLOW policy gives names each that was looked at, with its document', () => {
+    const names = ['ns[default]-policy[p]-rule[7]', 'ns[default]-policy[p]-rule[8]', 'ns[default]-policy[q]-rule[0]', 'own'];
+    const x = exchange({ request: new FakeHead({}, { path: '/' }), manager: {} as unknown as HttpConnectionManager });
+    x.decision = new DecisionRecord();
+    const policies = names.map((name) => ({ name, permission: ADMIN, principal: ANY_RULE }));
+    const reply = createRbac({ rules: { action: 'ALLOW', policies }, shadowRules: undefined, shadowPrefix: '' })!.onRequest!(x);
+    expect((reply as LocalReply).details).toBe('rbac_access_denied_matched_policy[none]');
+    expect(x.decision.decisions).toEqual([
+      { step: 'filter', text: 'authorization: no ALLOW policy matches: denied' },
+      { step: 'filter', text: 'authorization: none of the 2 rules of default/p matches', source },
+      { step: 'filter', text: 'authorization: the rule of default/q does not match', source: { ...source, name: 'q' } },
+      { step: 'filter', text: 'authorization: the rule of own does not match' },
+    ]);
   });
 
   it('names the document where that is known, and the policy as it is called where it is of no such form', () => {

@@ -53,7 +53,7 @@ export function createRbac(config: RbacConfig, env: RbacEnv = {}, name: string =
         return undefined;
       }
       const denied = (matched !== undefined) === (ruleSet.action === 'DENY');
-      if (x.decision !== undefined) recordVerdict(x, x.decision, ruleSet.action, matched, denied);
+      if (x.decision !== undefined) recordVerdict(x, x.decision, rules!, matched, denied);
       return denied ? denial(matched ?? 'none') : undefined;
     },
   };
@@ -77,15 +77,42 @@ function setMetadata(x: Exchange, filter: string, values: Readonly<Record<string
 }
 
 /** istiod's policy names tell which rule of which object spoke. */
-function recordVerdict(x: Exchange, record: DecisionRecord, action: string, matched: string | undefined, denied: boolean): void {
+const ISTIO_POLICY = /^ns\[(.*?)\]-policy\[(.*?)\]-rule\[(\d+)\]$/;
+
+function recordVerdict(
+  x: Exchange,
+  record: DecisionRecord,
+  { action, policies }: RbacRuleSet,
+  matched: string | undefined,
+  denied: boolean,
+): void {
   const verdict = denied ? 'denied' : 'goes on';
   if (matched === undefined) {
     record.add('filter', `authorization: no ${action} policy matches: ${verdict}`);
+    if (denied) recordMisses(x, record, policies);
     return;
   }
-  const [, namespace, name, rule] = /^ns\[(.*?)\]-policy\[(.*?)\]-rule\[(\d+)\]$/.exec(matched) ?? [];
+  const [, namespace, name, rule] = ISTIO_POLICY.exec(matched) ?? [];
   const source = namespace === undefined ? undefined : policySource(x, namespace, name!);
   record.add('filter', `authorization: ${action} by ${rule === undefined ? matched : `rule ${rule}`}: ${verdict}`, source);
+}
+
+const MOST_MISSES = 10;
+
+/** The policies that could have let the request in: somebody will want to read them. */
+function recordMisses(x: Exchange, record: DecisionRecord, policies: readonly RbacPolicy[]): void {
+  const rules = new Map<string, number>();
+  for (const { name } of policies) {
+    const [, namespace, policy] = ISTIO_POLICY.exec(name) ?? [];
+    const key = namespace === undefined ? name : `${namespace}/${policy}`;
+    rules.set(key, (rules.get(key) ?? 0) + 1);
+  }
+  for (const [key, count] of [...rules].slice(0, MOST_MISSES)) {
+    const [namespace, name] = key.split('/');
+    const text = count === 1 ? `the rule of ${key} does not match` : `none of the ${count} rules of ${key} matches`;
+    record.add('filter', `authorization: ${text}`, name === undefined ? undefined : policySource(x, namespace!, name));
+  }
+  if (rules.size > MOST_MISSES) record.add('filter', `authorization: nor do ${rules.size - MOST_MISSES} more policies`);
 }
 
 function policySource({ manager }: Exchange, namespace: string, name: string): SourceRef {
