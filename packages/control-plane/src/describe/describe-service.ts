@@ -10,7 +10,7 @@ import { type DescribedRoutes, type DescribedRule, documentOf, type ServiceDescr
 /** What the documents in force make of a service, as a client of its own namespace sees it. */
 export function describeService(service: MeshService, push: PushContext, findings: readonly Finding[]): ServiceDescription {
   const { hostname, ports, namespace, object } = service;
-  const governing = push.virtualServices.filter((candidate) => leadsTo(candidate, service, push) || isFor(candidate, hostname));
+  const governing = push.virtualServices.filter((candidate) => leadsTo(candidate, service, push) || decidesAbout(candidate, hostname));
   const rule = push.destinationRules.findInbound(hostname, namespace, namespace);
   const workloads = instancesOf(service, push).map((instance) => describeInstance(instance, push));
   const description = {
@@ -36,6 +36,11 @@ function instancesOf({ selector, namespace }: MeshService, push: PushContext): W
   return push.instances
     .filter((instance) => instance.namespace === namespace && selects(selector, instance.labels))
     .sort((a, b) => (a.key < b.key ? -1 : 1));
+}
+
+/** `hosts: ["*"]` of a gateway alone is about whatever comes there: about a service only where it leads to it. */
+function decidesAbout(candidate: VirtualService, hostname: string): boolean {
+  return isFor(candidate, hostname) && (candidate.gateways.includes('mesh') || !candidate.hosts.every((host) => host === '*'));
 }
 
 function isFor({ hosts }: VirtualService, hostname: string): boolean {

@@ -31,6 +31,11 @@ metadata: { name: outside, namespace: default }
 spec: { hosts: [shop.example.com], gateways: [edge], http: [{ match: [{ uri: { exact: /r } }], route: [{ destination: { host: reviews } }] }, { route: [{ destination: { host: ratings } }] }] }
 ---
 apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: { name: anything, namespace: default }
+spec: { hosts: ["*"], gateways: [edge], http: [{ route: [{ destination: { host: ratings } }] }] }
+---
+apiVersion: networking.istio.io/v1
 kind: DestinationRule
 metadata: { name: reviews, namespace: default }
 spec: { host: reviews, trafficPolicy: { tls: { mode: ISTIO_MUTUAL }, outlierDetection: {} }, subsets: [{ name: v1, labels: { version: v1 } }, { name: v2, labels: { version: v2 } }] }
