@@ -133,7 +133,8 @@ export class Identity implements IdentitySource {
       else this.scheduleRenewal();
       return next;
     } catch (error) {
-      this.lastError = error instanceof Error ? error.message : String(error);
+      // grpc-js appends a resolution note also when there is none.
+      this.lastError = (error instanceof Error ? error.message : String(error)).replace(/\.? Resolution note:\s*$/, '');
       this.options.log?.(`no certificate for ${this.spiffeId}: ${this.lastError}`);
       const now = this.options.clock.wallTime();
       const leftMs = (this.svid?.notAfterMs ?? now) - now;
