@@ -52,12 +52,14 @@ const ROOTS = [
     'filters/http/header_mutation',
     'filters/http/jwt_authn/v3/config.proto',
     'filters/http/local_ratelimit/v3/local_rate_limit.proto',
+    'filters/http/lua',
     'filters/http/on_demand',
     'filters/http/ratelimit/v3/rate_limit.proto',
     'filters/http/rbac',
     'filters/http/router',
     'filters/http/set_filter_state',
     'filters/http/stateful_session',
+    'filters/http/wasm',
     'filters/listener/http_inspector',
     'filters/listener/original_dst',
     'filters/listener/proxy_protocol',
@@ -68,6 +70,7 @@ const ROOTS = [
     'filters/network/set_filter_state',
     'filters/network/sni_dynamic_forward_proxy',
     'filters/network/tcp_proxy',
+    'filters/network/wasm',
     'filters/network/local_ratelimit/v3/local_rate_limit.proto',
     'http/stateful_session/cookie',
     'http/stateful_session/header',
@@ -115,6 +118,10 @@ const ALIASES = {
   'envoy.extensions.filters.http.ratelimit.v3.RateLimit': 'HttpRateLimit',
   'envoy.extensions.filters.http.header_mutation.v3.HeaderMutation': 'HttpHeaderMutation',
   'envoy.extensions.filters.http.jwt_authn.v3.PerRouteConfig': 'JwtAuthnPerRouteConfig',
+  'envoy.extensions.filters.http.wasm.v3.Wasm': 'HttpWasm',
+  'envoy.extensions.filters.network.wasm.v3.Wasm': 'NetworkWasm',
+  'envoy.extensions.wasm.v3.PluginConfig': 'WasmPluginConfig',
+  'envoy.extensions.wasm.v3.VmConfig': 'WasmVmConfig',
   'xds.type.v3.TypedStruct': 'XdsTypedStruct',
   'istio.PluginConfig': 'IstioStatsConfig',
   'istio.MetricConfig': 'IstioMetricConfig',
@@ -156,6 +163,12 @@ function addNewerFields() {
   const weighted = readFileSync(policy, 'utf8');
   const names = '  repeated string metric_names_for_computing_utilization = 7;\n}';
   writeFileSync(policy, weighted.replace(/\}\s*$/, `${names}\n`));
+  const wasm = join(work, EXT, 'wasm/v3/wasm.proto');
+  const plugin = readFileSync(wasm, 'utf8');
+  const last = '  CapabilityRestrictionConfig capability_restriction_config = 6;';
+  if (!plugin.includes(last)) throw new Error('wasm.proto is not of the expected form: see addNewerFields');
+  const policies = '\nenum FailurePolicy {\n  UNSPECIFIED = 0;\n  FAIL_RELOAD = 1;\n  FAIL_CLOSED = 2;\n  FAIL_OPEN = 3;\n}\n';
+  writeFileSync(wasm, `${plugin.replace(last, `${last}\n  FailurePolicy failure_policy = 7;\n`)}${policies}`);
 }
 
 function run(command, args, cwd) {

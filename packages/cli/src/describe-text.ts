@@ -67,7 +67,10 @@ function workloadLines({
     ...(policies.length === 0 ? ['AuthorizationPolicy: none; everybody may call'] : []),
     ...policies.map(({ name, at, action, dryRun }) => `AuthorizationPolicy: ${action} ${name} (${at})${dryRun ? ', dry run' : ''}`),
     ...requestAuthentications.map(({ name, at }) => `RequestAuthentication: ${name} (${at})`),
-    ...unenforced.map(({ kind, name, at }) => `REFUSES EVERY REQUEST: ${kind} ${name} (${at}) cannot be enforced`),
+    ...unenforced.map(
+      ({ kind, name, at }) =>
+        `REFUSES EVERY REQUEST${kind === 'EnvoyFilter' ? '' : ' in Node'}: ${kind} ${name} (${at}) cannot be enforced${kind === 'EnvoyFilter' ? '' : ' there'}`,
+    ),
   ];
 }
 

@@ -14,6 +14,8 @@ export interface ObjectMeta {
   /** Milliseconds since the epoch; documents without one count as oldest (0), ties go by name and namespace. */
   readonly creationTimestamp: number;
   readonly uid?: string;
+  /** Of an API server, changes with the object. */
+  readonly resourceVersion?: string;
   readonly generateName?: string;
   readonly ownerReferences?: readonly {
     readonly apiVersion: string;

@@ -236,6 +236,7 @@ function readMeta(metadata: unknown, defaultNamespace: string): ObjectMeta | und
     annotations: stringMap(meta.annotations),
     creationTimestamp: timestamp(meta.creationTimestamp),
     ...(typeof meta.uid === 'string' ? { uid: meta.uid } : {}),
+    ...(typeof meta.resourceVersion === 'string' ? { resourceVersion: meta.resourceVersion } : {}),
     ...(typeof meta.generateName === 'string' ? { generateName: meta.generateName } : {}),
     ...(Array.isArray(meta.ownerReferences) ? { ownerReferences: meta.ownerReferences.filter(isOwner) } : {}),
   };

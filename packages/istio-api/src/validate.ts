@@ -26,6 +26,13 @@ export function validateObject(object: MeshObject): Finding[] {
   if (kind === undefined) return findings;
   const refused = kind.status === 'refused' || (kind.status === 'used' && closesWorkloads(object));
   if (refused) reportRefusal(object, kind, report);
+  else if (kind.onlyEnvoys === true)
+    report(
+      'RIPSTOP_UNSUPPORTED_KIND',
+      'warning',
+      [],
+      `${object.kind} is for Envoys, and has no effect on workloads in Node${because(kind.note)}`,
+    );
   if (kind.status === 'ignored')
     report('RIPSTOP_UNSUPPORTED_KIND', 'warning', [], `${object.kind} has no effect in this version${because(kind.note)}`);
   const { status, ...rest } = object.rest;
@@ -48,7 +55,13 @@ function reportRefusal(object: MeshObject, kind: Kind, report: Report): void {
   const effect = closesWorkloads(object)
     ? '; workloads that it selects refuse every request rather than run without it'
     : ' and has no effect';
-  report('RIPSTOP_UNSUPPORTED_KIND', 'error', [], `${object.kind} is not honoured by this version${effect}${because(kind.note)}`);
+  const where = kind.onlyEnvoys === true ? ' in Node' : '';
+  report(
+    'RIPSTOP_UNSUPPORTED_KIND',
+    'error',
+    [],
+    `${object.kind} is not honoured${where || ' by this version'}${effect}${because(kind.note)}`,
+  );
 }
 
 function because(note: string | undefined): string {

@@ -39,7 +39,18 @@ export function isAny(codec: { readonly $type: string }, any: Any | undefined): 
   return any !== undefined && typeName(any.typeUrl) === codec.$type;
 }
 
+/**
+ * What is written, and not read: the shipped protos are older than these filters, and a field that somebody sets in an EnvoyFilter must
+ * not get lost on the way through a message that does not have it.
+ */
+export const WRITTEN_ONLY: ReadonlySet<string> = new Set([
+  'envoy.extensions.filters.http.lua.v3.Lua',
+  'envoy.extensions.filters.http.wasm.v3.Wasm',
+  'envoy.extensions.filters.network.wasm.v3.Wasm',
+]);
+
 /** The codec of a type URL, or undefined for a type that this package does not know. */
 export function codecOf(typeUrl: string): MessageCodec<unknown> | undefined {
-  return messageTypeRegistry.get(typeName(typeUrl)) as MessageCodec<unknown> | undefined;
+  const name = typeName(typeUrl);
+  return WRITTEN_ONLY.has(name) ? undefined : (messageTypeRegistry.get(name) as MessageCodec<unknown> | undefined);
 }

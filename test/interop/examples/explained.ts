@@ -17,11 +17,6 @@ const MEANT: readonly Explanation[] = [
     pattern: /^validation AuthorizationPolicy istiod: accepted; we: .*asks for metadata of an Envoy filter, and there is none$/,
   },
   {
-    name: 'WebAssembly',
-    example: /telemetry\/api\/testdata\/bad-(?:wasm-envoy-)?filter/,
-    pattern: /^sidecar listeners virtualInbound .*\.configDiscovery: wanted .*filters\.http\.wasm/,
-  },
-  {
     name: "routes of a host whose waypoint is another controller's",
     example: /foreign-waypoint\.yaml$/,
     pattern: /^sidecar routes 80 .*\.decorator\.operation/,

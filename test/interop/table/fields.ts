@@ -52,6 +52,21 @@ spec: ${JSON.stringify({ host: 'reviews', trafficPolicy, subsets, ...selector, .
     .join('---\n'),
 });
 
+/** WasmPlugins of the mesh, each with a name of its own. */
+const plugins = (name: string, on: string, ...specs: readonly object[]): FieldRow => ({
+  name: `WasmPlugin: ${name}`,
+  mesh: on,
+  yaml: specs
+    .map(
+      (spec, at) => `apiVersion: extensions.istio.io/v1alpha1
+kind: WasmPlugin
+metadata: { name: plugin-${at}, namespace: istio-system, creationTimestamp: "2020-01-01T00:00:0${at}Z" }
+spec: ${JSON.stringify({ url: `oci://registry.example/p${at}:1`, ...spec })}
+`,
+    )
+    .join('---\n'),
+});
+
 const patches = (name: string, on: string, ...configPatches: readonly object[]): FieldRow => ({
   name: `EnvoyFilter: ${name}`,
   mesh: on,
@@ -383,4 +398,104 @@ spec:
     ),
     patch('LISTENER', 'MERGE', { context: 'GATEWAY' }, { listener_filters_timeout: '9s' }),
   ),
+  ...['seed', 'gateway-merge', 'ports-protocols', 'security'].flatMap((on): FieldRow[] => [
+    plugins(
+      `phases and priorities (${on})`,
+      on,
+      {},
+      { priority: 5 },
+      { phase: 'STATS' },
+      { phase: 'AUTHZ' },
+      { phase: 'AUTHN' },
+      { phase: 'AUTHN', priority: 1 },
+    ),
+    // istiod gives them to the first HTTPS server of a gateway alone.
+    ...(on === 'gateway-merge'
+      ? []
+      : [
+          plugins(
+            `of connections (${on})`,
+            on,
+            { type: 'NETWORK', phase: 'AUTHN' },
+            { type: 'NETWORK' },
+            { type: 'NETWORK', phase: 'AUTHZ' },
+          ),
+        ]),
+    plugins(
+      `one side (${on})`,
+      on,
+      { match: [{ mode: 'CLIENT' }] },
+      { match: [{ mode: 'SERVER' }] },
+      { type: 'NETWORK', match: [{ mode: 'SERVER' }] },
+    ),
+    plugins(
+      `ports (${on})`,
+      on,
+      { match: [{ ports: [{ number: 80 }] }] },
+      {
+        match: [
+          { mode: 'SERVER', ports: [{ number: 9080 }] },
+          { mode: 'CLIENT', ports: [{ number: 443 }, { number: 9080 }] },
+        ],
+      },
+      { type: 'NETWORK', match: [{ ports: [{ number: 80 }] }] },
+      { type: 'NETWORK', match: [{ mode: 'CLIENT_AND_SERVER', ports: [{ number: 9080 }] }] },
+    ),
+  ]),
+  plugins(
+    'where modules come from',
+    'seed',
+    { url: 'registry.example/p:1' },
+    { url: 'file:///opt/filters/p.wasm', type: 'HTTP' },
+    { url: 'https://example.com/p.wasm?a=b', sha256: 'a'.repeat(64) },
+    { url: 'http://example.com:8080/p.wasm', type: 'NETWORK', sha256: '' },
+  ),
+  plugins(
+    'what they are told',
+    'seed',
+    { pluginConfig: { b: [1, 2.5, 'x'], a: { d: true, c: 'x' }, f: {} }, pluginName: 'root' },
+    { pluginConfig: {}, failStrategy: 'FAIL_OPEN' },
+    { failStrategy: 'FAIL_RELOAD', imagePullPolicy: 'Always' },
+    { failStrategy: 'FAIL_CLOSE', imagePullPolicy: 'IfNotPresent', imagePullSecret: 'pull' },
+    {
+      vmConfig: {
+        env: [
+          { name: 'A', value: 'b' },
+          { name: 'C', valueFrom: 'HOST' },
+          { name: 'D', valueFrom: 'INLINE' },
+        ],
+      },
+    },
+  ),
+  plugins(
+    'for some workloads',
+    'seed',
+    { selector: { matchLabels: { app: 'productpage' } } },
+    { selector: { matchLabels: { istio: 'ingressgateway' } }, phase: 'AUTHZ' },
+    { selector: { matchLabels: { app: 'nobody' } } },
+    { targetRefs: [{ group: 'gateway.networking.k8s.io', kind: 'Gateway', name: 'gateway' }] },
+  ),
+  plugins('for a Gateway of the Gateway API', 'gateway-api-ingress', { phase: 'STATS' }, { selector: { matchLabels: {} } }),
+  {
+    name: 'TrafficExtension: Wasm and Lua, in two namespaces',
+    mesh: 'seed',
+    yaml: [
+      { name: 'wasm', namespace: 'default', spec: { phase: 'AUTHN', priority: 3, wasm: { url: 'oci://a/b:1', pluginConfig: { x: 1 } } } },
+      {
+        name: 'lua',
+        namespace: 'istio-system',
+        spec: { match: [{ mode: 'CLIENT' }], lua: { inlineCode: 'function envoy_on_request(h) end' } },
+      },
+      { name: 'none', namespace: 'elsewhere', spec: { wasm: { url: 'oci://a/c:1' } } },
+      { name: 'bytes', namespace: 'default', spec: { phase: 'STATS', priority: -1, wasm: { url: 'oci://a/d:1', type: 'NETWORK' } } },
+    ]
+      .map(
+        ({ name, namespace, spec }) => `apiVersion: extensions.istio.io/v1alpha1
+kind: TrafficExtension
+metadata: { name: ${name}, namespace: ${namespace}, creationTimestamp: "2020-01-01T00:00:00Z" }
+spec: ${JSON.stringify(spec)}
+`,
+      )
+      .join('---\n'),
+  },
 ];

@@ -25,6 +25,7 @@ import type { MeshService, MeshServicePort } from './service.ts';
 import { Memory, Shared, type SharedResults } from './shared.ts';
 import type { SidecarScopes } from './sidecar-scope.ts';
 import type { Telemetries } from './telemetry.ts';
+import { runsExtensions, type TrafficExtension, type TrafficExtensions } from './traffic-extensions.ts';
 import type { VirtualService } from './virtual-services.ts';
 
 export interface PushInput {
@@ -62,6 +63,7 @@ export class PushContext {
   readonly telemetry: Telemetries;
   readonly networks: Networks;
   private readonly envoyFilters: EnvoyFilters;
+  private readonly trafficExtensions: TrafficExtensions;
   /** ProxyConfigs of annotations. */
   readonly annotatedProxies: ReadonlyMap<string, ProxySettings>;
   private readonly workloadGroups: ReadonlyMap<string, MeshObject>;
@@ -117,6 +119,7 @@ export class PushContext {
     this.endpointIndex = parts.get('endpointIndex', [sources, services], (known) => new EndpointIndex(sources, services, known));
     this.networks = made.networks();
     this.envoyFilters = made.envoyFilters();
+    this.trafficExtensions = made.trafficExtensions();
     this.workloadGroups = made.workloadGroups();
     this.annotatedProxies = made.annotatedProxies();
     parts.finish();
@@ -163,6 +166,11 @@ export class PushContext {
   /** What EnvoyFilters change about a node's resources; undefined = nothing. */
   patchesFor(node: ProxyNode): NodePatches | undefined {
     return this.envoyFilters.for(node, this.gatewaysOf(node.namespace, node.labels));
+  }
+
+  /** The plugins that a node runs: none where it cannot. */
+  extensionsFor(node: ProxyNode): readonly TrafficExtension[] {
+    return runsExtensions(node) ? this.trafficExtensions.for(node, this.gatewaysOf(node.namespace, node.labels)) : [];
   }
 
   /** The ProxyConfig that holds for a node. */

@@ -29,6 +29,7 @@ import { Services } from './services.ts';
 import { SidecarScopes } from './sidecar-scope.ts';
 import type { SidecarSpec } from './sidecar-spec.ts';
 import { Telemetries } from './telemetry.ts';
+import { TrafficExtensions } from './traffic-extensions.ts';
 import { exportedByDefault, resolveVirtualServices, type VirtualService } from './virtual-services.ts';
 
 /** Makes the parts of a push of its documents; a part whose documents are the same as in the push before is the same object. */
@@ -142,6 +143,12 @@ export class PushParts {
     const filters = this.of('EnvoyFilter');
     const { rootNamespace } = this.mesh;
     return this.parts.get('envoyFilters', [filters, rootNamespace], () => new EnvoyFilters(filters, rootNamespace));
+  }
+
+  trafficExtensions(): TrafficExtensions {
+    const objects = this.parts.list('extensions', [...this.of('WasmPlugin'), ...this.of('TrafficExtension')].sort(byAge));
+    const { rootNamespace } = this.mesh;
+    return this.parts.get('trafficExtensions', [objects, rootNamespace], () => new TrafficExtensions(objects, rootNamespace));
   }
 
   /** By `WorkloadGroup <namespace>/<name>`. */

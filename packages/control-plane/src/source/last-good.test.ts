@@ -83,6 +83,14 @@ const DOCUMENTS: readonly (readonly [kind: string, api: string, first: string, s
     '{ gatewayClassName: b, listeners: [{ name: a, port: 80, protocol: HTTP }] }',
     '{ gatewayClassName: 1 }',
   ],
+  ['WasmPlugin', 'extensions.istio.io/v1alpha1', '{ url: "oci://a/b" }', '{ url: "oci://a/c" }', '{ url: "ftp://a/b" }'],
+  [
+    'TrafficExtension',
+    'extensions.istio.io/v1alpha1',
+    '{ wasm: { url: "oci://a/b" } }',
+    '{ lua: { inlineCode: a } }',
+    '{ lua: { inlineCode: a }, wasm: { url: "oci://a/b" } }',
+  ],
   ['Service', 'v1', '{ ports: [{ port: 80, name: http }] }', '{ ports: [{ port: 81, name: http }] }', '{ ports: [{ port: 0 }] }'],
 ];
 

@@ -12,6 +12,7 @@ import {
   typeUrlOf,
 } from '@ripstop/xds-api';
 import type { SecurityFilters } from './security-filters.ts';
+import { NO_EXTENSIONS, type PhasedFilters, together } from './traffic-extensions.ts';
 import type { FieldsOf } from './values.ts';
 
 export type HttpFilterFields = FieldsOf<typeof HttpFilter>;
@@ -22,21 +23,30 @@ export type HttpFilterFields = FieldsOf<typeof HttpFilter>;
  * 1. rbac (refusals)  what cannot be enforced is refused before anything else judges
  * 2. rbac (shadow)    notes which CUSTOM policies match, and decides nothing
  * 3. ext_authz        asks when one did: an external denial ends the request before any ALLOW is looked at
- * 4. jwt_authn        before rbac, which reads the request principal and the claims that it verifies
- * 5. rbac LOG         AUDIT marks, before a verdict ends the request
- * 6. rbac DENY        any match ends it: no ALLOW can open what a DENY closes
- * 7. rbac ALLOW       with ALLOW policies present, one must match
- * 8. grpc_stats       counts what authorization let through
- * 9. fault            after authorization: an injected 503 must not tell a stranger that a path exists
- * 10. cors            answers preflights of who may come in
- * 11. router          hands over to the app, or to the gateway's upstream
+ * 4. plugins AUTHN    of WasmPlugins and TrafficExtensions, for Envoys: they may say who calls before anybody asks
+ * 5. jwt_authn        before rbac, which reads the request principal and the claims that it verifies
+ * 6. plugins AUTHZ    after everybody is known, before policies
+ * 7. rbac LOG         AUDIT marks, before a verdict ends the request
+ * 8. rbac DENY        any match ends it: no ALLOW can open what a DENY closes
+ * 9. rbac ALLOW       with ALLOW policies present, one must match
+ * 10. other plugins   see what authorization let through: STATS, then those without a phase
+ * 11. grpc_stats      counts the same
+ * 12. fault           after authorization: an injected 503 must not tell a stranger that a path exists
+ * 13. cors            answers preflights of who may come in
+ * 14. router          hands over to the app, or to the gateway's upstream
  */
-export function inboundFilters({ refusals, custom, jwt, rbac }: SecurityFilters): HttpFilterFields[] {
+export function inboundFilters(
+  { refusals, custom, jwt, rbac }: SecurityFilters,
+  { authn, authz, after }: PhasedFilters = NO_EXTENSIONS,
+): HttpFilterFields[] {
   return [
     ...refusals.map(rbacFilter),
     ...custom,
+    ...authn,
     ...(jwt === undefined ? [] : [filter('envoy.filters.http.jwt_authn', packAny(JwtAuthentication, jwt))]),
+    ...authz,
     ...rbac.map(rbacFilter),
+    ...after,
     ...tail(),
   ];
 }
@@ -49,19 +59,20 @@ function rbacFilter(config: HttpRbac): HttpFilterFields {
 export interface OutboundExtras {
   /** The port is named grpc-web: browsers' gRPC is translated. */
   readonly grpcWeb?: boolean;
+  readonly plugins?: PhasedFilters;
   /** Lookups of hosts that are only known when a request names them. */
   readonly beforeRouter?: readonly HttpFilterFields[];
 }
 
 /**
- * The HTTP filters of a client: grpc_web (first: what follows sees gRPC), grpc_stats, fault (before routing's outcome is known to
+ * The HTTP filters of a client: plugins, grpc_web (before what sees gRPC), grpc_stats, fault (before routing's outcome is known to
  * anybody), cors, dynamic_forward_proxy (last: it looks up the host that is left), router. istiod's `istio.alpn`,
  * `istio.metadata_exchange` and `istio.stats` exist in Istio's own proxy only: our SDK does their work by itself and a stock Envoy would
  * refuse the listener, so they are left out (docs/reference/differences.md).
  */
-export function outboundFilters({ grpcWeb = false, beforeRouter = [] }: OutboundExtras = {}): HttpFilterFields[] {
+export function outboundFilters({ grpcWeb = false, plugins = NO_EXTENSIONS, beforeRouter = [] }: OutboundExtras = {}): HttpFilterFields[] {
   const filters = tail();
-  return [...(grpcWeb ? [GRPC_WEB] : []), ...filters.slice(0, -1), ...beforeRouter, filters.at(-1)!];
+  return [...together(plugins), ...(grpcWeb ? [GRPC_WEB] : []), ...filters.slice(0, -1), ...beforeRouter, filters.at(-1)!];
 }
 
 /** Without settings; its message is not among the generated ones. */

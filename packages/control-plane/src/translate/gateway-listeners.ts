@@ -5,18 +5,18 @@ import type { PushContext } from '../push/push-context.ts';
 import type { VirtualService } from '../push/virtual-services.ts';
 import { unroutedAccessLogs } from './access-logs.ts';
 import { connectionManager } from './connection-manager.ts';
-import { type HttpFilterFields, inboundFilters } from './filter-order.ts';
+import { inboundFilters } from './filter-order.ts';
 import { boundHosts, type GatewayPortServer, gatewayPorts } from './gateway-servers.ts';
 import { listenerSources } from './listener-sources.ts';
 import { type ListenerTelemetry, listenerTelemetry } from './listener-telemetry.ts';
 import { rds } from './outbound-listeners.ts';
 import type { XdsResource } from './resource.ts';
 import { routedFilters } from './routed-streams.ts';
-import { securityFilters, tcpSecurityFilters } from './security-filters.ts';
+import { type SecurityFilters, securityFilters, tcpSecurityFilters } from './security-filters.ts';
 import { CONNECT_TIMEOUT, namedStreamChains } from './sni-routed.ts';
 import { addressOf } from './socket-address.ts';
-import type { NetworkFilterFields } from './tcp-proxy.ts';
 import { gatewaySocket } from './tls.ts';
+import { type ExtensionFilter, NodeExtensions } from './traffic-extensions.ts';
 import type { FieldsOf } from './values.ts';
 
 type ListenerFields = FieldsOf<typeof Listener>;
@@ -29,7 +29,7 @@ export function gatewayListeners(node: ProxyNode, push: PushContext): XdsResourc
   // Before the TLS inspector: the line stands in front of the ClientHello.
   const first = push.proxySettings(node).readsProxyProtocol ? [proxyProtocol()] : [];
   return gatewayPorts(node, push).ports.flatMap(({ name, bind, number, servers }) => {
-    const filterChains = builder.chains(name, servers);
+    const filterChains = builder.chains(name, number, servers);
     if (filterChains.length === 0) return [];
     const message = Listener.fromPartial({
       name,
@@ -50,41 +50,44 @@ class ChainBuilder {
   private readonly node: ProxyNode;
   private readonly push: PushContext;
   private readonly telemetry: ListenerTelemetry;
-  private readonly httpFilters: HttpFilterFields[];
-  private readonly tcpFilters: NetworkFilterFields[];
+  private readonly security: SecurityFilters;
+  private readonly extensions: NodeExtensions;
 
   constructor(node: ProxyNode, push: PushContext) {
     this.node = node;
     this.push = push;
     this.telemetry = listenerTelemetry(node, push, 'gateway');
-    this.httpFilters = inboundFilters(securityFilters(node, push));
-    this.tcpFilters = tcpSecurityFilters(node, push);
+    this.security = securityFilters(node, push);
+    this.extensions = new NodeExtensions(node, push, 'gateway');
   }
 
-  chains(listener: string, servers: readonly GatewayPortServer[]): ChainFields[] {
+  chains(listener: string, port: number, servers: readonly GatewayPortServer[]): ChainFields[] {
     const taken = new Set<string>();
     const isPlain = ({ routeName, terminates }: GatewayPortServer): boolean => routeName !== '' && terminates === undefined;
     // Plain HTTP servers share one connection manager: hosts tell them apart.
     const firstPlain = servers.find(isPlain);
     return servers.flatMap((entry) => {
       if (entry.routeName === '') return this.bytes(entry, taken);
-      return isPlain(entry) && entry !== firstPlain ? [] : [this.http(listener, entry)];
+      return isPlain(entry) && entry !== firstPlain ? [] : [this.http(listener, port, entry)];
     });
   }
 
-  private http(listener: string, { routeName, serverNames, terminates }: GatewayPortServer): ChainFields {
+  private http(listener: string, port: number, { routeName, serverNames, terminates }: GatewayPortServer): ChainFields {
     const value = connectionManager({
       statPrefix: `outbound_${listener};`,
       mesh: this.push.mesh,
       proxy: this.push.proxySettings(this.node),
       telemetry: this.telemetry,
-      httpFilters: this.httpFilters,
+      httpFilters: inboundFilters(this.security, this.extensions.http(port)),
       routes: rds(routeName),
       position: 'gateway',
     });
     return {
       ...(serverNames.length === 0 ? {} : { filterChainMatch: { serverNames: [...serverNames] } }),
-      filters: [{ name: 'envoy.filters.network.http_connection_manager', configType: { $case: 'typedConfig', value } }],
+      filters: [
+        ...this.extensions.inFront(port),
+        { name: 'envoy.filters.network.http_connection_manager', configType: { $case: 'typedConfig', value } },
+      ],
       ...(terminates === undefined ? {} : { transportSocket: gatewaySocket(terminates, this.push.mesh.tls) }),
       transportSocketConnectTimeout: CONNECT_TIMEOUT,
     };
@@ -93,7 +96,7 @@ class ChainBuilder {
   /** TCP, and TLS that is passed through by server name or ends here. `taken`: server names of the port that have a chain. */
   private bytes(entry: GatewayPortServer, taken: Set<string>): ChainFields[] {
     // No policy is asked: it is the workload that is called, not the gateway, and who calls is seen there alone.
-    if (entry.server.tls?.mode === 'AUTO_PASSTHROUGH') return namedStreamChains(entry, this.node, this.push, this.telemetry);
+    if (entry.server.tls?.mode === 'AUTO_PASSTHROUGH') return this.named(entry);
     const passthrough = entry.server.tls !== undefined && entry.terminates === undefined;
     const services = this.push
       .scopeFor(this.node)
@@ -107,6 +110,12 @@ class ChainBuilder {
       if (byName !== undefined && entry.terminates !== undefined) return [this.tcp(entry, service, byName)];
     }
     return [];
+  }
+
+  /** Plugins see the connections of AUTO_PASSTHROUGH servers by the port of the service that is called, as by istiod. */
+  private named(entry: GatewayPortServer): ChainFields[] {
+    const plugins = (port: number): readonly ExtensionFilter[] => this.extensions.inFront(port);
+    return namedStreamChains(entry, this.node, this.push, { ...this.telemetry, plugins });
   }
 
   private passthrough(entry: GatewayPortServer, service: VirtualService, taken: Set<string>): ChainFields[] {
@@ -136,7 +145,8 @@ class ChainBuilder {
     const { node, push, telemetry } = this;
     const { number: listenPort, protocol } = server.port;
     const place = { node, push, accessLogs: telemetry.accessLogs, listenPort, gateway: key, protocol: parseProtocol(protocol) };
-    const filters = [...this.tcpFilters, ...telemetry.stats, ...routedFilters(place, service, route)];
+    const judged = tcpSecurityFilters(node, push, this.extensions.network(listenPort));
+    const filters = [...judged, ...telemetry.stats, ...routedFilters(place, service, route)];
     return { filters, transportSocketConnectTimeout: CONNECT_TIMEOUT };
   }
 }

@@ -25,6 +25,7 @@ import { stacked } from './routed-streams.ts';
 import { securityFilters, tcpSecurityFilters } from './security-filters.ts';
 import { tcpProxy } from './tcp-proxy.ts';
 import { downstreamSocket } from './tls.ts';
+import { NodeExtensions } from './traffic-extensions.ts';
 import { configPath, duration, type FieldsOf, sourceMetadata, ZERO } from './values.ts';
 
 type ChainFields = FieldsOf<typeof FilterChain>;
@@ -180,16 +181,16 @@ class ChainFactory {
   private readonly push: PushContext;
   private readonly trustDomains: readonly string[];
   private readonly telemetry: ListenerTelemetry;
-  private readonly httpFilters: ReturnType<typeof inboundFilters>;
-  private readonly tcpFilters: readonly FilterFields[];
+  private readonly security: ReturnType<typeof securityFilters>;
+  private readonly extensions: NodeExtensions;
 
   constructor(node: ProxyNode, push: PushContext) {
     this.node = node;
     this.push = push;
     this.telemetry = listenerTelemetry(node, push, 'inbound');
     this.trustDomains = push.mesh.callersTrustDomains;
-    this.httpFilters = inboundFilters(securityFilters(node, push));
-    this.tcpFilters = tcpSecurityFilters(node, push);
+    this.security = securityFilters(node, push);
+    this.extensions = new NodeExtensions(node, push, 'inbound');
   }
 
   chain({ name, match, http, tls }: Reception, port: InboundPort | undefined): ChainFields {
@@ -199,8 +200,8 @@ class ChainFactory {
       ...(port?.ingress === undefined ? {} : { metadata: { filterMetadata: { istio: { config: configPath(port.ingress.sidecar) } } } }),
       filterChainMatch: match,
       filters: http
-        ? [this.manager(name, cluster, port)]
-        : [...this.tcpFilters, ...stacked(port?.protocol ?? 'TCP', cluster, tcpProxy(cluster, this.telemetry.accessLogs))],
+        ? [...this.extensions.inFront(port?.targetPort ?? 0), this.manager(name, cluster, port)]
+        : [...this.tcpFilters(port), ...stacked(port?.protocol ?? 'TCP', cluster, tcpProxy(cluster, this.telemetry.accessLogs))],
       ...(tls ? { transportSocket: downstreamSocket(this.trustDomains, !http, this.push.mesh.tls) } : {}),
     };
   }
@@ -214,13 +215,19 @@ class ChainFactory {
     };
   }
 
+  /** As istiod: plugins for bytes are told by the Service's port, those for HTTP by the app's. */
+  private tcpFilters(port: InboundPort | undefined): FilterFields[] {
+    return tcpSecurityFilters(this.node, this.push, this.extensions.network(port?.port ?? 0));
+  }
+
   private manager(name: string, cluster: string, port: InboundPort | undefined): FilterFields {
+    const httpFilters = inboundFilters(this.security, this.extensions.http(port?.targetPort ?? 0));
     const value = connectionManager({
       statPrefix: `inbound_${name};`,
       mesh: this.push.mesh,
       proxy: this.push.proxySettings(this.node),
       telemetry: this.telemetry,
-      httpFilters: port?.protocol === 'GRPCWeb' ? beforeStats(this.httpFilters) : this.httpFilters,
+      httpFilters: port?.protocol === 'GRPCWeb' ? beforeStats(httpFilters) : httpFilters,
       routes: { $case: 'routeConfig', value: inboundRoutes(this.node, cluster, port) },
       position: 'inbound',
       http2: port !== undefined && isHttp2(port.protocol),

@@ -18,6 +18,7 @@ import { streamChains } from './outbound-streams.ts';
 import { packed, type XdsResource } from './resource.ts';
 import { routeConfiguration } from './route-configuration.ts';
 import { tcpProxy } from './tcp-proxy.ts';
+import { NodeExtensions } from './traffic-extensions.ts';
 import { duration, type FieldsOf, ZERO } from './values.ts';
 
 type ListenerFields = FieldsOf<typeof Listener>;
@@ -31,6 +32,7 @@ interface Outbound {
   readonly node: ProxyNode;
   readonly push: PushContext;
   readonly telemetry: ListenerTelemetry;
+  readonly extensions: NodeExtensions;
   /** Of connections that no listener takes. */
   readonly unrouted: readonly AccessLogFields[];
 }
@@ -43,8 +45,11 @@ export function outboundListeners(node: ProxyNode, push: PushContext): XdsResour
   const scope = push.scopeFor(node);
   const telemetry = listenerTelemetry(node, push, 'outbound');
   const unrouted = unroutedAccessLogs(node, push, 'outbound');
-  const key = listenersKey(node, scope, push, [telemetry, unrouted, push.proxySettings(node).headers]);
-  return push.shared.get(scope, `LDS ${viewOf(node)}`, key, () => madeListeners({ node, push, telemetry, unrouted }).map(packed));
+  const extensions = new NodeExtensions(node, push, 'outbound');
+  const key = listenersKey(node, scope, push, [telemetry, unrouted, push.proxySettings(node).headers, extensions.key]);
+  return push.shared.get(scope, `LDS ${viewOf(node)}`, key, () =>
+    madeListeners({ node, push, telemetry, extensions, unrouted }).map(packed),
+  );
 }
 
 /** Everything of the node that its listeners say, beside where it is: mostly the clients of a namespace share them. */
@@ -140,13 +145,14 @@ function isIp(address: string): boolean {
 
 /** Every HTTP service of a port shares one chain; routes tell them apart. What the first one needs beside the usual, all get. */
 function httpChain(
-  { side: { node, push, telemetry }, service }: PortInput,
+  { side: { node, push, telemetry, extensions }, service, port }: PortInput,
   name: string,
   routeConfigName: string,
   protocol: Protocol,
 ): ListenerChain {
   const httpFilters = outboundFilters({
     grpcWeb: protocol === 'GRPCWeb',
+    plugins: extensions.http(port.port),
     beforeRouter: [
       ...(service.resolution === 'DYNAMIC_DNS' ? [dynamicDnsHttpFilter(service.hostname)] : []),
       ...lookups(push.scopeFor(node)),
@@ -180,7 +186,7 @@ function listener(side: Outbound, { address, port, chains }: ListenerEntry): Lis
   for (const chain of chains) {
     const match = matchOf(chain);
     const fields = {
-      filters: [...chain.filters],
+      filters: [...side.extensions.inFront(port), ...chain.filters],
       transportSocketConnectTimeout: CONNECT_TIMEOUT,
       ...(chain.metadata === undefined ? {} : { metadata: chain.metadata }),
     };
@@ -270,7 +276,7 @@ function virtualOutbound(side: Outbound): ListenerFields {
 }
 
 /** Plaintext HTTP to an address that nobody owns: its host is looked up (Istio: buildAllowAnyDynamicDNSHTTPFilterChain). */
-function unknownHostsHttp({ node, push, telemetry }: Outbound): FilterChainFields {
+function unknownHostsHttp({ node, push, telemetry, extensions }: Outbound): FilterChainFields {
   const proxy = push.proxySettings(node);
   const scope = push.scopeFor(node);
   const value = connectionManager({
@@ -278,7 +284,7 @@ function unknownHostsHttp({ node, push, telemetry }: Outbound): FilterChainField
     mesh: push.mesh,
     proxy,
     telemetry,
-    httpFilters: outboundFilters({ beforeRouter: lookups(scope) }),
+    httpFilters: outboundFilters({ plugins: extensions.http(0), beforeRouter: lookups(scope) }),
     routes: { $case: 'routeConfig', value: routeConfiguration(ALLOW_ANY_DYNAMIC_DNS, [catchAllHost(scope)], proxy) },
     position: 'outbound',
   });

@@ -2,10 +2,12 @@ import { type HttpFilter, type HttpRbac, type JwtAuthentication, type ListenerFi
 import type { ProxyNode } from '../model/proxy-node.ts';
 import type { WorkloadPolicies } from '../push/authorization.ts';
 import type { PushContext } from '../push/push-context.ts';
+import { runsExtensions, trafficExtensionOf } from '../push/traffic-extensions.ts';
 import { authorizersOf } from './ext-authz.ts';
 import { jwtAuthentication } from './jwt-authn.ts';
 import { type CustomScope, httpCustomFilters, networkCustomFilters } from './rbac/custom-filters.ts';
 import { httpRbacFilters, httpRefusals, networkRbacFilters } from './rbac/rbac-filters.ts';
+import { NO_EXTENSIONS, type PhasedFilters } from './traffic-extensions.ts';
 import type { FieldsOf } from './values.ts';
 
 /** What judges a request before anything else sees it. */
@@ -19,7 +21,7 @@ export interface SecurityFilters {
 
 /** The policies that hold for a server or a gateway, as filters. */
 export function securityFilters(node: ProxyNode, push: PushContext): SecurityFilters {
-  const policies = push.policiesFor(node.namespace, node.labels);
+  const policies = policiesAt(node, push);
   const trustDomains = trustDomainsOf(push);
   return {
     refusals: httpRefusals(policies),
@@ -31,18 +33,32 @@ export function securityFilters(node: ProxyNode, push: PushContext): SecurityFil
 }
 
 /** The same for connections that carry no HTTP. */
-export function tcpSecurityFilters(node: ProxyNode, push: PushContext): FieldsOf<typeof ListenerFilter>[] {
-  const policies = push.policiesFor(node.namespace, node.labels);
+export function tcpSecurityFilters(
+  node: ProxyNode,
+  push: PushContext,
+  { authn, authz, after }: PhasedFilters = NO_EXTENSIONS,
+): FieldsOf<typeof ListenerFilter>[] {
+  const policies = policiesAt(node, push);
   const rbac = networkRbacFilters(policies, trustDomainsOf(push));
   return [
     ...networkCustomFilters(customScope(policies, push)),
+    ...authn,
+    ...authz,
     ...rbac.map(
       (config): FieldsOf<typeof ListenerFilter> => ({
         name: 'envoy.filters.network.rbac',
         configType: { $case: 'typedConfig', value: packAny(NetworkRbac, config) },
       }),
     ),
+    ...after,
   ];
+}
+
+/** An Envoy runs the plugins that guard it; who cannot refuses. */
+function policiesAt(node: ProxyNode, push: PushContext): WorkloadPolicies {
+  const policies = push.policiesFor(node.namespace, node.labels);
+  if (!runsExtensions(node) || policies.unenforced.length === 0) return policies;
+  return { ...policies, unenforced: policies.unenforced.filter((object) => trafficExtensionOf(object) === undefined) };
 }
 
 function customScope({ custom }: WorkloadPolicies, push: PushContext): CustomScope {

@@ -7,6 +7,7 @@ import type { ListenerTelemetry } from './listener-telemetry.ts';
 import { outboundSni } from './names.ts';
 import { limitsOf, stacked } from './routed-streams.ts';
 import { tcpProxy } from './tcp-proxy.ts';
+import type { ExtensionFilter } from './traffic-extensions.ts';
 import type { FieldsOf } from './values.ts';
 
 type ChainFields = NonNullable<FieldsOf<typeof Listener>['filterChains']>[number];
@@ -25,7 +26,7 @@ export function namedStreamChains(
   { server }: GatewayPortServer,
   node: ProxyNode,
   push: PushContext,
-  { accessLogs, stats }: ListenerTelemetry,
+  { accessLogs, stats, plugins }: ListenerTelemetry & { readonly plugins: (port: number) => readonly ExtensionFilter[] },
 ): ChainFields[] {
   const patterns = server.hosts.map((host) => host.slice(host.indexOf('/') + 1));
   const services = push
@@ -43,7 +44,7 @@ export function namedStreamChains(
         const proxy = tcpProxy(name, accessLogs, { limits: limitsOf(rule, subset) });
         return {
           filterChainMatch: { serverNames: [name], applicationProtocols: [...MESH_ALPN] },
-          filters: [...stats, ...stacked(protocol, name, proxy)],
+          filters: [...plugins(port), ...stats, ...stacked(protocol, name, proxy)],
           transportSocketConnectTimeout: CONNECT_TIMEOUT,
         };
       }),

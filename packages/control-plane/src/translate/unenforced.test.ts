@@ -95,6 +95,17 @@ describe('what protects a workload and is not enforced', () => {
     expect(filters(managers(gateway, text)[0]!)[0]).toBe('envoy.filters.http.grpc_stats');
   });
 
+  it.each([
+    ['WasmPlugin', '{ url: "oci://a/b", phase: AUTHZ }'],
+    ['TrafficExtension', '{ wasm: { url: "oci://a/b", type: NETWORK }, phase: AUTHN }'],
+    ['TrafficExtension', '{ lua: { inlineCode: x }, phase: AUTHZ }'],
+  ])('refuses in our own processes alone where an Envoy can run it: %s %s', (kind, spec) => {
+    const text = policy(kind, 'extensions.istio.io/v1alpha1', spec);
+    const name = `DENY not-enforced-${kind === 'WasmPlugin' ? 'wasm-plugin' : 'traffic-extension'}-ns[default]-name[p]`;
+    for (const manager of managers({ ...sidecar, ripstop: true }, text)) expect(filters(manager)[0]).toBe(name);
+    for (const manager of managers(sidecar, text)) expect(filters(manager)).not.toContain(name);
+  });
+
   it('is no plugin that only counts', () => {
     const all = managers(sidecar, policy('WasmPlugin', 'extensions.istio.io/v1alpha1', '{ phase: STATS }'));
     for (const manager of all) expect(filters(manager)[0]).toBe('envoy.filters.http.grpc_stats');

@@ -17,6 +17,8 @@ export interface Kind {
   readonly note?: string;
   /** True for documents whose selected workloads refuse every request, because what they ask for protects them and is not enforced. */
   readonly closes?: (spec: unknown) => boolean;
+  /** It is for Envoys: our own processes cannot do what it says, and a finding tells so. */
+  readonly onlyEnvoys?: true;
   /** A document without a spec is refused, as the CRD says. */
   readonly requiresSpec?: true;
   /** Of a kind of others, the part of the spec that is kept; a document without it, or of another version, is left alone. */

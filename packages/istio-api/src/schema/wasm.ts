@@ -5,6 +5,7 @@ import {
   choice,
   type Fields,
   guards,
+  ignored,
   int32,
   integer,
   list,
@@ -26,14 +27,18 @@ const match = list(
   }),
 );
 
+const FETCH_NOTE = "fetched by Istio's agent beside the Envoy, but for file://";
 const env = object({ name: short(256), valueFrom: choice('INLINE', 'HOST'), value: text2048 }, ['name']);
 const wasmFields: Fields = {
   type: choice('UNSPECIFIED_PLUGIN_TYPE', 'HTTP', 'NETWORK'),
-  url: ruled(short(Number.POSITIVE_INFINITY), rule('url must have schema one of [http, https, file, oci]', isModuleUrl)),
+  url: noted(ruled(short(Number.POSITIVE_INFINITY), rule('url must have schema one of [http, https, file, oci]', isModuleUrl)), FETCH_NOTE),
   sha256: { ...text, pattern: /(^$|^[a-f0-9]{64}$)/ },
   imagePullPolicy: choice('UNSPECIFIED_POLICY', 'IfNotPresent', 'Always'),
-  imagePullSecret: short(253),
-  verificationKey: text,
+  imagePullSecret: noted(
+    short(253),
+    'of type kubernetes.io/dockerconfigjson, in the namespace of the plugin; for clients that proved who they are',
+  ),
+  verificationKey: ignored(text, 'istiod does not read it either'),
   pluginConfig: anyObject,
   pluginName: short(256),
   failStrategy: choice('FAIL_CLOSE', 'FAIL_OPEN', 'FAIL_RELOAD'),
@@ -62,14 +67,15 @@ function isModuleUrl(text: string): boolean {
   return URL.canParse(`http://${text}`);
 }
 
-const PHASE_NOTE = 'AUTHN and AUTHZ: the selected workloads refuse every request';
+const PHASE_NOTE = 'AUTHN and AUTHZ: selected workloads in Node refuse every request';
 const NOTE = "Envoy's plugin interface does not exist in Node; write a filter and pass it to createMesh({ filters })";
 const EXTENSION = {
   group: 'extensions.istio.io',
   versions: ['v1alpha1'],
   namespaced: true,
   rest: NOTHING_ELSE,
-  status: 'refused',
+  status: 'used',
+  onlyEnvoys: true,
   note: NOTE,
   requiresSpec: true,
   closes: (spec: unknown): boolean => guards((spec as { readonly phase?: unknown }).phase),

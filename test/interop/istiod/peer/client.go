@@ -93,6 +93,9 @@ func (s *session) proxyNode() (map[string][]json.RawMessage, error) {
 	if err := s.askSome(answer.routes, v3.RouteType, answer.rdsNames()); err != nil {
 		return nil, err
 	}
+	if err := s.askSome(answer.extensions, v3.ExtensionConfigurationType, answer.extensionNames()); err != nil {
+		return nil, err
+	}
 	return answer.json()
 }
 
@@ -168,10 +171,10 @@ func nameOf(message proto.Message) string {
 	return ""
 }
 
-type dump struct{ clusters, endpoints, listeners, routes map[string]proto.Message }
+type dump struct{ clusters, endpoints, listeners, routes, extensions map[string]proto.Message }
 
 func newDump() *dump {
-	return &dump{map[string]proto.Message{}, map[string]proto.Message{}, map[string]proto.Message{}, map[string]proto.Message{}}
+	return &dump{map[string]proto.Message{}, map[string]proto.Message{}, map[string]proto.Message{}, map[string]proto.Message{}, map[string]proto.Message{}}
 }
 
 func (d *dump) edsNames() []string {
@@ -214,6 +217,31 @@ func (d *dump) rdsNames() []string {
 	return keys(names)
 }
 
+// What Wasm plugins and EnvoyFilters leave to ECDS, in front of HTTP and in it.
+func (d *dump) extensionNames() []string {
+	names := map[string]bool{}
+	for _, message := range d.listeners {
+		l := message.(*listener.Listener)
+		for _, chain := range append(l.FilterChains, l.DefaultFilterChain) {
+			for _, filter := range chain.GetFilters() {
+				if filter.GetConfigDiscovery() != nil {
+					names[filter.Name] = true
+				}
+				manager := &hcm.HttpConnectionManager{}
+				if filter.GetTypedConfig() == nil || filter.GetTypedConfig().UnmarshalTo(manager) != nil {
+					continue
+				}
+				for _, inner := range manager.HttpFilters {
+					if inner.GetConfigDiscovery() != nil {
+						names[inner.Name] = true
+					}
+				}
+			}
+		}
+	}
+	return keys(names)
+}
+
 func (d *dump) routedClusters() []string {
 	names := map[string]bool{}
 	for _, message := range d.routes {
@@ -249,6 +277,7 @@ func (d *dump) json() (map[string][]json.RawMessage, error) {
 	lists := map[string][]json.RawMessage{}
 	for kind, messages := range map[string]map[string]proto.Message{
 		"clusters": d.clusters, "endpoints": d.endpoints, "listeners": d.listeners, "routes": d.routes,
+		"extensions": d.extensions,
 	} {
 		texts := map[string]json.RawMessage{}
 		for name, message := range messages {
