@@ -12,6 +12,8 @@ import { type Cell, MODES, runDoor } from './corpus/run.ts';
 const MIN_CELLS = 20_000;
 
 const { values } = parseArgs({ options: { json: { type: 'boolean', default: false } } });
+// Each of its meshes listens for the end of the process.
+process.setMaxListeners(50);
 const bad: Cell[] = [];
 let cells = 0;
 

@@ -188,6 +188,25 @@ describe('pipelined requests', () => {
     expect(socket.done).toEqual(['pause', 'resume']);
   });
 
+  it('have a mebibyte of heads at most', () => {
+    const { connection, socket, taken, defer } = busy();
+    const large = { complete: true, rawHeaders: ['x', 'y'.repeat(2 ** 19 - 1)] };
+    defer('a', large);
+    defer('b');
+    expect(socket.done).toEqual([]);
+    defer('c', large);
+    defer('d', large);
+    expect(socket.done).toEqual(['pause']);
+    connection.release();
+    expect(socket.done).toEqual(['pause']); // c and d are a mebibyte still
+    connection.release();
+    connection.release();
+    expect([taken, socket.done]).toEqual([
+      ['a', 'b', 'c'],
+      ['pause', 'resume'],
+    ]);
+  });
+
   it('of a connection that is retired are answered before it ends', () => {
     const { connection, socket, taken, defer } = busy();
     defer('a');

@@ -18,13 +18,17 @@ import type { InboundPeer } from './peer.ts';
 
 /** A request that came before the one ahead of it was answered. */
 interface Pipelined {
-  readonly request: { readonly complete: boolean };
+  readonly request: { readonly complete: boolean; readonly rawHeaders?: readonly string[] };
   readonly run: () => void;
+  /** Of its head. */
+  readonly bytes: number;
 }
 
 const WHOLE: Pipelined['request'] = { complete: true };
 /** So many are kept here; more the caller has to keep itself. While nothing is read, nobody sees that a caller goes: not for fewer. */
 const MAX_PIPELINED = 1000;
+/** And so many bytes of heads (Envoy's per_connection_buffer_limit_bytes): a thousand of the longest were 60 MB. */
+const MAX_PIPELINED_BYTES = 1 << 20;
 
 /** A connection of requests that passed the gate. Its chain follows the configuration: a push that takes the chain away ends the connection. */
 export class InboundConnection implements OpenConnection, LimitedConnection {
@@ -52,6 +56,9 @@ export class InboundConnection implements OpenConnection, LimitedConnection {
   latest: InboundExchange | undefined = undefined;
   /** Pipelined requests, which are taken one by one as in Envoy, and what comes behind the last of them. */
   private pipelined: Pipelined[] | undefined = undefined;
+  private pipelinedBytes = 0;
+  /** Nothing is read until there is room. */
+  private full = false;
   private life: ConnectionLife | undefined = undefined;
   private readonly find: FindChains;
   private chain: HttpChain | undefined;
@@ -116,8 +123,12 @@ export class InboundConnection implements OpenConnection, LimitedConnection {
   /** HTTP/1: `run` takes the request when those before it were answered. Without an answer before it, it never was one. */
   defer(request: Pipelined['request'], run: () => void): void {
     this.pipelined ??= [];
-    this.pipelined.push({ request, run });
-    if (this.pipelined.length === MAX_PIPELINED) this.socket.pause();
+    const bytes = sizeOf(request.rawHeaders);
+    this.pipelined.push({ request, run, bytes });
+    this.pipelinedBytes += bytes;
+    if (this.full || (this.pipelined.length < MAX_PIPELINED && this.pipelinedBytes < MAX_PIPELINED_BYTES)) return;
+    this.full = true;
+    this.socket.pause();
   }
 
   /** One request more. */
@@ -143,7 +154,7 @@ export class InboundConnection implements OpenConnection, LimitedConnection {
       last();
     };
     // Its body will not come to an end: it is answered by this.
-    if (this.pipelined?.at(-1)?.request.complete === false) this.pipelined.pop();
+    if (this.pipelined?.at(-1)?.request.complete === false) this.pipelinedBytes -= this.pipelined.pop()!.bytes;
     if (this.active === 0) run();
     else this.defer(WHOLE, run);
   }
@@ -152,7 +163,11 @@ export class InboundConnection implements OpenConnection, LimitedConnection {
   private takeNext(pipelined: Pipelined[]): void {
     while (this.active === 0 && pipelined.length > 0 && this.socket.writable && !this.ended) {
       const next = pipelined.shift()!;
-      if (pipelined.length === MAX_PIPELINED - 1) this.socket.resume();
+      this.pipelinedBytes -= next.bytes;
+      if (this.full && pipelined.length < MAX_PIPELINED && this.pipelinedBytes < MAX_PIPELINED_BYTES) {
+        this.full = false;
+        this.socket.resume();
+      }
       next.run();
     }
   }
@@ -162,4 +177,10 @@ export class InboundConnection implements OpenConnection, LimitedConnection {
     this.snapshot = snapshot;
     this.chain = typeof next !== 'string' && isHttp(next) && fits(this, this.chain?.tls, next) ? next : undefined;
   }
+}
+
+function sizeOf(lines: readonly string[] | undefined): number {
+  let bytes = 0;
+  if (lines !== undefined) for (let at = 0; at < lines.length; at++) bytes += lines[at]!.length;
+  return bytes;
 }

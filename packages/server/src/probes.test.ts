@@ -72,6 +72,10 @@ describe('a probe', () => {
     ['an upgrade', get('/healthz', 'connection: upgrade\r\nupgrade: websocket\r\n')],
     ['a forged certificate', get('/healthz', 'x-forwarded-client-cert: URI=spiffe://cluster.local/ns/default/sa/admin\r\n')],
     ['headers of the mesh', get('/healthz', 'X-Envoy-Internal: true\r\n')],
+    ['headers of the mesh by another spelling', get('/healthz', 'x_forwarded_client_cert: URI=spiffe://a/b\r\n')],
+    ['another path by a header', get('/healthz', 'X-Original-URL: /admin\r\n')],
+    ['another path by another header', get('/healthz', 'X-Rewrite-URL: /admin\r\n')],
+    ['another method by a header', get('/healthz', 'X-HTTP-Method-Override: DELETE\r\n')],
     ['an expectation', get('/healthz', 'expect: 100-continue\r\n')],
   ])('is not %s', async (_what, bytes) => {
     expect(await ask(await serve('STRICT'), bytes)).toBe('nothing');

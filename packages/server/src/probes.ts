@@ -1,8 +1,12 @@
 import type { IncomingMessage } from 'node:http';
 import { hasBody } from './local-response.ts';
 
-/** What only a mesh says: no probe does, and an app believes it. */
-const MESH_HEADER = /^(?:x-forwarded-client-cert|x-envoy-|x-istio-|x-ripstop-)/;
+/**
+ * What only a mesh says, which an app believes, and by what frameworks are told to serve another path or method than the one that stands
+ * in the request line: no probe does.
+ */
+const FOREIGN_HEADER =
+  /^(?:x-forwarded-client-cert$|x-envoy-|x-istio-|x-ripstop-|x-original-url$|x-rewrite-url$|x-http-method|x-method-override$)/;
 
 /**
  * Health checks of the platform, which knows no mutual TLS: GET or HEAD of these very paths by plaintext, whatever the port demands of
@@ -25,6 +29,6 @@ export class Probes {
     if ((method !== 'GET' && method !== 'HEAD') || hasBody(request) || headers.upgrade !== undefined) return false;
     const query = url.indexOf('?');
     if (!this.paths.has(query === -1 ? url : url.slice(0, query))) return false;
-    return !Object.keys(headers).some((name) => MESH_HEADER.test(name));
+    return !Object.keys(headers).some((name) => FOREIGN_HEADER.test(name.replaceAll('_', '-')));
   }
 }

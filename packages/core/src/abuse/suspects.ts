@@ -34,8 +34,11 @@ export class Suspects {
   add(peer: Caller): void {
     const key = keyOf(peer);
     const now = this.clock.now();
-    if (this.suspects.size >= MAX_SUSPECTS) this.suspects.clear();
-    this.suspects.set(key, { until: now + SUSPECT_MS, next: this.suspects.get(key)?.next ?? now });
+    const next = this.suspects.get(key)?.next ?? now;
+    this.suspects.delete(key);
+    if (this.suspects.size >= MAX_SUSPECTS) this.suspects.delete(this.suspects.keys().next().value!);
+    // Behind all others: the oldest stands first.
+    this.suspects.set(key, { until: now + SUSPECT_MS, next });
   }
 
   /** Milliseconds until a connection of this caller may be let in: 0 = it is no suspect, undefined = too many of them wait. */
