@@ -13,10 +13,8 @@ export interface PageRow {
 }
 
 const EVERY_DOOR: readonly Door[] = ['HTTP/1.1', 'HTTP/2', 'gRPC'];
-const HTTP_DOORS: readonly Door[] = ['HTTP/1.1', 'HTTP/2'];
 const STREAM_DOORS: readonly Door[] = ['HTTP/2', 'gRPC'];
 const HTTP1: readonly Door[] = ['HTTP/1.1'];
-const HTTP2: readonly Door[] = ['HTTP/2'];
 
 const everywhere = (id: string, ...shown: Shown[]): PageRow => ({ id, doors: EVERY_DOOR, shown });
 const at = (id: string, doors: readonly Door[], because: string, ...shown: Shown[]): PageRow => ({ id, doors, because, shown });
@@ -25,7 +23,6 @@ const by = (id: string, ...shown: Shown[]): PageRow => ({ id, doors: [], shown }
 const notHere = (id: string, because: string, ...shown: Shown[]): PageRow => ({ id, doors: [], because, shown });
 
 const WORDS_OF_HTTP1 = 'HTTP/2 has no such bytes';
-const A_CALL_IS_HTTP2 = 'a gRPC server speaks HTTP/2 alone';
 const PATHS = 'packages/core/src/path-normalization.test.ts';
 const BINDING = 'packages/core/src/path-binding.test.ts';
 const FORWARDED = 'packages/core/src/forwarded-headers.test.ts';
@@ -83,7 +80,7 @@ export const PAGE: readonly PageRow[] = [
   at('S22', STREAM_DOORS, 'HTTP/1.1 has no :authority'),
   everywhere('S23', [REFUSALS, "details: 'missing_host_header'"]),
   at('S24', HTTP1, WORDS_OF_HTTP1, [REFUSALS, "details: 'low_version'"]),
-  at('S25', HTTP_DOORS, A_CALL_IS_HTTP2, [REFUSALS, "details: 'low_version'"]),
+  everywhere('S25', [REFUSALS, "details: 'low_version'"]),
 
   // 2a.3 Repeated headers, header names and bytes
   everywhere('S26', ['packages/grpc/src/stream-lines.test.ts', 'of one name are told apart']),
@@ -113,9 +110,9 @@ export const PAGE: readonly PageRow[] = [
   ),
 
   // 2a.6 Framing, chunking, upgrade, CONNECT, Expect, h2c, pipelining
-  at('S43', HTTP_DOORS, 'nghttp2 holds a call to its length as any stream; gRPC messages have lengths of their own'),
+  everywhere('S43'),
   at('S44', HTTP1, WORDS_OF_HTTP1),
-  at('S45', HTTP_DOORS, 'nghttp2 reads the frames of a call as of any stream'),
+  everywhere('S45'),
   at('S46', HTTP1, 'CONNECT of HTTP/2 opens no tunnel (S49), and it has no upgrade', [
     CONNECTIONS,
     'are no tunnels: CONNECT meets the policies, then 404',
@@ -123,10 +120,7 @@ export const PAGE: readonly PageRow[] = [
   at('S47', HTTP1, 'HTTP/2 has no upgrade', [CONNECTIONS, 'of other kinds are refused, and HTTP/2 by upgrade is ignored']),
   everywhere('S48', [CONNECTIONS, 'are denied before any listener of the app, and the connection ends']),
   everywhere('S49', ['packages/server/src/requests.test.ts', 'is judged before 100 Continue is said']),
-  at('S50', HTTP_DOORS, 'calls are streams of HTTP/2, judged one by one', [
-    'packages/server/src/requests.test.ts',
-    'are answered in their order when they are pipelined, denials too',
-  ]),
+  everywhere('S50', ['packages/server/src/requests.test.ts', 'are answered in their order when they are pipelined, denials too']),
 
   // 2a.7 Prototype names, size limits, timeouts, redirects, logging, TLS hello, floods
   everywhere('S51', [AUTHN, 'with a claim of the name of Object’s']),
@@ -143,7 +137,7 @@ export const PAGE: readonly PageRow[] = [
   everywhere('S59', [HELLO, 'of %s tell SNI, in lower case, and every protocol offered'], [HELLO, 'the same whatever its records']),
   at(
     'S60',
-    HTTP2,
+    STREAM_DOORS,
     'floods of HTTP/1.1 and the rest: npm run gate:dos',
     ['packages/core/src/abuse/reset-budget.test.ts', 'a connection ends'],
     ['packages/server/src/http2/http2.test.ts', 'lose their connection when they take a hundred streams back at once'],
