@@ -1,20 +1,11 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { appFilter, createMesh, localReply, type Mesh, type MeshFilter } from '@ripstop/node';
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { appFilter, localReply, type MeshFilter } from '@ripstop/node';
+import { describe, expect, it, vi } from 'vitest';
+import { FolderMeshes, webAt } from './folder-meshes.ts';
 
 const RBAC = 'envoy.filters.http.rbac';
-const meshYaml = (port: number): string => `apiVersion: v1
-kind: Service
-metadata: { name: web }
-spec: { selector: { app: web }, ports: [{ name: http, port: 9080 }] }
----
-apiVersion: networking.istio.io/v1
-kind: WorkloadEntry
-metadata: { name: web-1 }
-spec: { address: 127.0.0.1, ports: { http: ${port} }, labels: { app: web } }
----
+const meshYaml = (port: number): string => `${webAt(port)}---
 apiVersion: security.istio.io/v1
 kind: AuthorizationPolicy
 metadata: { name: no-admin }
@@ -22,27 +13,17 @@ spec: { action: DENY, rules: [{ to: [{ operation: { paths: [/admin] } }] }] }
 `;
 
 describe("filters of the app's own", () => {
-  const meshes: Mesh[] = [];
-  const dirs: string[] = [];
-  afterEach(async () => {
-    await Promise.all(meshes.splice(0).map((mesh) => mesh.close({ drainMs: 0 })));
-    for (const dir of dirs.splice(0)) rmSync(dir, { recursive: true });
-  });
+  const scene = new FolderMeshes();
 
   /** A service with these filters, and a caller with those. */
   async function serve(served: readonly MeshFilter[], calling: readonly MeshFilter[] = []): Promise<(path: string) => Promise<string>> {
-    const dir = mkdtempSync(join(tmpdir(), 'ripstop-filter-'));
-    dirs.push(dir);
-    writeFileSync(join(dir, 'mesh.yaml'), meshYaml(1));
-    const config = `file:${dir}`;
-    const web = createMesh({ service: 'web', config, admin: 'off', filters: served });
-    meshes.push(web);
+    const dir = scene.folder(meshYaml(1));
+    const web = scene.member(dir, { service: 'web', filters: served });
     const { port } = await web.listen((request, response) => response.end(`served ${request.headers['x-added'] ?? ''}`), 9080, {
       bindPort: 0,
     });
-    writeFileSync(join(dir, 'mesh.yaml'), meshYaml(port));
-    const caller = createMesh({ service: 'caller', config, admin: 'off', filters: calling });
-    meshes.push(caller);
+    writeFileSync(join(dir, 'all.yaml'), meshYaml(port));
+    const caller = scene.member(dir, { service: 'caller', filters: calling });
     await caller.ready();
     const call = async (path: string): Promise<string> => {
       const response = await caller.fetch(`http://web:9080${path}`);

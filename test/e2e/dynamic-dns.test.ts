@@ -1,14 +1,13 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type RequestListener, type Server } from 'node:http';
+import { writeFileSync } from 'node:fs';
+import { createServer, type RequestListener } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { formatResponseFlags } from '@ripstop/core';
-import { appFilter, createMesh, type Mesh } from '@ripstop/node';
+import { appFilter } from '@ripstop/node';
 import { createKeyPair, createSelfSignedRoot, issueCertificate, privateKeyPem } from '@ripstop/pki';
 import { request } from 'undici';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { FolderMeshes } from './folder-meshes.ts';
 
 /* Status, body, flags and details are those of an Envoy 1.40 with the same cluster and filter. */
 
@@ -21,38 +20,15 @@ spec: { selector: { app: web }, ports: [{ name: http, port: 8080 }] }
 `;
 
 describe('a mesh of ALLOW_ANY_DYNAMIC_DNS', () => {
-  const meshes: Mesh[] = [];
-  const dirs: string[] = [];
-  const servers: Server[] = [];
-  afterEach(async () => {
-    await Promise.all(meshes.splice(0).map((mesh) => mesh.close({ drainMs: 0 })));
-    for (const server of servers.splice(0)) {
-      server.closeAllConnections();
-      server.close();
-    }
-    for (const dir of dirs.splice(0)) rmSync(dir, { recursive: true });
-  });
-
-  function folder(): string {
-    const dir = mkdtempSync(join(tmpdir(), 'ripstop-dynamic-dns-'));
-    dirs.push(dir);
-    return dir;
-  }
-
-  async function listening(server: Server): Promise<number> {
-    servers.push(server);
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    return (server.address() as AddressInfo).port;
-  }
+  const scene = new FolderMeshes();
 
   const answer: RequestListener = (request, response) => response.end(`hello ${request.headers.host}`);
 
   /** Calls a URL: what came, by which cluster, and how Envoy's access log would say it. */
   async function caller(policy: object = {}): Promise<(url: string, host?: string) => Promise<string[]>> {
-    const dir = folder();
+    const dir = scene.folder(WEB);
     const mesh = { outboundTrafficPolicy: { mode: 'ALLOW_ANY_DYNAMIC_DNS', ...policy } };
     writeFileSync(join(dir, 'mesh.yaml'), JSON.stringify(mesh));
-    writeFileSync(join(dir, 'all.yaml'), WEB);
     let told: string[] = [];
     const note = appFilter({
       name: 'note',
@@ -61,8 +37,7 @@ describe('a mesh of ALLOW_ANY_DYNAMIC_DNS', () => {
         told = [cluster?.name ?? '', formatResponseFlags(flags), details];
       },
     });
-    const made = createMesh({ service: 'caller', config: `file:${dir}`, admin: 'off', filters: [note] });
-    meshes.push(made);
+    const made = scene.member(dir, { service: 'caller', filters: [note] });
     await made.ready();
     return async (url, host) => {
       // fetch() lets nobody name a Host.
@@ -72,7 +47,7 @@ describe('a mesh of ALLOW_ANY_DYNAMIC_DNS', () => {
   }
 
   it('looks up the host of each request, whatever address the URL has', async () => {
-    const port = await listening(createServer(answer));
+    const port = await scene.outside(createServer(answer));
     const call = await caller();
     const reached = [`200 hello localhost:${port}`, CLUSTER, '-', ''];
     expect(await call(`http://localhost:${port}/`)).toEqual(reached);
@@ -88,14 +63,14 @@ describe('a mesh of ALLOW_ANY_DYNAMIC_DNS', () => {
   });
 
   it('encrypts http: requests as tls says, and believes the host that they name', async () => {
-    const dir = folder();
+    const dir = scene.folder(WEB);
     const validity = { notBeforeMs: Date.now() - 86_400_000, notAfterMs: Date.now() + 86_400_000 };
     const root = createSelfSignedRoot({ organization: 'test', ...validity });
     writeFileSync(join(dir, 'ca.pem'), root.certificatePem);
     const keys = createKeyPair();
     const issuer = { certificatePem: root.certificatePem, privateKey: root.keyPair.privateKey };
     const cert = issueCertificate(issuer, { publicKey: keys.publicKey, names: { dns: ['localhost'] }, ...validity });
-    const port = await listening(createTlsServer({ cert, key: privateKeyPem(keys.privateKey) }, answer));
+    const port = await scene.outside(createTlsServer({ cert, key: privateKeyPem(keys.privateKey) }, answer));
     const call = await caller({ tls: { mode: 'SIMPLE', caCertificates: join(dir, 'ca.pem') } });
     expect(await call(`http://localhost:${port}/`)).toEqual([`200 hello localhost:${port}`, CLUSTER, '-', '']);
     const [reply, , flags] = await call(`http://127.0.0.1:${port}/`);

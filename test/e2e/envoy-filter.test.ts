@@ -1,10 +1,9 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { join } from 'node:path';
-import { createMesh, type Mesh } from '@ripstop/node';
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import type { Mesh } from '@ripstop/node';
+import { describe, expect, it, vi } from 'vitest';
+import { FolderMeshes } from './folder-meshes.ts';
 
 const MANAGER = 'envoy.filters.network.http_connection_manager';
 
@@ -32,27 +31,12 @@ const first = (name: string, config: object): object => ({
 });
 
 describe('an EnvoyFilter', () => {
-  const meshes: Mesh[] = [];
-  const dirs: string[] = [];
-  const servers: Server[] = [];
-  afterEach(async () => {
-    await Promise.all(meshes.splice(0).map((mesh) => mesh.close({ drainMs: 0 })));
-    for (const server of servers.splice(0)) server.close();
-    for (const dir of dirs.splice(0)) rmSync(dir, { recursive: true });
-  });
+  const scene = new FolderMeshes();
 
   async function caller(patch: object): Promise<{ readonly mesh: Mesh; readonly file: string; readonly port: number }> {
-    const app = createServer((request, response) => response.end(`app ${request.headers['x-patched'] ?? ''}`)).listen(0, '127.0.0.1');
-    servers.push(app);
-    await vi.waitFor(() => expect(app.listening).toBe(true));
-    const { port } = app.address() as AddressInfo;
-    const dir = mkdtempSync(join(tmpdir(), 'ripstop-envoy-filter-'));
-    dirs.push(dir);
-    const file = join(dir, 'all.yaml');
-    writeFileSync(file, documents(port, patch));
-    const mesh = createMesh({ service: 'caller', config: `file:${dir}`, admin: 'off' });
-    meshes.push(mesh);
-    return { mesh, file, port };
+    const port = await scene.outside(createServer((request, response) => response.end(`app ${request.headers['x-patched'] ?? ''}`)));
+    const dir = scene.folder(documents(port, patch));
+    return { mesh: scene.member(dir, { service: 'caller' }), file: join(dir, 'all.yaml'), port };
   }
 
   it('changes routes and their hosts', async () => {
@@ -87,12 +71,8 @@ describe('an EnvoyFilter', () => {
 
   it('closes a server that never had other listeners', async () => {
     const lua = { '@type': 'type.googleapis.com/envoy.extensions.filters.http.lua.v3.Lua', inline_code: 'x' };
-    const dir = mkdtempSync(join(tmpdir(), 'ripstop-envoy-filter-'));
-    dirs.push(dir);
     const patch = { ...first('envoy.filters.http.lua', lua), match: { context: 'SIDECAR_INBOUND' } };
-    writeFileSync(join(dir, 'all.yaml'), documents(1, patch));
-    const mesh = createMesh({ service: 'web', config: `file:${dir}`, admin: 'off' });
-    meshes.push(mesh);
+    const mesh = scene.member(scene.folder(documents(1, patch)), { service: 'web' });
     const { port } = await mesh.listen((_request, response) => response.end('served'), 80, { bindPort: 0 });
     await expect(fetch(`http://127.0.0.1:${port}/`)).rejects.toThrow();
   });

@@ -1,10 +1,9 @@
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import type { ServerResponse } from 'node:http';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createMesh, type Mesh } from '@ripstop/node';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { FolderMeshes } from './folder-meshes.ts';
 
 const meshYaml = (port: number): string => `apiVersion: v1
 kind: Service
@@ -18,21 +17,12 @@ spec: { address: 127.0.0.1, ports: { http: ${port} }, labels: { app: news } }
 `;
 
 describe('server-sent events', () => {
-  const meshes: Mesh[] = [];
-  const dirs: string[] = [];
-  afterEach(async () => {
-    await Promise.all(meshes.splice(0).map((mesh) => mesh.close({ drainMs: 0 })));
-    for (const dir of dirs.splice(0)) rmSync(dir, { recursive: true });
-  });
+  const scene = new FolderMeshes();
 
   /** What the app writes to, and what its caller reads, both in the mesh. */
   async function subscribed(): Promise<{ readonly app: ServerResponse; readonly response: Response; readonly stop: () => void }> {
-    const dir = mkdtempSync(join(tmpdir(), 'ripstop-events-'));
-    dirs.push(dir);
-    writeFileSync(join(dir, 'mesh.yaml'), meshYaml(1));
-    const config = `file:${dir}`;
-    const news = createMesh({ service: 'news', config, admin: 'off' });
-    meshes.push(news);
+    const dir = scene.folder(meshYaml(1));
+    const news = scene.member(dir, { service: 'news' });
     let opened!: (app: ServerResponse) => void;
     const opening = new Promise<ServerResponse>((resolve) => {
       opened = resolve;
@@ -46,9 +36,8 @@ describe('server-sent events', () => {
       9080,
       { bindPort: 0 },
     );
-    writeFileSync(join(dir, 'mesh.yaml'), meshYaml(port));
-    const caller = createMesh({ service: 'caller', config, admin: 'off' });
-    meshes.push(caller);
+    writeFileSync(join(dir, 'all.yaml'), meshYaml(port));
+    const caller = scene.member(dir, { service: 'caller' });
     await caller.ready();
     const controller = new AbortController();
     const response = await caller.fetch('http://news:9080/', { signal: controller.signal });

@@ -1,19 +1,9 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { createMesh, type Mesh } from '@ripstop/node';
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
+import { FolderMeshes, webAt } from './folder-meshes.ts';
 
-const meshYaml = (port: number): string => `apiVersion: v1
-kind: Service
-metadata: { name: web }
-spec: { selector: { app: web }, ports: [{ name: http, port: 9080 }] }
----
-apiVersion: networking.istio.io/v1
-kind: WorkloadEntry
-metadata: { name: web-1 }
-spec: { address: 127.0.0.1, ports: { http: ${port} }, labels: { app: web } }
----
+const meshYaml = (port: number): string => `${webAt(port)}---
 apiVersion: telemetry.istio.io/v1
 kind: Telemetry
 metadata: { name: web }
@@ -32,16 +22,10 @@ spec:
 `;
 
 describe('Telemetry of one workload', () => {
-  const meshes: Mesh[] = [];
-  const dirs: string[] = [];
-  afterEach(async () => {
-    await Promise.all(meshes.splice(0).map((mesh) => mesh.close({ drainMs: 0 })));
-    for (const dir of dirs.splice(0)) rmSync(dir, { recursive: true });
-  });
+  const scene = new FolderMeshes();
 
   it('decides what its access log holds and how its metrics are counted', async () => {
-    const dir = mkdtempSync(join(tmpdir(), 'ripstop-telemetry-'));
-    dirs.push(dir);
+    const dir = scene.folder();
     const log = join(dir, 'access.log');
     const labels = {
       code: '%RESPONSE_CODE%',
@@ -55,8 +39,7 @@ describe('Telemetry of one workload', () => {
       extensionProviders: [{ name: 'json', envoyFileAccessLog: { path: log, logFormat: { labels } } }],
     };
     mkMesh(dir, config, 1);
-    const web = createMesh({ service: 'web', config: `file:${dir}`, admin: '127.0.0.1:0' });
-    meshes.push(web);
+    const web = scene.member(dir, { service: 'web', admin: '127.0.0.1:0' });
     const { port } = await web.listen(
       (request, response) => {
         request.resume().on('end', () => {
@@ -68,8 +51,7 @@ describe('Telemetry of one workload', () => {
       { bindPort: 0 },
     );
     mkMesh(dir, config, port);
-    const caller = createMesh({ service: 'caller', config: `file:${dir}`, admin: 'off' });
-    meshes.push(caller);
+    const caller = scene.member(dir, { service: 'caller' });
     await caller.ready();
     await vi.waitFor(async () => expect((await caller.fetch('http://web:9080/')).status).toBe(200), { timeout: 5000 });
     expect((await caller.fetch('http://web:9080/missing', { method: 'POST', body: 'abc' })).status).toBe(404);

@@ -4,19 +4,11 @@ import { join } from 'node:path';
 import { createGateway, type Gateway } from '@ripstop/gateway';
 import { createMesh, type Mesh } from '@ripstop/node';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { webAt } from './folder-meshes.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'ripstop-unenforced-'));
 
-const meshYaml = (port: number): string => `apiVersion: v1
-kind: Service
-metadata: { name: web }
-spec: { selector: { app: web }, ports: [{ name: http, port: 9080 }] }
----
-apiVersion: networking.istio.io/v1
-kind: WorkloadEntry
-metadata: { name: web-1 }
-spec: { address: 127.0.0.1, ports: { http: ${port} }, labels: { app: web } }
----
+const meshYaml = (port: number): string => `${webAt(port)}---
 apiVersion: networking.istio.io/v1
 kind: Gateway
 metadata: { name: edge }

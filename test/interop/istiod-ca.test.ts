@@ -6,13 +6,12 @@ import type { Svid } from '@ripstop/core';
 import { createMesh, type Mesh } from '@ripstop/node';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { RawClient } from '../../packages/server/src/testing/raw-client.ts';
-import { replyOf } from '../simulation/calls/reply-of.ts';
 import { Upstreams } from '../simulation/mesh/upstreams.ts';
-import type { Reply } from '../simulation/observation.ts';
 import { MeshEnvoy } from './envoy/mesh-envoy.ts';
 import { PodPort } from './envoy/pod-port.ts';
 import { DiscoveryProcess } from './istiod/discovery-process.ts';
 import { KubeCluster } from './kubernetes/kube-cluster.ts';
+import { CLIENT_ONLY, type Member, throughEnvoy, throughSdk } from './mesh/mesh-member.ts';
 import { TestMesh } from './mesh/test-mesh.ts';
 import { statusesUnderTraffic } from './mesh/under-traffic.ts';
 import { identityFrom, workloadIdentity } from './mesh/workload-identity.ts';
@@ -25,25 +24,6 @@ if (missing.length > 0) console.log(`skipped: the certificate authority of istio
 const pathOf = (peer: typeof envoy): string => ('path' in peer ? peer.path : '');
 
 const ACCOUNTS = ['by-envoy', 'by-sdk', 'client', 'stranger'];
-const SECURITY = `
-apiVersion: security.istio.io/v1
-kind: PeerAuthentication
-metadata: { name: default, namespace: istio-system }
-spec: { mtls: { mode: STRICT } }
----
-apiVersion: security.istio.io/v1
-kind: AuthorizationPolicy
-metadata: { name: client-only, namespace: default }
-spec:
-  action: ALLOW
-  rules: [{ from: [{ source: { principals: [cluster.local/ns/default/sa/client] } }] }]
-`;
-
-interface Member {
-  call(host: string): Promise<Reply>;
-  rotate(): Promise<unknown>;
-}
-
 /**
  * Every certificate here is from the CA of a real istiod, for a service account token of a real Kubernetes API server. Our control plane
  * sends configuration only.
@@ -86,7 +66,7 @@ describe.skipIf(missing.length > 0)('with the certificate authority of a real is
           service('by-envoy', { targetPort: pod.port }),
           service('by-sdk', { targetPort: 8080 }),
           workloadEntry({ name: 'by-envoy', app: 'by-envoy', version: 'v1', port: pod.port, serviceAccount: 'by-envoy' }),
-          SECURITY,
+          CLIENT_ONLY,
         ),
       ),
     );
@@ -219,17 +199,3 @@ describe.skipIf(missing.length > 0)('with the certificate authority of a real is
     expect(await served(other.current()!)).toBe(false);
   });
 });
-
-function throughEnvoy(envoy: MeshEnvoy): Member {
-  return {
-    call: async (host) => {
-      const client = await envoy.outboundClient(80);
-      return replyOf(client, { url: `http://${host}/` }).finally(() => client.destroy());
-    },
-    rotate: () => envoy.identity.rotateNow(),
-  };
-}
-
-function throughSdk(mesh: Mesh): Member {
-  return { call: (host) => replyOf(mesh.dispatcher, { url: `http://${host}/` }), rotate: () => mesh.rotateIdentity() };
-}

@@ -1,10 +1,8 @@
-import type { Mesh } from '@ripstop/node';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { replyOf } from '../simulation/calls/reply-of.ts';
 import { Upstreams } from '../simulation/mesh/upstreams.ts';
-import type { Reply } from '../simulation/observation.ts';
 import { MeshEnvoy } from './envoy/mesh-envoy.ts';
 import { PodPort } from './envoy/pod-port.ts';
+import { CLIENT_ONLY, type Member, throughEnvoy, throughSdk } from './mesh/mesh-member.ts';
 import { TestMesh } from './mesh/test-mesh.ts';
 import { statusesUnderTraffic } from './mesh/under-traffic.ts';
 import { documents, service, workloadEntry } from './mesh/yaml.ts';
@@ -13,25 +11,6 @@ import { until } from './until.ts';
 
 const { envoy } = inject('peers');
 if ('missing' in envoy) console.log(`skipped: mutual TLS with Envoy: ${envoy.missing}`);
-
-const SECURITY = `
-apiVersion: security.istio.io/v1
-kind: PeerAuthentication
-metadata: { name: default, namespace: istio-system }
-spec: { mtls: { mode: STRICT } }
----
-apiVersion: security.istio.io/v1
-kind: AuthorizationPolicy
-metadata: { name: client-only, namespace: default }
-spec:
-  action: ALLOW
-  rules: [{ from: [{ source: { principals: [cluster.local/ns/default/sa/client] } }] }]
-`;
-
-interface Member {
-  call(host: string): Promise<Reply>;
-  rotate(): Promise<unknown>;
-}
 
 /** Services `by-envoy` and `by-sdk`, and clients of two accounts on both. Each pair meets on a real connection of the mesh. */
 describe.skipIf('missing' in envoy)('Envoys and the SDK in one STRICT mesh', () => {
@@ -49,7 +28,7 @@ describe.skipIf('missing' in envoy)('Envoys and the SDK in one STRICT mesh', () 
           service('by-envoy', { targetPort: pod.port }),
           service('by-sdk', { targetPort: 8080 }),
           workloadEntry({ name: 'by-envoy', app: 'by-envoy', version: 'v1', port: pod.port, serviceAccount: 'by-envoy' }),
-          SECURITY,
+          CLIENT_ONLY,
         ),
       ),
     );
@@ -119,17 +98,3 @@ describe.skipIf('missing' in envoy)('Envoys and the SDK in one STRICT mesh', () 
     }
   }
 });
-
-function throughEnvoy(envoy: MeshEnvoy): Member {
-  return {
-    call: async (host) => {
-      const client = await envoy.outboundClient(80);
-      return replyOf(client, { url: `http://${host}/` }).finally(() => client.destroy());
-    },
-    rotate: () => envoy.identity.rotateNow(),
-  };
-}
-
-function throughSdk(mesh: Mesh): Member {
-  return { call: (host) => replyOf(mesh.dispatcher, { url: `http://${host}/` }), rotate: () => mesh.rotateIdentity() };
-}
