@@ -107,6 +107,7 @@ function keyIn(path: string): KeyObject {
   try {
     key = readPrivateKey(pem);
   } catch {
+    // What node:crypto says may quote the text: it is left out.
     throw new Error(`${path} holds no private key in PEM: put the key of ${CA_FILES.certificate} there`);
   }
   if (key.asymmetricKeyType !== 'ec' && key.asymmetricKeyType !== 'rsa')

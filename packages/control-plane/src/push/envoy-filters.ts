@@ -204,6 +204,6 @@ function matchesVersion(pattern: string, version: string): boolean {
   try {
     return RE2JS.compile(pattern).test(version);
   } catch {
-    return false;
+    return false; // No pattern: it matches nothing (istiod does not admit it).
   }
 }
