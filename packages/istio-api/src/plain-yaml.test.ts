@@ -35,6 +35,12 @@ spec:
 `;
 
 describe('a plain manifest', () => {
+  it('of 10 MB is read in time: no scalar looks at the text behind its line', () => {
+    const service = 'apiVersion: v1\nkind: Service\nmetadata:\n  name: web\nspec:\n  type: ClusterIP\n---\n';
+    const count = Math.ceil(1e7 / service.length);
+    expect(readPlainYaml(service.repeat(count))).toHaveLength(count);
+  });
+
   it('is read without the library', () => {
     const text = `${SERVICE.replace(', \'a/b\': "x"', '')}---\n---\napiVersion: v1\nkind: Pod\n`;
     const found = readPlainYaml(text);

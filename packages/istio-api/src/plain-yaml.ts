@@ -167,8 +167,10 @@ class PlainReader {
         return quoted.value;
       }
       default: {
-        const comment = text.indexOf(' #', from);
-        const whole = text.slice(from, comment !== -1 && comment < end ? comment : end).trimEnd();
+        // The line alone is searched: a text without comments would be read to its end for each scalar.
+        const line = text.slice(from, end);
+        const comment = line.indexOf(' #');
+        const whole = (comment === -1 ? line : line.slice(0, comment)).trimEnd();
         if (!FIRST.test(whole[0] ?? '') || whole.startsWith('- ') || whole === '-' || whole.includes(': ') || whole.endsWith(':'))
           throw UNUSUAL;
         return this.scalar(whole);
