@@ -12,7 +12,7 @@ type Telemetry = ReturnType<typeof createTelemetry>;
 export function renderMetrics(): string {
   const data = afterOneRequest();
   const push = new PushContext({ objects: [], workloads: [] });
-  const control = new PilotMetrics('', () => ({ push, nodes: [] })).render();
+  const control = new PilotMetrics('', () => ({ push, nodes: [], ca: { rootNotAfterMs: 0, issuerNotAfterMs: 0 }, nowMs: 0 })).render();
   return `${generatedFrom('what packages/telemetry and packages/control-plane print, and scripts/docs/metric-texts.ts')}
 
 # Metrics

@@ -17,6 +17,10 @@ export interface CaMaterial {
   readonly intermediates: readonly string[];
   /** When the first certificate from the issuer up to its root runs out, milliseconds since the epoch. */
   readonly notAfterMs: number;
+  /** When the root does. */
+  readonly rootNotAfterMs: number;
+  /** When the issuer does. */
+  readonly issuerNotAfterMs: number;
 }
 
 /** Changes when one of the files does; a hash, as one of them is a key. */
@@ -48,11 +52,12 @@ export function readMaterial(dir: string, nowMs: number): CaMaterial {
   const way = own === undefined ? wayToRoot(certificate, chain, roots, paths) : [certificate];
   for (const one of way) checkTime(one, nowMs, fileOf(one, certificate, chain, paths));
   const issuer: Issuer = { certificatePem: certificate.toString(), privateKey };
-  const notAfterMs = Math.min(...way.map(({ validToDate }) => validToDate.getTime()));
-  if (own !== undefined) return { issuer, trustBundlePem: bundleOf([own, ...roots]), intermediates: [], notAfterMs };
+  const ends = way.map(({ validToDate }) => validToDate.getTime());
+  const times = { notAfterMs: Math.min(...ends), rootNotAfterMs: ends.at(-1)!, issuerNotAfterMs: ends[0]! };
+  if (own !== undefined) return { issuer, trustBundlePem: bundleOf([own, ...roots]), intermediates: [], ...times };
   // The chain goes out as it stands (it may be cross-signed); callers need the issuer itself, which some leave out of it.
   const whole = chain.some((one) => one.fingerprint256 === certificate.fingerprint256) ? chain : [certificate, ...chain];
-  return { issuer, trustBundlePem: bundleOf([way.at(-1)!, ...roots]), intermediates: [whole.map(String).join('')], notAfterMs };
+  return { issuer, trustBundlePem: bundleOf([way.at(-1)!, ...roots]), intermediates: [whole.map(String).join('')], ...times };
 }
 
 /** Whether a file holds the private key of a certificate. */

@@ -33,6 +33,14 @@ export interface IssuedCertificate {
   readonly notAfterMs: number;
 }
 
+/** Of the control plane itself. PEM. */
+export interface ServerCertificate {
+  readonly certificatePem: string;
+  readonly privateKeyPem: string;
+  /** Milliseconds since the epoch. */
+  readonly notAfterMs: number;
+}
+
 /** Somebody who signs leaves: this CA, or another one behind a port of its own (Vault, a cloud's CA). */
 export interface CertificateSigner {
   /** PEM: the roots that its leaves end in. Read again twenty times a second; everybody in the mesh is told when it has changed. */
@@ -82,6 +90,11 @@ export class CertificateAuthority implements CertificateSigner {
     return this.material.notAfterMs;
   }
 
+  /** When the root and the certificate that signs run out, milliseconds since the epoch. */
+  get ends(): Pick<CaMaterial, 'rootNotAfterMs' | 'issuerNotAfterMs'> {
+    return this.material;
+  }
+
   /** Whether a leaf (DER) is of a root or an intermediate that is believed now, and of this time. */
   trusts(certificate: Uint8Array): boolean {
     const leaf = new X509Certificate(certificate);
@@ -112,17 +125,13 @@ export class CertificateAuthority implements CertificateSigner {
   }
 
   /** The control plane's own TLS certificate. */
-  serverCertificate(names: SubjectAltNames): { readonly certificatePem: string; readonly privateKeyPem: string } {
+  serverCertificate(names: SubjectAltNames): ServerCertificate {
     const keys = createKeyPair();
     const now = this.now();
     const { issuer, intermediates } = this.material;
-    const leaf = issueCertificate(issuer, {
-      publicKey: keys.publicKey,
-      names,
-      notBeforeMs: now - BACKDATE_MS,
-      notAfterMs: this.until(now + 365 * 24 * HOUR_MS),
-    });
-    return { certificatePem: [leaf, ...intermediates].join(''), privateKeyPem: privateKeyPem(keys.privateKey) };
+    const notAfterMs = this.until(now + 365 * 24 * HOUR_MS);
+    const leaf = issueCertificate(issuer, { publicKey: keys.publicKey, names, notBeforeMs: now - BACKDATE_MS, notAfterMs });
+    return { certificatePem: [leaf, ...intermediates].join(''), privateKeyPem: privateKeyPem(keys.privateKey), notAfterMs };
   }
 
   /** A certificate that outlives its issuer would be refused before its holder thinks of a new one. */
@@ -141,5 +150,12 @@ export function createCertificateAuthority(options: CertificateAuthorityOptions)
 function inMemory(trustDomain: string, now: number): CaMaterial {
   const notAfterMs = now + MEMORY_ROOT_TTL_MS;
   const { certificatePem, keyPair } = createSelfSignedRoot({ organization: trustDomain, notBeforeMs: now - BACKDATE_MS, notAfterMs });
-  return { issuer: { certificatePem, privateKey: keyPair.privateKey }, trustBundlePem: certificatePem, intermediates: [], notAfterMs };
+  return {
+    issuer: { certificatePem, privateKey: keyPair.privateKey },
+    trustBundlePem: certificatePem,
+    intermediates: [],
+    notAfterMs,
+    rootNotAfterMs: notAfterMs,
+    issuerNotAfterMs: notAfterMs,
+  };
 }

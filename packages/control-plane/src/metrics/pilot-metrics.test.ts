@@ -5,7 +5,8 @@ import { ObjectStore } from '../source/object-store.ts';
 import { instance, pushOf, service, sidecar } from '../testing/mesh.ts';
 import { PilotMetrics } from './pilot-metrics.ts';
 
-const NOBODY = { push: new PushContext({ objects: [], workloads: [] }), nodes: [] };
+const CA = { ca: { rootNotAfterMs: 2_000_000, issuerNotAfterMs: 1_000_000 }, nowMs: 1_500_000 };
+const NOBODY = { push: new PushContext({ objects: [], workloads: [] }), nodes: [], ...CA };
 
 function lines(metrics: PilotMetrics, name: string): string[] {
   return metrics
@@ -52,7 +53,7 @@ describe('metrics of a control plane', () => {
   it('say who is there and what is known at the moment of asking', () => {
     const push = pushOf(service('web') + service('cart'), [instance('web', '10.0.0.1')]);
     const nodes = [sidecar('a', 'default', { ISTIO_VERSION: '1.32.0' }), sidecar('b', 'default', { RIPSTOP_VERSION: '0.1.0' })];
-    const metrics = new PilotMetrics('1', () => ({ push, nodes }));
+    const metrics = new PilotMetrics('1', () => ({ push, nodes, ...CA }));
     expect(lines(metrics, 'pilot_xds{')).toEqual(['pilot_xds{version="1.32.0"} 1', 'pilot_xds{version="0.1.0"} 1']);
     expect(lines(metrics, 'pilot_services')).toEqual(['pilot_services 2']);
     expect(lines(metrics, 'pilot_eds_no_instances')).toEqual(['pilot_eds_no_instances 1']);
@@ -65,11 +66,11 @@ describe('metrics of a control plane', () => {
       `${service('web')}${service('web-too', { selector: 'web' }).replace('name: http', 'name: tcp')}${tcp('a', '')}${tcp('b', '')}`,
     );
     const web = sidecar('web-1', 'default', { LABELS: { app: 'web' } });
-    const metrics = new PilotMetrics('1', () => ({ push, nodes: [web, sidecar('nobody')] }));
+    const metrics = new PilotMetrics('1', () => ({ push, nodes: [web, sidecar('nobody')], ...CA }));
     expect(lines(metrics, 'pilot_conflict_inbound_listener')).toEqual(['pilot_conflict_inbound_listener 1']);
     expect(lines(metrics, 'pilot_conflict_outbound')).toEqual(['pilot_conflict_outbound_listener_tcp_over_current_tcp 1']);
     expect(lines(metrics, 'pilot_no_ip')).toEqual(['pilot_no_ip 1']);
-    const alone = new PilotMetrics('1', () => ({ push, nodes: [] }));
+    const alone = new PilotMetrics('1', () => ({ push, nodes: [], ...CA }));
     expect(
       lines(alone, 'pilot_conflict')
         .concat(lines(alone, 'pilot_no_ip'))
@@ -80,5 +81,14 @@ describe('metrics of a control plane', () => {
   it('escape what a label must not hold', () => {
     const metrics = new PilotMetrics('a"b\\c\nd', () => NOBODY);
     expect(lines(metrics, 'istio_build')).toEqual(['istio_build{component="pilot",tag="a\\"b\\\\c\\nd"} 1']);
+  });
+
+  it('say when the CA runs out, as istiod does', () => {
+    const text = new PilotMetrics('1', () => ({ push: pushOf(service('web')), nodes: [], ...CA })).render();
+    const value = (name: string): string => new RegExp(`^${name} (.*)$`, 'm').exec(text)![1]!;
+    expect(value('citadel_server_root_cert_expiry_timestamp')).toBe('2000');
+    expect(value('citadel_server_root_cert_expiry_seconds')).toBe('500');
+    expect(value('citadel_server_cert_chain_expiry_timestamp')).toBe('1000');
+    expect(value('citadel_server_cert_chain_expiry_seconds')).toBe('-500');
   });
 });

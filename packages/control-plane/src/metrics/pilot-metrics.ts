@@ -22,6 +22,9 @@ const SIZE_BOUNDS = [1, 10_000, 1_000_000, 4_000_000, 10_000_000, 40_000_000];
 export interface Observed {
   readonly push: PushContext;
   readonly nodes: readonly ProxyNode[];
+  /** When the CA's certificates run out, milliseconds since the epoch. */
+  readonly ca: { readonly rootNotAfterMs: number; readonly issuerNotAfterMs: number };
+  readonly nowMs: number;
 }
 
 /** istiod's metrics, under its names and labels: what its dashboard draws, and what its operators watch. */
@@ -110,6 +113,20 @@ export class PilotMetrics {
         'pilot_conflict_outbound_listener_tcp_over_current_tcp',
         'addresses and ports at which two TCP services are called',
         ({ push, nodes }) => pushStatus(push, nodes).tcpConflicts,
+      ),
+      gauge('citadel_server_root_cert_expiry_timestamp', "when the CA's root runs out, s since the epoch", ({ ca }) =>
+        seconds(ca.rootNotAfterMs),
+      ),
+      gauge('citadel_server_root_cert_expiry_seconds', "time until the CA's root runs out, s; negative once it has", ({ ca, nowMs }) =>
+        seconds(ca.rootNotAfterMs - nowMs),
+      ),
+      gauge('citadel_server_cert_chain_expiry_timestamp', 'when the certificate that signs runs out, s since the epoch', ({ ca }) =>
+        seconds(ca.issuerNotAfterMs),
+      ),
+      gauge(
+        'citadel_server_cert_chain_expiry_seconds',
+        'time until the certificate that signs runs out, s; negative once it has',
+        ({ ca, nowMs }) => seconds(ca.issuerNotAfterMs - nowMs),
       ),
       this.pushes,
       this.pushTime,
@@ -202,6 +219,10 @@ const TYPES: Readonly<Record<string, string>> = {
 function metricType(typeUrl: string): string {
   const name = typeName(typeUrl).split('.').at(-1)!;
   return TYPES[name] ?? name;
+}
+
+function seconds(ms: number): number {
+  return Math.trunc(ms / 1000);
 }
 
 function byVersion(nodes: readonly ProxyNode[]): [[string], number][] {

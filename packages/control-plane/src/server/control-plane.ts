@@ -81,7 +81,7 @@ export class ControlPlane implements AsyncDisposable {
     this.ca = createCertificateAuthority({ ...state, trustDomain, now: Date.now });
     this.tokens = createTokenIssuer(state);
     const trust = new MeshTrust(this.ca, signer);
-    this.metrics = new PilotMetrics(VERSION, () => ({ push: this.push, nodes: this.clients }));
+    this.metrics = new PilotMetrics(VERSION, () => ({ push: this.push, nodes: this.clients, ca: this.ca.ends, nowMs: Date.now() }));
     this.registry = new WorkloadRegistry(
       scheduler,
       registryEvents(tell, this.metrics, () => this.workloadsChanged()),

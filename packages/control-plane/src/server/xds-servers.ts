@@ -98,6 +98,8 @@ export class XdsServers {
       trust,
       address,
       scheduler,
+      now: Date.now,
+      random: Math.random,
       onChange: () => {
         const before = roots;
         roots = fingerprintsOf(trust.bundlePem);
