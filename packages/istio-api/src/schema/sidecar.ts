@@ -11,7 +11,6 @@ const sidecarPort = object({
   targetPort: ignored(count, 'Istio ignores it as well'),
 });
 const captureModes = choice('DEFAULT', 'IPTABLES', 'NONE');
-const captureMode = ignored(captureModes, 'nothing is captured: the mesh is in the process');
 
 export const sidecar: Kind = {
   ...NETWORKING,
@@ -25,8 +24,8 @@ export const sidecar: Kind = {
         {
           hosts: noted(texts, '`namespace/host`; what a VirtualService in scope leads to is in scope too'),
           port: object({ number: port, ...ignoredFields({ protocol: text, name: text, targetPort: count }, 'the port is in the URL') }),
-          bind: ignored(text, 'there is no listener'),
-          captureMode,
+          bind: noted(text, 'for Envoys; a process has no listener for its own calls. Not as a Unix socket'),
+          captureMode: noted(captureModes, 'for Envoys: with NONE they open the port'),
         },
         ['hosts'],
       ),

@@ -10,7 +10,7 @@ import { checkTrafficPolicy } from './traffic-policy.ts';
 export function checkDestinationRule(spec: DestinationRuleSpec, { namespace }: ObjectMeta, report: Report): void {
   const problem = wildcardHostProblem(spec.host);
   if (problem !== undefined) report('RIPSTOP_BAD_VALUE', 'error', ['spec', 'host'], problem);
-  checkTrafficPolicy(spec.trafficPolicy, ['spec', 'trafficPolicy'], report);
+  checkTrafficPolicy(spec.trafficPolicy, ['spec', 'trafficPolicy'], report, namespace);
   const seen = new Set<string>();
   for (const [index, { name, labels, trafficPolicy }] of (spec.subsets ?? []).entries()) {
     const path = ['spec', 'subsets', index];
@@ -19,7 +19,7 @@ export function checkDestinationRule(spec: DestinationRuleSpec, { namespace }: O
     seen.add(name);
     checkSubsetName(name, [...path, 'name'], report);
     checkLabels(labels, [...path, 'labels'], report);
-    checkTrafficPolicy(trafficPolicy, [...path, 'trafficPolicy'], report);
+    checkTrafficPolicy(trafficPolicy, [...path, 'trafficPolicy'], report, namespace);
   }
   checkExportTo(spec, namespace, 'DestinationRule', report);
 }

@@ -74,7 +74,7 @@ function checkTracing(tracing: ProxyConfigFields['tracing'], path: Path, report:
   }
   if (lightstep !== undefined && (lightstep.accessToken ?? '') === '')
     report('RIPSTOP_MISSING_FIELD', 'error', [...path, 'lightstep', 'accessToken'], 'lightstep needs an access token');
-  checkClientTls(tlsSettings, [...path, 'tlsSettings'], report);
+  checkClientTls(tlsSettings, [...path, 'tlsSettings'], report, '');
 }
 
 function checkKeyProvider(provider: ProxyConfigFields['privateKeyProvider'], path: Path, report: Report): void {

@@ -13,16 +13,17 @@ import { checkLocality, checkZoneAware } from './locality.ts';
 const PARTS = ['loadBalancer', 'connectionPool', 'outlierDetection', 'tls'] as const;
 const MORE_PARTS = [...PARTS, 'tunnel', 'proxyProtocol', 'retryBudget', 'portLevelSettings'];
 
-export function checkTrafficPolicy(policy: TrafficPolicy | undefined, path: Path, report: Report): void {
+/** `namespace`: of the rule. */
+export function checkTrafficPolicy(policy: TrafficPolicy | undefined, path: Path, report: Report, namespace: string): void {
   if (policy === undefined) return;
   const { portLevelSettings = [] } = policy;
   checkGiven(policy, MORE_PARTS, path, report);
-  checkParts(policy, path, report);
+  checkParts(policy, path, report, namespace);
   for (const [index, entry] of portLevelSettings.entries()) {
     const at = [...path, 'portLevelSettings', index];
     if (entry.port === undefined) report('RIPSTOP_MISSING_FIELD', 'error', at, 'give the port that this is for');
     checkGiven(entry, PARTS, at, report);
-    checkParts(entry, at, report);
+    checkParts(entry, at, report, namespace);
   }
 }
 
@@ -32,11 +33,11 @@ function checkGiven(policy: object, parts: readonly string[], path: Path, report
     report('RIPSTOP_MISSING_FIELD', 'error', path, `it says nothing: give at least one of ${parts.join(', ')}, or leave it out`);
 }
 
-function checkParts(policy: PortTrafficPolicy, path: Path, report: Report): void {
+function checkParts(policy: PortTrafficPolicy, path: Path, report: Report, namespace: string): void {
   checkOutlierDetection(policy.outlierDetection, [...path, 'outlierDetection'], report);
   checkConnectionPool(policy.connectionPool, [...path, 'connectionPool'], report);
   checkLoadBalancer(policy.loadBalancer, [...path, 'loadBalancer'], report);
-  checkClientTls(policy.tls, [...path, 'tls'], report);
+  checkClientTls(policy.tls, [...path, 'tls'], report, namespace);
 }
 
 export function checkOutlierDetection(outlier: OutlierDetection | undefined, path: Path, report: Report): void {
@@ -112,8 +113,9 @@ function isPrime(number: number): boolean {
   return true;
 }
 
-/** Istio: ValidateTLS. */
-export function checkClientTls(tls: ClientTLSSettings | undefined, path: Path, report: Report): void {
+/** Istio: ValidateTLS. `namespace`: of the object; '' of the mesh, which has none. */
+export function checkClientTls(tls: ClientTLSSettings | undefined, path: Path, report: Report, namespace: string): void {
+  checkTrustName(tls?.credentialName, [...path, 'credentialName'], report, namespace);
   if (tls?.mode !== 'MUTUAL' && tls?.mode !== 'SIMPLE') return;
   const { credentialName = '', insecureSkipVerify } = tls;
   if (credentialName.startsWith('sds://'))
@@ -135,6 +137,17 @@ export function checkClientTls(tls: ClientTLSSettings | undefined, path: Path, r
       report('RIPSTOP_MISSING_FIELD', 'error', path, `mode MUTUAL needs ${field}, a file on the client's machine, or credentialName`);
   }
 }
+
+/** Roots of a ConfigMap are those of the object's own namespace. */
+function checkTrustName(name = '', path: Path, report: Report, namespace: string): void {
+  if (!name.startsWith(CONFIG_MAP)) return;
+  const [of, map = ''] = name.slice(CONFIG_MAP.length).split('/');
+  if (of !== '' && of === namespace && map !== '') return;
+  const where = namespace === '' ? 'a mesh configuration has no ConfigMaps: name a file' : `write ${CONFIG_MAP}${namespace}/<name>`;
+  report('RIPSTOP_BAD_VALUE', 'error', path, `${JSON.stringify(name)} is no ConfigMap of this namespace: ${where}`);
+}
+
+const CONFIG_MAP = 'configmap://';
 
 function checkUnverified(tls: ClientTLSSettings, path: Path, report: Report): void {
   const fields =

@@ -104,6 +104,19 @@ export const RULES: readonly ValidationCase[] = [
     '.tls.caCertificates',
     'certificates come from a already',
   ),
+  traffic('roots of its own ConfigMap', 'tls: { mode: SIMPLE, credentialName: "configmap://default/roots" }'),
+  traffic(
+    'roots of a ConfigMap elsewhere',
+    'tls: { mode: SIMPLE, credentialName: "configmap://other/roots" }',
+    '.tls.credentialName',
+    'write configmap://default/<name>',
+  ),
+  traffic(
+    'roots of a ConfigMap without a namespace',
+    'tls: { mode: ISTIO_MUTUAL, credentialName: "configmap://roots" }',
+    '.tls.credentialName',
+    'is no ConfigMap of this namespace',
+  ),
   traffic(
     'roots that do not count',
     'tls: { mode: SIMPLE, caCertificates: /a, insecureSkipVerify: true }',
