@@ -34,4 +34,4 @@ export interface ProxyNode {
  * What a client is to the services that it calls: what is made for callers in general needs no more of it, and clients of all namespaces
  * share that.
  */
-export type Caller = Pick<ProxyNode, 'dialect' | 'ripstop' | 'locality' | 'labels' | 'metadata' | 'clusterId'>;
+export type Caller = Pick<ProxyNode, 'dialect' | 'ripstop' | 'locality' | 'labels' | 'metadata' | 'clusterId' | 'ipAddresses'>;

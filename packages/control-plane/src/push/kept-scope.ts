@@ -39,7 +39,7 @@ export class Scope implements OutboundScope {
     this.key = key;
     this.listeners = sameMembers(
       before?.listeners,
-      egress.map(({ port, protocol, services }, at) => sameListener(before?.listeners[at], { port, protocol, services })),
+      egress.map(({ virtualServices: _rules, ...listener }, at) => sameListener(before?.listeners[at], listener)),
     );
     this.egress = egress.map(({ virtualServices }, at) => withRules(before?.egress[at], this.listeners[at]!, virtualServices));
     this.led = led;
@@ -74,8 +74,8 @@ export class Scope implements OutboundScope {
 function sameListener(before: EgressListener | undefined, made: EgressListener): EgressListener {
   if (before === undefined) return made;
   const services = sameMembers(before.services, made.services);
-  const same = services === before.services && before.port === made.port && before.protocol === made.protocol;
-  return same ? before : { ...made, services };
+  const listener = { ...made, services };
+  return isSame(before, listener, 1) ? before : listener;
 }
 
 function withRules(before: EgressScope | undefined, listener: EgressListener, rules: readonly VirtualService[]): EgressScope {

@@ -9,6 +9,10 @@ export interface EgressListener {
   readonly port: number | undefined;
   /** What the listener is said to carry, whatever its services do. */
   readonly protocol: Protocol | undefined;
+  /** Address of the listener; '' where it says none. */
+  readonly bind: string;
+  /** Connections come to the address itself: nothing captures them (captureMode NONE). */
+  readonly opens: boolean;
   readonly services: readonly MeshService[];
 }
 

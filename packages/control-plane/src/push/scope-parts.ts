@@ -37,12 +37,14 @@ export function sidecarScope(
 ): ScopeParts {
   const rules = visibleVirtualServices(input.virtualServices, namespace).filter(({ gateways }) => gateways.includes('mesh'));
   const visible = known === undefined ? visibleServices(input.services, namespace) : [];
-  const egress = egressEntries(sidecar).map(({ hosts = [], port }, at): EgressScope => {
+  const egress = egressEntries(sidecar).map(({ hosts = [], port, bind = '', captureMode }, at): EgressScope => {
     const imports = new EgressImports(hosts, namespace);
     const proxy = port?.protocol?.toUpperCase() === 'HTTP_PROXY';
     return {
       port: port?.number,
       protocol: port?.protocol === undefined ? undefined : parseProtocol(port.protocol),
+      bind,
+      opens: captureMode === 'NONE',
       services: known?.listeners[at]?.services ?? imported(imports, proxy ? undefined : port?.number, visible, namespace),
       virtualServices: rules.filter((rule) => imports.takesRule(rule)),
     };

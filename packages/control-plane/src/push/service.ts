@@ -1,4 +1,6 @@
 import type { MeshObject, ServiceEntrySpec, ServiceSpec } from '@ripstop/istio-api';
+import { spoken } from '../model/address-families.ts';
+import type { ProxyNode } from '../model/proxy-node.ts';
 import { type Protocol, parseProtocol, protocolOf } from './protocol.ts';
 
 export interface MeshServicePort {
@@ -46,6 +48,11 @@ export interface MeshService {
   /** Label istio.io/persistent-session: terminating endpoints keep their sessions. */
   readonly persistentSession: boolean;
   readonly object: MeshObject;
+}
+
+/** Where a client may call the service by address (Istio: GetAllAddressesForProxy): those of a ServiceEntry whatever the client speaks. */
+export function addressesFor(node: Pick<ProxyNode, 'ipAddresses' | 'ripstop'>, { registry, addresses }: MeshService): readonly string[] {
+  return registry === 'Kubernetes' ? spoken(node, addresses) : addresses;
 }
 
 export interface ServiceScope {

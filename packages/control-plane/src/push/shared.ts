@@ -1,3 +1,4 @@
+import { familiesOf } from '../model/address-families.ts';
 import type { Caller, ProxyNode } from '../model/proxy-node.ts';
 import type { EndpointIndex } from './endpoint-index.ts';
 import { type Changes, Made, type Owner } from './made.ts';
@@ -309,9 +310,12 @@ export function viewOf(node: ProxyNode): string {
 }
 
 /** The same without the namespace. */
-export function callerView({ dialect, ripstop, locality, metadata, clusterId }: Caller): string {
+export function callerView(caller: Caller): string {
+  const { dialect, ripstop, locality, metadata, clusterId } = caller;
   const { region, zone, subZone } = locality;
-  return [dialect, ripstop, region, zone, subZone, metadata.NODE_NAME ?? '', metadata.NETWORK ?? '', clusterId].join('|');
+  return [dialect, ripstop, region, zone, subZone, metadata.NODE_NAME ?? '', metadata.NETWORK ?? '', clusterId, familiesOf(caller)].join(
+    '|',
+  );
 }
 
 /** What `before` said already stays the same object: a result, or the results of a list. */

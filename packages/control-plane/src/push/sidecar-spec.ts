@@ -14,7 +14,9 @@ export interface SidecarSpec {
   readonly workloadSelector?: { readonly labels?: Readonly<Record<string, string>> };
   readonly egress?: readonly {
     readonly hosts?: readonly string[];
-    readonly port?: { readonly number?: number; readonly protocol?: string };
+    readonly port?: { readonly number?: number; readonly protocol?: string; readonly name?: string };
+    readonly bind?: string;
+    readonly captureMode?: string;
   }[];
   readonly outboundTrafficPolicy?: { readonly mode?: string; readonly egressProxy?: Destination };
   readonly ingress?: readonly IngressListener[];

@@ -1,12 +1,13 @@
 import {
   type Cluster,
-  Cluster_DnsLookupFamily,
   type DnsCacheConfig,
   DynamicForwardProxyClusterConfig,
   DynamicForwardProxyFilterConfig,
   packAny,
   SniDynamicForwardProxyFilterConfig,
 } from '@ripstop/xds-api';
+import type { Caller } from '../model/proxy-node.ts';
+import { dnsFamilyOf } from './cluster-values.ts';
 import type { HttpFilterFields } from './filter-order.ts';
 import type { NetworkFilterFields } from './tcp-proxy.ts';
 import type { FieldsOf } from './values.ts';
@@ -24,16 +25,20 @@ export type LookedUp = string | typeof ANY_HOST;
 
 export const ANY_HOST: unique symbol = Symbol('any host');
 
-function cacheOf(host: LookedUp): FieldsOf<typeof DnsCacheConfig> {
-  const dnsLookupFamily = Cluster_DnsLookupFamily.V4_ONLY;
+function cacheOf(node: Caller, host: LookedUp): FieldsOf<typeof DnsCacheConfig> {
+  const dnsLookupFamily = dnsFamilyOf(node);
   if (host === ANY_HOST) return { name: 'allow_any_dfp_dns_cache', dnsLookupFamily, maxHosts: 1024 };
   return { name: `${String(host)}_dfp_dns_cache`, dnsLookupFamily };
 }
 
 /** `insecure`: the name in the certificate is given, not taken from the request (Envoy asks for this word then). */
-export function dynamicDnsCluster(host: LookedUp, insecure: boolean): NonNullable<FieldsOf<typeof Cluster>['clusterDiscoveryType']> {
+export function dynamicDnsCluster(
+  node: Caller,
+  host: LookedUp,
+  insecure: boolean,
+): NonNullable<FieldsOf<typeof Cluster>['clusterDiscoveryType']> {
   const config = DynamicForwardProxyClusterConfig.fromPartial({
-    clusterImplementationSpecifier: { $case: 'dnsCacheConfig', value: cacheOf(host) },
+    clusterImplementationSpecifier: { $case: 'dnsCacheConfig', value: cacheOf(node, host) },
     allowInsecureClusterOptions: insecure,
   });
   return {
@@ -42,9 +47,9 @@ export function dynamicDnsCluster(host: LookedUp, insecure: boolean): NonNullabl
   };
 }
 
-export function dynamicDnsHttpFilter(host: LookedUp): HttpFilterFields {
+export function dynamicDnsHttpFilter(node: Caller, host: LookedUp): HttpFilterFields {
   const config = DynamicForwardProxyFilterConfig.fromPartial({
-    implementationSpecifier: { $case: 'dnsCacheConfig', value: cacheOf(host) },
+    implementationSpecifier: { $case: 'dnsCacheConfig', value: cacheOf(node, host) },
   });
   return {
     name: 'envoy.filters.http.dynamic_forward_proxy',
@@ -53,9 +58,9 @@ export function dynamicDnsHttpFilter(host: LookedUp): HttpFilterFields {
 }
 
 /** For connections whose TLS server name is the host. */
-export function dynamicDnsSniFilter(host: string, port: number): NetworkFilterFields {
+export function dynamicDnsSniFilter(node: Caller, host: string, port: number): NetworkFilterFields {
   const config = SniDynamicForwardProxyFilterConfig.fromPartial({
-    dnsCacheConfig: cacheOf(host),
+    dnsCacheConfig: cacheOf(node, host),
     portSpecifier: { $case: 'portValue', value: port },
   });
   return {

@@ -1,5 +1,6 @@
 import type { GatewayServer, GatewaySpec, MeshObject, ServerTLSSettings } from '@ripstop/istio-api';
 import { runs, servicesOfGateway } from '../gateway-api/binding.ts';
+import { wildcardsOf } from '../model/address-families.ts';
 import type { ProxyNode } from '../model/proxy-node.ts';
 import type { PushContext } from '../push/push-context.ts';
 import { hostMatches, type MeshService } from '../push/service.ts';
@@ -46,7 +47,7 @@ export function gatewayPorts(node: ProxyNode, push: PushContext): MergedGateways
         merging.add(portServer(gateway, server, kind, targetPort));
     }
   }
-  return merging.result();
+  return merging.result(wildcardsOf(node)[0]);
 }
 
 /** A server of protocol HTTPS or TLS without TLS settings is none: Istio's validation refuses it. */

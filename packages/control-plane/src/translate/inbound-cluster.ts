@@ -9,7 +9,7 @@ import { discoveryType, serviceReference } from './cluster-values.ts';
 import type { InboundPort } from './inbound-ports.ts';
 import { inboundCluster } from './names.ts';
 import { addressOf } from './socket-address.ts';
-import { LOOP_GUARD } from './special-clusters.ts';
+import { loopGuard } from './special-clusters.ts';
 import { configPath } from './values.ts';
 
 /** The app behind this node: one cluster per port that its services name. */
@@ -33,7 +33,7 @@ export function ownCluster(port: InboundPort, push: PushContext, node: ProxyNode
     name,
     altStatName: `${name};`,
     commonLbConfig: {},
-    ...inboundEndpoint(name, port),
+    ...inboundEndpoint(name, port, node),
     ...connectionSettings(connectionPool, push.mesh.connectTimeout),
     ...thresholds(connectionPool),
     // Towards the app nothing is upgraded.
@@ -48,14 +48,14 @@ function oncePerHost(services: readonly MeshService[]): readonly MeshService[] {
 }
 
 /** Where the connection came to, or where the Sidecar says that the app listens. */
-function inboundEndpoint(name: string, { ingress }: InboundPort): ClusterFields {
+function inboundEndpoint(name: string, { ingress }: InboundPort, node: ProxyNode): ClusterFields {
   const endpoint = ingress?.endpoint;
   if (endpoint === undefined)
     return {
       clusterDiscoveryType: discoveryType(Cluster_DiscoveryType.ORIGINAL_DST),
       lbPolicy: Cluster_LbPolicy.CLUSTER_PROVIDED,
       cleanupInterval: { seconds: 9_223_372_035, nanos: 0 },
-      ...LOOP_GUARD,
+      ...loopGuard(node),
     };
   const { address, port } = endpoint;
   return {
@@ -75,7 +75,7 @@ function inboundEndpoint(name: string, { ingress }: InboundPort): ClusterFields 
         },
       ],
     },
-    ...(address === '127.0.0.1' || address === '::1' ? {} : LOOP_GUARD),
+    ...(address === '127.0.0.1' || address === '::1' ? {} : loopGuard(node)),
   };
 }
 

@@ -9,6 +9,7 @@ import {
   TlsInspector,
   TrafficDirection,
 } from '@ripstop/xds-api';
+import { wildcardsOf } from '../model/address-families.ts';
 import type { ProxyNode } from '../model/proxy-node.ts';
 import type { MtlsMode } from '../push/peer-authentication.ts';
 import { isGrpc, isHttp, isHttp2 } from '../push/protocol.ts';
@@ -55,7 +56,7 @@ export function inboundListeners(node: ProxyNode, push: PushContext): XdsResourc
   const general = push.peerAuthentications.modeFor(node.namespace, node.labels);
   const chainsOf = (port: InboundPort): ChainFields[] => {
     const mode = push.peerAuthentications.modeFor(node.namespace, node.labels, port.targetPort);
-    return portReceptions(port, mode).map((reception) => factory.chain(reception, port));
+    return portReceptions(port, mode, node).map((reception) => factory.chain(reception, port));
   };
   const captured = [
     factory.blackhole(),
@@ -83,14 +84,14 @@ export function inboundListeners(node: ProxyNode, push: PushContext): XdsResourc
     {
       ...common,
       name: 'virtualInbound',
-      address: socketAddress('0.0.0.0', INBOUND_PORT),
+      address: socketAddress(wildcardsOf(node)[0], INBOUND_PORT),
       ...listenerSources(node, push),
       listenerFilters: [originalDst!, ...inspectors],
       filterChains: captured,
     },
     ...ports.filter(opens).map((port) => ({
       ...common,
-      name: listenerName(port),
+      name: listenerName(port, node),
       address: socketAddress(port.ingress!.bind, port.targetPort),
       listenerFilters: inspectors,
       filterChains: chainsOf(port),
@@ -102,8 +103,8 @@ function opens({ ingress }: InboundPort): boolean {
   return ingress?.opens === true;
 }
 
-function listenerName({ targetPort, ingress }: InboundPort): string {
-  return `${ingress?.bind ?? '0.0.0.0'}_${targetPort}`;
+function listenerName({ targetPort, ingress }: InboundPort, node: ProxyNode): string {
+  return `${ingress?.bind ?? wildcardsOf(node)[0]}_${targetPort}`;
 }
 
 /** Ports that no Service names. STRICT leaves no plaintext, DISABLE no TLS. */
@@ -134,9 +135,9 @@ function catchAlls(mode: MtlsMode): Reception[] {
 }
 
 /** Which chains a port gets, by protocol and mode (reference: istio.md 2.5; istiod: filterchain_options.go). */
-function portReceptions(port: InboundPort, mode: MtlsMode): Reception[] {
+function portReceptions(port: InboundPort, mode: MtlsMode, node: ProxyNode): Reception[] {
   const { targetPort, protocol } = port;
-  const name = listenerName(port);
+  const name = listenerName(port, node);
   const at = { destinationPort: targetPort };
   const tls = { ...at, transportProtocol: 'tls' };
   const raw = { ...at, transportProtocol: 'raw_buffer' };

@@ -1,4 +1,5 @@
 import type { ConnectionPoolSettings } from '@ripstop/istio-api';
+import { localhostsOf } from '../model/address-families.ts';
 import type { ProxyNode } from '../model/proxy-node.ts';
 import { type Protocol, parseProtocol } from '../push/protocol.ts';
 import type { PushContext } from '../push/push-context.ts';
@@ -131,15 +132,16 @@ function namedPort(node: ProxyNode, push: PushContext, name: string): number | u
 const LOCALHOST: ReadonlySet<string> = new Set(['127.0.0.1', '::1']);
 
 /** `127.0.0.1:8080`, `0.0.0.0:8080` (the workload's own address) or a Unix socket (istiod: buildInboundClustersFromSidecar). */
-function endpointOf({ defaultEndpoint = '' }: IngressListener, { ipAddresses }: ProxyNode): SidecarIngress['endpoint'] {
+function endpointOf({ defaultEndpoint = '' }: IngressListener, node: ProxyNode): SidecarIngress['endpoint'] {
+  const { ipAddresses } = node;
   if (defaultEndpoint === '') return undefined;
   if (defaultEndpoint.startsWith('unix://')) return { address: defaultEndpoint.slice('unix://'.length), port: 0 };
   const colon = defaultEndpoint.lastIndexOf(':');
   const host = defaultEndpoint.slice(0, colon).replace(/^\[|\]$/g, '');
   const port = Number(defaultEndpoint.slice(colon + 1));
   if (colon === -1 || !Number.isInteger(port)) return undefined;
-  const v6 = ipAddresses.length > 0 && ipAddresses.every((address) => address.includes(':'));
-  if (LOCALHOST.has(host)) return { address: v6 ? '::1' : '127.0.0.1', port };
+  const localhosts = localhostsOf(node);
+  if (LOCALHOST.has(host)) return { address: localhosts.find((address) => address === host) ?? localhosts[0], port };
   if (host === '0.0.0.0') return { address: ipAddresses.find((address) => !address.includes(':')) ?? '127.0.0.1', port };
   if (host === '::') return { address: ipAddresses.find((address) => address.includes(':')) ?? '::1', port };
   return undefined;

@@ -37,6 +37,19 @@ describe('clusters', () => {
     expect(cluster('inbound|80||')?.metadata).toBeUndefined();
   });
 
+  it('of a host that is dialled as named speak mTLS as the endpoints of all its ServiceEntries do (Istio: ServiceEndpointsByPort)', () => {
+    const port = 'ports: [{ number: 443, name: http-tls, protocol: HTTP }]';
+    const named = entry(
+      'a',
+      `{ hosts: [www.example], ${port}, resolution: DNS_ROUND_ROBIN, endpoints: [{ address: a.example, serviceAccount: cart }] }`,
+    );
+    const dialled = entry('b', `{ hosts: [www.example], ${port}, location: MESH_INTERNAL, exportTo: ['.'] }`);
+    const socket = (yaml: string): string | undefined => toldOf(yaml).cluster('outbound|443||www.example')?.transportSocket?.name;
+    expect(socket(named + dialled)).toBe('envoy.transport_sockets.tls');
+    expect(socket(named.replace(', serviceAccount: cart', '') + dialled)).toBeUndefined();
+    expect(socket(dialled)).toBeUndefined();
+  });
+
   it('of a port that several ServiceEntries of one host have here name it once', () => {
     const spec =
       '{ hosts: [db.example], location: MESH_INTERNAL, ports: [{ number: 80, name: http, protocol: HTTP }], resolution: STATIC, endpoints: [{ address: 10.0.0.9 }] }';

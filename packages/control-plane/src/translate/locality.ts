@@ -2,6 +2,8 @@ import type { Caller } from '../model/proxy-node.ts';
 import type { EndpointLocality, ServiceEndpoint } from '../push/endpoints.ts';
 import { HOSTNAME_LABEL, type LocalityPolicy, NETWORK_LABEL, REGION_LABEL, SUBZONE_LABEL, ZONE_LABEL } from '../push/locality-policy.ts';
 
+const NOWHERE: EndpointLocality = { region: '', zone: '', subZone: '' };
+
 /** Endpoints of one place that one client reaches for at the same time. */
 export interface LocalityGroup {
   readonly locality: EndpointLocality;
@@ -77,8 +79,10 @@ function byLabels(node: Caller, { failoverPriority }: LocalityPolicy): (endpoint
     const { NODE_NAME: hostname, NETWORK: network } = node.metadata;
     return { label, value: value ?? labelOf(label, node.labels, node.locality, textOr(hostname), textOr(network)) };
   });
-  return ({ labels, locality, nodeName }) => {
-    const differs = ({ label, value }: (typeof wanted)[number]): boolean => labelOf(label, labels, locality, nodeName) !== value;
+  return ({ labels, locality, nodeName, isGateway }) => {
+    // A gateway of another network has labels of that network alone, wherever it is listed.
+    const place = isGateway === true ? NOWHERE : locality;
+    const differs = ({ label, value }: (typeof wanted)[number]): boolean => labelOf(label, labels, place, nodeName) !== value;
     const far = wanted[0]?.label === NETWORK_LABEL && differs(wanted[0]);
     const matched = wanted.findIndex((entry, index) => !(far && index === 0) && differs(entry));
     return (matched === -1 ? 0 : wanted.length - matched) + (far ? wanted.length : 0);

@@ -19,8 +19,6 @@ export interface MergedGateways {
   readonly passesByName: boolean;
 }
 
-const ANYWHERE = '0.0.0.0';
-
 /** Servers of one number, protocol and address (Istio: ServerPort). */
 interface Slot {
   readonly bind: string;
@@ -62,8 +60,11 @@ export class MergingServers {
     if (entry.routeName !== '') this.routes.add(entry.routeName);
   }
 
-  result(): MergedGateways {
-    const ports = [...this.numbers].sort(([a], [b]) => a - b).flatMap(([number, { slots }]) => listeners(number, [...slots.values()]));
+  /** `anywhere`: the address of servers that name none. */
+  result(anywhere: string): MergedGateways {
+    const ports = [...this.numbers]
+      .sort(([a], [b]) => a - b)
+      .flatMap(([number, { slots }]) => listeners(number, [...slots.values()], anywhere));
     return { ports, passesByName: this.passesByName };
   }
 
@@ -111,8 +112,8 @@ function keyOf({ server, bind }: GatewayPortServer): string {
 }
 
 /** Slots of one address are one listener. */
-function listeners(number: number, slots: readonly Slot[]): GatewayPort[] {
-  return [...Map.groupBy(slots, ({ bind }) => bind || ANYWHERE)].map(([bind, mine]) => ({
+function listeners(number: number, slots: readonly Slot[], anywhere: string): GatewayPort[] {
+  return [...Map.groupBy(slots, ({ bind }) => bind || anywhere)].map(([bind, mine]) => ({
     name: `${bind}_${number}`,
     bind,
     number,

@@ -1,5 +1,5 @@
 import type { ClientTLSSettings, ServiceEntrySpec, Subset } from '@ripstop/istio-api';
-import { Cluster_DiscoveryType, Cluster_DnsLookupFamily, Cluster_LbPolicy } from '@ripstop/xds-api';
+import { Cluster_DiscoveryType, Cluster_LbPolicy } from '@ripstop/xds-api';
 import type { Caller } from '../model/proxy-node.ts';
 import type { MergedDestinationRule } from '../push/destination-rules.ts';
 import { spillsByHealth } from '../push/locality-policy.ts';
@@ -15,7 +15,7 @@ import {
   outlierDetection,
   thresholds,
 } from './cluster-policy.ts';
-import { discoveryType, serviceReference } from './cluster-values.ts';
+import { discoveryType, dnsFamilyOf, serviceReference } from './cluster-values.ts';
 import { dynamicDnsCluster } from './dynamic-dns.ts';
 import { loadAssignment, localityOf } from './endpoints.ts';
 import { outboundCluster, outboundSni } from './names.ts';
@@ -81,7 +81,7 @@ function dynamicDns(input: OutboundInput): ClusterFields[] {
     {
       name,
       altStatName: `${name};`,
-      clusterDiscoveryType: dynamicDnsCluster(service.hostname, encrypts && !auto.sni),
+      clusterDiscoveryType: dynamicDnsCluster(node, service.hostname, encrypts && !auto.sni),
       lbPolicy: Cluster_LbPolicy.CLUSTER_PROVIDED,
       ...connectionSettings(connectionPool, push.mesh.connectTimeout),
       ...thresholds(connectionPool, retryBudget),
@@ -104,7 +104,7 @@ function discovery(input: OutboundInput, name: string, passthroughHosts: boolean
     const override = writtenByItself(service, port) ? port.writtenTargetPort : undefined;
     return {
       clusterDiscoveryType: discoveryType(Cluster_DiscoveryType.ORIGINAL_DST),
-      ...(lookedUp && subset === undefined ? dnsLookup(push) : {}),
+      ...(lookedUp && subset === undefined ? dnsLookup(node, push) : {}),
       ...(override === undefined ? {} : { lbConfig: { $case: 'originalDstLbConfig', value: { upstreamPortOverride: override } } }),
     };
   }
@@ -122,7 +122,7 @@ function discovery(input: OutboundInput, name: string, passthroughHosts: boolean
     clusterDiscoveryType: discoveryType(
       service.resolution === 'DNS' ? Cluster_DiscoveryType.STRICT_DNS : Cluster_DiscoveryType.LOGICAL_DNS,
     ),
-    ...dnsLookup(push),
+    ...dnsLookup(node, push),
     loadAssignment: assignment,
   };
 }
@@ -133,8 +133,8 @@ function writtenByItself({ resolution, registry, object }: MeshService, { port }
   return ((object.spec as ServiceEntrySpec).ports ?? []).some(({ number }) => number === port);
 }
 
-function dnsLookup({ mesh }: PushContext): ClusterFields {
-  return { dnsLookupFamily: Cluster_DnsLookupFamily.V4_ONLY, dnsRefreshRate: duration(mesh.dnsRefreshRate)!, respectDnsTtl: true };
+function dnsLookup(node: Caller, { mesh }: PushContext): ClusterFields {
+  return { dnsLookupFamily: dnsFamilyOf(node), dnsRefreshRate: duration(mesh.dnsRefreshRate)!, respectDnsTtl: true };
 }
 
 function clusterMetadata(

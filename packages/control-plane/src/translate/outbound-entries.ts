@@ -16,8 +16,19 @@ export interface ListenerChain {
   readonly metadata?: ChainFields['metadata'];
 }
 
-export interface ListenerEntry {
+/** Where connections are taken. */
+export interface Binding {
   readonly address: string;
+  /** Further addresses of the same listener. */
+  readonly others: readonly string[];
+  /** It stands for every address. */
+  readonly anywhere: boolean;
+  /** Nothing is captured: the listener has a socket of its own. */
+  readonly opens: boolean;
+}
+
+export interface ListenerEntry {
+  readonly at: Binding;
   readonly port: number;
   /** What is found by its first bytes is `Auto`. */
   protocol: Protocol;
@@ -42,16 +53,16 @@ export class ListenerEntries {
    * `protocol`: of the service port. Chains are made only when they are wanted: an HTTP listener that is there serves further services by
    * its routes.
    */
-  add(address: string, port: number, protocol: Protocol, chains: (key: string) => ListenerChain[]): void {
-    const key = `${address}_${port}`;
+  add(at: Binding, port: number, protocol: Protocol, chains: (key: string) => ListenerChain[]): void {
+    const key = `${at.address}_${port}`;
     const current = this.entries.get(key);
     const http = isHttp(protocol);
     const auto = protocol === 'Auto';
     // An HTTP chain on the wildcard address has bytes beside it, so it is a sniffed one.
     const entry = (): ListenerEntry => ({
-      address,
+      at,
       port,
-      protocol: http && address === '0.0.0.0' && protocol !== 'HTTP_PROXY' ? 'Auto' : protocol,
+      protocol: http && at.anywhere && protocol !== 'HTTP_PROXY' ? 'Auto' : protocol,
       chains: chains(key),
       locked: false,
     });

@@ -1,9 +1,10 @@
 import { HttpInspector, LISTENER_TYPE_URL, Listener, packAny, TlsInspector, TrafficDirection } from '@ripstop/xds-api';
+import { localhostsOf, wildcardsOf } from '../model/address-families.ts';
 import type { ProxyNode } from '../model/proxy-node.ts';
 import type { EgressListener, OutboundScope } from '../push/outbound-scope.ts';
 import { isHttp, type Protocol } from '../push/protocol.ts';
 import type { PushContext } from '../push/push-context.ts';
-import type { MeshService, MeshServicePort } from '../push/service.ts';
+import { addressesFor, type MeshService, type MeshServicePort } from '../push/service.ts';
 import { labelsKey, viewOf } from '../push/shared.ts';
 import { type AccessLogFields, unroutedAccessLogs } from './access-logs.ts';
 import { catchAllHost } from './catch-all.ts';
@@ -13,7 +14,7 @@ import { type HttpFilterFields, outboundFilters } from './filter-order.ts';
 import { socketAddress } from './inbound-listener.ts';
 import { type ListenerTelemetry, listenerTelemetry } from './listener-telemetry.ts';
 import { BLACK_HOLE_CLUSTER, unknownHostsCluster } from './names.ts';
-import { type ListenerChain, ListenerEntries, type ListenerEntry } from './outbound-entries.ts';
+import { type Binding, type ListenerChain, ListenerEntries, type ListenerEntry } from './outbound-entries.ts';
 import { streamChains } from './outbound-streams.ts';
 import { packed, type XdsResource } from './resource.ts';
 import { routeConfiguration } from './route-configuration.ts';
@@ -25,8 +26,6 @@ type ListenerFields = FieldsOf<typeof Listener>;
 type FilterChainFields = NonNullable<ListenerFields['filterChains']>[number];
 
 const CONNECT_TIMEOUT = { seconds: 15, nanos: 0 };
-const ANYWHERE = '0.0.0.0';
-
 /** Whose listeners are made, and what all of them have in common. */
 interface Outbound {
   readonly node: ProxyNode;
@@ -69,11 +68,16 @@ function madeListeners(side: Outbound): XdsResource[] {
   for (const [at, egress] of push.scopeFor(node).listeners.entries()) {
     if (egress.port === undefined) entries.lock();
     for (const service of egress.services.filter(({ resolution }) => resolution !== 'ALIAS'))
-      for (const port of egress.port === undefined ? service.ports : service.ports.filter((entry) => entry.port === egress.port))
-        addPort(entries, { side, egress, at, service, port });
+      for (const port of listenedPorts(egress, service)) addPort(entries, { side, egress, at, service, port });
   }
   const listeners = [...entries.all.map((entry) => listener(side, entry)), virtualOutbound(side)];
   return listeners.map((fields) => ({ typeUrl: LISTENER_TYPE_URL, name: fields.name!, message: Listener.fromPartial(fields) }));
+}
+
+/** Ports of a service that the listener is for; what it carries, it may say itself. */
+function listenedPorts({ port, protocol }: EgressListener, { ports }: MeshService): readonly MeshServicePort[] {
+  if (port === undefined) return ports;
+  return ports.filter((entry) => entry.port === port).map((entry) => (protocol === undefined ? entry : { ...entry, protocol }));
 }
 
 interface PortInput {
@@ -86,52 +90,81 @@ interface PortInput {
 }
 
 function addPort(entries: ListenerEntries, input: PortInput): void {
-  const { side, service, port, egress, at } = input;
-  const protocol = egress.protocol ?? port.protocol;
+  const { side, service, port, at } = input;
+  const { protocol } = port;
   if (isHttp(protocol)) {
-    entries.add(ANYWHERE, port.port, protocol, (name) => [httpChain(input, name, String(port.port), protocol)]);
+    const place = boundTo(input) ?? everywhere(side.node);
+    const sniffs = place.anywhere && protocol !== 'HTTP_PROXY';
+    entries.add(place, port.port, protocol, (name) => [httpChain(input, name, String(port.port), sniffs)]);
     return;
   }
-  for (const { address, ranges } of placesOf(input)) {
-    entries.add(address, port.port, protocol, (name) => {
+  for (const { ranges, ...place } of placesOf(input)) {
+    entries.add(place, port.port, protocol, (name) => {
       const rules = side.push.scopeFor(side.node).egress[at]!.virtualServices;
       const streams = streamChains({
         ...side,
         accessLogs: side.telemetry.accessLogs,
         service,
-        port: { ...port, protocol },
-        address,
+        port,
+        anywhere: place.anywhere,
         ranges,
         rules,
       });
       if (protocol !== 'Auto') return streams;
-      const routes = address === ANYWHERE ? String(port.port) : `${service.hostname}:${port.port}`;
-      return [...streams, httpChain(input, name, routes, protocol)];
+      const routes = place.anywhere ? String(port.port) : `${service.hostname}:${port.port}`;
+      return [...streams, httpChain(input, name, routes, true)];
     });
   }
 }
 
 /** Where a service that is not HTTP is called. */
-interface Place {
-  readonly address: string;
-  /** None, or the one range of destinations that is meant. */
+interface Place extends Binding {
+  /** None, or the ranges of destinations that are meant. */
   readonly ranges: readonly string[];
+}
+
+/** Where a Sidecar says that an Envoy listens; undefined where it says nothing. A process of ours has no listener. */
+function boundTo({ side: { node }, egress: { bind, opens } }: PortInput): Binding | undefined {
+  if (node.ripstop || (bind === '' && !opens)) return undefined;
+  const [address, ...others] = bind === '' ? localhostsOf(node) : [bind];
+  return { address, others, anywhere: address === wildcardsOf(node)[0], opens };
+}
+
+function everywhere(node: ProxyNode): Binding {
+  const [address, ...others] = wildcardsOf(node);
+  return { address, others, anywhere: true, opens: false };
 }
 
 /**
  * A service is called at its own addresses, a range of them at every address (Istio makes a service of each); a headless one at its
  * endpoints', ready or not, but not at ours.
  */
-function placesOf({ side: { node, push }, service, port, egress }: PortInput): Place[] {
+function placesOf(input: PortInput): Place[] {
+  const { side, service, port, egress } = input;
+  const { node, push } = side;
+  const bound = boundTo(input);
+  if (bound !== undefined) return [{ ...bound, ranges: [] }];
+  const open: Place = { ...everywhere(node), ranges: [] };
   if (service.resolution === 'NONE' && service.addresses.length === 0 && egress.port === undefined && isTcpOrAuto(port.protocol)) {
     const endpoints = push.endpointsAt(service, port);
-    if (service.registry === 'External' && endpoints.length === 0 && service.selector === undefined)
-      return [{ address: ANYWHERE, ranges: [] }];
+    if (service.registry === 'External' && endpoints.length === 0 && service.selector === undefined) return [open];
     const others = endpoints.filter(({ address }) => address !== node.ipAddresses[0] && isIp(address));
-    return [...new Set(others.map(({ address }) => address))].map((address) => ({ address, ranges: [] }));
+    return [...new Set(others.map(({ address }) => address))].map((address) => placeAt(address));
   }
-  if (service.addresses.length === 0) return [{ address: ANYWHERE, ranges: [] }];
-  return service.addresses.map((at) => (at.includes('/') ? { address: ANYWHERE, ranges: [at] } : { address: at, ranges: [] }));
+  if (service.addresses.length === 0)
+    return [service.registry === 'External' ? open : placeAt('0.0.0.0', { anywhere: open.address === '0.0.0.0' })];
+  const ranges = service.addresses.filter((address) => address.includes('/')).map((range) => ({ ...open, ranges: [range] }));
+  return ranges.length > 0 && ranges.length === service.addresses.length ? ranges : [...ranges, ...addressed(node, service)];
+}
+
+/** As istiod does: an address that the client does not speak to is better than none. */
+function addressed(node: ProxyNode, service: MeshService): Place[] {
+  const found = addressesFor(node, service).filter((address) => !address.includes('/'));
+  return (found.length > 0 ? found : service.addresses.slice(0, 1)).map((address) => placeAt(address));
+}
+
+function placeAt(address: string, fields: Partial<Place> = {}): Place {
+  return { address, others: [], anywhere: false, opens: false, ranges: [], ...fields };
 }
 
 /** TLS is told by its server name where there is no address (Istio: IsTCP). */
@@ -148,14 +181,14 @@ function httpChain(
   { side: { node, push, telemetry, extensions }, service, port }: PortInput,
   name: string,
   routeConfigName: string,
-  protocol: Protocol,
+  sniffsHttp: boolean,
 ): ListenerChain {
   const httpFilters = outboundFilters({
-    grpcWeb: protocol === 'GRPCWeb',
+    grpcWeb: port.protocol === 'GRPCWeb',
     plugins: extensions.http(port.port),
     beforeRouter: [
-      ...(service.resolution === 'DYNAMIC_DNS' ? [dynamicDnsHttpFilter(service.hostname)] : []),
-      ...lookups(push.scopeFor(node)),
+      ...(service.resolution === 'DYNAMIC_DNS' ? [dynamicDnsHttpFilter(node, service.hostname)] : []),
+      ...lookups(node, push.scopeFor(node)),
     ],
   });
   const value = connectionManager({
@@ -170,17 +203,17 @@ function httpChain(
   return {
     serverNames: [],
     ranges: [],
-    sniffsHttp: protocol !== 'HTTP_PROXY',
+    sniffsHttp,
     filters: [{ name: 'envoy.filters.network.http_connection_manager', configType: { $case: 'typedConfig', value } }],
   };
 }
 
 /** Every port's routes lead on to hosts that nobody owns. */
-function lookups({ looksUpHosts }: OutboundScope): HttpFilterFields[] {
-  return looksUpHosts ? [dynamicDnsHttpFilter(ANY_HOST)] : [];
+function lookups(node: ProxyNode, { looksUpHosts }: OutboundScope): HttpFilterFields[] {
+  return looksUpHosts ? [dynamicDnsHttpFilter(node, ANY_HOST)] : [];
 }
 
-function listener(side: Outbound, { address, port, chains }: ListenerEntry): ListenerFields {
+function listener(side: Outbound, { at, port, chains }: ListenerEntry): ListenerFields {
   const filterChains: FilterChainFields[] = [];
   let rest: FilterChainFields | undefined;
   for (const chain of chains) {
@@ -199,7 +232,7 @@ function listener(side: Outbound, { address, port, chains }: ListenerEntry): Lis
   ];
   const alone = filterChains.length === 0 && rest !== undefined;
   return {
-    ...base(address, port),
+    ...base(at, port),
     // What is not sniffed is not waited for.
     listenerFiltersTimeout: chains.some(({ sniffsHttp }) => sniffsHttp === true)
       ? duration(side.push.mesh.protocolDetectionTimeout)!
@@ -254,7 +287,7 @@ function virtualOutbound(side: Outbound): ListenerFields {
   const { looksUpHosts } = push.scopeFor(node);
   return {
     name: 'virtualOutbound',
-    address: socketAddress('0.0.0.0', 15_001),
+    address: socketAddress(wildcardsOf(node)[0], 15_001),
     trafficDirection: TrafficDirection.OUTBOUND,
     useOriginalDst: true,
     accessLog: [...unrouted],
@@ -284,7 +317,7 @@ function unknownHostsHttp({ node, push, telemetry, extensions }: Outbound): Filt
     mesh: push.mesh,
     proxy,
     telemetry,
-    httpFilters: outboundFilters({ plugins: extensions.http(0), beforeRouter: lookups(scope) }),
+    httpFilters: outboundFilters({ plugins: extensions.http(0), beforeRouter: lookups(node, scope) }),
     routes: { $case: 'routeConfig', value: routeConfiguration(ALLOW_ANY_DYNAMIC_DNS, [catchAllHost(scope)], proxy) },
     position: 'outbound',
   });
@@ -295,12 +328,13 @@ function unknownHostsHttp({ node, push, telemetry, extensions }: Outbound): Filt
   };
 }
 
-function base(address: string, port: number): ListenerFields {
+function base({ address, others, opens }: Binding, port: number): ListenerFields {
   return {
     name: `${address}_${port}`,
     address: socketAddress(address, port),
+    ...(others.length === 0 ? {} : { additionalAddresses: others.map((other) => ({ address: socketAddress(other, port) })) }),
     trafficDirection: TrafficDirection.OUTBOUND,
-    bindToPort: false,
+    ...(opens ? { maxConnectionsToAcceptPerSocketEvent: 1 } : { bindToPort: false }),
     continueOnListenerFiltersTimeout: true,
   };
 }

@@ -20,15 +20,13 @@ export interface StreamInput {
   readonly accessLogs: readonly AccessLogFields[];
   readonly service: MeshService;
   readonly port: MeshServicePort;
-  /** Where the listener is bound. */
-  readonly address: string;
+  /** The listener is bound to every address. */
+  readonly anywhere: boolean;
   /** Address ranges that the service is known by. */
   readonly ranges: readonly string[];
   /** Rules of the listener, in order of precedence. */
   readonly rules: readonly VirtualService[];
 }
-
-const ANYWHERE = '0.0.0.0';
 
 /** Chains of bytes: as a VirtualService's tls or tcp routes say, else to the service. */
 export function streamChains(input: StreamInput): ListenerChain[] {
@@ -40,7 +38,7 @@ export function streamChains(input: StreamInput): ListenerChain[] {
 
 /** Istio: buildSidecarOutboundTLSFilterChainOpts. Of two matches with the same names the first counts. */
 function tlsChains(input: StreamInput, rules: readonly VirtualService[]): ListenerChain[] {
-  const { service, port, address } = input;
+  const { service, port, anywhere } = input;
   let { ranges } = input;
   const handled = new Set<string>();
   const chains: ListenerChain[] = [];
@@ -59,7 +57,8 @@ function tlsChains(input: StreamInput, rules: readonly VirtualService[]): Listen
   }
   if (chains.length > 0) return chains;
   // Without an address of its own the service is told by the name in the handshake.
-  const byName = ranges.length > 0 || (service.addresses.length === 0 && address === ANYWHERE) || service.resolution === 'DYNAMIC_DNS';
+  const [address = ''] = service.addresses;
+  const byName = ranges.length > 0 || address.includes('/') || (address === '' && anywhere) || service.resolution === 'DYNAMIC_DNS';
   const names = [service.hostname, ...service.aliases.flatMap((alias) => [alias, ...aliasNames(alias, input)])];
   return [{ ranges, serverNames: byName ? names : [], filters: ownFilters(input, port) }];
 }
@@ -119,5 +118,5 @@ function ownFilters({ node, push, service, accessLogs }: StreamInput, port: Mesh
   const cluster = outboundCluster(service.hostname, number);
   const rule = push.destinationRules.find(service.hostname, service.namespace, node.namespace, node.labels);
   const filters = stacked(port.protocol, cluster, tcpProxy(cluster, accessLogs, { limits: limitsOf(rule, undefined) }));
-  return service.resolution === 'DYNAMIC_DNS' ? [dynamicDnsSniFilter(service.hostname, port.port), ...filters] : filters;
+  return service.resolution === 'DYNAMIC_DNS' ? [dynamicDnsSniFilter(node, service.hostname, port.port), ...filters] : filters;
 }

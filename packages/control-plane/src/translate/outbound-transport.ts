@@ -39,7 +39,7 @@ export function transport(input: OutboundInput, tls: ClientTLSSettings | undefin
 function forbidsMtls({ push, service, port, rule, subset }: OutboundInput): boolean {
   const balancer = (subset === undefined ? rule?.trafficPolicy : subset.trafficPolicy)?.loadBalancer;
   if (service.resolution === 'NONE' || balancer?.simple === 'PASSTHROUGH') {
-    const endpoints = push.endpoints(service, port);
+    const endpoints = push.endpointsAt(service, port);
     if (endpoints.length === 0 || endpoints.some(({ mtls }) => !mtls)) return true;
   }
   return push.peerAuthentications.namespaceMode(service.namespace) === 'DISABLE';

@@ -5,7 +5,7 @@ import type { NodePatches } from '../push/envoy-filters.ts';
 import { isHttp } from '../push/protocol.ts';
 import type { ProxySettings } from '../push/proxy-settings.ts';
 import type { PushContext } from '../push/push-context.ts';
-import { hostMatches, type MeshService } from '../push/service.ts';
+import { addressesFor, hostMatches, type MeshService } from '../push/service.ts';
 import { callerView, labelsKey, viewOf } from '../push/shared.ts';
 import { governingRules, type VirtualService } from '../push/virtual-services.ts';
 import { catchAllHost } from './catch-all.ts';
@@ -149,7 +149,7 @@ function named(groups: readonly HostGroup[], { node, push, listenPort }: RouteSc
   const names = new Set<string>();
   const domains = new Set<string>();
   const found: VirtualHostFields[] = [];
-  const withPort = (host: string): string[] => (withPorts ? [host, `${bracketed(host)}:${listenPort}`] : [host]);
+  const withPort = (host: string): string[] => (withPorts ? [host, `${host}:${listenPort}`] : [host]);
   const add = (host: string, own: readonly DomainName[], { routes, source }: HostGroup): void => {
     const name = `${bracketed(host.toLowerCase())}:${listenPort}`;
     if (names.has(name)) return;
@@ -162,8 +162,8 @@ function named(groups: readonly HostGroup[], { node, push, listenPort }: RouteSc
     if (free.length > 0) found.push(sharedHost({ name, domains: free, routes, source, ripstop: node.ripstop }));
   };
   for (const group of groups) {
-    for (const host of group.hosts) add(host, [{ name: host, short: false }], group);
-    for (const service of group.services) add(service.hostname, domainsOf(service, node.namespace, domain), group);
+    for (const host of group.hosts) add(host, [{ name: bracketed(host), short: false }], group);
+    for (const service of group.services) add(service.hostname, domainsOf(service, node, domain), group);
   }
   return found;
 }
@@ -174,15 +174,16 @@ interface DomainName {
   readonly short: boolean;
 }
 
-/** Every name that a client of `namespace` may use for a service, in istiod's order. */
-function domainsOf({ hostname, aliases, addresses, headless }: MeshService, namespace: string, domain: string): DomainName[] {
+/** Every name that a client may use for a service, in istiod's order. */
+function domainsOf(service: MeshService, node: ProxyNode, domain: string): DomainName[] {
+  const { hostname, aliases, headless } = service;
   const names = [hostname, ...aliases].flatMap((host) => [
     { name: host, short: false },
     { name: `${host}.`, short: true },
-    ...shortNames(host, namespace, domain).map((name) => ({ name, short: true })),
+    ...shortNames(host, node.namespace, domain).map((name) => ({ name, short: true })),
   ]);
   if (headless) return [...names, ...names.map(({ name }) => ({ name: `*.${name}`, short: false }))];
-  return [...names, ...addresses.map((name) => ({ name, short: false }))];
+  return [...names, ...addressesFor(node, service).map((name) => ({ name: bracketed(name), short: false }))];
 }
 
 function bracketed(host: string): string {

@@ -1,5 +1,6 @@
 import type { ClientTLSSettings } from '@ripstop/istio-api';
 import { Cluster_DiscoveryType, Cluster_LbPolicy, type TransportSocket } from '@ripstop/xds-api';
+import { familiesOf } from '../model/address-families.ts';
 import type { Caller } from '../model/proxy-node.ts';
 import type { Policy } from '../push/destination-rules.ts';
 import type { PushContext } from '../push/push-context.ts';
@@ -20,7 +21,7 @@ export function specialClusters(node: Caller, push: PushContext): ClusterFields[
     connectTimeout: duration(push.mesh.connectTimeout)!,
   };
   if (node.dialect !== 'sidecar') return [blackHole];
-  return [blackHole, passthrough(PASSTHROUGH_CLUSTER, push), passthrough(INBOUND_PASSTHROUGH_CLUSTER, push)];
+  return [blackHole, passthrough(PASSTHROUGH_CLUSTER, node, push), passthrough(INBOUND_PASSTHROUGH_CLUSTER, node, push)];
 }
 
 /** Of ALLOW_ANY_DYNAMIC_DNS (Istio: buildAllowAnyDFPCluster): Envoys look up the host of each request. */
@@ -34,7 +35,7 @@ export function dynamicDnsOfAnyHost(node: Caller, push: PushContext): ClusterFie
   return {
     name: DYNAMIC_DNS_CLUSTER,
     altStatName: `${DYNAMIC_DNS_CLUSTER};`,
-    clusterDiscoveryType: dynamicDnsCluster(ANY_HOST, !(auto.sni && auto.san)),
+    clusterDiscoveryType: dynamicDnsCluster(node, ANY_HOST, !(auto.sni && auto.san)),
     lbPolicy: Cluster_LbPolicy.CLUSTER_PROVIDED,
     ...connectionSettings(connectionPool, mesh.connectTimeout),
     ...thresholds(connectionPool),
@@ -49,7 +50,7 @@ function socketOf(tls: ClientTLSSettings, node: Caller, push: PushContext): Tran
   return originated({ tls, node, push, rule: undefined, subjectAltNames, http2: false });
 }
 
-function passthrough(name: string, { mesh }: PushContext): ClusterFields {
+function passthrough(name: string, node: Caller, { mesh }: PushContext): ClusterFields {
   const { connectionPool } = withMeshDefaults<Pick<Policy, 'connectionPool'>>(
     mesh.defaultPolicy.connectionPool === undefined ? {} : { connectionPool: mesh.defaultPolicy.connectionPool },
     mesh,
@@ -63,11 +64,12 @@ function passthrough(name: string, { mesh }: PushContext): ClusterFields {
     ...connectionSettings(connectionPool, mesh.connectTimeout),
     ...thresholds(connectionPool),
     ...passthroughOptions(),
-    ...(name === INBOUND_PASSTHROUGH_CLUSTER ? LOOP_GUARD : {}),
+    ...(name === INBOUND_PASSTHROUGH_CLUSTER ? loopGuard(node) : {}),
   };
 }
 
 /** The address that tells Istio's traffic capture: this connection comes from the proxy itself. */
-export const LOOP_GUARD: ClusterFields = {
-  upstreamBindConfig: { sourceAddress: { address: '127.0.0.6', portSpecifier: { $case: 'portValue', value: 0 } } },
-};
+export function loopGuard(node: Caller): ClusterFields {
+  const address = familiesOf(node) === 'IPv6' ? '::6' : '127.0.0.6';
+  return { upstreamBindConfig: { sourceAddress: { address, portSpecifier: { $case: 'portValue', value: 0 } } } };
+}

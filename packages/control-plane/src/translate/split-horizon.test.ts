@@ -48,8 +48,8 @@ spec:
 `;
 
 /** `address:port weight` of each endpoint, place by place. */
-function seen(yaml: string, network = ''): string[] {
-  const node = sidecar('client-1', 'default', network === '' ? {} : { NETWORK: network });
+function seen(yaml: string, network = '', metadata: Readonly<Record<string, unknown>> = {}): string[] {
+  const node = sidecar('client-1', 'default', network === '' ? metadata : { NETWORK: network, ...metadata });
   const [assignment] = translate(ENDPOINT_TYPE_URL, node, pushOf(yaml), ['outbound|80||web.local']);
   return (assignment!.message as ClusterLoadAssignment).endpoints.map(({ locality, lbEndpoints }) => {
     const members = lbEndpoints.map(({ hostIdentifier, loadBalancingWeight, metadata }) => {
@@ -99,6 +99,32 @@ describe('a mesh of several networks', () => {
 
   it('is reached by the gateway when the client does not say where it is', () => {
     expect(seen(SERVICE_ENTRY + FIRST)[0]).toBe('here: 10.2.0.1:80 3 mtls, 1.1.1.1:15443 1 mtls');
+  });
+
+  it('has no gateway for a client of another address family, and nobody behind it (Istio: filterGatewaysByIPFamily)', () => {
+    const yaml = SERVICE_ENTRY + FIRST + SECOND.replace('2.2.2.1', "'2001:db8::1'");
+    expect(seen(yaml, 'net1')[0]).toBe('here: 10.1.0.1:80 2 mtls, 10.1.0.2:80 2, 2.2.2.2:443 6 mtls');
+    expect(seen(yaml, 'net1', { INSTANCE_IPS: '2001:db8::9' })[0]).toBe('here: 10.1.0.1:80 2 mtls, 10.1.0.2:80 2, 2001:db8::1:443 6 mtls');
+    expect(seen(SERVICE_ENTRY + SECOND, 'net1', { INSTANCE_IPS: '2001:db8::9' })[0]).toBe('here: 10.1.0.1:80 2 mtls, 10.1.0.2:80 2');
+  });
+
+  it('knows nothing of a gateway but its network, wherever the workloads behind it are (Istio: AugmentLabels)', () => {
+    const rule = `---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: { name: web, namespace: default }
+spec:
+  host: web.local
+  trafficPolicy:
+    outlierDetection: { consecutive5xxErrors: 5 }
+    loadBalancer: { localityLbSetting: { failoverPriority: [topology.kubernetes.io/region] } }
+`;
+    const client = sidecar('client-1', 'default', { NETWORK: 'net1', LABELS: { 'istio-locality': 'there' } });
+    const [found] = translate(ENDPOINT_TYPE_URL, client, pushOf(SERVICE_ENTRY + FIRST + SECOND + rule), ['outbound|80||web.local']);
+    const priorities = (found!.message as ClusterLoadAssignment).endpoints.map(
+      ({ locality, priority }) => `${locality?.region} ${priority}`,
+    );
+    expect(priorities.sort()).toEqual(['here 1', 'there 0', 'there 1']);
   });
 
   it('may have Gateways of the Gateway API as its gateways', () => {

@@ -1,3 +1,4 @@
+import { spoken } from '../model/address-families.ts';
 import type { Caller } from '../model/proxy-node.ts';
 import type { ServiceEndpoint } from '../push/endpoints.ts';
 import { NETWORK_LABEL } from '../push/locality-policy.ts';
@@ -34,12 +35,13 @@ export function seenFrom(
       const gateways = networks.gatewaysTo(network, endpoint.clusterId);
       const weight = endpoint.weight * networks.scale;
       const near = own === network || own === '' || network === '';
+      const reached = gateways.filter(({ address }) => spoken(node, [address]).length > 0);
       if (gateways.length === 0 || (near && !(own === '' && network !== ''))) {
         // One that is known by its network alone is reached through a gateway, or not at all.
         if (endpoint.address !== '') found.push({ ...endpoint, weight });
       } else if (speaksMtls(endpoint)) {
-        const share = Math.floor(weight / gateways.length);
-        for (const gateway of gateways) weights.set(gateway, (weights.get(gateway) ?? 0) + share);
+        const share = Math.floor(weight / reached.length);
+        for (const gateway of reached) weights.set(gateway, (weights.get(gateway) ?? 0) + share);
       }
     }
     for (const [gateway, weight] of [...weights].sort(byAddress)) found.push(standIn(gateway, weight, place[0]!));
