@@ -149,6 +149,11 @@ export class PushContext {
     return this.scopes.get(key);
   }
 
+  /** The service that a namespace itself has by that name. */
+  serviceIn(namespace: string, hostname: string): MeshService | undefined {
+    return this.scopes.serviceIn(namespace, hostname);
+  }
+
   endpoints(service: MeshService, port: MeshServicePort): readonly ServiceEndpoint[] {
     return this.endpointIndex.of(service, port);
   }

@@ -51,10 +51,17 @@ export function destinations({ port, virtualServices }: EgressScope, byHost: Ser
 }
 
 function bestOf(services: readonly MeshService[], namespace: string): MeshService | undefined {
-  const kubernetesFirst = (list: readonly MeshService[]): MeshService | undefined =>
-    list.find(({ registry }) => registry === 'Kubernetes') ?? list[0];
   return (
-    kubernetesFirst(services.filter((service) => service.namespace === namespace)) ??
+    ownService(services, namespace) ??
     kubernetesFirst(services.filter((service) => isVisible(service.exportTo, service.namespace, namespace)))
   );
+}
+
+/** Of those of one host, the namespace's own: one of Kubernetes, else the oldest. */
+export function ownService(services: readonly MeshService[], namespace: string): MeshService | undefined {
+  return kubernetesFirst(services.filter((service) => service.namespace === namespace));
+}
+
+function kubernetesFirst(services: readonly MeshService[]): MeshService | undefined {
+  return services.find(({ registry }) => registry === 'Kubernetes') ?? services[0];
 }

@@ -2,8 +2,8 @@ import type { ProxyNode } from '../model/proxy-node.ts';
 import { Scope } from './kept-scope.ts';
 import type { OutboundScope } from './outbound-scope.ts';
 import { gatewayScope, type ScopeInput, sidecarScope } from './scope-parts.ts';
-import type { ServicesByHost } from './scope-services.ts';
-import { selects } from './service.ts';
+import { ownService, type ServicesByHost } from './scope-services.ts';
+import { type MeshService, selects } from './service.ts';
 import type { SidecarObject, SidecarSpec } from './sidecar-spec.ts';
 
 /** In a key, where a Sidecar would be named. */
@@ -42,6 +42,11 @@ export class SidecarScopes {
       this.scopes.set(key, scope);
     }
     return scope;
+  }
+
+  /** The service that a namespace itself has by that name (Istio: ServiceIndex.HostnameAndNamespace). */
+  serviceIn(namespace: string, hostname: string): MeshService | undefined {
+    return ownService(this.byHost.get(hostname) ?? [], namespace);
   }
 
   private make(key: string): Scope | undefined {

@@ -20,7 +20,15 @@ const SCOPE: Shape = { lookups: 'all', inner: { byHost: MAP, at: RULES } };
  * Any other method runs over the tracked push itself, so that what it reads counts; and a field that somebody adds is a dependency
  * without further ado. Naming one here only makes results hold longer.
  */
-const LOOKUPS: ReadonlySet<string> = new Set(['endpoints', 'endpointsAt', 'identitiesOf', 'instance', 'servicesOfWorkload', 'policiesFor']);
+const LOOKUPS: ReadonlySet<string> = new Set([
+  'serviceIn',
+  'endpoints',
+  'endpointsAt',
+  'identitiesOf',
+  'instance',
+  'servicesOfWorkload',
+  'policiesFor',
+]);
 const FIELDS: Readonly<Record<string, Shape>> = {
   destinationRules: RULES,
   peerAuthentications: RULES,

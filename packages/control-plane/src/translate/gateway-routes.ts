@@ -47,7 +47,14 @@ function gatewayHosts(servers: readonly GatewayPortServer[], node: ProxyNode, pu
       const hosts = boundHosts(entry, service);
       if (hosts.length === 0) continue;
       const id = `${key} ${service.namespace}/${service.name}`;
-      const scope = { node, push, listenPort: server.port.number, gateway: key, tls: server.tls !== undefined };
+      const scope = {
+        node,
+        push,
+        listenPort: server.port.number,
+        gateway: key,
+        ruleNamespace: service.namespace,
+        tls: server.tls !== undefined,
+      };
       const routes = built.get(id) ?? virtualServiceRoutes(service, scope);
       if (routes.length === 0) continue;
       built.set(id, routes);

@@ -207,3 +207,29 @@ describe('routes', () => {
     expect(routes('http.80')?.virtualHosts[0]?.routes.map(({ match }) => match?.pathSpecifier?.value)).toEqual(['/b', '/']);
   });
 });
+
+describe('a destination without a port at a gateway', () => {
+  const gateway =
+    doc(
+      'Gateway',
+      'gw',
+      '{ selector: { istio: ingressgateway }, servers: [{ port: { number: 80, name: http, protocol: HTTP }, hosts: ["*"] }] }',
+    ) + doc('VirtualService', 'a', '{ hosts: ["*"], gateways: [gw], http: [{ route: [{ destination: { host: db.example } }] }] }');
+  const named = (namespace: string, number: number, more = ''): string =>
+    doc(
+      'ServiceEntry',
+      `at-${number}`,
+      `{ hosts: [db.example], ports: [{ number: ${number}, name: http, protocol: HTTP }]${more} }`,
+      namespace,
+    );
+  const cluster = (yaml: string): string => {
+    const action = toldOf(gateway + yaml, ROUTER).routes('http.80')?.virtualHosts[0]?.routes[0]?.action?.value as RouteAction;
+    return String(action.clusterSpecifier?.value);
+  };
+
+  it("is the only port of the service that the rule's namespace has by that name (Istio: buildNameToServiceMapForHTTPRoutes)", () => {
+    expect(cluster(named('aaa', 81))).toBe('outbound|81||db.example');
+    expect(cluster(named('aaa', 81) + named('default', 82))).toBe('outbound|82||db.example');
+    expect(cluster(named('aaa', 81) + named('default', 82, ", exportTo: ['.']"))).toBe('outbound|81||db.example');
+  });
+});

@@ -1,8 +1,6 @@
 import type { Destination, LoadBalancerSettings, TrafficPolicy } from '@ripstop/istio-api';
 import { NOWHERE } from '../gateway-api/backends.ts';
-import type { ProxyNode } from '../model/proxy-node.ts';
-import type { PushContext } from '../push/push-context.ts';
-import type { MeshService } from '../push/service.ts';
+import { isVisible, type MeshService } from '../push/service.ts';
 import { outboundCluster } from './names.ts';
 import type { RouteScope } from './route-scope.ts';
 
@@ -16,8 +14,9 @@ export function clusterOf(destination: Destination, scope: RouteScope): string {
  * An ExternalName Service stands for another host; in a sidecar, where its listener has it, on the ports that it names, unless a newer
  * ServiceEntry has the host there (Istio: servicesByName, of which the last one stays).
  */
-export function calledHost(host: string, { push, node, gateway, listenPort }: RouteScope): string {
-  const service = findService(push, node, host);
+export function calledHost(host: string, scope: RouteScope): string {
+  const { push, node, gateway, listenPort } = scope;
+  const service = findService(scope, host);
   if (service?.aliasOf === undefined) return host;
   if (gateway !== 'mesh') return service.aliasOf;
   const { services } = push.scopeFor(node).routed(listenPort);
@@ -26,10 +25,11 @@ export function calledHost(host: string, { push, node, gateway, listenPort }: Ro
 }
 
 /** Without a port: the listener's in a sidecar; on a gateway the service's only port, else the server's. */
-export function destinationPort({ host, port }: Destination, { push, node, gateway, listenPort }: RouteScope): number {
+export function destinationPort({ host, port }: Destination, scope: RouteScope): number {
+  const { gateway, listenPort } = scope;
   if (port?.number !== undefined) return port.number;
   if (gateway === 'mesh') return listenPort;
-  const { ports = [], udpPorts = [] } = findService(push, node, host) ?? {};
+  const { ports = [], udpPorts = [] } = findService(scope, host) ?? {};
   const [only, ...others] = [...ports, ...udpPorts];
   return only !== undefined && others.length === 0 ? only.port : listenPort;
 }
@@ -40,7 +40,7 @@ export function destinationPort({ host, port }: Destination, { push, node, gatew
  */
 export function destinationHash({ host, port, subset: name }: Destination, scope: RouteScope): LoadBalancerSettings | undefined {
   const { push, node } = scope;
-  const service = findService(push, node, host);
+  const service = push.scopeFor(node).byHost.get(host);
   if (service === undefined) return undefined;
   const rule = push.destinationRules.find(service.hostname, service.namespace, node.namespace, node.labels);
   const subset = rule?.subsets.find((candidate) => candidate.name === (name ?? ''));
@@ -58,6 +58,9 @@ export function portBalancer(policy: TrafficPolicy | undefined, number: number):
   return policy?.portLevelSettings?.find(({ port }) => port?.number === number)?.loadBalancer;
 }
 
-function findService(push: PushContext, node: ProxyNode, host: string): MeshService | undefined {
+/** On a gateway the rule's own namespace says first which service is called so (Istio: buildNameToServiceMapForHTTPRoutes). */
+function findService({ push, node, gateway, ruleNamespace }: RouteScope, host: string): MeshService | undefined {
+  const own = gateway === 'mesh' || ruleNamespace === undefined ? undefined : push.serviceIn(ruleNamespace, host);
+  if (own !== undefined && isVisible(own.exportTo, own.namespace, node.namespace)) return own;
   return push.scopeFor(node).byHost.get(host);
 }

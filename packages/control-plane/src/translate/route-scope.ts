@@ -14,6 +14,8 @@ export interface RouteScope {
   readonly listenPort: number;
   /** `mesh`, or the gateway's `namespace/name`. */
   readonly gateway: string;
+  /** Of the VirtualService, once it is known. */
+  readonly ruleNamespace?: string;
   /** The server ends TLS. */
   readonly tls?: boolean;
 }

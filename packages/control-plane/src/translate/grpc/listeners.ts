@@ -1,7 +1,7 @@
 import { HTTPFault, HttpConnectionManager, LISTENER_TYPE_URL, Listener, packAny, Router } from '@ripstop/xds-api';
 import type { ProxyNode } from '../../model/proxy-node.ts';
 import type { PushContext } from '../../push/push-context.ts';
-import type { MeshService } from '../../push/service.ts';
+import { addressesFor, type MeshService } from '../../push/service.ts';
 import { socketAddress } from '../inbound-listener.ts';
 import type { XdsResource } from '../resource.ts';
 import { grpcInboundListener } from './inbound.ts';
@@ -22,7 +22,9 @@ export function grpcListeners(node: ProxyNode, push: PushContext, names: readonl
 }
 
 function everyPort(node: ProxyNode, push: PushContext): XdsResource[] {
-  return push.scopeFor(node).services.flatMap((service) => service.ports.map(({ port }) => outbound(service, service.hostname, port)));
+  return push
+    .scopeFor(node)
+    .services.flatMap((service) => service.ports.map(({ port }) => outbound(node, service, service.hostname, port)));
 }
 
 /** Every spelling of a host is answered with every port that was asked of that host. */
@@ -38,7 +40,7 @@ function asked(targets: readonly string[], node: ProxyNode, push: PushContext): 
     for (const own of service.ports) if (port === undefined || own.port === port) entry.ports.add(own.port);
   }
   return [...hosts].flatMap(([service, { spellings, ports }]) =>
-    [...spellings].flatMap((spelling) => [...ports].map((port) => outbound(service, spelling, port))),
+    [...spellings].flatMap((spelling) => [...ports].map((port) => outbound(node, service, spelling, port))),
   );
 }
 
@@ -58,7 +60,7 @@ function serviceCalled(host: string, node: ProxyNode, push: PushContext): MeshSe
   return undefined;
 }
 
-function outbound(service: MeshService, spelling: string, port: number): XdsResource {
+function outbound(node: ProxyNode, service: MeshService, spelling: string, port: number): XdsResource {
   const name = `${spelling}:${port}`;
   const manager = HttpConnectionManager.fromPartial({
     routeSpecifier: {
@@ -75,7 +77,7 @@ function outbound(service: MeshService, spelling: string, port: number): XdsReso
   });
   const message = Listener.fromPartial({
     name,
-    address: socketAddress(service.addresses[0] ?? '0.0.0.0', port),
+    address: socketAddress(addressesFor(node, service)[0] ?? service.addresses[0] ?? '0.0.0.0', port),
     apiListener: { apiListener: packAny(HttpConnectionManager, manager) },
   });
   return { typeUrl: LISTENER_TYPE_URL, name, message };
