@@ -32,6 +32,7 @@ function reduce(json: unknown, field: string): unknown {
   if (Array.isArray(json)) {
     const items = json.filter((item) => !(isObject(item) && PRIVATE_FILTERS.has(String(item.name)))).map((item) => reduce(item, ''));
     if (field === 'filterChains') return toldInOrder(items);
+    if (field === 'virtualHosts') return items.sort(byName);
     return SETS.has(field) ? items.sort(byText) : items;
   }
   if (!isObject(json)) return json;
@@ -43,6 +44,12 @@ function reduce(json: unknown, field: string): unknown {
     kept[key] = value;
   }
   return kept;
+}
+
+/** Domains decide, not the order: istiod sorts virtual hosts for Envoys, for gRPC it leaves them as they come. */
+function byName(a: unknown, b: unknown): number {
+  const [first, second] = [a, b].map((host) => (isObject(host) ? String(host.name) : '')) as [string, string];
+  return first < second ? -1 : first > second ? 1 : 0;
 }
 
 function byText(a: unknown, b: unknown): number {

@@ -21,8 +21,9 @@ describe.skipIf('missing' in istiod)("what istiod and we make of Istio's samples
   it('are many', () => expect(examples.length).toBeGreaterThan(250));
 
   it.each(examples)('is the same for $name', { timeout: TIMEOUT_MS }, async ({ name, documents }) => {
-    const differences = await differencesOf(clusterOf(documents), peer!);
-    const left = differences.filter((difference) => explanationOf(name, difference) === undefined);
+    const mesh = clusterOf(documents);
+    const differences = await differencesOf(mesh, peer!);
+    const left = differences.filter((difference) => explanationOf(name, difference, mesh) === undefined);
     expect(left.slice(0, 5).map(({ node, where, text }) => `${node} ${where} ${text}`)).toEqual([]);
   });
 });

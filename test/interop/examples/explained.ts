@@ -1,5 +1,6 @@
 import type { Difference } from '../istiod/compare-mesh.ts';
 import { explanationOf as explanationOfMesh } from '../istiod/explained.ts';
+import type { Mesh } from '../istiod/mesh/random-mesh.ts';
 
 interface Explanation {
   readonly name: string;
@@ -24,7 +25,7 @@ const MEANT: readonly Explanation[] = [
 ];
 
 /** The name of what explains a difference of an example; undefined when nothing does. */
-export function explanationOf(example: string, difference: Difference): string | undefined {
+export function explanationOf(example: string, difference: Difference, mesh: Mesh): string | undefined {
   const text = `${difference.where} ${difference.text}`;
-  return MEANT.find((entry) => entry.example.test(example) && entry.pattern.test(text))?.name ?? explanationOfMesh(difference);
+  return MEANT.find((entry) => entry.example.test(example) && entry.pattern.test(text))?.name ?? explanationOfMesh(difference, mesh);
 }

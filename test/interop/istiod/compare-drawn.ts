@@ -95,9 +95,9 @@ async function changingKinds(mesh: Mesh, peer: IstiodProcess): Promise<Set<strin
   return kinds;
 }
 
-function unexplained({ documents }: Mesh, differences: readonly Difference[], known: Map<string, number>): Difference[] {
+function unexplained(mesh: Mesh, differences: readonly Difference[], known: Map<string, number>): Difference[] {
   return differences.filter((difference) => {
-    const name = explanationOf(difference, documents);
+    const name = explanationOf(difference, mesh);
     if (name !== undefined) known.set(name, (known.get(name) ?? 0) + 1);
     return name === undefined;
   });

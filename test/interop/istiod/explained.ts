@@ -1,50 +1,109 @@
 import type { Difference } from './compare-mesh.ts';
-import type { Document } from './mesh/document.ts';
+import type { Mesh } from './mesh/random-mesh.ts';
+import { type Seen, seenOf } from './seen.ts';
+import * as mesh from './situations.ts';
 
-/** A difference that we know of, by what it looks like. */
+/** A difference that we know of. */
 interface Explanation {
   readonly name: string;
-  /** Of `<where> <text>` of the difference. */
-  readonly pattern: RegExp;
-  /** What the mesh must hold besides; `match`: of the pattern. */
-  readonly holds?: (documents: readonly Document[], match: RegExpMatchArray) => boolean;
+  /** What it looks like: whose resource (`sidecar listeners`; `validation <kind>`), its name, and what differs in it. */
+  readonly where: string;
+  readonly resource?: RegExp;
+  readonly text: RegExp;
+  /** The objects that make it: without them it is another one that looks alike. */
+  readonly holds?: (seen: Seen) => boolean;
 }
+
+const REPEATED_PRINCIPAL =
+  /\.principals\[\d+\].*orIds\.ids\[\d+\](?:: wanted \{"authenticated":.*|\.authenticated\.principalName\.\w+: wanted ".*), got nothing$/s;
 
 /** Meant: a line each on the page of differences. */
 export const MEANT: readonly Explanation[] = [
   {
-    // `bind` may lead plaintext servers to one address twice; Envoy refuses the listener with two chains that match alike.
+    // Envoy refuses the listener with two chains that match alike.
     name: 'plaintext servers of one address are one chain',
-    pattern:
-      /^router listeners \S+ \.filterChains\[\d+\]: wanted \{"filters":\[\{"name":"envoy\.filters\.network\.http_connection_manager".*, got nothing$/s,
-    holds: (documents) => documents.some((document) => document.kind === 'Gateway' && JSON.stringify(document).includes('"bind":')),
+    where: 'router listeners',
+    text: /^\.filterChains\[\d+\]: wanted \{"filters":\[\{"name":"envoy\.filters\.network\.http_connection_manager".*, got nothing$/s,
+    holds: mesh.hasTwoServersAt,
   },
   {
-    // Of such a listener: istiod's routes are those of the last server that came by way of `bind`, ours those of all (addPlainTextServer).
+    // Of such a listener: istiod's routes are those of the last server that came, ours those of all.
     name: 'plaintext servers of one address have the routes of all',
-    pattern: /^router routes http\.\d+ \.virtualHosts\b/,
-    holds: (documents) => {
-      const gateways = documents.filter(({ kind }) => kind === 'Gateway').map((document) => JSON.stringify(document));
-      return gateways.some((text) => text.includes('"bind":')) && gateways.some((text) => /"protocol":"(HTTP2|GRPC|GRPC-WEB)"/i.test(text));
-    },
+    where: 'router routes',
+    resource: /^http\.\d+/,
+    text: /^\.virtualHosts\b/,
+    holds: mesh.hasTwoServersOf,
   },
-  { name: 'gRPC: what a gRPC server cannot judge is denied', pattern: /^grpc listeners xds\.istio\.io\/grpc\/lds\/inbound\/.*httpFilters/ },
-  { name: 'gRPC: no endpoints with tls SIMPLE or MUTUAL', pattern: /^grpc endpoints \S+ \.endpoints: wanted .*, got nothing$/s },
-  { name: "gRPC: a rule's subjectAltNames", pattern: /^grpc clusters .*matchSubjectAltNames/ },
-  { name: 'no authorization of the own workload on the way out to DYNAMIC_DNS', pattern: /^sidecar listeners .*sni_dynamic_forward_proxy/ },
+  {
+    name: 'gRPC: what a gRPC server cannot judge is denied',
+    where: 'grpc listeners',
+    resource: /^xds\.istio\.io\/grpc\/lds\/inbound\//,
+    text: /^\.filterChains\[\d+\]\.filters\[0\]\.typedConfig\.httpFilters\[\d+\]/,
+    holds: mesh.hasUnjudgeable,
+  },
+  {
+    name: 'gRPC: no endpoints with tls SIMPLE or MUTUAL',
+    where: 'grpc endpoints',
+    text: /^\.endpoints: wanted .*, got nothing$/s,
+    holds: mesh.originatesTls,
+  },
+  {
+    name: 'gRPC: an address once',
+    where: 'grpc endpoints',
+    text: /^\.endpoints\[\d+\](\.lbEndpoints\[\d+\])?: wanted .*, got nothing$/s,
+    holds: mesh.repeatsNetworkGateway,
+  },
+  { name: "gRPC: a rule's subjectAltNames", where: 'grpc clusters', text: /matchSubjectAltNames/, holds: mesh.namesServer },
+  {
+    name: 'no authorization of the own workload on the way out to DYNAMIC_DNS',
+    where: 'sidecar listeners',
+    text: /^\.(?:defaultFilterChain|filterChains\[\d+\])\.filters\[\d+\]\.name: wanted "envoy\.filters\.network\.rbac.*", got "envoy\.(?:extensions\.)?filters\.network\.sni_dynamic_forward_proxy"$/,
+    holds: mesh.authorizesOutbound,
+  },
   {
     name: "tls of a Sidecar's ingress is refused",
-    pattern: /^validation Sidecar istiod: accepted; we: spec\.ingress\[\d+\]\.tls: this field/,
+    where: 'validation Sidecar',
+    text: /^istiod: accepted; we: (?:spec\.ingress\[\d+\]\.tls: this field[^;]*(?:; |$))+$/,
   },
   {
     name: 'subjectAltNames of a server that asks for no certificate',
-    pattern: /^router listeners .*commonTlsContext\.validationContext: wanted .*, got nothing$/s,
+    where: 'router listeners',
+    text: /commonTlsContext\.validationContext: wanted .*, got nothing$/s,
+    holds: mesh.namesCallersInVain,
   },
   {
     name: 'a principal of a condition once, however many sources the rule has',
-    pattern:
-      /^(?:sidecar listeners virtualInbound|router listeners \S+) .*\.principals\[\d+\].*orIds\.ids\[\d+\](?:: wanted \{"authenticated":.*|\.authenticated\.principalName\.\w+: wanted ".*), got nothing$/s,
+    where: 'sidecar listeners',
+    resource: /^virtualInbound$/,
+    text: REPEATED_PRINCIPAL,
+    holds: mesh.repeatsPrincipal,
   },
+  {
+    name: 'a principal of a condition once, however many sources the rule of a gateway has',
+    where: 'router listeners',
+    text: REPEATED_PRINCIPAL,
+    holds: mesh.repeatsPrincipal,
+  },
+  {
+    // istiod writes a matcher without a pattern, for which Envoy refuses the routes.
+    name: 'a claim that is only to be there',
+    where: 'router routes',
+    text: /\.match\.dynamicMetadata\[\d+\]\.value\.orMatch: wanted \{"valueMatchers":\[\{"listMatch":\{"oneOf":\{"stringMatch":\{"ignoreCase":false\}\}\}\},\{"stringMatch":\{"ignoreCase":false\}\}\]\}, got nothing$/,
+    holds: mesh.asksForAnyClaim,
+  },
+  ...['sidecar', 'router'].map((dialect) => ({
+    name: 'networks: Unix sockets are nobody of another network',
+    where: `${dialect} endpoints`,
+    text: /^\.endpoints\[\d+\]\.lbEndpoints\b.*: wanted .*, got .*"pipe":/s,
+    holds: mesh.hasSocketAmongNetworks,
+  })),
+  ...['sidecar', 'router', 'grpc'].map((dialect) => ({
+    name: 'networks: gateways and weights of clusters that look up names',
+    where: `${dialect} clusters`,
+    resource: /^outbound[|_]/,
+    text: /^\.loadAssignment\.endpoints\b/,
+    holds: mesh.isLookedUpAmongNetworks,
+  })),
 ];
 
 /** What istiod does another way each time it is asked, as it walks over a Go map or objects come in: seen with the same mesh asked twice. */
@@ -52,39 +111,50 @@ export const CHANGING: readonly Explanation[] = [
   {
     // The addresses of the meshes' ServiceEntries, each of which is all its hosts'.
     name: 'changing: an address that several hosts have',
-    pattern: /^sidecar routes \S+ \.virtualHosts\[\d+\]\.domains\[\d+\]: wanted (?:"240\.1\.0\.\d+"|.*, got "240\.1\.0\.\d+"$)/,
+    where: 'sidecar routes',
+    text: /^\.virtualHosts\[\d+\]\.domains\[\d+\]: /,
+    holds: mesh.isSharedAddress,
   },
   {
     name: 'changing: the order of ports that only policies name',
-    pattern: /^sidecar listeners virtualInbound \.filterChains\[\d+\]\.filterChainMatch\.applicationProtocols/,
+    where: 'sidecar listeners',
+    resource: /^virtualInbound$/,
+    text: /^\.filterChains\[\d+\]\.filterChainMatch\.applicationProtocols/,
+    holds: mesh.namesPortsByPolicy,
   },
   {
     name: 'changing: the name of an inbound port that several services name',
-    pattern: /^sidecar listeners virtualInbound .*routeConfig\.virtualHosts\[\d+\]\.name/,
+    where: 'sidecar listeners',
+    resource: /^virtualInbound$/,
+    text: /routeConfig\.virtualHosts\[\d+\]\.name/,
+    holds: mesh.sharesInboundPort,
   },
-  {
-    // Called in its own namespace. istiod drops the endpoints of an EndpointSlice that it hears of after the Service (serviceNeedsPush).
-    name: 'changing: the endpoints of a Service exported to nobody',
-    pattern:
-      /^\S+ (?:endpoints outbound\|\d+\|[^|]*\|(\S+) \.endpoints: wanted nothing|clusters outbound\|\d+\|[^|]*\|(\S+) .*matchSubjectAltNames: wanted nothing)/,
-    holds: (documents, [, called, named]) => isExportedToNobody(documents, called ?? named),
-  },
+  ...['sidecar', 'router', 'grpc'].flatMap((dialect) => [
+    {
+      // Called in its own namespace. istiod drops the endpoints of an EndpointSlice that it hears of after the Service (serviceNeedsPush).
+      name: 'changing: the endpoints of a Service exported to nobody',
+      where: `${dialect} endpoints`,
+      text: /^\.endpoints: wanted nothing, got /,
+      holds: mesh.isExportedToNobody,
+    },
+    {
+      name: 'changing: the endpoints of a Service exported to nobody',
+      where: `${dialect} clusters`,
+      text: /matchSubjectAltNames/,
+      holds: mesh.isExportedToNobody,
+    },
+  ]),
 ];
 
-/** The name of what explains a difference; undefined when nothing does. `documents`: of the mesh. */
-export function explanationOf({ where, text }: Difference, documents: readonly Document[] = []): string | undefined {
-  const told = `${where} ${text}`;
-  return [...MEANT, ...CHANGING].find(({ pattern, holds }) => {
-    const match = pattern.exec(told);
-    return match !== null && (holds?.(documents, match) ?? true);
-  })?.name;
-}
-
-function isExportedToNobody(documents: readonly Document[], host: string | undefined): boolean {
-  return documents.some(
-    ({ kind, metadata: { name, namespace, annotations } }) =>
-      kind === 'Service' &&
-      host === `${name}.${namespace}.svc.cluster.local` &&
-      annotations?.['networking.istio.io/exportTo']?.split(',').includes('~') === true,
-  );
+/** The name of what explains a difference; undefined when nothing does. `mesh`: that it was found in. */
+export function explanationOf(difference: Difference, mesh: Mesh): string | undefined {
+  const seen = seenOf(difference, mesh);
+  const { where } = difference;
+  return [...MEANT, ...CHANGING].find(
+    (entry) =>
+      (where === entry.where || where.startsWith(`${entry.where} `)) &&
+      entry.resource?.test(seen.resource) !== false &&
+      entry.text.test(difference.text) &&
+      entry.holds?.(seen) !== false,
+  )?.name;
 }

@@ -77,6 +77,6 @@ export function unexplained(difference: Difference, translated: Translated, know
 function changingTranslation({ trial }: Difference, { mesh, answer }: Translated): string | undefined {
   const only = { ...mesh, nodes: mesh.nodes.filter(({ Name }) => Name === trial.node) };
   return translationDifferences(only, answer)
-    .map((found) => explanationOf(found, mesh.documents))
+    .map((found) => explanationOf(found, mesh))
     .find((name) => name?.startsWith('changing: '));
 }

@@ -16,8 +16,8 @@ export function destinationRules(world: World): Document[] {
       spec: {
         host: anyPattern(world, namespace),
         ...(world.wide ? clientSelector(random) : {}),
-        ...random.maybe(0.7, () => ({ trafficPolicy: trafficPolicy(random) })),
-        ...random.maybe(0.6, () => ({ subsets: random.some(['v1', 'v2', 'v3'], 1, 3).map((name) => subset(random, name)) })),
+        ...random.maybe(0.7, () => ({ trafficPolicy: trafficPolicy(world) })),
+        ...random.maybe(0.6, () => ({ subsets: random.some(['v1', 'v2', 'v3'], 1, 3).map((name) => subset(world, name)) })),
         ...exportTo(random),
       },
     };
@@ -30,29 +30,32 @@ function clientSelector(random: Random): Json {
   }));
 }
 
-function subset(random: Random, name: string): Json {
+function subset(world: World, name: string): Json {
+  const { random } = world;
   return {
     name,
     labels: random.pick<Json>([{ version: name }, { version: 'v1' }, { app: 'cart', version: name }]),
-    ...random.maybe(0.3, () => ({ trafficPolicy: trafficPolicy(random) })),
+    ...random.maybe(0.3, () => ({ trafficPolicy: trafficPolicy(world) })),
   };
 }
 
-function trafficPolicy(random: Random): Json {
+function trafficPolicy(world: World): Json {
+  const { random } = world;
   return {
-    ...portPolicy(random, 0.45),
+    ...portPolicy(world, 0.45),
     ...random.maybe(0.25, () => ({
-      portLevelSettings: random.some(PORT_NUMBERS, 1, 2).map((number) => ({ port: { number }, ...portPolicy(random, 0.5) })),
+      portLevelSettings: random.some(PORT_NUMBERS, 1, 2).map((number) => ({ port: { number }, ...portPolicy(world, 0.5) })),
     })),
   };
 }
 
-function portPolicy(random: Random, each: number): Json {
+function portPolicy(world: World, each: number): Json {
+  const { random } = world;
   return {
     ...random.maybe(each, () => ({ loadBalancer: loadBalancer(random) })),
     ...random.maybe(each, () => ({ connectionPool: connectionPool(random) })),
     ...random.maybe(each, () => ({ outlierDetection: outlierDetection(random) })),
-    ...random.maybe(each, () => ({ tls: tls(random) })),
+    ...random.maybe(each, () => ({ tls: tls(world) })),
   };
 }
 
@@ -139,7 +142,8 @@ export function outlierDetection(random: Random): Json {
   };
 }
 
-function tls(random: Random): Json {
+function tls({ random, wide }: World): Json {
+  if (wide && random.chance(0.2)) return credentialTls(random);
   return random.pick<Json>([
     { mode: 'ISTIO_MUTUAL' },
     { mode: 'DISABLE' },
@@ -148,5 +152,22 @@ function tls(random: Random): Json {
     { mode: 'SIMPLE', subjectAltNames: ['api.example.com'] },
     { mode: 'MUTUAL', clientCertificate: '/etc/certs/tls.crt', privateKey: '/etc/certs/tls.key', caCertificates: '/etc/certs/ca.crt' },
     { mode: 'ISTIO_MUTUAL', subjectAltNames: ['spiffe://cluster.local/ns/web/sa/cart'], sni: 'other.example.com' },
+  ]);
+}
+
+/** A Secret instead of files; of sidecars only where a rule selects them. */
+function credentialTls(random: Random): Json {
+  return random.pick<Json>([
+    { mode: 'SIMPLE', credentialName: 'client-cert' },
+    { mode: 'SIMPLE', credentialName: 'kubernetes://web/client-cert' },
+    {
+      mode: 'SIMPLE',
+      credentialName: random.pick(['configmap://web/roots', 'configmap://shop/roots', 'configmap://roots']),
+      sni: 'api.example.com',
+    },
+    { mode: 'SIMPLE', credentialName: 'client-cert', insecureSkipVerify: true },
+    { mode: 'SIMPLE', insecureSkipVerify: true },
+    { mode: 'MUTUAL', credentialName: 'client-cert' },
+    { mode: 'MUTUAL', credentialName: 'client-cert', subjectAltNames: ['api.example.com'] },
   ]);
 }

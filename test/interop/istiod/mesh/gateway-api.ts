@@ -102,6 +102,12 @@ function httpRule(world: World, namespace: string): Json {
     ...random.maybe(0.2, () => ({
       timeouts: random.pick<Json>([{ request: '3s' }, { request: '3s', backendRequest: '1s' }, { request: '0s' }]),
     })),
+    ...random.maybe(0.1, () => ({
+      sessionPersistence: random.pick<Json>([
+        { type: 'Cookie', sessionName: 'session' },
+        { type: 'Header', sessionName: 'x-session', absoluteTimeout: '1h' },
+      ]),
+    })),
   };
 }
 

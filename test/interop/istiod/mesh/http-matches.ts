@@ -12,8 +12,12 @@ export function httpMatch({ random }: World, gateways: readonly string[] | undef
     ...random.maybe(0.1, () => ({ scheme: { exact: random.pick(['http', 'https']) } })),
     ...random.maybe(0.15, () => ({ method: random.pick<Json>([{ exact: 'GET' }, { prefix: 'P' }, { regex: 'GET|POST' }]) })),
     ...random.maybe(0.1, () => ({ authority: random.pick<Json>([{ exact: 'shop.example.com' }, { prefix: 'shop' }]) })),
-    ...random.maybe(0.3, () => ({ headers: headersMatch(random) })),
-    ...random.maybe(0.12, () => ({ withoutHeaders: headersMatch(random) })),
+    ...random.maybe(0.3, () => ({
+      headers: gateways?.includes('mesh') === false && random.chance(0.35) ? claimsMatch(random) : headersMatch(random),
+    })),
+    ...random.maybe(0.12, () => ({
+      withoutHeaders: gateways?.includes('mesh') === false && random.chance(0.3) ? claimsMatch(random) : headersMatch(random),
+    })),
     ...random.maybe(0.12, () => ({ queryParams: queryParams(random) })),
     ...random.maybe(0.1, () => ({ port: random.pick(PORT_NUMBERS) })),
     ...random.maybe(0.1, () => ({
@@ -40,6 +44,13 @@ function uri(random: Random): Json {
 function headersMatch(random: Random): Json {
   const one = (): Json => random.pick<Json>([{ exact: 'jason' }, { prefix: 'ja' }, { regex: 'j.*n' }, { regex: '.*' }, {}, { exact: '' }]);
   return Object.fromEntries(random.some(['end-user', 'x-tenant', 'cookie', ':authority', 'X-Upper'], 1, 2).map((name) => [name, one()]));
+}
+
+/** What a gateway asks of the caller's token. */
+function claimsMatch(random: Random): Json {
+  const one = (): Json => random.pick<Json>([{ exact: 'admin' }, { exact: 'c' }, { prefix: 'ad' }, { regex: '.+' }, {}]);
+  const names = ['@request.auth.claims.groups', '@request.auth.claims.sub', '@request.auth.claims[a][b]', '@request.auth.claims.missing'];
+  return Object.fromEntries(random.some(names, 1, 2).map((name) => [name, one()]));
 }
 
 function queryParams(random: Random): Json {

@@ -17,6 +17,7 @@ export function meshConfig(world: World): Json {
     ...outbound(world),
     ...telemetry(world),
     ...defaults(random),
+    ...random.maybe(0.12, () => ({ discoverySelectors: discoverySelectors(random) })),
     ...random.maybe(0.3, () => ({ defaultConfig: proxyConfig(random) })),
   };
 }
@@ -106,6 +107,25 @@ function telemetry(world: World): Json {
       },
     })),
   };
+}
+
+/** Namespaces that the mesh knows of; mostly the root namespace is one. */
+function discoverySelectors(random: Random): Json[] {
+  const root = { matchLabels: { 'kubernetes.io/metadata.name': ROOT } };
+  const drawn = random.some<Json>(
+    [
+      { matchLabels: { 'kubernetes.io/metadata.name': 'shop' } },
+      { matchLabels: { mesh: 'on' } },
+      { matchLabels: { mesh: 'on', 'kubernetes.io/metadata.name': 'web' } },
+      { matchExpressions: [{ key: 'mesh', operator: 'Exists' }] },
+      { matchExpressions: [{ key: 'mesh', operator: 'DoesNotExist' }] },
+      { matchExpressions: [{ key: 'mesh', operator: 'In', values: ['on', 'off'] }] },
+      { matchExpressions: [{ key: 'mesh', operator: 'NotIn', values: ['off'] }], matchLabels: { 'kubernetes.io/metadata.name': 'web' } },
+    ],
+    1,
+    2,
+  );
+  return random.chance(0.85) ? [root, ...drawn] : drawn;
 }
 
 /** Of documents that leave something out. */

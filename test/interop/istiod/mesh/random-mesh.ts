@@ -2,9 +2,11 @@ import type { RecordedNode } from '../istiod-process.ts';
 import { destinationRules } from './destination-rules.ts';
 import type { Document } from './document.ts';
 import { envoyFilters } from './envoy-filters.ts';
+import { nodeOfFamilies, withTwoFamilies } from './families.ts';
 import { gatewayApi } from './gateway-api.ts';
 import { gateways } from './gateways.ts';
 import { meshConfig } from './mesh-config.ts';
+import { networkGateways, spread } from './networks.ts';
 import { authorizationPolicies, peerAuthentications, requestAuthentications } from './policies.ts';
 import { proxyConfig, proxyConfigDocument } from './proxy-config.ts';
 import { Random } from './random.ts';
@@ -43,13 +45,12 @@ function drawn(seed: number, wide: boolean, more: (world: World) => Document[] =
   const all = SERVICE_NAMES.flatMap((name) => NAMESPACES.map((namespace) => ({ name, namespace })));
   const services = random.some(all, 3, 5);
   const world: World = { random, services, wide };
-  const pods = podsOf(random, services);
-  const documents = [
-    ...NAMESPACES.map((name) => ({
-      apiVersion: 'v1',
-      kind: 'Namespace',
-      metadata: { name, labels: { 'kubernetes.io/metadata.name': name } },
-    })),
+  const networks = wide && random.chance(0.15);
+  const families = wide && random.chance(0.15);
+  const pods = networks ? spread(random, podsOf(random, services)) : podsOf(random, services);
+  const documents: Document[] = [
+    ...NAMESPACES.map((name) => namespaceDocument(world, name)),
+    ...(networks ? networkGateways(random) : []),
     ...nodeDocuments(),
     ...gatewayDocuments(),
     ...pods.map(podDocument),
@@ -71,7 +72,17 @@ function drawn(seed: number, wide: boolean, more: (world: World) => Document[] =
         ]
       : []),
   ];
-  return { documents, config: meshConfig(world), nodes: nodesOf(world, pods) };
+  const config = meshConfig(world);
+  const nodes = nodesOf(world, pods);
+  return families
+    ? { documents: withTwoFamilies(random, documents), config, nodes: nodes.map((node) => nodeOfFamilies(random, node)) }
+    : { documents, config, nodes };
+}
+
+/** Some carry a label that discoverySelectors ask for. */
+function namespaceDocument({ random, wide }: World, name: string): Document {
+  const labels = { 'kubernetes.io/metadata.name': name, ...(wide ? random.maybe(0.6, () => ({ mesh: random.pick(['on', 'off']) })) : {}) };
+  return { apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels } };
 }
 
 function nodesOf({ random, services, wide }: World, pods: readonly Pod[]): RecordedNode[] {

@@ -105,7 +105,7 @@ function workload({ random, wide }: World, address: string): Json {
   return {
     address,
     ...random.maybe(0.3, () => ({ ports: { [wide ? random.pick(['http', 'http', 'tcp', 'grpc', 'auto']) : 'http']: 7070 } })),
-    ...(wide ? random.maybe(0.1, () => ({ network: 'other' })) : {}),
+    ...(wide ? random.maybe(0.1, () => ({ network: random.pick(['other', 'n1', 'n2']) })) : {}),
     ...random.maybe(0.5, () => ({ labels: { app: random.pick(['vm', 'cart']), version: random.pick(VERSIONS) } })),
     ...random.maybe(0.4, () => ({ locality: random.pick([region, `${region}/${zone}`, `${region}/${zone}/${subZone}`]) })),
     ...random.maybe(0.3, () => ({ weight: random.pick([0, 1, 5]) })),

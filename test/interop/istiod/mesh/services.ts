@@ -63,6 +63,7 @@ export function serviceDocuments(world: World, service: ServiceName, index: numb
     ...random.maybe(0.06, () => ({ internalTrafficPolicy: 'Local' })),
     ...random.maybe(0.08, () => ({ trafficDistribution: random.pick(['PreferClose', 'PreferSameZone', 'PreferSameNode']) })),
     ...(publish ? { publishNotReadyAddresses: true } : {}),
+    ...random.maybe(0.08, () => ({ sessionAffinity: 'ClientIP', sessionAffinityConfig: { clientIP: { timeoutSeconds: 600 } } })),
   };
   const taken = pods.filter((pod) => pod.namespace === namespace && pod.app === name && (!('version' in selector) || pod.version === 'v1'));
   return [{ apiVersion: 'v1', kind: 'Service', metadata, spec }, sliceOf(service, ports, taken, publish)];

@@ -21,8 +21,9 @@ export function sidecars(world: World): Document[] {
         ...selector,
         egress: random
           .several(1, 2, (position) => ({
-            ...(position === 0 ? {} : { port: { number: random.pick(PORT_NUMBERS), name: 'http', protocol: 'HTTP' } }),
+            ...(position === 0 ? {} : { port: egressPort(world) }),
             hosts: random.several(1, 3, () => egressHost(world)),
+            ...(world.wide ? egressBinding(random) : {}),
           }))
           .reverse(),
         ...(world.wide ? inbound(random, Object.keys(selector).length > 0) : {}),
@@ -30,6 +31,22 @@ export function sidecars(world: World): Document[] {
       },
     };
   });
+}
+
+function egressPort({ random, wide }: World): Json {
+  return {
+    number: random.pick(PORT_NUMBERS),
+    name: 'http',
+    protocol: wide ? random.pick(['HTTP', 'HTTP', 'TCP', 'GRPC', 'HTTPS']) : 'HTTP',
+  };
+}
+
+/** Where an Envoy listens for what its app sends. */
+function egressBinding(random: Random): Json {
+  return {
+    ...random.maybe(0.2, () => ({ bind: random.pick(['127.0.0.1', '0.0.0.0', '10.0.0.99', '::1']) })),
+    ...random.maybe(0.2, () => ({ captureMode: random.pick(['NONE', 'NONE', 'IPTABLES', 'DEFAULT']) })),
+  };
 }
 
 /** Only a Sidecar that selects may say what is served. */

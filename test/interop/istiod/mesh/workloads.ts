@@ -1,7 +1,7 @@
 import type { RecordedNode } from '../istiod-process.ts';
 import type { Document } from './document.ts';
 import type { Random } from './random.ts';
-import { ACCOUNTS, NAMED_PORTS, PLACES, ROOT, type ServiceName, VERSIONS } from './world.ts';
+import { ACCOUNTS, NAMED_PORTS, NETWORK_LABEL, PLACES, ROOT, type ServiceName, VERSIONS } from './world.ts';
 
 export interface Pod {
   readonly name: string;
@@ -94,6 +94,7 @@ export function nodeOf(pod: Pod, dialect: Dialect, listeners: readonly string[] 
       ISTIO_VERSION: '1.32.0',
       MESH_ID: 'cluster.local',
       NODE_NAME: place.node,
+      ...(labels[NETWORK_LABEL] === undefined ? {} : { NETWORK: labels[NETWORK_LABEL] }),
       ...(dialect === 'grpc' ? { GENERATOR: 'grpc', 'x-listeners': listeners } : {}),
     },
     Locality: { Region: place.region, Zone: place.zone, SubZone: place.subZone },

@@ -15,6 +15,8 @@ export const NAMED_PORTS: readonly { readonly name: string; readonly containerPo
 /** Creation times: ties are as likely as an order. */
 const TIMES: readonly string[] = ['2026-01-01T00:00:00Z', '2026-01-02T00:00:00Z', '2026-01-03T00:00:00Z'];
 
+export const NETWORK_LABEL = 'topology.istio.io/network';
+
 /** The machines that pods run on. */
 export const PLACES: readonly { readonly node: string; readonly region: string; readonly zone: string; readonly subZone: string }[] = [
   { node: 'node-a', region: 'region1', zone: 'zone1', subZone: 'sub1' },

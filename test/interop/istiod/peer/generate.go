@@ -25,7 +25,7 @@ func generate(c testCase, found objects) (map[string]map[string][]json.RawMessag
 	err := test.Wrap(func(t test.Failer) {
 		server := xds.NewFakeDiscoveryServer(t, xds.FakeOptions{
 			KubernetesObjects:  found.kubernetes,
-			Configs:            found.configs,
+			Configs:            discovered(t, found, config),
 			MeshConfig:         config,
 			KubeClientModifier: func(client kubelib.Client) { installGatewayAPI(t, client) },
 		})
