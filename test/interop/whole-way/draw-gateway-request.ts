@@ -1,5 +1,6 @@
 import type { Random } from '../istiod/mesh/random.ts';
 import { concrete, type Drawn, drawHead, drawRest } from './draw-request.ts';
+import { drawToken } from './draw-token.ts';
 import { addressOfName } from './loopback.ts';
 import type { Request, RequestTls } from './trial.ts';
 
@@ -13,9 +14,11 @@ export function drawGatewayRequest({ random, mesh }: Drawn, ports: ReadonlyMap<n
   const host = concrete(random, random.pick(hosts), []);
   const whole = host === '*' ? random.pick(HOSTS) : host;
   const port = ports.size === 0 ? 8080 : random.pick([...ports.keys()]);
+  const head = drawHead(random, route);
   return {
-    ...drawHead(random, route),
+    ...head,
     ...drawRest(random),
+    headers: { ...head.headers, ...drawToken(random, mesh.documents) },
     host: whole,
     port,
     caller: { address: addressOfName(random.pick(['caller', 'other'])) },

@@ -105,7 +105,7 @@ function methodOf(random: Random, test: unknown): string {
 }
 
 function headersOf(random: Random, tests: unknown): Record<string, string> {
-  const names = Object.entries((tests ?? {}) as Json).filter(([name]) => !name.startsWith(':'));
+  const names = Object.entries((tests ?? {}) as Json).filter(([name]) => !/^[:@]/.test(name));
   return Object.fromEntries(names.map(([name, test]) => [name.toLowerCase(), sample(random, test) ?? 'any']));
 }
 
