@@ -40,6 +40,7 @@ export const EQUIVALENT: ReadonlyMap<string, string> = new Map([
     '[removed] lastAccepted = text; => nothing',
     "[literal] '' => 'mutated' #2",
   ]),
+  ["packages/core/src/server-name.ts [literal] '' => 'mutated'", 'no names, and what is no DNS name, are the same'],
   ['packages/core/src/authority.ts [literal] 1 => 2', 'a port that is legal, in the place of none'],
   [
     'packages/jwt/src/verify-signature.ts [operand] algorithms.has(jwt.algorithm) && (await verifies(jwt, key)) => (await verifies(jwt, key))',

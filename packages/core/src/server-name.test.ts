@@ -24,6 +24,8 @@ describe('a certificate of a server', () => {
     ['foo.com', 'DNS:*'],
     ['example.com', 'DNS:example.com.'],
     ['a.example.com', 'DNS:"a.example.com, DNS:b"'],
+    ['b', 'DNS:"a.example.com, DNS:b"'],
+    ['foo.dns:a.com', 'DNS:f*.DNS:a.com'],
     ['a.example.com', 'URI:spiffe://a.example.com'],
     ['1.2.3.4', 'DNS:1.2.3.4'],
     ['a.example.com', undefined],

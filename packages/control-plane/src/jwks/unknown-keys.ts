@@ -1,5 +1,8 @@
 import { createHash, ECDH } from 'node:crypto';
 
+/** Half of all points lie on the curve. */
+const MAX_TRIES = 64;
+
 /**
  * What stands for keys that are not known: a valid point of P-256 made of the hash of a sentence, so that nobody has its private key.
  * A token fails with it, and a request without one passes. An empty list would not do: Envoy refuses such a listener as a whole
@@ -10,7 +13,7 @@ export const UNKNOWN_KEYS: string = JSON.stringify({
 });
 
 function pointOfNobody(): { readonly x: string; readonly y: string } {
-  for (let count = 0; ; count++) {
+  for (let count = 0; count < MAX_TRIES; count++) {
     const x = createHash('sha256').update(`ripstop: the keys of this issuer are not known yet ${count}`).digest();
     try {
       // Half of all x lie on the curve; 02 asks for the even y.
@@ -20,4 +23,5 @@ function pointOfNobody(): { readonly x: string; readonly y: string } {
       // not on the curve: the next one
     }
   }
+  throw new Error(`none of ${MAX_TRIES} points is on the curve`);
 }
