@@ -54,7 +54,7 @@ describe('a guarded GET', () => {
     const timers = (): number => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
     const before = timers();
     await guardedGet()(url, 600_000).catch(() => {});
-    expect(timers()).toBe(before);
+    expect(timers()).toBeLessThanOrEqual(before); // One of somebody else may have run out.
   });
 
   it('hangs up on an answer that it does not want', async () => {
