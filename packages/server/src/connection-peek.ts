@@ -43,8 +43,8 @@ function whenKnown<T extends { readonly kind: string; readonly atBytes?: number 
     socket.off('readable', onReadable);
     socket.off('end', onGone);
     socket.off('close', onGone);
-    const left = bytes === 0 ? undefined : join().subarray(found === undefined ? 0 : taken(found));
-    if (left !== undefined && left.length > 0 && !socket.destroyed) socket.unshift(left);
+    // Nothing can be put back behind the end.
+    if (bytes > 0 && socket.readable) socket.unshift(join().subarray(found === undefined ? 0 : taken(found)));
     done(found);
   };
   const onGone = (): void => finish(undefined);
