@@ -1,6 +1,7 @@
+import { AsyncResource } from 'node:async_hooks';
 import { channel } from 'node:diagnostics_channel';
 import grpc from '@grpc/grpc-js';
-import { NO_PEER } from '@ripstop/core';
+import { type Exchange, NO_PEER } from '@ripstop/core';
 import { describe, expect, it } from 'vitest';
 import { InboundConnection } from './inbound-connection.ts';
 import { InboundGuard } from './inbound-guard.ts';
@@ -14,6 +15,8 @@ function called(by: InboundConnection | undefined) {
   const match = { destinationPort: 0, serverNames: [], transportProtocol: '', applicationProtocols: [] } as const;
   const double = new MeshDouble({ inbound: [inboundChain(PORT, [], { match })] });
   const [heard, statuses, refused]: [grpc.Metadata[], number[], InboundConnection[]] = [[], [], []];
+  const ports: number[] = [];
+  Object.assign(double.telemetry, { onStart: ({ port }: Exchange) => ports.push(port) });
   let events: { onReceiveMetadata(metadata: grpc.Metadata): void } | undefined;
   const call = {
     start: (listener: typeof events) => {
@@ -33,14 +36,14 @@ function called(by: InboundConnection | undefined) {
   if (by === undefined) take();
   else guard.enter(by, take);
   guard.close();
-  return { heard: heard.length, statuses, refused };
+  return { heard: heard.length, statuses, refused, ports };
 }
 
 describe('a call of a gRPC server', () => {
   it('is judged by the connection that it came over', () => {
-    expect(called(connection())).toEqual({ heard: 1, statuses: [], refused: [] });
+    expect(called(connection())).toEqual({ heard: 1, statuses: [], refused: [], ports: [PORT] });
     const distrusted = Object.assign(connection(), { distrusted: true });
-    expect(called(distrusted)).toEqual({ heard: 0, statuses: [grpc.status.UNAVAILABLE], refused: [distrusted] });
+    expect(called(distrusted)).toEqual({ heard: 0, statuses: [grpc.status.UNAVAILABLE], refused: [distrusted], ports: [] });
   });
 
   it('that came over none that the mesh has let in is served to nobody, however open the port is', () => {
@@ -50,13 +53,24 @@ describe('a call of a gRPC server', () => {
 
 it('a guard listens to streams of HTTP/2 from its first connection on, until it is closed', () => {
   const streams = channel('http2.server.stream.created');
-  const before = streams.hasSubscribers;
   const guard = new InboundGuard(new MeshDouble({}), PORT);
+  /** Whether the guard takes note of the method of a stream of that connection. */
+  const connect = (): (() => boolean) => {
+    let within = (run: () => void): void => run();
+    guard.enter(connection(), () => {
+      within = AsyncResource.bind((run: () => void): void => run());
+    });
+    return () => {
+      const headers: Record<string, string> = { ':method': 'GET' };
+      within(() => streams.publish({ stream: {}, headers }));
+      return Object.keys(headers).length > 1;
+    };
+  };
   guard.close();
   for (let times = 0; times < 2; times++) {
-    for (let calls = 0; calls < 2; calls++) guard.enter(connection(), () => {});
-    expect(streams.hasSubscribers).toBe(true);
+    const hears = [connect(), connect()];
+    expect(hears.map((one) => one())).toEqual([true, true]);
     guard.close();
-    expect(streams.hasSubscribers).toBe(before);
+    expect(hears.map((one) => one())).toEqual([false, false]);
   }
 });
