@@ -46,6 +46,7 @@ export const EQUIVALENT: ReadonlyMap<string, string> = new Map([
     'packages/jwt/src/verify-signature.ts [operand] algorithms.has(jwt.algorithm) && (await verifies(jwt, key)) => (await verifies(jwt, key))',
     'jose looks at the kind and the length of the key as well',
   ],
+  ['packages/control-plane/src/state/replace-file.ts [literal] false => true', 'the same file, only later'],
   ...named('packages/control-plane/src/jwks/guarded-get.ts', 'a block list has no names', [
     '[operand] isIP(host) !== 0 && isBlocked(blocked, host) => isBlocked(blocked, host)',
     '[literal] 0 => 1',

@@ -139,7 +139,22 @@ describe('a probe', () => {
     expect(await ask(await serve('PERMISSIVE', { probes: undefined }), get('/healthz'))).toBe('403');
   });
 
-  it.each(['healthz', '/a b', '/healthz?x', '/h#x', '*', '/%68'])('cannot be %s', (path) => {
+  it.each<[what: string, request: object, wanted: boolean]>([
+    ['a GET', {}, true],
+    ['a HEAD', { method: 'HEAD' }, true],
+    ['a POST without a body', { method: 'POST' }, false],
+    ['a query with marks of its own', { url: '/healthz?a?b' }, true],
+    ['a header that only ends like one of the mesh', { headers: { host: 'a', 'my-x-envoy-internal': '1' } }, true],
+    ['a header of the mesh', { headers: { 'x-envoy-internal': '1' } }, false],
+    ['an upgrade', { headers: { upgrade: 'websocket' } }, false],
+    ['a body', { headers: { 'content-length': '1' } }, false],
+    ['no target', { url: undefined }, false],
+  ])('may be, or not: %s', (_what, request, wanted) => {
+    const asked = { method: 'GET', url: '/healthz', headers: {}, ...request };
+    expect(new Probes(['/healthz']).has(asked as never)).toBe(wanted);
+  });
+
+  it.each(['healthz', 'a/healthz', '/a b', '/healthz?x', '/h#x', '*', '/%68'])('cannot be %s', (path) => {
     expect(() => new Probes([path])).toThrow(`"${path}" cannot be a probe`);
   });
 });
