@@ -3,7 +3,6 @@ import {
   binary,
   bits,
   bool,
-  contentOfBits,
   type DerNode,
   decodeDer,
   encodeDer,
@@ -36,9 +35,6 @@ const OID = {
   /** Ours: the labels that a workload is bound to, as JSON. */
   boundLabels: '2.25.1934671105',
 } as const;
-
-/** Bit 5 of keyUsage, counted from the left. */
-const KEY_CERT_SIGN = 0x04;
 
 /** Who signs: a certificate with its key. */
 export interface Issuer {
@@ -144,13 +140,9 @@ function extensionOf(certificate: Uint8Array, kind: string): DerNode | undefined
   return typeof content === 'string' ? decodeDer(Buffer.from(content, 'binary')) : content[0]!;
 }
 
-/** Whether others believe what is signed by the key of this certificate (DER): it is a CA's, and its key may be used for that. */
+/** Whether others believe what is signed by the key of this certificate (DER): it is a CA's, and its key may be used for that (OpenSSL). */
 export function mayIssueCertificates(certificate: Uint8Array): boolean {
-  if (!new X509Certificate(certificate).ca) return false;
-  const usage = extensionOf(certificate, OID.keyUsage);
-  if (usage === undefined) return true;
-  const [, first = 0] = contentOfBits(usage);
-  return (first & KEY_CERT_SIGN) !== 0;
+  return new X509Certificate(certificate).ca;
 }
 
 /** A CA may number its keys as it likes: what it issues names that number, or none where it has none (RFC 5280, 4.2.1.1). */

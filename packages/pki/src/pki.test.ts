@@ -10,6 +10,7 @@ import {
   type Issuer,
   isIssuedBy,
   issueCertificate,
+  mayIssueCertificates,
   parseSpiffeId,
   privateKeyPem,
   verifyCsr,
@@ -17,6 +18,33 @@ import {
 
 const now = Date.UTC(2026, 5, 1);
 const day = 86_400_000;
+
+/** CA:TRUE, without keyUsage. */
+const ANY_USAGE = `-----BEGIN CERTIFICATE-----
+MIIBhzCCAS2gAwIBAgIUaBM+ebK+ctF4n+g0msZXFN9X2rAwCgYIKoZIzj0EAwIw
+EDEOMAwGA1UECgwFcGxhaW4wHhcNMjYxMTI3MDYxMzQwWhcNMzYxMTI0MDYxMzQw
+WjAQMQ4wDAYDVQQKDAVwbGFpbjBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABJE+
+tDWHzNoTlCNpFkm2nq9Izh3gwh+l23RnfQv4hbhGhyLCXaIBgY7ZEnx2+eD/riZs
+TANf+G0AjVWbhoM29tGjZTBjMB0GA1UdDgQWBBSQIouu/cIhHQsyh8THvV0vWZdr
+wzAfBgNVHSMEGDAWgBSQIouu/cIhHQsyh8THvV0vWZdrwzAPBgNVHRMBAf8EBTAD
+AQH/MBAGCWCGSAGG+EIBDQQDFgF4MAoGCCqGSM49BAMCA0gAMEUCIQCuP+McGqow
+AxhQaoJm/OSR7TL/7JrTEfHAcTOjAhk/QgIgBL8zkI3BKIA1CqHPas41Qkn7rC3Z
+MJ15nQH0QTiY97A=
+-----END CERTIFICATE-----
+`;
+/** CA:TRUE, with keyUsage keyAgreement and encipherOnly. */
+const OTHER_USAGE = `-----BEGIN CERTIFICATE-----
+MIIBhDCCASugAwIBAgIUUfcnwvUJ8AlHN73RZUc9SD5SHv4wCgYIKoZIzj0EAwIw
+EDEOMAwGA1UECgwFYWdyZWUwHhcNMjYxMTI3MDYxMzQwWhcNMzYxMTI0MDYxMzQw
+WjAQMQ4wDAYDVQQKDAVhZ3JlZTBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABMRW
+x1UhhhxuiDik7rMQ3bGmtq7p45grYGtib/RFIWye+kGvq5gXUsYe0xl9+jbKh3Ad
+tr7MSWZS8ZA4dVGxwr6jYzBhMB0GA1UdDgQWBBTAx1TbQJgEEB9HJ19C+xszv6rV
+vjAfBgNVHSMEGDAWgBTAx1TbQJgEEB9HJ19C+xszv6rVvjAPBgNVHRMBAf8EBTAD
+AQH/MA4GA1UdDwEB/wQEAwIACTAKBggqhkjOPQQDAgNHADBEAiBB6ZpGPd0K5e9U
+F2tfjrhMeNiPtTOswHEmCw0buXw2wwIgPRd85g+UvZ8iTRyBUTyhE+/smpkfqVpL
+6Bx6mdfFb24=
+-----END CERTIFICATE-----
+`;
 
 describe('certificates', () => {
   it('are what node:crypto calls issued by and signed by their root, with the SPIFFE id as their only name', () => {
@@ -50,6 +78,15 @@ describe('certificates', () => {
     const sameKey = below(issuer, 'renamed', root.keyPair.publicKey);
     const parent = new X509Certificate(root.certificatePem);
     expect([isIssuedBy(leaf, parent), isIssuedBy(byName, parent), isIssuedBy(leaf, sameKey)]).toEqual([true, false, false]);
+  });
+
+  it('sign others when they are of a CA, and their key is not for something else', () => {
+    const times = { notBeforeMs: now, notAfterMs: now + day };
+    const root = createSelfSignedRoot({ organization: 'cluster.local', ...times });
+    const issuer = { certificatePem: root.certificatePem, privateKey: root.keyPair.privateKey };
+    const leaf = issueCertificate(issuer, { publicKey: createKeyPair().publicKey, names: {}, ...times });
+    const may = [root.certificatePem, leaf, ANY_USAGE, OTHER_USAGE].map((pem) => mayIssueCertificates(new X509Certificate(pem).raw));
+    expect(may).toEqual([true, false, true, false]);
   });
 
   it('carry a mutual TLS connection', async () => {
