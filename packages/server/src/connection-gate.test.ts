@@ -181,7 +181,8 @@ describe('a connection in plain text', () => {
     expect([end.socket, end.connection.socket]).toEqual([raw, raw]);
     expect(port.gate.connectionOf(raw!)).toBe(end.connection);
     expect(peerOf({ socket: raw! })).toBe(end.connection.peer);
-    expect([end.connection.peer.mtls, end.connection.peer.address, end.connection.closing]).toEqual([false, '127.0.0.1', false]);
+    const { peer, closing } = end.connection;
+    expect([peer.mtls, peer.address, peer.sni, peer.alpn, closing]).toEqual([false, '127.0.0.1', '', '', false]);
   });
 
   it.each([
@@ -385,6 +386,18 @@ describe('a connection by TLS of the mesh', () => {
     const { peer } = end.connection;
     expect([peer.uriSans, peer.sni, peer.alpn, peer.spiffeId]).toEqual([[CALLER], 'a.b', alpn, CALLER]);
     expect([end.socket instanceof TLSSocket, port.gate.connectionOf(end.socket as Socket)]).toEqual([true, end.connection]);
+  });
+
+  it('chooses of what the server speaks, though more is offered', async () => {
+    for (const [speaks, alpn] of [
+      ['http1', 'http/1.1'],
+      ['http2', 'h2'],
+    ] as const) {
+      const port = await Port.open([secured(http('mutual'))], { identity: identity(), speaks: [speaks] });
+      port.callTls({ ALPNProtocols: ['h2', 'http/1.1'] });
+      const { spoken, connection } = await port.next('admitted');
+      expect([spoken, connection.peer.alpn]).toEqual([speaks, alpn]);
+    }
   });
 
   it.each<[text: string, spoken: Spoken]>([

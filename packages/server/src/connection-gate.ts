@@ -81,11 +81,7 @@ export class ConnectionGate {
     this.open = new OpenConnections(options.clock, options.snapshots, options.identity);
   }
 
-  /** Whether this socket has passed the gate already. */
-  admitted(socket: Socket): boolean {
-    return this.connections.has(socket);
-  }
-
+  /** Of a socket that has passed the gate. */
   connectionOf(socket: Socket): InboundConnection | undefined {
     return this.connections.get(socket);
   }
