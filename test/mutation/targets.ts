@@ -13,7 +13,7 @@ const TARGETS: Readonly<Record<string, readonly string[]>> = {
     'packages/compile/src/{cidr,matchers,metadata-matcher,remote-address}.ts',
     'packages/compile/src/{http-filters,network-filters,regex,regex-shortcut}.ts',
     'packages/core/src/filters/refuse.ts',
-    'packages/server/src/{inbound-guard,probes}.ts',
+    'packages/server/src/probes.ts',
     'packages/grpc/src/{inbound-guard,inbound-call}.ts',
     'packages/compile/src/filters/ext-authz/*.ts',
     'packages/control-plane/src/translate/rbac/*.ts',
