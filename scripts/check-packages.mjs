@@ -32,7 +32,7 @@ const tarballs = {};
 for (const [folder, manifest] of manifests) {
   if (manifest.private) continue;
   const stage = join(out, folder);
-  stagePackage(join(root, 'packages', folder), stage, versions);
+  stagePackage(root, join(root, 'packages', folder), stage, versions);
   const packed = run(`${folder}: npm pack failed`, 'npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', out], stage);
   if (packed === undefined) continue;
   const tarball = join(out, JSON.parse(packed)[0].filename);
