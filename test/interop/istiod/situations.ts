@@ -24,7 +24,11 @@ function targets(seen: Seen, number: number): number[] {
 }
 
 function serversAt(seen: Seen, port: number): Server[] {
-  const servers = of(seen, 'Gateway').flatMap(({ spec }) => (spec as { servers?: Server[] }).servers ?? []);
+  const servers = of(seen, 'Gateway').flatMap(({ spec }) => {
+    // Listeners of the Gateway API are servers without a bind.
+    const { servers: own = [], listeners = [] } = spec as { servers?: Server[]; listeners?: { port: number; protocol: string }[] };
+    return [...own, ...listeners.map(({ port: number, protocol }) => ({ port: { number, protocol } }))];
+  });
   return servers.filter((server) => targets(seen, server.port.number).includes(port));
 }
 

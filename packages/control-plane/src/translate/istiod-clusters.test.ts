@@ -50,6 +50,27 @@ describe('clusters', () => {
     expect(socket(dialled)).toBeUndefined();
   });
 
+  it('by server names are those of their service to an EnvoyFilter, too (Istio: ParseSubsetKey)', () => {
+    const yaml =
+      service('web') +
+      doc(
+        'Gateway',
+        'gw',
+        '{ selector: { istio: ingressgateway }, servers: [{ port: { number: 443, name: tls, protocol: TLS }, hosts: ["*"], tls: { mode: AUTO_PASSTHROUGH } }] }',
+        'istio-system',
+      );
+    const removed = doc(
+      'EnvoyFilter',
+      'a',
+      '{ configPatches: [{ applyTo: CLUSTER, match: { cluster: { service: web.default.svc.cluster.local } }, patch: { operation: REMOVE } }] }',
+      'istio-system',
+      'apiVersion: networking.istio.io/v1alpha3',
+    );
+    const name = 'outbound_.80_._.web.default.svc.cluster.local';
+    expect(toldOf(yaml, ROUTER).clusterNames).toContain(name);
+    expect(toldOf(yaml + removed, ROUTER).clusterNames).not.toContain(name);
+  });
+
   it('of a port that several ServiceEntries of one host have here name it once', () => {
     const spec =
       '{ hosts: [db.example], location: MESH_INTERNAL, ports: [{ number: 80, name: http, protocol: HTTP }], resolution: STATIC, endpoints: [{ address: 10.0.0.9 }] }';

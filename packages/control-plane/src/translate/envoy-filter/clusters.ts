@@ -62,11 +62,18 @@ function merged(cluster: Cluster, patch: Patch): Cluster {
 function matches({ name }: Cluster, { cluster }: PatchMatch, hosts: readonly string[]): boolean {
   if (cluster === undefined) return true;
   if ((cluster.name ?? '') !== '') return cluster.name === name;
-  const [direction = '', port = '', subset = '', host = ''] = name.split('|');
+  const [direction = '', port = '', subset = '', host = ''] = partsOf(name);
   const services = direction === 'inbound' && hosts.length > 0 ? hosts : [host];
   return (
     ((cluster.subset ?? '') === '' || cluster.subset === subset) &&
     ((cluster.service ?? '') === '' || services.includes(cluster.service!)) &&
     ((cluster.portNumber ?? 0) === 0 || cluster.portNumber === Number(port))
   );
+}
+
+/** `outbound|80|v1|a.example`, or `outbound_.80_.v1_.a.example` of a gateway that leads on by server names (Istio: ParseSubsetKey). */
+function partsOf(name: string): string[] {
+  if (!/^(?:in|out)bound_\./.test(name)) return name.split('|');
+  const [direction = '', port = '', subset = '', ...host] = name.split('_.');
+  return [direction, port, subset, host.join('_.')];
 }
