@@ -64,6 +64,7 @@ const ROOTS = [
     'filters/listener/original_dst',
     'filters/listener/proxy_protocol',
     'filters/listener/tls_inspector',
+    'filters/network/connection_limit',
     'filters/network/ext_authz',
     'filters/network/http_connection_manager',
     'filters/network/rbac',

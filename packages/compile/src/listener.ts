@@ -15,7 +15,7 @@ import type { Awaited } from './awaited.ts';
 import { compileDownstreamTls } from './cluster/tls-context.ts';
 import { type DiscoveredFilter, discoveredFilters } from './discovered-filter.ts';
 import { awaitedRoutes, compileManager, type ManagerEnv, rdsName } from './http-connection-manager.ts';
-import { type DecodedNetworkFilters, decodeNetworkFilters } from './network-filters.ts';
+import { createAdmission, type DecodedNetworkFilters, decodeNetworkFilters } from './network-filters.ts';
 import { secretNames } from './secret.ts';
 import { compileTcpProxy, NO_HTTP } from './tcp-proxy.ts';
 import { compileAccessLogs } from './telemetry/access-log.ts';
@@ -171,13 +171,15 @@ export function compileChains(
   };
 }
 
-type Served = Pick<FilterChain, 'http' | 'tcp' | 'refused'>;
+type Served = Pick<FilterChain, 'http' | 'admission' | 'tcp' | 'refused'>;
 
 function compileHttp({ name, network }: DecodedChain, manager: HcmMessage, listener: DecodedListener, env: ManagerEnv): Served {
-  const before =
-    network.unsupported || (network.judges.length > 0 ? 'a network filter that judges connections is not supported before HTTP' : '');
-  if (before !== '') throw new Error(`filter chain ${name}: ${before}`);
-  return { http: { ...compileManager(`${listener.name}/${name}`, manager, env), sources: listener.sources }, tcp: undefined };
+  if (network.unsupported !== '') throw new Error(`filter chain ${name}: ${network.unsupported}`);
+  return {
+    http: { ...compileManager(`${listener.name}/${name}`, manager, env), sources: listener.sources },
+    admission: createAdmission(network.judges, env.registry, { ...env.filterEnv, statPrefix: manager.statPrefix }),
+    tcp: undefined,
+  };
 }
 
 /** What is not supported closes the chain and no other: those of HTTP beside it do not suffer. */

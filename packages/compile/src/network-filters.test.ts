@@ -1,8 +1,10 @@
 import { createTcpExchange, type Exchange, type FilterChain, NO_PEER, type Peer, type Snapshot } from '@ripstop/core';
 import {
+  ConnectionLimit,
   HttpConnectionManager,
   Listener,
   NetworkExtAuthz,
+  NetworkLocalRateLimit,
   NetworkRbac,
   packAny,
   RBAC_Action,
@@ -47,7 +49,7 @@ const MONGO = 'envoy.extensions.filters.network.mongo_proxy.v3.MongoProxy';
 
 const ENV = {
   random: () => 0.75,
-  filterEnv: { direction: 'outbound', state: (_key: string, create: () => unknown) => create() },
+  filterEnv: { clock: { now: () => 0 }, direction: 'outbound', state: (_key: string, create: () => unknown) => create() },
   registry: new Map(standardFilters().map((factory) => [factory.typeUrl, factory])),
   appFilters: [],
   routes: () => undefined,
@@ -163,16 +165,51 @@ describe('a chain of bytes', () => {
   });
 });
 
+const MANAGER = filter(
+  'hcm',
+  packAny(HttpConnectionManager, HttpConnectionManager.fromPartial({ routeSpecifier: { $case: 'routeConfig', value: { name: 'r' } } })),
+);
+
 describe('a chain of requests', () => {
   it('is refused behind a network filter that is not enforced', () => {
-    const manager = filter(
-      'hcm',
-      packAny(HttpConnectionManager, HttpConnectionManager.fromPartial({ routeSpecifier: { $case: 'routeConfig', value: { name: 'r' } } })),
-    );
+    const manager = MANAGER;
     expect(compile([manager]).http).toBeDefined();
     expect(() => compile([struct('some.Filter', {}), manager])).toThrow(/filter chain c: network filter some\.Filter .* is not supported/);
-    expect(() => compile([rbac(RBAC_Action.DENY, [ANY_PERMISSION], [ANY_PRINCIPAL]), manager])).toThrow(
-      /judges connections is not supported before HTTP/,
+    expect(() => compile([struct('envoy.extensions.filters.network.direct_response.v3.Config', {}), manager])).toThrow(/is not supported/);
+  });
+
+  it('asks the filters that stand in front of it, limits first, and is as it was without any', () => {
+    const limit = filter('limit', packAny(ConnectionLimit, ConnectionLimit.fromPartial({ statPrefix: 'l', maxConnections: 1 })));
+    const bucket = { maxTokens: 1, fillInterval: { seconds: 60, nanos: 0 } };
+    const rate = filter(
+      'rate',
+      packAny(NetworkLocalRateLimit, NetworkLocalRateLimit.fromPartial({ statPrefix: 'r', tokenBucket: bucket })),
     );
+    const deny = rbac(RBAC_Action.DENY, [ANY_PERMISSION], [ANY_PRINCIPAL]);
+    expect(compile([MANAGER]).admission).toBeUndefined();
+    const { admission } = compile([deny, limit, rate, MANAGER]);
+    expect(admission!.filters.map(({ name }) => name)).toEqual([
+      'envoy.filters.network.connection_limit',
+      'envoy.filters.network.local_ratelimit',
+      'envoy.filters.network.rbac',
+    ]);
+    expect(compile([deny, limit, rate, MANAGER]).admission!.key).toBe(admission!.key);
+    expect(compile([deny, MANAGER]).admission!.key).not.toBe(admission!.key);
+  });
+
+  it.each([
+    ['no limit', ConnectionLimit, { statPrefix: 'l' }, /max_connections must be above 0/],
+    ['a limit without a name', ConnectionLimit, { maxConnections: 1 }, /stat_prefix is empty/],
+    ['no bucket', NetworkLocalRateLimit, { statPrefix: 'r' }, /max_tokens must be above 0/],
+    ['a bucket that fills too fast', NetworkLocalRateLimit, { statPrefix: 'r', tokenBucket: { maxTokens: 1 } }, /fill_interval must be/],
+  ])('with %s is refused', (_what, type, fields, reason) => {
+    const judge = filter('judge', packAny(type as typeof ConnectionLimit, type.fromPartial(fields as never) as never));
+    expect(() => compile([judge, MANAGER])).toThrow(reason);
+  });
+
+  it('has no limit that is switched off', () => {
+    const runtimeEnabled = { defaultValue: false, runtimeKey: 'a' };
+    const fields = ConnectionLimit.fromPartial({ statPrefix: 'l', maxConnections: 1, runtimeEnabled });
+    expect(compile([filter('limit', packAny(ConnectionLimit, fields)), MANAGER]).admission).toBeUndefined();
   });
 });

@@ -1,9 +1,11 @@
-import type { Filter, FilterEnv } from '@ripstop/core';
+import type { Admission, Filter, FilterEnv } from '@ripstop/core';
 import {
   type Any,
+  ConnectionLimit,
   HttpConnectionManager,
   type ListenerFilter,
   NetworkExtAuthz,
+  NetworkLocalRateLimit,
   NetworkRbac,
   TcpProxy,
   TypedStruct,
@@ -18,8 +20,11 @@ const NO_EFFECT: ReadonlySet<string> = new Set([
   'stats.PluginConfig', // istio.stats: our telemetry makes these metrics
 ]);
 
+/** Asked when a connection is made; the others when its first byte is here, whatever their order (Envoy). */
+const LIMITS: ReadonlySet<string> = new Set([ConnectionLimit.$type, NetworkLocalRateLimit.$type]);
+
 /** Network filters that let a connection pass or not. */
-const JUDGES: ReadonlySet<string> = new Set([NetworkRbac.$type, NetworkExtAuthz.$type]);
+const JUDGES: ReadonlySet<string> = new Set([...LIMITS, NetworkRbac.$type, NetworkExtAuthz.$type]);
 
 /** The filters of a chain: those that judge, and the one at the end that serves it. */
 export interface DecodedNetworkFilters {
@@ -64,10 +69,23 @@ export function createNetworkFilters(
   registry: ReadonlyMap<string, AnyFilterFactory>,
   env: FilterEnv,
 ): readonly Filter[] {
-  return judges.flatMap((any) => {
+  const isLimit = (any: Any): boolean => LIMITS.has(typeName(unwrappedType(any)));
+  const inOrder = [...judges.filter(isLimit), ...judges.filter((any) => !isLimit(any))];
+  return inOrder.flatMap((any) => {
     const { typeUrl, body } = unwrapTypedConfig(any);
     const factory = registry.get(typeUrl);
     if (factory === undefined) throw new Error(`network filter ${typeName(typeUrl)} is not supported`);
     return factory.create(factory.decode(body), undefined, env) ?? [];
   });
+}
+
+/** Those in front of a connection manager; undefined when all have nothing to do. */
+export function createAdmission(
+  judges: readonly Any[],
+  registry: ReadonlyMap<string, AnyFilterFactory>,
+  env: FilterEnv,
+): Admission | undefined {
+  const filters = createNetworkFilters(judges, registry, env);
+  if (filters.length === 0) return undefined;
+  return { filters, key: judges.map(({ typeUrl, value }) => `${typeUrl} ${Buffer.from(value).toString('base64')}`).join(' ') };
 }

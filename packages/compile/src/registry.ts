@@ -1,5 +1,6 @@
 import { buffer } from './filters/buffer.ts';
 import { compressor } from './filters/compressor.ts';
+import { connectionLimit, connectionRateLimit } from './filters/connection-limits.ts';
 import { cors } from './filters/cors.ts';
 import { type AnyFilterFactory, erase } from './filters/decoded-filter.ts';
 import { extAuthz } from './filters/ext-authz/ext-authz.ts';
@@ -23,6 +24,8 @@ export function standardFilters(settings: RbacSettings = {}): readonly AnyFilter
     erase(networkRbacFilter(settings)),
     erase(extAuthz),
     erase(networkExtAuthz),
+    erase(connectionLimit),
+    erase(connectionRateLimit),
     erase(localRateLimit),
     erase(rateLimit),
     erase(headerMutation),

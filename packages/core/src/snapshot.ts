@@ -1,4 +1,5 @@
 import type { Cluster } from './cluster/cluster.ts';
+import type { Admission } from './connection-admission.ts';
 import type { HttpConnectionManager } from './route/route.ts';
 import type { TcpProxy } from './tcp-proxy.ts';
 import type { TlsKeyPair } from './tls-key-pair.ts';
@@ -56,6 +57,8 @@ export interface FilterChain {
   readonly tls: DownstreamTls | undefined;
   /** Undefined = a chain of bytes, which an HTTP server cannot serve. */
   readonly http: HttpConnectionManager | undefined;
+  /** Of a chain of requests; absent = every connection is let in. */
+  readonly admission?: Admission | undefined;
   /** Of a chain of bytes; undefined when it asks for something that cannot be enforced. */
   readonly tcp: TcpProxy | undefined;
   /** Why nobody is let in by this chain; absent = they are. */

@@ -31,7 +31,7 @@ export function createForwarder(env: ForwarderEnvironment, listenerName: string)
       x.details = 'filter_chain_not_found';
       telemetry.onEnd(x, { status: 0, grpcStatus: undefined, requestBytes: 0, responseBytes: 0, endedAt: now });
     },
-    stream: (connection) => void new TcpSession(env, connection).begin(),
+    stream: (connection) => new TcpSession(env, connection).begin(),
   };
 }
 

@@ -1,7 +1,7 @@
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import grpc from '@grpc/grpc-js';
-import { type Cancel, KnownIntermediates, MeteredSocket, Suspects, TrustReview } from '@ripstop/core';
+import { type Cancel, judgeConnection, KnownIntermediates, MeteredSocket, Suspects, TrustReview } from '@ripstop/core';
 import type { GrpcParts } from './grpc-parts.ts';
 import { chooseHttpChain, InboundConnection } from './inbound-connection.ts';
 import { InboundGuard } from './inbound-guard.ts';
@@ -93,8 +93,6 @@ class GrpcListener {
     this.#tls = new MeshTlsServer(parts, options.workloadPort, ({ raw, socket, facts, names, verifiedBy }) => {
       const alpn = typeof socket.alpnProtocol === 'string' ? socket.alpnProtocol : '';
       this.#hand(raw, socket, new InboundConnection(facts, peerOfSocket(socket, names, facts.sni, alpn), verifiedBy));
-      // The roots may have changed during the handshake.
-      if (verifiedBy !== this.#trusted) this.#review();
     });
   }
 
@@ -142,8 +140,36 @@ class GrpcListener {
   }
 
   #hand(raw: Socket, socket: Socket, connection: InboundConnection): void {
+    const { snapshots, clock, log } = this.#parts;
+    const { current } = snapshots;
+    const chain = current === undefined ? undefined : chooseHttpChain(current, connection.facts);
+    if (current === undefined || chain === undefined || typeof chain === 'string') {
+      socket.destroy(); // Its chain went away during the handshake.
+      return;
+    }
+    const port = this.#options.workloadPort;
+    const tell = (line: string): void => log?.(`gRPC port ${port}: ${line}`);
+    judgeConnection({ socket, chain, snapshot: current, peer: connection.peer, port }, clock, tell, {
+      passed: () => {
+        connection.admittedBy = chain.admission?.key;
+        this.#letIn(raw, socket, connection);
+      },
+      denied: (why) => {
+        tell(`connection from ${connection.peer.address} refused: ${why}`);
+        socket.destroy();
+      },
+    });
+  }
+
+  #letIn(raw: Socket, socket: Socket, connection: InboundConnection): void {
+    if (this.#whenEmpty !== undefined) {
+      socket.destroy(); // Drained meanwhile.
+      return;
+    }
     this.#entered.set(raw, { socket, connection });
     connection.live(socket, this.#parts.snapshots.current, this.#parts.clock);
+    // The roots may have changed during the handshake, or while it was judged.
+    if (connection.verifiedBy !== '' && connection.verifiedBy !== this.#trusted) this.#review();
     const waitMs = this.#suspects.waitOf(connection.peer);
     if (waitMs === 0) this.#guard.enter(connection, () => this.#injector.injectConnection(socket));
     else if (waitMs === undefined) socket.destroy();

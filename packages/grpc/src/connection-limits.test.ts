@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { type ClientHttp2Session, connect as connectHttp2 } from 'node:http2';
 import grpc from '@grpc/grpc-js';
-import { CONNECTION_LIMITS, type ConnectionLimits } from '@ripstop/core';
+import { CONNECTION_LIMITS, type ConnectionLimits, type Filter, localReply } from '@ripstop/core';
 import { afterEach, describe, expect, it } from 'vitest';
 import { bindMeshServer } from './bind-mesh-server.ts';
 import { FakeClock } from './testing/fake-clock.ts';
@@ -48,12 +48,50 @@ function call(session: ClientHttp2Session): Promise<string> {
       'content-type': 'application/grpc',
       te: 'trailers',
     });
-    stream.on('trailers', (headers) => resolve(String(headers['grpc-status'])));
+    const tell = (headers: object): void => {
+      const status = (headers as { 'grpc-status'?: string })['grpc-status'];
+      if (status !== undefined) resolve(status);
+    };
+    stream.on('response', tell).on('trailers', tell);
     stream.on('error', reject);
     stream.resume();
     stream.end(Buffer.concat([Buffer.from([0, 0, 0, 0, MESSAGE.length]), MESSAGE]));
   });
 }
+
+describe('filters in front of a gRPC server', () => {
+  it('close a connection before a call of it is heard', async () => {
+    const chain = inboundChain(PORT, []);
+    const asked: string[] = [];
+    const judge: Filter = {
+      name: 'judge',
+      onRequest: async (x) => {
+        asked.push(`${x.protocol} ${x.port}`);
+        return asked.length > 1 ? localReply({ status: 403, details: 'rbac_access_denied_matched_policy[p]' }) : undefined;
+      },
+    };
+    const double = new MeshDouble({ inbound: [{ ...chain, admission: { key: 'a', filters: [judge] } }] });
+    const server = new grpc.Server();
+    server.addService(greeterService, {
+      greet: (_call: unknown, respond: (error: null, reply: object) => void) => respond(null, { text: 'hi' }),
+    } as grpc.UntypedServiceImplementation);
+    const binding = await bindMeshServer(server, double, { workloadPort: PORT, port: 0 });
+    cleanups.push(() => {
+      server.forceShutdown();
+      return binding.close({ drainMs: 0 });
+    });
+    const first = connectHttp2(`http://127.0.0.1:${binding.port}`);
+    cleanups.push(() => first.destroy());
+    expect(await call(first)).toBe('0');
+    const second = connectHttp2(`http://127.0.0.1:${binding.port}`);
+    second.on('error', () => {});
+    await once(second, 'close');
+    expect(asked).toEqual(['tcp 50051', 'tcp 50051']);
+    // A push with other filters: who was let in by these comes again.
+    double.push({ inbound: [{ ...chain, admission: { key: 'b', filters: [] } }] });
+    expect(await call(first)).not.toBe('0');
+  });
+});
 
 describe('a connection to a gRPC server', () => {
   it('is told and closed when idle_timeout is over', async () => {

@@ -35,6 +35,8 @@ export class InboundConnection implements LimitedConnection {
   distrusted = false;
   /** Its caller has abused a connection a moment ago. */
   suspect = false;
+  /** Of the filters in front of its connection manager that have let it in. */
+  admittedBy: string | undefined = undefined;
   /** Calls that run, and calls that their callers are still told the end of. */
   active = 0;
   /** Tells the caller to open no further stream (GOAWAY), and closes when the last one has ended; there from its first stream on. */
@@ -57,7 +59,7 @@ export class InboundConnection implements LimitedConnection {
     if (snapshot === this.#snapshot) return this.#chain;
     const chain = chooseHttpChain(snapshot, this.facts);
     this.#snapshot = snapshot;
-    this.#chain = typeof chain === 'string' || !this.#fits(chain) ? undefined : chain;
+    this.#chain = typeof chain === 'string' || !this.#fits(chain) || chain.admission?.key !== this.admittedBy ? undefined : chain;
     return this.#chain;
   }
 

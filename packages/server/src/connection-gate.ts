@@ -4,6 +4,7 @@ import {
   type Clock,
   type ConnectionFacts,
   type IdentitySource,
+  judgeConnection,
   MeteredSocket,
   type Snapshot,
   type SnapshotRef,
@@ -254,8 +255,27 @@ export class ConnectionGate {
       else socket.destroy();
       return;
     }
+    const denied = (why: string): void => {
+      this.tell(`a connection was refused: ${why}`);
+      socket.destroy();
+    };
+    const passed = (): void => this.letIn(raw, socket, facts, chain, snapshot, peer, spoken, admit);
+    const judged = { socket, chain, snapshot, peer, port: facts.port };
+    judgeConnection(judged, this.options.clock, (line) => this.tell(line), { passed, denied });
+  }
+
+  private letIn(
+    raw: Socket,
+    socket: Socket,
+    facts: ConnectionFacts,
+    chain: HttpChain,
+    snapshot: Snapshot,
+    peer: InboundConnection['peer'],
+    spoken: Spoken,
+    admit: Admit,
+  ): void {
     const connection = new InboundConnection(socket, facts, peer, chain, snapshot, this.options.find);
-    // The configuration may have changed during the handshake.
+    // The configuration may have changed during the handshake, or while somebody was asked.
     const current = this.options.snapshots.current;
     if (current === undefined || connection.manager(current) === undefined) {
       socket.destroy();

@@ -61,6 +61,8 @@ export class InboundConnection implements OpenConnection, LimitedConnection {
   private full = false;
   private life: ConnectionLife | undefined = undefined;
   private readonly find: FindChains;
+  /** Of the filters that have let it in. */
+  private readonly admittedBy: string | undefined;
   private chain: HttpChain | undefined;
   private snapshot: Snapshot;
 
@@ -70,6 +72,7 @@ export class InboundConnection implements OpenConnection, LimitedConnection {
     this.peer = peer;
     this.secure = facts.tls || (socket as TLSSocket).encrypted === true;
     this.chain = chain;
+    this.admittedBy = chain.admission?.key;
     this.snapshot = snapshot;
     this.find = find;
   }
@@ -175,7 +178,9 @@ export class InboundConnection implements OpenConnection, LimitedConnection {
   private bind(snapshot: Snapshot): void {
     const next = chooseChain(this.find(snapshot), this.facts, false);
     this.snapshot = snapshot;
-    this.chain = typeof next !== 'string' && isHttp(next) && fits(this, this.chain?.tls, next) ? next : undefined;
+    const fitting = typeof next !== 'string' && isHttp(next) && fits(this, this.chain?.tls, next) ? next : undefined;
+    // Whoever was judged by other filters comes again.
+    this.chain = fitting?.admission?.key === this.admittedBy ? fitting : undefined;
   }
 }
 

@@ -81,6 +81,8 @@ export class OpenConnections {
       this.open.delete(connection);
       this.checkEmpty();
     });
+    // They may have changed while it was judged.
+    if (this.verifiedBy.get(connection) !== this.trusted) this.review();
   }
 
   /** To be called when a handshake begins; the answer, when its connection was kept: the roots may have changed meanwhile. */

@@ -1,27 +1,11 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import type { ConfigSource } from '@ripstop/core';
-import { createGateway } from '@ripstop/gateway';
-import { createMesh } from '@ripstop/node';
-import {
-  CheckRequest,
-  CheckResponse,
-  CLUSTER_TYPE_URL,
-  Cluster,
-  fromProtoJson,
-  LISTENER_TYPE_URL,
-  Listener,
-  SECRET_TYPE_URL,
-  Secret,
-} from '@ripstop/xds-api';
+import { CheckRequest, CheckResponse } from '@ripstop/xds-api';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { clustersOf, socketAddress, typed } from '../../simulation/xds/static-config.ts';
-import { EnvoyProcess } from '../envoy/envoy-process.ts';
 import { Authority } from '../gateway/authority.ts';
 import { type ByteCall, byteCall } from '../gateway/byte-client.ts';
 import { ByteServer } from '../gateway/byte-server.ts';
 import { until } from '../until.ts';
+import { accessLog, type NetworkPair, type Side, startNetworkPair } from './network-pair.ts';
 import { ScriptedGrpc } from './scripted-grpc.ts';
 
 const { envoy } = inject('peers');
@@ -77,15 +61,7 @@ function listenersOf(log: string, ads: object): object[] {
             typed_config: typed('envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy', {
               stat_prefix: name,
               cluster: 'bytes',
-              access_log: [
-                {
-                  name: 'log',
-                  typed_config: typed('envoy.extensions.access_loggers.file.v3.FileAccessLog', {
-                    path: log,
-                    log_format: { text_format_source: { inline_string: `${name} ${FORMAT}\n` } },
-                  }),
-                },
-              ],
+              access_log: accessLog(log, `${name} ${FORMAT}`),
             }),
           },
         ],
@@ -160,60 +136,27 @@ function shownTo(request: CheckRequest): unknown {
 describe.skipIf('missing' in envoy)('our gateway does as Envoy with connections and an authorizer', () => {
   const parts = new AsyncDisposableStack();
   let authorizer: ScriptedGrpc;
-  let counts: { envoy(): Promise<string>; own(): Promise<string> };
-  const ports = { envoy: new Map<Port, number>(), own: new Map<Port, number>() };
-  const logs = { envoy: '', own: '' };
+  let pair: NetworkPair;
 
   beforeAll(async () => {
     if ('missing' in envoy) return;
     authorizer = parts.use(await ScriptedGrpc.start('/envoy.service.auth.v3.Authorization/Check'));
     const bytes = parts.use(await ByteServer.start({ greeting: () => '' }));
-    const folder = mkdtempSync(join(tmpdir(), 'ripstop-network-authz-'));
-    parts.defer(() => rmSync(folder, { recursive: true, force: true }));
-    logs.envoy = join(folder, 'envoy.log');
-    logs.own = join(folder, 'own.log');
     const clusters = clustersOf({
       filters: [],
       virtualHosts: [],
       clusters: { authz: { ports: [authorizer.port], http2: true }, bytes: { ports: [bytes.port] } },
     });
-    const free = (listener: object): object => ({ ...listener, address: socketAddress(0) });
-    const listeners = listenersOf(logs.envoy, {});
-    const process = parts.use(
-      await EnvoyProcess.start(
-        envoy.path,
-        folder,
-        {
-          admin: { address: socketAddress(0) },
-          node: { id: 'edge', cluster: 'edge.default' },
-          static_resources: { listeners: listeners.map(free), clusters, secrets: SECRETS },
-        },
-        ['--file-flush-interval-msec', '5'],
-      ),
-    );
-    const source = sourceOf(listenersOf(logs.own, { sds_config: { ads: {} } }), clusters);
-    const mesh = createMesh(
-      { service: 'edge', namespace: 'default', role: 'router', admin: 'off', ports: 'auto' },
-      { clock: realClock, random: Math.random, resolveDns: async () => [], configSource: () => source },
-    );
-    parts.defer(() => mesh.close({ drainMs: 0 }));
-    const gateway = createGateway({ mesh, ports: Object.fromEntries(Object.values(PORTS).map((port) => [port, 0])) });
-    parts.use(gateway);
-    await gateway.start();
-    for (const [name, listenerPort] of Object.entries(PORTS) as [Port, number][]) {
-      ports.envoy.set(name, await process.listenerPort(name));
-      ports.own.set(name, gateway.addresses().find((address) => address.listenerPort === listenerPort)!.port);
-    }
-    counts = { envoy: () => process.get('/stats/prometheus'), own: async () => mesh.parts.signals.renderPrometheus() };
+    pair = await startNetworkPair(envoy.path, { listeners: listenersOf, clusters, secrets: SECRETS, ports: PORTS }, parts);
   });
   afterAll(() => parts.disposeAsync());
 
-  async function seen(side: 'envoy' | 'own', port: Port, call: ByteCall, answer: ScriptedGrpc['answer']) {
+  async function seen(side: Side, port: Port, call: ByteCall, answer: ScriptedGrpc['answer']) {
     authorizer.answer = answer;
     authorizer.asked = [];
-    const mine = (): string[] => linesOf(logs[side]);
+    const mine = (): string[] => pair.lines(side);
     const before = mine().length;
-    const { received } = await byteCall(ports[side].get(port)!, call);
+    const { received } = await byteCall(pair.port(side, port), call);
     const line = await until(`a line of ${side}`, () => mine()[before]);
     return { received, line, asked: authorizer.asked.map((bytes) => shownTo(CheckRequest.decode(bytes))) };
   }
@@ -225,9 +168,9 @@ describe.skipIf('missing' in envoy)('our gateway does as Envoy with connections 
   });
 
   it('counts by Envoy’s names', async () => {
-    const own = series(await counts.own());
+    const own = series(await pair.counters('own'));
     expect(own).not.toEqual([]);
-    expect(own).toEqual(series(await counts.envoy()));
+    expect(own).toEqual(series(await pair.counters('envoy')));
   });
 });
 
@@ -239,47 +182,3 @@ function series(text: string): string[] {
     .map((line) => line.replace('{}', ''))
     .sort();
 }
-
-function linesOf(file: string): string[] {
-  try {
-    return readFileSync(file, 'utf8').split('\n').slice(0, -1);
-  } catch {
-    return [];
-  }
-}
-
-function sourceOf(listeners: readonly object[], clusters: readonly object[]): ConfigSource {
-  const named = (list: readonly object[]): string[] => list.map((one) => (one as { readonly name: string }).name);
-  const updates = [
-    { typeUrl: SECRET_TYPE_URL, names: named(SECRETS), bodies: SECRETS.map((one) => Secret.encode(fromProtoJson(Secret, one)).finish()) },
-    {
-      typeUrl: CLUSTER_TYPE_URL,
-      names: named(clusters),
-      bodies: clusters.map((one) => Cluster.encode(fromProtoJson(Cluster, one)).finish()),
-    },
-    {
-      typeUrl: LISTENER_TYPE_URL,
-      names: named(listeners),
-      bodies: listeners.map((one) => Listener.encode(fromProtoJson(Listener, one)).finish()),
-    },
-  ];
-  return {
-    subscribe: (apply) => {
-      for (const { typeUrl, names, bodies } of updates) {
-        const resources = bodies.map((body, at) => ({ name: names[at]!, version: '1', body }));
-        const rejections = apply({ typeUrl, version: '1', resources, removed: [], full: true });
-        if (rejections.length > 0) throw new Error(rejections.map(({ name, reason }) => `${name}: ${reason}`).join('\n'));
-      }
-      return { want() {}, close() {} };
-    },
-  };
-}
-
-const realClock = {
-  now: () => performance.now(),
-  wallTime: () => Date.now(),
-  setTimer: (run: () => void, delayMs: number) => {
-    const timer = setTimeout(run, delayMs).unref();
-    return { cancel: () => clearTimeout(timer) };
-  },
-};

@@ -68,7 +68,8 @@ function decodeLocalRateLimit(body: Uint8Array): Config {
   };
 }
 
-function bucketOf(bucket: TokenBucket | undefined): TokenBucketSpec {
+/** Throws for one that Envoy refuses. */
+export function bucketOf(bucket: TokenBucket | undefined): TokenBucketSpec {
   const { maxTokens = 0, tokensPerFill = 1, fillInterval } = bucket ?? {};
   const fillIntervalMs = milliseconds(fillInterval, 0);
   if (maxTokens === 0) throw new Error('local_ratelimit: token_bucket.max_tokens must be above 0');

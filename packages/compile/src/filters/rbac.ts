@@ -74,7 +74,10 @@ export function networkRbacFilter({ headerMatch = 'strict' }: RbacSettings = {})
   return {
     typeUrl: typeUrlOf(NetworkRbac.$type),
     directions: ['inbound', 'outbound'],
-    decode: (body) => decodeRbac(NetworkRbac.decode(body), strict),
+    decode: (body) => {
+      const message = NetworkRbac.decode(body);
+      return { ...decodeRbac(message, strict), statPrefix: message.statPrefix };
+    },
     create: (config, _override, env) => createRbac(config, env, 'envoy.filters.network.rbac'),
   };
 }

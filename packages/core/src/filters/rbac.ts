@@ -27,6 +27,8 @@ export interface RbacConfig {
   readonly rules: RbacRuleSet | undefined;
   readonly shadowRules: RbacRuleSet | undefined;
   readonly shadowPrefix: string;
+  /** Of connections: in the names of what is counted; absent = nothing is. */
+  readonly statPrefix?: string | undefined;
 }
 
 const FILTER_NAME = 'envoy.filters.http.rbac';
@@ -41,7 +43,8 @@ export function createRbac(config: RbacConfig, env: RbacEnv = {}, name: string =
   const { rules, shadowRules, shadowPrefix } = config;
   if (rules === undefined && shadowRules === undefined) return undefined;
   const ruleSet = rules === undefined ? undefined : new RuleSet(rules);
-  const shadow = shadowRules === undefined ? undefined : new Shadow(shadowRules, shadowPrefix, env, name);
+  const shadow = shadowRules === undefined ? undefined : new Shadow(shadowRules, shadowPrefix, env, name, config.statPrefix);
+  const [allowed, refused] = verdictCounters(env, config.statPrefix, '');
   return {
     name,
     onRequest: (x: Exchange) => {
@@ -53,6 +56,8 @@ export function createRbac(config: RbacConfig, env: RbacEnv = {}, name: string =
         return undefined;
       }
       const denied = (matched !== undefined) === (ruleSet.action === 'DENY');
+      const counter = denied ? refused : allowed;
+      if (counter !== undefined) counter.value++;
       if (x.decision !== undefined) recordVerdict(x, x.decision, rules!, matched, denied);
       return denied ? denial(matched ?? 'none') : undefined;
     },
@@ -132,15 +137,16 @@ class Shadow {
   private readonly allowed: FilterCounter | undefined;
   private readonly denied: FilterCounter | undefined;
 
-  constructor(rules: RbacRuleSet, prefix: string, env: RbacEnv, filter: string) {
+  constructor(rules: RbacRuleSet, prefix: string, env: RbacEnv, filter: string, statPrefix?: string) {
     this.rules = new RuleSet(rules);
     this.prefix = prefix;
     this.filter = filter;
     const dryRun = /^istio_dry_run_(allow|deny)_$/.exec(prefix)?.[1];
     const counter = (result: string): FilterCounter | undefined =>
       dryRun === undefined ? undefined : env.counters?.counter(dryRunMetric(env.statPrefix), DRY_RUN_HELP, labels(dryRun, result));
-    this.allowed = counter('allowed');
-    this.denied = counter('denied');
+    const [allowed, denied] = verdictCounters(env, statPrefix, `${prefix}shadow_`);
+    this.allowed = counter('allowed') ?? allowed;
+    this.denied = counter('denied') ?? denied;
   }
 
   judge(x: Exchange): void {
@@ -154,6 +160,17 @@ class Shadow {
     const counter = denied ? this.denied : this.allowed;
     if (counter !== undefined && !x.decision?.dryRun) counter.value++;
   }
+}
+
+/** Envoy's names for connections: [allowed, denied]. Of istiod's prefix, `tcp.`, its Prometheus takes both words for labels. */
+function verdictCounters(env: RbacEnv, statPrefix: string | undefined, kind: string): readonly (FilterCounter | undefined)[] {
+  if (statPrefix === undefined) return [];
+  const istiods = statPrefix === 'tcp.';
+  const by: Readonly<Record<string, string>> = istiods
+    ? { envoy_rbac_prefix: 'tcp', envoy_tcp_prefix: 'rbac' }
+    : { envoy_rbac_prefix: statPrefix };
+  const name = istiods ? 'envoy' : 'envoy_rbac';
+  return ['allowed', 'denied'].map((verdict) => env.counters?.counter(`${name}_${kind}${verdict}`, 'Connections judged by policies', by));
 }
 
 const DRY_RUN_HELP = 'Requests judged by policies with the annotation istio.io/dry-run';

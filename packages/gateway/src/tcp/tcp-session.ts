@@ -3,12 +3,12 @@ import { TLSSocket } from 'node:tls';
 import {
   type Clock,
   type Cluster,
+  ConnectionAdmission,
   createTcpExchange,
   type Exchange,
   isLease,
   type Lease,
   type LocalReply,
-  localReply,
   type Outcome,
   ResponseFlag,
   type TcpProxy,
@@ -26,7 +26,8 @@ export interface TcpEnvironment {
   readonly log?: ((line: string) => void) | undefined;
 }
 
-const FILTER_FAILED = localReply({ status: 500, details: 'ripstop_filter_failed' });
+/** Of limits of connections and of their rate. */
+const LIMITED_STATUS = 503;
 
 /**
  * One connection through a chain of bytes, as Envoy's tcp_proxy carries it: judged by the filters, led to an endpoint of a drawn
@@ -36,6 +37,7 @@ export class TcpSession {
   private readonly env: TcpEnvironment;
   private readonly proxy: TcpProxy;
   private readonly x: Exchange;
+  private readonly admission: ConnectionAdmission;
   private readonly downstream: Socket;
   private readonly timers = new Set<Timer>();
   private upstream: Socket | undefined;
@@ -51,45 +53,32 @@ export class TcpSession {
     this.proxy = chain.tcp;
     this.downstream = socket;
     this.x = createTcpExchange({ proxy: chain.tcp, snapshot, peer, port: facts.port, startedAt: env.clock.now() });
+    this.admission = new ConnectionAdmission(chain.tcp.filters, this.x, (line) => env.log?.(line));
   }
 
-  /** Never rejects. */
-  async begin(): Promise<void> {
-    const { downstream, proxy, x } = this;
+  begin(): void {
+    const { downstream, proxy } = this;
     downstream.once('error', (error) => {
       if (isReset(error) && this.upstream !== undefined) reset(this.upstream);
     });
     downstream.once('close', () => this.onDownstreamClosed());
     const { maxDurationMs } = proxy;
     if (maxDurationMs > 0) this.after(maxDurationMs, () => this.fail(ResponseFlag.DurationTimeout));
-    try {
-      const denied = await this.judge();
+    this.admission.judge((denied) => {
       if (downstream.destroyed) this.end();
       else if (denied === undefined) this.connect();
       else this.deny(denied);
-    } catch (error) {
-      this.env.log?.(`TCP ${x.peer.address}:${x.peer.port}: ${error instanceof Error ? error.message : String(error)}`);
-      this.deny(FILTER_FAILED);
-    }
+    });
   }
 
-  private deny({ flags, details }: LocalReply): void {
+  private deny({ status, flags, details }: LocalReply): void {
     const { x } = this;
     x.flags |= flags;
-    // Envoy tells an authorizer's verdict as of a response, a policy's as of the end of a connection.
+    // Envoy tells an authorizer's verdict as of a response, a policy's as of the end of a connection, and nothing of a limit.
     if ((flags & ResponseFlag.UnauthorizedExternalService) !== 0) x.details = details;
-    else x.terminationDetails = details;
+    else if (status !== LIMITED_STATUS) x.terminationDetails = details;
     if (this.downstream.destroyed) this.end();
     else this.downstream.destroy();
-  }
-
-  private async judge(): Promise<LocalReply | undefined> {
-    for (const filter of this.proxy.filters) {
-      const verdict = filter.onRequest?.(this.x);
-      const denied = verdict instanceof Promise ? await verdict : verdict;
-      if (denied !== undefined) return denied;
-    }
-    return undefined;
   }
 
   /** Envoy: establishUpstreamConnection. The cluster is drawn again for each attempt. */
@@ -207,7 +196,9 @@ export class TcpSession {
     if (this.ended) return;
     this.ended = true;
     for (const timer of this.timers) timer.cancel();
-    this.env.telemetry.onEnd(this.x, this.outcome());
+    const outcome = this.outcome();
+    this.admission.end(outcome);
+    this.env.telemetry.onEnd(this.x, outcome);
   }
 
   private outcome(): Outcome {
