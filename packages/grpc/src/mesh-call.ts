@@ -25,7 +25,7 @@ import { localStatus, respondLocally } from './local-status.ts';
 import { metadataText } from './metadata-text.ts';
 import { type MirrorCall, startMirrors } from './mirror-call.ts';
 import { FRAME_BYTES, RequestMessages } from './request-messages.ts';
-import { originOfStatus, originOfTrailers } from './status-origin.ts';
+import { isUnresolved, NAME_NOT_FOUND, originOfStatus, originOfTrailers } from './status-origin.ts';
 
 /** The longest delay that a Node timer takes; beyond it there is no timer. */
 const LONGEST_TIMER_MS = 2_147_483_647;
@@ -246,7 +246,12 @@ export class MeshCall extends AsyncResource implements CallStream, AttemptDriver
   }
 
   onAttemptStatus(attempt: CallAttempt, status: grpc.StatusObject): void {
-    const origin = this.#walk!.committed ? originOfTrailers(status) : originOfStatus(status);
+    const walk = this.#walk!;
+    if (!walk.committed && walk.x.cluster?.kind === 'dynamic_forward_proxy' && isUnresolved(status)) {
+      walk.onUnresolved(attempt, NAME_NOT_FOUND);
+      return;
+    }
+    const origin = walk.committed ? originOfTrailers(status) : originOfStatus(status);
     if (origin.kind === 'reset') this.#onReset(attempt, origin.reason, origin.transportFailure, status);
     else if (origin.kind === 'local') this.#onOwnStatus(status);
     else this.#onAnswer(attempt, origin.kind === 'http' ? origin.httpStatus : 200, status, origin.kind === 'answer');

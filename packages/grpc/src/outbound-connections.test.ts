@@ -57,6 +57,22 @@ function meshTo(
   return new MeshDouble({ clusters: [clusterSpec('greeter', endpoints, changes)], routes: [routeOf(forwardTo('greeter', action))] });
 }
 
+describe('a host that is looked up per call', () => {
+  it('and that has no address is told of as Envoy tells it: no host is to blame, and nothing is retried', async () => {
+    const double = meshTo([], { retry: retryOn('connect-failure') }, { kind: 'dynamic_forward_proxy' });
+    const client = new Greeter(meshTarget('nobody.invalid', 50051), meshCredentials(), createGrpcChannelOptions(double));
+    cleanups.push(() => client.close());
+    const error = await failure(client.greet('hello'));
+    expect([error.code, error.details]).toEqual([grpc.status.UNAVAILABLE, 'DNS resolution failure']);
+    const [{ x }] = double.finished as [(typeof double.finished)[number]];
+    expect([formatResponseFlags(x.flags), x.details, x.attempt]).toEqual([
+      'DF',
+      'dns_resolution_failure{cares_norecords:Domain_name_not_found}',
+      1,
+    ]);
+  });
+});
+
 describe('what a broken endpoint counts as', () => {
   it.each([
     ['a refused stream', (stream: ServerHttp2Stream) => stream.close(http2.NGHTTP2_REFUSED_STREAM), 'refused-stream', 'UR'],

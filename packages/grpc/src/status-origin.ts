@@ -23,7 +23,16 @@ const RESETS: readonly (readonly [RegExp, ResetReason])[] = [
   [/^Channel closed before call started$/, 'local-reset'],
 ];
 const HTTP_STATUS = /^Received HTTP status code (\d{3})$/;
+const UNRESOLVED = /^Name resolution failed/;
 const NO_CONNECTION = /No connection established|^Name resolution failed/;
+
+/** Envoy's words for a name that nobody has; grpc-js does not tell of other reasons. */
+export const NAME_NOT_FOUND = 'cares_norecords:Domain_name_not_found';
+
+/** The host that was dialled has no address. */
+export function isUnresolved({ code, details }: grpc.StatusObject): boolean {
+  return code === grpc.status.UNAVAILABLE && UNRESOLVED.test(details);
+}
 
 /** Of a status that ends an attempt before any response headers of a gRPC server. */
 export function originOfStatus(status: grpc.StatusObject): StatusOrigin {
