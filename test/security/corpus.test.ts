@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { runAccess } from './corpus/access.ts';
 import { FRAMEWORKS, type Framework } from './corpus/apps.ts';
+import { runGateway } from './corpus/gateway.ts';
 import { runGrpc } from './corpus/grpc.ts';
 import { runGrpcDoors, runGrpcFrames } from './corpus/grpc-doors.ts';
 import { type Cell, MODES, runDoor } from './corpus/run.ts';
@@ -39,6 +40,10 @@ describe('attacks', { timeout: 60_000 }, () => {
 
   it('with identities, tokens and certificates come to nothing', async () => {
     await expectClean(runAccess(['node:http']), 250);
+  });
+
+  it('with addresses that they do not have come to nothing at a gateway', async () => {
+    await expectClean(runGateway(), 2_900);
   });
 
   it('on gRPC methods come to nothing', async () => {

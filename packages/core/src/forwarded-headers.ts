@@ -74,8 +74,10 @@ export function applyForwardedHeaders(x: Exchange, ownSpiffeId: string): void {
   if (!peer.mtls || peer.uriSans.length === 0) removeAll(request, MESH_ONLY);
   if (manager.useRemoteAddress) removeAll(request, EXTERNAL_ONLY_EDGE);
   if (manager.useRemoteAddress) {
-    const before = request.header('x-forwarded-for');
-    const client = trustedAddress(before, manager.xffTrustedHops) ?? peer.address;
+    const before = forwardedFor(request);
+    // What the outermost of so many trusted proxies wrote.
+    const trusted = manager.xffTrustedHops === 0 ? undefined : forwardedAddress(request, manager.xffTrustedHops - 1);
+    const client = trusted ?? peer.address;
     // Who calls over a Unix socket has no address (Envoy: appendXff).
     if (!isSocketPath(peer.address))
       request.setHeader('x-forwarded-for', before === undefined || before === '' ? peer.address : `${before},${peer.address}`);
@@ -89,12 +91,25 @@ export function applyForwardedHeaders(x: Exchange, ownSpiffeId: string): void {
   applyClientCertificate(x, ownSpiffeId);
 }
 
-/** The address that the outermost of so many trusted proxies wrote; undefined = there are none, or fewer wrote one. */
-function trustedAddress(forwardedFor: string | undefined, hops: number): string | undefined {
-  if (hops === 0 || forwardedFor === undefined) return undefined;
-  const address = forwardedFor.split(',').at(-hops)?.trim() ?? '';
-  return isIP(address) === 0 ? undefined : address;
+/** x-forwarded-for in one line, as Envoy joins several: empty ones leave nothing behind. */
+function forwardedFor(request: RequestHead): string | undefined {
+  const text = request.header('x-forwarded-for');
+  if (text === undefined || !text.includes(',')) return text;
+  const lines = request.headerLines('x-forwarded-for');
+  return lines.length < 2 ? text : lines.filter((line) => line !== '').join(',');
 }
+
+/** The address that stands `at` places before the last one in x-forwarded-for; undefined = none does. */
+export function forwardedAddress(request: RequestHead, at: number): string | undefined {
+  const entry = forwardedFor(request)
+    ?.split(',')
+    .at(-1 - at)
+    ?.replace(SPACES_AROUND, '');
+  return entry === undefined || isIP(entry) === 0 ? undefined : entry;
+}
+
+/** Of ASCII, as in Envoy: what else looks like a space is no part of an address. */
+const SPACES_AROUND = /^[\t\v\f ]+|[\t\v\f ]+$/g;
 
 /** All of `names` are mesh headers. */
 function removeAll(request: RequestHead, names: ReadonlySet<string>): void {
