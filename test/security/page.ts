@@ -97,12 +97,7 @@ export const PAGE: readonly PageRow[] = [
   everywhere('S35'),
   everywhere('S36', [FORWARDED, '%s comes from nobody']),
   everywhere('S37', [FORWARDED, 'x-forwarded-client-cert'], ['packages/server/src/spoofed-headers.test.ts', 'x-forwarded-client-cert']),
-  everywhere(
-    'S38',
-    [FORWARDED, 'hops: number'],
-    ['test/security/corpus/gateway-rows.ts', 'FORWARDED_ROWS'],
-    [RBAC, 'forwarded: string | undefined, hops: number'],
-  ),
+  everywhere('S38', [FORWARDED, 'hops: number'], [RBAC, 'forwarded: string | undefined, hops: number']),
 
   // 2a.5 HTTP/2 pseudo headers, method, emitted values
   at('S39', STREAM_DOORS, 'HTTP/1.1 has no :scheme; its absolute form is S13'),

@@ -162,8 +162,8 @@ class GrpcListener {
   }
 
   #letIn(raw: Socket, socket: Socket, connection: InboundConnection): void {
-    if (this.#whenEmpty !== undefined) {
-      socket.destroy(); // Drained meanwhile.
+    if (this.#closing) {
+      socket.destroy(); // Meanwhile.
       return;
     }
     this.#entered.set(raw, { socket, connection });
