@@ -84,14 +84,16 @@ function section(id: number, body: readonly number[]): number[] {
 }
 
 describe.skipIf('missing' in envoy).each(['delta', 'sotw'] as const)('an Envoy over %s that is sent plugins', (variant) => {
-  async function member(extension: string) {
+  async function member(extension: string, { refuses = false } = {}) {
     if ('missing' in envoy) throw new Error(envoy.missing);
     const parts = new AsyncDisposableStack();
     onTestFinished(() => parts.disposeAsync());
     const upstreams = parts.use(await Upstreams.start(['echo']));
     const entry = workloadEntry({ name: 'echo', app: 'echo', version: 'v1', port: upstreams.port('echo') });
     const mesh = parts.use(await TestMesh.start(documents(service('echo'), entry, extension), ['RIPSTOP_UNSUPPORTED_KIND']));
-    const web = parts.use(await MeshEnvoy.start(envoy.path, mesh, { role: 'sidecar', variant, name: 'web', labels: { app: 'web' } }));
+    const web = parts.use(
+      await MeshEnvoy.start(envoy.path, mesh, { role: 'sidecar', variant, name: 'web', labels: { app: 'web' }, refuses }),
+    );
     return { mesh, web, upstreams };
   }
 
@@ -133,7 +135,7 @@ describe.skipIf('missing' in envoy).each(['delta', 'sotw'] as const)('an Envoy o
 
   // FAIL_OPEN is about a module that fails while it runs: one that is none is refused, and the filter answers for it.
   it.each(['FAIL_CLOSE', 'FAIL_OPEN'])('refuses what is no module, and every request (%s)', async (failStrategy) => {
-    const { web } = await member(plugin({ url: file(Buffer.from('no module')), failStrategy }));
+    const { web } = await member(plugin({ url: file(Buffer.from('no module')), failStrategy }), { refuses: true });
     await until('the listener', async () => (await status(web)) === 500);
     expect(web.relay.refusals.map(({ reason }) => reason)).toContain('Unable to create Wasm plugin default.p~istio-translated-wasmplugin');
   });

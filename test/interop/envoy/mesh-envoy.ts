@@ -10,6 +10,8 @@ import { EnvoyProcess } from './envoy-process.ts';
 import { SecretAgent } from './secret-agent.ts';
 
 export interface MeshEnvoyOptions extends Pick<BootstrapInput, 'role' | 'variant' | 'labels'> {
+  /** What it is sent first it refuses, as the test wants. */
+  readonly refuses?: boolean;
   readonly name: string;
   readonly namespace?: string;
   readonly serviceAccount?: string;
@@ -52,7 +54,7 @@ export class MeshEnvoy implements AsyncDisposable {
     const config = bootstrap({ ...options, namespace, serviceAccount, xdsPort: relay.port, sdsPath: agent.path });
     const envoy = parts.use(await EnvoyProcess.start(binary, folder, config, options.flags));
     await until(`${options.name} is connected`, () => mesh.controlPlane.syncState().some(({ name }) => name === options.name));
-    await mesh.synced();
+    if (options.refuses !== true) await mesh.synced();
     return new MeshEnvoy(relay, envoy, identity, parts.move());
   }
 
