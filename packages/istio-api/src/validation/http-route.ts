@@ -73,7 +73,12 @@ function checkBody({ directResponse }: HTTPRoute, path: Path, report: Report): v
   const { string = '', bytes = '' } = directResponse?.body ?? {};
   const size = Math.max(Buffer.byteLength(string), Buffer.from(bytes, 'base64').length);
   if (size > MAX_BODY) report('RIPSTOP_BAD_VALUE', 'error', path, `it has ${size} bytes: at most ${MAX_BODY} are sent`);
+  if (bytes !== '' && !BASE64.test(bytes))
+    report('RIPSTOP_BAD_VALUE', 'error', [...path, 'bytes'], `${JSON.stringify(bytes.slice(0, 80))} is no base64`);
 }
+
+/** Of the API server, for fields of the format `byte`. */
+const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=|[A-Za-z0-9+/]{4})$/;
 
 /** The host that is called is said once. */
 function checkAuthority({ rewrite, headers }: HTTPRoute, path: Path, report: Report): void {

@@ -232,4 +232,11 @@ export const ROUTES: readonly ValidationCase[] = [
     '.directResponse.body',
     '1048577 bytes',
   ),
+  http('a body of bytes', 'directResponse: { status: 200, body: { bytes: Z29uZQ== } }'),
+  http(
+    'a body of bytes that is no base64',
+    'directResponse: { status: 200, body: { bytes: "Z29uZQ==Z29uZQ==" } }',
+    '.directResponse.body.bytes',
+    'no base64',
+  ),
 ];
