@@ -55,7 +55,7 @@ export class Choices {
     return policies.length > 0 && policies.every((each) => has(request, each));
   }
 
-  /** Hosts of the first priority that has any, of localities that have a weight where localities are weighted. */
+  /** Healthy hosts of the priorities that calls go to, of localities that have a weight where localities are weighted. */
   hostsOf(cluster: string): ReadonlySet<string> {
     const config = this.dump.clusters?.find(({ name }) => name === cluster);
     const weighted = (config?.common_lb_config as Json | undefined)?.locality_weighted_lb_config !== undefined;
@@ -64,9 +64,16 @@ export class Choices {
     const localities = ((assignment?.endpoints ?? []) as Locality[]).filter(
       ({ load_balancing_weight: weight, lb_endpoints: hosts = [] }) => hosts.length > 0 && (!weighted || weight !== undefined),
     );
-    const first = Math.min(...localities.map(({ priority = 0 }) => priority));
-    const hosts = localities.filter(({ priority = 0 }) => priority === first).flatMap(({ lb_endpoints: each = [] }) => each);
-    return new Set(hosts.filter(({ health_status: health = 'HEALTHY' }) => health === 'HEALTHY').map((host) => this.addressOf(host)));
+    const asked = new Set<string>();
+    let load = 0;
+    for (const priority of [...new Set(localities.map(({ priority = 0 }) => priority))].sort((one, other) => one - other)) {
+      const hosts = localities.filter((each) => (each.priority ?? 0) === priority).flatMap(({ lb_endpoints: each = [] }) => each);
+      const healthy = hosts.filter(({ health_status: health = 'HEALTHY' }) => health === 'HEALTHY');
+      for (const host of healthy) asked.add(this.addressOf(host));
+      load += (OVERPROVISIONING * healthy.length) / hosts.length;
+      if (load >= 1) break;
+    }
+    return asked;
   }
 
   private addressOf({ endpoint }: Host): string {
@@ -129,3 +136,6 @@ function has(
   if (parameter !== undefined) return new RegExp(`[?&]${parameter.name}=`).test(path);
   return address !== undefined;
 }
+
+/** Envoy's default: a priority of which fewer are healthy leaves the rest of its calls to the next one. */
+const OVERPROVISIONING = 1.4;

@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { type ControlPlane, type ControlPlaneEvent, createControlPlane } from '@ripstop/control-plane';
@@ -17,6 +17,7 @@ import type { Account } from './trial.ts';
 export class SdkSide implements AsyncDisposable {
   private readonly controlPlane: ControlPlane;
   private readonly source: string;
+  private readonly staging: string;
   private readonly events: ControlPlaneEvent[] = [];
   private readonly certificates: Certificates;
   private readonly told = new Map<string, Account>();
@@ -32,6 +33,8 @@ export class SdkSide implements AsyncDisposable {
   private constructor(folder: string, certificates: Certificates) {
     this.source = join(folder, 'documents');
     mkdirSync(this.source);
+    this.staging = join(folder, 'staging');
+    mkdirSync(this.staging);
     this.certificates = certificates;
     this.controlPlane = createControlPlane({
       source: this.source,
@@ -59,8 +62,10 @@ export class SdkSide implements AsyncDisposable {
     if (this.written === documents + config) return;
     this.written = documents + config;
     this.events.length = 0;
-    writeFileSync(join(this.source, 'mesh.yaml'), config);
-    writeFileSync(join(this.source, 'documents.yaml'), documents);
+    // Moved in together: between two writes the control plane may read the one and half of the other.
+    const files = { 'mesh.yaml': config, 'documents.yaml': documents };
+    for (const [name, text] of Object.entries(files)) writeFileSync(join(this.staging, name), text);
+    for (const name of Object.keys(files)) renameSync(join(this.staging, name), join(this.source, name));
     await until('our control plane reads the documents', () => this.events.some(({ type }) => type === 'configuration'));
     const problems = this.events.filter(({ type }) => type === 'problem');
     if (problems.length > 0) throw new Error(`our control plane has problems: ${JSON.stringify(problems)}`);
