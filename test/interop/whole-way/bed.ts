@@ -106,13 +106,16 @@ export class Bed implements AsyncDisposable {
     const { envoy, sdk } = await this.callers(site, place, request);
     const ask = (call: Call): Promise<Answered> => this.make(call, request);
     const [byEnvoy, bySdk] = await Promise.all([ask(envoy), ask(sdk)]);
-    return { request, byEnvoy, bySdk, again: () => ask(sdk) };
+    return { request, byEnvoy, bySdk, again: () => ask(sdk), againByEnvoy: () => ask(envoy) };
   }
 
   private async compareOne(site: Site, place: Place, asked: Asked): Promise<Pick<Difference, 'lines' | 'accounts'>> {
-    const { request, byEnvoy } = asked;
-    const passed = byEnvoy.reply.headers[HOP_HEADER] !== undefined;
-    const envoy = this.result(byEnvoy, passed ? await this.envoy.account(byEnvoy.id).catch(() => SILENT) : undefined);
+    const { request } = asked;
+    let envoy = await this.resultOfEnvoy(asked.byEnvoy);
+    // Our own caller let go of its connection before the Envoy had written it off.
+    for (let tries = 1; envoy.account?.flags === 'DC' && tries < MOST_TRIES; tries++) {
+      envoy = await this.resultOfEnvoy(await asked.againByEnvoy());
+    }
     let bySdk = asked.bySdk;
     for (let tries = 1; ; tries++) {
       const sdk = this.result(bySdk, this.sdk.account(bySdk.id));
@@ -123,6 +126,11 @@ export class Bed implements AsyncDisposable {
       bySdk = await asked.again();
       await settled();
     }
+  }
+
+  private async resultOfEnvoy(answered: Answered): Promise<Result> {
+    const passed = answered.reply.headers[HOP_HEADER] !== undefined;
+    return this.result(answered, passed ? await this.envoy.account(answered.id).catch(() => SILENT) : undefined);
   }
 
   private callers(site: Site, place: Place, request: Request): Promise<{ envoy: Call; sdk: Call }> {
@@ -167,6 +175,7 @@ interface Asked {
   readonly byEnvoy: Answered;
   readonly bySdk: Answered;
   readonly again: () => Promise<Answered>;
+  readonly againByEnvoy: () => Promise<Answered>;
 }
 
 /** Requests under way; fewer than drawn circuit breakers allow. */
