@@ -106,6 +106,21 @@ describe('a verdict', () => {
     ]);
   });
 
+  it.each([
+    [10, []],
+    [11, ['authorization: nor do 1 more policies']],
+    [13, ['authorization: nor do 3 more policies']],
+  ])('that none of %i policies gives names ten of them, and counts the rest', (count, rest) => {
+    const x = exchange({ request: new FakeHead({}, { path: '/' }), manager: {} as unknown as HttpConnectionManager });
+    x.decision = new DecisionRecord();
+    const policies = Array.from({ length: count }, (_, at) => ({ name: `p${at}`, permission: ADMIN, principal: ANY_RULE }));
+    createRbac({ rules: { action: 'ALLOW', policies }, shadowRules: undefined, shadowPrefix: '' })!.onRequest!(x);
+    const named = Array.from({ length: 10 }, (_, at) => `authorization: the rule of p${at} does not match`);
+    const said = x.decision.decisions.slice(1);
+    expect(said.map(({ text }) => text)).toEqual([...named, ...rest]);
+    expect(said.every(({ step }) => step === 'filter')).toBe(true);
+  });
+
   it('names the document where that is known, and the policy as it is called where it is of no such form', () => {
     const known = { ...source, file: 'a.yaml', line: 3 };
     const sources = new Map([['AuthorizationPolicy default/p', known]]);
@@ -144,6 +159,96 @@ describe('a verdict', () => {
     createRbac({ rules: undefined, shadowRules: rules('DENY'), shadowPrefix: 'x_istio_dry_run_deny_' }, { counters })!.onRequest!(x);
     expect(counters.all()).toEqual([]);
     expect(x.metadata.get(FILTER)).toMatchObject({ kept: 1, x_istio_dry_run_deny_shadow_engine_result: 'denied' });
+  });
+});
+
+describe('a filter in front of connections', () => {
+  const counted = (statPrefix: string | undefined, path: string, shadowPrefix?: string) => {
+    const counters = new FilterCounters();
+    const shadow = shadowPrefix === undefined ? {} : { rules: undefined, shadowRules: rules('ALLOW'), shadowPrefix };
+    const config = { rules: rules('ALLOW'), shadowRules: undefined, shadowPrefix: '', statPrefix, ...shadow };
+    createRbac(config, { counters, statPrefix: 'http;' }, 'envoy.filters.network.rbac')!.onRequest!(to(path));
+    return counters.all().map(({ name, labels, value }) => [name, labels, value]);
+  };
+  const ofIstiod = { envoy_rbac_prefix: 'tcp', envoy_tcp_prefix: 'rbac' };
+  /** They are there from the start, as Envoy's. */
+  const enforced = [
+    ['envoy_allowed', ofIstiod, 0],
+    ['envoy_denied', ofIstiod, 0],
+  ];
+
+  it.each([
+    ['/admin', 1, 0],
+    ['/', 0, 1],
+  ])('counts under the prefix of istiod (at %s: %i allowed, %i denied) with both of its words as labels', (path, allowed, denied) => {
+    expect(counted('tcp.', path)).toEqual([
+      ['envoy_allowed', ofIstiod, allowed],
+      ['envoy_denied', ofIstiod, denied],
+    ]);
+  });
+
+  it('counts under a prefix of its own with that as label, and nothing without one', () => {
+    expect(counted('mine', '/admin')).toEqual([
+      ['envoy_rbac_allowed', { envoy_rbac_prefix: 'mine' }, 1],
+      ['envoy_rbac_denied', { envoy_rbac_prefix: 'mine' }, 0],
+    ]);
+    expect(counted(undefined, '/admin')).toEqual([]);
+  });
+
+  it('counts a dry run by the prefix of its rules, unless Istio has a name for it', () => {
+    expect(counted('tcp.', '/', 'x_')).toEqual([
+      ['envoy_x_shadow_allowed', ofIstiod, 0],
+      ['envoy_x_shadow_denied', ofIstiod, 1],
+      ...enforced,
+    ]);
+    expect(counted('tcp.', '/', 'istio_dry_run_allow_x')).toEqual([
+      ['envoy_istio_dry_run_allow_xshadow_allowed', ofIstiod, 0],
+      ['envoy_istio_dry_run_allow_xshadow_denied', ofIstiod, 1],
+      ...enforced,
+    ]);
+    expect(counted('tcp.', '/', 'istio_dry_run_allow_')).toContainEqual([
+      'envoy_http_http_rbac',
+      { authz_dry_run_action: 'allow', authz_dry_run_result: 'denied' },
+      1,
+    ]);
+  });
+
+  it('without a prefix of its listener is counted without one, and only a `;` at the end of it is no part', () => {
+    const namesOf = (statPrefix: string | undefined) => {
+      const counters = new FilterCounters();
+      const config = { rules: undefined, shadowRules: rules('DENY'), shadowPrefix: 'istio_dry_run_deny_' };
+      createRbac(config, statPrefix === undefined ? { counters } : { counters, statPrefix });
+      return new Set(counters.all().map(({ name }) => name));
+    };
+    expect(namesOf(undefined)).toEqual(new Set(['envoy_http__rbac']));
+    expect(namesOf('a;b;')).toEqual(new Set(['envoy_http_a_b_rbac']));
+  });
+});
+
+describe('policies by the caller', () => {
+  it('are asked for their principals once per connection, when these look at nothing else, and else for each request', () => {
+    const asked: string[] = [];
+    const principal = (name: string, peerOnly: boolean, holds: boolean): RbacRule => ({
+      peerOnly,
+      test: () => {
+        asked.push(name);
+        return holds;
+      },
+    });
+    const policies = [
+      { name: 'stranger', permission: ANY_RULE, principal: principal('stranger', true, false) },
+      { name: 'caller', permission: ADMIN, principal: principal('caller', true, true) },
+      { name: 'request', permission: ADMIN, principal: principal('request', false, false) },
+    ];
+    const filter = createRbac({ rules: { action: 'ALLOW', policies }, shadowRules: undefined, shadowPrefix: '' })!;
+    const peer = { ...NO_PEER };
+    const call = (path: string) => filter.onRequest!(exchange({ request: new FakeHead({}, { path }), peer }));
+    expect(call('/admin')).toBeUndefined();
+    expect(asked).toEqual(['stranger', 'caller']);
+    expect(call('/admin')).toBeUndefined();
+    expect(asked).toEqual(['stranger', 'caller']);
+    expect(call('/')).toMatchObject({ status: 403 });
+    expect(asked).toEqual(['stranger', 'caller']);
   });
 });
 
