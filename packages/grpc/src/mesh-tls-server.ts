@@ -28,6 +28,8 @@ export interface SecuredConnection {
 interface Handshake {
   readonly raw: Socket;
   readonly verifiedBy: string;
+  /** Runs in the context in which the connection came: calls copy all that is in theirs when they enter one of their own. */
+  readonly outside: ReturnType<typeof AsyncLocalStorage.snapshot>;
   offered: readonly string[];
 }
 
@@ -61,7 +63,8 @@ export class MeshTlsServer {
     }
     this.#server ??= this.#createServer(svid);
     const server = this.#server;
-    this.#handshakes.run({ raw, verifiedBy: svid.trustBundlePem, offered: [] }, () => server.emit('connection', raw));
+    const handshake = { raw, verifiedBy: svid.trustBundlePem, outside: AsyncLocalStorage.snapshot(), offered: [] };
+    this.#handshakes.run(handshake, () => server.emit('connection', raw));
   }
 
   close(): void {
@@ -112,8 +115,12 @@ export class MeshTlsServer {
       return;
     }
     const verdict = judgeCaller(socket, chain.tls!);
-    if (typeof verdict === 'string') this.#refuse(socket, verdict);
-    else this.#onSecured({ raw: handshake.raw, socket, facts, names: verdict.names, verifiedBy: handshake.verifiedBy });
+    if (typeof verdict === 'string') {
+      this.#refuse(socket, verdict);
+      return;
+    }
+    const { raw, verifiedBy, outside } = handshake;
+    outside(() => this.#onSecured({ raw, socket, facts, names: verdict.names, verifiedBy }));
   }
 
   #facts(servername: string, alpn: readonly string[]): ConnectionFacts {

@@ -127,7 +127,7 @@ describe('a change of a head', () => {
     expect(head.headerLines('a')).toEqual(['4']);
   });
 
-  it('takes the header that came last back without making the object anew', () => {
+  it('takes a header away by a copy of the object, also the one that came last: without it the object would be a slow dictionary', () => {
     const from = message([
       ['a', '1'],
       ['b', '2'],
@@ -136,7 +136,7 @@ describe('a change of a head', () => {
     const { headers } = from;
     new InboundHead(from, 'http').removeHeader('b');
     expect(shown(from)).toEqual([{ a: '1' }, ['a', '1']]);
-    expect(from.headers).toBe(headers);
+    expect(headers).toEqual({ a: '1', b: '2, 3' });
   });
 
   it('appends a line, which the app’s object shows joined as Envoy does', () => {

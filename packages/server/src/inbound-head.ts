@@ -127,9 +127,8 @@ export class InboundHead implements RequestHead {
 
   removeHeader(name: string): void {
     const { lines } = this;
-    const at = lineOf(lines, name);
-    removeFrom(lines, name, at);
-    this.forget(name, at === lines.length);
+    removeFrom(lines, name, lineOf(lines, name));
+    this.forget(name);
   }
 
   /** Takes headers away whose names hold a `_`; false = there is none. */
@@ -151,16 +150,12 @@ export class InboundHead implements RequestHead {
   }
 
   /**
-   * By a copy: `delete` makes the object a slow dictionary for everybody who reads it later, the app included. Not so when it takes the
-   * property back that came last.
+   * By a copy: `delete` takes longer than that, and makes the object a slow dictionary for everybody who reads it later, the app included.
+   * (Of the property that came last, too, since V8 13.)
    */
-  private forget(name: string, wasLast: boolean): void {
+  private forget(name: string): void {
     const { headers } = this.message;
     if (headers[name] === undefined) return;
-    if (wasLast) {
-      delete headers[name];
-      return;
-    }
     const rest: IncomingHttpHeaders = {};
     for (const key in headers) if (key !== name) rest[key] = headers[key];
     this.message.headers = rest;
@@ -200,5 +195,5 @@ function removeFrom(lines: string[], name: string, from: number): void {
     lines[kept + 1] = lines[at + 1]!;
     kept += 2;
   }
-  lines.length = kept;
+  while (lines.length > kept) lines.pop(); // Setting its length calls into the runtime.
 }

@@ -53,9 +53,10 @@ export class OwnTls {
   accept(raw: Socket, secured: Secured): void {
     const timer = this.clock.setTimer(() => raw.destroy(), HANDSHAKE_TIMEOUT_MS);
     raw.once('close', () => timer.cancel());
+    const outside = AsyncLocalStorage.snapshot();
     const inTime: Secured = (socket, spoken) => {
       timer.cancel();
-      secured(socket, spoken);
+      outside(() => secured(socket, spoken)); // As in TlsAcceptor.
     };
     this.waiting.run(inTime, () => {
       for (const listener of this.handshake) listener.call(this.server, raw);

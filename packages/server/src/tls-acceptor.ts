@@ -23,6 +23,8 @@ interface Handshake {
   readonly alpn: string;
   readonly material: TlsMaterial;
   readonly listener: HandshakeListener;
+  /** Runs in the context in which the connection came. */
+  readonly outside: ReturnType<typeof AsyncLocalStorage.snapshot>;
 }
 
 /** What a connection's events keep for as long as it is open: nothing, when its handshake has ended. */
@@ -58,7 +60,7 @@ export class TlsAcceptor {
       return;
     }
     const { material, server } = kept;
-    const entered: Entered = { handshake: { tls, alpn, material, listener } };
+    const entered: Entered = { handshake: { tls, alpn, material, listener, outside: AsyncLocalStorage.snapshot() } };
     raw.once('close', () => take(entered)?.listener.refused('TLS_error: closed during the handshake'));
     this.entered.run(entered, () => server.emit('connection', raw));
   }
@@ -123,7 +125,11 @@ export class TlsAcceptor {
     if (typeof verdict === 'string') {
       socket.destroy();
       handshake.listener.refused(verdict);
-    } else handshake.listener.secured(socket, verdict.names, handshake.alpn, handshake.material);
+    } else {
+      const { listener, alpn, material, outside } = handshake;
+      // Whoever enters a context of its own copies all that is in the one before: for each request, if it were for this one's sake.
+      outside(() => listener.secured(socket, verdict.names, alpn, material));
+    }
   }
 }
 
