@@ -54,7 +54,10 @@ export function grpcArms(subject) {
   return mutualTlsArms(subject, { ...files, bareServerKind: 'bare-tls', protocol: 'grpc', codes: GRPC_CODES });
 }
 
-/** Client and server with mutual TLS: bare ones with certificates of the mesh's CA, and both in a mesh that is STRICT. */
+/**
+ * Client and server with mutual TLS: bare ones with certificates of the mesh's CA, and both in a mesh that is STRICT. Both arms have two
+ * apps in the server's process, v1 and v2: V8 compiles what two of them share differently from what belongs to one.
+ */
 async function mutualTlsArms(subject, { client, server, bareServerKind, protocol, codes }) {
   const principal = 'cluster.local/ns/default/sa/bench-client';
   const world = await BenchMesh.start({
@@ -64,16 +67,20 @@ async function mutualTlsArms(subject, { client, server, bareServerKind, protocol
   const spawn = (file, core, env, service) =>
     new BenchProcess(file, { env: { ...env, ...(service === undefined ? {} : world.environment(service)) }, core });
   const paths = { BENCH_PATHS: `${subject.path} ${subject.forbiddenPath}` };
-  const bareServer = spawn(server, 0, { BENCH_SERVER: bareServerKind, ...paths });
-  const meshServer = spawn(server, 0, { BENCH_SERVER: 'mesh', BENCH_VERSIONS: 'v1,v2', BENCH_MUTUAL: '1', ...paths }, 'bench-server');
+  const versions = { BENCH_VERSIONS: 'v1,v2' };
+  const bareServer = spawn(server, 0, { BENCH_SERVER: bareServerKind, ...versions, ...paths });
+  const meshServer = spawn(server, 0, { BENCH_SERVER: 'mesh', ...versions, BENCH_MUTUAL: '1', ...paths }, 'bench-server');
   const bareClient = spawn(client, 1, { BENCH_CLIENT: 'bare-tls' });
   const meshClient = spawn(client, 1, { BENCH_CLIENT: 'mesh' }, 'bench-client');
   await bareClient.ask('ready', { certificate: await world.certificate('bare-client') });
-  const bareAt = (await bareServer.ask('ports', { certificate: await world.certificate('bare-server') })).ports[0];
+  const bareAt = (await bareServer.ask('ports', { certificate: await world.certificate('bare-server') })).ports;
   const { ports } = await meshServer.ask('ports');
   const host = subject.host.replace('.bench.example', '');
   await meshClient.ask('ready', { url: `http://${host}${subject.path}` });
-  const bare = new Arm(subject, bareClient, bareServer, `https://127.0.0.1:${bareAt}`, { codes });
+  const bare = new Arm(subject, bareClient, bareServer, bareAt.map((port) => `https://127.0.0.1:${port}`).join(' '), {
+    codes,
+    versions: true,
+  });
   const expect = { forbidden: true, client: true, server: true, versions: true, plaintextRefusedAt: ports, codes };
   const mesh = new Arm(subject, meshClient, meshServer, `http://${host}`, expect);
   mesh.onStop = () => world.stop();

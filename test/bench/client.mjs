@@ -1,7 +1,7 @@
 // One client of the bench. BENCH_CLIENT: `bare` (undici Pool), `bare-tls` (undici Pool with mTLS), `mesh` (the mesh's dispatcher).
 import { Pool } from 'undici';
 import { serveCommands } from './process.mjs';
-import { runSlice } from './slice.mjs';
+import { chooseOrigin, runSlice } from './slice.mjs';
 import { BODY, DENIED_BODY } from './subject.mjs';
 
 const kind = process.env.BENCH_CLIENT;
@@ -17,7 +17,7 @@ if (kind === 'mesh') {
 }
 const dispatchers = new Map();
 
-async function dispatcherOf(origin) {
+function dispatcherOf(origin) {
   if (kind === 'mesh') return mesh.dispatcher;
   let pool = dispatchers.get(origin);
   if (pool === undefined) {
@@ -30,12 +30,13 @@ async function dispatcherOf(origin) {
 }
 
 async function slice({ origin, path, forbiddenPath, ...load }) {
-  const dispatcher = await dispatcherOf(origin);
+  const origins = origin.split(' ');
   const headers = { accept: 'application/json', 'user-agent': 'ripstop-bench' };
   const canaryHeaders = { ...headers, 'x-canary': 'yes' };
   return runSlice(load, async ({ canary, forbidden }) => {
-    const response = await dispatcher.request({
-      origin,
+    const at = chooseOrigin(origins, canary);
+    const response = await dispatcherOf(at).request({
+      origin: at,
       path: forbidden ? forbiddenPath : path,
       method: 'GET',
       headers: canary ? canaryHeaders : headers,

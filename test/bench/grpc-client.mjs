@@ -1,7 +1,7 @@
 // One gRPC client of the bench. BENCH_CLIENT: `bare-tls` (grpc-js with mTLS), `mesh` (grpc-js by mesh.grpc).
 import grpc from '@grpc/grpc-js';
 import { serveCommands } from './process.mjs';
-import { runSlice } from './slice.mjs';
+import { chooseOrigin, runSlice } from './slice.mjs';
 import { BODY } from './subject.mjs';
 
 const REQUEST = Buffer.alloc(64, 1);
@@ -38,11 +38,12 @@ function bareCredentials() {
 }
 
 function slice({ origin, path, forbiddenPath, ...load }) {
-  const client = clientOf(origin);
+  const origins = origin.split(' ');
   return runSlice(load, ({ canary, forbidden }) => {
     const metadata = new grpc.Metadata();
     if (canary) metadata.set('x-canary', 'yes');
     return new Promise((resolve) => {
+      const client = clientOf(chooseOrigin(origins, canary));
       client.makeUnaryRequest(forbidden ? forbiddenPath : path, identity, identity, REQUEST, metadata, {}, (error, bytes) =>
         resolve(error === null ? answered(bytes.toString()) : { code: error.code, version: undefined, isExpected: true }),
       );

@@ -1,11 +1,12 @@
-// One gRPC server of the bench. BENCH_SERVER: `bare-tls` (grpc-js, mTLS), `mesh` (the same behind mesh.grpc.listen, once per version in
-// BENCH_VERSIONS). Unary methods under BENCH_PATHS that answer 1 kB, headed by the version.
+// One gRPC server of the bench. BENCH_SERVER: `bare-tls` (grpc-js, mTLS), `mesh` (the same behind mesh.grpc.listen), both once per version in
+// BENCH_VERSIONS. Unary methods under BENCH_PATHS that answer 1 kB, headed by the version.
 import grpc from '@grpc/grpc-js';
 import { serveCommands } from './process.mjs';
 import { BODY } from './subject.mjs';
 
 const CALLER = 'URI=spiffe://cluster.local/ns/default/sa/bench-client';
 const isMesh = process.env.BENCH_SERVER === 'mesh';
+const versions = process.env.BENCH_VERSIONS.split(',');
 const identity = (bytes) => bytes;
 
 let served = 0;
@@ -28,7 +29,6 @@ serveCommands({
 
 async function startMesh() {
   const { join, requestsTotal } = await import('./membership.mjs');
-  const versions = process.env.BENCH_VERSIONS.split(',');
   const meshes = await Promise.all(versions.map((version) => join({ version })));
   metrics = (label) => requestsTotal(meshes, 'destination', label);
   const addresses = await Promise.all(meshes.map((mesh, index) => mesh.grpc.listen(server(versions[index]), 9080)));
@@ -41,9 +41,11 @@ function startBare({ cert, key, ca }) {
     [{ private_key: Buffer.from(key), cert_chain: Buffer.from(cert) }],
     true,
   );
-  return new Promise((resolve, reject) => {
-    server('v1').bindAsync('127.0.0.1:0', credentials, (error, port) => (error === null ? resolve([port]) : reject(error)));
-  });
+  const bind = (version) =>
+    new Promise((resolve, reject) => {
+      server(version).bindAsync('127.0.0.1:0', credentials, (error, port) => (error === null ? resolve(port) : reject(error)));
+    });
+  return Promise.all(versions.map(bind));
 }
 
 function server(version) {

@@ -1,5 +1,5 @@
-// One server of the bench. BENCH_SERVER: `fastify` (bare), `fastify-tls` (bare, mTLS), `mesh` (the same app behind mesh.listen, once per
-// version in BENCH_VERSIONS), `http` (plain upstream).
+// One server of the bench. BENCH_SERVER: `fastify` (bare), `fastify-tls` (bare, mTLS), `mesh` (the same app behind mesh.listen), both once
+// per version in BENCH_VERSIONS; `http` (plain upstream).
 import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
 import { serveCommands } from './process.mjs';
@@ -51,10 +51,10 @@ async function start(certificate) {
   if (kind === 'http') return Promise.all(['v1', 'v2'].map((version) => plainServer(version)));
   const options = { keepAliveTimeout: 60_000 };
   if (kind === 'fastify') return [await bind(fastify(options))];
-  if (kind === 'fastify-tls')
-    return [await bind(fastify({ ...options, https: { ...certificate, requestCert: true, rejectUnauthorized: true } }))];
-  const { join, requestsTotal } = await import('./membership.mjs');
   const versions = (process.env.BENCH_VERSIONS ?? 'v1').split(',');
+  const https = { ...certificate, requestCert: true, rejectUnauthorized: true };
+  if (kind === 'fastify-tls') return Promise.all(versions.map((version) => bind(fastify({ ...options, https }, version))));
+  const { join, requestsTotal } = await import('./membership.mjs');
   const meshes = await Promise.all(versions.map((version) => join({ version })));
   const addresses = await Promise.all(meshes.map((mesh, index) => mesh.listen(fastify(options, versions[index]), 9080)));
   closeMesh = () => Promise.all(meshes.map((mesh) => mesh.close({ drainMs: 0 })));

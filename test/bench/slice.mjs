@@ -40,3 +40,8 @@ export async function runSlice({ total, inFlight }, send) {
     switches: process.resourceUsage().involuntaryContextSwitches - switches,
   };
 }
+
+/** Of the bare client, which knows its servers: v1, or also v2, to which it sends what a mesh's routes would. */
+export function chooseOrigin(origins, canary) {
+  return origins.length > 1 && (canary || Math.random() < 0.1) ? origins[1] : origins[0];
+}
