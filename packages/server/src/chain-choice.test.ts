@@ -2,7 +2,7 @@ import { X509Certificate } from 'node:crypto';
 import type { Socket } from 'node:net';
 import type { DownstreamTls, FilterChain, FilterChainMatch, TlsSecrets } from '@ripstop/core';
 import { describe, expect, it } from 'vitest';
-import { chooseChain, fits, isHttp, looksAtBytes } from './chain-choice.ts';
+import { chooseChain, chooseHttpChain, fits, isHttp, looksAtBytes } from './chain-choice.ts';
 import { createPeer } from './peer.ts';
 import { readPeerNames } from './peer-certificate.ts';
 import { TestAuthority } from './testing/test-authority.ts';
@@ -48,6 +48,11 @@ describe('the chain of a connection', () => {
     expect(chooseChain({ chains: [refused], defaultChain: http }, facts, true)).toBe(
       'filter chain web: an authorization that is not known',
     );
+  });
+
+  it('of requests is none of bytes', () => {
+    expect(chooseHttpChain({ chains: [elsewhere, http], defaultChain: tcp }, facts)).toBe(http);
+    expect(chooseHttpChain({ chains: [elsewhere], defaultChain: tcp }, facts)).toBeUndefined();
   });
 
   it('may be one of bytes where somebody carries them', () => {

@@ -48,6 +48,12 @@ export function chooseChain(
   return `filter chain ${chain.name} is TCP, which an HTTP server cannot serve`;
 }
 
+/** The chain of a connection that carries requests. */
+export function chooseHttpChain(listener: ListenerChains | undefined, facts: ConnectionFacts): HttpChain | undefined {
+  const chain = chooseChain(listener, facts, false);
+  return typeof chain === 'string' ? undefined : (chain as HttpChain);
+}
+
 export function isHttp(chain: HttpChain | TcpChain): chain is HttpChain {
   return chain.http !== undefined;
 }

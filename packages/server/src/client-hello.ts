@@ -13,7 +13,7 @@ export const MAX_CLIENT_HELLO_BYTES: number = 64 * 1024;
 const MORE: FirstBytes = { kind: 'more' };
 const HTTP1: FirstBytes = { kind: 'http1' };
 const HTTP2: FirstBytes = { kind: 'http2' };
-const OTHER: FirstBytes = { kind: 'other' };
+export const OTHER: FirstBytes = { kind: 'other' };
 
 const HANDSHAKE_RECORD = 0x16;
 const CLIENT_HELLO = 1;

@@ -12,6 +12,7 @@ import {
 } from '@ripstop/core';
 import {
   chooseChain,
+  chooseHttpChain,
   type FindChains,
   type HttpChain,
   isHttp,
@@ -20,7 +21,7 @@ import {
   NO_CHAIN,
   type TcpChain,
 } from './chain-choice.ts';
-import type { FirstBytes } from './client-hello.ts';
+import { type FirstBytes, OTHER } from './client-hello.ts';
 import { PEEK_TIMEOUT_MS, peekConnection, takeProxyHeader } from './connection-peek.ts';
 import { InboundConnection } from './inbound-connection.ts';
 import type { Forwarder } from './listener-parts.ts';
@@ -101,7 +102,7 @@ export class ConnectionGate {
       return;
     }
     takeProxyHeader(raw, this.options.clock, (header) => {
-      if (header === undefined || raw.destroyed) {
+      if (header === undefined) {
         this.tell('a connection was closed: it does not begin with a header of the PROXY protocol');
         raw.destroy();
       } else this.look(raw, listener, header.addresses, admit);
@@ -111,11 +112,11 @@ export class ConnectionGate {
   /** Where the first bytes decide something they are waited for. `proxied`: the ends of the connection, when somebody in front tells them. */
   private look(raw: Socket, listener: ListenerChains | undefined, proxied: ProxiedAddresses | undefined, admit: Admit): void {
     if (listener !== undefined && this.carriesBytes && !looksAtBytes(listener)) {
-      this.decide(raw, UNSEEN, proxied, admit);
+      this.decide(raw, OTHER, proxied, admit); // Nobody looked: no chain asks.
       return;
     }
     peekConnection(raw, this.options.clock, (first) => {
-      if (first === undefined || raw.destroyed) raw.destroy();
+      if (first === undefined) raw.destroy();
       else this.decide(raw, first, proxied, admit);
     });
   }
@@ -134,36 +135,33 @@ export class ConnectionGate {
     const facts = this.factsOf(first, proxied);
     const { socketPath } = this.options;
     const snapshot = this.options.snapshots.current;
-    const chain = snapshot === undefined ? 'no configuration' : chooseChain(this.options.find(snapshot), facts, this.carriesBytes);
-    if (this.options.ownTls !== undefined && snapshot !== undefined && !endsTls(chain)) {
-      if (this.isLetProbe(raw, first)) return;
-      this.decideWithin(this.options.ownTls, raw, facts, proxied, admit);
-    } else if (snapshot === undefined || typeof chain === 'string') {
-      if (chain === NO_CHAIN && snapshot !== undefined && this.isLetProbe(raw, first)) return;
-      if (chain === NO_CHAIN && snapshot !== undefined)
+    if (snapshot === undefined) {
+      this.refuse(raw, facts, 'no configuration');
+      return;
+    }
+    const chain = chooseChain(this.options.find(snapshot), facts, this.carriesBytes);
+    if (this.options.ownTls !== undefined && !endsTls(chain)) {
+      if (!this.isLetProbe(raw, first)) this.decideWithin(this.options.ownTls, raw, facts, proxied, admit);
+    } else if (typeof chain === 'string') {
+      if (chain === NO_CHAIN) {
+        if (this.isLetProbe(raw, first)) return;
         this.options.forwarder?.unrouted?.(facts, createPeer(raw, undefined, facts.sni, '', { proxied, socketPath }), snapshot);
-      this.refuse(raw, facts, chain as string);
+      }
+      this.refuse(raw, facts, chain);
     } else if (chain.tls === undefined) {
-      const peer = createPeer(raw, undefined, isHttp(chain) ? '' : facts.sni, '', { proxied, socketPath });
+      const peer = createPeer(raw, undefined, facts.sni, '', { proxied, socketPath });
       if (!isHttp(chain)) this.carry(raw, raw, facts, chain, snapshot, peer);
       else this.admit(raw, raw, facts, chain, snapshot, peer, first.kind === 'http2' ? 'http2' : 'http1', admit);
     } else if (!facts.tls) {
       if (!this.isLetProbe(raw, first)) this.refuse(raw, facts, `filter chain ${chain.name} speaks TLS only`);
     } else {
-      const checkRoots = this.open.watchRoots(raw);
+      this.open.watchRoots(raw);
       const speaks = isHttp(chain) ? this.spoken : chain.tls.alpn.filter((name) => name !== PEER_EXCHANGE);
       this.acceptor.accept(raw, chain.tls, facts.alpn, speaks, {
         secured: (socket, names, alpn, shown) => {
           const peer = createPeer(raw, names, facts.sni, alpn, { ...shown, proxied, socketPath });
-          if (!isHttp(chain)) {
-            this.carry(raw, socket, facts, chain, snapshot, peer);
-            checkRoots();
-            return;
-          }
-          this.whenSpoken(socket, alpn, (spoken) => {
-            this.admit(raw, socket, facts, chain, snapshot, peer, spoken, admit);
-            checkRoots();
-          });
+          if (!isHttp(chain)) this.carry(raw, socket, facts, chain, snapshot, peer);
+          else this.whenSpoken(socket, alpn, (spoken) => this.admit(raw, socket, facts, chain, snapshot, peer, spoken, admit));
         },
         refused: (why) => this.tell(`a TLS connection was refused: ${why}`),
       });
@@ -215,8 +213,8 @@ export class ConnectionGate {
     const snapshot = this.options.snapshots.current;
     if (snapshot === undefined) return undefined;
     const facts: ConnectionFacts = { ...outer, tls: false, sni: '', alpn: [spoken === 'http2' ? 'h2c' : 'http/1.1'] };
-    const chain = chooseChain(this.options.find(snapshot), facts, false);
-    return typeof chain === 'string' || chain.tls !== undefined || !isHttp(chain) ? undefined : { facts, chain, snapshot };
+    const chain = chooseHttpChain(this.options.find(snapshot), facts);
+    return chain === undefined || chain.tls !== undefined ? undefined : { facts, chain, snapshot };
   }
 
   /** ALPN tells; without it the first bytes do, as with Envoy's codec AUTO. */
@@ -225,7 +223,7 @@ export class ConnectionGate {
     else {
       socket.on('error', ignore);
       peekConnection(socket, this.options.clock, (first) => {
-        if (first === undefined || socket.destroyed) socket.destroy();
+        if (first === undefined) socket.destroy();
         else run(first.kind === 'http2' ? 'http2' : 'http1');
       });
     }
@@ -276,8 +274,7 @@ export class ConnectionGate {
   ): void {
     const connection = new InboundConnection(socket, facts, peer, chain, snapshot, this.options.find);
     // The configuration may have changed during the handshake, or while somebody was asked.
-    const current = this.options.snapshots.current;
-    if (current === undefined || connection.manager(current) === undefined) {
+    if (connection.manager(this.options.snapshots.current ?? snapshot) === undefined) {
       socket.destroy();
       return;
     }
@@ -304,8 +301,7 @@ export class ConnectionGate {
 
   private carry(raw: Socket, socket: Socket, facts: ConnectionFacts, chain: TcpChain, snapshot: Snapshot, peer: InboundPeer): void {
     const connection = new StreamConnection(socket, facts, peer, chain, snapshot, this.options.find);
-    const { current } = this.options.snapshots;
-    if (current === undefined || !connection.isWelcome(current)) {
+    if (!connection.isWelcome(this.options.snapshots.current ?? snapshot)) {
       socket.destroy();
       return;
     }
@@ -338,8 +334,6 @@ const MAX_TOLD = 100;
 const MAX_LINE = 1_000;
 /** Istio's proxies tell each other who they are over connections of this name; this side does not. */
 const PEER_EXCHANGE = 'istio-peer-exchange';
-/** Nobody looked: no chain asks. */
-const UNSEEN: FirstBytes = { kind: 'other' };
 
 function ignore(): void {}
 

@@ -13,7 +13,7 @@ function looking<T>(look: (socket: Socket, clock: FakeClock, done: (found: T) =>
   const found: T[] = [];
   look(socket, clock, (one) => found.push(one));
   const push = async (text: string | Buffer | null): Promise<void> => {
-    socket.push(text === null ? null : Buffer.from(text as string, 'latin1'));
+    socket.push(typeof text === 'string' ? Buffer.from(text, 'latin1') : text);
     await new Promise((resolve) => setImmediate(resolve));
   };
   const left = (): string => (socket.read() as Buffer | null)?.toString('latin1') ?? '';
@@ -32,6 +32,46 @@ describe('the first bytes of a connection', () => {
     await push(' / HTTP/1.1\r\n');
     expect([found, clock.pending, listeners()]).toEqual([[{ kind: 'http1' }], 0, 0]);
     expect(left()).toBe('PRI / HTTP/1.1\r\n');
+  });
+
+  it('are told by the first of them when it says enough, and by each that follows one that does not', async () => {
+    const one = peeking();
+    await one.push('G');
+    expect(one.found).toEqual([{ kind: 'http1' }]);
+    const two = peeking();
+    await two.push('P');
+    expect(two.found).toEqual([]);
+    await two.push('O');
+    expect(two.found).toEqual([{ kind: 'http1' }]);
+  });
+
+  it('that come in one piece are read where they lie', async () => {
+    const { push, socket } = peeking();
+    const bytes = Buffer.alloc(100, 'GET / HTTP/1.1\r\n');
+    await push(bytes);
+    const left = socket.read() as Buffer;
+    expect([left.buffer === bytes.buffer, left.length]).toEqual([true, 100]);
+  });
+
+  it('are put together only when they can be whole, not for every piece of a long ClientHello', async () => {
+    const { found, push, left } = peeking();
+    const hello = Buffer.concat([Buffer.of(0x16, 3, 1, 1, 4, 1, 0, 1, 0), Buffer.alloc(256)]);
+    const { concat } = Buffer;
+    let joined = 0;
+    Buffer.concat = (...args) => {
+      joined++;
+      return concat(...args);
+    };
+    try {
+      for (let at = 0; at < hello.length - 1; at++) await push(hello.subarray(at, at + 1));
+      // Its first bytes say how long it is: one look at each of them, and none at what follows.
+      expect([found, joined < 20]).toEqual([[], true]);
+    } finally {
+      Buffer.concat = concat;
+    }
+    await push(hello.subarray(-1));
+    expect(found).toHaveLength(1);
+    expect(left()).toBe(hello.toString('latin1'));
   });
 
   it('are nothing when the caller goes before, and no error', async () => {
@@ -53,6 +93,18 @@ describe('the first bytes of a connection', () => {
     silent.socket.destroy();
     await once(silent.socket, 'close');
     expect(silent.found).toEqual([undefined]);
+  });
+
+  it('are nothing when reading them finds the connection lost', async () => {
+    const { found, push, socket } = peeking();
+    const { read } = socket;
+    socket.read = () => {
+      const chunk = read.call(socket);
+      socket.destroy();
+      return chunk;
+    };
+    await push('GET / HTTP/1.1\r\n');
+    expect(found).toEqual([undefined]);
   });
 
   it('are waited for 15 s', async () => {

@@ -11,23 +11,21 @@ export const PEEK_TIMEOUT_MS = 15_000;
  * silent; the socket is the callee's then.
  */
 export function peekConnection(socket: Socket, clock: Clock, done: (first: FirstBytes | undefined) => void): void {
-  whenKnown(socket, clock, readFirstBytes, () => 0, done);
+  whenKnown(socket, clock, readFirstBytes, done);
 }
 
 /** Takes the header of the PROXY protocol off a connection; `done` as above, and undefined also when there is no such header. */
 export function takeProxyHeader(socket: Socket, clock: Clock, done: (header: ReadHeader | undefined) => void): void {
-  const lengthOf = (header: ProxyHeader): number => (header.kind === 'header' ? header.length : 0);
-  whenKnown(socket, clock, readProxyHeader, lengthOf, (header) => done(header?.kind === 'header' ? header : undefined));
+  whenKnown(socket, clock, readProxyHeader, (header) => done(header?.kind === 'header' ? header : undefined));
 }
 
 type ReadHeader = Extract<ProxyHeader, { readonly kind: 'header' }>;
 
-/** Reads until `read` knows, and puts back all but the `taken` bytes. */
-function whenKnown<T extends { readonly kind: string; readonly atBytes?: number }>(
+/** Reads until `read` knows, and puts back all but the `length` bytes of what was found. */
+function whenKnown<T extends { readonly kind: string; readonly atBytes?: number; readonly length?: number }>(
   socket: Socket,
   clock: Clock,
   read: (bytes: Buffer) => T,
-  taken: (found: T) => number,
   done: (found: T | undefined) => void,
 ): void {
   const chunks: Buffer[] = [];
@@ -44,8 +42,9 @@ function whenKnown<T extends { readonly kind: string; readonly atBytes?: number 
     socket.off('end', onGone);
     socket.off('close', onGone);
     // Nothing can be put back behind the end.
-    if (bytes > 0 && socket.readable) socket.unshift(join().subarray(found === undefined ? 0 : taken(found)));
-    done(found);
+    if (bytes > 0 && socket.readable) socket.unshift(join().subarray(found?.length ?? 0));
+    // Reading itself may find it lost.
+    done(socket.destroyed ? undefined : found);
   };
   const onGone = (): void => finish(undefined);
   const onReadable = (): void => {
@@ -56,7 +55,7 @@ function whenKnown<T extends { readonly kind: string; readonly atBytes?: number 
     if (bytes < atBytes) return;
     const found = read(join());
     if (found.kind !== 'more') finish(found);
-    else atBytes = found.atBytes ?? bytes + 1;
+    else atBytes = found.atBytes ?? bytes;
   };
   const timer = clock.setTimer(onGone, PEEK_TIMEOUT_MS);
   socket.on('readable', onReadable);

@@ -10,7 +10,7 @@ import {
   type ResetBudget,
   type Snapshot,
 } from '@ripstop/core';
-import { chooseChain, type FindChains, fits, type HttpChain, isHttp } from './chain-choice.ts';
+import { chooseHttpChain, type FindChains, fits, type HttpChain } from './chain-choice.ts';
 import type { HeadTimer } from './head-timer.ts';
 import type { InboundExchange } from './inbound-exchange.ts';
 import type { OpenConnection } from './open-connections.ts';
@@ -79,7 +79,7 @@ export class InboundConnection implements OpenConnection, LimitedConnection {
 
   /** From now on its limits are kept: those of the chain that has let it in. */
   live(clock: Clock): void {
-    const life = new ConnectionLife(this.chain?.http.connectionLimits ?? CONNECTION_LIMITS, clock, this);
+    const life = new ConnectionLife(this.chain!.http.connectionLimits ?? CONNECTION_LIMITS, clock, this);
     this.life = life;
     this.socket.once('close', () => life.close());
   }
@@ -146,7 +146,7 @@ export class InboundConnection implements OpenConnection, LimitedConnection {
     if (this.active > 0) return;
     this.life?.onIdle();
     if (this.pipelined !== undefined) this.takeNext(this.pipelined);
-    if (this.active === 0 && this.closing) this.retire();
+    if (this.closing) this.retire();
   }
 
   /** Runs `last` when every request was answered: nothing overtakes a response. No request is taken any more. */
@@ -176,9 +176,9 @@ export class InboundConnection implements OpenConnection, LimitedConnection {
   }
 
   private bind(snapshot: Snapshot): void {
-    const next = chooseChain(this.find(snapshot), this.facts, false);
+    const next = chooseHttpChain(this.find(snapshot), this.facts);
     this.snapshot = snapshot;
-    const fitting = typeof next !== 'string' && isHttp(next) && fits(this, this.chain?.tls, next) ? next : undefined;
+    const fitting = next !== undefined && fits(this, this.chain?.tls, next) ? next : undefined;
     // Whoever was judged by other filters comes again.
     this.chain = fitting?.admission?.key === this.admittedBy ? fitting : undefined;
   }

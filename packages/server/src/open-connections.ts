@@ -85,13 +85,9 @@ export class OpenConnections {
     if (this.verifiedBy.get(connection) !== this.trusted) this.review();
   }
 
-  /** To be called when a handshake begins; the answer, when its connection was kept: the roots may have changed meanwhile. */
-  watchRoots(raw: Socket): () => void {
-    const { trusted } = this;
-    this.verifiedBy.set(raw, trusted);
-    return () => {
-      if (trusted !== this.trusted) this.review();
-    };
+  /** To be called when a handshake begins: the roots may change before its connection is kept. */
+  watchRoots(raw: Socket): void {
+    this.verifiedBy.set(raw, this.trusted);
   }
 
   drain(): void {

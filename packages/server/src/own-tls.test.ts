@@ -1,13 +1,20 @@
+import { EventEmitter } from 'node:events';
 import type { IncomingMessage } from 'node:http';
+import { createSecureServer } from 'node:http2';
 import { createServer, type Server } from 'node:https';
+import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { type Filter, localReply } from '@ripstop/core';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import type { SecureAppServer } from './app-server.ts';
+import { OwnTls } from './own-tls.ts';
 import { peerOf } from './peer.ts';
 import { Probes } from './probes.ts';
+import { FakeClock } from './testing/fake-clock.ts';
 import { type ClientTls, RawClient } from './testing/raw-client.ts';
 import { chainsOf, type DoubleOptions, ServerDouble } from './testing/server-double.ts';
 import { TestAuthority, TestIdentity } from './testing/test-authority.ts';
+import { HANDSHAKE_TIMEOUT_MS } from './tls-acceptor.ts';
 
 const CALLER = 'spiffe://cluster.local/ns/default/sa/caller';
 const CERTIFIED = ['istio-http/1.1', 'istio', 'http/1.1'];
@@ -144,5 +151,66 @@ describe('a server of node:https', () => {
     const client = await RawClient.open(port, outsider);
     cleanups.push(() => client.close());
     expect((await client.get()).body).toBe('bare');
+  });
+});
+
+describe('the handshake of a server’s own TLS', () => {
+  class FakeSocket extends EventEmitter {
+    destroyed = false;
+    readonly alpnProtocol: string | false;
+    constructor(alpnProtocol: string | false = false) {
+      super();
+      this.alpnProtocol = alpnProtocol;
+    }
+    destroy(): void {
+      this.destroyed = true;
+      this.emit('close');
+    }
+  }
+
+  /** `handshake`: what the server does with a raw socket. */
+  function attach(server: SecureAppServer, handshake: (raw: object) => void) {
+    const clock = new FakeClock();
+    server.removeAllListeners('connection').on('connection', handshake);
+    const own = new OwnTls(server, clock);
+    own.attach();
+    const raw = new FakeSocket();
+    const spoken: string[] = [];
+    own.accept(raw as unknown as Socket, (_socket, one) => spoken.push(one));
+    return { clock, raw, spoken };
+  }
+
+  it.each<[what: string, create: () => SecureAppServer, alpn: string | false, spoken: string]>([
+    ['node:https', createServer, false, 'http1'],
+    ['node:https', createServer, 'h2', 'http1'],
+    ['node:http2', createSecureServer, 'h2', 'http2'],
+    ['node:http2', createSecureServer, 'http/1.1', 'http1'],
+    ['node:http2', createSecureServer, false, 'http1'],
+  ])('of %s: ALPN decides what is spoken (%#)', (_what, create, alpn, expected) => {
+    const server = create();
+    const { spoken } = attach(server, () => server.emit('secureConnection', new FakeSocket(alpn)));
+    expect(spoken).toEqual([expected]);
+  });
+
+  it('has 15 s, which are counted until it ends', () => {
+    const slow = attach(createServer(), () => {});
+    slow.clock.advance(HANDSHAKE_TIMEOUT_MS - 1);
+    expect(slow.raw.destroyed).toBe(false);
+    slow.clock.advance(1);
+    expect([slow.raw.destroyed, slow.spoken]).toEqual([true, []]);
+    const gone = attach(createServer(), () => {});
+    gone.raw.emit('close');
+    expect(gone.clock.pending).toBe(0);
+    const server = createServer();
+    const done = attach(server, () => server.emit('secureConnection', new FakeSocket()));
+    expect([done.clock.pending, done.spoken]).toEqual([0, ['http1']]);
+  });
+
+  it('that nobody has handed over lets nobody in', () => {
+    const server = createServer();
+    attach(server, () => {});
+    const socket = new FakeSocket();
+    server.emit('secureConnection', socket);
+    expect(socket.destroyed).toBe(true);
   });
 });
