@@ -149,7 +149,7 @@ function shown(keyPairs: readonly TlsKeyPair[]): SecureContextOptions {
 
 /** The caller's verified names, or why it is refused. */
 function judge(socket: TLSSocket, tls: DownstreamTls, { trustBundlePem }: TlsMaterial): { readonly names: PeerNames | undefined } | string {
-  const certificate = tls.validationName === '' ? undefined : socket.getPeerX509Certificate();
+  const certificate = socket.getPeerX509Certificate();
   if (certificate === undefined) return tls.requireClientCertificate ? 'the caller showed no certificate' : { names: undefined };
   if (!socket.authorized) return `CERTIFICATE_VERIFY_FAILED: ${socket.authorizationError}`;
   const names = readPeerNames(certificate, trustBundlePem);

@@ -1,4 +1,4 @@
-import { type KeyObject, sign } from 'node:crypto';
+import { type KeyObject, sign, X509Certificate } from 'node:crypto';
 import type { Cancel, IdentitySource, Svid } from '@ripstop/core';
 import { createKeyPair, createSelfSignedRoot, type Issuer, issueCertificate, privateKeyPem } from '@ripstop/pki';
 
@@ -54,6 +54,33 @@ export class TestAuthority {
     const cert = issueCertificate(issuer, { publicKey: keys.publicKey, names: { uris: [...uris], dns: [...dns] }, isCa, ...validity });
     return { cert: (serverOnly ? withoutClientAuth(cert, issuer.privateKey) : cert) + this.chainPem, key: privateKeyPem(keys.privateKey) };
   }
+
+  /** Takes certificates back: a list, PEM. Only of a root. */
+  revoke(...certificates: readonly Leaf[]): string {
+    const time = (ms: number): Buffer => der(0x17, Buffer.from(new Date(ms).toISOString().replace(/\D/g, '').slice(2, 14).concat('Z')));
+    const organization = der(0x30, Buffer.from('060355040a0c0474657374', 'hex'));
+    const serials = certificates.map(({ cert }) => Buffer.from(new X509Certificate(cert).serialNumber, 'hex'));
+    const revoked = serials.map((serial) => der(0x30, der(2, serial), time(Date.now())));
+    const body = der(
+      0x30,
+      EC_SHA256,
+      der(0x30, der(0x31, organization)),
+      time(Date.now() - DAY_MS),
+      time(Date.now() + DAY_MS),
+      ...(revoked.length === 0 ? [] : [der(0x30, ...revoked)]),
+    );
+    const signature = sign('sha256', body, this.issuer.privateKey);
+    const list = der(0x30, body, EC_SHA256, der(3, Buffer.of(0), signature));
+    return `-----BEGIN X509 CRL-----\n${list.toString('base64').replace(/(.{64})/g, '$1\n')}\n-----END X509 CRL-----\n`;
+  }
+}
+
+const EC_SHA256 = Buffer.from('300a06082a8648ce3d040302', 'hex');
+
+/** Of fewer than 65,536 bytes. */
+function der(tag: number, ...content: readonly Buffer[]): Buffer {
+  const bytes = Buffer.concat(content);
+  return Buffer.concat([Buffer.of(tag, 0x82, bytes.length >> 8, bytes.length & 0xff), bytes]);
 }
 
 const CLIENT_AUTH = Buffer.from('2b06010505070302', 'hex');
