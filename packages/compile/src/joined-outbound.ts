@@ -1,4 +1,5 @@
-import type { AppFilter, Cluster, HttpConnectionManager, OutboundTables } from '@ripstop/core';
+import type { Cluster, HttpConnectionManager, OutboundTables } from '@ripstop/core';
+import type { SnapshotCompilerOptions } from './compiler-environment.ts';
 import type { CompiledListener } from './listener-compiler.ts';
 import { joinManagers, passthroughManager } from './outbound-tables.ts';
 
@@ -6,14 +7,13 @@ import { joinManagers, passthroughManager } from './outbound-tables.ts';
 export function joinOutbound(
   listeners: readonly CompiledListener[],
   clusters: ReadonlyMap<string, Cluster>,
-  appFilters: readonly AppFilter[],
+  { appFilters = [], ownCluster = '' }: Pick<SnapshotCompilerOptions, 'appFilters' | 'ownCluster'>,
 ): OutboundTables {
   const byPort = new Map<number, HttpConnectionManager[]>();
   for (const { decoded, manager } of listeners) {
     if (manager === undefined || decoded.kind !== 'outbound') continue;
     byPort.set(decoded.port, [...(byPort.get(decoded.port) ?? []), manager]);
   }
-  const ports = new Map([...byPort].map(([port, managers]) => [port, joinManagers(managers)]));
   const virtualOutbound = listeners.find(({ decoded }) => decoded.kind === 'virtual_outbound');
   const virtual = virtualOutbound?.decoded;
   const unknown = [...(virtual?.chains ?? []), ...(virtual?.defaultChain === undefined ? [] : [virtual.defaultChain])]
@@ -23,5 +23,7 @@ export function joinOutbound(
   const known = unknown !== 'PassthroughCluster' || clusters.has(unknown);
   // An HTTP chain looks hosts up (ALLOW_ANY_DYNAMIC_DNS).
   const catchAll = virtualOutbound?.manager ?? passthroughManager(known ? unknown : undefined, appFilters);
+  const scope = { catchAll, namespace: ownCluster.slice(ownCluster.lastIndexOf('.') + 1) };
+  const ports = new Map([...byPort].map(([port, managers]) => [port, joinManagers(managers, scope)]));
   return { forPort: (port) => ports.get(port), catchAll, ports: [...ports.keys()] };
 }

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import {
   type AppFilter,
   createOnDemandTable,
@@ -7,22 +8,35 @@ import {
   PLAIN_MANAGER,
   plainForward,
   type Route,
+  type RouteTable,
   type VirtualHost,
 } from '@ripstop/core';
 
+/** What stands beside the listeners of a port. */
+export interface PortScope {
+  /** What becomes of hosts that none of the port's listeners is for. */
+  readonly catchAll: HttpConnectionManager;
+  /** Of the app: its own services have a short name. '' = not known. */
+  readonly namespace: string;
+}
+
 /**
  * Several listeners may serve one port (`0.0.0.0_<port>` and `<VIP>_<port>` of services whose protocol is auto-detected). An app dials
- * names, not VIPs, so their virtual hosts are searched together; the shared listener's catch-all stays the last resort.
+ * names, not VIPs, so their virtual hosts are searched together; the shared listener's catch-all stays the last resort. Without a shared
+ * one it is that of all ports: a service's listener is for nobody else.
  */
-export function joinManagers(managers: readonly HttpConnectionManager[]): HttpConnectionManager {
-  if (managers.length === 1) return managers[0]!;
-  const shared = managers.find(({ name }) => name.startsWith('0.0.0.0_')) ?? managers[0]!;
+export function joinManagers(managers: readonly HttpConnectionManager[], { catchAll, namespace }: PortScope): HttpConnectionManager {
+  const shared = managers.find(({ name }) => name.startsWith('0.0.0.0_')) ?? managers.find((manager) => !isOfService(manager));
+  if (managers.length === 1 && shared !== undefined) return shared;
   const others = managers.filter((manager) => manager !== shared);
+  const last = (shared ?? catchAll).routes;
   const hosts = (): readonly VirtualHost[] => {
-    const named = others.flatMap(({ routes }) => routes.virtualHosts.map((host) => ({ ...host, domains: domainsOf(host, routes.name) })));
-    return [...shared.routes.virtualHosts, ...named.filter((host) => host.domains.length > 0)];
+    const named = others.flatMap(({ routes }) =>
+      hostsOf(routes).map((host) => ({ ...host, domains: domainsOf(host, routes.name, namespace) })),
+    );
+    return [...last.virtualHosts, ...named.filter((host) => host.domains.length > 0)];
   };
-  const { name, onDemand } = shared.routes;
+  const { name, onDemand } = last;
   const growing = managers.some(({ routes }) => routes.version !== undefined);
   const version = (): number => managers.reduce((sum, { routes }) => sum + (routes.version ?? 0), 0);
   const source = {
@@ -31,17 +45,35 @@ export function joinManagers(managers: readonly HttpConnectionManager[]): HttpCo
       return version();
     },
   };
-  return { ...shared, routes: growing ? createOnDemandTable(name, source, true, onDemand) : createRouteTable(name, hosts(), true) };
+  return {
+    ...(shared ?? managers[0]!),
+    routes: growing ? createOnDemandTable(name, source, true, onDemand) : createRouteTable(name, hosts(), true),
+  };
 }
 
-/** The per-service tables match `*`; here they must match their service's names (`<fqdn>:<port>` is the table's name). */
-function domainsOf(host: VirtualHost, tableName: string): readonly string[] {
+/** A service that this client is not to call has a table without hosts: 404, not the last resort. */
+function hostsOf({ name, virtualHosts }: RouteTable): readonly VirtualHost[] {
+  if (virtualHosts.length > 0) return virtualHosts;
+  return [{ name, domains: ['*'], routes: [], includeAttemptCount: false, requireTls: false }];
+}
+
+/** Its table is a service's: `<fqdn>:<port>`. */
+function isOfService({ routes }: HttpConnectionManager): boolean {
+  return routes.name.includes(':') && isIP(fqdnOf(routes.name)) === 0;
+}
+
+function fqdnOf(tableName: string): string {
+  return tableName.slice(0, tableName.lastIndexOf(':'));
+}
+
+/** The per-service tables match `*`; here they must match their service's names, of which `own` services have a short one, too. */
+function domainsOf(host: VirtualHost, tableName: string, own: string): readonly string[] {
   const named = host.domains.filter((domain) => domain !== '*');
   if (named.length > 0) return named;
-  const fqdn = tableName.slice(0, tableName.lastIndexOf(':'));
-  const [service, namespace, svc] = fqdn.split('.');
+  const fqdn = fqdnOf(tableName);
+  const [service = '', namespace, svc] = fqdn.split('.');
   if (svc !== 'svc') return fqdn === '' ? [] : [fqdn];
-  return [fqdn, `${service}.${namespace}.svc`, `${service}.${namespace}`];
+  return [fqdn, `${service}.${namespace}.svc`, `${service}.${namespace}`, ...(namespace === own ? [service] : [])];
 }
 
 /** For ports without a listener: pass on to a cluster (where the app dialled, or an egress proxy), or refuse with 502 as istiod's block_all does. */

@@ -105,7 +105,7 @@ export class SnapshotCompiler {
     return {
       version: this.version,
       sequence: ++this.sequence,
-      outbound: joinOutbound(listeners, clusters, this.options.appFilters ?? []),
+      outbound: joinOutbound(listeners, clusters, this.options),
       inbound: listeners.filter(({ decoded }) => decoded.kind === 'inbound').flatMap(({ chains }) => chains),
       gateways: listeners.filter(({ decoded }) => decoded.kind === 'gateway').map(gatewayOf),
       clusters,
