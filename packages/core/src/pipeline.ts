@@ -181,7 +181,7 @@ function forward(x: Exchange, route: Route, action: ForwardAction): LocalReply |
   if (!isSendable(x.request)) return UNSENDABLE_PATH;
   action.hash?.(x);
   if (x.virtualHost?.includeAttemptCount) x.request.setHeader('x-envoy-attempt-count', '1');
-  // Last of all: who receives it takes it away again, which costs least there (InboundHead).
+  // Last of all: who receives it takes it away again, and then no line behind it has to move (InboundHead).
   tellTimeout(x, action, routeTimeoutOf(x, action));
   if (x.decision !== undefined) {
     recordForward(x, action, x.decision);

@@ -127,7 +127,7 @@ export class TlsAcceptor {
       handshake.listener.refused(verdict);
     } else {
       const { listener, alpn, material, outside } = handshake;
-      // Whoever enters a context of its own copies all that is in the one before: for each request, if it were for this one's sake.
+      // Entering a context copies what is in the one before: within the handshake's every request would pay for it.
       outside(() => listener.secured(socket, verdict.names, alpn, material));
     }
   }
