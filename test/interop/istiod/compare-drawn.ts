@@ -1,7 +1,8 @@
 import { afterAll, describe, expect, inject, it } from 'vitest';
 import { answerDifferences, caseOf, type Difference, differencesOf, textOf } from './compare-mesh.ts';
 import { explanationOf } from './explained.ts';
-import { IstiodProcess } from './istiod-process.ts';
+import { IstiodEnded } from './istiod-process.ts';
+import { type Istiod, LastingIstiod } from './lasting-istiod.ts';
 import type { Mesh } from './mesh/random-mesh.ts';
 import { kindOf, shrink } from './shrink.ts';
 
@@ -24,33 +25,19 @@ export function compareDrawn(name: string, draw: (seed: number) => Mesh, meshes:
 }
 
 function suite(draw: (seed: number) => Mesh, meshes: number, binary: string): void {
-  const processes: IstiodProcess[] = [];
-  afterAll(() => Promise.all(processes.map((peer) => peer.close())));
-
-  function started(): IstiodProcess {
-    const peer = new IstiodProcess(binary);
-    processes.push(peer);
-    return peer;
-  }
+  const peer = new LastingIstiod(binary);
+  afterAll(() => peer.close());
 
   it(`are translated, and refused, as by istiod (${meshes} from seed ${SEED})`, { timeout: 1_800_000 }, async () => {
-    let peer = started();
-    // Some meshes end istiod itself, and some a race of its own: another one is asked then, once.
     let ended = 0;
-    const ask = async (mesh: Mesh): Promise<Difference[]> => {
-      const asked = peer;
-      try {
-        return await differencesOf(mesh, asked);
-      } catch (error) {
-        if (!hasEnded(error)) throw error;
-        if (peer === asked) peer = started();
-        return differencesOf(mesh, started()).catch((again) => {
-          if (!hasEnded(again)) throw again;
-          ended++;
-          return [];
-        });
-      }
-    };
+    /** Nothing to say about a mesh that ends istiod. */
+    const unlessEnded = <T>(found: Promise<T[]>): Promise<T[]> =>
+      found.catch((error) => {
+        if (!(error instanceof IstiodEnded)) throw error;
+        ended++;
+        return [];
+      });
+    const ask = (mesh: Mesh): Promise<Difference[]> => unlessEnded(differencesOf(mesh, peer));
     const known = new Map<string, number>();
     const reports: string[] = [];
     const asked = new Map<number, Promise<Difference[]>>();
@@ -59,7 +46,10 @@ function suite(draw: (seed: number) => Mesh, meshes: number, binary: string): vo
       const mesh = draw(seed);
       const left = unexplained(mesh, await asked.get(seed)!, known);
       asked.delete(seed);
-      if (left.length > 0) reports.push(...(await report(seed, mesh, left)));
+      if (left.length === 0) continue;
+      const another = new LastingIstiod(binary);
+      reports.push(...(await unlessEnded(report(seed, mesh, left, another))));
+      await another.close();
     }
     await Promise.allSettled(asked.values());
     if (ended > 0) console.log(`${ended} × istiod itself ended`);
@@ -69,8 +59,7 @@ function suite(draw: (seed: number) => Mesh, meshes: number, binary: string): vo
   });
 
   /** istiod does not say the same every time: what another one does not say again is none of ours. */
-  async function report(seed: number, mesh: Mesh, left: readonly Difference[]): Promise<string[]> {
-    const peer = started();
+  async function report(seed: number, mesh: Mesh, left: readonly Difference[], peer: Istiod): Promise<string[]> {
     const again = new Set((await differencesOf(mesh, peer)).map(kindOf));
     const changing = await changingKinds(mesh, peer);
     const difference = left.find((found) => again.has(kindOf(found)) && !changing.has(kindOf(found)));
@@ -81,13 +70,8 @@ function suite(draw: (seed: number) => Mesh, meshes: number, binary: string): vo
   }
 }
 
-/** Not an error of ours. */
-function hasEnded(error: unknown): boolean {
-  return error instanceof Error && error.message.startsWith("istiod's process");
-}
-
 /** In what istiod's own answers about a mesh differ. */
-async function changingKinds(mesh: Mesh, peer: IstiodProcess): Promise<Set<string>> {
+async function changingKinds(mesh: Mesh, peer: Istiod): Promise<Set<string>> {
   const first = await peer.ask(caseOf(mesh));
   const kinds = new Set<string>();
   for (let time = 0; time < TIMES; time++)

@@ -2,7 +2,8 @@ import { PushContext, parseNodes, resourcesOfNode } from '@ripstop/control-plane
 import { type MeshObject, parseDocuments, validateObject } from '@ripstop/istio-api';
 import { stringify } from 'yaml';
 import { RESOURCE_LISTS, type ResourceList, resourceDifferences } from '../../conformance/resource-differences.ts';
-import type { Dump, IstiodAnswer, IstiodCase, IstiodProcess, RecordedNode } from './istiod-process.ts';
+import type { Dump, IstiodAnswer, IstiodCase, RecordedNode } from './istiod-process.ts';
+import type { Istiod } from './lasting-istiod.ts';
 import type { Document } from './mesh/document.ts';
 import type { Mesh } from './mesh/random-mesh.ts';
 
@@ -17,7 +18,7 @@ export interface Difference {
 const KEPT_CODES: ReadonlySet<string> = new Set(['RIPSTOP_UNSUPPORTED_KIND', 'RIPSTOP_UNENFORCEABLE']);
 
 /** Where istiod and our control plane disagree about a mesh. A mesh configuration that both refuse is the end of it. */
-export async function differencesOf(mesh: Mesh, istiod: IstiodProcess): Promise<Difference[]> {
+export async function differencesOf(mesh: Mesh, istiod: Istiod): Promise<Difference[]> {
   const config = yamlOf(mesh.config);
   const theirs = (await istiod.judgeMeshes([config]))[0];
   const ours = errorsOf(config, 'mesh.yaml');

@@ -47,6 +47,14 @@ interface Waiting {
   readonly reject: (error: Error) => void;
 }
 
+/** istiod's process has ended, by a race of its own or by what it was asked: no verdict on anybody. */
+export class IstiodEnded extends Error {
+  override readonly name = 'IstiodEnded';
+}
+
+/** So much of what a process says is kept: a Go panic tells its cause in the first lines, and every other goroutine after them. */
+const MAX_SAID = 4000;
+
 /** istiod's generators in one long-living process that is asked case after case. */
 export class IstiodProcess {
   private readonly child: ChildProcess;
@@ -59,7 +67,7 @@ export class IstiodProcess {
     const child = spawn(binary, [join(dirname(binary), 'crds.yaml')], { stdio: ['pipe', 'ignore', 'pipe', 'pipe'] });
     this.child = child;
     child.stderr?.on('data', (text) => {
-      this.said = (this.said + text).slice(-4000);
+      this.said = (this.said + text).slice(0, MAX_SAID);
     });
     createInterface({ input: child.stdio[3] as Readable }).on('line', (text) => this.answered(JSON.parse(text) as Line));
     child.on('error', (error) => this.gone(`cannot be run: ${error.message}`));
@@ -107,7 +115,7 @@ export class IstiodProcess {
   }
 
   private gone(why: string): void {
-    for (const { reject } of this.waiting.values()) reject(new Error(`istiod's process ${why}`));
+    for (const { reject } of this.waiting.values()) reject(new IstiodEnded(`istiod's process ${why}`));
     this.waiting.clear();
   }
 }

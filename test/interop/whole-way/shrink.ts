@@ -1,11 +1,11 @@
-import type { IstiodProcess } from '../istiod/istiod-process.ts';
+import type { Istiod } from '../istiod/lasting-istiod.ts';
 import { shrink as shrinkMesh } from '../istiod/shrink.ts';
 import type { Bed } from './bed.ts';
 import { translated } from './translated.ts';
 import type { Difference, Request, Trial } from './trial.ts';
 
 /** The smallest mesh and request that still differ in the same way, as far as the time lasts. */
-export async function shrink(bed: Bed, istiod: IstiodProcess, difference: Difference, limitMs: number): Promise<Difference> {
+export async function shrink(bed: Bed, istiod: Istiod, difference: Difference, limitMs: number): Promise<Difference> {
   const { trial, request, lines } = difference;
   if (request === undefined) return difference;
   const until = performance.now() + limitMs;

@@ -1,5 +1,6 @@
 import { refusedByUs, yamlOf } from '../istiod/compare-mesh.ts';
-import type { Dump, IstiodAnswer, IstiodProcess } from '../istiod/istiod-process.ts';
+import type { Dump, IstiodAnswer } from '../istiod/istiod-process.ts';
+import type { Istiod } from '../istiod/lasting-istiod.ts';
 import type { Mesh } from '../istiod/mesh/random-mesh.ts';
 
 /** A drawn mesh with what istiod makes of it: only documents that both sides take. */
@@ -9,7 +10,7 @@ export interface Translated {
 }
 
 /** What both sides take of a mesh, and what istiod makes of it. */
-export async function translated(drawn: Mesh, istiod: IstiodProcess): Promise<Translated> {
+export async function translated(drawn: Mesh, istiod: Istiod): Promise<Translated> {
   const ours = refusedByUs(drawn.documents);
   const mesh = { ...drawn, documents: drawn.documents.filter((_document, index) => !ours.has(index)) };
   const answer = await istiod.ask({
