@@ -21,6 +21,11 @@ export interface RequestHead {
   /** Of the connection, which the scheme may not agree with; absent: it does. */
   readonly connectionScheme?: 'http' | 'https';
   authority: string;
+  /**
+   * Authority of the address that the app connects to, whatever its `host` header or a route's rewrite say: clusters of Envoy's
+   * ORIGINAL_DST dial it. Absent: the authority.
+   */
+  readonly originalDestination?: string;
   method: string;
   /** Path with query, as it will be sent. */
   path: string;

@@ -3,6 +3,7 @@ import { Exchange, endsAtFirstProxy, NO_PEER, type Snapshot, type WalkEnvironmen
 import { CallHead } from './call-head.ts';
 import type { ClientOptions, EndpointChannels } from './endpoint-channels.ts';
 import type { GrpcParts } from './grpc-parts.ts';
+import type { MeshTarget } from './mesh-target.ts';
 
 /** What every call of a mesh's clients shares. */
 export interface CallEnvironment {
@@ -15,8 +16,8 @@ export interface CallEnvironment {
 /** What the app asked for. */
 export interface CallInit {
   readonly authority: string;
-  /** Destination port: selects the listener. */
-  readonly port: number;
+  /** What the channel was made for: its port selects the listener. */
+  readonly target: MeshTarget;
   /** `/package.Service/Method`. */
   readonly method: string;
   readonly deadline: grpc.Deadline;
@@ -31,11 +32,11 @@ export function callExchange({ clock, telemetry }: WalkEnvironment, call: CallIn
   return new Exchange({
     direction: 'outbound',
     protocol: 'grpc',
-    request: new CallHead('http', call.authority, call.method, own),
+    request: new CallHead('http', call.authority, call.method, own, call.target.authority),
     snapshot,
-    manager: snapshot.outbound.forPort(call.port) ?? snapshot.outbound.catchAll,
+    manager: snapshot.outbound.forPort(call.target.port) ?? snapshot.outbound.catchAll,
     peer: NO_PEER,
-    port: call.port,
+    port: call.target.port,
     startedAt: clock.now(),
     parent: telemetry.current(),
   });

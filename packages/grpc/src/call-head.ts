@@ -9,14 +9,16 @@ import { metadataLines, metadataText, metadataValue } from './metadata-text.ts';
 export class CallHead implements RequestHead {
   readonly scheme: 'http' | 'https';
   readonly metadata: grpc.Metadata;
+  readonly originalDestination: string;
   authority: string;
   method = 'POST';
   /** `/package.Service/Method`. */
   path: string;
 
-  constructor(scheme: 'http' | 'https', authority: string, path: string, metadata: grpc.Metadata) {
+  constructor(scheme: 'http' | 'https', authority: string, path: string, metadata: grpc.Metadata, originalDestination: string = authority) {
     this.scheme = scheme;
     this.authority = authority;
+    this.originalDestination = originalDestination;
     this.path = path;
     this.metadata = metadata;
   }

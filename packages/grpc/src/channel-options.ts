@@ -37,10 +37,10 @@ export function createGrpcChannelOptions(parts: GrpcParts): GrpcChannelOptions {
       // TLS of the app's own is opaque to the mesh, as to a sidecar.
       if (credentials._isSecure() && !(credentials instanceof MeshCredentials)) return new grpc.Channel(address, credentials, options);
       const target = parseMeshTarget(address);
-      const authority = options['grpc.default_authority'] ?? target.authority;
+      const defaultAuthority = options['grpc.default_authority'] ?? target.authority;
       const callCredentials = credentials instanceof MeshCredentials ? credentials.callCredentials : undefined;
       open++;
-      return new MeshChannel(env, address, { authority, port: target.port }, clientOptions(options), callCredentials, onClose);
+      return new MeshChannel(env, address, { target, defaultAuthority }, clientOptions(options), callCredentials, onClose);
     },
   };
 }

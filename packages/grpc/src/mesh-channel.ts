@@ -21,10 +21,17 @@ type ParentCall = Parameters<grpc.ChannelInterface['createCall']>[3];
  * and resolvers are registered for the whole process, where two meshes would meet.
  */
 
+/** Where a channel leads, and what its calls name. */
+export interface ChannelTarget {
+  readonly target: MeshTarget;
+  /** `grpc.default_authority`, else the target's. */
+  readonly defaultAuthority: string;
+}
+
 /** What a client of the mesh calls through. It has no connection of its own: those belong to endpoints and are shared. */
 export class MeshChannel implements grpc.ChannelInterface {
   readonly #env: CallEnvironment;
-  readonly #target: MeshTarget;
+  readonly #to: ChannelTarget;
   readonly #name: string;
   readonly #options: ClientOptions;
   readonly #credentials: grpc.CallCredentials | undefined;
@@ -35,14 +42,14 @@ export class MeshChannel implements grpc.ChannelInterface {
   constructor(
     env: CallEnvironment,
     name: string,
-    target: MeshTarget,
+    to: ChannelTarget,
     options: ClientOptions,
     credentials: grpc.CallCredentials | undefined,
     onClose: () => void,
   ) {
     this.#env = env;
     this.#name = name;
-    this.#target = target;
+    this.#to = to;
     this.#options = options;
     this.#credentials = credentials;
     this.#onClose = onClose;
@@ -104,8 +111,8 @@ export class MeshChannel implements grpc.ChannelInterface {
     const propagated = flags ?? grpc.propagate.DEFAULTS;
     const inherits = parent !== null && (propagated & grpc.propagate.DEADLINE) !== 0;
     const call = new MeshCall(this.#env, {
-      authority: host ?? this.#target.authority,
-      port: this.#target.port,
+      authority: host ?? this.#to.defaultAuthority,
+      target: this.#to.target,
       method,
       deadline: inherits ? earlier(deadline, parent.getDeadline()) : deadline,
       credentials: this.#credentials,

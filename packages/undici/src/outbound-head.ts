@@ -10,6 +10,7 @@ export type AppHeaders = Dispatcher.DispatchOptions['headers'];
  */
 export class OutboundHead implements RequestHead {
   readonly scheme: 'http' | 'https';
+  readonly originalDestination: string;
   method: string;
   path: string;
   /** Lower-case names at even places. */
@@ -17,6 +18,7 @@ export class OutboundHead implements RequestHead {
 
   constructor(scheme: 'http' | 'https', authority: string, method: string, path: string, headers?: AppHeaders) {
     this.scheme = scheme;
+    this.originalDestination = authority;
     this.method = method;
     this.path = path;
     this.lines = ['host', authority];

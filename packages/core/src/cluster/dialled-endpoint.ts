@@ -2,10 +2,15 @@ import type { Exchange } from '../exchange.ts';
 import { withoutPort } from '../route/route-table.ts';
 import type { ClusterSpec, EndpointSpec } from './cluster-spec.ts';
 
-/** The host that the app named, of clusters whose hosts nobody tells: passthrough, and Envoy's dynamic forward proxy. */
+/**
+ * The host of clusters whose hosts nobody tells: ORIGINAL_DST goes where the app's connection went, whatever a route made of the authority,
+ * and Envoy's dynamic forward proxy to the authority as it is sent.
+ */
 export function dialledEndpoint(x: Exchange, { kind, transport, dialledPort }: ClusterSpec): EndpointSpec {
-  const address = withoutPort(x.request.authority).replace(/^\[|\]$/g, '');
-  const port = kind === 'original_dst' ? (dialledPort ?? x.port) : namedPort(x.request.authority, transport.kind === 'tls');
+  const { authority, originalDestination = authority } = x.request;
+  const original = kind === 'original_dst';
+  const address = withoutPort(original ? originalDestination : authority).replace(/^\[|\]$/g, '');
+  const port = original ? (dialledPort ?? x.port) : namedPort(authority, transport.kind === 'tls');
   return { address, port, hostname: '', weight: 1, health: 'UNKNOWN', transport, workload: undefined };
 }
 

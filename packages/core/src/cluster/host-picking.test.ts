@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { xxh64 } from '../hash/xxh64.ts';
-import { clusterSpec, endpoint, exchange, FakeClock, locality, seeded } from '../testing/fakes.ts';
+import { clusterSpec, endpoint, exchange, FakeClock, FakeHead, locality, seeded } from '../testing/fakes.ts';
 import { type AcquireOptions, type Cluster, isLease } from './cluster.ts';
 import type { ClusterSpec } from './cluster-spec.ts';
 import { ClusterState } from './cluster-state.ts';
@@ -36,6 +36,16 @@ describe('a cluster that dials what the request names', () => {
     const { port } = exchange();
     expect(pick(cluster({ kind: 'original_dst' }))).toBe(String(port));
     expect(pick(cluster({ kind: 'original_dst', dialledPort: 8443 }))).toBe('8443');
+  });
+
+  it.each<[string, Partial<FakeHead>, Partial<ClusterSpec>, string]>([
+    ['the app’s own address, not a rewritten authority', { originalDestination: 'db:6379' }, { kind: 'original_dst' }, 'db'],
+    ['an IPv6 address without its brackets', { originalDestination: '[::1]:6379' }, { kind: 'original_dst' }, '::1'],
+    ['the authority where nothing else is known', {}, { kind: 'original_dst' }, 'rewritten'],
+    ['a dynamic forward proxy: the authority', { originalDestination: 'db:6379' }, { kind: 'dynamic_forward_proxy' }, 'rewritten'],
+  ])('dials %s', (_what, head, spec, dialled) => {
+    const got = cluster(spec).acquire(exchange({ request: new FakeHead({}, { authority: 'rewritten:9', ...head }) }));
+    expect(isLease(got) && got.endpoint.address).toBe(dialled);
   });
 });
 

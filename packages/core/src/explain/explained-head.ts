@@ -16,6 +16,7 @@ export function portOf({ port, protocol }: URL): number {
 /** A head over plain lists. A `host` header counts as the authority, as in a request. */
 export class ExplainedHead implements RequestHead {
   readonly scheme: 'http' | 'https';
+  readonly originalDestination: string;
   authority: string;
   method: string;
   path: string;
@@ -25,6 +26,7 @@ export class ExplainedHead implements RequestHead {
   constructor({ method = 'GET', url, headers = {} }: AskedRequest) {
     const parsed = new URL(url);
     this.scheme = parsed.protocol === 'https:' ? 'https' : 'http';
+    this.originalDestination = parsed.host;
     this.authority = parsed.host;
     this.method = method;
     // Not the URL's own path: that one is normalised already, and what it is made of is part of the question.

@@ -64,12 +64,16 @@ type Lines = Readonly<Record<string, string | readonly string[]>>;
 export class FakeHead implements RequestHead, ResponseHead {
   scheme: 'http' | 'https' = 'http';
   authority = 'shop';
+  originalDestination?: string;
   method = 'GET';
   path = '/';
   status = 200;
   lines: (readonly [name: string, value: string])[];
 
-  constructor(headers: Lines = {}, pseudo: Partial<Pick<FakeHead, 'scheme' | 'authority' | 'method' | 'path' | 'status'>> = {}) {
+  constructor(
+    headers: Lines = {},
+    pseudo: Partial<Pick<FakeHead, 'scheme' | 'authority' | 'originalDestination' | 'method' | 'path' | 'status'>> = {},
+  ) {
     this.lines = Object.entries(headers).flatMap(([name, values]) => [values].flat().map((value): [string, string] => [name, value]));
     Object.assign(this, pseudo);
   }
