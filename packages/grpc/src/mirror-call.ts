@@ -51,7 +51,7 @@ function startMirror(
   if (cluster === undefined) return undefined;
   const original = x.request as CallHead;
   const authority = policy.appendShadowSuffix ? shadowAuthority(original.authority) : original.authority;
-  const head = new CallHead(original.scheme, authority, original.path, original.metadata.clone());
+  const head = new CallHead(original.scheme, authority, original.path, original.metadata.clone(), '');
   head.setHeader('x-envoy-internal', 'true');
   const shadow = new Exchange({
     direction: 'outbound',

@@ -41,7 +41,7 @@ export class GrpcUpstreamCalls {
     metadata.set('x-envoy-internal', 'true');
     if (call.timeoutMs > 0) metadata.set('x-envoy-expected-rq-timeout-ms', String(call.timeoutMs));
     for (const [name, value] of call.metadata) metadata.add(name, value);
-    const request = new CallHead('http', call.authority, call.path, metadata);
+    const request = new CallHead('http', call.authority, call.path, metadata, '');
     const exchange = new Exchange({
       direction: 'outbound',
       protocol: 'grpc',

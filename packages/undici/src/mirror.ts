@@ -34,7 +34,7 @@ function sendMirror(env: MirrorEnvironment, x: Exchange, policy: MirrorPolicy, t
   if (cluster === undefined) return;
   const { request } = x;
   const authority = policy.appendShadowSuffix ? shadowAuthority(original) : original;
-  const head = new OutboundHead(request.scheme, authority, request.method, request.path);
+  const head = new OutboundHead(request.scheme, authority, request.method, request.path, null, '');
   // As they are: what the mesh itself wrote goes with the copy, which a head of an app's own would leave out.
   head.lines.push(...forwardableLines(request).slice(2));
   // The endpoint's own name (auto_host_rewrite) is for that endpoint alone.

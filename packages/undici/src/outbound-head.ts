@@ -16,9 +16,16 @@ export class OutboundHead implements RequestHead {
   /** Lower-case names at even places. */
   readonly lines: string[];
 
-  constructor(scheme: 'http' | 'https', authority: string, method: string, path: string, headers?: AppHeaders) {
+  constructor(
+    scheme: 'http' | 'https',
+    authority: string,
+    method: string,
+    path: string,
+    headers?: AppHeaders,
+    originalDestination: string = authority,
+  ) {
     this.scheme = scheme;
-    this.originalDestination = authority;
+    this.originalDestination = originalDestination;
     this.method = method;
     this.path = path;
     this.lines = ['host', authority];

@@ -24,7 +24,7 @@ export function callUpstream(env: MirrorEnvironment, call: UpstreamHttpCall): Pr
   const { x } = call;
   const cluster = x.snapshot.clusters.get(call.cluster);
   if (cluster === undefined) return Promise.resolve({ failure: `there is no cluster ${call.cluster}` });
-  const request = new OutboundHead('http', call.authority, call.method, call.path);
+  const request = new OutboundHead('http', call.authority, call.method, call.path, null, '');
   request.lines.push(...call.headers);
   const exchange = new Exchange({
     direction: 'outbound',

@@ -166,7 +166,10 @@ export class ClusterState implements Cluster, HostRules {
 
   private select(x: Exchange, options: AcquireOptions | undefined, level: Level | undefined): EndpointState | undefined {
     const { kind } = this.spec;
-    if (kind === 'original_dst' || kind === 'dynamic_forward_proxy') return this.hosts.dialled(dialledEndpoint(x, this.spec));
+    if (kind === 'original_dst' || kind === 'dynamic_forward_proxy') {
+      const dialled = dialledEndpoint(x, this.spec);
+      return dialled && this.hosts.dialled(dialled);
+    }
     // Retries go where the balancer says.
     if (x.overrideHost !== undefined && x.attempt <= 1) {
       const { key, strict } = x.overrideHost;

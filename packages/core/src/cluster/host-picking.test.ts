@@ -38,6 +38,11 @@ describe('a cluster that dials what the request names', () => {
     expect(pick(cluster({ kind: 'original_dst', dialledPort: 8443 }))).toBe('8443');
   });
 
+  it('has no host for a mirrored copy: an Envoy has no connection to read it from', () => {
+    const request = new FakeHead({}, { originalDestination: '' });
+    expect(cluster({ kind: 'original_dst' }).acquire(exchange({ request }))).toMatchObject({ status: 503, details: 'no_healthy_upstream' });
+  });
+
   it.each<[string, Partial<FakeHead>, Partial<ClusterSpec>, string]>([
     ['the app’s own address, not a rewritten authority', { originalDestination: 'db:6379' }, { kind: 'original_dst' }, 'db'],
     ['an IPv6 address without its brackets', { originalDestination: '[::1]:6379' }, { kind: 'original_dst' }, '::1'],
