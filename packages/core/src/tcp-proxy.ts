@@ -42,6 +42,7 @@ const NOTHING: readonly string[] = [];
 const NO_REQUEST: RequestHead = Object.freeze({
   scheme: 'http',
   authority: '',
+  originalDestination: '',
   method: '',
   path: '',
   header: () => undefined,

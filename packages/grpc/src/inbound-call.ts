@@ -116,7 +116,7 @@ export class InboundCall extends PassedCall implements CallListener, RequestBody
   }
 
   #head(metadata: grpc.Metadata): CallHead {
-    const head = new CallHead(this.#connection.facts.tls ? 'https' : 'http', this.call.getHost(), this.#method.path, metadata);
+    const head = new CallHead(this.#connection.facts.tls ? 'https' : 'http', this.call.getHost(), this.#method.path, metadata, '');
     head.method = takeMethod(metadata);
     this.#several = takeSeveral(metadata);
     return head;

@@ -15,6 +15,8 @@ export interface HeadMessage {
  */
 export class InboundHead implements RequestHead {
   readonly connectionScheme: 'http' | 'https';
+  /** A listener that was connected to by its own address restores none. */
+  readonly originalDestination = '';
   /** Of a target in absolute form, or of an HTTP/2 stream. */
   givenScheme: 'http' | 'https' | undefined = undefined;
   readonly meshHeaders: readonly string[];

@@ -104,11 +104,23 @@ spec:
   - match: [{ uri: { exact: /cors } }]
     corsPolicy: { allowOrigins: [{ exact: "https://app.example" }], allowMethods: [GET, PUT], allowHeaders: [x-one], maxAge: 1h, allowCredentials: true }
     route: [{ destination: { host: echo, subset: v2 } }]
+  - match: [{ uri: { exact: /dialled } }]
+    route: [{ destination: { host: other } }]
   - match: [{ uri: { exact: /mesh-only }, gateways: [mesh] }]
     route: [{ destination: { host: echo, subset: v1 } }]
   - route: [{ destination: { host: echo, subset: v2 } }]
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: { name: dialled, namespace: default }
+spec: { host: other, trafficPolicy: { loadBalancer: { simple: PASSTHROUGH } } }
 `,
   rows: [
+    {
+      name: 'no address to go on to: its callers connected to the gateway itself',
+      call: { url: 'http://shop.example/dialled' },
+      expect: { status: 503, body: 'no healthy upstream', to: [] },
+    },
     {
       name: 'the route of the mission: /api of its host reaches v1',
       call: at('my-service.default.svc.cluster.local', '/api/x'),

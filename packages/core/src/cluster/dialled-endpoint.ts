@@ -4,8 +4,8 @@ import type { ClusterSpec, EndpointSpec } from './cluster-spec.ts';
 
 /**
  * The host of clusters whose hosts nobody tells: ORIGINAL_DST goes where the app's connection went, whatever a route made of the authority,
- * and Envoy's dynamic forward proxy to the authority as it is sent. Undefined: no connection of an app's stands behind the request, as
- * behind Envoy's mirrored copies.
+ * and Envoy's dynamic forward proxy to the authority as it is sent. Undefined: no connection stands behind the request whose
+ * destination was restored, as in a gateway and behind Envoy's mirrored copies.
  */
 export function dialledEndpoint(x: Exchange, { kind, transport, dialledPort }: ClusterSpec): EndpointSpec | undefined {
   const { authority, originalDestination = authority } = x.request;
