@@ -114,7 +114,8 @@ function leafOf(name: string, { certificates, spiffeId }: Surroundings): Json {
 }
 
 function trustOf(name: string, { certificates }: Surroundings): Json {
-  if (name === 'file-root:system') return { trusted_ca: { filename: certificates.systemRoots } };
+  // `invalid:`: istiod's name for roots that cannot be had. Its agent serves none, and nobody's certificate is good.
+  if (name === 'file-root:system' || name.startsWith('invalid:')) return { trusted_ca: { filename: certificates.systemRoots } };
   const file = /^file-root:(.*)$/.exec(name);
   return { trusted_ca: { inline_string: file === null ? certificates.rootPem : read(file[1]!) } };
 }

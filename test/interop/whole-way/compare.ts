@@ -14,7 +14,7 @@ export function compareResults(ofEnvoy: Result, ofSdk: Result, place: Place, hos
   const [one, other] = [parted(envoy, hostsOf), parted(sdk, hostsOf)];
   const lines = compare({ ...envoy.observation, requests: one.own }, { ...sdk.observation, requests: other.own }, place)
     // What is left of a timeout at a later attempt depends on the clock.
-    .filter((line) => !/attempt \d+ header x-envoy-expected-rq-timeout-ms/.test(line))
+    .filter((line) => !hasLaterAttempt(one.own) || !line.includes(` header ${TIME_LEFT}`))
     // An Envoy that answers before the request's body is there closes the connection: a matter of the moment.
     .filter((line) => !line.startsWith('response header connection'))
     // In a process there is no connection between the listener and the app.
@@ -34,6 +34,19 @@ export function compareResults(ofEnvoy: Result, ofSdk: Result, place: Place, hos
   }
   return lines;
 }
+
+/** A line that only tells how many attempts there were before. */
+export function isOfAttempts(line: string): boolean {
+  return line.startsWith(`upstream header ${ATTEMPT}:`) || line.startsWith(`upstream header ${TIME_LEFT}:`);
+}
+
+/** The first that an upstream saw may be a later one: before it there was nobody at the address. */
+function hasLaterAttempt(attempts: readonly SeenRequest[]): boolean {
+  return attempts.length > 1 || attempts.some(({ headers }) => headers.some(([name, value]) => name === ATTEMPT && value !== '1'));
+}
+
+const ATTEMPT = 'x-envoy-attempt-count';
+const TIME_LEFT = 'x-envoy-expected-rq-timeout-ms';
 
 const TIME = /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z/g;
 

@@ -2,15 +2,14 @@ import type { Random } from '../istiod/mesh/random.ts';
 import { concrete, type Drawn, drawHead, drawRest } from './draw-request.ts';
 import { drawToken } from './draw-token.ts';
 import { addressOfName } from './loopback.ts';
+import { gatewayRoutes } from './routes.ts';
 import type { Request, RequestTls } from './trial.ts';
-
-type Json = Record<string, unknown>;
 
 /** A request from outside that often meets what the mesh's gateways serve. `ports`: of the gateway's listeners, and whether they speak TLS. */
 export function drawGatewayRequest({ random, mesh }: Drawn, ports: ReadonlyMap<number, boolean>): Request {
-  const routed = mesh.documents.filter(({ kind, spec }) => kind === 'VirtualService' && isOfGateway(spec as Json));
+  const routed = gatewayRoutes(mesh.documents);
   const route = routed.length > 0 && random.chance(0.85) ? random.pick(routed) : undefined;
-  const hosts = route === undefined ? HOSTS : (route.spec as { hosts: string[] }).hosts;
+  const hosts = route === undefined || route.hosts.length === 0 ? HOSTS : route.hosts;
   const host = concrete(random, random.pick(hosts), []);
   const whole = host === '*' ? random.pick(HOSTS) : host;
   const port = ports.size === 0 ? 8080 : random.pick([...ports.keys()]);
@@ -38,7 +37,3 @@ function drawTls(random: Random, host: string): RequestTls {
 }
 
 const HOSTS = ['shop.example.com', 'api.example.com', 'nobody.example.org', 'shop.example.com:80'];
-
-function isOfGateway({ hosts, gateways }: Json): boolean {
-  return hosts !== undefined && ((gateways ?? []) as string[]).some((name) => name !== 'mesh');
-}

@@ -2,6 +2,7 @@ import type { Answer } from '../../simulation/row.ts';
 import type { Document } from '../istiod/mesh/document.ts';
 import type { Random } from '../istiod/mesh/random.ts';
 import type { Mesh } from '../istiod/mesh/random-mesh.ts';
+import { type DrawnRoute, meshRoutes } from './routes.ts';
 import type { Request } from './trial.ts';
 
 type Json = Record<string, unknown>;
@@ -18,7 +19,7 @@ export interface Drawn {
 export function drawRequest(drawn: Drawn): Request {
   const { random, mesh } = drawn;
   const services = mesh.documents.flatMap((document) => targetsOf(document, drawn));
-  const routed = mesh.documents.filter(({ kind, spec }) => kind === 'VirtualService' && isOfMesh(spec as Json));
+  const routed = meshRoutes(mesh.documents);
   const route = routed.length > 0 && random.chance(0.6) ? random.pick(routed) : undefined;
   const target = random.chance(0.04) || services.length === 0 ? NOBODY : random.pick(services);
   if (route === undefined) return { ...target, ...drawHead(random, undefined), ...drawRest(random) };
@@ -33,10 +34,6 @@ interface Target {
 }
 
 const NOBODY: Target = { host: 'nobody.example.org', port: 80 };
-
-function isOfMesh({ hosts, gateways }: Json): boolean {
-  return hosts !== undefined && (gateways === undefined || (gateways as string[]).includes('mesh'));
-}
 
 /** Names and ports of HTTP that a document gives, as an app of the namespace may write them. */
 function targetsOf({ kind, metadata, spec }: Document, { random, namespace }: Drawn): Target[] {
@@ -69,10 +66,10 @@ function isHttp({ name, protocol = 'TCP', appProtocol }: Port): boolean {
   return !/^(tcp|https|tls|mysql)/.test(name);
 }
 
-function hostOf(random: Random, { metadata, spec }: Document, services: readonly Target[]): string {
-  const host = random.pick((spec as { hosts: string[] }).hosts);
+function hostOf(random: Random, { namespace, hosts }: DrawnRoute, services: readonly Target[]): string {
+  const host = random.pick(hosts);
   if (host.includes('*')) return concrete(random, host, services);
-  return host.includes('.') ? host : `${host}.${metadata.namespace}.svc.cluster.local`;
+  return host.includes('.') ? host : `${host}.${namespace}.svc.cluster.local`;
 }
 
 /** A name that a wildcard covers. */
@@ -82,10 +79,9 @@ export function concrete(random: Random, host: string, services: readonly Target
   return covered.length > 0 && random.chance(0.8) ? random.pick(covered) : `${random.pick(['api', 'www', 'other'])}${host.slice(1)}`;
 }
 
-/** Method, path and headers that one of the matches of a VirtualService takes, or nearly. */
-export function drawHead(random: Random, route: Document | undefined): Pick<Request, 'method' | 'path' | 'headers'> {
-  const routes = ((route?.spec as Json | undefined)?.http ?? []) as { match?: Json[] }[];
-  const matches = routes.flatMap(({ match = [] }) => match);
+/** Method, path and headers that one of a route's matches takes, or nearly. */
+export function drawHead(random: Random, route: DrawnRoute | undefined): Pick<Request, 'method' | 'path' | 'headers'> {
+  const matches = route?.matches ?? [];
   const match: Json = matches.length > 0 && random.chance(0.85) ? random.pick(matches) : {};
   const path = sample(random, match.uri) ?? random.pick(PATHS);
   const query = Object.entries((match.queryParams ?? {}) as Json).map(([name, test]) => `${name}=${sample(random, test) ?? '1'}`);
@@ -118,6 +114,7 @@ const SAMPLES: Readonly<Record<string, readonly string[]>> = {
   'GET|POST': ['GET', 'POST'],
   'j.*n': ['jason', 'jn', 'jasons'],
   '[0-9]+': ['12', 'x'],
+  'c.*': ['c', 'cd', 'xc'],
 };
 
 /** A value that a StringMatch takes, most of the time. */

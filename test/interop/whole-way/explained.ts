@@ -1,6 +1,7 @@
 import { translationDifferences } from '../istiod/compare-mesh.ts';
 import { explanationOf } from '../istiod/explained.ts';
 import { Names } from './names.ts';
+import { type DrawnRoute, meshRoutes } from './routes.ts';
 import type { Translated } from './translated.ts';
 import type { Difference } from './trial.ts';
 
@@ -14,7 +15,9 @@ export interface ExplainedDifference {
 export const EXPLAINED: readonly ExplainedDifference[] = [
   {
     page: '`http:` calls to ports that the mesh takes for TCP or does not know',
-    without: (difference) => (isOutbound(difference) && difference.accounts?.envoy === undefined ? [] : difference.lines),
+    // The SDK goes by the name: never to a service that neither the URL nor a route for the URL's host names.
+    without: (difference) =>
+      isOutbound(difference) && difference.accounts?.envoy === undefined && isCalled(difference) ? [] : difference.lines,
   },
   {
     page: 'an ExternalName Service that leads to another Service',
@@ -47,6 +50,23 @@ export const EXPLAINED: readonly ExplainedDifference[] = [
 
 function isOutbound({ trial, request }: Difference): boolean {
   return trial.place === 'sidecar' && request !== undefined;
+}
+
+/** The SDK's cluster is nobody's, of the name that was called, or what a route for that name may choose. */
+function isCalled({ trial: { mesh, node }, request, accounts }: Difference): boolean {
+  const [, , , service] = accounts?.sdk?.cluster.split('|') ?? [];
+  if (service === undefined) return true;
+  const namespace = mesh.nodes.find(({ Name }) => Name === node)?.Metadata.NAMESPACE as string;
+  const name = new Names(mesh.documents, namespace).whole(request?.host ?? '');
+  return covers(service, name) || meshRoutes(mesh.documents).some((route) => wholeHosts(route).some((host) => covers(host, name)));
+}
+
+function wholeHosts({ hosts, namespace }: DrawnRoute): string[] {
+  return hosts.map((host) => (host.includes('.') || host === '*' ? host : `${host}.${namespace}.svc.cluster.local`));
+}
+
+function covers(pattern: string, name: string): boolean {
+  return pattern.startsWith('*') ? name.endsWith(pattern.slice(1)) : pattern === name;
 }
 
 function isAlias({ trial: { mesh, node }, request }: Difference): boolean {

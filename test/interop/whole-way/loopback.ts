@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import type { Document } from '../istiod/mesh/document.ts';
 import type { Mesh } from '../istiod/mesh/random-mesh.ts';
 
@@ -32,7 +33,8 @@ export function freshAddress(index: number): string {
  * host is thrown out for answers that a test drew. What is routed where stays as it was drawn.
  */
 export function ontoLoopback(mesh: Mesh, certificates: string): Mesh {
-  const { documents, config, nodes } = onLoopback({ ...mesh, documents: mesh.documents.map(runnable) }, certificates);
+  const runnables = mesh.documents.map((document) => runnable(document, certificates));
+  const { documents, config, nodes } = onLoopback({ ...mesh, documents: runnables }, certificates);
   return { documents, config, nodes: nodes.filter(({ Metadata }) => Metadata.GENERATOR === undefined) };
 }
 
@@ -42,7 +44,7 @@ function onLoopback<T>(value: T, certificates: string): T {
   return JSON.parse(text) as T;
 }
 
-function runnable(document: Document): Document {
+function runnable(document: Document, certificates: string): Document {
   switch (document.kind) {
     case 'VirtualService':
       return changed(document, (key, value) => {
@@ -51,6 +53,8 @@ function runnable(document: Document): Document {
         if (key === 'mirrorPercent') return 100;
         if (key === 'timeout' || key === 'perTryTimeout') return LONGER[value as string] ?? value;
         if (key === 'backoff') return '10ms';
+        // What istiod makes of a claim that only has to be there Envoy does not take, and with it the whole port.
+        if (key.startsWith('@request.auth.claims') && Object.keys(value as Json).length === 0) return { regex: '.*' };
         return value;
       });
     case 'DestinationRule':
@@ -65,6 +69,10 @@ function runnable(document: Document): Document {
       return { ...document, spec: entryOf(document.spec as Json) };
     case 'WorkloadEntry':
       return { ...document, spec: { ...(document.spec as Json), ports: { ...ENTRY_PORTS, ...((document.spec as Json).ports as Json) } } };
+    case 'HTTPRoute':
+      return changed(document, (key, value) => (key === 'backendRequest' ? '2500ms' : value));
+    case 'ConfigMap':
+      return { ...document, data: { 'ca.crt': readFileSync(`${certificates}/ca.crt`, 'utf8') } };
     default:
       return document;
   }

@@ -1,11 +1,12 @@
 import type { Document } from './document.ts';
 import type { Random } from './random.ts';
-import { fqdn, metadataOf, NAMESPACES, PORT_NUMBERS, ROOT, type ServiceName, type World } from './world.ts';
+import { ACCOUNTS, fqdn, metadataOf, NAMESPACES, PORT_NUMBERS, ROOT, type ServiceName, type World } from './world.ts';
 
 type Json = Record<string, unknown>;
 
 const GATEWAY_API = 'gateway.networking.k8s.io/v1';
 const GATEWAY = 'edge-api';
+const BUNDLE = 'backend-roots';
 const HOSTS = ['shop.example.com', 'api.example.com', '*.example.com', 'www.other.example'];
 const LISTENERS = ['http', 'alt', 'shop'];
 
@@ -19,8 +20,13 @@ export function gatewayApi(world: World): Document[] {
     gateway(random),
     ...random.several(1, 3, (index) => route(world, index)),
     ...random.several(0, 2, (index) => referenceGrant(world, index)),
-    ...random.several(0, 1, (index) => backendTlsPolicy(world, index)),
+    ...random.several(0, 1, (index) => backendTlsPolicy(world, index)).flatMap((policy) => [bundle(policy), policy]),
   ];
+}
+
+/** CA certificates beside a policy. What they are is up to who runs the mesh. */
+function bundle({ metadata: { namespace = ROOT } }: Document): Document {
+  return { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: BUNDLE, namespace }, data: { 'ca.crt': 'nobody trusts this' } };
 }
 
 function gateway(random: Random): Document {
@@ -263,14 +269,22 @@ function backendTlsPolicy(world: World, index: number): Document {
         ...random.pick<Json>([
           { wellKnownCACertificates: 'System' },
           { caCertificateRefs: [{ group: '', kind: 'ConfigMap', name: 'nobody' }] },
+          ...(world.wide ? [] : [BUNDLE_REF, BUNDLE_REF]),
+          BUNDLE_REF,
         ]),
-        ...random.maybe(0.3, () => ({
-          subjectAltNames: [
-            { type: 'URI', uri: 'spiffe://cluster.local/ns/web/sa/cart' },
-            { type: 'Hostname', hostname: 'api.example.com' },
-          ],
-        })),
+        ...(world.wide ? random.maybe(0.3, () => ({ subjectAltNames: SOME_NAMES })) : { subjectAltNames: accountNames(service) }),
       },
     },
   };
+}
+
+const BUNDLE_REF: Json = { caCertificateRefs: [{ group: '', kind: 'ConfigMap', name: BUNDLE }] };
+const SOME_NAMES: readonly Json[] = [
+  { type: 'URI', uri: 'spiffe://cluster.local/ns/web/sa/cart' },
+  { type: 'Hostname', hostname: 'api.example.com' },
+];
+
+/** Of every account of the service's namespace: certificates of a mesh have no host names. */
+function accountNames({ namespace }: ServiceName): Json[] {
+  return ACCOUNTS.map((account) => ({ type: 'URI', uri: `spiffe://cluster.local/ns/${namespace}/sa/${account}` }));
 }

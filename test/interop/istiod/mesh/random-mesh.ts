@@ -35,9 +35,9 @@ export function gatewayApiMesh(seed: number): Mesh {
   return drawn(seed, true, gatewayApi);
 }
 
-/** A mesh of HTTP alone, as processes and gateways can carry it. */
+/** A mesh of HTTP alone, as processes and gateways can carry it. Some have routes of the Gateway API, too. */
 export function requestMesh(seed: number): Mesh {
-  return drawn(seed, false);
+  return drawn(seed, false, (world) => (world.random.chance(0.5) ? gatewayApi(world) : []));
 }
 
 function drawn(seed: number, wide: boolean, more: (world: World) => Document[] = () => []): Mesh {
@@ -63,14 +63,8 @@ function drawn(seed: number, wide: boolean, more: (world: World) => Document[] =
     ...requestAuthentications(world),
     ...authorizationPolicies(world),
     ...sidecars(world),
-    ...(wide
-      ? [
-          ...telemetries(world),
-          ...envoyFilters(world),
-          ...random.several(0, 1, (index) => proxyConfigDocument(world, index)),
-          ...more(world),
-        ]
-      : []),
+    ...(wide ? [...telemetries(world), ...envoyFilters(world), ...random.several(0, 1, (index) => proxyConfigDocument(world, index))] : []),
+    ...more(world),
   ];
   const config = meshConfig(world);
   const nodes = nodesOf(world, pods);
