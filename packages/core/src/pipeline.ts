@@ -15,6 +15,7 @@ import { awaitHost } from './route/on-demand.ts';
 import { replaceAuthority } from './route/rewrite.ts';
 import type { ForwardAction, Route } from './route/route.ts';
 import { withoutPort } from './route/route-table.ts';
+import { isSentToHttps } from './route/sent-to-https.ts';
 
 /*
  * The walk of a request, both directions:
@@ -121,7 +122,7 @@ export class Pipeline {
     }
     if (x.virtualHost?.includeAttemptCountInResponse && x.attempt > 0) head.setHeader('x-envoy-attempt-count', String(x.attempt));
     complete?.();
-    const filters = x.route === undefined ? NO_FILTERS : x.filters;
+    const filters = x.route === undefined && !isSentToHttps(x) ? NO_FILTERS : x.filters;
     for (let index = filters.length - 1; index >= 0; index--) filters[index]!.onResponse?.(x, head);
     if (x.decision?.announced) head.appendHeader(DECISION_HEADER, x.decision.id);
   }
@@ -220,15 +221,6 @@ function stripHost({ request, manager, peer }: Exchange): void {
 function settlePath(x: Exchange, rejected: LocalReply): LocalReply | undefined {
   if (x.request.header('x-forwarded-proto')) chooseRoute(x);
   return settleRefused(x, rejected);
-}
-
-/** By what the first proxy said, word for word. */
-function cameByHttps(request: RequestHead): boolean {
-  return (request.header('x-forwarded-proto') ?? request.scheme) === 'https';
-}
-
-function isSentToHttps({ virtualHost, request }: Exchange): boolean {
-  return virtualHost?.requireTls === true && !cameByHttps(request);
 }
 
 function chooseRoute(x: Exchange): void {

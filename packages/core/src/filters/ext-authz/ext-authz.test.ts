@@ -230,6 +230,17 @@ describe('what external authorization would do', () => {
   });
 
   it.each([
+    ['http', 401],
+    ['https', undefined],
+  ] as const)('is asked about who is sent to https, whose route that is: %s', async (scheme, status) => {
+    const made = scene(DENIED);
+    made.x.route = undefined;
+    made.x.virtualHost = { name: 'secure', domains: ['*'], routes: [], includeAttemptCount: false, requireTls: true };
+    made.request.scheme = scheme;
+    expect((await reply(made))?.status).toBe(status);
+  });
+
+  it.each([
     [OK, ['external authorization: ok']],
     [DENIED, ['external authorization: denied']],
     [ERROR, ['external authorization: error', 'down']],

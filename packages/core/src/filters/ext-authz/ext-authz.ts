@@ -3,6 +3,7 @@ import type { Filter, FilterEnv } from '../../filter.ts';
 import type { FilterCounter } from '../../filter-counters.ts';
 import { type LocalReply, localReply } from '../../local-reply.ts';
 import { ResponseFlag } from '../../response-flags.ts';
+import { isSentToHttps } from '../../route/sent-to-https.ts';
 import { changeQuery } from '../query-string.ts';
 import { applyWrites, removeHeaders } from './header-writes.ts';
 import { type Authorizer, type AuthzQuestion, type AuthzVerdict, type HeaderWrite, shownBody } from './verdict.ts';
@@ -77,13 +78,13 @@ export function createExtAuthz(config: ExtAuthzConfig, override: ExtAuthzOverrid
   return {
     name: EXT_AUTHZ,
     onRequest: (x) => {
-      if (x.route === undefined) return undefined; // nobody is asked about what is answered 404
+      if (!isRouted(x)) return undefined;
       if (enabled(x)) return ask(x);
       disabled.value++;
       return config.denyAtDisable ? failed : undefined;
     },
     explain: (x) => {
-      if (x.route === undefined) return undefined;
+      if (!isRouted(x)) return undefined;
       if (config.enabledWhen?.(x) === false) return config.denyAtDisable ? failed : undefined;
       x.decision?.add('filter', 'an external authorizer would be asked');
       return undefined;
@@ -93,6 +94,11 @@ export function createExtAuthz(config: ExtAuthzConfig, override: ExtAuthzOverrid
       if (writes !== undefined) applyWrites(head, writes);
     },
   };
+}
+
+/** Nobody is asked about what is answered 404; the redirect to https is a route, and its callers are asked about. */
+function isRouted(x: Exchange): boolean {
+  return x.route !== undefined || isSentToHttps(x);
 }
 
 async function readBody(
