@@ -59,6 +59,17 @@ describe('listeners of one port', () => {
     expect([find('cart'), find('api.example'), find('other.example')]).toEqual(['cart.web.svc.cluster.local', 'named', 'block_all']);
   });
 
+  it('of services have their names before a shared one that routes them, too: they lead to the service’s address', () => {
+    const routes = createRouteTable('9090', [hostOf('a VirtualService of cart.web', ['cart.web'])], true);
+    const shared = { ...PLAIN_MANAGER, name: '0.0.0.0_9090', routes };
+    for (const managers of [
+      [cart, shared],
+      [shared, cart],
+    ])
+      expect(joined(managers)('cart.web')).toBe('cart.web.svc.cluster.local');
+    expect(joined([db, shared])('cart.web')).toBe('a VirtualService of cart.web');
+  });
+
   it('that a Sidecar binds to an address of its own take what it says', () => {
     const routes = createRouteTable('127.0.0.1:9090', [hostOf('egress', ['*'])], true);
     const bound: HttpConnectionManager = { ...PLAIN_MANAGER, name: '127.0.0.1_9090', routes };

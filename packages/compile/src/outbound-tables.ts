@@ -34,7 +34,8 @@ export function joinManagers(managers: readonly HttpConnectionManager[], { catch
     const named = others.flatMap(({ routes }) =>
       hostsOf(routes).map((host) => ({ ...host, domains: domainsOf(host, routes.name, namespace) })),
     );
-    return [...last.virtualHosts, ...named.filter((host) => host.domains.length > 0)];
+    // Names of a service lead to its address, and so to its own listener, whatever the shared one has under the same name.
+    return [...named.filter((host) => host.domains.length > 0), ...last.virtualHosts];
   };
   const { name, onDemand } = last;
   const growing = managers.some(({ routes }) => routes.version !== undefined);
