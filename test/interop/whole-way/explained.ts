@@ -24,12 +24,23 @@ export const EXPLAINED: readonly ExplainedDifference[] = [
     without: (difference) => (isOutbound(difference) && isAlias(difference) && elsewhere(difference) ? [] : difference.lines),
   },
   {
+    page: 'roots of a BackendTLSPolicy that cannot be had',
+    without: (difference) =>
+      isOutbound(difference) && difference.accounts?.sdk?.details.includes('CA_certificates_of_the_backend_cannot_be_had') === true
+        ? []
+        : difference.lines,
+  },
+  {
     page: 'servers of Gateways that share a TLS port and a host',
     without: ({ lines }) => lines.filter((line) => !/^Envoy refuses .*(has the same|with overlapping) matching rules/s.test(line)),
   },
   {
     page: "`subjectAltNames` of a Gateway's SIMPLE server are left out",
     without: ({ lines }) => lines.filter((line) => !/^Envoy refuses .*SAN-based verification .* without trusted CA/s.test(line)),
+  },
+  {
+    page: 'resolution DYNAMIC_DNS and a port of HTTP2 or GRPC',
+    without: ({ lines }) => lines.filter((line) => !/^Envoy refuses .*dynamic_forward_proxy cluster must have auto_sni/s.test(line)),
   },
   {
     page: 'DNS_ROUND_ROBIN with several endpoints',
@@ -41,6 +52,11 @@ export const EXPLAINED: readonly ExplainedDifference[] = [
       request?.headers.cookie === undefined
         ? lines.filter((line) => !/^response header set-cookie: Envoy ".*", SDK none$/.test(line))
         : lines,
+  },
+  {
+    // Of an authorizer's answer, which a provider's `headersToUpstreamOnAllow` lets through.
+    page: 'response `server`, `x-envoy-upstream-service-time`',
+    without: ({ lines }) => lines.filter((line) => !/^upstream.* header x-envoy-upstream-service-time: Envoy ".*", SDK none$/.test(line)),
   },
   {
     page: '`content-length: 0` of a 204',

@@ -1,5 +1,5 @@
 import { connectionPool, locality, outlierDetection } from './destination-rules.ts';
-import { extensionProviders, LOGGERS, TRACERS } from './providers.ts';
+import { extensionProviders, LOGGERS, requestProviders, TRACERS } from './providers.ts';
 import { proxyConfig } from './proxy-config.ts';
 import type { Random } from './random.ts';
 import { fqdn, ROOT, type World } from './world.ts';
@@ -10,7 +10,7 @@ type Json = Record<string, unknown>;
 export function meshConfig(world: World): Json {
   const { random, wide } = world;
   const requests = ofRequests(random);
-  if (!wide) return requests;
+  if (!wide) return { ...requests, extensionProviders: requestProviders(random) };
   return {
     ...requests,
     ...identity(random),

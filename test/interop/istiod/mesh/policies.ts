@@ -1,7 +1,7 @@
 import { type Document, SECURITY } from './document.ts';
 import { AUTHORIZERS } from './providers.ts';
 import type { Random } from './random.ts';
-import { metadataOf, NAMESPACES, type World } from './world.ts';
+import { metadataOf, NAMESPACES, ROOT, type World } from './world.ts';
 
 type Json = Record<string, unknown>;
 
@@ -58,7 +58,7 @@ export function requestAuthentications({ random }: World): Document[] {
 }
 
 export function authorizationPolicies(world: World): Document[] {
-  const { random, wide } = world;
+  const { random } = world;
   const custom = (): Json => ({ action: 'CUSTOM', provider: { name: random.pick([...AUTHORIZERS, ...AUTHORIZERS, 'nobody']) } });
   return random.several(0, 3, (index) => ({
     apiVersion: SECURITY,
@@ -69,10 +69,23 @@ export function authorizationPolicies(world: World): Document[] {
     },
     spec: {
       ...selector(random),
-      ...(wide && random.chance(0.2)
-        ? custom()
-        : random.maybe(0.75, () => ({ action: random.pick(['ALLOW', 'DENY', 'ALLOW', 'DENY', 'AUDIT']) }))),
+      ...(random.chance(0.2) ? custom() : random.maybe(0.75, () => ({ action: random.pick(['ALLOW', 'DENY', 'ALLOW', 'DENY', 'AUDIT']) }))),
       ...random.maybe(0.9, () => ({ rules: random.several(0, 2, () => rule(random)) })),
+    },
+  }));
+}
+
+/** One that an authorizer decides, and that meets many requests. */
+export function customPolicies({ random }: World): Document[] {
+  return random.several(0, 1, (index) => ({
+    apiVersion: SECURITY,
+    kind: 'AuthorizationPolicy',
+    metadata: metadataOf(random, `custom-${index}`, random.pick([...NAMESPACES, ROOT, ROOT])),
+    spec: {
+      ...random.maybe(0.3, () => selector(random)),
+      action: 'CUSTOM',
+      provider: { name: random.pick(AUTHORIZERS) },
+      rules: [random.pick<() => Json>([() => ({}), () => ({ to: [{ operation: operation(random) }] }), () => rule(random)])()],
     },
   }));
 }

@@ -1,3 +1,4 @@
+import { type Document, NETWORKING } from './document.ts';
 import type { Random } from './random.ts';
 import { duration, fqdn, PORT_NUMBERS, ROOT, type World } from './world.ts';
 
@@ -43,6 +44,36 @@ export function extensionProviders(world: World): Json[] {
     { name: 'authz-http', envoyExtAuthzHttp: { ...collector(), ...common(random), ...httpOnly(random) } },
     { name: 'authz-grpc', envoyExtAuthzGrpc: { ...collector(), ...common(random) } },
   ];
+}
+
+const AUTHORIZER = 'authz.example.com';
+
+/** The same of a mesh of HTTP alone: only authorizers, behind {@link authorizerEntry}, which see the header that tells requests apart. */
+export function requestProviders(random: Random): Json[] {
+  const seen = ['x-probe', ...random.some(['x-user', 'cookie', 'x-t*', '*-id'], 0, 2)];
+  const check = (port: number): Json => ({ service: AUTHORIZER, port, ...common(random), timeout: '10s' });
+  return [
+    { name: 'authz-http', envoyExtAuthzHttp: { ...check(9001), ...httpOnly(random), includeRequestHeadersInCheck: seen } },
+    { name: 'authz-grpc', envoyExtAuthzGrpc: check(9002) },
+  ];
+}
+
+/** Who answers {@link requestProviders}. */
+export function authorizerEntry(): Document {
+  return {
+    apiVersion: NETWORKING,
+    kind: 'ServiceEntry',
+    metadata: { name: 'authorizer', namespace: ROOT, creationTimestamp: '2026-01-01T00:00:00Z' },
+    spec: {
+      hosts: [AUTHORIZER],
+      ports: [
+        { number: 9001, name: 'http', protocol: 'HTTP' },
+        { number: 9002, name: 'grpc', protocol: 'GRPC' },
+      ],
+      resolution: 'STATIC',
+      endpoints: [{ address: '10.2.0.77' }],
+    },
+  };
 }
 
 function otelFormat(random: Random): Json {

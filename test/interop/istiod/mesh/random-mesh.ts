@@ -7,7 +7,8 @@ import { gatewayApi } from './gateway-api.ts';
 import { gateways } from './gateways.ts';
 import { meshConfig } from './mesh-config.ts';
 import { networkGateways, spread } from './networks.ts';
-import { authorizationPolicies, peerAuthentications, requestAuthentications } from './policies.ts';
+import { authorizationPolicies, customPolicies, peerAuthentications, requestAuthentications } from './policies.ts';
+import { authorizerEntry } from './providers.ts';
 import { proxyConfig, proxyConfigDocument } from './proxy-config.ts';
 import { Random } from './random.ts';
 import { serviceEntries } from './service-entries.ts';
@@ -63,7 +64,9 @@ function drawn(seed: number, wide: boolean, more: (world: World) => Document[] =
     ...requestAuthentications(world),
     ...authorizationPolicies(world),
     ...sidecars(world),
-    ...(wide ? [...telemetries(world), ...envoyFilters(world), ...random.several(0, 1, (index) => proxyConfigDocument(world, index))] : []),
+    ...(wide
+      ? [...telemetries(world), ...envoyFilters(world), ...random.several(0, 1, (index) => proxyConfigDocument(world, index))]
+      : [authorizerEntry(), ...customPolicies(world)]),
     ...more(world),
   ];
   const config = meshConfig(world);
