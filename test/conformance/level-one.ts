@@ -21,8 +21,15 @@ const PRIVATE_FILTERS: ReadonlySet<string> = new Set(['istio.metadata_exchange',
 /** Left out within one field. The tracer: our messages are older than the form in which istiod names a Zipkin collector. */
 const IGNORED_WITHIN: Readonly<Record<string, string>> = { tracing: 'provider' };
 
-/** Lists whose order has no meaning. */
-const SETS: ReadonlySet<string> = new Set(['domains', 'headers', 'matchSubjectAltNames', 'lbEndpoints', 'queryParameters']);
+/** Lists whose order has no meaning, or none that istiod keeps (claims of a match come from a map). */
+const SETS: ReadonlySet<string> = new Set([
+  'domains',
+  'dynamicMetadata',
+  'headers',
+  'matchSubjectAltNames',
+  'lbEndpoints',
+  'queryParameters',
+]);
 
 export function levelOne(json: unknown): unknown {
   return reduce(json, '');

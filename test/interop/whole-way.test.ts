@@ -19,7 +19,7 @@ for (const [name, peer] of Object.entries({ Envoy: envoy, istiod }))
 const SEED = Number(process.env.RIPSTOP_SEED ?? 1);
 const MESHES = Number(process.env.RIPSTOP_MESHES ?? 100);
 /** Of each mesh. */
-const REQUESTS: Readonly<Record<Place, number>> = { sidecar: 50, server: 12, gateway: 12 };
+const REQUESTS: Readonly<Record<Place, number>> = { sidecar: 50, grpc: 12, server: 12, gateway: 12 };
 /** istiod works on so many at a time, while requests are made to another. */
 const AHEAD = 2;
 /** A difference is made smaller for so long; only the first few are. */

@@ -13,11 +13,13 @@ import { compareResults, isOfAttempts, type Result } from './compare.ts';
 import { Echo, PROBE_HEADER } from './echo.ts';
 import { type AppliedNode, EnvoySide } from './envoy-side.ts';
 import { gatewayCallers } from './gateway-callers.ts';
+import { grpcCallers } from './grpc-callers.ts';
 import { Names } from './names.ts';
 import { Resolver } from './resolver.ts';
 import { SdkSide } from './sdk-side.ts';
 import { serverCallers } from './server-callers.ts';
 import { sidecarCallers } from './sidecar-callers.ts';
+import { answerLookups } from './system-names.ts';
 import { portsOf, type Translated } from './translated.ts';
 import type { Account, Difference, Place, Request, Trial } from './trial.ts';
 
@@ -45,6 +47,7 @@ export class Bed implements AsyncDisposable {
     parts.defer(async () => rmSync(folder, { recursive: true, force: true }));
     const certificates = new Certificates(join(folder, 'certificates'));
     const names = { current: new Names([], '') };
+    parts.use(answerLookups((name) => names.current.addressOf(name)));
     const resolver = parts.use(await Resolver.start((name) => names.current.addressOf(name)));
     const envoy = parts.use(await EnvoySide.start(binary, folder, certificates, resolver.port));
     const sdk = parts.use(await SdkSide.start(folder, certificates));
@@ -137,6 +140,7 @@ export class Bed implements AsyncDisposable {
 
   private callers(site: Site, place: Place, request: Request): Promise<{ envoy: Call; sdk: Call }> {
     if (place === 'sidecar') return sidecarCallers(site, this.echo, request);
+    if (place === 'grpc') return grpcCallers(site, this.echo, request);
     if (place === 'gateway') return Promise.resolve(gatewayCallers(site, this.certificates, (port) => this.gatewayAt(port), request));
     return serverCallers(site, this.certificates, (port) => this.served(site, port), request);
   }

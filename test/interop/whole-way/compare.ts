@@ -9,7 +9,8 @@ export interface Result {
 }
 
 /** Where the SDK did otherwise than Envoy, one line each. */
-export function compareResults(ofEnvoy: Result, ofSdk: Result, place: Place, hostsOf: HostsOf): string[] {
+export function compareResults(ofEnvoy: Result, ofSdk: Result, at: Place, hostsOf: HostsOf): string[] {
+  const place = at === 'grpc' ? 'sidecar' : at;
   const [envoy, sdk] = [ofEnvoy, ofSdk].map((result) => timeless(inCommonWords(result))) as [Result, Result];
   const [one, other] = [parted(envoy, hostsOf), parted(sdk, hostsOf)];
   const lines = compare({ ...envoy.observation, requests: one.own }, { ...sdk.observation, requests: other.own }, place)
@@ -17,6 +18,8 @@ export function compareResults(ofEnvoy: Result, ofSdk: Result, place: Place, hos
     .filter((line) => !hasLaterAttempt(one.own) || !line.includes(` header ${TIME_LEFT}`))
     // An Envoy that answers before the request's body is there closes the connection: a matter of the moment.
     .filter((line) => !line.startsWith('response header connection'))
+    // Of what an Envoy answers a call itself it signs, and names the type that grpc-js takes away where a server speaks.
+    .filter((line) => at !== 'grpc' || !/^response header (server|content-type)/.test(line))
     // In a process there is no connection between the listener and the app.
     .filter((line) => place !== 'server' || !line.includes(' header (connection)'));
   const differ = (what: string, mine: unknown, theirs: unknown): void => {
@@ -26,8 +29,8 @@ export function compareResults(ofEnvoy: Result, ofSdk: Result, place: Place, hos
   if (envoy.account !== undefined) for (const field of FIELDS[place]) differ(field, envoy.account?.[field], sdk.account?.[field]);
   differ('upstreams', workloads(one.own), workloads(other.own));
   differ('copies', one.copies.length, other.copies.length);
-  for (const [at, copy] of one.copies.entries()) {
-    const same = other.copies[at];
+  for (const [index, copy] of one.copies.entries()) {
+    const same = other.copies[index];
     if (same === undefined) break;
     const asOne = (request: SeenRequest): Observation => ({ replies: [NO_REPLY], requests: [request] });
     lines.push(...compare(asOne(copy), asOne(same), place).map((line) => `copy, ${line}`));
@@ -80,7 +83,7 @@ function commonWords(text: string): string {
 }
 
 /** In a process there is no cluster between the listener and the app. */
-const FIELDS: Readonly<Record<Place, readonly (keyof Account)[]>> = {
+const FIELDS: Readonly<Record<Exclude<Place, 'grpc'>, readonly (keyof Account)[]>> = {
   sidecar: ['route', 'cluster', 'flags', 'details'],
   gateway: ['route', 'cluster', 'flags', 'details'],
   server: ['route', 'flags', 'details'],

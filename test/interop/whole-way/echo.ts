@@ -135,6 +135,7 @@ export class Echo implements AsyncDisposable {
     const answer = await this.record({ method, path, headers: [['host', authority], ...headers] }, at, 'HTTP/2', stream);
     // The connection carries others' requests, too.
     if (answer.hangUp === true) stream.close(constants.NGHTTP2_INTERNAL_ERROR);
+    else if (answer.status === 200 && String(rest['content-type']).startsWith('application/grpc')) answerCall(stream, answer);
     else {
       stream.respond({ ':status': answer.status, ...answer.headers });
       stream.end(answer.body);
@@ -166,6 +167,23 @@ export class Echo implements AsyncDisposable {
     const length: Record<string, string> = status === 204 ? {} : { 'content-length': String(Buffer.byteLength(said)) };
     return { status, hangUp, headers: { 'content-type': 'text/plain', ...length, ...answer.headers }, body: said };
   }
+}
+
+/** A message and trailers; trailers alone where there is nothing to say. */
+function answerCall(stream: ServerHttp2Stream, { headers, body }: Pick<Required<Answer>, 'headers' | 'body'>): void {
+  const { 'content-type': _type, 'content-length': _length, 'grpc-status': status = '0', 'grpc-message': said, ...rest } = headers;
+  const head = { ':status': 200, 'content-type': 'application/grpc', ...rest };
+  const trailers = { 'grpc-status': status, ...(said === undefined ? {} : { 'grpc-message': said }) };
+  if (body === '') {
+    stream.respond({ ...head, ...trailers }, { endStream: true });
+    return;
+  }
+  stream.respond(head, { waitForTrailers: true });
+  stream.on('wantTrailers', () => stream.sendTrailers({ ...trailers, 'x-trailer': 'of the app' }));
+  const message = Buffer.from(body);
+  const prefix = Buffer.alloc(5);
+  prefix.writeUInt32BE(message.length, 1);
+  stream.end(Buffer.concat([prefix, message]));
 }
 
 /** node:http2 loses what a TLSSocket holds already. */

@@ -54,6 +54,17 @@ export const EXPLAINED: readonly ExplainedDifference[] = [
         : lines,
   },
   {
+    page: '`x-forwarded-for` of a mirrored copy',
+    without: ({ lines }) => lines.filter((line) => !/^copy, upstream header x-forwarded-for: Envoy "(.+),[\d.]+", SDK "\1"$/.test(line)),
+  },
+  {
+    page: 'gRPC calls that a route leads to a port of HTTP/1.1',
+    without: ({ trial, lines }) =>
+      trial.place === 'grpc' && lines.some((line) => /^upstream.* header \(connection\): Envoy "HTTP\/1 .*, SDK "HTTP\/2 /.test(line))
+        ? []
+        : lines,
+  },
+  {
     // Of an authorizer's answer, which a provider's `headersToUpstreamOnAllow` lets through.
     page: 'response `server`, `x-envoy-upstream-service-time`',
     without: ({ lines }) => lines.filter((line) => !/^upstream.* header x-envoy-upstream-service-time: Envoy ".*", SDK none$/.test(line)),
@@ -65,7 +76,7 @@ export const EXPLAINED: readonly ExplainedDifference[] = [
 ];
 
 function isOutbound({ trial, request }: Difference): boolean {
-  return trial.place === 'sidecar' && request !== undefined;
+  return (trial.place === 'sidecar' || trial.place === 'grpc') && request !== undefined;
 }
 
 /** The SDK's cluster is nobody's, of the name that was called, or what a route for that name may choose. */

@@ -1,8 +1,8 @@
 import type { Answer } from '../../simulation/row.ts';
 import type { Mesh } from '../istiod/mesh/random-mesh.ts';
 
-/** Where in a mesh an Envoy and the SDK stand. */
-export type Place = 'sidecar' | 'server' | 'gateway';
+/** Where in a mesh an Envoy and the SDK stand. `grpc`: beside an app that calls by gRPC. */
+export type Place = 'sidecar' | 'grpc' | 'server' | 'gateway';
 
 /** Who asks a server. */
 export interface RequestCaller {

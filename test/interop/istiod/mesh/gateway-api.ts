@@ -1,3 +1,4 @@
+import { rootCertificates } from 'node:tls';
 import type { Document } from './document.ts';
 import type { Random } from './random.ts';
 import { ACCOUNTS, fqdn, metadataOf, NAMESPACES, PORT_NUMBERS, ROOT, type ServiceName, type World } from './world.ts';
@@ -24,9 +25,9 @@ export function gatewayApi(world: World): Document[] {
   ];
 }
 
-/** CA certificates beside a policy. What they are is up to who runs the mesh. */
+/** CA certificates beside a policy: somebody's. */
 function bundle({ metadata: { namespace = ROOT } }: Document): Document {
-  return { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: BUNDLE, namespace }, data: { 'ca.crt': 'nobody trusts this' } };
+  return { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: BUNDLE, namespace }, data: { 'ca.crt': rootCertificates[0] } };
 }
 
 function gateway(random: Random): Document {
