@@ -1,3 +1,4 @@
+import { connect } from 'node:net';
 import type { Identity } from '@ripstop/identity';
 import { type buildConnector, Client } from 'undici';
 import type { TestMesh } from '../mesh/test-mesh.ts';
@@ -33,6 +34,7 @@ export class MeshEnvoy implements AsyncDisposable {
   /** Its certificate, as its agent holds it. */
   readonly identity: Identity;
   private readonly parts: AsyncDisposableStack;
+  private readonly open = new Set<number>();
 
   static async start(binary: string, mesh: TestMesh, options: MeshEnvoyOptions): Promise<MeshEnvoy> {
     await using parts = new AsyncDisposableStack();
@@ -67,17 +69,37 @@ export class MeshEnvoy implements AsyncDisposable {
 
   /** An undici client whose one connection is captured by this sidecar, for `destination` or for any service's address. */
   async outboundClient(port: number, address: string = ANY_ADDRESS): Promise<Client> {
-    const captured = await this.process.listenerPort('virtualOutbound');
+    const captured = await this.openPort('virtualOutbound');
     return clientOver(captured, { address, port });
   }
 
   async inboundPort(): Promise<number> {
-    return this.process.listenerPort('virtualInbound');
+    return this.openPort('virtualInbound');
+  }
+
+  /**
+   * An Envoy names the port of a listener when it has bound it, and takes connections when its workers have the listener. The connection
+   * that asks says nothing, so no filter sees it.
+   */
+  private async openPort(name: string): Promise<number> {
+    const port = await this.process.listenerPort(name);
+    if (!this.open.has(port)) await until(`${name} takes connections`, () => takesConnections(port));
+    this.open.add(port);
+    return port;
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.parts.disposeAsync();
   }
+}
+
+function takesConnections(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1');
+    socket.once('connect', () => resolve(true));
+    socket.once('error', () => resolve(false));
+    socket.once('connect', () => socket.destroy());
+  });
 }
 
 function clientOver(listenerPort: number, destination: Destination): Client {
