@@ -29,8 +29,6 @@ export interface MeshServerBinding {
 /** Envoy's default listener_filters_timeout: a silent caller does not hold a socket for ever. */
 const PEEK_TIMEOUT_MS = 15_000;
 const DEFAULT_DRAIN_MS = 5_000;
-/** For calls that run on a connection whose root is gone. */
-const ROOT_GONE_MS = 5_000;
 const TLS_HANDSHAKE = 0x16;
 /** First byte of HTTP/2's connection preface, `PRI * HTTP/2.0`. */
 const PREFACE = 0x50;
@@ -170,6 +168,7 @@ class GrpcListener {
     connection.live(socket, this.#parts.snapshots.current, this.#parts.clock);
     // The roots may have changed during the handshake, or while it was judged.
     if (connection.verifiedBy !== '' && connection.verifiedBy !== this.#trusted) this.#review();
+    if (connection.distrusted) return;
     const waitMs = this.#suspects.waitOf(connection.peer);
     if (waitMs === 0) this.#guard.enter(connection, () => this.#injector.injectConnection(socket));
     else if (waitMs === undefined) socket.destroy();
@@ -195,7 +194,7 @@ class GrpcListener {
     });
   }
 
-  /** Callers whose root was taken out of the bundle are strangers now: no further call of theirs is heard. */
+  /** Callers whose root was taken out of the bundle are strangers now: neither the calls that run are served to their end, nor any further one. */
   #trust(bundle: string): void {
     if (bundle === this.#trusted) return;
     this.#trusted = bundle;
@@ -212,9 +211,7 @@ class GrpcListener {
 
   #distrust(socket: Socket, connection: InboundConnection): void {
     connection.distrusted = true;
-    this.#end(connection);
-    const timer = this.#parts.clock.setTimer(() => socket.destroy(), ROOT_GONE_MS);
-    socket.once('close', () => timer.cancel());
+    socket.destroy();
   }
 
   #forget(raw: Socket): void {
@@ -224,7 +221,6 @@ class GrpcListener {
 
   async #close(drainMs: number): Promise<void> {
     this.#closing = true;
-    this.#stopWatching?.();
     this.#listener.close();
     this.#tls.close();
     this.#injector.drain(drainMs);
@@ -237,6 +233,8 @@ class GrpcListener {
       await emptied;
       timer.cancel();
     }
+    // Not before: a root may be taken out while the last calls are waited for.
+    this.#stopWatching?.();
     this.#injector.destroy();
     this.#guard.close();
   }

@@ -215,6 +215,27 @@ describe('a gRPC server in the mesh', () => {
     expect(server.finished.map(({ outcome }) => outcome.grpcStatus)).toEqual([0, 0]);
   });
 
+  it.each<[string, (server: MeshDouble, binding: MeshServerBinding) => unknown]>([
+    ['as they are', () => {}],
+    ['whose chain is gone', (server) => server.push({ inbound: [] })],
+    ['of a server that waits for their end', (_server, binding) => void binding.close({ drainMs: 60_000 })],
+  ])('cuts the calls of callers whose root is taken out at once, those of connections %s', async (_state, meanwhile) => {
+    const authority = new TestAuthority();
+    const identity = new TestIdentity(authority, SERVER);
+    const server = new MeshDouble({ inbound: [mutualChain([])], identity });
+    const reached = Promise.withResolvers<void>();
+    const binding = await serve(server, { greet: () => reached.resolve() }); // It never answers.
+    const { client } = call(binding.port, istioMutual(SERVER), new TestIdentity(authority, CLIENT));
+    const cut = failure(client.greet('long'));
+    await reached.promise;
+    await meanwhile(server, binding);
+    const other = new TestAuthority().certificatePem;
+    identity.rotate(SERVER, authority.certificatePem + other);
+    expect(server.finished).toHaveLength(0);
+    identity.rotate(SERVER, other);
+    expect((await cut).code).toBe(grpc.status.UNAVAILABLE);
+  });
+
   it('resumes no session, so that a caller whose root was taken out does not come back by one', async () => {
     const authority = new TestAuthority();
     const { certificatePem: cert, keyPem: key } = authority.issue(CLIENT);

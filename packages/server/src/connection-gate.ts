@@ -283,6 +283,7 @@ export class ConnectionGate {
     this.connections.set(socket, connection);
     connection.live(this.options.clock);
     this.open.keep(raw, connection);
+    if (socket.destroyed) return;
     const waitMs = spoken === 'http2' ? this.suspects.waitOf(peer) : 0;
     if (waitMs === 0) admit(socket, spoken, connection);
     else if (waitMs === undefined) socket.destroy();
@@ -306,6 +307,7 @@ export class ConnectionGate {
       return;
     }
     this.open.keep(raw, connection);
+    if (socket.destroyed) return;
     this.options.forwarder!.stream!(connection);
   }
 

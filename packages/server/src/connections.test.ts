@@ -341,6 +341,33 @@ describe('a new configuration', () => {
   });
 });
 
+describe('a root that is taken out', () => {
+  it.each<[string, (double: ServerDouble) => unknown]>([
+    ['as they are', () => {}],
+    ['with 45 s left, as their chain is gone', (double) => double.swap(chainsOf('DISABLE'))],
+    ['of a listener that drains', (double) => double.listener.drain()],
+    ['of a listener that waits for their end', (double) => void double.listener.close({ drainMs: 60_000 })],
+  ])('cuts the connections of its callers at once, busy and upgraded ones too: %s', async (_state, meanwhile) => {
+    const app = createServer(() => {}); // It never answers.
+    app.on('upgrade', (_request, socket: Socket) => void socket.write('HTTP/1.1 101 Switching Protocols\r\n\r\n'));
+    const identity = new TestIdentity(authority, SERVER);
+    const double = await ServerDouble.start(app, { identity });
+    cleanups.push(() => double[Symbol.asyncDispose]());
+    const [busy, upgraded, plain] = [await call(double, certified()), await call(double, certified()), await call(double)];
+    for (const client of [upgraded, plain]) await client.get('/', 'Connection: upgrade\r\nUpgrade: websocket\r\n');
+    busy.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+    await expect.poll(() => double.started.length, { interval: 1 }).toBe(3);
+    meanwhile(double);
+    const next = new TestAuthority();
+    identity.rotate(next, SERVER, authority.certificatePem + next.certificatePem);
+    await new Promise(setImmediate);
+    expect([busy, upgraded].map(({ socket }) => socket.closed)).toEqual([false, false]);
+    identity.rotate(next, SERVER);
+    await Promise.all([busy, upgraded].map((client) => client.rest()));
+    expect(plain.socket.closed).toBe(false);
+  });
+});
+
 describe('draining', () => {
   it('answers what is in flight, says that the connection closes, and takes nothing new', async () => {
     let finish: () => void = () => {};

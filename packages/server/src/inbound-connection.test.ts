@@ -72,11 +72,11 @@ describe('a connection of requests', () => {
     ]);
   });
 
-  it('is of the mesh when the roots of the mesh judge its caller', () => {
+  it('is of the mesh when the roots of the mesh judge its caller, also when its chain is gone', () => {
     const of = (tls?: Partial<NonNullable<FilterChain['tls']>>): boolean => open({ first: chain({}, tls) }).connection.ofMesh;
     expect([of(), of({ validationName: 'ROOTCA' }), of({ validationName: 'file-root:a' })]).toEqual([false, true, false]);
     const { connection } = open({ first: chain({}, { validationName: 'ROOTCA' }) });
-    expect([connection.isWelcome({} as Snapshot), connection.ofMesh]).toEqual([false, false]);
+    expect([connection.isWelcome({} as Snapshot), connection.ofMesh]).toEqual([false, true]);
   });
 
   it('is judged by the chain that it would have now, or not at all any more', () => {

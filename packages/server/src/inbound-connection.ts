@@ -64,6 +64,8 @@ export class InboundConnection implements OpenConnection, LimitedConnection {
   /** Of the filters that have let it in. */
   private readonly admittedBy: string | undefined;
   private chain: HttpChain | undefined;
+  /** Also when its chain is gone: until it ends, it stands on the roots that its caller was verified by. */
+  private verifiedByMesh: boolean;
   private snapshot: Snapshot;
 
   constructor(socket: Socket, facts: ConnectionFacts, peer: InboundPeer, chain: HttpChain, snapshot: Snapshot, find: FindChains) {
@@ -72,6 +74,7 @@ export class InboundConnection implements OpenConnection, LimitedConnection {
     this.peer = peer;
     this.secure = facts.tls || (socket as TLSSocket).encrypted === true;
     this.chain = chain;
+    this.verifiedByMesh = isOfMesh(chain);
     this.admittedBy = chain.admission?.key;
     this.snapshot = snapshot;
     this.find = find;
@@ -108,7 +111,7 @@ export class InboundConnection implements OpenConnection, LimitedConnection {
   }
 
   get ofMesh(): boolean {
-    return this.chain?.tls?.validationName === 'ROOTCA';
+    return this.verifiedByMesh;
   }
 
   drain(): void {
@@ -181,7 +184,12 @@ export class InboundConnection implements OpenConnection, LimitedConnection {
     const fitting = next !== undefined && fits(this, this.chain?.tls, next) ? next : undefined;
     // Whoever was judged by other filters comes again.
     this.chain = fitting?.admission?.key === this.admittedBy ? fitting : undefined;
+    if (this.chain !== undefined) this.verifiedByMesh = isOfMesh(this.chain);
   }
+}
+
+function isOfMesh({ tls }: HttpChain): boolean {
+  return tls?.validationName === 'ROOTCA';
 }
 
 function sizeOf(lines: readonly string[] | undefined): number {

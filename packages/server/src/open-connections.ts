@@ -97,15 +97,17 @@ export class OpenConnections {
 
   /** Closes what is idle and waits for the rest, at most `drainMs`; then nothing is open any more. */
   async close(drainMs: number): Promise<void> {
-    this.cancelSubscriptions();
     this.drain();
     for (const connection of this.open) connection.retire();
     for (const raw of this.entered) if (!this.admittedRaw.has(raw)) raw.destroy();
-    if (this.open.size + this.entered.size === 0) return;
-    const emptied = new Promise<void>((resolve) => this.whenEmpty.push(resolve));
-    const timer = this.clock.setTimer(() => this.destroy(), drainMs);
-    await emptied;
-    timer.cancel();
+    if (this.open.size + this.entered.size > 0) {
+      const emptied = new Promise<void>((resolve) => this.whenEmpty.push(resolve));
+      const timer = this.clock.setTimer(() => this.destroy(), drainMs);
+      await emptied;
+      timer.cancel();
+    }
+    // Not before: a root may be taken out while the last ones are waited for.
+    this.cancelSubscriptions();
   }
 
   private destroy(): void {
@@ -115,10 +117,10 @@ export class OpenConnections {
 
   /** Connections whose chain is gone (PERMISSIVE became STRICT) end: idle ones now, busy ones with their response. */
   private follow(next: Snapshot): void {
-    for (const connection of this.open) if (!connection.isWelcome(next)) this.expel(connection, CHAIN_GONE_MS);
+    for (const connection of this.open) if (!connection.isWelcome(next)) this.expel(connection);
   }
 
-  /** Callers whose root was taken out of the bundle are strangers now. Envoy keeps their connections open (docs/reference/differences.md). */
+  /** Callers whose root was taken out of the bundle are strangers now, whatever they are in the middle of. Envoy keeps their connections open (docs/reference/differences.md). */
   private trust(bundle: string): void {
     if (bundle === this.trusted) return;
     this.trusted = bundle;
@@ -129,16 +131,16 @@ export class OpenConnections {
     const review = new TrustReview(this.trusted, this.intermediates.all);
     for (const connection of this.open) {
       const certificate = connection.peer.mtls && connection.ofMesh ? (connection.socket as TLSSocket).getPeerX509Certificate() : undefined;
-      if (certificate !== undefined && !review.trusts(certificate, this.verifiedBy.get(connection)!)) this.expel(connection, ROOT_GONE_MS);
+      if (certificate !== undefined && !review.trusts(certificate, this.verifiedBy.get(connection)!)) connection.socket.destroy();
     }
   }
 
   /** Idle connections end now, others with their response; long streams and upgraded ones get so much time, no more. */
-  private expel(connection: OpenConnection, afterMs: number): void {
+  private expel(connection: OpenConnection): void {
     connection.retire();
     if (connection.socket.destroyed || connection.expelled) return;
     connection.expelled = true;
-    const timer = this.clock.setTimer(() => connection.socket.destroy(), afterMs);
+    const timer = this.clock.setTimer(() => connection.socket.destroy(), CHAIN_GONE_MS);
     connection.socket.once('close', () => timer.cancel());
   }
 
@@ -150,6 +152,5 @@ export class OpenConnections {
 
 /** Istio's drain time of a listener whose filter chains changed. */
 const CHAIN_GONE_MS = 45_000;
-const ROOT_GONE_MS = 5_000;
 
 function ignore(): void {}
