@@ -47,4 +47,14 @@ describe('a connection manager', () => {
     expect(connectionLimits).toEqual({ idleTimeoutMs: 0, maxDurationMs: 7_000, maxRequests: 3, drainTimeoutMs: 1_000 });
     expect(maxHeaders).toBe(50);
   });
+
+  it('says how much HTTP/2 callers may have open at once where its options do', () => {
+    const limitsOf = (http2ProtocolOptions: object) =>
+      compileManager('a', HttpConnectionManager.fromPartial({ ...manager({}), http2ProtocolOptions }), env).http2Limits;
+    const none = { maxConcurrentStreams: undefined, streamWindowBytes: undefined, connectionWindowBytes: undefined };
+    expect([compileManager('a', manager({}), env).http2Limits, limitsOf({})]).toEqual([undefined, undefined]);
+    expect(limitsOf({ maxConcurrentStreams: 3 })).toEqual({ ...none, maxConcurrentStreams: 3 });
+    expect(limitsOf({ initialStreamWindowSize: 65_535 })).toEqual({ ...none, streamWindowBytes: 65_535 });
+    expect(limitsOf({ initialConnectionWindowSize: 70_000 })).toEqual({ ...none, connectionWindowBytes: 70_000 });
+  });
 });

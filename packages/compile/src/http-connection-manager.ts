@@ -4,6 +4,7 @@ import {
   type ConnectionLimits,
   type FilterEnv,
   type ForwardClientCert,
+  type Http2Limits,
   type HttpConnectionManager,
   type Random,
   type RouteTable,
@@ -97,6 +98,7 @@ export function compileManager(name: string, message: HcmMessage, env: ManagerEn
     requestTimeoutMs: milliseconds(message.requestTimeout, 0),
     requestHeadersTimeoutMs: milliseconds(message.requestHeadersTimeout, 0),
     connectionLimits: connectionLimits(message),
+    http2Limits: http2Limits(message),
     maxHeaders: message.commonHttpProtocolOptions?.maxHeadersCount,
     tracing: compileTracing(message),
     accessLogs,
@@ -135,6 +137,16 @@ function connectionLimits({ commonHttpProtocolOptions: options, drainTimeout }: 
     maxDurationMs: milliseconds(options?.maxConnectionDuration, 0),
     maxRequests: options?.maxRequestsPerConnection ?? 0,
     drainTimeoutMs: milliseconds(drainTimeout, CONNECTION_LIMITS.drainTimeoutMs),
+  };
+}
+
+function http2Limits({ http2ProtocolOptions: options }: HcmMessage): Http2Limits | undefined {
+  const { maxConcurrentStreams, initialStreamWindowSize, initialConnectionWindowSize } = options ?? {};
+  if ((maxConcurrentStreams ?? initialStreamWindowSize ?? initialConnectionWindowSize) === undefined) return undefined;
+  return {
+    maxConcurrentStreams,
+    streamWindowBytes: initialStreamWindowSize,
+    connectionWindowBytes: initialConnectionWindowSize,
   };
 }
 

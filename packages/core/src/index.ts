@@ -57,6 +57,7 @@ export * from './grpc-text.ts';
 export * from './hash/xxh64.ts';
 export * from './health/health-check-spec.ts';
 export * from './health/health-probe.ts';
+export * from './http2-limits.ts';
 export * from './judge-connection.ts';
 export * from './local-replies.ts';
 export * from './local-reply.ts';

@@ -1,7 +1,9 @@
 import { type AddressInfo, createServer, type Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import grpc from '@grpc/grpc-js';
 import { type Cancel, judgeConnection, KnownIntermediates, MeteredSocket, Suspects, TrustReview } from '@ripstop/core';
+import { CallLimit } from './call-limit.ts';
 import type { GrpcParts } from './grpc-parts.ts';
 import { chooseHttpChain, InboundConnection } from './inbound-connection.ts';
 import { InboundGuard } from './inbound-guard.ts';
@@ -55,6 +57,7 @@ class GrpcListener {
   readonly #options: BindOptions;
   readonly #guard: InboundGuard;
   readonly #injector: grpc.ConnectionInjector;
+  readonly #limit: CallLimit;
   readonly #tls: MeshTlsServer;
   readonly #suspects: Suspects;
   readonly #entered = new Map<Socket, Entered>();
@@ -79,9 +82,9 @@ class GrpcListener {
     const credentials = grpc.experimental.createServerCredentialsWithInterceptors(grpc.ServerCredentials.createInsecure(), [
       this.#guard.interceptor,
     ]);
-    limitStreams(server);
     // Node does TLS in front of it: grpc-js can have one or none on a port, not both.
     this.#injector = server.createConnectionInjector(credentials);
+    this.#limit = new CallLimit(server);
     this.#trusted = parts.identity?.current()?.trustBundlePem ?? '';
     this.#intermediates.learn(parts.identity?.current()?.certificateChainPem);
     this.#stopWatching = parts.identity?.onRotate(({ certificateChainPem, trustBundlePem }) => {
@@ -170,9 +173,15 @@ class GrpcListener {
     if (connection.verifiedBy !== '' && connection.verifiedBy !== this.#trusted) this.#review();
     if (connection.distrusted) return;
     const waitMs = this.#suspects.waitOf(connection.peer);
-    if (waitMs === 0) this.#guard.enter(connection, () => this.#injector.injectConnection(socket));
+    if (waitMs === 0) this.#inject(connection, socket);
     else if (waitMs === undefined) socket.destroy();
     else this.#handLate(socket, connection, waitMs);
+  }
+
+  #inject(connection: InboundConnection, stream: Duplex): void {
+    const { current } = this.#parts.snapshots;
+    this.#limit.set(current === undefined ? undefined : connection.chain(current)?.http.http2Limits);
+    this.#guard.enter(connection, () => this.#injector.injectConnection(stream));
   }
 
   /** Whose caller has abused a connection is let in late, and read a little at a time. */
@@ -181,7 +190,7 @@ class GrpcListener {
     const hand = (): void => {
       if (this.#closing)
         socket.destroy(); // Meanwhile.
-      else this.#guard.enter(connection, () => this.#injector.injectConnection(new MeteredSocket(socket)));
+      else this.#inject(connection, new MeteredSocket(socket));
     };
     const timer = this.#parts.clock.setTimer(hand, waitMs);
     socket.once('close', () => timer.cancel());
@@ -238,13 +247,4 @@ class GrpcListener {
     this.#injector.destroy();
     this.#guard.close();
   }
-}
-
-/** Envoy's default. */
-const MAX_CONCURRENT_STREAMS = 1_024;
-
-/** Calls that never end cost memory, and grpc-js takes any number of them when the app has not named one (`grpc.max_concurrent_streams`). */
-function limitStreams(server: grpc.Server): void {
-  const { commonServerOptions } = server as unknown as { readonly commonServerOptions: { settings?: { maxConcurrentStreams?: number } } };
-  commonServerOptions.settings ??= { maxConcurrentStreams: MAX_CONCURRENT_STREAMS };
 }

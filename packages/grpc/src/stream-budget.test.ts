@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { type ClientHttp2Session, type ClientHttp2Stream, connect as connectHttp2 } from 'node:http2';
 import { connect } from 'node:net';
 import grpc from '@grpc/grpc-js';
+import type { Http2Limits } from '@ripstop/core';
 import { afterEach, describe, expect, it } from 'vitest';
 import { bindMeshServer, type MeshServerBinding } from './bind-mesh-server.ts';
 import { FakeClock } from './testing/fake-clock.ts';
@@ -45,6 +46,11 @@ class Served {
       return served.binding.close({ drainMs: 0 });
     });
     return served;
+  }
+
+  limit(http2Limits: Http2Limits): void {
+    const [chain] = this.double.snapshots.current!.inbound;
+    this.double.push({ inbound: [{ ...chain!, http: { ...chain!.http!, http2Limits } }] });
   }
 
   session(): ClientHttp2Session {
@@ -188,15 +194,19 @@ describe('callers of a gRPC server', () => {
     expect(await statusOf(begin(session))).toBe('10');
   });
 
-  it('have no more calls open at once than an Envoy lets them, unless the app says how many', async () => {
-    for (const [options, most] of [
-      [{}, 1_024],
-      [{ 'grpc.max_concurrent_streams': 3 }, 3],
+  it('have no more calls open at once than an Envoy lets them, unless the app or the mesh says how many', async () => {
+    for (const [options, ofMesh, most] of [
+      [{}, undefined, 1_024],
+      [{ 'grpc.max_concurrent_streams': 3 }, undefined, 3],
+      [{}, 5, 5],
+      [{ 'grpc.max_concurrent_streams': 3 }, 2, 2],
     ] as const) {
       const served = await Served.start(() => {}, options); // never answers
+      served.limit({ maxConcurrentStreams: ofMesh, streamWindowBytes: 66_000, connectionWindowBytes: 70_000 });
       const session = served.session();
       await once(session, 'remoteSettings');
-      expect(session.remoteSettings.maxConcurrentStreams).toBe(most);
+      expect(session.remoteSettings).toMatchObject({ maxConcurrentStreams: most, initialWindowSize: 66_000 });
+      await expect.poll(() => session.state.remoteWindowSize, { interval: 1 }).toBe(70_000);
       const socket = connect(served.binding.port, '127.0.0.1');
       cleanups.push(() => socket.destroy());
       let refused = 0;

@@ -6,7 +6,7 @@ import type { Snapshot } from '@ripstop/core';
 import { type AppServer, type Http1AppServer, hasOwnTls, readsHttp1, speaksHttp2 } from './app-server.ts';
 import type { ListenerChains } from './chain-choice.ts';
 import { type Admit, ConnectionGate, type Spoken } from './connection-gate.ts';
-import { createFrontServer, limitStreams, SessionDoor } from './http2/front-server.ts';
+import { createFrontServer, SessionDoor } from './http2/front-server.ts';
 import { Http1Bridge } from './http2/http1-bridge.ts';
 import { StreamGuard } from './http2/stream-guard.ts';
 import { InboundGuard, keepContext } from './inbound-guard.ts';
@@ -152,7 +152,6 @@ export class MeshListener {
       if (!served.stream.endAfterHeaders) keepContext(served.stream, served.x, telemetry);
       telemetry.run(served.x, pass);
     });
-    limitStreams(app);
     const door = new SessionDoor(app, streams, read);
     const readHttp1 = (socket: object): void => {
       // node:http2 takes the protocol, and on Node 22 the server, from what its own handshake would have left on the socket.

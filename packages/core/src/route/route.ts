@@ -2,6 +2,7 @@ import type { MatchCriteria } from '../cluster/lb-metadata.ts';
 import type { ConnectionLimits } from '../connection-life.ts';
 import type { Exchange, RequestHead, ResponseHead } from '../exchange.ts';
 import type { Filter } from '../filter.ts';
+import type { Http2Limits } from '../http2-limits.ts';
 import type { LocalReply } from '../local-reply.ts';
 import type { Outcome } from '../outcome.ts';
 import type { ReplyRewrite } from '../reply-rewrite.ts';
@@ -209,6 +210,8 @@ export interface HttpConnectionManager {
   readonly requestHeadersTimeoutMs?: number | undefined;
   /** Absent: Envoy's defaults. */
   readonly connectionLimits?: ConnectionLimits | undefined;
+  /** Absent: Envoy's number of streams, and windows as the server has them. */
+  readonly http2Limits?: Http2Limits | undefined;
   /** Lines of a request's head that are taken; absent: 100. */
   readonly maxHeaders?: number | undefined;
   readonly tracing: TracingConfig | undefined;

@@ -16,7 +16,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { AppServer } from '../app-server.ts';
 import { peerOf } from '../peer.ts';
 import { RawClient } from '../testing/raw-client.ts';
-import { type DoubleOptions, ServerDouble } from '../testing/server-double.ts';
+import { chainsOf, type DoubleOptions, ServerDouble } from '../testing/server-double.ts';
 import { TestAuthority, TestIdentity } from '../testing/test-authority.ts';
 
 const cleanups: (() => unknown)[] = [];
@@ -323,6 +323,16 @@ describe.each(forms)('HTTP/2 callers of %s', (_form, make) => {
   });
 });
 
+const NO_LIMITS = { maxConcurrentStreams: undefined, streamWindowBytes: undefined, connectionWindowBytes: undefined };
+
+/** Streams at once, and the bytes that may be sent ahead on one of them and on all. */
+async function toldTo(session: ClientHttp2Session): Promise<(number | undefined)[]> {
+  const { body } = await get(session, { ':path': '/' });
+  expect(body).toBe('ok');
+  const { maxConcurrentStreams, initialWindowSize } = session.remoteSettings;
+  return [maxConcurrentStreams, initialWindowSize, session.state.remoteWindowSize];
+}
+
 describe('an app that listens to streams', () => {
   it('gets only those that passed, from the server and from the session', async () => {
     const seen: string[] = [];
@@ -342,18 +352,31 @@ describe('an app that listens to streams', () => {
   });
 
   it.each([
-    ['1,024 of them, as an Envoy', createHttp2Server(), 1_024],
-    ['as many as it says', createHttp2Server({ settings: { maxConcurrentStreams: 3 } }), 3],
-  ])('has no more streams at once than it can bear: %s', async (_how, app, most) => {
+    ['1,024 of them, as an Envoy', createHttp2Server(), undefined, 1_024],
+    ['as many as it says', createHttp2Server({ settings: { maxConcurrentStreams: 3 } }), undefined, 3],
+    ['as many as the mesh says', createHttp2Server(), 2_000, 2_000],
+    ['as many as both allow', createHttp2Server({ settings: { maxConcurrentStreams: 5 } }), 4, 4],
+  ])('has no more streams at once than it can bear: %s', async (_how, app, maxConcurrentStreams, most) => {
     let open = 0;
     app.on('stream', () => open++); // It answers none.
-    const double = await serve(app);
+    const double = await serve(app, { manager: { http2Limits: { ...NO_LIMITS, maxConcurrentStreams } } });
     const client = await RawClient.open(double.port);
     cleanups.push(() => client.close());
     client.write(Buffer.concat([PREFACE, ...Array.from({ length: most + 20 }, (_, index) => openOnly(2 * index + 1))]));
     const refused = (): number => client.unread.split('\0\0\x04\x03\0').length - 1;
     await expect.poll(refused, { interval: 1 }).toBe(20);
     expect([open, double.started.length]).toEqual([most, most]);
+  });
+
+  it('keeps its own settings, whatever the mesh says to callers', async () => {
+    const app = createHttp2Server({ settings: { maxConcurrentStreams: 50, initialWindowSize: 70_000 } });
+    app.on('stream', (stream) => stream.end('ok'));
+    const double = await serve(app, { manager: { http2Limits: { ...NO_LIMITS, maxConcurrentStreams: 7, streamWindowBytes: 66_000 } } });
+    expect(await toldTo(call(double))).toEqual([7, 66_000, 65_535]);
+    app.updateSettings({ maxConcurrentStreams: 6 });
+    expect(await toldTo(call(double))).toEqual([6, 66_000, 65_535]);
+    double.swap(chainsOf('PERMISSIVE'));
+    expect(await toldTo(call(double))).toEqual([6, 70_000, 65_535]);
   });
 
   it('is not reached past the gate', async () => {
@@ -373,6 +396,15 @@ describe('an app that listens to streams', () => {
 });
 
 describe('an app of node:http', () => {
+  it.each(['plaintext', 'mTLS'] as const)('takes as much at once as the mesh says, from the next connection on: %s', async (transport) => {
+    const told = async (): Promise<unknown> => toldTo(call(double, transport));
+    const limits = { maxConcurrentStreams: 3, streamWindowBytes: 66_000, connectionWindowBytes: 100_000 };
+    const double = await serve((_request, response) => void response.end('ok'), { manager: { http2Limits: limits } });
+    expect(await told()).toEqual([3, 66_000, 100_000]);
+    double.swap(chainsOf('PERMISSIVE'));
+    expect(await told()).toEqual([1_024, 65_535, 65_535]);
+  });
+
   it('answers HTTP/2 callers who wait before they send, and its trailers reach them', async () => {
     const app = createServer((request, response) => {
       response.setHeader('trailer', 'x-sum');
