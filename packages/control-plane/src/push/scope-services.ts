@@ -50,11 +50,14 @@ export function destinations({ port, virtualServices }: EgressScope, byHost: Ser
   );
 }
 
+/** Each namespace has one service of a host; where the client must not see that one, another of the same namespace is no help. */
 function bestOf(services: readonly MeshService[], namespace: string): MeshService | undefined {
-  return (
-    ownService(services, namespace) ??
-    kubernetesFirst(services.filter((service) => isVisible(service.exportTo, service.namespace, namespace)))
+  const own = ownService(services, namespace);
+  if (own !== undefined) return own;
+  const seen = services.filter(
+    (service) => isVisible(service.exportTo, service.namespace, namespace) && ownService(services, service.namespace) === service,
   );
+  return kubernetesFirst(seen);
 }
 
 /** Of those of one host, the namespace's own: one of Kubernetes, else the oldest. */

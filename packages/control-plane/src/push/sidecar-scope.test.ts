@@ -54,6 +54,26 @@ spec: { hosts: [cart], http: [{ route: [{ destination: { host: pay.shop.svc.clus
   });
 
   it.each([
+    ['2026-01-01', '2026-01-02', []],
+    ['2026-01-02', '2026-01-01', ['www.example.com']],
+  ])('is not led to a host whose oldest ServiceEntry of its namespace is hidden (hidden %s, open %s)', (hidden, open, hosts) => {
+    const entry = (name: string, day: string, rest: string): string => `---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: { name: ${name}, namespace: shop, creationTimestamp: ${day}T00:00:00Z }
+spec: { hosts: [www.example.com], ports: [{ number: 80, name: http, protocol: HTTP }], resolution: DNS${rest} }
+`;
+    const push = pushOf(`${SERVICES + scoped('d', '{ egress: [{ hosts: ["./*"] }] }')}---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: { name: cart }
+spec: { hosts: [cart], http: [{ route: [{ destination: { host: www.example.com } }] }] }
+${entry('hidden', hidden, ', exportTo: ["."]')}${entry('open', open, '')}`);
+    const led = push.scopeFor(sidecar()).services.flatMap(({ hostname }) => (hostname.includes('example') ? [hostname] : []));
+    expect(led).toEqual(hosts);
+  });
+
+  it.each([
     ['', 'ALLOW_ANY', true],
     ['', 'REGISTRY_ONLY', false],
     ['{ outboundTrafficPolicy: { mode: REGISTRY_ONLY } }', 'ALLOW_ANY', false],
