@@ -88,6 +88,16 @@ describe('the ProxyConfig of a node', () => {
   const sampling = (push: PushContext, node = sidecar()): number => manager(push, 'virtualInbound', node).tracing!.randomSampling!.value;
   const mesh = { defaultConfig: { tracing: { sampling: 10 }, ...HIDDEN } };
 
+  it.each([
+    ['1m30s', '1m30s'],
+    ['soon', undefined],
+    [90, undefined],
+    [undefined, undefined],
+  ])('has the idle timeout that a node says by ISTIO_META_IDLE_TIMEOUT: %s', (said, idleTimeout) => {
+    const node = sidecar('web-1', 'default', said === undefined ? {} : { IDLE_TIMEOUT: said });
+    expect(pushOf('').proxySettings(node).idleTimeout).toBe(idleTimeout);
+  });
+
   it('that its agent sends is all there is: the one of the mesh does not count beside it', () => {
     const push = pushOf(service('web'), [], mesh);
     const node = sidecar('web-1', 'default', { PROXY_CONFIG: { tracing: { sampling: 50 } } });

@@ -1,5 +1,5 @@
 import type { TelemetryCustomTag } from '@ripstop/istio-api';
-import { type MeshObject, proxyConfigOf } from '@ripstop/istio-api';
+import { type MeshObject, parseDuration, proxyConfigOf } from '@ripstop/istio-api';
 import type { ProxyNode } from '../model/proxy-node.ts';
 import { groupNameOf, type WorkloadGroupSpec } from '../registry/workload-groups.ts';
 
@@ -13,6 +13,8 @@ export interface ProxySettings {
   /** Of gateways: `SANITIZE_SET` … */
   readonly forwardClientCertDetails: string;
   readonly headers: ProxyHeaders;
+  /** How long connections to the proxy may lie still, in Go's form; undefined: as Envoy has it. No ProxyConfig says it, only a node itself. */
+  readonly idleTimeout: string | undefined;
 }
 
 export interface ProxyTracing {
@@ -79,6 +81,7 @@ export function proxySettingsOf(config: object): ProxySettings {
     // istiod: 0 is as good as unset, more than everything a mistake.
     tracing: { sampling: sampling === 0 || sampling > 100 ? 1 : sampling, customTags, istioTags: enableIstioTags, maxPathTagLength },
     numTrustedProxies: gatewayTopology?.numTrustedProxies ?? 0,
+    idleTimeout: undefined,
     readsProxyProtocol: gatewayTopology?.proxyProtocol !== undefined,
     forwardClientCertDetails: gatewayTopology?.forwardClientCertDetails ?? 'UNDEFINED',
     headers: {
@@ -110,8 +113,15 @@ export function annotatedSettings(
   return found;
 }
 
-/** A node's own ProxyConfig, as Istio's agent sends it, is all there is; else what its Pod or WorkloadGroup says, else the mesh's. */
+/** With what the node says of itself beside: `ISTIO_META_IDLE_TIMEOUT`, which istiod reads over when it is no duration. */
 export function settingsFor(node: ProxyNode, annotated: ReadonlyMap<string, ProxySettings>, mesh: ProxySettings): ProxySettings {
+  const settings = configuredFor(node, annotated, mesh);
+  const { IDLE_TIMEOUT: idleTimeout } = node.metadata;
+  return typeof idleTimeout === 'string' && parseDuration(idleTimeout) !== undefined ? { ...settings, idleTimeout } : settings;
+}
+
+/** A node's own ProxyConfig, as Istio's agent sends it, is all there is; else what its Pod or WorkloadGroup says, else the mesh's. */
+function configuredFor(node: ProxyNode, annotated: ReadonlyMap<string, ProxySettings>, mesh: ProxySettings): ProxySettings {
   const own = node.metadata.PROXY_CONFIG;
   if (typeof own === 'object' && own !== null && !Array.isArray(own)) return proxySettingsOf(own);
   if (annotated.size === 0) return mesh;

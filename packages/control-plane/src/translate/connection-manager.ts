@@ -12,7 +12,7 @@ import type { MeshConfig } from '../push/mesh-config.ts';
 import type { ProxySettings } from '../push/proxy-settings.ts';
 import type { ListenerTelemetry } from './listener-telemetry.ts';
 import type { FieldsOf } from './values.ts';
-import { ZERO } from './values.ts';
+import { duration, ZERO } from './values.ts';
 
 type ManagerFields = FieldsOf<typeof HttpConnectionManager>;
 
@@ -38,6 +38,7 @@ export function connectionManager(input: ManagerInput): Any {
     routeSpecifier: routes,
     proxy100Continue: true,
     streamIdleTimeout: ZERO,
+    ...(proxy.idleTimeout === undefined ? {} : { commonHttpProtocolOptions: { idleTimeout: duration(proxy.idleTimeout) } }),
     ...(input.http2 === true ? { http2ProtocolOptions: {} } : {}),
     upgradeConfigs: [{ upgradeType: 'websocket' }],
     useRemoteAddress: input.position === 'gateway',

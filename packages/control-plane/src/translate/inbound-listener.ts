@@ -24,7 +24,7 @@ import { INBOUND_PASSTHROUGH_CLUSTER, inboundCluster } from './names.ts';
 import type { XdsResource } from './resource.ts';
 import { stacked } from './routed-streams.ts';
 import { securityFilters, tcpSecurityFilters } from './security-filters.ts';
-import { tcpProxy } from './tcp-proxy.ts';
+import { type NetworkFilterFields, tcpProxy } from './tcp-proxy.ts';
 import { downstreamSocket } from './tls.ts';
 import { NodeExtensions } from './traffic-extensions.ts';
 import { configPath, duration, type FieldsOf, sourceMetadata, ZERO } from './values.ts';
@@ -202,9 +202,14 @@ class ChainFactory {
       filterChainMatch: match,
       filters: http
         ? [...this.extensions.inFront(port?.targetPort ?? 0), this.manager(name, cluster, port)]
-        : [...this.tcpFilters(port), ...stacked(port?.protocol ?? 'TCP', cluster, tcpProxy(cluster, this.telemetry.accessLogs))],
+        : [...this.tcpFilters(port), ...stacked(port?.protocol ?? 'TCP', cluster, this.bytes(cluster))],
       ...(tls ? { transportSocket: downstreamSocket(this.trustDomains, !http, this.push.mesh.tls) } : {}),
     };
+  }
+
+  private bytes(cluster: string): NetworkFilterFields {
+    const { idleTimeout } = this.push.proxySettings(this.node);
+    return tcpProxy(cluster, this.telemetry.accessLogs, { limits: { idleTimeout } });
   }
 
   /** A connection to the capture port itself would loop. */

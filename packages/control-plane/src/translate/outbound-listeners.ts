@@ -18,7 +18,7 @@ import { type Binding, type ListenerChain, ListenerEntries, type ListenerEntry }
 import { streamChains } from './outbound-streams.ts';
 import { packed, type XdsResource } from './resource.ts';
 import { routeConfiguration } from './route-configuration.ts';
-import { tcpProxy } from './tcp-proxy.ts';
+import { type NetworkFilterFields, tcpProxy } from './tcp-proxy.ts';
 import { NodeExtensions } from './traffic-extensions.ts';
 import { duration, type FieldsOf, ZERO } from './values.ts';
 
@@ -45,7 +45,13 @@ export function outboundListeners(node: ProxyNode, push: PushContext): XdsResour
   const telemetry = listenerTelemetry(node, push, 'outbound');
   const unrouted = unroutedAccessLogs(node, push, 'outbound');
   const extensions = new NodeExtensions(node, push, 'outbound');
-  const key = listenersKey(node, scope, push, [telemetry, unrouted, push.proxySettings(node).headers, extensions.key]);
+  const key = listenersKey(node, scope, push, [
+    telemetry,
+    unrouted,
+    push.proxySettings(node).headers,
+    push.proxySettings(node).idleTimeout,
+    extensions.key,
+  ]);
   return push.shared.get(scope, `LDS ${viewOf(node)}`, key, () =>
     madeListeners({ node, push, telemetry, extensions, unrouted }).map(packed),
   );
@@ -265,9 +271,13 @@ function matchOf({
   };
 }
 
-function passthroughChain({ node, push, telemetry }: Outbound): FilterChainFields {
-  const cluster = unknownHostsCluster(push.scopeFor(node));
-  return { name: 'PassthroughFilterChain', filterChainMatch: {}, filters: [tcpProxy(cluster, telemetry.accessLogs)] };
+function passthroughChain(side: Outbound): FilterChainFields {
+  return { name: 'PassthroughFilterChain', filterChainMatch: {}, filters: [unknownHosts(side)] };
+}
+
+function unknownHosts({ node, push, telemetry }: Outbound): NetworkFilterFields {
+  const { idleTimeout } = push.proxySettings(node);
+  return tcpProxy(unknownHostsCluster(push.scopeFor(node)), telemetry.accessLogs, { limits: { idleTimeout } });
 }
 
 /** Routes by name over the same stream. */
@@ -283,7 +293,7 @@ export function rds(routeConfigName: string): Parameters<typeof connectionManage
 
 /** The capture port of a sidecar with iptables; in process it says what happens to names nobody owns. */
 function virtualOutbound(side: Outbound): ListenerFields {
-  const { node, push, telemetry, unrouted } = side;
+  const { node, push, unrouted } = side;
   const { looksUpHosts } = push.scopeFor(node);
   return {
     name: 'virtualOutbound',
@@ -302,7 +312,7 @@ function virtualOutbound(side: Outbound): ListenerFields {
       ...(looksUpHosts ? [unknownHostsHttp(side)] : []),
       {
         name: 'virtualOutbound-catchall-tcp',
-        filters: [tcpProxy(unknownHostsCluster(push.scopeFor(node)), telemetry.accessLogs)],
+        filters: [unknownHosts(side)],
       },
     ],
   };

@@ -117,6 +117,10 @@ function ownFilters({ node, push, service, accessLogs }: StreamInput, port: Mesh
   const number = service.ports.length === 1 ? service.ports[0]!.port : port.port;
   const cluster = outboundCluster(service.hostname, number);
   const rule = push.destinationRules.find(service.hostname, service.namespace, node.namespace, node.labels);
-  const filters = stacked(port.protocol, cluster, tcpProxy(cluster, accessLogs, { limits: limitsOf(rule, undefined) }));
+  const filters = stacked(
+    port.protocol,
+    cluster,
+    tcpProxy(cluster, accessLogs, { limits: limitsOf(rule, undefined, push.proxySettings(node)) }),
+  );
   return service.resolution === 'DYNAMIC_DNS' ? [dynamicDnsSniFilter(node, service.hostname, port.port), ...filters] : filters;
 }

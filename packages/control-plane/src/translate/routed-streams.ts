@@ -2,6 +2,7 @@ import type { RouteDestination } from '@ripstop/istio-api';
 import { packAny, TypedStruct, typeUrlOf } from '@ripstop/xds-api';
 import type { ProxyNode } from '../model/proxy-node.ts';
 import type { MergedDestinationRule } from '../push/destination-rules.ts';
+import type { ProxySettings } from '../push/proxy-settings.ts';
 import type { PushContext } from '../push/push-context.ts';
 import { type MeshServicePort, resolveHost } from '../push/service.ts';
 import type { VirtualService } from '../push/virtual-services.ts';
@@ -35,19 +36,23 @@ export function routedFilters(place: StreamPlace, rule: VirtualService, route: r
   const service = push.scopeFor(node).byHost.get(first.host);
   const governing =
     service === undefined ? undefined : push.destinationRules.find(service.hostname, service.namespace, node.namespace, node.labels);
-  const limits = limitsOf(governing, targets.length === 1 ? first.subset : undefined);
+  const limits = limitsOf(governing, targets.length === 1 ? first.subset : undefined, push.proxySettings(node));
   if (targets.length === 1) return stacked(protocol, first.cluster, tcpProxy(first.cluster, accessLogs, { limits }));
   const statPrefix = `${rule.name}.${rule.namespace}`;
   const weighted = targets.filter(({ weight }) => weight > 0).map(({ cluster, weight }) => ({ name: cluster, weight }));
   return stacked(protocol, statPrefix, tcpProxy(weighted, accessLogs, { statPrefix, limits }));
 }
 
-/** What a rule says about connections as such: its general policy counts, not that of a port. */
-export function limitsOf(rule: MergedDestinationRule | undefined, subsetName: string | undefined): ConnectionLimits {
+/** What a rule says about connections as such (its general policy counts, not that of a port), and a proxy where the rule does not. */
+export function limitsOf(
+  rule: MergedDestinationRule | undefined,
+  subsetName: string | undefined,
+  { idleTimeout }: Pick<ProxySettings, 'idleTimeout'>,
+): ConnectionLimits {
   const { connectionPool, loadBalancer } = rule?.trafficPolicy ?? {};
   const subset = rule?.subsets.find(({ name }) => name === subsetName)?.trafficPolicy?.loadBalancer;
   return {
-    idleTimeout: connectionPool?.tcp?.idleTimeout,
+    idleTimeout: connectionPool?.tcp?.idleTimeout ?? idleTimeout,
     maxConnectionDuration: connectionPool?.tcp?.maxConnectionDuration,
     hashesSource: (subset ?? loadBalancer)?.consistentHash?.useSourceIp === true,
   };

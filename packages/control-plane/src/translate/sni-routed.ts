@@ -41,7 +41,7 @@ export function namedStreamChains(
     return service.ports.flatMap(({ port, protocol }) =>
       subsets.map((subset): ChainFields => {
         const name = outboundSni(service.hostname, port, subset);
-        const proxy = tcpProxy(name, accessLogs, { limits: limitsOf(rule, subset) });
+        const proxy = tcpProxy(name, accessLogs, { limits: limitsOf(rule, subset, push.proxySettings(node)) });
         return {
           filterChainMatch: { serverNames: [name], applicationProtocols: [...MESH_ALPN] },
           filters: [...plugins(port), ...stats, ...stacked(protocol, name, proxy)],

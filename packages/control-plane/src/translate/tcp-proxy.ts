@@ -22,7 +22,7 @@ const NO_LIMITS: ConnectionLimits = { idleTimeout: undefined, maxConnectionDurat
 
 interface TcpOptions {
   readonly statPrefix?: string;
-  readonly limits?: ConnectionLimits;
+  readonly limits?: Partial<ConnectionLimits>;
 }
 
 /**
@@ -32,8 +32,9 @@ interface TcpOptions {
 export function tcpProxy(
   target: string | readonly WeightedTarget[],
   accessLog: readonly AccessLogFields[],
-  { statPrefix = '', limits: { idleTimeout, maxConnectionDuration, hashesSource } = NO_LIMITS }: TcpOptions = {},
+  { statPrefix = '', limits = NO_LIMITS }: TcpOptions = {},
 ): NetworkFilterFields {
+  const { idleTimeout, maxConnectionDuration, hashesSource = false } = limits;
   const config = TcpProxy.fromPartial({
     statPrefix: typeof target === 'string' ? target : statPrefix,
     clusterSpecifier:

@@ -91,7 +91,13 @@ function nodesOf({ random, services, wide }: World, pods: readonly Pod[]): Recor
   ];
   const nodes = [nodeOf(GATEWAY_POD, 'router'), nodeOf(first, 'sidecar'), nodeOf(second, 'sidecar'), nodeOf(third, 'grpc', listeners)];
   // The gateway first: istiod lets it have the scope of a sidecar of its namespace when one has asked before.
-  return nodes.map((node) =>
-    wide && random.chance(0.12) ? { ...node, Metadata: { ...node.Metadata, PROXY_CONFIG: proxyConfig(random) } } : node,
-  );
+  return nodes.map((node) => (wide && random.chance(0.2) ? { ...node, Metadata: { ...node.Metadata, ...ownWishes(random) } } : node));
+}
+
+/** What a proxy is told by its own annotations and environment. */
+function ownWishes(random: Random): Record<string, unknown> {
+  return {
+    ...random.maybe(0.6, () => ({ PROXY_CONFIG: proxyConfig(random) })),
+    ...random.maybe(0.5, () => ({ IDLE_TIMEOUT: random.pick(['10s', '1m30s', '0s', 'long', '']) })),
+  };
 }
