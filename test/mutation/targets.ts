@@ -14,7 +14,7 @@ const TARGETS: Readonly<Record<string, readonly string[]>> = {
     'packages/compile/src/{http-filters,network-filters,regex,regex-shortcut}.ts',
     'packages/core/src/filters/refuse.ts',
     'packages/server/src/probes.ts',
-    'packages/grpc/src/{inbound-guard,inbound-call}.ts',
+    'packages/grpc/src/{app-binding,inbound-guard,inbound-call}.ts',
     'packages/compile/src/filters/ext-authz/*.ts',
     'packages/control-plane/src/translate/rbac/*.ts',
   ],

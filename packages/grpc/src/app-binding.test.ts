@@ -181,6 +181,97 @@ describe('a gRPC server that the app binds itself', () => {
   });
 });
 
+/** A server whose addresses are bound by nobody: what is asked for is written down. */
+class Unbound {
+  readonly server = new grpc.Server();
+  readonly asked: AppAddress[] = [];
+  /** Time for calls of each binding that was closed, milliseconds. */
+  readonly closed: (number | undefined)[] = [];
+  /** What grpc-js itself was told. */
+  readonly told: string[] = [];
+  /** The next bindings fail. */
+  broken = false;
+
+  constructor() {
+    this.server.forceShutdown = () => void this.told.push('forceShutdown');
+    this.server.tryShutdown = (done) => {
+      this.told.push('tryShutdown');
+      done();
+    };
+    takeOverBinding(this.server, async (address) => {
+      this.asked.push(address);
+      if (this.broken) throw new Error('taken');
+      const close = async (options?: { readonly drainMs?: number }) => void this.closed.push(options?.drainMs);
+      return { ...address, close };
+    });
+  }
+
+  /** What the app's callback gets. */
+  bind(address: string, credentials = INSECURE): Promise<[error: string | undefined, port: number]> {
+    return new Promise((resolve) => this.server.bindAsync(address, credentials, (error, port) => resolve([error?.message, port])));
+  }
+}
+
+describe('the addresses of a gRPC server', () => {
+  it.each<[string, AppAddress]>([
+    ['[::1]:80', { host: '::1', port: 80 }],
+    ['dns:///[fe80::a:1.2.3.4]:80', { host: 'fe80::a:1.2.3.4', port: 80 }],
+    ['ipv6:[::]:0', { host: '::', port: 0 }],
+    ['DNS:///greeter.example:65535', { host: 'greeter.example', port: 65_535 }],
+  ])('may be %s', async (address, wanted) => {
+    const one = new Unbound();
+    expect(await one.bind(address)).toEqual([undefined, wanted.port]);
+    expect(one.asked).toEqual([wanted]);
+  });
+
+  it.each(['http://127.0.0.1:80', '127.0.0.1:80/a', '127.0.0.1:8x', '127.0.0.1:65536', '[greeter]:80', '127.0.0.1:800000'])(
+    'may not be %s',
+    async (address) => {
+      const one = new Unbound();
+      expect(await one.bind(address)).toEqual([`the mesh cannot bind "${address}": give host:port`, 0]);
+      expect(one.asked).toEqual([]);
+    },
+  );
+
+  it('are bound anew when they could not be had, and no second time when they could', async () => {
+    const one = new Unbound();
+    one.broken = true;
+    expect(await one.bind('a:1')).toEqual(['taken', 0]);
+    one.broken = false;
+    expect([await one.bind('a:1'), await one.bind('a:1')]).toEqual([
+      [undefined, 1],
+      [undefined, 1],
+    ]);
+    expect(one.asked).toHaveLength(2);
+  });
+
+  it.each<[how: string, shutDown: (server: grpc.Server) => void, drainMs: number, told: string[]]>([
+    ['unbind', (server) => server.unbind('a:1'), 2_147_483_647, []],
+    ['tryShutdown', (server) => server.tryShutdown(() => {}), 2_147_483_647, ['tryShutdown']],
+    ['forceShutdown', (server) => server.forceShutdown(), 0, ['forceShutdown']],
+  ])('are given back once by %s, which grpc-js hears of too, and can be bound again', async (_how, shutDown, drainMs, told) => {
+    const one = new Unbound();
+    await one.bind('a:1');
+    shutDown(one.server);
+    await new Promise(setImmediate);
+    expect([one.closed, one.told]).toEqual([[drainMs], told]);
+    shutDown(one.server); // nothing is bound any more
+    await new Promise(setImmediate);
+    expect(one.closed).toHaveLength(1);
+    await one.bind('a:1');
+    expect(one.asked).toHaveLength(2);
+  });
+
+  it('are taken over while grpc-js has bound none, whatever it keeps them in', () => {
+    const never = () => Promise.reject(new Error('never'));
+    const take = (fields: object) => () => takeOverBinding(fields as grpc.Server, never);
+    const some = new Map([['a', 1]]);
+    for (const bound of [{ boundPorts: some }, { http2Servers: some }, { boundPorts: some, http2Servers: new Map() }])
+      expect(take(bound)).toThrow('bound already');
+    for (const free of [{}, { boundPorts: new Map() }, { http2Servers: new Map() }]) expect(take(free)).not.toThrow();
+  });
+});
+
 const byte = (value: number): string => String.fromCharCode(value);
 /** RFC 7541 §6.2.2, without Huffman's code. */
 function field(name: string, value: string): string {
