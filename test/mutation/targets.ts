@@ -21,6 +21,7 @@ const TARGETS: Readonly<Record<string, readonly string[]>> = {
   canonicaliser: [
     'packages/core/src/{authority,path-normalization,forwarded-headers}.ts',
     'packages/server/src/{inbound-head,request-target}.ts',
+    'packages/server/src/http2/stream-heads.ts',
     'packages/grpc/src/{settle-call,stream-lines}.ts',
     'packages/node/src/router-traits.ts',
   ],
