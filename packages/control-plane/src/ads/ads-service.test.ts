@@ -279,3 +279,24 @@ describe('registration over the stream', () => {
     expect(server.registry.instances).toHaveLength(1);
   });
 });
+
+describe('a client that names an admin address', () => {
+  it.each([
+    ['of its own', '127.0.0.9:15020', ['127.0.0.9:15020', []]],
+    [
+      'elsewhere',
+      '169.254.169.254:80',
+      ['', [expect.stringMatching(/^disbelieved a: .*169\.254\.169\.254:80 is not where it calls from/)]],
+    ],
+  ])('%s is taken at its word only about its own machine', async (_what, said, expected) => {
+    const client = delta();
+    const metadata = { RIPSTOP_ADMIN: said, RIPSTOP_PORTS: [{ workloadPort: 80, name: 'http', address: '127.0.0.1', port: 8080 }] };
+    client.send({ typeUrl: HEALTH_TYPE_URL, node: wireNode('a', 'default', metadata) });
+    await server.event('registered');
+    client.send({ typeUrl: HEALTH_TYPE_URL, node: wireNode('a', 'default', metadata) });
+    client.send({ typeUrl: CLUSTER_TYPE_URL });
+    await client.next();
+    const told = server.events.filter((line) => line.startsWith('disbelieved'));
+    expect([server.registry.instances[0]?.adminAddress, told]).toEqual(expected);
+  });
+});

@@ -130,7 +130,7 @@ export class AdsService {
     const turn = new Turn(this.turns);
     const codec = variant.codec(this.outOf(call, turn));
     const whenItIsMyTurn = (work: Work): void => turn.take(work);
-    const stream = new AdsStream(this.options, { account, codec, fail, whenItIsMyTurn, holdings: this.holdings });
+    const stream = new AdsStream(this.options, { account, peer: call.getPeer(), codec, fail, whenItIsMyTurn, holdings: this.holdings });
     const receive = (bytes: Buffer): void => {
       let request: Request;
       try {

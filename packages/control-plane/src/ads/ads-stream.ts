@@ -4,6 +4,7 @@ import type { WorkloadAccount } from '../ca/token-issuer.ts';
 import type { ProxyNode } from '../model/proxy-node.ts';
 import { proxyNodeOf } from '../model/proxy-node-of.ts';
 import type { PushContext } from '../push/push-context.ts';
+import { adminAddressOf } from '../registry/admin-address.ts';
 import { labelProblem } from '../registry/bound-labels.ts';
 import { type GroupMember, groupNameOf, memberOf } from '../registry/workload-groups.ts';
 import type { Scheduler, WorkloadRegistry } from '../registry/workload-registry.ts';
@@ -22,6 +23,8 @@ export interface AdsStreamOptions {
   readonly onConnected: (node: ProxyNode) => void;
   readonly onDisconnected: (node: ProxyNode, reason: string) => void;
   readonly onRefused: (node: ProxyNode, typeUrl: string, reason: string) => void;
+  /** What a node says of itself that is not believed. */
+  readonly onDisbelieved: (node: ProxyNode, reason: string) => void;
   /** A type that could not be translated for a node: a defect of ours; the client keeps what it has. */
   readonly onProblem: (node: ProxyNode, typeUrl: string, error: unknown) => void;
   readonly onSent?: (typeUrl: string, bytes: number, ms: number) => void;
@@ -44,6 +47,8 @@ type Fail = (code: grpc.status, details: string) => void;
 export interface Wire<Request> {
   /** Who the token speaks for; undefined on the plaintext port, where everybody is believed. */
   readonly account: WorkloadAccount | undefined;
+  /** Where the connection came from, `ip:port`. */
+  readonly peer: string;
   readonly codec: Codec<Request>;
   readonly fail: Fail;
   readonly whenItIsMyTurn: (work: Work) => void;
@@ -66,6 +71,8 @@ export class AdsStream<Request extends WireRequest> {
   private readonly options: AdsStreamOptions;
   private readonly wire: Wire<Request>;
   private ended = false;
+  /** What was told last, so that it is not told with every request. */
+  private disbelieved = '';
 
   constructor(options: AdsStreamOptions, wire: Wire<Request>) {
     this.options = options;
@@ -168,13 +175,23 @@ export class AdsStream<Request extends WireRequest> {
 
   /** The node as it introduces itself, if its token lets it and it has not changed its name. */
   private nodeOf(message: Node): ProxyNode {
-    const node = this.identified(parseNode(message));
+    const node = this.reachable(this.identified(parseNode(message)));
     const before = this.session?.node;
     if (before !== undefined && (before.name !== node.name || before.namespace !== node.namespace)) {
       const names = `${before.namespace}/${before.name} to ${node.namespace}/${node.name}`;
       throw new Refused(grpc.status.INVALID_ARGUMENT, `a stream belongs to one workload: it changed from ${names}`);
     }
     return node;
+  }
+
+  /** Its admin address as far as it is the node's own; see adminAddressOf. */
+  private reachable(node: ProxyNode): ProxyNode {
+    const { RIPSTOP_ADMIN: said } = node.metadata;
+    if (said === undefined) return node;
+    const { address, problem } = adminAddressOf(said, this.wire.peer);
+    if (problem !== '' && problem !== this.disbelieved) this.options.onDisbelieved(node, problem);
+    this.disbelieved = problem;
+    return address === said ? node : { ...node, metadata: { ...node.metadata, RIPSTOP_ADMIN: address } };
   }
 
   /** A node that names no account is taken for its token's. */

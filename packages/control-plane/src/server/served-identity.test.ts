@@ -87,6 +87,7 @@ describe("the control plane's own certificate", () => {
       onConnected: () => {},
       onDisconnected: () => {},
       onRefused: () => {},
+      onDisbelieved: () => {},
       onProblem: () => {},
     });
     ads.addTo(server.services, undefined);

@@ -27,7 +27,7 @@ export function registryEvents(tell: Tell, metrics: PilotMetrics, onChange: () =
 export function streamEvents(
   tell: Tell,
   metrics: PilotMetrics,
-): Pick<AdsStreamOptions, 'onConnected' | 'onDisconnected' | 'onRefused' | 'onProblem' | 'onSent'> {
+): Pick<AdsStreamOptions, 'onConnected' | 'onDisconnected' | 'onRefused' | 'onDisbelieved' | 'onProblem' | 'onSent'> {
   return {
     onConnected: ({ id }) => tell({ type: 'connected', node: id, reason: '' }),
     onDisconnected: ({ id }, reason) => tell({ type: 'disconnected', node: id, reason }),
@@ -35,6 +35,7 @@ export function streamEvents(
       metrics.refused(typeUrl);
       tell({ type: 'refused', node: id, typeUrl, reason });
     },
+    onDisbelieved: ({ id }, reason) => tell({ type: 'problem', message: `${id}: ${reason}` }),
     onProblem: ({ id }, typeUrl, error) => {
       metrics.internalError();
       tell({ type: 'problem', message: `${typeUrl} for ${id}: ${reasonOf(error)}` });

@@ -35,6 +35,7 @@ export class TestAdsServer implements AsyncDisposable {
       onConnected: ({ name }) => this.tell(`connected ${name}`),
       onDisconnected: ({ name }, reason) => this.tell(`disconnected ${name}: ${reason}`),
       onRefused: ({ name }, _typeUrl, reason) => this.tell(`refused ${name}: ${reason}`),
+      onDisbelieved: ({ name }, reason) => this.tell(`disbelieved ${name}: ${reason}`),
       onProblem: ({ name }, typeUrl, error) => this.tell(`problem ${name} ${typeUrl}: ${error}`),
     });
   }

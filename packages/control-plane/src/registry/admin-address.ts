@@ -1,0 +1,40 @@
+import { isIP } from 'node:net';
+
+/** Where a workload's metrics are asked for: `host:port`, '' = nowhere; `problem` says why not where it wants them asked for. */
+export interface AdminAddress {
+  readonly address: string;
+  readonly problem: string;
+}
+
+const NOWHERE: AdminAddress = { address: '', problem: '' };
+
+/**
+ * The admin address that a workload names, as far as the control plane goes there: to the machine that the workload calls from, and to no
+ * other, or any member of the mesh could have it ask hosts that only the control plane reaches. `peer`: the address that the stream came
+ * from, `ip:port`. A wildcard is that machine; a loopback address is somebody else's unless the workload is on this machine.
+ */
+export function adminAddressOf(said: unknown, peer: string): AdminAddress {
+  if (typeof said !== 'string' || said === '') return NOWHERE;
+  const [host, port] = parted(said);
+  const from = parted(peer)[0];
+  if (host === '' || port === '') return { address: '', problem: `RIPSTOP_ADMIN=${said} is no host:port` };
+  if (isLoopback(host)) return isLoopback(from) || isIP(from) === 0 ? { address: said, problem: '' } : NOWHERE;
+  if (isIP(from) !== 0 && (WILDCARDS.has(host) || host === from)) return { address: written(from, port), problem: '' };
+  return { address: '', problem: `its metrics are not asked for: RIPSTOP_ADMIN=${said} is not where it calls from (${from || 'unknown'})` };
+}
+
+const WILDCARDS: ReadonlySet<string> = new Set(['0.0.0.0', '::']);
+
+/** An IPv4 address inside an IPv6 one is that address. */
+function parted(text: string): [host: string, port: string] {
+  const [, bracketed, plain = '', port = ''] = /^(?:\[([^\]]*)\]|([^:]*)):(\d{1,5})$/.exec(text) ?? [];
+  return [(bracketed ?? plain).toLowerCase().replace(/^::ffff:(?=\d+\.)/, ''), port];
+}
+
+function written(host: string, port: string): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
+}
