@@ -6,6 +6,7 @@ import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { parse } from 'yaml';
 
 // Each test starts processes from the sources, and a busy machine takes seconds for each.
 vi.setConfig({ testTimeout: 90_000 });
@@ -186,6 +187,7 @@ describe('ripstop proxy-status and proxy-config', () => {
     expect(await finished('proxy-config', 'cluster', name!)).toMatch(/^reviews\.example\.com +9080 +- +outbound +EDS$/m);
     const clusters = JSON.parse(await finished('pc', 'cluster', name!, '-o', 'json')) as { name: string }[];
     expect(clusters.map((cluster) => cluster.name)).toContain('outbound|9080||reviews.example.com');
+    expect(parse(await finished('pc', 'cluster', name!, '-o', 'yaml'))).toEqual(clusters);
     for (const kind of ['listener', 'route', 'endpoint']) expect(await finished('pc', kind, name!)).toMatch(/^[A-Z]/);
     const unknown = ripstop('pc', 'route', 'nobody');
     expect([await unknown.code, unknown.stderr()]).toEqual([1, `ripstop: proxyID=nobody is not connected; connected are: ${name}\n`]);

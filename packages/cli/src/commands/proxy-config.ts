@@ -1,11 +1,12 @@
 import type { DescribedSecret } from '@ripstop/control-plane';
 import { type Command, Option } from 'commander';
+import { stringify } from 'yaml';
 import { askControlPlane, columns, type HttpOptions } from '../control-plane-http.ts';
 import { parseAddress } from '../option-values.ts';
 import { type Dump, TABLES, type Table, type Wanted, wantedRows } from '../proxy-config/tables.ts';
 
 interface ConfigOptions extends HttpOptions {
-  readonly output: 'table' | 'json';
+  readonly output: 'table' | 'json' | 'yaml';
 }
 
 /** `ripstop proxy-config route reviews-v1-….default`: what a connected client has, as istioctl's tables or Envoy's JSON. */
@@ -25,21 +26,18 @@ function addTableCommand(parent: Command, name: string, table: Table): void {
   command
     .option('--http <host:port>', 'HTTP address of the control plane (default: the one noted in the state directory)', parseAddress)
     .option('--state-dir <dir>', 'state directory of the control plane', '.ripstop')
-    .addOption(new Option('-o, --output <format>', 'form').choices(['table', 'json']).default('table'))
+    .addOption(new Option('-o, --output <format>', 'form').choices(['table', 'json', 'yaml']).default('table'))
     .action(async (client: string, options: ConfigOptions & Wanted) => {
       const dump = await askControlPlane<Dump>(options, `/debug/config_dump?proxyID=${encodeURIComponent(client)}`);
       const found = table.resources(dump).map((resource) => ({ resource, rows: wantedRows(table, resource, options) }));
       // A resource without rows (a listener without chains) is left out by a filter only.
       const filtered = Object.keys(table.filters).some((filter) => options[filter] !== undefined);
-      const text =
-        options.output === 'json'
-          ? JSON.stringify(
-              found.filter(({ rows }) => !filtered || rows.length > 0).map(({ resource }) => resource),
-              undefined,
-              2,
-            )
-          : columns([table.head, ...found.flatMap(({ rows }) => rows)]);
-      process.stdout.write(`${text}\n`);
+      const kept = found.filter(({ rows }) => !filtered || rows.length > 0);
+      print(
+        options,
+        kept.map(({ resource }) => resource),
+        [table.head, ...found.flatMap(({ rows }) => rows)],
+      );
     });
 }
 
@@ -51,11 +49,17 @@ function addSecretCommand(parent: Command): void {
     .argument('<client>', 'name.namespace as proxy-status lists it, or the name of a service with one client')
     .option('--http <host:port>', 'HTTP address of the control plane (default: the one noted in the state directory)', parseAddress)
     .option('--state-dir <dir>', 'state directory of the control plane', '.ripstop')
-    .addOption(new Option('-o, --output <format>', 'form').choices(['table', 'json']).default('table'))
+    .addOption(new Option('-o, --output <format>', 'form').choices(['table', 'json', 'yaml']).default('table'))
     .action(async (client: string, options: ConfigOptions) => {
       const secrets = await askControlPlane<readonly DescribedSecret[]>(options, `/debug/secrets?proxyID=${encodeURIComponent(client)}`);
-      process.stdout.write(`${options.output === 'json' ? JSON.stringify(secrets, undefined, 2) : columns(secretRows(secrets))}\n`);
+      print(options, secrets, secretRows(secrets));
     });
+}
+
+/** Whole resources as text of Envoy's JSON or the same in YAML, or their rows. */
+function print({ output }: ConfigOptions, resources: readonly unknown[], rows: readonly (readonly string[])[]): void {
+  if (output === 'table') process.stdout.write(`${columns(rows)}\n`);
+  else process.stdout.write(output === 'json' ? `${JSON.stringify(resources, undefined, 2)}\n` : stringify(resources));
 }
 
 function secretRows(secrets: readonly DescribedSecret[]): string[][] {
