@@ -23,9 +23,13 @@ export class SavedWorkloads {
     this.json.save(workloads);
   }
 
-  /** What was saved last; none when there is no file. Throws when it is damaged: name the reason and go on without. */
+  /**
+   * What was saved last; none when there is no file. Throws when it is damaged: name the reason and go on without. Nobody has called yet,
+   * so nobody is asked for metrics.
+   */
   load(): readonly SavedWorkload[] {
-    return this.json.load() ?? [];
+    const saved = this.json.load() ?? [];
+    return saved.map(({ instance, verified }) => ({ instance: { ...instance, adminAddress: '' }, verified }));
   }
 }
 
