@@ -2,6 +2,7 @@ import type { TelemetryCustomTag } from '@ripstop/istio-api';
 import { type MeshObject, parseDuration, proxyConfigOf } from '@ripstop/istio-api';
 import type { ProxyNode } from '../model/proxy-node.ts';
 import { groupNameOf, type WorkloadGroupSpec } from '../registry/workload-groups.ts';
+import { type ConnectionSettings, effectiveConnections } from './connection-settings.ts';
 
 /** What of Istio's ProxyConfig changes what a node is sent. */
 export interface ProxySettings {
@@ -15,6 +16,7 @@ export interface ProxySettings {
   readonly headers: ProxyHeaders;
   /** How long connections to the proxy may lie still, in Go's form; undefined: as Envoy has it. No ProxyConfig says it, only a node itself. */
   readonly idleTimeout: string | undefined;
+  readonly connections: ConnectionSettings;
 }
 
 export interface ProxyTracing {
@@ -46,6 +48,8 @@ export interface ProxyHeaders {
   readonly hidesEnvoyHeaders: boolean;
 }
 
+const NO_SETTINGS: ConnectionSettings = {};
+
 interface Switch {
   readonly disabled?: boolean;
 }
@@ -62,6 +66,7 @@ interface ProxyConfigFields {
     readonly forwardClientCertDetails?: string;
     readonly proxyProtocol?: object;
   };
+  readonly connectionSettings?: ConnectionSettings;
   readonly proxyHeaders?: {
     readonly forwardedClientCert?: string;
     readonly setCurrentClientCertDetails?: ProxyHeaders['clientCertDetails'];
@@ -74,7 +79,7 @@ interface ProxyConfigFields {
 
 /** Reads a ProxyConfig (MeshConfig.defaultConfig, an annotation, the metadata of a node). */
 export function proxySettingsOf(config: object): ProxySettings {
-  const { tracing, gatewayTopology, proxyHeaders = {} } = config as ProxyConfigFields;
+  const { tracing, gatewayTopology, proxyHeaders = {}, connectionSettings = NO_SETTINGS } = config as ProxyConfigFields;
   const { sampling = 0, customTags = {}, enableIstioTags = true, maxPathTagLength = 0 } = tracing ?? {};
   const { server, requestId, attemptCount, envoyDebugHeaders, forwardedClientCert, setCurrentClientCertDetails } = proxyHeaders;
   return {
@@ -82,6 +87,7 @@ export function proxySettingsOf(config: object): ProxySettings {
     tracing: { sampling: sampling === 0 || sampling > 100 ? 1 : sampling, customTags, istioTags: enableIstioTags, maxPathTagLength },
     numTrustedProxies: gatewayTopology?.numTrustedProxies ?? 0,
     idleTimeout: undefined,
+    connections: connectionSettings,
     readsProxyProtocol: gatewayTopology?.proxyProtocol !== undefined,
     forwardClientCertDetails: gatewayTopology?.forwardClientCertDetails ?? 'UNDEFINED',
     headers: {
@@ -116,8 +122,12 @@ export function annotatedSettings(
 /** With what the node says of itself beside: `ISTIO_META_IDLE_TIMEOUT`, which istiod reads over when it is no duration. */
 export function settingsFor(node: ProxyNode, annotated: ReadonlyMap<string, ProxySettings>, mesh: ProxySettings): ProxySettings {
   const settings = configuredFor(node, annotated, mesh);
-  const { IDLE_TIMEOUT: idleTimeout } = node.metadata;
-  return typeof idleTimeout === 'string' && parseDuration(idleTimeout) !== undefined ? { ...settings, idleTimeout } : settings;
+  const { IDLE_TIMEOUT: said } = node.metadata;
+  const idleTimeout = typeof said === 'string' && parseDuration(said) !== undefined ? said : undefined;
+  // A ProxyConfig that says nothing of connections has the mesh's.
+  const connections = settings.connections === NO_SETTINGS ? mesh.connections : settings.connections;
+  if (idleTimeout === undefined && connections === NO_SETTINGS) return settings;
+  return { ...settings, idleTimeout, connections: effectiveConnections(connections, node.dialect === 'router') };
 }
 
 /** A node's own ProxyConfig, as Istio's agent sends it, is all there is; else what its Pod or WorkloadGroup says, else the mesh's. */

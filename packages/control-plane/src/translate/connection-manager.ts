@@ -10,9 +10,10 @@ import {
 } from '@ripstop/xds-api';
 import type { MeshConfig } from '../push/mesh-config.ts';
 import type { ProxySettings } from '../push/proxy-settings.ts';
+import { connectionFields } from './connection-settings.ts';
 import type { ListenerTelemetry } from './listener-telemetry.ts';
 import type { FieldsOf } from './values.ts';
-import { duration, ZERO } from './values.ts';
+import { ZERO } from './values.ts';
 
 type ManagerFields = FieldsOf<typeof HttpConnectionManager>;
 
@@ -38,12 +39,11 @@ export function connectionManager(input: ManagerInput): Any {
     routeSpecifier: routes,
     proxy100Continue: true,
     streamIdleTimeout: ZERO,
-    ...(proxy.idleTimeout === undefined ? {} : { commonHttpProtocolOptions: { idleTimeout: duration(proxy.idleTimeout) } }),
-    ...(input.http2 === true ? { http2ProtocolOptions: {} } : {}),
     upgradeConfigs: [{ upgradeType: 'websocket' }],
     useRemoteAddress: input.position === 'gateway',
     xffNumTrustedHops: input.position === 'gateway' ? proxy.numTrustedProxies : 0,
     ...pathSettings(mesh.pathNormalization),
+    ...connectionFields(proxy, input.http2 === true),
     ...serverSettings(input.position, proxy),
     ...identitySettings(input.position, proxy),
     ...(proxy.headers.generatesRequestId ? {} : { generateRequestId: false }),

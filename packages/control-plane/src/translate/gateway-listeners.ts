@@ -27,7 +27,9 @@ type L4Route = NonNullable<VirtualService['object']['spec']['tcp']>[number];
 export function gatewayListeners(node: ProxyNode, push: PushContext): XdsResource[] {
   const builder = new ChainBuilder(node, push);
   // Before the TLS inspector: the line stands in front of the ClientHello.
-  const first = push.proxySettings(node).readsProxyProtocol ? [proxyProtocol()] : [];
+  const { readsProxyProtocol, connections } = push.proxySettings(node);
+  const first = readsProxyProtocol ? [proxyProtocol()] : [];
+  const { listenerPerConnectionBufferLimitBytes: buffer } = connections;
   return gatewayPorts(node, push).ports.flatMap(({ name, bind, number, servers }) => {
     const filterChains = builder.chains(name, number, servers);
     if (filterChains.length === 0) return [];
@@ -37,6 +39,7 @@ export function gatewayListeners(node: ProxyNode, push: PushContext): XdsResourc
       trafficDirection: TrafficDirection.OUTBOUND,
       ...listenerSources(node, push),
       maxConnectionsToAcceptPerSocketEvent: 1,
+      ...(buffer === undefined ? {} : { perConnectionBufferLimitBytes: buffer }),
       listenerFilters: [...first, ...(filterChains.some(({ filterChainMatch }) => filterChainMatch !== undefined) ? [tlsInspector()] : [])],
       accessLog: unroutedAccessLogs(node, push, 'gateway'),
       filterChains,

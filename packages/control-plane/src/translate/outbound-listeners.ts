@@ -50,6 +50,7 @@ export function outboundListeners(node: ProxyNode, push: PushContext): XdsResour
     unrouted,
     push.proxySettings(node).headers,
     push.proxySettings(node).idleTimeout,
+    push.proxySettings(node).connections,
     extensions.key,
   ]);
   return push.shared.get(scope, `LDS ${viewOf(node)}`, key, () =>

@@ -63,9 +63,8 @@ const tracing = object(
 
 /** istiod's rules for them: validation/mesh-proxy-config.ts. */
 const connectionSettings = object({
-  profile: choice('SIDECAR', 'EDGE'),
-  listenerPerConnectionBufferLimitBytes: int32,
-  clusterPerConnectionBufferLimitBytes: int32,
+  profile: noted(choice('SIDECAR', 'EDGE'), 'EDGE fills in for gateways what is not said'),
+  listenerPerConnectionBufferLimitBytes: noted(int32, 'for Envoys'),
   httpIdleTimeout: anyDuration,
   httpMaxConnectionDuration: anyDuration,
   httpDrainTimeout: anyDuration,
@@ -90,8 +89,10 @@ const connectionSettings = object({
     'UNESCAPE_AND_REDIRECT',
     'UNESCAPE_AND_FORWARD',
   ),
-  listenerConnectionLimit: int32,
-  globalDownstreamConnectionLimit: int32,
+  ...ignoredFields(
+    { clusterPerConnectionBufferLimitBytes: int32, listenerConnectionLimit: int32, globalDownstreamConnectionLimit: int32 },
+    NO_PROXY,
+  ),
 });
 
 /** What steers a proxy process. */
@@ -128,7 +129,6 @@ const PROXY_PROCESS: Fields = {
   fileFlushMinSizeKb: count,
   statsCompression: bool,
   statsEvictionInterval: anyDuration,
-  connectionSettings,
   sds: object({ enabled: bool, k8sSaJwtPath: text }),
   environmentVariables: any,
   selector,
@@ -161,6 +161,7 @@ export const PROXY_CONFIG: Schema = object({
       'names of headers are passed as they come',
     ),
   }),
+  connectionSettings: noted(connectionSettings, 'over what MeshConfig says of paths'),
   ...ignoredFields(
     { discoveryAddress: text, caCertificatesPem: texts, meshId: text },
     'options of createMesh and RIPSTOP_* say where the control plane is and whom to trust',

@@ -28,6 +28,7 @@ export function proxyConfig(random: Random): Json {
     ...random.maybe(0.4, () => ({ gatewayTopology: gatewayTopology(random) })),
     ...random.maybe(0.4, () => ({ tracing: tracing(random) })),
     ...random.maybe(0.5, () => ({ proxyHeaders: proxyHeaders(random) })),
+    ...random.maybe(0.4, () => ({ connectionSettings: connectionSettings(random) })),
     ...random.maybe(0.2, () => ({ concurrency: 2, drainDuration: '30s' })),
     ...random.maybe(0.1, () => ({ proxyStatsMatcher: { inclusionPrefixes: ['cluster'] } })),
   };
@@ -38,6 +39,45 @@ function gatewayTopology(random: Random): Json {
     ...random.maybe(0.7, () => ({ numTrustedProxies: random.pick([1, 2]) })),
     ...random.maybe(0.5, () => ({ forwardClientCertDetails: random.pick(FORWARDING) })),
   };
+}
+
+function connectionSettings(random: Random): Json {
+  const all: readonly Json[] = [
+    { listenerPerConnectionBufferLimitBytes: 65_536 },
+    { httpIdleTimeout: random.pick(['30s', '0s', '1m30s']) },
+    { httpMaxConnectionDuration: '10m' },
+    { httpMaxStreamDuration: '90s' },
+    { httpStreamIdleTimeout: '20s' },
+    { httpRequestTimeout: '15s' },
+    { httpRequestHeadersTimeout: '5s' },
+    { httpDrainTimeout: '3s' },
+    { httpMaxConcurrentStreams: random.pick([1, 100]) },
+    { http2InitialStreamWindowSize: 131_072 },
+    { http2InitialConnectionWindowSize: 1_048_576 },
+    {
+      httpHeadersWithUnderscoresAction: random.pick([
+        'HEADERS_WITH_UNDERSCORES_UNSPECIFIED',
+        'HEADERS_WITH_UNDERSCORES_ALLOW',
+        'HEADERS_WITH_UNDERSCORES_REJECT_REQUEST',
+        'HEADERS_WITH_UNDERSCORES_DROP_HEADER',
+      ]),
+    },
+    { httpMergeSlashes: random.chance(0.5) },
+    {
+      httpPathWithEscapedSlashesAction: random.pick([
+        'PATH_WITH_ESCAPED_SLASHES_UNSPECIFIED',
+        'KEEP_UNCHANGED',
+        'REJECT_REQUEST',
+        'UNESCAPE_AND_REDIRECT',
+        'UNESCAPE_AND_FORWARD',
+      ]),
+    },
+  ];
+  return Object.assign(
+    {},
+    random.maybe(0.6, () => ({ profile: random.pick(['EDGE', 'EDGE', 'SIDECAR']) })),
+    ...random.some(all, 0, 4),
+  );
 }
 
 function tracing(random: Random): Json {
