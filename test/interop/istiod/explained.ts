@@ -35,6 +35,13 @@ export const MEANT: readonly Explanation[] = [
     holds: mesh.hasTwoServersOf,
   },
   {
+    name: 'plaintext servers of one address have the routes of all',
+    where: 'router routes',
+    resource: /^http\.\d+$/,
+    text: /^missing$/,
+    holds: mesh.hasWildcardTwice,
+  },
+  {
     name: 'gRPC: what a gRPC server cannot judge is denied',
     where: 'grpc listeners',
     resource: /^xds\.istio\.io\/grpc\/lds\/inbound\//,

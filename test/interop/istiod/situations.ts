@@ -49,7 +49,21 @@ function isTwoServers(seen: Seen, bind: string): boolean {
 /** Of a listener: `0.0.0.0_8080`. */
 export function hasTwoServersAt(seen: Seen): boolean {
   const address = seen.resource.slice(0, seen.resource.lastIndexOf('_'));
-  return isTwoServers(seen, address) || (['0.0.0.0', '::'].includes(address) && isTwoServers(seen, ''));
+  if (isTwoServers(seen, address)) return true;
+  return WILDCARDS.has(address) && (isTwoServers(seen, '') || isWrittenTwice(seen, address));
+}
+
+const WILDCARDS: ReadonlySet<string> = new Set(['0.0.0.0', '::']);
+
+/** The routes of the second of two such servers are those of the first here. */
+export function hasWildcardTwice(seen: Seen): boolean {
+  return [...WILDCARDS].some((wildcard) => isWrittenTwice(seen, wildcard));
+}
+
+/** A proxy's own wildcard, as the `bind` of one plaintext server and the default of another. */
+function isWrittenTwice(seen: Seen, wildcard: string): boolean {
+  const plain = serversAt(seen, portOf(seen)).filter(({ port }) => PLAIN.has(port.protocol.toUpperCase()));
+  return plain.some(({ bind = '' }) => bind === wildcard) && plain.some(({ bind = '' }) => bind === '');
 }
 
 /** Of routes: `http.8080`, `http.8080.10.9.9.1`. */

@@ -105,15 +105,20 @@ spec:
     corsPolicy: { allowOrigins: [{ exact: "https://app.example" }], allowMethods: [GET, PUT], allowHeaders: [x-one], maxAge: 1h, allowCredentials: true }
     route: [{ destination: { host: echo, subset: v2 } }]
   - match: [{ uri: { exact: /dialled } }]
-    route: [{ destination: { host: other } }]
+    route: [{ destination: { host: dialled } }]
   - match: [{ uri: { exact: /mesh-only }, gateways: [mesh] }]
     route: [{ destination: { host: echo, subset: v1 } }]
   - route: [{ destination: { host: echo, subset: v2 } }]
 ---
+apiVersion: v1
+kind: Service
+metadata: { name: dialled, namespace: default }
+spec: { selector: { app: echo }, ports: [{ name: http, port: 80 }] }
+---
 apiVersion: networking.istio.io/v1
 kind: DestinationRule
 metadata: { name: dialled, namespace: default }
-spec: { host: other, trafficPolicy: { loadBalancer: { simple: PASSTHROUGH } } }
+spec: { host: dialled, trafficPolicy: { loadBalancer: { simple: PASSTHROUGH } } }
 `,
   rows: [
     {
