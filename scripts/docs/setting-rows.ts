@@ -74,7 +74,8 @@ export const SETTINGS: readonly SettingRow[] = [
   {
     option: 'admin',
     variables: ['RIPSTOP_ADMIN'],
-    meaning: '`host:port` or port of `/stats/prometheus` and `/ready`; port 0 takes a free one, `off` none',
+    meaning:
+      '`host:port` or port of `/stats/prometheus` and `/ready`; port 0 takes a free one, `off` none. A control plane on another machine asks there for the figures of the live page when it is `0.0.0.0:<port>` or the machine’s own address',
     fallback: '`127.0.0.1:15020`',
   },
   {

@@ -10,25 +10,36 @@ const NOWHERE: AdminAddress = { address: '', problem: '' };
 
 /**
  * The admin address that a workload names, as far as the control plane goes there: to the machine that the workload calls from, and to no
- * other, or any member of the mesh could have it ask hosts that only the control plane reaches. `peer`: the address that the stream came
- * from, `ip:port`. A wildcard is that machine; a loopback address is somebody else's unless the workload is on this machine.
+ * other, or any member of the mesh could have it ask hosts that only the control plane reaches. `peer`: where the stream came from, as
+ * grpc-js says it, `ip:port`; who cannot be placed is asked nowhere. A wildcard is the caller's machine; a loopback address is somebody
+ * else's unless the workload is on this machine.
  */
 export function adminAddressOf(said: unknown, peer: string): AdminAddress {
   if (typeof said !== 'string' || said === '') return NOWHERE;
   const [host, port] = parted(said);
-  const from = parted(peer)[0];
+  const from = callerOf(peer);
   if (host === '' || port === '') return { address: '', problem: `RIPSTOP_ADMIN=${said} is no host:port` };
-  if (isLoopback(host)) return isLoopback(from) || isIP(from) === 0 ? { address: said, problem: '' } : NOWHERE;
-  if (isIP(from) !== 0 && (WILDCARDS.has(host) || host === from)) return { address: written(from, port), problem: '' };
+  if (isLoopback(host)) return isLoopback(from) ? { address: said, problem: '' } : NOWHERE;
+  if (from !== '' && (WILDCARDS.has(host) || host === from)) return { address: written(from, port), problem: '' };
   return { address: '', problem: `its metrics are not asked for: RIPSTOP_ADMIN=${said} is not where it calls from (${from || 'unknown'})` };
 }
 
 const WILDCARDS: ReadonlySet<string> = new Set(['0.0.0.0', '::']);
 
-/** An IPv4 address inside an IPv6 one is that address. */
 function parted(text: string): [host: string, port: string] {
   const [, bracketed, plain = '', port = ''] = /^(?:\[([^\]]*)\]|([^:]*)):(\d{1,5})$/.exec(text) ?? [];
-  return [(bracketed ?? plain).toLowerCase().replace(/^::ffff:(?=\d+\.)/, ''), port];
+  return [unmapped(bracketed ?? plain), port];
+}
+
+/** grpc-js writes IPv6 addresses without brackets. '' = it does not know. */
+function callerOf(peer: string): string {
+  const address = unmapped(peer.slice(0, Math.max(0, peer.lastIndexOf(':'))));
+  return isIP(address) === 0 ? '' : address;
+}
+
+/** An IPv4 address inside an IPv6 one is that address. */
+function unmapped(host: string): string {
+  return host.toLowerCase().replace(/^::ffff:(?=\d+\.)/, '');
 }
 
 function written(host: string, port: string): string {
