@@ -23,8 +23,8 @@ export interface RequestHead {
   authority: string;
   /**
    * Authority of the address that the app connects to, whatever its `host` header or a route's rewrite say: clusters of Envoy's
-   * ORIGINAL_DST dial it. Absent: the authority. '' = no app of the process
-   * connects for it: what a gateway forwards, a mirrored copy, a call of the mesh's own.
+   * ORIGINAL_DST dial it. Absent: the authority. '' = no app of the process connects for it: what a gateway forwards, a mirrored copy, a
+   * call of the mesh's own.
    */
   readonly originalDestination?: string;
   method: string;

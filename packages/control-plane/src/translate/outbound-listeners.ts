@@ -45,14 +45,8 @@ export function outboundListeners(node: ProxyNode, push: PushContext): XdsResour
   const telemetry = listenerTelemetry(node, push, 'outbound');
   const unrouted = unroutedAccessLogs(node, push, 'outbound');
   const extensions = new NodeExtensions(node, push, 'outbound');
-  const key = listenersKey(node, scope, push, [
-    telemetry,
-    unrouted,
-    push.proxySettings(node).headers,
-    push.proxySettings(node).idleTimeout,
-    push.proxySettings(node).connections,
-    extensions.key,
-  ]);
+  const { headers, idleTimeout, connections } = push.proxySettings(node);
+  const key = listenersKey(node, scope, push, [telemetry, unrouted, headers, idleTimeout, connections, extensions.key]);
   return push.shared.get(scope, `LDS ${viewOf(node)}`, key, () =>
     madeListeners({ node, push, telemetry, extensions, unrouted }).map(packed),
   );

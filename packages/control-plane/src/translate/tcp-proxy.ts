@@ -18,8 +18,6 @@ export interface ConnectionLimits {
   readonly hashesSource: boolean;
 }
 
-const NO_LIMITS: ConnectionLimits = { idleTimeout: undefined, maxConnectionDuration: undefined, hashesSource: false };
-
 interface TcpOptions {
   readonly statPrefix?: string;
   readonly limits?: Partial<ConnectionLimits>;
@@ -32,9 +30,8 @@ interface TcpOptions {
 export function tcpProxy(
   target: string | readonly WeightedTarget[],
   accessLog: readonly AccessLogFields[],
-  { statPrefix = '', limits = NO_LIMITS }: TcpOptions = {},
+  { statPrefix = '', limits: { idleTimeout, maxConnectionDuration, hashesSource = false } = {} }: TcpOptions = {},
 ): NetworkFilterFields {
-  const { idleTimeout, maxConnectionDuration, hashesSource = false } = limits;
   const config = TcpProxy.fromPartial({
     statPrefix: typeof target === 'string' ? target : statPrefix,
     clusterSpecifier:
