@@ -59,9 +59,10 @@ export const EXPLAINED: readonly ExplainedDifference[] = [
   },
   {
     page: 'gRPC calls that a route leads to a port of HTTP/1.1',
+    // Where it goes, and what is asked for there, does not depend on the protocol.
     without: ({ trial, lines }) =>
       trial.place === 'grpc' && lines.some((line) => /^upstream.* header \(connection\): Envoy "HTTP\/1 .*, SDK "HTTP\/2 /.test(line))
-        ? []
+        ? lines.filter((line) => /^(route|cluster|upstreams|upstream (method|path))\b/.test(line))
         : lines,
   },
   {
