@@ -1,9 +1,10 @@
 import type grpc from '@grpc/grpc-js';
-import { Exchange, endsAtFirstProxy, NO_PEER, type Snapshot, type WalkEnvironment } from '@ripstop/core';
+import { Exchange, endsAtFirstProxy, NO_PEER, parseGrpcTimeout, type Snapshot, type WalkEnvironment } from '@ripstop/core';
 import { CallHead } from './call-head.ts';
 import type { ClientOptions, EndpointChannels } from './endpoint-channels.ts';
 import type { GrpcParts } from './grpc-parts.ts';
 import type { MeshTarget } from './mesh-target.ts';
+import { joinCrumbs } from './metadata-text.ts';
 
 /** What every call of a mesh's clients shares. */
 export interface CallEnvironment {
@@ -29,6 +30,7 @@ export interface CallInit {
 export function callExchange({ clock, telemetry }: WalkEnvironment, call: CallInit, snapshot: Snapshot, metadata: grpc.Metadata): Exchange {
   const own = metadata.clone();
   for (const name in own.getMap()) if (endsAtFirstProxy(name)) own.remove(name);
+  settleCookie(own);
   return new Exchange({
     direction: 'outbound',
     protocol: 'grpc',
@@ -40,4 +42,20 @@ export function callExchange({ clock, telemetry }: WalkEnvironment, call: CallIn
     startedAt: clock.now(),
     parent: telemetry.current(),
   });
+}
+
+/** grpc-js writes what is left of a deadline over what a route tells, which may be less; the call keeps the app's deadline itself. */
+export function attemptDeadline({ request, grpcTimeoutMs }: Exchange, ofApp: grpc.Deadline): grpc.Deadline {
+  if (grpcTimeoutMs === undefined) return ofApp;
+  const toldMs = parseGrpcTimeout(request.header('grpc-timeout'));
+  return toldMs !== undefined && toldMs < grpcTimeoutMs ? Number.POSITIVE_INFINITY : ofApp;
+}
+
+/** As the codec of an Envoy beside the app: crumbs are one cookie, and an empty one is none. */
+function settleCookie(metadata: grpc.Metadata): void {
+  const crumbs = metadata.get('cookie');
+  if (crumbs.length === 0) return;
+  const cookie = joinCrumbs(crumbs.map(String));
+  if (cookie === '') metadata.remove('cookie');
+  else if (crumbs.length > 1) metadata.set('cookie', cookie);
 }

@@ -18,7 +18,7 @@ import {
 import { AnswerHead } from './answer-head.ts';
 import { type AttemptOwner, type AttemptStart, CallAttempt } from './call-attempt.ts';
 import { CallBody } from './call-body.ts';
-import { type CallEnvironment, type CallInit, callExchange } from './call-environment.ts';
+import { attemptDeadline, type CallEnvironment, type CallInit, callExchange } from './call-environment.ts';
 import type { CallHead } from './call-head.ts';
 import type { CallStream, MessageContext } from './call-stream.ts';
 import { localStatus, respondLocally } from './local-status.ts';
@@ -194,7 +194,8 @@ export class MeshCall extends AsyncResource implements CallStream, AttemptDriver
   // ── what the attempt reports ──
 
   attemptStart(): AttemptStart {
-    return { head: this.#walk!.x.request as CallHead, deadline: this.#init.deadline, credentials: this.#credentials };
+    const { x } = this.#walk!;
+    return { head: x.request as CallHead, deadline: attemptDeadline(x, this.#init.deadline), credentials: this.#credentials };
   }
 
   onAttemptOpened(attempt: CallAttempt): void {
@@ -304,6 +305,9 @@ export class MeshCall extends AsyncResource implements CallStream, AttemptDriver
     const leftMs = Number(deadline) - clock.wallTime();
     if (leftMs === Number.POSITIVE_INFINITY) return;
     x.deadline = x.startedAt + leftMs;
+    // grpc-js writes `grpc-timeout` when a stream starts, whatever the app wrote there; routes look for it before.
+    x.request.removeHeader('grpc-timeout');
+    x.grpcTimeoutMs = Math.max(0, Math.ceil(leftMs));
     if (leftMs > LONGEST_TIMER_MS) return;
     const expire = (): void => {
       const elapsed = ((clock.now() - x.startedAt) / 1000).toFixed(3);

@@ -18,6 +18,11 @@ export function metadataValue(name: string, value: string): grpc.MetadataValue {
   return name.endsWith('-bin') ? Buffer.from(value, 'base64') : value;
 }
 
+/** One cookie of its crumbs, as the codec of Envoy joins them. */
+export function joinCrumbs(crumbs: readonly string[]): string {
+  return crumbs.reduce((before, crumb) => (before === '' ? crumb : `${before}; ${crumb}`), '');
+}
+
 function text(value: grpc.MetadataValue): string {
   return typeof value === 'string' ? value : value.toString('base64');
 }

@@ -311,6 +311,30 @@ describe('retries', () => {
   });
 });
 
+describe('cookies of a call', () => {
+  it.each([
+    [['a=1', 'b=2'], ['a=1; b=2']],
+    [['', 'a=1'], ['a=1']],
+    [['a=1'], ['a=1']],
+    [[''], []],
+  ])('%j are %j for routes and upstreams, as behind the codec of an Envoy', async (crumbs, expected) => {
+    let seen: readonly unknown[] = [];
+    const port = await serve({
+      greet: (call, callback) => {
+        seen = call.metadata.get('cookie');
+        callback(null, { text: '' });
+      },
+    });
+    const { double, client } = simple(port);
+    const metadata = new grpc.Metadata();
+    for (const crumb of crumbs) metadata.add('cookie', crumb);
+    await client.greet('', metadata);
+    expect(seen).toEqual(expected);
+    expect(double.finished[0]!.x.request.headerLines('cookie')).toEqual(expected);
+    expect(metadata.get('cookie')).toEqual(crumbs);
+  });
+});
+
 describe('time', () => {
   it("passes the app's deadline on and ends the call when it is over", async () => {
     let left = 0;
@@ -328,6 +352,30 @@ describe('time', () => {
     expect(late.code).toBe(grpc.status.DEADLINE_EXCEEDED);
     expect(formatResponseFlags(double.finished[1]!.x.flags)).toBe('DC');
     expectIdle(double);
+  });
+
+  it.each([
+    ['what the app gives it', undefined, 5_000, '-'],
+    ['it, and no more than the route gives', { governs: 'route', maxMs: 2_000, offsetMs: 0 }, 2_000, '2000'],
+    ['it, where the route takes any', { governs: 'route', maxMs: 0, offsetMs: 0 }, 5_000, '5000'],
+    ['it, less what the route keeps for itself', { governs: 'route', maxMs: 0, offsetMs: 500 }, 4_500, '4500'],
+    ['it, and no more than max_stream_duration gives', { governs: 'stream', maxMs: 3_000, offsetMs: 0 }, 3_000, '-'],
+  ] as const)("tells an upstream what a call has: %s, whatever the app's metadata say", async (_name, grpcTimeout, wholeMs, expected) => {
+    let told: readonly [number, string] = [0, ''];
+    const port = await serve({
+      greet: (call, callback) => {
+        const [header = '-'] = call.metadata.get('x-envoy-expected-rq-timeout-ms').map(String);
+        told = [Number(call.getDeadline()) - Date.now(), header];
+        callback(null, { text: '' });
+      },
+    });
+    const { client } = simple(port, { grpcTimeout });
+    await client.greet('', headers({ 'grpc-timeout': '7m' }), { deadline: Date.now() + 5_000 });
+    const [leftMs, header] = told;
+    expect(leftMs).toBeGreaterThan(wholeMs - 1_000);
+    expect(leftMs).toBeLessThanOrEqual(wholeMs + 1);
+    if (expected === '-') expect(header).toBe('-');
+    else expect(Math.abs(Number(header) - Number(expected))).toBeLessThan(1_000);
   });
 
   it.each([

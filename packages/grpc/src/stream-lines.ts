@@ -1,6 +1,7 @@
 import { constants, type IncomingHttpHeaders, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
 import type grpc from '@grpc/grpc-js';
 import { readsAsMeshHeader } from '@ripstop/core';
+import { joinCrumbs } from './metadata-text.ts';
 
 /** Envoy's max_headers_count, pseudo headers included. */
 const MAX_FIELDS = 100;
@@ -64,7 +65,7 @@ function linesOf(lines: readonly string[], name: string): string[] {
 
 /** As the codec of Envoy: crumbs are one cookie, and an empty one is none. */
 function settleCookie(headers: IncomingHttpHeaders, crumbs: readonly string[]): void {
-  const cookie = crumbs.reduce((before, crumb) => (before === '' ? crumb : `${before}; ${crumb}`), '');
+  const cookie = joinCrumbs(crumbs);
   if (cookie === '') delete headers.cookie;
   else headers.cookie = cookie;
 }
