@@ -8,7 +8,7 @@ import type { Destination } from '../envoy/captured-socket.ts';
 import type { RecordedNode } from '../istiod/istiod-process.ts';
 import { accountsOf, STRANGER, spiffeIdOf } from './accounts.ts';
 import { Certificates } from './certificates.ts';
-import { Choices } from './choices.ts';
+import { Choices, type Way } from './choices.ts';
 import { compareResults, isOfAttempts, type Result } from './compare.ts';
 import { Echo, PROBE_HEADER } from './echo.ts';
 import { type AppliedNode, EnvoySide } from './envoy-side.ts';
@@ -126,7 +126,7 @@ export class Bed implements AsyncDisposable {
       const accounts = { envoy: envoy.account, sdk: sdk.account };
       if (lines.length === 0 || !site.choices.leavesToChance(envoy.account, request)) return { lines, accounts };
       // Which attempt it was that somebody answered is left to chance, too.
-      const allowed = site.choices.bothAllowed(envoy.account, sdk.account) || lines.every(isOfAttempts);
+      const allowed = site.choices.bothAllowed(wayOf(envoy), wayOf(sdk)) || lines.every(isOfAttempts);
       if (tries === MOST_TRIES) return { lines: allowed ? [] : lines, accounts };
       bySdk = await asked.again();
       await settled();
@@ -184,8 +184,12 @@ interface Asked {
   readonly againByEnvoy: () => Promise<Answered>;
 }
 
-/** Requests under way; fewer than drawn circuit breakers allow. */
-const AT_ONCE = 4;
+function wayOf({ account, observation }: Result): Way {
+  return { account, attempts: observation.requests.map(({ workload }) => workload) };
+}
+
+/** Requests under way: no more than drawn circuit breakers allow, of retries too. */
+const AT_ONCE = 3;
 
 async function concurrently<T, R>(limit: number, list: readonly T[], run: (item: T) => Promise<R>): Promise<R[]> {
   const results: R[] = [];

@@ -33,13 +33,15 @@ export class Choices {
   }
 
   /** Both are what chance may give, by the same configuration. */
-  bothAllowed(one: Account | undefined, other: Account | undefined): boolean {
-    if (one === undefined || other === undefined) return false;
-    if (one.cluster !== other.cluster || one.cluster === NONE)
-      return this.weighted.some((names) => this.mayBe(names, one.cluster) && this.mayBe(names, other.cluster));
-    if (one.host === other.host) return false;
-    const hosts = this.hostsOf(one.cluster);
-    return hosts.has(one.host) && hosts.has(other.host);
+  bothAllowed(one: Way, other: Way): boolean {
+    if (one.account === undefined || other.account === undefined) return false;
+    const { cluster } = one.account;
+    if (cluster !== other.account.cluster || cluster === NONE)
+      return this.weighted.some((names) => this.mayBe(names, cluster) && this.mayBe(names, other.account!.cluster));
+    // Of several attempts each may go elsewhere.
+    const hosts = this.hostsOf(cluster);
+    const [mine, theirs] = [one, other].map(({ account, attempts }) => [...attempts.filter((host) => hosts.has(host)), account!.host]);
+    return mine!.join() !== theirs!.join() && [...mine!, ...theirs!].every((host) => hosts.has(host));
   }
 
   /** One of the clusters, or a missing one of them, which the access log does not name. */
@@ -93,6 +95,13 @@ export class Choices {
       .flatMap(({ endpoint }) => (endpoint.address?.socket_address === undefined ? [] : [endpoint.address.socket_address]))
       .map(({ address, port_value: port }) => ({ address, port }));
   }
+}
+
+/** Where a request went. */
+export interface Way {
+  readonly account: Account | undefined;
+  /** The hosts that saw it or a copy of it, in order. */
+  readonly attempts: readonly string[];
 }
 
 /** Of a request that has no cluster. */

@@ -1,5 +1,6 @@
 import { compare } from '../../simulation/compare.ts';
 import type { Observation, SeenRequest } from '../../simulation/observation.ts';
+import { DEADLINE_MS } from './draw-grpc-call.ts';
 import type { Account, Place } from './trial.ts';
 
 /** What became of one request on one side. */
@@ -50,11 +51,20 @@ function hasLaterAttempt(attempts: readonly SeenRequest[]): boolean {
 
 const ATTEMPT = 'x-envoy-attempt-count';
 const TIME_LEFT = 'x-envoy-expected-rq-timeout-ms';
+const TOLD: ReadonlySet<string> = new Set([TIME_LEFT, 'grpc-timeout']);
 
 const TIME = /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z/g;
 
 function withoutTimes(lines: readonly (readonly [string, string])[]): (readonly [string, string])[] {
-  return lines.map(([name, value]) => [name, value.replace(TIME, '(time)')] as const);
+  return lines.map(
+    ([name, value]) => [name, isOfDeadline(name, value) ? '(left of the deadline)' : value.replace(TIME, '(time)')] as const,
+  );
+}
+
+/** A part of it has passed when it is told. */
+function isOfDeadline(name: string, value: string): boolean {
+  const ms = TOLD.has(name) ? Number.parseInt(value, 10) : 0;
+  return ms <= DEADLINE_MS && ms > DEADLINE_MS - 2_000;
 }
 
 /** Both sides write times as headers of drawn routes want them, and neither at the same one. */

@@ -27,9 +27,13 @@ export function drawGrpcCall({ random, mesh, namespace }: Drawn): Request {
     path: random.chance(0.4) || called.includes('%') || !called.startsWith('/') ? '/shop.Cart/Get' : called,
     headers: Object.fromEntries(Object.entries(headers).filter(([name]) => !RESERVED.has(name))),
     body: random.pick(['', 'some text']),
+    ...random.maybe(0.3, () => ({ deadlineMs: DEADLINE_MS })),
     answers: random.chance(0.75) ? [] : random.several(1, 2, () => drawAnswer(random)),
   };
 }
+
+/** Long beside every timeout of a drawn route: what ends a call is never a matter of the moment. */
+export const DEADLINE_MS = 30_000;
 
 const NOBODY: Target = { host: 'nobody.example.org', port: 9000 };
 /** Not the app's to write. */

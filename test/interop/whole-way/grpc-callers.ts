@@ -56,14 +56,19 @@ async function relayTo(listener: Destination, destination: Destination, source: 
 const identity = (bytes: Buffer): Buffer => bytes;
 
 /** The status is gRPC's; headers are those of the answer with its trailers; the body is what it says beside, and its message. */
-function callOf(client: grpc.Client, { path, headers: own, body = '' }: Request, more: Readonly<Record<string, string>>): Promise<Reply> {
+function callOf(
+  client: grpc.Client,
+  { path, headers: own, body = '', deadlineMs }: Request,
+  more: Readonly<Record<string, string>>,
+): Promise<Reply> {
   const metadata = new grpc.Metadata();
   for (const [name, value] of Object.entries({ ...own, ...more })) metadata.set(name, value);
   const started = performance.now();
   return new Promise((resolve) => {
     let headers: Readonly<Record<string, string>> = {};
     let message = '';
-    const call = client.makeUnaryRequest(path, identity, identity, Buffer.from(body), metadata, (_error, answer) => {
+    const options = deadlineMs === undefined ? {} : { deadline: Date.now() + deadlineMs };
+    const call = client.makeUnaryRequest(path, identity, identity, Buffer.from(body), metadata, options, (_error, answer) => {
       message = answer === undefined ? '' : String(answer);
     });
     call.on('metadata', (found: grpc.Metadata) => {

@@ -33,6 +33,8 @@ export interface Request {
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: string;
+  /** Of a gRPC call, from its start. */
+  readonly deadlineMs?: number;
   /** What upstreams answer, in order. */
   readonly answers: readonly Answer[];
 }
