@@ -144,7 +144,7 @@ describe('the root that the control plane made', { timeout: 120_000 }, () => {
       await user.step(plane, async () => expect(await user.run(`ripstop ca rotate ${step}`)).toMatch(stands));
     const { step, certificates } = JSON.parse(await user.run('ripstop ca status -o json'));
     expect([step, certificates]).toEqual(['settled', [expect.objectContaining({ kind: 'root', signs: true })]]);
-    expect((await user.stop(caller)).calls).toBeGreaterThan(100);
+    expect((await user.stop(caller)).calls).toBeGreaterThan(10);
   });
 });
 

@@ -44,7 +44,7 @@ export class Terminal {
   /** Resolves once what is printed from `from` on matches; rejects with the output when the command ends before, or after `withinMs`. */
   said(
     pattern: RegExp,
-    { from = 0, withinMs = 15_000 }: { readonly from?: number; readonly withinMs?: number } = {},
+    { from = 0, withinMs = 30_000 }: { readonly from?: number; readonly withinMs?: number } = {},
   ): Promise<RegExpExecArray> {
     return new Promise((resolve, reject) => {
       const done = (): void => {

@@ -28,6 +28,9 @@ export interface LimitedConnection {
   retire(): void;
 }
 
+/** How long what runs on a connection may go on when its filter chain is gone: Istio's drain time of a listener whose chains changed. */
+export const CHAIN_GONE_MS = 45_000;
+
 /** Ends a connection by its limits. A timer per connection, none per request. */
 export class ConnectionLife {
   readonly #limits: ConnectionLimits;

@@ -2,7 +2,7 @@ import { type AddressInfo, createServer, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import grpc from '@grpc/grpc-js';
-import { type Cancel, judgeConnection, KnownIntermediates, MeteredSocket, Suspects, TrustReview } from '@ripstop/core';
+import { type Cancel, judgeConnection, KnownIntermediates, MeteredSocket, type Snapshot, Suspects, TrustReview } from '@ripstop/core';
 import { CallLimit } from './call-limit.ts';
 import type { GrpcParts } from './grpc-parts.ts';
 import { chooseHttpChain, InboundConnection } from './inbound-connection.ts';
@@ -62,7 +62,7 @@ class GrpcListener {
   readonly #suspects: Suspects;
   readonly #entered = new Map<Socket, Entered>();
   readonly #listener = createServer({ noDelay: true, keepAlive: true }, (socket) => this.#enter(socket));
-  readonly #stopWatching: Cancel | undefined;
+  readonly #stopWatching: Cancel;
   /** PEM of the roots that accepted connections were verified against. */
   #trusted: string;
   readonly #intermediates = new KnownIntermediates();
@@ -87,10 +87,15 @@ class GrpcListener {
     this.#limit = new CallLimit(server);
     this.#trusted = parts.identity?.current()?.trustBundlePem ?? '';
     this.#intermediates.learn(parts.identity?.current()?.certificateChainPem);
-    this.#stopWatching = parts.identity?.onRotate(({ certificateChainPem, trustBundlePem }) => {
+    const stopSwaps = parts.snapshots.onSwap((next) => this.#follow(next));
+    const stopRotations = parts.identity?.onRotate(({ certificateChainPem, trustBundlePem }) => {
       this.#intermediates.learn(certificateChainPem);
       this.#trust(trustBundlePem);
     });
+    this.#stopWatching = () => {
+      stopSwaps();
+      stopRotations?.();
+    };
     this.#tls = new MeshTlsServer(parts, options.workloadPort, ({ raw, socket, facts, names, verifiedBy }) => {
       const alpn = typeof socket.alpnProtocol === 'string' ? socket.alpnProtocol : '';
       this.#hand(raw, socket, new InboundConnection(facts, peerOfSocket(socket, names, facts.sni, alpn), verifiedBy));
@@ -203,6 +208,12 @@ class GrpcListener {
     });
   }
 
+  /** Connections whose chain is gone (PERMISSIVE became STRICT) end: idle ones now, others with their calls. */
+  #follow(next: Snapshot): void {
+    for (const { connection } of this.#entered.values())
+      if (connection !== undefined && connection.chain(next) === undefined) connection.expel(this.#parts.clock);
+  }
+
   /** Callers whose root was taken out of the bundle are strangers now: neither the calls that run are served to their end, nor any further one. */
   #trust(bundle: string): void {
     if (bundle === this.#trusted) return;
@@ -243,7 +254,7 @@ class GrpcListener {
       timer.cancel();
     }
     // Not before: a root may be taken out while the last calls are waited for.
-    this.#stopWatching?.();
+    this.#stopWatching();
     this.#injector.destroy();
     this.#guard.close();
   }

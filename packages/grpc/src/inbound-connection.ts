@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import {
+  CHAIN_GONE_MS,
   type Clock,
   CONNECTION_LIMITS,
   type ConnectionFacts,
@@ -46,6 +47,7 @@ export class InboundConnection implements LimitedConnection {
   #life: ConnectionLife | undefined;
   #snapshot: Snapshot | undefined;
   #chain: HttpChain | undefined;
+  #expelled = false;
 
   constructor(facts: ConnectionFacts, peer: Peer, verifiedBy = '') {
     this.facts = facts;
@@ -89,6 +91,16 @@ export class InboundConnection implements LimitedConnection {
   retire(): void {
     if (this.goAway !== undefined) this.goAway();
     else this.#socket?.destroySoon();
+  }
+
+  /** Its chain is gone: no further call, and those that run get so much time, no more. */
+  expel(clock: Clock): void {
+    this.retire();
+    const socket = this.#socket;
+    if (this.#expelled || socket === undefined || socket.destroyed) return;
+    this.#expelled = true;
+    const timer = clock.setTimer(() => socket.destroy(), CHAIN_GONE_MS);
+    socket.once('close', () => timer.cancel());
   }
 
   #fits({ tls }: HttpChain): boolean {

@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import {
   type Cancel,
+  CHAIN_GONE_MS,
   type Clock,
   type IdentitySource,
   KnownIntermediates,
@@ -149,8 +150,5 @@ export class OpenConnections {
     for (const resolve of this.whenEmpty.splice(0)) resolve();
   }
 }
-
-/** Istio's drain time of a listener whose filter chains changed. */
-const CHAIN_GONE_MS = 45_000;
 
 function ignore(): void {}
