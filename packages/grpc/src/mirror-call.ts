@@ -3,10 +3,12 @@ import {
   type AttemptOutcome,
   Exchange,
   type ForwardAction,
+  formatGrpcTimeout,
   isLease,
   type Lease,
   type MirrorPolicy,
   NO_PEER,
+  routeTimeoutOf,
   type Timer,
 } from '@ripstop/core';
 import { type AttemptOwner, type AttemptStart, CallAttempt } from './call-attempt.ts';
@@ -30,8 +32,9 @@ export function startMirrors(
   messages: RequestMessages,
 ): MirrorCall[] {
   const mirrors: MirrorCall[] = [];
+  const timeoutMs = routeTimeoutOf(x, action);
   for (const policy of action.mirrors) {
-    const mirror = policy.applies(x) ? startMirror(env, x, policy, action.timeoutMs, options) : undefined;
+    const mirror = policy.applies(x) ? startMirror(env, x, policy, timeoutMs, options) : undefined;
     if (mirror === undefined) continue;
     for (const { flags, bytes } of messages.queued) mirror.send(flags, bytes);
     if (messages.complete) mirror.halfClose();
@@ -53,6 +56,9 @@ function startMirror(
   const authority = policy.appendShadowSuffix ? shadowAuthority(original.authority) : original.authority;
   const head = new CallHead(original.scheme, authority, original.path, original.metadata.clone(), '');
   head.setHeader('x-envoy-internal', 'true');
+  // The app's, where the route has not told one: this call has no deadline of its own that grpc-js would write.
+  if (x.grpcTimeoutMs !== undefined && x.grpcTimeoutMs >= 0 && head.header('grpc-timeout') === undefined)
+    head.setHeader('grpc-timeout', formatGrpcTimeout(x.grpcTimeoutMs));
   const shadow = new Exchange({
     direction: 'outbound',
     protocol: 'grpc',

@@ -218,6 +218,26 @@ describe('connections', () => {
     expect(double.finished).toHaveLength(1);
   });
 
+  it.each([
+    ['and no longer than the route makes of it', { governs: 'route', maxMs: 0, offsetMs: 50 } as const, 'reset'],
+    ['until the shadow ends it, where the route does not look at it', undefined, 'complete'],
+  ])("wait for a shadow that is told the app's deadline %s", async (_name, grpcTimeout, ended) => {
+    const told: number[] = [];
+    const shadow = await serve({ greet: (call) => void told.push(Number(call.getDeadline()) - Date.now()) }); // It never answers.
+    const live = await serve({ greet: (_call, callback) => setTimeout(callback, 100, null, { text: 'live' }) });
+    const mirrors = [{ cluster: 'shadow', applies: () => true, appendShadowSuffix: true }];
+    const double = new MeshDouble({
+      clusters: [clusterSpec('live', [endpointSpec(live)]), clusterSpec('shadow', [endpointSpec(shadow)])],
+      routes: [routeOf(forwardTo('live', { mirrors, grpcTimeout }))],
+    });
+    await failure(clientOf(double).greet('late', new grpc.Metadata(), { deadline: Date.now() + 80 }));
+    await expect.poll(() => double.cluster('shadow').outcomes.map(({ kind }) => kind)).toEqual([ended]);
+    expect(await clientOf(double).greet('hello', new grpc.Metadata(), { deadline: Date.now() + 60_000 })).toEqual({ text: 'live' });
+    await expect.poll(() => told).toHaveLength(2);
+    expect(told.at(-1)).toBeGreaterThan(50_000);
+    expect(told.at(-1)).toBeLessThanOrEqual(60_000);
+  });
+
   it('are refused while the mesh has no configuration, and awaited by waitForReady', async () => {
     const port = await serve({ greet: (_call, callback) => callback(null, { text: 'hi' }) });
     const double = new MeshDouble({ clusters: [clusterSpec('greeter', [endpointSpec(port)])], configured: false });
