@@ -1,40 +1,29 @@
-import { HttpInspector, LISTENER_TYPE_URL, Listener, packAny, TlsInspector, TrafficDirection } from '@ripstop/xds-api';
-import { localhostsOf, wildcardsOf } from '../model/address-families.ts';
+import { LISTENER_TYPE_URL, Listener, packAny, TlsInspector, TrafficDirection } from '@ripstop/xds-api';
 import type { ProxyNode } from '../model/proxy-node.ts';
 import type { EgressListener, OutboundScope } from '../push/outbound-scope.ts';
-import { isHttp, type Protocol } from '../push/protocol.ts';
+import { isHttp } from '../push/protocol.ts';
 import type { PushContext } from '../push/push-context.ts';
-import { addressesFor, type MeshService, type MeshServicePort } from '../push/service.ts';
+import type { MeshService, MeshServicePort } from '../push/service.ts';
 import { labelsKey, viewOf } from '../push/shared.ts';
-import { type AccessLogFields, unroutedAccessLogs } from './access-logs.ts';
-import { catchAllHost } from './catch-all.ts';
+import { unroutedAccessLogs } from './access-logs.ts';
 import { connectionManager } from './connection-manager.ts';
-import { ALLOW_ANY_DYNAMIC_DNS, ANY_HOST, dynamicDnsHttpFilter } from './dynamic-dns.ts';
-import { type HttpFilterFields, outboundFilters } from './filter-order.ts';
+import { dynamicDnsHttpFilter } from './dynamic-dns.ts';
+import { outboundFilters } from './filter-order.ts';
 import { socketAddress } from './inbound-listener.ts';
-import { type ListenerTelemetry, listenerTelemetry } from './listener-telemetry.ts';
-import { BLACK_HOLE_CLUSTER, unknownHostsCluster } from './names.ts';
+import { listenerTelemetry } from './listener-telemetry.ts';
 import { type Binding, type ListenerChain, ListenerEntries, type ListenerEntry } from './outbound-entries.ts';
+import { boundTo, everywhere, placesOf } from './outbound-places.ts';
+import type { Outbound, PortInput } from './outbound-side.ts';
 import { streamChains } from './outbound-streams.ts';
 import { packed, type XdsResource } from './resource.ts';
-import { routeConfiguration } from './route-configuration.ts';
-import { type NetworkFilterFields, tcpProxy } from './tcp-proxy.ts';
 import { NodeExtensions } from './traffic-extensions.ts';
 import { duration, type FieldsOf, ZERO } from './values.ts';
+import { httpInspector, lookups, unknownHosts, virtualOutbound } from './virtual-outbound.ts';
 
 type ListenerFields = FieldsOf<typeof Listener>;
 type FilterChainFields = NonNullable<ListenerFields['filterChains']>[number];
 
 const CONNECT_TIMEOUT = { seconds: 15, nanos: 0 };
-/** Whose listeners are made, and what all of them have in common. */
-interface Outbound {
-  readonly node: ProxyNode;
-  readonly push: PushContext;
-  readonly telemetry: ListenerTelemetry;
-  readonly extensions: NodeExtensions;
-  /** Of connections that no listener takes. */
-  readonly unrouted: readonly AccessLogFields[];
-}
 
 /**
  * LDS of a sidecar towards the mesh: one listener per HTTP port number, one per address of other services. Egress listeners with a port
@@ -81,15 +70,6 @@ function listenedPorts({ port, protocol }: EgressListener, { ports }: MeshServic
   return ports.filter((entry) => entry.port === port).map((entry) => (protocol === undefined ? entry : { ...entry, protocol }));
 }
 
-interface PortInput {
-  readonly side: Outbound;
-  readonly egress: EgressListener;
-  /** Which of the scope's listeners that is. */
-  readonly at: number;
-  readonly service: MeshService;
-  readonly port: MeshServicePort;
-}
-
 function addPort(entries: ListenerEntries, input: PortInput): void {
   const { side, service, port, at } = input;
   const { protocol } = port;
@@ -116,65 +96,6 @@ function addPort(entries: ListenerEntries, input: PortInput): void {
       return [...streams, httpChain(input, name, routes, true)];
     });
   }
-}
-
-/** Where a service that is not HTTP is called. */
-interface Place extends Binding {
-  /** None, or the ranges of destinations that are meant. */
-  readonly ranges: readonly string[];
-}
-
-/** Where a Sidecar says that an Envoy listens; undefined where it says nothing. A process of ours has no listener. */
-function boundTo({ side: { node }, egress: { bind, opens } }: PortInput): Binding | undefined {
-  if (node.ripstop || (bind === '' && !opens)) return undefined;
-  const [address, ...others] = bind === '' ? localhostsOf(node) : [bind];
-  return { address, others, anywhere: address === wildcardsOf(node)[0], opens };
-}
-
-function everywhere(node: ProxyNode): Binding {
-  const [address, ...others] = wildcardsOf(node);
-  return { address, others, anywhere: true, opens: false };
-}
-
-/**
- * A service is called at its own addresses, a range of them at every address (Istio makes a service of each); a headless one at its
- * endpoints', ready or not, but not at ours.
- */
-function placesOf(input: PortInput): Place[] {
-  const { side, service, port, egress } = input;
-  const { node, push } = side;
-  const bound = boundTo(input);
-  if (bound !== undefined) return [{ ...bound, ranges: [] }];
-  const open: Place = { ...everywhere(node), ranges: [] };
-  if (service.resolution === 'NONE' && service.addresses.length === 0 && egress.port === undefined && isTcpOrAuto(port.protocol)) {
-    const endpoints = push.endpointsAt(service, port);
-    if (service.registry === 'External' && endpoints.length === 0 && service.selector === undefined) return [open];
-    const others = endpoints.filter(({ address }) => address !== node.ipAddresses[0] && isIp(address));
-    return [...new Set(others.map(({ address }) => address))].map((address) => placeAt(address));
-  }
-  if (service.addresses.length === 0)
-    return [service.registry === 'External' ? open : placeAt('0.0.0.0', { anywhere: open.address === '0.0.0.0' })];
-  const ranges = service.addresses.filter((address) => address.includes('/')).map((range) => ({ ...open, ranges: [range] }));
-  return ranges.length > 0 && ranges.length === service.addresses.length ? ranges : [...ranges, ...addressed(node, service)];
-}
-
-/** As istiod does: an address that the client does not speak to is better than none. */
-function addressed(node: ProxyNode, service: MeshService): Place[] {
-  const found = addressesFor(node, service).filter((address) => !address.includes('/'));
-  return (found.length > 0 ? found : service.addresses.slice(0, 1)).map((address) => placeAt(address));
-}
-
-function placeAt(address: string, fields: Partial<Place> = {}): Place {
-  return { address, others: [], anywhere: false, opens: false, ranges: [], ...fields };
-}
-
-/** TLS is told by its server name where there is no address (Istio: IsTCP). */
-function isTcpOrAuto(protocol: Protocol): boolean {
-  return protocol === 'Auto' || !isHttp(protocol);
-}
-
-function isIp(address: string): boolean {
-  return /^[\d.]+$/.test(address) || address.includes(':');
 }
 
 /** Every HTTP service of a port shares one chain; routes tell them apart. What the first one needs beside the usual, all get. */
@@ -207,11 +128,6 @@ function httpChain(
     sniffsHttp,
     filters: [{ name: 'envoy.filters.network.http_connection_manager', configType: { $case: 'typedConfig', value } }],
   };
-}
-
-/** Every port's routes lead on to hosts that nobody owns. */
-function lookups(node: ProxyNode, { looksUpHosts }: OutboundScope): HttpFilterFields[] {
-  return looksUpHosts ? [dynamicDnsHttpFilter(node, ANY_HOST)] : [];
 }
 
 function listener(side: Outbound, { at, port, chains }: ListenerEntry): ListenerFields {
@@ -270,11 +186,6 @@ function passthroughChain(side: Outbound): FilterChainFields {
   return { name: 'PassthroughFilterChain', filterChainMatch: {}, filters: [unknownHosts(side)] };
 }
 
-function unknownHosts({ node, push, telemetry }: Outbound): NetworkFilterFields {
-  const { idleTimeout } = push.proxySettings(node);
-  return tcpProxy(unknownHostsCluster(push.scopeFor(node)), telemetry.accessLogs, { limits: { idleTimeout } });
-}
-
 /** Routes by name over the same stream. */
 export function rds(routeConfigName: string): Parameters<typeof connectionManager>[0]['routes'] {
   return {
@@ -286,53 +197,6 @@ export function rds(routeConfigName: string): Parameters<typeof connectionManage
   };
 }
 
-/** The capture port of a sidecar with iptables; in process it says what happens to names nobody owns. */
-function virtualOutbound(side: Outbound): ListenerFields {
-  const { node, push, unrouted } = side;
-  const { looksUpHosts } = push.scopeFor(node);
-  return {
-    name: 'virtualOutbound',
-    address: socketAddress(wildcardsOf(node)[0], 15_001),
-    trafficDirection: TrafficDirection.OUTBOUND,
-    useOriginalDst: true,
-    accessLog: [...unrouted],
-    maxConnectionsToAcceptPerSocketEvent: 1,
-    ...(looksUpHosts ? { listenerFilters: [httpInspector()] } : {}),
-    filterChains: [
-      {
-        name: 'virtualOutbound-blackhole',
-        filterChainMatch: { destinationPort: 15_001 },
-        filters: [tcpProxy(BLACK_HOLE_CLUSTER, [])],
-      },
-      ...(looksUpHosts ? [unknownHostsHttp(side)] : []),
-      {
-        name: 'virtualOutbound-catchall-tcp',
-        filters: [unknownHosts(side)],
-      },
-    ],
-  };
-}
-
-/** Plaintext HTTP to an address that nobody owns: its host is looked up (Istio: buildAllowAnyDynamicDNSHTTPFilterChain). */
-function unknownHostsHttp({ node, push, telemetry, extensions }: Outbound): FilterChainFields {
-  const proxy = push.proxySettings(node);
-  const scope = push.scopeFor(node);
-  const value = connectionManager({
-    statPrefix: `outbound_virtualOutbound_${ALLOW_ANY_DYNAMIC_DNS};`,
-    mesh: push.mesh,
-    proxy,
-    telemetry,
-    httpFilters: outboundFilters({ plugins: extensions.http(0), beforeRouter: lookups(node, scope) }),
-    routes: { $case: 'routeConfig', value: routeConfiguration(ALLOW_ANY_DYNAMIC_DNS, [catchAllHost(scope)], proxy) },
-    position: 'outbound',
-  });
-  return {
-    name: 'virtualOutbound-catchall-tcp-http',
-    filterChainMatch: { applicationProtocols: ['http/1.1', 'h2c'] },
-    filters: [{ name: 'envoy.filters.network.http_connection_manager', configType: { $case: 'typedConfig', value } }],
-  };
-}
-
 function base({ address, others, opens }: Binding, port: number): ListenerFields {
   return {
     name: `${address}_${port}`,
@@ -341,13 +205,6 @@ function base({ address, others, opens }: Binding, port: number): ListenerFields
     trafficDirection: TrafficDirection.OUTBOUND,
     ...(opens ? { maxConnectionsToAcceptPerSocketEvent: 1 } : { bindToPort: false }),
     continueOnListenerFiltersTimeout: true,
-  };
-}
-
-function httpInspector(): NonNullable<ListenerFields['listenerFilters']>[number] {
-  return {
-    name: 'envoy.filters.listener.http_inspector',
-    configType: { $case: 'typedConfig', value: packAny(HttpInspector, HttpInspector.fromPartial({})) },
   };
 }
 
