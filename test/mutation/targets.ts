@@ -21,7 +21,7 @@ const TARGETS: Readonly<Record<string, readonly string[]>> = {
   canonicaliser: [
     'packages/core/src/{authority,path-normalization,forwarded-headers}.ts',
     'packages/server/src/{inbound-head,request-target}.ts',
-    'packages/server/src/http2/stream-heads.ts',
+    'packages/server/src/http2/{settle-stream,stream-heads,stream-message}.ts',
     'packages/grpc/src/{settle-call,stream-lines}.ts',
     'packages/node/src/router-traits.ts',
   ],
@@ -37,7 +37,7 @@ const TARGETS: Readonly<Record<string, readonly string[]>> = {
   identity: [
     'packages/identity/src/*.ts',
     'packages/pki/src/*.ts',
-    'packages/core/src/{server-name,trust-bundle}.ts',
+    'packages/core/src/{server-name,trust-bundle,upstream-tls}.ts',
     'packages/control-plane/src/ca/**/*.ts',
     'packages/control-plane/src/state/*.ts',
     'packages/server/src/{peer,peer-certificate,tls-material}.ts',

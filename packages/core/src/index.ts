@@ -102,3 +102,4 @@ export * from './tcp-proxy.ts';
 export * from './tls-key-pair.ts';
 export * from './trust-bundle.ts';
 export * from './upstream-calls.ts';
+export * from './upstream-tls.ts';

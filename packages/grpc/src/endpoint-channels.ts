@@ -1,11 +1,21 @@
 import { AsyncResource } from 'node:async_hooks';
 import { isIPv4, isIPv6 } from 'node:net';
 import grpc from '@grpc/grpc-js';
-import { type Cancel, type Cluster, type Endpoint, isSocketPath, type Lease, type Svid, sameTransport, withoutPort } from '@ripstop/core';
+import {
+  type Cancel,
+  type Cluster,
+  type Endpoint,
+  isSocketPath,
+  type Lease,
+  type Svid,
+  sameTransport,
+  type UpstreamTls,
+  withoutPort,
+} from '@ripstop/core';
 import { type ChannelKey, EndpointChannel } from './endpoint-channel.ts';
 import { EndpointCredentials } from './endpoint-credentials.ts';
 import type { GrpcParts } from './grpc-parts.ts';
-import { TlsContexts } from './tls-contexts.ts';
+import { upstreamTls } from './transport-error.ts';
 
 const SWEEP_MS = 1_000;
 /** After a rotation each connection lives on for a random part of this time, so that handshakes spread. */
@@ -23,7 +33,7 @@ export interface ClientOptions {
  */
 export class EndpointChannels {
   readonly #parts: GrpcParts;
-  readonly #contexts: TlsContexts;
+  readonly #tls: UpstreamTls;
   readonly #channels = new Map<Endpoint, EndpointChannel[]>();
   /** Connections belong to no request: what they report runs in the context in which the mesh was made. */
   readonly #scope = new AsyncResource('RipstopGrpcChannels');
@@ -34,7 +44,7 @@ export class EndpointChannels {
 
   constructor(parts: GrpcParts) {
     this.#parts = parts;
-    this.#contexts = new TlsContexts(parts.identity, parts.clock);
+    this.#tls = upstreamTls(parts);
   }
 
   /** Connections that take calls, for tests and the admin page. */
@@ -77,13 +87,13 @@ export class EndpointChannels {
     this.#stopWatching = undefined;
     for (const channels of this.#channels.values()) for (const channel of channels) channel.retire();
     this.#channels.clear();
-    this.#contexts.forget();
+    this.#tls.forget();
   }
 
   #create(endpoint: Endpoint, cluster: Cluster, key: ChannelKey, options: grpc.ChannelOptions, now: number): EndpointChannel {
     const { transport, authorityHost } = key;
     this.#watchIdentity();
-    const credentials = new EndpointCredentials(transport, this.#contexts, authorityHost);
+    const credentials = new EndpointCredentials(transport, this.#tls, authorityHost);
     const { idleTimeoutMs, maxConnectionDurationMs } = cluster.connection;
     const channel = this.#scope.runInAsyncScope(() => {
       const made = new grpc.Channel(dialledTarget(endpoint), credentials, {
@@ -114,7 +124,7 @@ export class EndpointChannels {
   #rotate(next: Svid): void {
     const before = this.#svid;
     this.#svid = next;
-    this.#contexts.forget();
+    this.#tls.forget();
     // Another identity must not speak over connections of the old one at all; a renewed certificate may wait its turn.
     this.#jitterMs = before !== undefined && before.spiffeId !== next.spiffeId ? 0 : ROTATION_JITTER_MS;
     const now = this.#parts.clock.now();

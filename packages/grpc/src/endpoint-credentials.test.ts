@@ -2,11 +2,11 @@ import { once } from 'node:events';
 import { type AddressInfo, connect, createServer as createTcp, type Server } from 'node:net';
 import { createServer, type TLSSocket, type TlsOptions } from 'node:tls';
 import grpc from '@grpc/grpc-js';
-import type { Clock, TlsTransport } from '@ripstop/core';
+import type { Clock, TlsTransport, UpstreamTls } from '@ripstop/core';
 import { createKeyPair, createSelfSignedRoot, issueCertificate, privateKeyPem } from '@ripstop/pki';
 import { afterEach, describe, expect, it } from 'vitest';
 import { EndpointCredentials } from './endpoint-credentials.ts';
-import { TlsContexts } from './tls-contexts.ts';
+import { upstreamTls } from './transport-error.ts';
 
 const times = { notBeforeMs: Date.now() - 60_000, notAfterMs: Date.now() + 60_000 };
 const root = createSelfSignedRoot({ organization: 'root', ...times });
@@ -53,14 +53,11 @@ async function secured(transport: Partial<TlsTransport>, options: TlsOptions = {
   });
   server.on('tlsClientError', () => {});
   await once(server.listen(0, '127.0.0.1'), 'listening');
-  const result = await connectTo(
-    (server.address() as AddressInfo).port,
-    new EndpointCredentials({ ...TLS, ...transport }, contexts(), host),
-  );
+  const result = await connectTo((server.address() as AddressInfo).port, new EndpointCredentials({ ...TLS, ...transport }, tlsOf(), host));
   return { ...shown[0], ...result };
 }
 
-const contexts = (): TlsContexts => new TlsContexts(undefined, clock);
+const tlsOf = (): UpstreamTls => upstreamTls({ identity: undefined, clock });
 
 async function connectTo(port: number, credentials: EndpointCredentials): Promise<Outcome> {
   const socket = connect(port, '127.0.0.1');
@@ -128,21 +125,21 @@ describe('TLS to an endpoint', () => {
   it('fails with a server that hangs up in the handshake', async () => {
     server = createTcp((socket) => socket.destroy());
     await once(server.listen(0, '127.0.0.1'), 'listening');
-    const { error } = await connectTo((server.address() as AddressInfo).port, new EndpointCredentials(TLS, contexts(), 'web.test'));
+    const { error } = await connectTo((server.address() as AddressInfo).port, new EndpointCredentials(TLS, tlsOf(), 'web.test'));
     expect(error).toMatch(/^TLS_error:\|/);
   });
 });
 
 describe('the credentials of an endpoint', () => {
-  const raw = new EndpointCredentials({ kind: 'raw' }, contexts(), 'web.test');
-  const tls = new EndpointCredentials(TLS, contexts(), 'web.test');
+  const raw = new EndpointCredentials({ kind: 'raw' }, tlsOf(), 'web.test');
+  const tls = new EndpointCredentials(TLS, tlsOf(), 'web.test');
 
   it('are secure where they make TLS', () => {
     expect([raw._isSecure(), tls._isSecure()]).toEqual([false, true]);
   });
 
   it('are never taken for others, however alike', () => {
-    expect([raw._equals(raw), raw._equals(new EndpointCredentials({ kind: 'raw' }, contexts(), 'web.test'))]).toEqual([true, false]);
+    expect([raw._equals(raw), raw._equals(new EndpointCredentials({ kind: 'raw' }, tlsOf(), 'web.test'))]).toEqual([true, false]);
   });
 
   it('leave a plaintext connection as it is', async () => {

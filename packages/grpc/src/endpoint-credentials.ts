@@ -1,9 +1,8 @@
 import { isIP, type Socket } from 'node:net';
 import { type PeerCertificate, connect as tlsConnect } from 'node:tls';
 import grpc from '@grpc/grpc-js';
-import { serverNameMismatch, type TlsTransport, type TransportSocket } from '@ripstop/core';
+import { serverNameMismatch, type TlsTransport, type TransportSocket, type UpstreamTls } from '@ripstop/core';
 import { parseSubjectAltNames } from './subject-alt-names.ts';
-import type { TlsContexts } from './tls-contexts.ts';
 import { TransportError } from './transport-error.ts';
 
 type SecureConnector = grpc.experimental.SecureConnector;
@@ -18,13 +17,13 @@ const ISTIO_ALPN: string[] = ['istio-h2', 'istio', 'h2'];
  */
 export class EndpointCredentials extends grpc.ChannelCredentials {
   readonly #transport: TransportSocket;
-  readonly #contexts: TlsContexts;
+  readonly #tls: UpstreamTls;
   readonly #authorityHost: string;
 
-  constructor(transport: TransportSocket, contexts: TlsContexts, authorityHost: string) {
+  constructor(transport: TransportSocket, tls: UpstreamTls, authorityHost: string) {
     super();
     this.#transport = transport;
-    this.#contexts = contexts;
+    this.#tls = tls;
     this.#authorityHost = authorityHost;
   }
 
@@ -62,7 +61,7 @@ export class EndpointCredentials extends grpc.ChannelCredentials {
         socket,
         servername: serverName(transport, this.#authorityHost),
         ALPNProtocols: alpnOf(transport),
-        secureContext: this.#contexts.get(transport),
+        secureContext: this.#tls.contextOf(transport),
         // Undefined trust = nothing is verified, as Envoy without trusted_ca.
         rejectUnauthorized: transport.trust !== undefined,
         checkServerIdentity: (_hostname, certificate) => checkSans(transport, this.#authorityHost, certificate),

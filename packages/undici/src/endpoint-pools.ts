@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import {
   type Cancel,
   type Clock,
@@ -8,13 +9,13 @@ import {
   type Random,
   type Svid,
   sameTransport,
+  UpstreamTls,
   withoutPort,
 } from '@ripstop/core';
 import { EndpointPool, type PoolKey } from './endpoint-pool.ts';
 import { type Connected, type ConnectTarget, MtlsConnector, type OpenSocket } from './mtls-connector.ts';
 import type { CarriedEnds } from './proxy-header.ts';
 import { ConnectError } from './reset-reason.ts';
-import { TlsContexts } from './tls-contexts.ts';
 
 const SWEEP_MS = 1_000;
 const DEFAULT_ROTATION_JITTER_MS = 1_000;
@@ -36,7 +37,7 @@ export interface EndpointPoolsInit {
  */
 export class EndpointPools {
   readonly #pools = new Map<Endpoint, EndpointPool[]>();
-  readonly #contexts: TlsContexts;
+  readonly #tls: UpstreamTls;
   readonly #connector: MtlsConnector;
   readonly #init: EndpointPoolsInit;
   readonly #stopWatching: Cancel | undefined;
@@ -47,8 +48,13 @@ export class EndpointPools {
 
   constructor(init: EndpointPoolsInit) {
     this.#init = init;
-    this.#contexts = new TlsContexts(init.identity, init.clock);
-    this.#connector = new MtlsConnector(this.#contexts, init.clock, init.open);
+    this.#tls = new UpstreamTls({
+      identity: init.identity,
+      clock: init.clock,
+      readFile: readFileSync,
+      failure: (message, cause) => new ConnectError('tls-failure', message, cause),
+    });
+    this.#connector = new MtlsConnector(this.#tls, init.clock, init.open);
     this.#svid = init.identity?.current();
     this.#stopWatching = init.identity?.onRotate((next) => this.#rotate(next));
   }
@@ -119,7 +125,7 @@ export class EndpointPools {
   #rotate(next: Svid): void {
     const before = this.#svid;
     this.#svid = next;
-    this.#contexts.forget();
+    this.#tls.forget();
     // Another identity must not speak over connections of the old one at all; a renewed certificate may wait its turn.
     this.#jitterMs =
       before !== undefined && before.spiffeId !== next.spiffeId ? 0 : (this.#init.rotationJitterMs ?? DEFAULT_ROTATION_JITTER_MS);

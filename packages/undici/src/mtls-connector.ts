@@ -9,11 +9,11 @@ import {
   type Timer,
   type TlsTransport,
   type TransportSocket,
+  type UpstreamTls,
 } from '@ripstop/core';
 import { dialInTurn } from './happy-eyeballs.ts';
 import { type CarriedEnds, proxyHeader } from './proxy-header.ts';
 import { ConnectError } from './reset-reason.ts';
-import type { TlsContexts } from './tls-contexts.ts';
 
 /** Istio's lists (filter `istio.alpn`), which replace the cluster's: a Node peer and a sidecar choose their mesh chain by them. */
 const ISTIO_ALPN_HTTP1 = ['istio-http/1.1', 'istio', 'http/1.1'];
@@ -54,13 +54,13 @@ export type Connected = (error: ConnectError | undefined, socket: Socket | undef
  * fixed ALPN list, and it resumes TLS sessions by server name, after which the peer sees the *old* identity and no SAN is checked.
  */
 export class MtlsConnector {
-  readonly #contexts: TlsContexts;
+  readonly #tls: UpstreamTls;
   readonly #clock: Clock;
   readonly #open: OpenSocket | undefined;
 
   /** `open`: where sockets come from; default node:net. */
-  constructor(contexts: TlsContexts, clock: Clock, open?: OpenSocket) {
-    this.#contexts = contexts;
+  constructor(tls: UpstreamTls, clock: Clock, open?: OpenSocket) {
+    this.#tls = tls;
     this.#clock = clock;
     this.#open = open;
   }
@@ -134,7 +134,7 @@ export class MtlsConnector {
       ...(target.protocol === 'bytes' ? HALF_OPEN : {}),
       servername: serverName(transport, target.authorityHost),
       ALPNProtocols: alpnOf(transport, target.protocol),
-      secureContext: this.#contexts.get(transport),
+      secureContext: this.#tls.contextOf(transport),
       // Undefined trust = nothing is verified, as Envoy without trusted_ca.
       rejectUnauthorized: transport.trust !== undefined,
       checkServerIdentity: (_hostname: string, certificate: PeerCertificate) => checkSans(transport, target, certificate),
