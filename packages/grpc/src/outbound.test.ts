@@ -336,7 +336,10 @@ describe('cookies of a call', () => {
 });
 
 describe('time', () => {
-  it("passes the app's deadline on and ends the call when it is over", async () => {
+  it.each([
+    ['', undefined],
+    [', also where the route takes it for its timeout', { governs: 'route', maxMs: 0, offsetMs: 0 } as const],
+  ])("passes the app's deadline on and ends the call when it is over%s", async (_where, grpcTimeout) => {
     let left = 0;
     const port = await serve({
       greet: (call, callback) => {
@@ -344,7 +347,7 @@ describe('time', () => {
         if (call.request.text === 'answer') callback(null, { text: 'in time' });
       },
     });
-    const { double, client } = simple(port);
+    const { double, client } = simple(port, { grpcTimeout });
     expect(await client.greet('answer', new grpc.Metadata(), { deadline: Date.now() + 5_000 })).toEqual({ text: 'in time' });
     expect(left).toBeGreaterThan(3_000);
     expect(left).toBeLessThanOrEqual(5_000);

@@ -103,6 +103,8 @@ export class ExchangeWalk extends AttemptLoop implements RouteDecisionOwner, Wal
   startRouteTimeout(now: number): void {
     const timeoutMs = routeTimeoutOf(this.x, this.action);
     if (timeoutMs <= 0) return;
+    // The app's own deadline is the route's timeout: its driver keeps it, and one timer is enough.
+    if (this.x.protocol === 'grpc' && this.x.deadline <= now + timeoutMs) return;
     this.x.deadline = Math.min(this.x.deadline, now + timeoutMs);
     this.env.deadlines.start(this, timeoutMs, now);
   }
