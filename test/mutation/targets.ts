@@ -21,7 +21,7 @@ const TARGETS: Readonly<Record<string, readonly string[]>> = {
   canonicaliser: [
     'packages/core/src/{authority,path-normalization,forwarded-headers}.ts',
     'packages/server/src/{inbound-head,request-target}.ts',
-    'packages/server/src/http2/{settle-stream,stream-heads,stream-message}.ts',
+    'packages/server/src/http2/{settle-stream,stream-guard,stream-heads,stream-message}.ts',
     'packages/grpc/src/{settle-call,stream-lines}.ts',
     'packages/node/src/router-traits.ts',
   ],
@@ -43,7 +43,7 @@ const TARGETS: Readonly<Record<string, readonly string[]>> = {
     'packages/server/src/{peer,peer-certificate,tls-material}.ts',
     'packages/compile/src/cluster/tls-context.ts',
     'packages/compile/src/secret.ts',
-    'packages/grpc/src/{inbound-peer,subject-alt-names,endpoint-credentials,mesh-tls-server}.ts',
+    'packages/grpc/src/{inbound-connection,inbound-peer,subject-alt-names,endpoint-credentials,mesh-tls-server}.ts',
   ],
 };
 

@@ -88,6 +88,18 @@ describe('secure contexts of a client', () => {
     expect(read).toEqual(['ca', 'ca']);
   });
 
+  it('of another source than the identity fail without one as the driver tells', () => {
+    const failed = new UpstreamTls({
+      clock: new FakeClock(),
+      readFile: () => {
+        throw 'no error';
+      },
+      failure: (message) => new Error(message),
+    });
+    expect(() => failed.contextOf(transport({ trust: { kind: 'identity' } }))).toThrow('no workload certificate yet');
+    expect(() => failed.contextOf(transport({ trust: { kind: 'files', ca: 'ca' } }))).toThrow('TLS_error: no error');
+  });
+
   it('without files are never made again', () => {
     const { tls, clock } = made();
     const wanted = transport({ trust: { kind: 'inline', ca: CA } });
@@ -109,7 +121,7 @@ describe('secure contexts of a client', () => {
     [
       'a pair of a secret is none',
       transport({ clientCertificate: { kind: 'secret', pair: { certificateChainPem: CA, privateKeyPem: 'x' } } }),
-      /^driver: TLS_error: .+/,
+      /^driver: TLS_error: (?!ENOENT|The "path")/,
     ],
     ['the certificate of the identity is none', transport({ clientCertificate: { kind: 'identity' } }), /^driver: TLS_error: .+/],
   ])('cannot be made when %s, which the driver tells', (_what, wanted, message) => {

@@ -23,6 +23,11 @@ export class FakeClock implements Clock {
     };
   }
 
+  /** Timers that wait. */
+  get pending(): number {
+    return this.#timers.length;
+  }
+
   advance(ms: number): void {
     this.#time += ms;
     const due = this.#timers.filter(({ at }) => at <= this.#time);
