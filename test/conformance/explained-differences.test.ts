@@ -35,6 +35,14 @@ const server = (protocol: string, bind = '', number = 80): object => ({
   hosts: ['*'],
   ...(bind === '' ? {} : { bind }),
 });
+const secure = (name: string): object => ({
+  port: { number: 443, protocol: 'HTTPS', name },
+  hosts: [`${name}.example.com`],
+  tls: { mode: 'SIMPLE', credentialName: 'x' },
+});
+const plugin = (spec: object): Document => document('WasmPlugin', { url: 'example.com/plugin', ...spec }, 'istio-system');
+const PLUGIN_IN_FRONT =
+  '.filterChains[1].filters[0].name: wanted "envoy.filters.network.http_connection_manager", got "extensions.istio.io/trafficextension/istio-system.a~istio-translated-wasmplugin"';
 const TWICE = servers(server('HTTP'), server('HTTP', '10.9.9.1'), { ...server('HTTP2'), tls: { httpsRedirect: true } });
 const ONCE = servers(server('HTTP'), server('HTTP', '10.9.9.1'), server('HTTP2', '', 8081));
 const HCM = '.filterChains[1]: wanted {"filters":[{"name":"envoy.filters.network.http_connection_manager"}]}, got nothing';
@@ -81,6 +89,30 @@ const CASES: readonly Case[] = [
       { where: 'router routes http.8081' },
       { where: 'router routes http.8080.10.9.9.1' },
       { where: 'sidecar routes http.8080' },
+    ],
+  },
+  {
+    name: 'plugins of connections stand in front of every server of a port',
+    where: 'router listeners 0.0.0.0_8443',
+    text: PLUGIN_IN_FRONT,
+    made: mesh([servers(secure('a'), secure('b')), plugin({ type: 'NETWORK' })]),
+    elsewhere: [
+      { in: mesh([servers(secure('a')), plugin({ type: 'NETWORK' })]) },
+      { in: mesh([servers(secure('a'), secure('b')), plugin({})]) },
+      { in: mesh([servers(secure('a'), secure('b')), plugin({ type: 'NETWORK', selector: { matchLabels: { app: 'web' } } })]) },
+      { where: 'router listeners 0.0.0.0_8080' },
+      { where: 'sidecar listeners 0.0.0.0_8443' },
+      { text: PLUGIN_IN_FRONT.replace('http_connection_manager', 'tcp_proxy') },
+    ],
+  },
+  {
+    name: 'gRPC: what a gRPC server cannot judge is denied',
+    where: 'grpc listeners xds.istio.io/grpc/lds/inbound/0.0.0.0:8080',
+    text: INBOUND_RBAC,
+    made: mesh([plugin({ phase: 'AUTHZ' })]),
+    elsewhere: [
+      { in: mesh([plugin({ phase: 'STATS' })]) },
+      { in: mesh([plugin({ phase: 'AUTHZ', selector: { matchLabels: { app: 'db' } } })]) },
     ],
   },
   {

@@ -6,6 +6,7 @@ import {
   fromProtoJson,
   LISTENER_TYPE_URL,
   Listener,
+  loadProtoJsonWriter,
   ROUTE_TYPE_URL,
   RouteConfiguration,
 } from '@ripstop/xds-api';
@@ -42,8 +43,18 @@ function listOf<T extends object>(
     read: (json) => fromProtoJson(codec, json),
     nameOf: (message) => nameOf(message as T),
     // Encoding and decoding again brings both sides to the same form, whatever way they were made.
-    levelOne: (message) => levelOne(codec.toJSON(codec.decode(codec.encode(message as T).finish()))),
+    levelOne: (message) => levelOne(codec.toJSON(codec.decode(asRead(codec, typeUrl, codec.encode(message as T).finish())))),
   };
+}
+
+const write = await loadProtoJsonWriter();
+/** Of a filter that is made here, and is only passed on where it is read, as something that names its type. */
+const PASSED_ON = Buffer.from('envoy.extensions.filters.http.lua.v3.Lua');
+
+/** What we make has the form of what is read. */
+function asRead<T>(codec: Codec<T>, typeUrl: string, body: Uint8Array): Uint8Array {
+  if (!Buffer.from(body.buffer, body.byteOffset, body.byteLength).includes(PASSED_ON)) return body;
+  return codec.encode(fromProtoJson(codec, write(typeUrl, body))).finish();
 }
 
 export const RESOURCE_LISTS: readonly ResourceList[] = [

@@ -42,6 +42,12 @@ export const MEANT: readonly Explanation[] = [
     holds: mesh.hasWildcardTwice,
   },
   {
+    name: 'plugins of connections stand in front of every server of a port',
+    where: 'router listeners',
+    text: /^\.filterChains\[\d+\]\.filters\[\d+\]\.name: wanted "envoy\.filters\.network\.http_connection_manager", got "extensions\.istio\.io\/trafficextension\//,
+    holds: mesh.hasPluginOfConnections,
+  },
+  {
     name: 'gRPC: what a gRPC server cannot judge is denied',
     where: 'grpc listeners',
     resource: /^xds\.istio\.io\/grpc\/lds\/inbound\//,

@@ -91,9 +91,27 @@ function governing(seen: Seen, kind: string): Document[] {
   return of(seen, kind).filter((document) => governs(document, seen));
 }
 
+interface Extension {
+  readonly phase?: string;
+  readonly type?: string;
+  readonly wasm?: { readonly type?: string };
+}
+
+/** Plugins, and what is written as extensions, of the workload; those of a `targetRefs` count where they may be its own. */
+function extensions(seen: Seen): Extension[] {
+  return ['WasmPlugin', 'TrafficExtension'].flatMap((kind) => governing(seen, kind).map(({ spec }) => spec as Extension));
+}
+
+/** A plugin of connections, and several servers of TLS at the port. */
+export function hasPluginOfConnections(seen: Seen): boolean {
+  const secure = serversAt(seen, portOf(seen)).filter(({ tls, port }) => tls !== undefined || ['HTTPS', 'TLS'].includes(port.protocol));
+  return secure.length > 1 && extensions(seen).some(({ type, wasm }) => (type ?? wasm?.type) === 'NETWORK');
+}
+
 /** What a gRPC server cannot judge, or judges otherwise than istiod's gRPC generator has it (docs/reference/differences.md, "gRPC nodes"). */
 export function hasUnjudgeable(seen: Seen): boolean {
   if (governing(seen, 'RequestAuthentication').length > 0 || governing(seen, 'EnvoyFilter').length > 0) return true;
+  if (extensions(seen).some((spec) => spec.phase === 'AUTHN' || spec.phase === 'AUTHZ')) return true;
   return governing(seen, 'AuthorizationPolicy').some(({ spec, metadata }) => {
     const { action = 'ALLOW', rules = [] } = spec as { action?: string; rules?: unknown[] };
     if (action === 'CUSTOM' || metadata.annotations?.['istio.io/dry-run'] === 'true') return true;

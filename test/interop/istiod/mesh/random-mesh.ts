@@ -15,6 +15,7 @@ import { serviceEntries } from './service-entries.ts';
 import { nodeDocuments, serviceDocuments } from './services.ts';
 import { sidecars } from './sidecars.ts';
 import { telemetries } from './telemetries.ts';
+import { trafficExtensions } from './traffic-extensions.ts';
 import { virtualServices } from './virtual-services.ts';
 import { GATEWAY_POD, gatewayDocuments, nodeOf, type Pod, podDocument, podsOf } from './workloads.ts';
 import { fqdn, NAMESPACES, PORT_NUMBERS, SERVICE_NAMES, type World } from './world.ts';
@@ -25,6 +26,9 @@ export interface Mesh {
   readonly config: Readonly<Record<string, unknown>>;
   readonly nodes: readonly RecordedNode[];
 }
+
+/** Extensions are drawn aside: what else a seed draws stays as it was before there were any. */
+const EXTENSIONS = 7_000_000;
 
 /** The same for the same seed. */
 export function randomMesh(seed: number): Mesh {
@@ -68,6 +72,7 @@ function drawn(seed: number, wide: boolean, more: (world: World) => Document[] =
       ? [...telemetries(world), ...envoyFilters(world), ...random.several(0, 1, (index) => proxyConfigDocument(world, index))]
       : [authorizerEntry(), ...customPolicies(world)]),
     ...more(world),
+    ...(wide ? trafficExtensions({ ...world, random: new Random(seed + EXTENSIONS) }) : []),
   ];
   const config = meshConfig(world);
   const nodes = nodesOf(world, pods);
