@@ -104,9 +104,10 @@ function richDocuments(): Document[] {
     });
 }
 
-/** Documents of random meshes, most of which are right. */
+/** Documents of random meshes, most of which are right; extensions are among the others already. */
 export function drawnDocuments(): Document[] {
-  return [1, 2, 3].flatMap((seed) => randomMesh(seed).documents.filter(({ apiVersion }) => apiVersion.includes('.istio.io/')));
+  const isMutated = ({ apiVersion }: Document): boolean => apiVersion.includes('.istio.io/') && !apiVersion.startsWith('extensions.');
+  return [1, 2, 3].flatMap((seed) => randomMesh(seed).documents.filter(isMutated));
 }
 
 /** Documents of Istio's kinds that are right. */
