@@ -38,10 +38,12 @@ export class Choices {
     const { cluster } = one.account;
     if (cluster !== other.account.cluster || cluster === NONE)
       return this.weighted.some((names) => this.mayBe(names, cluster) && this.mayBe(names, other.account!.cluster));
-    // Of several attempts each may go elsewhere.
     const hosts = this.hostsOf(cluster);
-    const [mine, theirs] = [one, other].map(({ account, attempts }) => [...attempts.filter((host) => hosts.has(host)), account!.host]);
-    return mine!.join() !== theirs!.join() && [...mine!, ...theirs!].every((host) => hosts.has(host));
+    if (!hosts.has(one.account.host) || !hosts.has(other.account.host)) return false;
+    if (one.account.host !== other.account.host) return true;
+    // Of several attempts each may go elsewhere, but there are as many, of copies too.
+    const [mine, theirs] = [one, other].map(({ attempts }) => attempts.filter((host) => hosts.has(host)));
+    return one.attempts.length === other.attempts.length && mine!.length === theirs!.length && mine!.join() !== theirs!.join();
   }
 
   /** One of the clusters, or a missing one of them, which the access log does not name. */
