@@ -11,6 +11,8 @@ export interface Found {
   readonly before: readonly EncodedResource[];
   /** Nothing but resources of these names. */
   readonly exact: boolean;
+  /** Which of the client's subscriptions it was looked up for, as `TypeState.subscription` counts them. */
+  readonly subscription: number;
   /** When the looking began. */
   readonly startedMs: number;
 }

@@ -29,7 +29,7 @@ export class ResourceFinder {
   /** What there is of these names, or of the type; undefined when it cannot be translated. */
   find(typeUrl: string, state: TypeState, push: PushContext, names: Names | undefined): Found | undefined {
     try {
-      const before = state.list;
+      const { list: before, subscription } = state;
       const startedMs = performance.now();
       if (!this.results.isWhole(typeUrl))
         return {
@@ -37,12 +37,13 @@ export class ResourceFinder {
           names: names ?? state.names,
           before,
           exact: true,
+          subscription,
           startedMs,
         };
       const list = this.results.whole(typeUrl, push, this.grpc ? [...state.names] : []);
       const everything = state.wildcard || this.grpc;
       state.list = everything ? list : list.filter(({ name }) => state.wants(name));
-      return { resources: state.list, names, before, exact: false, startedMs };
+      return { resources: state.list, names, before, exact: false, subscription, startedMs };
     } catch (error) {
       this.onProblem(typeUrl, error);
       return undefined;

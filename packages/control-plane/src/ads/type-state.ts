@@ -25,6 +25,8 @@ const NOTHING_ASKED: Asked = { names: new Set<string>(), all: false };
 export class TypeState {
   readonly names: Holding;
   wildcard = false;
+  /** How often the client has changed what it asks for. */
+  subscription = 0;
   /** Versions that the client has, or that are on their way. */
   readonly versions: Holding;
   /** Versions that the client has taken; empty unless somebody wants to know. */
@@ -102,6 +104,7 @@ export class TypeState {
   subscribe({ subscribe, unsubscribe }: SessionRequest): Asked {
     // An answer alone: nearly every request.
     if (subscribe.length === 0 && unsubscribe.length === 0 && this.sentNonce !== '') return NOTHING_ASKED;
+    this.subscription++;
     const all = subscribe.includes('*');
     if (all) this.wildcard = true;
     const asked = (all ? subscribe.filter((name) => name !== '*') : subscribe).map((name) => this.pool.name(name));

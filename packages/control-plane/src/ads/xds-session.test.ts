@@ -120,6 +120,46 @@ describe('an xDS session', () => {
     expect(client.takeAll()).toEqual(['RouteConfiguration +80']);
   });
 
+  it('does not take back what a client asks for while a push waits', async () => {
+    const both = service('web') + service('shop', { port: 8080 });
+    const client = new Client(pushOf(both)).start();
+    await client.push(pushOf(both + service('cart')));
+    client.takeAll();
+    client.ask(ROUTE_TYPE_URL, { subscribe: ['8080'] });
+    expect(client.takeAll()).toEqual(['RouteConfiguration +8080']);
+    client.scheduler.advance(WARMING_MS);
+    await client.settle();
+    expect(client.takeAll()).toEqual(['RouteConfiguration +80']);
+  });
+
+  it('in the state of the world says nothing of a type without what a client asks for meanwhile', async () => {
+    const before = service('web') + service('shop', { port: 8080 });
+    const client = new Client(pushOf(before), { stateOfTheWorld: true });
+    client.ask(CLUSTER_TYPE_URL, { subscribe: [WEB] });
+    client.ask(ENDPOINT_TYPE_URL, { subscribe: [WEB] });
+    client.ask(CLUSTER_TYPE_URL, { subscribe: [CART] });
+    client.takeAll();
+    const shop = 'outbound|8080||shop.default.svc.cluster.local';
+    // Cart is new, and waited for; a rule changes shop, which is asked for meanwhile.
+    await client.push(pushOf(before + service('cart') + POOL('shop', 3)));
+    client.takeAll();
+    client.ask(CLUSTER_TYPE_URL, { subscribe: [shop] });
+    expect(client.takeAll()).toEqual([`Cluster +${shop}`]);
+    client.scheduler.advance(WARMING_MS);
+    await client.settle();
+    expect(client.takeAll()).toEqual([]);
+  });
+
+  it('does not send what a client has given up while a push waited', async () => {
+    const client = new Client(pushOf(service('web'))).start();
+    await client.push(pushOf(service('web') + service('cart')));
+    client.takeAll();
+    client.ask(ROUTE_TYPE_URL, { unsubscribe: ['80'] });
+    client.scheduler.advance(WARMING_MS);
+    await client.settle();
+    expect(client.takeAll()).toEqual([]);
+  });
+
   it('does not wait for endpoints of clusters that have none of their own', async () => {
     const client = new Client(pushOf(service('web'))).start();
     await client.push(

@@ -281,7 +281,10 @@ export class XdsSession {
 
   private send(typeUrl: string, found: Found | undefined, manner: Manner): Sent {
     const state = this.types.get(typeUrl);
-    return state === undefined || found === undefined ? NOTHING_SENT : this.respond(typeUrl, state, found, manner);
+    if (state === undefined || found === undefined) return NOTHING_SENT;
+    // What it has asked for since was answered already, and must not be taken for something that is gone.
+    const now = found.subscription === state.subscription ? found : this.finder.find(typeUrl, state, this.push, undefined);
+    return now === undefined ? NOTHING_SENT : this.respond(typeUrl, state, now, manner);
   }
 
   /** The client has taken new clusters, has asked for their endpoints, and has taken those. */
