@@ -24,6 +24,20 @@ export function fetchHost(url: string, host: string, headers: Readonly<Record<st
   });
 }
 
+/** Whether somebody listens there. */
+export function accepts(address: string): Promise<boolean> {
+  const [host, port] = address.split(':');
+  return new Promise((resolve) => {
+    const socket = connect(Number(port), host);
+    const finish = (answer: boolean): void => {
+      socket.destroy();
+      resolve(answer);
+    };
+    socket.on('connect', () => finish(true));
+    socket.on('error', () => finish(false));
+  });
+}
+
 /** Sends a plaintext HTTP request on a raw socket; answers what came back: `HTTP/1.1 200`, `closed`, … */
 export function rawHttp(address: string, timeoutMs = 2000): Promise<string> {
   const [host, port] = address.split(':');

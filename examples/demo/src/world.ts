@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createTokenIssuer } from '@ripstop/control-plane';
 import { createMesh, type Mesh } from '@ripstop/node';
-import { fetchHost } from './outside.ts';
+import { accepts, fetchHost } from './outside.ts';
 import { type DemoProcess, Processes } from './processes.ts';
 import type { Report } from './report.ts';
 import { TraceReceiver } from './trace-receiver.ts';
@@ -65,8 +65,9 @@ export class World {
   }
 
   static async create(report: Report): Promise<World> {
-    const [xds, xdsTls, http, gateway] = await Promise.all([freePort(), freePort(), freePort(), freePort()]);
-    return new World(report, { xds, xdsTls, http, gateway });
+    const taken = new Set<number>();
+    const port = (): Promise<number> => freePort(taken);
+    return new World(report, { xds: await port(), xdsTls: await port(), http: await port(), gateway: await port() });
   }
 
   get pageUrl(): string {
@@ -177,6 +178,13 @@ export class World {
       return rows.length > 0 && rows.every((row) => row.synced);
     }, 5000);
     if (took === undefined) this.report.progress('not every client acknowledged within 5 s');
+  }
+
+  /** A listener is acknowledged when it is read and its socket opens a moment later; waits for that moment. */
+  async gatewayListens(): Promise<void> {
+    const took = await until(() => accepts(this.gatewayAddress), 5000);
+    if (took === undefined)
+      this.report.progress(`the gateway does not listen on ${this.gatewayAddress}:\n${this.gateway.output().slice(-2000)}`);
   }
 
   /** GET on the control plane's HTTP port. */
@@ -301,10 +309,24 @@ export function sumSeries(text: string, name: string, labels: Readonly<Record<st
   return sum;
 }
 
-async function freePort(): Promise<number> {
+/** Below what systems hand out by themselves (Linux from 32768, others from 49152): nobody else gets it before it is used. */
+const LOWEST_PORT = 20_000;
+const HIGHEST_PORT = 32_000;
+
+/** A port of the loopback interface that nobody listens on, and that stays free until it is asked for by number. */
+async function freePort(taken: Set<number>): Promise<number> {
+  for (;;) {
+    const port = LOWEST_PORT + Math.floor(Math.random() * (HIGHEST_PORT - LOWEST_PORT));
+    if (taken.has(port)) continue;
+    taken.add(port);
+    if (await isFree(port)) return port;
+  }
+}
+
+function isFree(port: number): Promise<boolean> {
   const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise<void>((resolve) => server.close(() => resolve()));
-  return typeof address === 'object' && address !== null ? address.port : 0;
+  return new Promise((resolve) => {
+    server.once('error', () => resolve(false));
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
+  });
 }

@@ -9,6 +9,7 @@ export const myService: Step = {
   title: 'Gateway, VirtualService, DestinationRule as they stand',
   async run(world) {
     await world.apply('my-service.yaml');
+    await world.gatewayListens();
     const api = await many(200, 8, () => world.viaGateway(HOST, '/api/x'));
     const other = await many(20, 4, () => world.viaGateway(HOST, '/other'));
     const stranger = await many(20, 4, () => world.viaGateway('stranger.example.com', '/api/x'));
