@@ -59,10 +59,12 @@ export const EXPLAINED: readonly ExplainedDifference[] = [
   },
   {
     page: 'gRPC calls that a route leads to a port of HTTP/1.1',
-    // Where it goes, and what is asked for there, does not depend on the protocol.
-    without: ({ trial, lines }) =>
+    // Where it goes, and what is asked for there, does not depend on the protocol; whether it is tried again may.
+    without: ({ trial, lines, request }) =>
       trial.place === 'grpc' && lines.some((line) => /^upstream.* header \(connection\): Envoy "HTTP\/1 .*, SDK "HTTP\/2 /.test(line))
-        ? lines.filter((line) => /^(route|cluster|upstreams|upstream (method|path))\b/.test(line))
+        ? lines.filter(
+            (line) => /^(route|cluster|upstream (method|path))\b/.test(line) || (line.startsWith('upstreams:') && !saysStatus(request)),
+          )
         : lines,
   },
   {
@@ -75,6 +77,11 @@ export const EXPLAINED: readonly ExplainedDifference[] = [
     without: ({ lines }) => lines.filter((line) => line !== 'response header content-length: Envoy none, SDK "0"'),
   },
 ];
+
+/** Of such an answer the status stands in the head (HTTP/1.1: retried by it) or behind the message (HTTP/2: too late for that). */
+function saysStatus(request: Difference['request']): boolean {
+  return request?.answers?.some(({ headers }) => headers?.['grpc-status'] !== undefined) === true;
+}
 
 function isOutbound({ trial, request }: Difference): boolean {
   return (trial.place === 'sidecar' || trial.place === 'grpc') && request !== undefined;
