@@ -202,7 +202,7 @@ export function repeatsNetworkGateway(seen: Seen): boolean {
 /** Several hosts have the address that one side gives another one. */
 export function isSharedAddress(seen: Seen): boolean {
   return [seen.wanted, seen.got].some((text) => {
-    const address = /^"\[?([\d.]+|[0-9a-f:]+)\]?"$/.exec(text)?.[1];
+    const address = /^"\[?([\d.]+(?:\/\d+)?|[0-9a-f:]+)\]?"$/.exec(text)?.[1];
     const owners = of(seen, 'ServiceEntry').filter(({ spec }) =>
       ((spec as { addresses?: string[] }).addresses ?? []).some((own) => own === address),
     );
