@@ -14,7 +14,7 @@ const AHEAD = 3;
 const SHRINK_MS = 30_000;
 const MAX_SHOWN = 3;
 /** A mesh with a difference is asked about so often again: what comes from a walk over a Go map shows itself. */
-const TIMES = 6;
+const TIMES = 20;
 
 /** Draws meshes and compares what istiod and our control plane make of each. `meshes`: how many, unless the environment says. */
 export function compareDrawn(name: string, draw: (seed: number) => Mesh, meshes: number): void {
