@@ -18,6 +18,7 @@ import { checkEnvoyFilter, type EnvoyFilterFields } from './validation/envoy-fil
 import { checkGatewayServers } from './validation/gateway.ts';
 import { checkMeshConfigValues, type MeshConfigFields } from './validation/mesh-config.ts';
 import { checkMetadata } from './validation/metadata.ts';
+import { checkExtensionTargets, type Targeted } from './validation/policy-targets.ts';
 import { checkProxyConfigAnnotation } from './validation/proxy-config-annotation.ts';
 import { checkRequestAuthentication } from './validation/request-authentication.ts';
 import { checkServiceEntry, checkWorkloadEntry } from './validation/service-entry.ts';
@@ -78,6 +79,10 @@ export function semanticChecks(object: MeshObject, report: Report): void {
       return;
     case 'EnvoyFilter':
       checkEnvoyFilter(object.spec as EnvoyFilterFields, report);
+      return;
+    case 'WasmPlugin':
+    case 'TrafficExtension':
+      checkExtensionTargets(object.spec as Targeted, report);
       return;
     case 'Telemetry':
       checkTelemetry(object.spec as TelemetrySpec, report);

@@ -61,12 +61,14 @@ function checkServerTls(tls: ServerTLSSettings, path: Path, report: Report): voi
   const { mode = 'PASSTHROUGH' } = tls;
   const missing = (message: string): void => report('RIPSTOP_MISSING_FIELD', 'error', path, message);
   if (mode === 'PASSTHROUGH' || mode === 'AUTO_PASSTHROUGH') return;
-  const named = tls.credentialName !== undefined || (tls.credentialNames ?? []).length > 0;
-  const files = [tls, ...(tls.tlsCertificates ?? [])].filter(
-    ({ serverCertificate, privateKey }) => (serverCertificate ?? privateKey) !== undefined,
-  );
+  // As everywhere in protobuf, an empty text is none.
+  const { credentialName = '', credentialNames = [], tlsCertificates = [], caCertificates = '', caCertCredentialName = '' } = tls;
+  const named = credentialName !== '' || credentialNames.length > 0;
+  // Where both are given, half of a pair beside the list says nothing; a whole one is refused as a second source.
+  const own = [tls.serverCertificate, tls.privateKey].some((file = '') => file !== '') ? [tls] : [];
+  const files = tlsCertificates.length > 0 && mode !== 'ISTIO_MUTUAL' ? tlsCertificates : [...own, ...tlsCertificates];
   if (mode === 'ISTIO_MUTUAL') {
-    if (named || files.length > 0 || tls.caCertificates !== undefined || tls.caCertCredentialName !== undefined)
+    if (named || files.length > 0 || caCertificates !== '' || caCertCredentialName !== '')
       report(
         'RIPSTOP_BAD_VALUE',
         'error',
@@ -78,8 +80,8 @@ function checkServerTls(tls: ServerTLSSettings, path: Path, report: Report): voi
   if (!named && files.length === 0) missing(`mode ${mode} needs credentialName, or serverCertificate and privateKey`);
   if (!named && files.some(({ serverCertificate = '', privateKey = '' }) => serverCertificate === '' || privateKey === ''))
     missing('serverCertificate and privateKey belong together: give both');
-  const roots = tls.caCertificates ?? tls.caCertCredentialName ?? (named ? 'of the Secret' : undefined);
-  if (mode !== 'SIMPLE' && roots === undefined) missing(`mode ${mode} needs caCertificates: who may call is decided by them`);
+  // Those of a Secret, else of a file: istiod takes caCertCredentialName beside credentialName only.
+  if (mode !== 'SIMPLE' && !named && caCertificates === '') missing(`mode ${mode} needs caCertificates: who may call is decided by them`);
 }
 
 /** Routes of bytes for `mesh`: calls of processes are requests, and what else they send goes its own way. */

@@ -47,7 +47,7 @@ export function validateObject(object: MeshObject): Finding[] {
           code === 'RIPSTOP_UNSUPPORTED_FIELD' && (severity === 'warning' || refused) ? undefined : report(code, severity, ...where);
   if (kind.spec !== undefined && !(object.lacksSpec === true && kind.requiresSpec === true))
     right = checkStructure(object.spec, kind.spec, ['spec'], reportField) && right;
-  if (right && !refused) semanticChecks(object, report);
+  if (right && kind.status === 'used') semanticChecks(object, reportField);
   return findings;
 }
 

@@ -43,9 +43,9 @@ export function describeSecrets(node: ProxyNode, push: PushContext, now: number)
   });
 }
 
-function asked({ mode, credentialName, credentialNames = [], caCertCredentialName }: ServerTLSSettings): string[] {
-  const names = (credentialName === undefined ? credentialNames : [credentialName]).filter((name) => name !== 'builtin://');
-  const bundle = caCertCredentialName ?? names[0];
+function asked({ mode, credentialName = '', credentialNames = [], caCertCredentialName = '' }: ServerTLSSettings): string[] {
+  const names = (credentialName === '' ? credentialNames : [credentialName]).filter((name) => name !== 'builtin://');
+  const bundle = caCertCredentialName === '' ? names[0] : caCertCredentialName;
   const asksCallers = (mode === 'MUTUAL' || mode === 'OPTIONAL_MUTUAL') && bundle !== undefined;
   const bundles = asksCallers ? [bundle.endsWith(CA_SUFFIX) ? bundle : `${bundle}${CA_SUFFIX}`] : [];
   return [...names, ...bundles].map(credentialResource);

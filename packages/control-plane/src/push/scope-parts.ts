@@ -40,12 +40,14 @@ export function sidecarScope(
   const egress = egressEntries(sidecar).map(({ hosts = [], port, bind = '', captureMode }, at): EgressScope => {
     const imports = new EgressImports(hosts, namespace);
     const proxy = port?.protocol?.toUpperCase() === 'HTTP_PROXY';
+    // A Unix socket may say 0.
+    const number = port?.number === 0 ? undefined : port?.number;
     return {
-      port: port?.number,
+      port: number,
       protocol: port?.protocol === undefined ? undefined : parseProtocol(port.protocol),
       bind,
       opens: captureMode === 'NONE',
-      services: known?.listeners[at]?.services ?? imported(imports, proxy ? undefined : port?.number, visible, namespace),
+      services: known?.listeners[at]?.services ?? imported(imports, proxy ? undefined : number, visible, namespace),
       virtualServices: rules.filter((rule) => imports.takesRule(rule)),
     };
   });

@@ -15,11 +15,11 @@ export type BackendTrust =
  * `invalid://`: nobody is trusted. Undefined: the system's roots.
  */
 export function backendTrust(
-  { credentialName, sni = '' }: ClientTLSSettings,
+  { credentialName = '', sni = '' }: ClientTLSSettings,
   node: Pick<ProxyNode, 'ripstop'>,
   push: PushContext,
 ): BackendTrust | undefined {
-  if (credentialName === undefined) return undefined;
+  if (credentialName === '') return undefined;
   if (credentialName === NO_TRUST) return { kind: 'secret', name: NO_TRUST };
   if (!node.ripstop) return { kind: 'secret', name: `${credentialName}${CA_SUFFIX}` };
   const roots = rootsOf(credentialName, push);

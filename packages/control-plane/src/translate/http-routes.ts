@@ -73,9 +73,9 @@ function perFilterConfig({ corsPolicy, fault }: HTTPRoute): Record<string, Any> 
   return filters;
 }
 
-/** `<destination host>:<port>` for one destination, `<VirtualService>:<listener port>` otherwise. */
+/** `<destination host>:<port>` for one destination, `<VirtualService>:<listener port>` otherwise (a delegate may have inherited its answer). */
 function operation(service: VirtualService, route: HTTPRoute, scope: RouteScope): string {
-  const [only] = route.route ?? [];
+  const [only] = route.directResponse === undefined && route.redirect === undefined ? (route.route ?? []) : [];
   if (route.route?.length !== 1 || only === undefined || only.destination.host === NOWHERE.host)
     return `${service.name}:${scope.listenPort}`;
   return `${calledHost(only.destination.host, scope)}:${destinationPort(only.destination, scope)}`;

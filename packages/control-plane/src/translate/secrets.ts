@@ -57,9 +57,9 @@ function referenced(node: ProxyNode, push: PushContext): ReadonlySet<string> {
     gatewayPorts(node, push)
       .ports.flatMap(({ servers }) => servers)
       .filter(({ gateway }) => push.gatewayApiGateways.has(gateway))
-      .flatMap(({ terminates: { credentialName, credentialNames = [], caCertCredentialName } = {} }) => {
-        const names = credentialName === undefined ? credentialNames : [credentialName];
-        const bundles = caCertCredentialName === undefined ? names.map((name) => `${name}${CA_SUFFIX}`) : [caCertCredentialName];
+      .flatMap(({ terminates: { credentialName = '', credentialNames = [], caCertCredentialName = '' } = {} }) => {
+        const names = credentialName === '' ? credentialNames : [credentialName];
+        const bundles = caCertCredentialName === '' ? names.map((name) => `${name}${CA_SUFFIX}`) : [caCertCredentialName];
         return [...names, ...bundles];
       }),
   );

@@ -212,8 +212,8 @@ function gatewayCertificates(tls: ServerTLSSettings): SdsSecretConfig[] {
   // `builtin://`: the certificate that the mesh has issued (Istio: tls-terminate-mode ISTIO_SIMPLE).
   if (names.length > 0)
     return names.map((name) => (name === 'builtin://' ? workloadSecret('default') : adsSecret(credentialResource(name))));
-  return [tls, ...(tls.tlsCertificates ?? [])].flatMap(({ serverCertificate, privateKey }) =>
-    serverCertificate === undefined || privateKey === undefined ? [] : [fileSecret(`file-cert:${serverCertificate}~${privateKey}`)],
+  return [tls, ...(tls.tlsCertificates ?? [])].flatMap(({ serverCertificate = '', privateKey = '' }) =>
+    serverCertificate === '' || privateKey === '' ? [] : [fileSecret(`file-cert:${serverCertificate}~${privateKey}`)],
   );
 }
 
@@ -233,16 +233,17 @@ function callers(tls: ServerTLSSettings): CommonTlsFields['validationContextType
 
 function bundleOf(tls: ServerTLSSettings): SdsSecretConfig {
   if (tls.mode === 'ISTIO_MUTUAL') return workloadSecret('ROOTCA');
-  if (tls.caCertCredentialName !== undefined) {
-    const name = credentialResource(tls.caCertCredentialName);
+  const { caCertCredentialName = '' } = tls;
+  if (caCertCredentialName !== '') {
+    const name = credentialResource(caCertCredentialName);
     return adsSecret(name.endsWith(CA_SUFFIX) ? name : `${name}${CA_SUFFIX}`);
   }
   const [name] = credentialNames(tls);
   return name === undefined ? fileSecret(`file-root:${tls.caCertificates ?? ''}`) : adsSecret(`${credentialResource(name)}${CA_SUFFIX}`);
 }
 
-function credentialNames({ credentialName, credentialNames = [] }: ServerTLSSettings): readonly string[] {
-  return credentialName === undefined || credentialName === '' ? credentialNames : [credentialName];
+function credentialNames({ credentialName = '', credentialNames = [] }: ServerTLSSettings): readonly string[] {
+  return credentialName === '' ? credentialNames : [credentialName];
 }
 
 /** Served by the control plane over the stream that the listener came on. */

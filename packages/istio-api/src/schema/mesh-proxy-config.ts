@@ -1,4 +1,4 @@
-import { selector, texts } from './common.ts';
+import { texts } from './common.ts';
 import { clientTls, keepAlive } from './destination-rule.ts';
 import {
   any,
@@ -131,7 +131,8 @@ const PROXY_PROCESS: Fields = {
   statsEvictionInterval: anyDuration,
   sds: object({ enabled: bool, k8sSaJwtPath: text }),
   environmentVariables: any,
-  selector,
+  // Of the kind ProxyConfig alone: here nobody is selected, and the CRD's rules do not hold.
+  selector: object({ matchLabels: map(text) }),
 };
 
 /** What of ProxyConfig (defaultConfig, the annotation proxy.istio.io/config) says something to a process without a proxy; the rest is listed as steering one. */

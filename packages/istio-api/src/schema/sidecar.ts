@@ -2,10 +2,12 @@ import { portNumber, texts, workloadSelector } from './common.ts';
 import { inboundConnectionPool } from './destination-rule.ts';
 import { serverTlsFields, serverTlsRules } from './gateway.ts';
 import { type Kind, NETWORKING } from './kind.ts';
-import { choice, count, ignored, ignoredFields, list, noted, object, port, refused, ruled, text } from './schema.ts';
+import { choice, count, ignored, ignoredFields, list, noted, object, refused, rule, ruled, text } from './schema.ts';
 
+/** 0 is none, which a Unix socket has. */
+const portOrNone = { ...count, rules: [rule('port must be at most 65535', (value: number) => value <= 65_535)] };
 const sidecarPort = object({
-  number: noted(port, 'a port that the process serves: mesh.listen(app, number)'),
+  number: noted(portOrNone, 'a port that the process serves: mesh.listen(app, number)'),
   protocol: text,
   name: text,
   targetPort: ignored(count, 'Istio ignores it as well'),
@@ -23,7 +25,10 @@ export const sidecar: Kind = {
       object(
         {
           hosts: noted(texts, '`namespace/host`; what a VirtualService in scope leads to is in scope too'),
-          port: object({ number: port, ...ignoredFields({ protocol: text, name: text, targetPort: count }, 'the port is in the URL') }),
+          port: object({
+            number: portOrNone,
+            ...ignoredFields({ protocol: text, name: text, targetPort: count }, 'the port is in the URL'),
+          }),
           bind: noted(text, 'for Envoys; a process has no listener for its own calls. Not as a Unix socket'),
           captureMode: noted(captureModes, 'for Envoys: with NONE they open the port'),
         },

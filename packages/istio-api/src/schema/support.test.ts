@@ -202,6 +202,11 @@ describe('what would be unsafe or something else when it is left out', () => {
       doc('extensions.istio.io/v1alpha1', 'WasmPlugins', '{}'),
       'has no kind WasmPlugins; did you mean "WasmPlugin"?',
     ],
+    [
+      'a plugin that authorizes, of what cannot be extended',
+      doc('extensions.istio.io/v1alpha1', 'WasmPlugin', '{ url: "https://a/b", phase: AUTHZ, targetRefs: [{ kind: Gateway, name: g }] }'),
+      'spec.targetRefs[0]: a Gateway of "" cannot be extended',
+    ],
   ])('is refused: %s', (_what, text, expected) => {
     const errors = findings(text).filter(({ severity }) => severity === 'error');
     expect(errors.map(formatFinding).join('\n')).toContain(expected);

@@ -143,7 +143,11 @@ const httpRoute = object(
     headers,
   },
   [],
-  [['route', 'redirect', 'directResponse', 'delegate']],
+  // A directResponse beside a delegate is what the delegate's routes inherit.
+  [
+    ['route', 'redirect', 'directResponse'],
+    ['route', 'redirect', 'delegate'],
+  ],
 );
 
 const TCP_NOTE = 'at gateways; what is not HTTP leaves a process by its own way, and a warning says so (an Envoy is sent these routes)';

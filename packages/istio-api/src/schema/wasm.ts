@@ -60,8 +60,9 @@ const wasmFields: Fields = {
   }),
 };
 
-/** Without a scheme it is an image of a registry. */
+/** Without a scheme it is an image of a registry; the CRD's rule lets a path stand as well. */
 function isModuleUrl(text: string): boolean {
+  if (text.startsWith('/')) return true;
   const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(text)?.[1]?.toLowerCase();
   if (scheme !== undefined) return ['http', 'https', 'file', 'oci'].includes(scheme) && (scheme === 'file' || URL.canParse(text));
   return URL.canParse(`http://${text}`);

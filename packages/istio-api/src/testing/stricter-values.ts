@@ -254,7 +254,7 @@ const KINDS: readonly StricterValue[] = [
   stricter(
     'Telemetry',
     '`metrics[].overrides[].tagOverrides.*.value`',
-    /\.tagOverrides\.[^.]+\.value$/,
+    /\.tagOverrides\..+\.value$/,
     'no CEL expression',
     /must be a valid CEL expression/,
     'sends it, and the proxy leaves the tag out',
@@ -270,6 +270,16 @@ const KINDS: readonly StricterValue[] = [
     'sends 301',
     'a route must do what it says',
     '{ hosts: [a], http: [{ redirect: { uri: /, redirectCode: 304 } }] }',
+  ),
+  stricter(
+    'VirtualService',
+    '`http[].directResponse.status`, `fault.abort.httpStatus`',
+    /^spec\.http\[\d+\]\.(directResponse\.status|fault\.abort\.httpStatus)$/,
+    'below 200 or above 599',
+    /out of range/,
+    NACK,
+    'a route must do what it says',
+    '{ hosts: [a], http: [{ directResponse: { status: 600 } }] }',
   ),
   stricter(
     'VirtualService',

@@ -33,6 +33,14 @@ function checkActions(route: HTTPRoute, delegated: boolean, path: Path, report: 
   const bad = (field: string, message: string): void => report('RIPSTOP_BAD_VALUE', 'error', [...path, field], message);
   if (delegate !== undefined) {
     if (delegated) bad('delegate', 'a VirtualService that is a delegate cannot delegate again');
+    // Istio: mergeHTTPRoute.
+    if (directResponse !== undefined)
+      report(
+        'RIPSTOP_BAD_VALUE',
+        'warning',
+        [...path, 'directResponse'],
+        "the delegate's routes inherit it: none of them leads to its destinations, and only redirects and answers of their own stay",
+      );
     return;
   }
   const answered = redirect !== undefined ? 'redirect' : directResponse !== undefined ? 'directResponse' : undefined;
@@ -70,10 +78,11 @@ function checkMatch(match: HTTPMatchRequest, path: Path, report: Report): void {
 const MAX_BODY = 1024 * 1024;
 
 function checkBody({ directResponse }: HTTPRoute, path: Path, report: Report): void {
-  const { string = '', bytes = '' } = directResponse?.body ?? {};
-  const size = Math.max(Buffer.byteLength(string), Buffer.from(bytes, 'base64').length);
+  const { string = '', bytes } = directResponse?.body ?? {};
+  const size = Math.max(Buffer.byteLength(string), Buffer.from(bytes ?? '', 'base64').length);
   if (size > MAX_BODY) report('RIPSTOP_BAD_VALUE', 'error', path, `it has ${size} bytes: at most ${MAX_BODY} are sent`);
-  if (bytes !== '' && !BASE64.test(bytes))
+  // Nothing at all is no base64 either; `string: ""` is an empty body.
+  if (bytes !== undefined && !BASE64.test(bytes))
     report('RIPSTOP_BAD_VALUE', 'error', [...path, 'bytes'], `${JSON.stringify(bytes.slice(0, 80))} is no base64`);
 }
 

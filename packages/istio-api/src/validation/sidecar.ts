@@ -9,6 +9,7 @@ import { checkConnectionPool } from './traffic-policy.ts';
 interface Listener {
   readonly port?: Port;
   readonly bind?: string;
+  readonly captureMode?: string;
 }
 
 interface Port {
@@ -39,7 +40,14 @@ export function checkSidecar(spec: SidecarFields, report: Report): void {
     report('RIPSTOP_MISSING_FIELD', 'error', ['spec'], 'an empty Sidecar says nothing: give egress, ingress or outboundTrafficPolicy');
   checkPorts(egress, ['spec', 'egress'], report);
   checkPorts(ingress, ['spec', 'ingress'], report);
-  for (const [index, { port, hosts = [] }] of egress.entries()) {
+  for (const [index, { port, hosts = [], bind = '', captureMode }] of egress.entries()) {
+    if (bind.startsWith('unix://') && captureMode === 'IPTABLES')
+      report(
+        'RIPSTOP_BAD_VALUE',
+        'error',
+        ['spec', 'egress', index, 'captureMode'],
+        'nobody is led to a Unix socket by iptables: give NONE, or leave it out',
+      );
     if (hosts.length === 0) report('RIPSTOP_MISSING_FIELD', 'error', ['spec', 'egress', index, 'hosts'], 'give at least one host');
     for (const [position, host] of hosts.entries()) checkScopedHost(host, 'Sidecar', ['spec', 'egress', index, 'hosts', position], report);
     if (port === undefined && index < egress.length - 1)
@@ -69,8 +77,9 @@ function checkPorts(listeners: readonly Listener[], path: Path, report: Report):
   const sockets = new Set<string>();
   for (const [index, { port, bind = '' }] of listeners.entries()) {
     // An egress listener may be a Unix socket, which has no port.
-    const socket = path[1] === 'egress' && port?.number === undefined && bind.startsWith('unix://');
-    if (port !== undefined && port.number === undefined && !socket)
+    const { number = 0 } = port ?? {};
+    const socket = path[1] === 'egress' && number === 0 && bind.startsWith('unix://');
+    if (port !== undefined && number === 0 && !socket)
       report('RIPSTOP_MISSING_FIELD', 'error', [...path, index, 'port', 'number'], 'a port needs its number');
     if (port !== undefined && bind !== '' && !isAddress(bind) && !socket)
       report('RIPSTOP_BAD_VALUE', 'error', [...path, index, 'bind'], `${JSON.stringify(bind)} is no IP address`);
@@ -81,7 +90,6 @@ function checkPorts(listeners: readonly Listener[], path: Path, report: Report):
     if (socket && sockets.has(bind))
       report('RIPSTOP_BAD_VALUE', 'error', [...path, index, 'bind'], `${JSON.stringify(bind)} stands here twice: join the two listeners`);
     if (socket) sockets.add(bind);
-    const number = port?.number ?? 0;
     if (number !== 0 && taken.has(number))
       report('RIPSTOP_BAD_VALUE', 'error', [...path, index, 'port', 'number'], `port ${number} stands here twice: join the two listeners`);
     taken.add(number);

@@ -79,8 +79,9 @@ function errorsIn(text: string, file: string): Finding[] {
   return [...findings, ...objects.flatMap(validateObject)].filter(isRefusal);
 }
 
+/** What the analysis says (IST…) leaves the document in force as well. */
 function isRefusal({ severity, code }: Finding): boolean {
-  return severity === 'error' && !KEPT_CODES.has(code);
+  return severity === 'error' && !KEPT_CODES.has(code) && !code.startsWith('IST');
 }
 
 function judgementOf(judged: readonly Judged[]): Judgement {

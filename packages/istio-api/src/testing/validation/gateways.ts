@@ -88,6 +88,26 @@ export const GATEWAYS: readonly ValidationCase[] = [
     '.ingress[0].bind',
     'is no IP address',
   ),
+  sidecar('a socket of port 0', 'egress: [{ port: { number: 0, protocol: HTTP }, bind: "unix:///a", hosts: ["*/*"] }]'),
+  sidecar(
+    'port 0 of an address',
+    'egress: [{ port: { number: 0, protocol: HTTP }, hosts: ["*/*"] }]',
+    '.egress[0].port.number',
+    'needs its number',
+  ),
+  sidecar(
+    'a port above all',
+    'egress: [{ port: { number: 65536, protocol: HTTP }, hosts: ["*/*"] }]',
+    '.egress[0].port.number',
+    'at most 65535',
+  ),
+  sidecar(
+    'a socket that traffic is led to',
+    'egress: [{ port: { protocol: HTTP }, bind: "unix:///a", captureMode: IPTABLES, hosts: ["*/*"] }]',
+    '.egress[0].captureMode',
+    'by iptables',
+  ),
+  tls('half a pair beside others', 'mode: SIMPLE, privateKey: /x, tlsCertificates: [{ serverCertificate: /c, privateKey: /k }]'),
   group('a command of nothing', 'template: {}, probe: { exec: { command: [] } }', '.probe.exec.command', 'give the command'),
   group(
     'a header without a name',
@@ -109,4 +129,33 @@ export const GATEWAYS: readonly ValidationCase[] = [
     'out of range',
   ),
   of('Telemetry')('a filter of nothing', 'accessLogging: [{ filter: {} }]', '.accessLogging[0].filter', 'it filters by nothing'),
+  tls('a bundle without a name', 'mode: MUTUAL, serverCertificate: /c, privateKey: /k, caCertificates: ""', 'needs caCertificates'),
+  tls(
+    'a bundle of a Secret beside files',
+    'mode: MUTUAL, serverCertificate: /c, privateKey: /k, caCertCredentialName: x',
+    'needs caCertificates',
+  ),
+  tls('a certificate without a name', 'mode: SIMPLE, credentialName: ""', 'needs credentialName'),
+  tls(
+    'files without names beside others',
+    'mode: SIMPLE, serverCertificate: "", tlsCertificates: [{ serverCertificate: /c, privateKey: /k }]',
+  ),
+  tls('nothing but names that say nothing', 'mode: ISTIO_MUTUAL, credentialName: "", serverCertificate: "", caCertificates: ""'),
+  extension('a route that is extended', 'targetRefs: [{ group: gateway.networking.k8s.io, kind: HTTPRoute, name: a }]', '.targetRefs[0]'),
+  extension('a kind without its group', 'targetRefs: [{ kind: Gateway, name: a }]', '.targetRefs[0]'),
+  extension('a Service that is extended', 'targetRefs: [{ group: core, kind: Service, name: a }]'),
 ];
+
+/** A server of HTTPS. */
+function tls(what: string, fields: string, text?: string): ValidationCase {
+  return gateway(
+    what,
+    `servers: [{ port: { number: 443, name: a, protocol: HTTPS }, hosts: ["*"], tls: { ${fields} } }]`,
+    text === undefined ? undefined : '.servers[0].tls',
+    text,
+  );
+}
+
+function extension(what: string, fields: string, path?: string): ValidationCase {
+  return of('TrafficExtension')(what, `wasm: { url: "https://a/b" }, ${fields}`, path, 'cannot be extended');
+}

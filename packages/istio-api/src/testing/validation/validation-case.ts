@@ -45,7 +45,12 @@ export const group: CaseOf = of('WorkloadGroup');
 export const traffic = (what: string, fields: string, path?: string, text = ''): ValidationCase =>
   rule(what, `host: a, trafficPolicy: { ${fields} }`, path === undefined ? undefined : `.trafficPolicy${path}`, text);
 
-const GROUPS: Readonly<Record<string, string>> = { AuthorizationPolicy: 'security.istio.io/v1', Telemetry: 'telemetry.istio.io/v1' };
+const GROUPS: Readonly<Record<string, string>> = {
+  AuthorizationPolicy: 'security.istio.io/v1',
+  Telemetry: 'telemetry.istio.io/v1',
+  TrafficExtension: 'extensions.istio.io/v1alpha1',
+  WasmPlugin: 'extensions.istio.io/v1alpha1',
+};
 
 /** The document of a case. */
 export function documentOf({ kind, spec, annotations, name = 'x' }: ValidationCase): string {

@@ -13,6 +13,13 @@ export const VIRTUAL_SERVICES: readonly ValidationCase[] = [
   virtualService('a delegate at a gateway', `gateways: [gw], http: [{ ${ROUTE} }]`, '.gateways', 'a delegate has no gateways'),
   virtualService('a delegate', `http: [{ ${ROUTE} }]`),
   virtualService('a delegate that delegates', 'http: [{ delegate: { name: x } }]', '.http[0].delegate', 'cannot delegate again'),
+  virtualService('a delegate beside an answer', 'hosts: [a], http: [{ directResponse: { status: 400 }, delegate: { name: x } }]'),
+  virtualService(
+    'a delegate beside a destination',
+    `hosts: [a], http: [{ ${ROUTE}, delegate: { name: x } }]`,
+    '.http[0].delegate',
+    'give only one of route, delegate',
+  ),
   virtualService('a gateway that is none', `hosts: [a], gateways: [ns/a_b], http: [{ ${ROUTE} }]`, '.gateways[0]', 'write namespace/name'),
   virtualService(
     'a namespace twice in exportTo',
@@ -239,4 +246,5 @@ export const ROUTES: readonly ValidationCase[] = [
     '.directResponse.body.bytes',
     'no base64',
   ),
+  http('an empty body of bytes', 'directResponse: { status: 200, body: { bytes: "" } }', '.directResponse.body.bytes', 'no base64'),
 ];
