@@ -52,6 +52,11 @@ export class RandomMesh {
     return this.add(kinds[draw(kinds.length)]!);
   }
 
+  /** A Service comes, or is another. */
+  changeService(): string {
+    return this.add('service');
+  }
+
   /** A change of where services run alone. */
   changeEndpoints(): string {
     const { draw } = this;
