@@ -23,7 +23,7 @@ export const MEANT: readonly Explanation[] = [
     // Envoy refuses the listener with two chains that match alike.
     name: 'plaintext servers of one address are one chain',
     where: 'router listeners',
-    text: /^\.filterChains\[\d+\]: wanted \{"filters":\[\{"name":"envoy\.filters\.network\.http_connection_manager".*, got nothing$/s,
+    text: /^\.filterChains\[\d+\]: wanted \{"filters":\[\{"(name":"envoy\.filters\.network\.http_connection_manager"|configDiscovery").*, got nothing$/s,
     holds: mesh.hasTwoServersAt,
   },
   {

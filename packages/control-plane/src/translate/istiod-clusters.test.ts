@@ -137,6 +137,17 @@ describe('clusters', () => {
     expect(typeAt(sidecar())).toEqual({ $case: 'type', value: DiscoveryType.ORIGINAL_DST });
   });
 
+  it('of a subset that dials as named do so at every port, whatever balancer a port has', () => {
+    const rule = doc(
+      'DestinationRule',
+      'web',
+      '{ host: web, subsets: [{ name: v2, trafficPolicy: { loadBalancer: { simple: PASSTHROUGH }, portLevelSettings: [{ port: { number: 80 }, loadBalancer: {} }] } }] }',
+    );
+    const { cluster } = toldOf(service('web') + rule);
+    const types = ['', 'v2'].map((subset) => cluster(`outbound|80|${subset}|web.default.svc.cluster.local`)?.clusterDiscoveryType?.value);
+    expect(types).toEqual([DiscoveryType.EDS, DiscoveryType.ORIGINAL_DST]);
+  });
+
   it.each([
     ['as one rule when both are exported to the same', '[.]', '[.]', 7],
     ['the later one alone when they are exported to others', '[.]', '[default]', 4_294_967_295],

@@ -27,6 +27,8 @@ export function passesThrough({ node, service, port, rule, subset }: OutboundInp
   if (service.resolution === 'NONE' && node.dialect !== 'router') return true;
   // What the service as a whole is, its subsets are too.
   if (policyFor(rule, undefined, port.port).loadBalancer?.simple === 'PASSTHROUGH') return true;
+  // A subset that says so is one at all its ports, whatever it says of this one (Istio: buildSubsetCluster).
+  if (subset?.trafficPolicy?.loadBalancer?.simple === 'PASSTHROUGH') return true;
   return policyFor(rule, subset, port.port).loadBalancer?.simple === 'PASSTHROUGH';
 }
 

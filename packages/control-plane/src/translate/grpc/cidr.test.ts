@@ -7,11 +7,11 @@ describe('a range of addresses for a gRPC library', () => {
     ['10.1.2.3', 32, '10.1.2.3'],
     ['10.1.2.255', 25, '10.1.2.128'],
     ['10.1.2.3', 0, '0.0.0.0'],
-    ['2001:db8:1:2:3:4:5:6', 48, '2001:db8:1:0:0:0:0:0'],
-    ['fe80::1', 128, 'fe80:0:0:0:0:0:0:1'],
-    ['fe80::ffff:1', 116, 'fe80:0:0:0:0:0:ffff:0'],
-    ['::', 0, '0:0:0:0:0:0:0:0'],
-    ['::ffff:10.1.2.3', 112, '0:0:0:0:0:ffff:a01:0'],
+    ['2001:db8:1:2:3:4:5:6', 48, '2001:db8:1::'],
+    ['fe80::1', 128, 'fe80::1'],
+    ['fe80::ffff:1', 116, 'fe80::ffff:0'],
+    ['::', 0, '::'],
+    ['::ffff:10.1.2.3', 112, '::ffff:a01:0'],
   ])('%s/%i begins at %s', (addressPrefix, prefixLen, first) => {
     expect(wholeRange({ addressPrefix, prefixLen })).toEqual({ addressPrefix: first, prefixLen });
   });

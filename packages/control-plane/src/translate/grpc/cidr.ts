@@ -13,7 +13,9 @@ export function wholeRange({ addressPrefix, prefixLen }: AddressRange): AddressR
   }
   if (!isIPv6(addressPrefix)) return { addressPrefix, prefixLen };
   const groups = masked(ipv6Groups(addressPrefix), 16, prefixLen);
-  return { addressPrefix: groups.map((group) => group.toString(16)).join(':'), prefixLen };
+  // In its shortest form, as istiod writes it.
+  const whole = groups.map((group) => group.toString(16)).join(':');
+  return { addressPrefix: new URL(`http://[${whole}]`).hostname.slice(1, -1), prefixLen };
 }
 
 function masked(groups: readonly number[], bits: number, prefixLen: number): number[] {
