@@ -11,8 +11,6 @@ interface TypeState {
   wanted: ReadonlySet<string> | '*';
   /** Versions of what was received; told to the server after a reconnect. */
   readonly versions: Map<string, string>;
-  /** True once this stream has named the type. */
-  announced: boolean;
 }
 
 type Request = Pick<
@@ -39,7 +37,7 @@ export class DeltaSubscriptions {
     if (before === undefined) {
       // Nothing is wanted of a type that was never named: an empty first request would mean everything.
       if (wanted !== '*' && wanted.size === 0) return undefined;
-      const state: TypeState = { wanted, versions: new Map(), announced: true };
+      const state: TypeState = { wanted, versions: new Map() };
       this.types.set(typeUrl, state);
       return request(typeUrl, wanted === '*' ? ['*'] : [...wanted], []);
     }
@@ -52,9 +50,10 @@ export class DeltaSubscriptions {
     return subscribe.length + unsubscribe.length === 0 ? undefined : request(typeUrl, subscribe, unsubscribe);
   }
 
-  /** The first request of each type on a new stream: all names, and the versions that are known already. */
+  /** The first request of each type on a new stream: all names, and the versions that are known already. Without names it would mean everything. */
   resume(): Request[] {
-    return [...this.types].map(([typeUrl, { wanted, versions }]) => ({
+    const named = [...this.types].filter(([, { wanted }]) => wanted === '*' || wanted.size > 0);
+    return named.map(([typeUrl, { wanted, versions }]) => ({
       ...request(typeUrl, wanted === '*' ? ['*'] : [...wanted], []),
       initialResourceVersions: Object.fromEntries(versions),
     }));

@@ -34,6 +34,15 @@ describe('delta subscriptions', () => {
     expect(state.resume()).toMatchObject([{ resourceNamesSubscribe: ['*'], initialResourceVersions: { x: '7' } }]);
   });
 
+  it('does not name on a new stream what it has given up, and asks for it anew', () => {
+    const state = new DeltaSubscriptions();
+    state.want(VIRTUAL_HOST_TYPE_URL, ['*', 't/a']);
+    state.read(respond(VIRTUAL_HOST_TYPE_URL, ['t/a']));
+    state.want(VIRTUAL_HOST_TYPE_URL, []);
+    expect(state.resume()).toEqual([]);
+    expect(state.want(VIRTUAL_HOST_TYPE_URL, ['t/a'])).toMatchObject({ resourceNamesSubscribe: ['t/a'], initialResourceVersions: {} });
+  });
+
   it('takes an empty resource for the word that none of its names exists', () => {
     const state = new DeltaSubscriptions();
     state.want(VIRTUAL_HOST_TYPE_URL, ['*', 't/a']);
