@@ -51,6 +51,7 @@ function ask(to: NetConnectOpts, first = ''): Promise<string> {
 
 describe('a gateway listens where its Gateways say', () => {
   const app = createServer(({ headers }, response) => response.end(`from ${headers['x-forwarded-for']}`));
+  const lines: string[] = [];
   let plane: ControlPlane;
   let mesh: Mesh;
   let gateway: Gateway;
@@ -73,7 +74,7 @@ describe('a gateway listens where its Gateways say', () => {
       labels: { istio: 'ingressgateway' },
       xds: `grpc://${plane.addresses.xds}`,
       admin: 'off',
-      log: () => {},
+      log: (line) => lines.push(line),
     });
     gateway = createGateway({ mesh, ports: { 8080: 0 } });
     await gateway.start();
@@ -111,6 +112,25 @@ describe('a gateway listens where its Gateways say', () => {
     spawnSync(process.execPath, ['-e', leave]);
     configure([SOCKET]);
     await vi.waitFor(async () => expect(await ask({ path: socketPath })).toBe('from undefined'), { timeout: 10_000 });
+  });
+
+  it('a port that another process has is opened when that one is gone', async () => {
+    const other = createServer();
+    await new Promise<void>((resolve) => other.listen(0, '127.0.0.3', resolve));
+    const { port } = other.address() as AddressInfo;
+    lines.length = 0;
+    configure([SOCKET, server('taken', '127.0.0.3', port)]);
+    await vi.waitFor(
+      () => expect(lines.join('\n')).toMatch(/127\.0\.0\.3_\d+ cannot be opened, and is tried again: .*something else listens there/),
+      {
+        timeout: 10_000,
+      },
+    );
+    // What the others serve does not wait for it.
+    expect(await ask({ path: socketPath })).toBe('from undefined');
+    await new Promise((resolve) => other.close(resolve));
+    await vi.waitFor(async () => expect(await ask({ host: '127.0.0.3', port })).toMatch(/^from/), { timeout: 10_000 });
+    expect(lines.filter((line) => line.includes('cannot be opened'))).toHaveLength(1);
   });
 
   it('behind a proxy that speaks the PROXY protocol it knows the caller, and takes nobody without a header', async () => {

@@ -1,6 +1,6 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { Cancel, FilterChain, GatewayListener, Snapshot } from '@ripstop/core';
+import type { Cancel, FilterChain, GatewayListener, Snapshot, Timer } from '@ripstop/core';
 import type { Mesh } from '@ripstop/node';
 import { type ListenerChains, MeshListener } from '@ripstop/server';
 import { createForwarder } from './forwarder.ts';
@@ -39,6 +39,8 @@ interface Served {
 }
 
 const DEFAULT_DRAIN_MS = 5_000;
+/** A port that another process has is asked for again: mostly that one is on its way out. */
+const RETRY_MS = 1_000;
 /** Of a listener whose Gateway does not say where it listens. */
 const ANYWHERE = '0.0.0.0';
 const UNIX = 'unix://';
@@ -51,6 +53,9 @@ export class Gateway implements AsyncDisposable {
   private readonly served = new Map<string, Served>();
   /** Why a listener is not opened, as it was told. */
   private readonly told = new Map<string, string>();
+  /** Why a listener could not be opened when it was tried last. */
+  private readonly unopened = new Map<string, string>();
+  private retry: Timer | undefined;
   /** The listener that stands for a port in the mesh: one of several at different addresses. */
   private readonly adopted = new Map<number, string>();
   private cancel: Cancel = () => {};
@@ -62,16 +67,14 @@ export class Gateway implements AsyncDisposable {
     this.options = options;
   }
 
-  /** Waits for configuration and binds its listeners. Rejects when a port cannot be bound; later ones are logged. */
+  /** Waits for configuration and binds its listeners. Rejects when a port cannot be bound; later ones are logged, and tried again every second. */
   async start(): Promise<void> {
     const { mesh } = this.options;
     this.hold = setInterval(() => {}, MAX_TIMER_MS);
     await mesh.ready();
-    const { snapshots, settings } = mesh.parts;
-    this.cancel = snapshots.onSwap((next) => {
-      this.follow(next).catch((error: unknown) => settings.log(`gateway: ${error instanceof Error ? error.message : error}`));
-    });
-    if (snapshots.current !== undefined) await this.follow(snapshots.current);
+    const { snapshots } = mesh.parts;
+    this.cancel = snapshots.onSwap((next) => this.followLater(next));
+    if (snapshots.current !== undefined) await this.follow(snapshots.current, (listener) => this.serve(listener));
   }
 
   /** In order of the listeners' ports. */
@@ -87,6 +90,7 @@ export class Gateway implements AsyncDisposable {
   async close({ drainMs = DEFAULT_DRAIN_MS }: GatewayCloseOptions = {}): Promise<void> {
     this.closed = true;
     this.cancel();
+    this.retry?.cancel();
     clearInterval(this.hold);
     const listeners = [...this.served.values()].map(({ listener }) => listener);
     // Nobody is to come to a socket that closes; a mesh that closes with it has withdrawn everything already.
@@ -101,8 +105,15 @@ export class Gateway implements AsyncDisposable {
     return this.close();
   }
 
-  private async follow(snapshot: Snapshot): Promise<void> {
+  private followLater(snapshot: Snapshot): void {
+    this.follow(snapshot, (listener) => this.serveOrRetry(listener)).catch((error: unknown) =>
+      this.options.mesh.parts.settings.log(`gateway: ${messageOf(error)}`),
+    );
+  }
+
+  private async follow(snapshot: Snapshot, open: (listener: GatewayListener) => Promise<void>): Promise<void> {
     const wanted = this.wanted(snapshot);
+    for (const name of this.unopened.keys()) if (!wanted.has(name)) this.unopened.delete(name);
     const gone = [...this.served].filter(([name]) => !wanted.has(name));
     for (const [name, { port, listener }] of gone) {
       this.served.delete(name);
@@ -110,10 +121,7 @@ export class Gateway implements AsyncDisposable {
       listener.drain();
     }
     const fresh = [...wanted.values()].filter(({ name }) => !this.served.has(name));
-    await Promise.all([
-      ...gone.map(([, { listener }]) => listener.close({ drainMs: DEFAULT_DRAIN_MS })),
-      ...fresh.map((listener) => this.serve(listener)),
-    ]);
+    await Promise.all([...gone.map(([, { listener }]) => listener.close({ drainMs: DEFAULT_DRAIN_MS })), ...fresh.map(open)]);
   }
 
   /** A port with nothing that could be served is not opened; one that is open stays, for its connections' sake. */
@@ -132,11 +140,28 @@ export class Gateway implements AsyncDisposable {
   }
 
   /** Each state of a listener once; '' = all is well. */
-  private tell({ name, address, port }: GatewayListener, line: string): void {
-    if (line === (this.told.get(name) ?? '')) return;
-    this.told.set(name, line);
-    const place = address === ANYWHERE ? `port ${port}` : name;
-    if (line !== '') this.options.mesh.parts.settings.log(`gateway: ${place} ${line}`);
+  private tell(gateway: GatewayListener, line: string): void {
+    if (line === (this.told.get(gateway.name) ?? '')) return;
+    this.told.set(gateway.name, line);
+    if (line !== '') this.options.mesh.parts.settings.log(`gateway: ${placeOf(gateway)} ${line}`);
+  }
+
+  private async serveOrRetry(gateway: GatewayListener): Promise<void> {
+    const { name } = gateway;
+    const { settings, snapshots, clock } = this.options.mesh.parts;
+    try {
+      await this.serve(gateway);
+      this.unopened.delete(name);
+    } catch (error) {
+      if (this.closed) return;
+      const reason = messageOf(error);
+      if (this.unopened.get(name) !== reason) settings.log(`gateway: ${placeOf(gateway)} cannot be opened, and is tried again: ${reason}`);
+      this.unopened.set(name, reason);
+      this.retry ??= clock.setTimer(() => {
+        this.retry = undefined;
+        if (snapshots.current !== undefined) this.followLater(snapshots.current);
+      }, RETRY_MS);
+    }
   }
 
   private async serve(gateway: GatewayListener): Promise<void> {
@@ -147,8 +172,7 @@ export class Gateway implements AsyncDisposable {
     try {
       served.address = await listener.listen();
     } catch (error) {
-      // The next configuration tries again.
-      this.served.delete(name);
+      if (this.served.get(name) === served) this.served.delete(name);
       throw error;
     }
     if (this.closed || this.served.get(name) !== served) await listener.close({ drainMs: 0 });
@@ -191,6 +215,14 @@ export class Gateway implements AsyncDisposable {
       log: settings.log,
     });
   }
+}
+
+function placeOf({ name, address, port }: GatewayListener): string {
+  return address === ANYWHERE ? `port ${port}` : name;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 /** Why connections of a chain are refused; '' = they are served. */
