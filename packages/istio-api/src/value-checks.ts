@@ -52,7 +52,7 @@ function checkDuration(value: string, short: PlainSchema['short'], path: Path, r
   const ms = parseDuration(short === 'any' ? value.replace(/^[-+]/, '') : value);
   if (ms !== undefined && (short === 'any' || (short === 'none' && ms < 1))) return true;
   // istiod's own rules: leave the field out to switch it off, and no less than milliseconds.
-  const whole = ms !== undefined && Math.abs(ms - Math.round(ms)) < 1e-6;
+  const whole = ms !== undefined && (short === 'exact' || Math.abs(ms - Math.round(ms)) < 1e-6);
   if (ms !== undefined && ms >= 1 && whole) return true;
   const shown = formatValue(value);
   report(

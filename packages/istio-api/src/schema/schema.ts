@@ -36,8 +36,8 @@ export interface NumberSchema extends Common {
 }
 export interface PlainSchema extends Common {
   readonly type: 'bool' | 'duration' | 'any';
-  /** Of a duration: `any` that Go reads, 0 and below included; or one of less than 1 ms, which is none. Istio's CRDs want at least 1 ms. */
-  readonly short?: 'any' | 'none';
+  /** Of a duration: `any` that Go reads, 0 and below included; one of less than 1 ms, which is none; or parts of milliseconds. Else whole ones. */
+  readonly short?: 'any' | 'none' | 'exact';
   /** Of `any`: an object with any fields. */
   readonly shape?: 'object';
 }
@@ -76,6 +76,8 @@ export const integer: NumberSchema = { type: 'number', support: 'yes', integer: 
 export const duration: Schema = { type: 'duration', support: 'yes' };
 /** Any that Go reads, as in fields of MeshConfig that istiod does not look at. */
 export const anyDuration: PlainSchema = { type: 'duration', support: 'yes', short: 'any' };
+/** At least 1 ms, but not in whole ones: fields that istiod does not look at, but the CRD. */
+export const exactDuration: PlainSchema = { type: 'duration', support: 'yes', short: 'exact' };
 /** Below 1 ms it stands for no limit. */
 export const durationOrNone: PlainSchema = { type: 'duration', support: 'yes', short: 'none' };
 export const anyObject: PlainSchema = { type: 'any', support: 'yes', shape: 'object' };

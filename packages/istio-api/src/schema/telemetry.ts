@@ -3,7 +3,7 @@ import { type Kind, NOTHING_ELSE } from './kind.ts';
 import {
   bool,
   choice,
-  duration,
+  exactDuration,
   type Fields,
   ignored,
   list,
@@ -105,7 +105,7 @@ export const telemetry: Kind = {
         object({
           providers,
           overrides: list(override),
-          reportingInterval: noted(duration, 'of TCP metrics; our gateways count bytes whenever somebody looks'),
+          reportingInterval: noted(exactDuration, 'of TCP metrics; our gateways count bytes whenever somebody looks'),
         }),
       ),
       accessLogging: list(object({ match, providers, disabled: nullable(bool), filter: object({ expression: noted(text, ATTRIBUTES) }) })),

@@ -108,6 +108,7 @@ export const GATEWAYS: readonly ValidationCase[] = [
     'by iptables',
   ),
   tls('half a pair beside others', 'mode: SIMPLE, privateKey: /x, tlsCertificates: [{ serverCertificate: /c, privateKey: /k }]'),
+  traffic('a warm-up in parts of milliseconds', 'loadBalancer: { simple: ROUND_ROBIN, warmupDurationSecs: 1.0005s }'),
   group('a command of nothing', 'template: {}, probe: { exec: { command: [] } }', '.probe.exec.command', 'give the command'),
   group(
     'a header without a name',
