@@ -99,9 +99,16 @@ function nodeDifferences(recorded: RecordedNode, push: PushContext, dump: Dump):
   const resources = resourcesOfNode(named.node, push);
   return RESOURCE_LISTS.flatMap((kind) => {
     const expected = (dump[kind.list] ?? []).map(kind.read);
-    const actual = resources[kind.list].map(({ message }) => message as object);
+    const asTheirs = named.node.dialect === 'sidecar' ? withPortsIgnored : (message: object) => message;
+    const actual = resources[kind.list].map(({ message }) => asTheirs(message as object));
     return listDifferences(recorded.Name, kind, actual, expected);
   });
+}
+
+/** Of the routes of a Sidecar's proxies, where we compare ports (docs/reference/differences.md): all else in them is to be the same. */
+function withPortsIgnored(message: object): object {
+  const compares = (message as { ignorePortInHostMatching?: boolean }).ignorePortInHostMatching === false;
+  return compares ? { ...message, ignorePortInHostMatching: true } : message;
 }
 
 function listDifferences(node: string, kind: ResourceList, actual: readonly object[], expected: readonly object[]): Difference[] {

@@ -104,6 +104,20 @@ export const MEANT: readonly Explanation[] = [
     text: /\.match\.dynamicMetadata\[\d+\]\.value\.orMatch: wanted \{"valueMatchers":\[\{"listMatch":\{"oneOf":\{"stringMatch":\{"ignoreCase":false\}\}\}\},\{"stringMatch":\{"ignoreCase":false\}\}\]\}, got nothing$/,
     holds: mesh.asksForAnyClaim,
   },
+  {
+    name: 'a proxy of a Sidecar: destinations without a port, hosts that are no services',
+    where: 'sidecar routes',
+    resource: /^(unix:|\d+$)/,
+    text: /^\.virtualHosts\[\d+\]/,
+    holds: mesh.isProxyWithRules,
+  },
+  {
+    name: 'a proxy of a Sidecar: bytes of a Unix socket',
+    where: 'sidecar listeners',
+    resource: /^unix:/,
+    text: /^missing$/,
+    holds: () => true,
+  },
   ...['sidecar', 'router'].map((dialect) => ({
     name: 'networks: Unix sockets are nobody of another network',
     where: `${dialect} endpoints`,

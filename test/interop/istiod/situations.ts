@@ -210,6 +210,22 @@ export function isSharedAddress(seen: Seen): boolean {
   });
 }
 
+/** A Sidecar's egress listener whose routes have this name takes hosts and ports from its callers. */
+function isProxy(seen: Seen): boolean {
+  const egress = of(seen, 'Sidecar').flatMap(
+    ({ spec }) => (spec as { egress?: { port?: { number?: number; protocol?: string }; bind?: string }[] }).egress ?? [],
+  );
+  return egress.some(({ port, bind = '' }) => {
+    const name = port?.number !== undefined ? (port.protocol === 'HTTP_PROXY' ? String(port.number) : '') : bind;
+    return port !== undefined && name === seen.resource;
+  });
+}
+
+/** VirtualServices have a say in it. */
+export function isProxyWithRules(seen: Seen): boolean {
+  return isProxy(seen) && of(seen, 'VirtualService').length > 0;
+}
+
 /** Policies of the node name ports of their own: two of them, so that there is an order. */
 export function namesPortsByPolicy(seen: Seen): boolean {
   const ports = governing(seen, 'PeerAuthentication').flatMap(({ spec }) =>

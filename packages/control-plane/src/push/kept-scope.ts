@@ -58,7 +58,8 @@ export class Scope implements OutboundScope {
   }
 
   at(port: number): PortScope {
-    return this.egress.find((listener) => listener.port === undefined || listener.port === port) ?? NOTHING;
+    const ruling = this.egress.find((listener) => listener.proxy === '' && (listener.port === undefined || listener.port === port));
+    return ruling ?? this.egress.find(({ proxy }) => proxy !== '') ?? NOTHING;
   }
 
   routed(port: number): PortScope {

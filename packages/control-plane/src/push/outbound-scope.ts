@@ -11,6 +11,8 @@ export interface EgressListener {
   readonly protocol: Protocol | undefined;
   /** Address of the listener; '' where it says none. */
   readonly bind: string;
+  /** Name of its routes where callers name every host themselves, as to a proxy (protocol HTTP_PROXY, a Unix socket); '' for others. */
+  readonly proxy: string;
   /** Connections come to the address itself: nothing captures them (captureMode NONE). */
   readonly opens: boolean;
   readonly services: readonly MeshService[];
@@ -44,7 +46,7 @@ export interface OutboundScope {
   /** Then, by the name that each HTTP request gives. */
   readonly looksUpHosts: boolean;
   readonly sidecar: SidecarObject | undefined;
-  /** What rules calls of a port. */
+  /** What rules calls of a port: the listener for it, else the catch-all one; of a process of ours that has none of these, a proxy's. */
   at(port: number): PortScope;
   /** The services that have a port, and the rules that may have a say about its routes: what the others say changes nothing there. */
   routed(port: number): PortScope;

@@ -6,7 +6,7 @@ import { parseProtocol } from './protocol.ts';
 import { isSame } from './reuse.ts';
 import { destinations, imported, type ServicesByHost, visibleServices } from './scope-services.ts';
 import type { MeshService } from './service.ts';
-import type { SidecarObject, SidecarSpec } from './sidecar-spec.ts';
+import type { EgressPort, SidecarObject, SidecarSpec } from './sidecar-spec.ts';
 import { type VirtualService, visibleVirtualServices } from './virtual-services.ts';
 
 export interface ScopeInput {
@@ -39,15 +39,16 @@ export function sidecarScope(
   const visible = known === undefined ? visibleServices(input.services, namespace) : [];
   const egress = egressEntries(sidecar).map(({ hosts = [], port, bind = '', captureMode }, at): EgressScope => {
     const imports = new EgressImports(hosts, namespace);
-    const proxy = port?.protocol?.toUpperCase() === 'HTTP_PROXY';
     // A Unix socket may say 0.
     const number = port?.number === 0 ? undefined : port?.number;
+    const proxy = proxyName(port, number, bind);
     return {
       port: number,
+      proxy,
       protocol: port?.protocol === undefined ? undefined : parseProtocol(port.protocol),
       bind,
       opens: captureMode === 'NONE',
-      services: known?.listeners[at]?.services ?? imported(imports, proxy ? undefined : number, visible, namespace),
+      services: known?.listeners[at]?.services ?? imported(imports, proxy === '' ? number : undefined, visible, namespace),
       virtualServices: rules.filter((rule) => imports.takesRule(rule)),
     };
   });
@@ -72,6 +73,12 @@ export function sidecarScope(
 function egressEntries(sidecar: SidecarObject | undefined): NonNullable<SidecarSpec['egress']> {
   const entries = sidecar?.spec.egress ?? [];
   return entries.length > 0 ? entries : [{ hosts: ['*/*'] }];
+}
+
+/** Istio: GetEgressListenerForRDS. */
+function proxyName(port: EgressPort | undefined, number: number | undefined, bind: string): string {
+  if (number !== undefined) return port?.protocol?.toUpperCase() === 'HTTP_PROXY' ? String(number) : '';
+  return port !== undefined && bind.startsWith('unix://') ? bind : '';
 }
 
 function merged(egress: readonly EgressScope[], led: readonly (readonly MeshService[])[]): ReadonlyMap<string, MeshService> {

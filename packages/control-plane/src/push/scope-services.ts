@@ -39,12 +39,12 @@ function onlyPorts(service: MeshService, numbers: readonly number[]): MeshServic
 }
 
 /** What the rules of a listener lead to, though no entry names it: the client's own service of that host, else one that it sees. */
-export function destinations({ port, virtualServices }: EgressScope, byHost: ServicesByHost, namespace: string): MeshService[] {
+export function destinations({ port, proxy, virtualServices }: EgressScope, byHost: ServicesByHost, namespace: string): MeshService[] {
   return virtualServices.flatMap((rule) =>
     [...destinationsOf(rule, namespace)].flatMap(([host, ports]) => {
       const service = bestOf(byHost.get(host) ?? [], namespace);
       if (service === undefined) return [];
-      if (port !== undefined) return onlyPorts(service, [port]) ?? [];
+      if (port !== undefined && proxy === '') return onlyPorts(service, [port]) ?? [];
       return ports.has(0) ? service : (onlyPorts(service, [...ports]) ?? []);
     }),
   );

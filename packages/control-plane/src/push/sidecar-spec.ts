@@ -9,12 +9,18 @@ export interface IngressListener {
   readonly connectionPool?: ConnectionPoolSettings;
 }
 
+export interface EgressPort {
+  readonly number?: number;
+  readonly protocol?: string;
+  readonly name?: string;
+}
+
 /** A Sidecar, as far as it decides what a workload is told about and what it serves. */
 export interface SidecarSpec {
   readonly workloadSelector?: { readonly labels?: Readonly<Record<string, string>> };
   readonly egress?: readonly {
     readonly hosts?: readonly string[];
-    readonly port?: { readonly number?: number; readonly protocol?: string; readonly name?: string };
+    readonly port?: EgressPort;
     readonly bind?: string;
     readonly captureMode?: string;
   }[];

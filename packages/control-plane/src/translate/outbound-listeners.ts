@@ -23,6 +23,7 @@ import { httpInspector, lookups, unknownHosts, virtualOutbound } from './virtual
 type ListenerFields = FieldsOf<typeof Listener>;
 type FilterChainFields = NonNullable<ListenerFields['filterChains']>[number];
 
+const UNIX = 'unix://';
 const CONNECT_TIMEOUT = { seconds: 15, nanos: 0 };
 
 /**
@@ -55,9 +56,18 @@ function listenersKey(
 function madeListeners(side: Outbound): XdsResource[] {
   const { node, push } = side;
   const entries = new ListenerEntries();
-  for (const [at, egress] of push.scopeFor(node).listeners.entries()) {
+  const { listeners: egresses } = push.scopeFor(node);
+  const unruled = egresses.every(({ port, proxy }) => port !== undefined || proxy !== '');
+  for (const [at, egress] of egresses.entries()) {
+    const services = egress.services.filter(({ resolution }) => resolution !== 'ALIAS');
+    if (egress.proxy !== '' && !node.ripstop) {
+      addProxy(entries, { side, egress, at }, services);
+      continue;
+    }
+    // A process of ours is its own proxy: it calls by name whom the listener leads to, unless another listener says whom it may call.
+    if (egress.proxy !== '' && !unruled) continue;
     if (egress.port === undefined) entries.lock();
-    for (const service of egress.services.filter(({ resolution }) => resolution !== 'ALIAS'))
+    for (const service of services)
       for (const port of listenedPorts(egress, service)) addPort(entries, { side, egress, at, service, port });
   }
   const listeners = [...entries.all.map((entry) => listener(side, entry)), virtualOutbound(side)];
@@ -65,9 +75,22 @@ function madeListeners(side: Outbound): XdsResource[] {
 }
 
 /** Ports of a service that the listener is for; what it carries, it may say itself. */
-function listenedPorts({ port, protocol }: EgressListener, { ports }: MeshService): readonly MeshServicePort[] {
-  if (port === undefined) return ports;
+function listenedPorts({ port, protocol, proxy }: EgressListener, { ports }: MeshService): readonly MeshServicePort[] {
+  if (port === undefined || proxy !== '') return ports;
   return ports.filter((entry) => entry.port === port).map((entry) => (protocol === undefined ? entry : { ...entry, protocol }));
+}
+
+/** One chain, whose routes lead to every host in scope. Istio sends bytes of a Unix socket to a cluster that is not there. */
+function addProxy(entries: ListenerEntries, input: Omit<PortInput, 'service' | 'port'>, services: readonly MeshService[]): void {
+  const { port: number = 0, protocol = 'HTTP', proxy } = input.egress;
+  // Of HTTP_PROXY each service's listener takes the place of the one before.
+  const service = services.at(protocol === 'HTTP_PROXY' ? -1 : 0);
+  if (service === undefined || !isHttp(protocol)) return;
+  const port: MeshServicePort = { ...service.ports[0]!, port: number, protocol };
+  const whole = { ...input, service, port };
+  const place = boundTo(whole) ?? everywhere(input.side.node);
+  const opens = place.opens || proxy.startsWith(UNIX);
+  entries.add({ ...place, opens }, number, protocol, (name) => [httpChain(whole, name, proxy, false)]);
 }
 
 function addPort(entries: ListenerEntries, input: PortInput): void {
@@ -200,12 +223,16 @@ export function rds(routeConfigName: string): Parameters<typeof connectionManage
 function base({ address, others, opens }: Binding, port: number): ListenerFields {
   return {
     name: `${address}_${port}`,
-    address: socketAddress(address, port),
+    address: address.startsWith(UNIX) ? pipe(address.slice(UNIX.length)) : socketAddress(address, port),
     ...(others.length === 0 ? {} : { additionalAddresses: others.map((other) => ({ address: socketAddress(other, port) })) }),
     trafficDirection: TrafficDirection.OUTBOUND,
     ...(opens ? { maxConnectionsToAcceptPerSocketEvent: 1 } : { bindToPort: false }),
     continueOnListenerFiltersTimeout: true,
   };
+}
+
+function pipe(path: string): NonNullable<ListenerFields['address']> {
+  return { address: { $case: 'pipe', value: { path } } };
 }
 
 function tlsInspector(): NonNullable<ListenerFields['listenerFilters']>[number] {

@@ -9,10 +9,15 @@ import { varintLength, writeVarint } from './varint.ts';
 const VIRTUAL_HOSTS_TAG = 0x12;
 
 /** A route configuration put together of its hosts' bytes: the very bytes that encoding it as a whole would give. */
-export function packedTable(name: string, virtualHosts: readonly VirtualHostFields[], settings: ProxySettings): PackedResource {
+export function packedTable(
+  name: string,
+  virtualHosts: readonly VirtualHostFields[],
+  settings: ProxySettings,
+  ignoresPorts = true,
+): PackedResource {
   const hosts = virtualHosts.map((host) => encodedHost(host, settings.headers.countsAttempts));
   const before = encodeMessage(RouteConfiguration, RouteConfiguration.fromPartial({ name }));
-  const message = routeConfiguration(name, [], settings);
+  const message = routeConfiguration(name, [], settings, ignoresPorts);
   const behind = encodeMessage(RouteConfiguration, { ...message, name: '' });
   let length = before.length + behind.length;
   for (const host of hosts) length += 1 + varintLength(host.length) + host.length;

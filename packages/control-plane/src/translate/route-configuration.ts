@@ -5,18 +5,19 @@ import type { FieldsOf } from './values.ts';
 
 export type VirtualHostFields = FieldsOf<typeof VirtualHost>;
 
-/** A route configuration with istiod's settings; the same in sidecars and gateways. */
+/** A route configuration with istiod's settings; the same in sidecars and gateways. `ignoresPorts`: hosts are told apart by name alone. */
 export function routeConfiguration(
   name: string,
   virtualHosts: readonly VirtualHostFields[],
   { headers }: ProxySettings,
+  ignoresPorts = true,
 ): RouteConfiguration {
   return RouteConfiguration.fromPartial({
     name,
     virtualHosts: counted(virtualHosts, headers),
     validateClusters: false,
     maxDirectResponseBodySizeBytes: 1_048_576,
-    ignorePortInHostMatching: true,
+    ignorePortInHostMatching: ignoresPorts,
   });
 }
 

@@ -1,10 +1,10 @@
 import type { MeshObject } from '@ripstop/istio-api';
 import { ROUTE_TYPE_URL } from '@ripstop/xds-api';
 import type { ProxyNode } from '../model/proxy-node.ts';
-import type { NodePatches } from '../push/envoy-filters.ts';
+import type { EgressScope } from '../push/outbound-scope.ts';
 import { isHttp } from '../push/protocol.ts';
-import type { ProxySettings } from '../push/proxy-settings.ts';
 import type { PushContext } from '../push/push-context.ts';
+import type { PortScope } from '../push/routed-port.ts';
 import { addressesFor, hostMatches, type MeshService } from '../push/service.ts';
 import { callerView, labelsKey, viewOf } from '../push/shared.ts';
 import { governingRules, type VirtualService } from '../push/virtual-services.ts';
@@ -30,8 +30,13 @@ export function buildRoutes(node: ProxyNode, push: PushContext, names: readonly 
   const settings = push.proxySettings(node);
   return names.map((name) =>
     push.shared.get(scope, view, name, () => {
-      const hosts = virtualHosts(node, push, name);
-      return patches === undefined ? packedTable(name, hosts, settings) : packed(patchedTable(name, hosts, settings, patches));
+      const proxy = node.ripstop ? undefined : scope.egress.find((listener) => listener.proxy === name);
+      const hosts = proxy === undefined ? virtualHosts(node, push, name) : proxyHosts(node, push, proxy);
+      // Callers of a proxy tell ports apart. istiod has Envoy strip them, so that only the hosts of port 80 are found.
+      const ignoresPorts = proxy === undefined;
+      if (patches === undefined) return packedTable(name, hosts, settings, ignoresPorts);
+      const message = patchedRoutes(routeConfiguration(name, hosts, settings, ignoresPorts), patches, 'SIDECAR_OUTBOUND');
+      return packed({ typeUrl: ROUTE_TYPE_URL, name, message });
     }),
   );
 }
@@ -43,14 +48,9 @@ export function routesView(node: ProxyNode, push: PushContext): string {
   return `RDS ${viewOf(node)} ${counts} ${labels} ${push.patchesFor(node)?.key ?? ''}`;
 }
 
-function patchedTable(
-  name: string,
-  virtualHosts: readonly VirtualHostFields[],
-  settings: ProxySettings,
-  patches: NodePatches,
-): XdsResource {
-  const message = patchedRoutes(routeConfiguration(name, virtualHosts, settings), patches, 'SIDECAR_OUTBOUND');
-  return { typeUrl: ROUTE_TYPE_URL, name, message };
+/** Every host that a proxy leads to, with each of its ports. */
+function proxyHosts(node: ProxyNode, push: PushContext, proxy: EgressScope): VirtualHostFields[] {
+  return [...hostsOf(node, push, proxy, { port: 0, withPorts: true }), catchAllHost(push.scopeFor(node))];
 }
 
 /** `80` holds every host of the port and the catch-all; `reviews.default.svc.cluster.local:9080` just that one, for any domain. */
@@ -69,6 +69,13 @@ interface HostGroup {
   readonly hosts: readonly string[];
   readonly routes: readonly RouteFields[];
   readonly source: MeshObject;
+  readonly port: number;
+}
+
+/** Of which port hosts are asked for; 0: of all. `withPorts`: callers name the port as well. */
+interface Asked {
+  readonly port: number;
+  readonly withPorts: boolean;
 }
 
 /**
@@ -76,20 +83,32 @@ interface HostGroup {
  * it stands.
  */
 export function portHosts(node: ProxyNode, push: PushContext, port: number, withPorts = false): VirtualHostFields[] {
-  const { services, virtualServices } = push.scopeFor(node).routed(port);
+  return hostsOf(node, push, push.scopeFor(node).routed(port), { port, withPorts });
+}
+
+function hostsOf(node: ProxyNode, push: PushContext, { services, virtualServices }: PortScope, asked: Asked): VirtualHostFields[] {
+  const { port } = asked;
   const registry = new Map(services.map((service) => [service.hostname, service]));
-  const rules = virtualServices.filter((rule) => rule.port === undefined || rule.port === port);
+  const rules = virtualServices.filter((rule) => rule.port === undefined || port === 0 || rule.port === port);
   const governing = governingRules(
     services.map(({ hostname }) => hostname),
     virtualServices,
   );
   const scope: RouteScope = { node, push, listenPort: port, gateway: 'mesh' };
-  const groups = rules.flatMap((rule) => ruleGroup(rule, registry, governing, scope) ?? []);
+  const groups = rules.flatMap((rule) => ruleGroups(rule, registry, governing, scope));
   for (const { services: ruled } of groups) for (const { hostname } of ruled) registry.delete(hostname);
-  for (const service of registry.values())
-    if (service.resolution !== 'ALIAS' && carriesHttp(service, port))
-      groups.push({ services: [service], hosts: [], routes: serviceRoutes(service, scope), source: service.object });
-  return named(groups, scope, withPorts).sort((a, b) => (a.name! < b.name! ? -1 : 1));
+  for (const service of registry.values()) {
+    if (service.resolution === 'ALIAS') continue;
+    for (const own of httpPorts(service, port))
+      groups.push({
+        services: [service],
+        hosts: [],
+        routes: serviceRoutes(service, { ...scope, listenPort: own }),
+        source: service.object,
+        port: own,
+      });
+  }
+  return named(groups, scope, asked).sort((a, b) => (a.name! < b.name! ? -1 : 1));
 }
 
 /** A service's default routes differ by the rule that the client's namespace gives it, and else not by who calls. */
@@ -107,22 +126,22 @@ function ruleRoutes(rule: VirtualService, scope: RouteScope): RouteFields[] {
   return push.shared.get(push.scopeFor(node), view, name, () => virtualServiceRoutes(rule, scope), [rule]);
 }
 
-function carriesHttp({ ports }: MeshService, port: number): boolean {
-  return ports.some((entry) => entry.port === port && (isHttp(entry.protocol) || entry.protocol === 'Auto'));
+/** Ports of a service that carry HTTP: the one that is asked for, or (0) all. */
+function httpPorts({ ports }: MeshService, port: number): number[] {
+  const found = ports.filter((entry) => (port === 0 || entry.port === port) && (isHttp(entry.protocol) || entry.protocol === 'Auto'));
+  return [...new Set(found.map((entry) => entry.port))];
 }
 
 /**
  * The services that a rule governs on this port, and its hosts that are none. Without a service there is a group on port 80 only: an
  * exact host without a service answers 503 there instead of passing through (Istio: "gross HACK" in route.go).
  */
-function ruleGroup(
+function ruleGroups(
   rule: VirtualService,
   registry: ReadonlyMap<string, MeshService>,
   governing: ReadonlyMap<string, VirtualService>,
   scope: RouteScope,
-): HostGroup | undefined {
-  const routes = ruleRoutes(rule, scope);
-  if (routes.length === 0) return undefined;
+): HostGroup[] {
   const services: MeshService[] = [];
   const hosts: string[] = [];
   for (const host of [...rule.hosts].sort((a, b) => Number(a.startsWith('*')) - Number(b.startsWith('*')))) {
@@ -137,26 +156,31 @@ function ruleGroup(
   }
   // A route of the Gateway API is the service's own namespace's, or of the client's for its own calls.
   if (rule.gatewayApi && !services.some(({ namespace }) => namespace === rule.namespace || scope.node.namespace === rule.namespace))
-    return undefined;
-  const own = services.filter((service) => carriesHttp(service, scope.listenPort));
-  return own.length > 0 || scope.listenPort === 80 ? { services: own, hosts, routes, source: rule.source } : undefined;
+    return [];
+  const { listenPort } = scope;
+  const byPort = new Map<number, MeshService[]>(listenPort === 80 ? [[80, []]] : []);
+  for (const service of services)
+    for (const port of httpPorts(service, listenPort)) byPort.set(port, [...(byPort.get(port) ?? []), service]);
+  return [...byPort].flatMap(([port, own]) => {
+    const routes = ruleRoutes(rule, { ...scope, listenPort: port });
+    return routes.length === 0 ? [] : { services: own, hosts, routes, source: rule.source, port };
+  });
 }
 
 /** Names and domains; what an earlier host has, a later one does not get. */
-function named(groups: readonly HostGroup[], { node, push, listenPort }: RouteScope, withPorts: boolean): VirtualHostFields[] {
+function named(groups: readonly HostGroup[], { node, push }: RouteScope, asked: Asked): VirtualHostFields[] {
   const { domain } = push.mesh;
   const known = new Set(groups.flatMap(({ services }) => services.map(({ hostname }) => hostname)));
   const names = new Set<string>();
   const domains = new Set<string>();
   const found: VirtualHostFields[] = [];
-  const withPort = (host: string): string[] => (withPorts ? [host, `${host}:${listenPort}`] : [host]);
-  const add = (host: string, own: readonly DomainName[], { routes, source }: HostGroup): void => {
-    const name = `${bracketed(host.toLowerCase())}:${listenPort}`;
+  const add = (host: string, own: readonly DomainName[], { routes, source, port }: HostGroup): void => {
+    const name = `${bracketed(host.toLowerCase())}:${port}`;
     if (names.has(name)) return;
     names.add(name);
     // A short form must not take the place of a host that is really called so.
     const free = own
-      .flatMap((entry) => (entry.short && known.has(entry.name) ? [] : withPort(entry.name.toLowerCase())))
+      .flatMap((entry) => (entry.short && known.has(entry.name) ? [] : written(entry.name.toLowerCase(), port, asked)))
       .filter((entry) => !domains.has(entry));
     for (const entry of free) domains.add(entry);
     if (free.length > 0) found.push(sharedHost({ name, domains: free, routes, source, ripstop: node.ripstop }));
@@ -166,6 +190,12 @@ function named(groups: readonly HostGroup[], { node, push, listenPort }: RouteSc
     for (const service of group.services) add(service.hostname, domainsOf(service, node, domain), group);
   }
   return found;
+}
+
+/** How callers name a host: to a proxy with its port, which only 80 goes without (Istio: mergeAllVirtualHosts). */
+function written(host: string, port: number, { port: asked, withPorts }: Asked): string[] {
+  if (!withPorts) return [host];
+  return asked === 0 && port !== 80 ? [`${host}:${port}`] : [host, `${host}:${port}`];
 }
 
 interface DomainName {

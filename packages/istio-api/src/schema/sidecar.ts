@@ -29,7 +29,7 @@ export const sidecar: Kind = {
             number: portOrNone,
             ...ignoredFields({ protocol: text, name: text, targetPort: count }, 'the port is in the URL'),
           }),
-          bind: noted(text, 'for Envoys; a process has no listener for its own calls. Not as a Unix socket'),
+          bind: noted(text, 'for Envoys; a process has no listener for its own calls. A Unix socket carries HTTP'),
           captureMode: noted(captureModes, 'for Envoys: with NONE they open the port'),
         },
         ['hosts'],

@@ -13,7 +13,7 @@ import { proxyConfig, proxyConfigDocument } from './proxy-config.ts';
 import { Random } from './random.ts';
 import { serviceEntries } from './service-entries.ts';
 import { nodeDocuments, serviceDocuments } from './services.ts';
-import { sidecars } from './sidecars.ts';
+import { sidecars, withProxies } from './sidecars.ts';
 import { telemetries } from './telemetries.ts';
 import { trafficExtensions } from './traffic-extensions.ts';
 import { virtualServices } from './virtual-services.ts';
@@ -29,6 +29,8 @@ export interface Mesh {
 
 /** Extensions are drawn aside: what else a seed draws stays as it was before there were any. */
 const EXTENSIONS = 7_000_000;
+/** So are a Sidecar's listeners that are a proxy. */
+const PROXIES = 8_000_000;
 
 /** The same for the same seed. */
 export function randomMesh(seed: number): Mesh {
@@ -67,7 +69,7 @@ function drawn(seed: number, wide: boolean, more: (world: World) => Document[] =
     ...peerAuthentications(world),
     ...requestAuthentications(world),
     ...authorizationPolicies(world),
-    ...sidecars(world),
+    ...(wide ? withProxies({ ...world, random: new Random(seed + PROXIES) }, sidecars(world)) : sidecars(world)),
     ...(wide
       ? [...telemetries(world), ...envoyFilters(world), ...random.several(0, 1, (index) => proxyConfigDocument(world, index))]
       : [authorizerEntry(), ...customPolicies(world)]),

@@ -33,6 +33,34 @@ export function sidecars(world: World): Document[] {
   });
 }
 
+/** Some Sidecars have an egress listener that callers take for a proxy. */
+export function withProxies(world: World, documents: readonly Document[]): Document[] {
+  const { random } = world;
+  return documents.map((document) => {
+    if (!random.chance(0.3)) return document;
+    const spec = document.spec as { readonly egress?: readonly Json[] };
+    const proxies = random.some([httpProxy(random), unixSocket(random)], 1, 2);
+    const egress = proxies.map((proxy) => ({ ...proxy, hosts: random.several(1, 2, () => egressHost(world)) }));
+    return { ...document, spec: { ...spec, egress: [...egress, ...(spec.egress ?? [])] } };
+  });
+}
+
+function httpProxy(random: Random): Json {
+  return {
+    port: { number: 3128, name: 'proxy', protocol: 'HTTP_PROXY' },
+    ...random.maybe(0.5, () => ({ bind: '127.0.0.1' })),
+    ...random.maybe(0.5, () => ({ captureMode: 'NONE' })),
+  };
+}
+
+function unixSocket(random: Random): Json {
+  return {
+    port: { name: 'socket', protocol: random.pick(['HTTP', 'HTTP', 'HTTP2', 'GRPC', 'TCP']) },
+    bind: 'unix:///var/run/proxy.sock',
+    ...random.maybe(0.3, () => ({ captureMode: random.pick(['NONE', 'DEFAULT']) })),
+  };
+}
+
 function egressPort({ random, wide }: World): Json {
   return {
     number: random.pick(PORT_NUMBERS),
