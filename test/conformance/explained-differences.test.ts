@@ -46,6 +46,7 @@ const PLUGIN_IN_FRONT =
 const TWICE = servers(server('HTTP'), server('HTTP', '10.9.9.1'), { ...server('HTTP2'), tls: { httpsRedirect: true } });
 const ONCE = servers(server('HTTP'), server('HTTP', '10.9.9.1'), server('HTTP2', '', 8081));
 const HCM = '.filterChains[1]: wanted {"filters":[{"name":"envoy.filters.network.http_connection_manager"}]}, got nothing';
+const egress = (port: object, bind = ''): Document => document('Sidecar', { egress: [{ port, bind, hosts: ['*/*'] }] });
 const policy = (spec: object, namespace = 'shop', more: Partial<Document['metadata']> = {}): Document =>
   document('AuthorizationPolicy', spec, namespace, more);
 const rule = (host: string, spec: object, namespace = 'shop'): Document => document('DestinationRule', { host, ...spec }, namespace);
@@ -210,6 +211,29 @@ const CASES: readonly Case[] = [
       { in: mesh([document('VirtualService', { http: [{ match: [{ headers: { '@request.auth.claims.a': { exact: 'b' } } }] }] })]) },
       { where: 'sidecar routes 80' },
       { text: '.virtualHosts[0].routes[0].match.dynamicMetadata[0].value.orMatch: wanted {"valueMatchers":[{}]}, got nothing' },
+    ],
+  },
+  {
+    name: 'a proxy of a Sidecar: destinations without a port, hosts that are no services',
+    where: 'sidecar routes 3128',
+    text: '.virtualHosts[0].domains[0]: wanted "a", got "b"',
+    made: mesh([egress({ number: 3128, protocol: 'HTTP_PROXY' }), document('VirtualService', {})]),
+    elsewhere: [
+      { in: mesh([egress({ number: 3128, protocol: 'HTTP_PROXY' })]) },
+      { in: mesh([egress({ number: 3128, protocol: 'HTTP' }), document('VirtualService', {})]) },
+      { where: 'sidecar routes 80' },
+      { text: '.ignorePortInHostMatching: wanted true, got nothing' },
+    ],
+  },
+  {
+    name: 'a proxy of a Sidecar: bytes of a Unix socket',
+    where: 'sidecar listeners unix:///a_0',
+    text: 'missing',
+    made: mesh([egress({ protocol: 'TCP' }, 'unix:///a')]),
+    elsewhere: [
+      { in: mesh([egress({ protocol: 'HTTP' }, 'unix:///a')]) },
+      { where: 'sidecar listeners unix:///b_0' },
+      { text: '.filterChains[0]: wanted {}, got nothing' },
     ],
   },
   ...['sidecar', 'router'].map((dialect) => ({

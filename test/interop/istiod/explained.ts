@@ -116,7 +116,7 @@ export const MEANT: readonly Explanation[] = [
     where: 'sidecar listeners',
     resource: /^unix:/,
     text: /^missing$/,
-    holds: () => true,
+    holds: mesh.isSocketOfBytes,
   },
   ...['sidecar', 'router'].map((dialect) => ({
     name: 'networks: Unix sockets are nobody of another network',

@@ -210,15 +210,26 @@ export function isSharedAddress(seen: Seen): boolean {
   });
 }
 
+interface Egress {
+  readonly port?: { readonly number?: number; readonly protocol?: string };
+  readonly bind?: string;
+}
+
+function egressOf(seen: Seen): Egress[] {
+  return of(seen, 'Sidecar').flatMap(({ spec }) => (spec as { egress?: Egress[] }).egress ?? []);
+}
+
 /** A Sidecar's egress listener whose routes have this name takes hosts and ports from its callers. */
 function isProxy(seen: Seen): boolean {
-  const egress = of(seen, 'Sidecar').flatMap(
-    ({ spec }) => (spec as { egress?: { port?: { number?: number; protocol?: string }; bind?: string }[] }).egress ?? [],
-  );
-  return egress.some(({ port, bind = '' }) => {
+  return egressOf(seen).some(({ port, bind = '' }) => {
     const name = port?.number !== undefined ? (port.protocol === 'HTTP_PROXY' ? String(port.number) : '') : bind;
     return port !== undefined && name === seen.resource;
   });
+}
+
+/** A Sidecar's egress listener at this socket carries bytes. */
+export function isSocketOfBytes(seen: Seen): boolean {
+  return egressOf(seen).some(({ port, bind = '' }) => port?.protocol === 'TCP' && seen.resource === `${bind}_0`);
 }
 
 /** VirtualServices have a say in it. */
