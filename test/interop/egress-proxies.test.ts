@@ -4,7 +4,7 @@ import { type AddressInfo, connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { MeshEnvoy } from './envoy/mesh-envoy.ts';
+import { MeshEnvoy, takesConnections } from './envoy/mesh-envoy.ts';
 import { TestMesh } from './mesh/test-mesh.ts';
 import { documents } from './mesh/yaml.ts';
 import { sdkMember } from './runners/context.ts';
@@ -50,15 +50,6 @@ spec:
 `,
   );
 
-function takes(at: string | number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = typeof at === 'string' ? connect(at) : connect(at, '127.0.0.1');
-    socket.once('connect', () => resolve(true));
-    socket.once('error', () => resolve(false));
-    socket.once('connect', () => socket.destroy());
-  });
-}
-
 /** Status and body of a request as it stands. */
 function ask(socket: Socket, target: string, host: string): Promise<string> {
   return new Promise((resolve, reject) => {
@@ -94,8 +85,10 @@ describe.skipIf('missing' in envoy)('an egress listener that callers take for a 
     sidecar = parts.use(
       await MeshEnvoy.start(envoy.path, running, { role: 'sidecar', variant: 'delta', name: 'sidecar', labels: { app: 'sidecar' } }),
     );
-    await until('the socket takes connections', () => takes(socketPath));
-    await until('the proxy takes connections', async () => takes(await sidecar.process.listenerPort('127.0.0.1_3128')));
+    await until('the socket takes connections', () => takesConnections({ path: socketPath }));
+    await until('the proxy takes connections', async () =>
+      takesConnections({ port: await sidecar.process.listenerPort('127.0.0.1_3128'), host: '127.0.0.1' }),
+    );
     const member = await sdkMember({ mesh: running, parts }, { service: 'sdk' });
     call = async (url) => {
       const response = await member.fetch(url);

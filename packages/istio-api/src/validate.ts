@@ -47,7 +47,8 @@ export function validateObject(object: MeshObject): Finding[] {
           code === 'RIPSTOP_UNSUPPORTED_FIELD' && (severity === 'warning' || refused) ? undefined : report(code, severity, ...where);
   if (kind.spec !== undefined && !(object.lacksSpec === true && kind.requiresSpec === true))
     right = checkStructure(object.spec, kind.spec, ['spec'], reportField) && right;
-  if (right && kind.status === 'used') semanticChecks(object, reportField);
+  // What closes workloads is judged as well: a document that Istio would refuse closes nothing.
+  if (right && kind.status !== 'refused') semanticChecks(object, refused ? reportField : report);
   return findings;
 }
 

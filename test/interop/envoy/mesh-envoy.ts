@@ -1,4 +1,4 @@
-import { connect } from 'node:net';
+import { connect, type NetConnectOpts } from 'node:net';
 import type { Identity } from '@ripstop/identity';
 import { type buildConnector, Client } from 'undici';
 import type { TestMesh } from '../mesh/test-mesh.ts';
@@ -83,7 +83,7 @@ export class MeshEnvoy implements AsyncDisposable {
    */
   private async openPort(name: string): Promise<number> {
     const port = await this.process.listenerPort(name);
-    if (!this.open.has(port)) await until(`${name} takes connections`, () => takesConnections(port));
+    if (!this.open.has(port)) await until(`${name} takes connections`, () => takesConnections({ port, host: '127.0.0.1' }));
     this.open.add(port);
     return port;
   }
@@ -93,9 +93,10 @@ export class MeshEnvoy implements AsyncDisposable {
   }
 }
 
-function takesConnections(port: number): Promise<boolean> {
+/** Whether somebody accepts there. */
+export function takesConnections(at: NetConnectOpts): Promise<boolean> {
   return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1');
+    const socket = connect(at);
     socket.once('connect', () => resolve(true));
     socket.once('error', () => resolve(false));
     socket.once('connect', () => socket.destroy());

@@ -46,7 +46,7 @@ export interface OutboundScope {
   /** Then, by the name that each HTTP request gives. */
   readonly looksUpHosts: boolean;
   readonly sidecar: SidecarObject | undefined;
-  /** What rules calls of a port: the listener for it, else the catch-all one; of a process of ours that has none of these, a proxy's. */
+  /** What rules calls of a port: the listener for it, else the catch-all one; where there is none of these, a proxy's: processes without an Envoy (ours, gRPC libraries) are their own. */
   at(port: number): PortScope;
   /** The services that have a port, and the rules that may have a say about its routes: what the others say changes nothing there. */
   routed(port: number): PortScope;

@@ -5,7 +5,7 @@ import type { EgressScope } from '../push/outbound-scope.ts';
 import { isHttp } from '../push/protocol.ts';
 import type { PushContext } from '../push/push-context.ts';
 import type { PortScope } from '../push/routed-port.ts';
-import { addressesFor, hostMatches, type MeshService } from '../push/service.ts';
+import { addressesFor, hostMatches, type MeshService, type MeshServicePort } from '../push/service.ts';
 import { callerView, labelsKey, viewOf } from '../push/shared.ts';
 import { governingRules, type VirtualService } from '../push/virtual-services.ts';
 import { catchAllHost } from './catch-all.ts';
@@ -128,8 +128,9 @@ function ruleRoutes(rule: VirtualService, scope: RouteScope): RouteFields[] {
 
 /** Ports of a service that carry HTTP: the one that is asked for, or (0) all. */
 function httpPorts({ ports }: MeshService, port: number): number[] {
-  const found = ports.filter((entry) => (port === 0 || entry.port === port) && (isHttp(entry.protocol) || entry.protocol === 'Auto'));
-  return [...new Set(found.map((entry) => entry.port))];
+  const carriesHttp = ({ protocol }: MeshServicePort): boolean => isHttp(protocol) || protocol === 'Auto';
+  if (port !== 0) return ports.some((entry) => entry.port === port && carriesHttp(entry)) ? [port] : [];
+  return [...new Set(ports.filter(carriesHttp).map((entry) => entry.port))];
 }
 
 /**
@@ -160,7 +161,11 @@ function ruleGroups(
   const { listenPort } = scope;
   const byPort = new Map<number, MeshService[]>(listenPort === 80 ? [[80, []]] : []);
   for (const service of services)
-    for (const port of httpPorts(service, listenPort)) byPort.set(port, [...(byPort.get(port) ?? []), service]);
+    for (const port of httpPorts(service, listenPort)) {
+      const others = byPort.get(port);
+      if (others === undefined) byPort.set(port, [service]);
+      else others.push(service);
+    }
   return [...byPort].flatMap(([port, own]) => {
     const routes = ruleRoutes(rule, { ...scope, listenPort: port });
     return routes.length === 0 ? [] : { services: own, hosts, routes, source: rule.source, port };

@@ -203,6 +203,11 @@ describe('what would be unsafe or something else when it is left out', () => {
       'has no kind WasmPlugins; did you mean "WasmPlugin"?',
     ],
     [
+      'a dry run of a kind without effect',
+      'apiVersion: networking.istio.io/v1beta1\nkind: ProxyConfig\nmetadata: { name: x, annotations: { istio.io/dry-run: "true" } }\nspec: {}',
+      'only an AuthorizationPolicy can be run dry',
+    ],
+    [
       'a plugin that authorizes, of what cannot be extended',
       doc('extensions.istio.io/v1alpha1', 'WasmPlugin', '{ url: "https://a/b", phase: AUTHZ, targetRefs: [{ kind: Gateway, name: g }] }'),
       'spec.targetRefs[0]: a Gateway of "" cannot be extended',
