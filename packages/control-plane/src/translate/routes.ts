@@ -30,7 +30,9 @@ export function buildRoutes(node: ProxyNode, push: PushContext, names: readonly 
   const settings = push.proxySettings(node);
   return names.map((name) =>
     push.shared.get(scope, view, name, () => {
-      const proxy = node.ripstop ? undefined : scope.egress.find((listener) => listener.proxy === name);
+      // The listeners without their rules: the table of a port must not depend on rules of other ports.
+      const at = node.ripstop ? -1 : push.scopeFor(node).listeners.findIndex(({ proxy }) => proxy === name);
+      const proxy = at === -1 ? undefined : push.scopeFor(node).egress[at]!;
       const hosts = proxy === undefined ? virtualHosts(node, push, name) : proxyHosts(node, push, proxy);
       // Callers of a proxy tell ports apart. istiod has Envoy strip them, so that only the hosts of port 80 are found.
       const ignoresPorts = proxy === undefined;
