@@ -1,14 +1,14 @@
 import type { DownstreamTls, FilterChain, HttpConnectionManager } from '@ripstop/core';
-import type { RouteConfiguration } from '@ripstop/xds-api';
 import type { ExtensionLookup, ExtensionState } from './discovered-filter.ts';
 import type { ManagerEnv } from './http-connection-manager.ts';
 import { compileChains, compileOutboundManager, type DecodedListener } from './listener.ts';
+import type { ReceivedRoutes } from './received-routes.ts';
 import { bindSecrets, type SecretState, secretNames } from './secret.ts';
 
 /** What one listener was compiled to, and from what. */
 export interface CompiledListener {
   readonly decoded: DecodedListener;
-  readonly routes: readonly (RouteConfiguration | 'waiting')[];
+  readonly routes: readonly (ReceivedRoutes | 'waiting')[];
   readonly secrets: readonly SecretState[];
   readonly extensions: readonly ExtensionState[];
   readonly chains: readonly FilterChain[];
@@ -19,7 +19,7 @@ export interface CompiledListener {
 export interface ListenerCompilerOptions {
   readonly managerEnv: (listener: DecodedListener) => ManagerEnv;
   /** A table without hosts where the source has none. */
-  readonly route: (name: string) => RouteConfiguration | 'waiting';
+  readonly route: (name: string) => ReceivedRoutes | 'waiting';
   readonly secretState: (name: string) => SecretState;
   readonly extensionState: ExtensionLookup;
   readonly log?: ((line: string) => void) | undefined;

@@ -22,6 +22,7 @@ import type { ManagerEnv } from './http-connection-manager.ts';
 import { HttpFilters } from './http-filters.ts';
 import { compileChains, type DecodedListener, decodeListener } from './listener.ts';
 import { OnDemandHosts } from './on-demand/on-demand-hosts.ts';
+import { ReceivedRoutes } from './received-routes.ts';
 import { ResourceStore } from './resource-store.ts';
 import { compileRouteConfiguration } from './route-configuration.ts';
 import { decodeSecret, type SecretState, type SecretValue } from './secret.ts';
@@ -45,7 +46,7 @@ export class ReceivedResources {
   private readonly env: CompilerEnvironment;
   readonly listeners: ResourceStore<DecodedListener>;
   readonly clusters: ResourceStore<DecodedCluster>;
-  private readonly routes: ResourceStore<RouteConfiguration>;
+  private readonly routes: ResourceStore<ReceivedRoutes>;
   private readonly endpoints: ResourceStore<ClusterLoadAssignment>;
   private readonly secrets: ResourceStore<SecretValue>;
   private readonly extensions: ResourceStore<Any>;
@@ -56,7 +57,7 @@ export class ReceivedResources {
     apply(update: ConfigUpdate): { readonly rejections: readonly Rejection[] };
   })[];
   private readonly trialFilters: HttpFilters;
-  private readonly emptyTables = new Map<string, RouteConfiguration>();
+  private readonly emptyTables = new Map<string, ReceivedRoutes>();
 
   constructor(env: CompilerEnvironment) {
     this.env = env;
@@ -68,7 +69,7 @@ export class ReceivedResources {
     this.secrets = new ResourceStore(SECRET_TYPE_URL, decodeSecret);
     this.extensions = new ResourceStore(EXTENSION_TYPE_URL, (body, name) => this.decodeExtension(body, name));
     this.onDemand = new OnDemandHosts({
-      route: (name) => this.routes.get(name),
+      route: (name) => this.routes.get(name)?.message,
       check: (table) => this.tryRoutes(table),
       ask: env.options.askForHost,
       log: env.options.log,
@@ -113,7 +114,7 @@ export class ReceivedResources {
     const endpoints = clusters.flatMap(({ message }) => edsName(message) ?? []);
     const secrets = [...listeners.flatMap(([, listener]) => listener.secretNames), ...clusters.flatMap((cluster) => cluster.secretNames)];
     const extensions = this.discovered().map(({ name }) => name);
-    const hostTables = sorted(routes).filter((name) => this.routes.get(name)?.vhds !== undefined);
+    const hostTables = sorted(routes).filter((name) => this.routes.get(name)?.onDemand === true);
     return { routes: sorted(routes), endpoints: sorted(endpoints), secrets: sorted(secrets), extensions: sorted(extensions), hostTables };
   }
 
@@ -141,7 +142,7 @@ export class ReceivedResources {
 
   // ── how a resource stands, by its name ──
 
-  routeState(name: string): RouteConfiguration | 'waiting' {
+  routeState(name: string): ReceivedRoutes | 'waiting' {
     return this.routes.get(name) ?? (this.routes.isAbsent(name) ? this.emptyTable(name) : 'waiting');
   }
 
@@ -154,9 +155,13 @@ export class ReceivedResources {
   }
 
   /** Requests of a listener without routes get 404. One object per name, so that nothing is compiled again for it. */
-  private emptyTable(name: string): RouteConfiguration {
-    const table = this.emptyTables.get(name) ?? RouteConfiguration.fromPartial({ name });
-    this.emptyTables.set(name, table);
+  private emptyTable(name: string): ReceivedRoutes {
+    let table = this.emptyTables.get(name);
+    if (table === undefined) {
+      const message = RouteConfiguration.fromPartial({ name });
+      table = new ReceivedRoutes(RouteConfiguration.encode(message).finish(), message);
+      this.emptyTables.set(name, table);
+    }
     return table;
   }
 
@@ -177,7 +182,7 @@ export class ReceivedResources {
       extensions: (name) => this.extensionState(name),
       routes: (name) => {
         const state = this.routeState(name);
-        return state === 'waiting' ? undefined : state;
+        return state === 'waiting' ? undefined : state.message;
       },
     };
   }
@@ -191,11 +196,11 @@ export class ReceivedResources {
     return decoded;
   }
 
-  private decodeRoutes(body: Uint8Array): RouteConfiguration {
+  private decodeRoutes(body: Uint8Array): ReceivedRoutes {
     const message = RouteConfiguration.decode(body);
     this.tryRoutes(message);
     if (message.vhds !== undefined) this.onDemand.checkTable(message);
-    return message;
+    return new ReceivedRoutes(body, message);
   }
 
   private tryRoutes(message: RouteConfiguration): void {

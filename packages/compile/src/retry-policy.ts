@@ -29,12 +29,7 @@ type RetryPolicyMessage = NonNullable<RouteAction['retryPolicy']>;
  */
 export function compileRetryPolicy(message: RetryPolicyMessage | undefined, timeoutMs = 0): RetryPolicy | undefined {
   if (message === undefined) return undefined;
-  const retryOn = new Set(
-    message.retryOn
-      .split(',')
-      .map((token) => token.trim())
-      .filter((token) => TOKENS.has(token)),
-  );
+  const retryOn = tokensOf(message.retryOn);
   const isBounded = milliseconds(message.perTryTimeout, 0) > 0 || milliseconds(message.perTryIdleTimeout, 0) > 0;
   if (retryOn.size === 0 && !isBounded) return undefined;
   const base = Math.max(1, milliseconds(message.retryBackOff?.baseInterval, 25));
@@ -46,7 +41,7 @@ export function compileRetryPolicy(message: RetryPolicyMessage | undefined, time
     numRetries: message.numRetries ?? 1,
     perTryTimeoutMs: timeoutMs > 0 && perTryTimeoutMs >= timeoutMs ? 0 : perTryTimeoutMs,
     perTryIdleTimeoutMs: milliseconds(message.perTryIdleTimeout, 0),
-    retriableStatusCodes: new Set(message.retriableStatusCodes),
+    retriableStatusCodes: message.retriableStatusCodes.length === 0 ? NO_CODES : new Set(message.retriableStatusCodes),
     backOffBaseMs: base,
     backOffMaxMs: longest,
     avoidPreviousHosts: message.retryHostPredicate.some((predicate) => isNamed(predicate, 'previous_hosts')),
@@ -56,6 +51,22 @@ export function compileRetryPolicy(message: RetryPolicyMessage | undefined, time
     retriableRequestHeaders: message.retriableRequestHeaders.map((matcher) => compileHeaderMatcher(matcher)),
     rateLimitedBackOff: rateLimitedBackOff(message.rateLimitedRetryBackOff),
   };
+}
+
+const NO_CODES: ReadonlySet<number> = new Set();
+/** Thousands of routes say the same. */
+const TEXTS_KEPT = 64;
+const byText = new Map<string, ReadonlySet<string>>();
+
+function tokensOf(retryOn: string): ReadonlySet<string> {
+  let tokens = byText.get(retryOn);
+  if (tokens === undefined) {
+    const named = retryOn.split(',').map((token) => token.trim());
+    tokens = new Set(named.filter((token) => TOKENS.has(token)));
+    if (byText.size === TEXTS_KEPT) byText.clear();
+    byText.set(retryOn, tokens);
+  }
+  return tokens;
 }
 
 interface Extension {

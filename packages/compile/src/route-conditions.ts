@@ -5,13 +5,8 @@ import { compileMetadataMatcher, metadataValue } from './metadata-matcher.ts';
 
 /** A match taken apart into its conditions, in Envoy's order, for decision records. Compiled anew: only who asks pays for it. */
 export function routeConditions(match: RouteMatch, path: PathMatch, caseSensitive: boolean): readonly RouteCondition[] {
-  const pathTest = compilePathMatch(path, caseSensitive);
   const conditions: RouteCondition[] = [
-    {
-      text: pathText(match, caseSensitive),
-      holds: (x) => pathTest(x.matchPath),
-      found: (x) => x.matchPath,
-    },
+    pathCondition(match.pathSpecifier, path, caseSensitive),
     ...match.headers.map(headerCondition),
     ...match.queryParameters.map(queryCondition),
     ...match.dynamicMetadata.map(metadataCondition),
@@ -25,7 +20,16 @@ export function routeConditions(match: RouteMatch, path: PathMatch, caseSensitiv
   return conditions;
 }
 
-function pathText({ pathSpecifier }: RouteMatch, caseSensitive: boolean): string {
+export function pathCondition(pathSpecifier: RouteMatch['pathSpecifier'], path: PathMatch, caseSensitive: boolean): RouteCondition {
+  const test = compilePathMatch(path, caseSensitive);
+  return {
+    text: pathText(pathSpecifier, caseSensitive),
+    holds: (x) => test(x.matchPath),
+    found: (x) => x.matchPath,
+  };
+}
+
+function pathText(pathSpecifier: RouteMatch['pathSpecifier'], caseSensitive: boolean): string {
   const letters = caseSensitive ? '' : ', any case';
   switch (pathSpecifier?.$case) {
     case 'prefix':

@@ -2,6 +2,7 @@ import {
   compileHeaderMutations,
   createOnDemandTable,
   createRouteTable,
+  type PathMatch,
   type Route,
   type RouteRateLimits,
   type RouteTable,
@@ -9,6 +10,7 @@ import {
 } from '@ripstop/core';
 import {
   type RouteConfiguration,
+  type RouteMatch,
   type Route as RouteMessage,
   type Vhds,
   VirtualHost_TlsRequirementType,
@@ -23,7 +25,7 @@ import { compileRateLimits } from './rate-limits.ts';
 import { compileAction } from './route/route-action.ts';
 import type { RouteEnv } from './route/route-env.ts';
 import { compileMatch } from './route/route-match.ts';
-import { routeConditions } from './route-conditions.ts';
+import { pathCondition, routeConditions } from './route-conditions.ts';
 import { sourceOf } from './values.ts';
 
 /** A RouteConfiguration as a route table. Throws on the first thing that cannot be honoured, naming host and route. */
@@ -89,7 +91,7 @@ function compileRoute(route: RouteMessage, host: VirtualHostMessage, table: Rout
   return {
     name: route.name,
     matches: compileMatch(match, path, caseSensitive, env.random),
-    conditions: () => routeConditions(match, path, caseSensitive),
+    conditions: conditionsOf(match, path, caseSensitive),
     literal: caseSensitive && 'value' in path ? path.value : undefined,
     action: compileAction(route, host, path, env),
     filters: env.filters.create(overrides, names, rateLimitsOf(route, host, env)),
@@ -97,6 +99,17 @@ function compileRoute(route: RouteMessage, host: VirtualHostMessage, table: Rout
     operation: route.decorator?.operation ?? '',
     source: sourceOf(route.metadata) ?? sourceOf(host.metadata),
   };
+}
+
+/** Holds on to the message only where more than its path is asked for. */
+function conditionsOf(match: RouteMatch, path: PathMatch, caseSensitive: boolean): Route['conditions'] {
+  const { headers, queryParameters, dynamicMetadata, grpc } = match;
+  const pathAlone = headers.length + queryParameters.length + dynamicMetadata.length === 0 && grpc === undefined;
+  return pathAlone ? pathConditions(match.pathSpecifier, path, caseSensitive) : () => routeConditions(match, path, caseSensitive);
+}
+
+function pathConditions(pathSpecifier: RouteMatch['pathSpecifier'], path: PathMatch, caseSensitive: boolean): Route['conditions'] {
+  return () => [pathCondition(pathSpecifier, path, caseSensitive)];
 }
 
 function rateLimitsOf({ action }: RouteMessage, host: VirtualHostMessage, { filters }: RouteEnv): RouteRateLimits {

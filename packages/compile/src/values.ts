@@ -54,10 +54,22 @@ export function sourcesOf(metadata: WithFilterMetadata | undefined): ReadonlyMap
 function sourceRef(own: Readonly<Record<string, unknown>> | null): SourceRef | undefined {
   if (typeof own?.kind !== 'string') return undefined;
   return {
-    kind: own.kind,
-    namespace: String(own.namespace ?? ''),
+    kind: shared(own.kind),
+    namespace: shared(String(own.namespace ?? '')),
     name: String(own.name ?? ''),
-    ...(typeof own.file === 'string' ? { file: own.file } : {}),
+    ...(typeof own.file === 'string' ? { file: shared(own.file) } : {}),
     ...(typeof own.line === 'number' ? { line: own.line } : {}),
   };
+}
+
+const TEXTS_KEPT = 1_024;
+const texts = new Map<string, string>();
+
+/** One copy of what thousands of routes say: each decoded message has its own. */
+function shared(text: string): string {
+  const kept = texts.get(text);
+  if (kept !== undefined) return kept;
+  if (texts.size === TEXTS_KEPT) texts.clear();
+  texts.set(text, text);
+  return text;
 }

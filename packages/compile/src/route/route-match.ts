@@ -8,13 +8,20 @@ import { fraction } from '../values.ts';
 export function compileMatch(match: RouteMatch, path: PathMatch, caseSensitive: boolean, random: Random): (x: Exchange) => boolean {
   if (match.tlsContext !== undefined) throw new Error('matching on the TLS context is not supported');
   const pathTest = compilePathMatch(path, caseSensitive);
+  return isPathAlone(match) ? (x) => pathTest(x.matchPath) : compileConditions(match, pathTest, random);
+}
+
+function isPathAlone({ headers, queryParameters, dynamicMetadata, runtimeFraction, grpc }: RouteMatch): boolean {
+  const lists = headers.length + queryParameters.length + dynamicMetadata.length;
+  return lists === 0 && runtimeFraction === undefined && grpc === undefined;
+}
+
+function compileConditions(match: RouteMatch, pathTest: (path: string) => boolean, random: Random): (x: Exchange) => boolean {
   const headers = match.headers.map((matcher) => compileHeaderMatcher(matcher));
   const queries = match.queryParameters.map(compileQueryMatcher);
   const metadata = match.dynamicMetadata.map(compileMetadataMatcher);
   const share = match.runtimeFraction === undefined ? undefined : fraction(match.runtimeFraction.defaultValue);
   const grpcOnly = match.grpc !== undefined;
-  if (headers.length === 0 && queries.length === 0 && metadata.length === 0 && share === undefined && !grpcOnly)
-    return (x) => pathTest(x.matchPath);
   return (x) => {
     if (!pathTest(x.matchPath)) return false;
     for (let index = 0; index < headers.length; index++) if (!headers[index]!(x.request)) return false;
