@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { writeAscii } from './ascii.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
@@ -36,5 +37,6 @@ for (const dir of stale) {
     process.stderr.write(`${dir.slice(root.length)}: build failed\n${result.stdout}${result.stderr}\n`);
     process.exit(1);
   }
+  writeAscii(join(dir, 'dist'));
 }
 if (stale.length > 0) process.stderr.write(`built ${stale.map((dir) => dir.split('/').at(-1)).join(', ')}\n`);

@@ -4,6 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { writeAscii } from './ascii.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const pkg = join(root, 'packages/xds-api');
@@ -310,3 +311,4 @@ readDurationText();
 writeDescriptors();
 writeIndex();
 run(join(root, 'node_modules/.bin/tsdown'), ['--config', 'tsdown.config.ts'], pkg);
+writeAscii(join(pkg, 'dist'));
