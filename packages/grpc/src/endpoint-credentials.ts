@@ -2,6 +2,7 @@ import { isIP, type Socket } from 'node:net';
 import { type PeerCertificate, connect as tlsConnect } from 'node:tls';
 import grpc from '@grpc/grpc-js';
 import { serverNameMismatch, type TlsTransport, type TransportSocket, type UpstreamTls } from '@ripstop/core';
+import { letGoOfStreams } from './finished-streams.ts';
 import { parseSubjectAltNames } from './subject-alt-names.ts';
 import { TransportError } from './transport-error.ts';
 
@@ -50,9 +51,11 @@ export class EndpointCredentials extends grpc.ChannelCredentials {
     };
   }
 
-  #connect(socket: Socket): Promise<SecureConnectResult> {
+  async #connect(socket: Socket): Promise<SecureConnectResult> {
     const transport = this.#transport;
-    return transport.kind === 'raw' ? Promise.resolve({ socket, secure: false }) : this.#secure(socket, transport);
+    const connected = transport.kind === 'raw' ? { socket, secure: false } : await this.#secure(socket, transport);
+    letGoOfStreams(connected.socket);
+    return connected;
   }
 
   #secure(socket: Socket, transport: TlsTransport): Promise<SecureConnectResult> {

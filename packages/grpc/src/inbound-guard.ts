@@ -3,6 +3,7 @@ import { constants, type ServerHttp2Session } from 'node:http2';
 import type grpc from '@grpc/grpc-js';
 import { type Cancel, NO_PEER, ResetBudget } from '@ripstop/core';
 import { keepHeads } from './call-method.ts';
+import { letGo } from './finished-streams.ts';
 import type { GrpcParts } from './grpc-parts.ts';
 import { InboundCall } from './inbound-call.ts';
 import { InboundConnection } from './inbound-connection.ts';
@@ -76,7 +77,10 @@ export class InboundGuard {
     connection.goAway = () => session.close();
     session.on('stream', (stream) => {
       connection.begin();
-      stream.once('close', () => connection.release());
+      stream.on('close', () => {
+        connection.release();
+        letGo(stream);
+      });
     });
   }
 }

@@ -16,7 +16,7 @@ export function countResets(session: ServerHttp2Session, budget: ResetBudget, cl
       return true;
     }
     const startedAt = clock.now();
-    stream.once('close', () => budget.onEnded(isTakenBack(stream) && clock.now() - startedAt <= PREMATURE_MS));
+    stream.on('close', () => budget.onEnded(isTakenBack(stream) && clock.now() - startedAt <= PREMATURE_MS));
     return emit(event, ...args);
   }) as ServerHttp2Session['emit'];
 }
