@@ -33,6 +33,10 @@ for (const [folder, manifest] of manifests) {
   if (manifest.private) continue;
   const stage = join(out, folder);
   stagePackage(root, join(root, 'packages', folder), stage, versions);
+  for (const file of modulesBeyondAscii(join(stage, 'dist'))) {
+    process.stderr.write(`${folder}: ${file} is not ASCII: V8 keeps its source with two bytes a character (scripts/ascii.mjs)\n`);
+    bad++;
+  }
   const packed = run(`${folder}: npm pack failed`, 'npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', out], stage);
   if (packed === undefined) continue;
   const tarball = join(out, JSON.parse(packed)[0].filename);
@@ -44,6 +48,11 @@ for (const [folder, manifest] of manifests) {
 checkInstalled();
 rmSync(out, { recursive: true, force: true });
 process.exit(bad === 0 ? 0 : 1);
+
+function modulesBeyondAscii(dist) {
+  const modules = readdirSync(dist).filter((name) => name.endsWith('.mjs'));
+  return modules.filter((name) => /[^\0-\x7f]/.test(readFileSync(join(dist, name), 'utf8')));
+}
 
 function checkInstalled() {
   const app = join(out, 'app');

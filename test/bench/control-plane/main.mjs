@@ -5,6 +5,7 @@ import { availableParallelism, cpus, loadavg } from 'node:os';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { stopAll } from '../process.mjs';
+import { median } from '../statistics.mjs';
 import { loadDocuments } from './load.mjs';
 import { runMesh } from './scenario.mjs';
 
@@ -45,26 +46,23 @@ const GATES = [
   // On two cores with 500 clients on them it is mostly waiting for a core (`coldStall` and its like tell the two apart).
   { name: 'stallMs', title: 'longest stall in either start, by the clock', gate: 50, aim: 50, shown: true },
 ];
+const MOST_RUNS = 3;
 const LOAD_GATE = { name: 'loadMs', title: 'loading 5,000 documents, ms', gate: 3_000, aim: 3_000 };
 
 const load = loadavg()[0];
 const startedAt = performance.now();
 log(`seed ${seed}; load ${load.toFixed(2)}, ${availableParallelism()} cores`);
 const meshes = [];
-for (const services of sizes) {
-  const figures = await runMesh({
-    services,
-    subscribers,
-    seed,
-    profileDir: options.profile === undefined ? undefined : resolve(options.profile),
-    changes: options.short ? { endpoint: 12, route: 4 } : { endpoint: 40, route: 10 },
-  });
-  log(JSON.stringify(figures));
-  meshes.push(figures);
-}
+for (const services of sizes) meshes.push(await measure(services));
 const loading = await loadDocuments(5_000, seed);
-const judged = meshes.find(({ services }) => services === 1_000 && subscribers === 500);
-const results = [...(judged === undefined ? [] : GATES.map((gate) => resultOf(gate, judged[gate.name]))), resultOf(LOAD_GATE, loading.ms)];
+const judged = meshes.filter(({ services }) => services === 1_000 && subscribers === 500);
+// One bad moment of the machine must not decide: what misses is measured further, and the median of the runs does.
+while (judged.length > 0 && judged.length < MOST_RUNS && verdicts().some(({ verdict }) => verdict === 'fail')) {
+  log('a gate is missed: once more');
+  judged.push(await measure(1_000));
+  meshes.push(judged.at(-1));
+}
+const results = [...verdicts(), resultOf(LOAD_GATE, loading.ms)];
 const misses = meshes.flatMap(({ services, misses: found }) => found.map((miss) => `${services} services: ${miss}`));
 const document = {
   seed,
@@ -87,6 +85,23 @@ for (const miss of misses) log(`void: ${miss}`);
 log(`${document.seconds} s, load before ${load.toFixed(2)}, after ${document.loadAfter.toFixed(2)}`);
 if (options.json) console.log(JSON.stringify(document));
 process.exit(document.ok ? 0 : 1);
+
+async function measure(services) {
+  const figures = await runMesh({
+    services,
+    subscribers,
+    seed,
+    profileDir: options.profile === undefined ? undefined : resolve(options.profile),
+    changes: options.short ? { endpoint: 12, route: 4 } : { endpoint: 40, route: 10 },
+  });
+  log(JSON.stringify(figures));
+  return figures;
+}
+
+function verdicts() {
+  if (judged.length === 0) return [];
+  return GATES.map((gate) => resultOf(gate, Math.round(median(judged.map((figures) => figures[gate.name])) * 10) / 10));
+}
 
 function resultOf({ name, title, gate, aim, shown = false }, value) {
   const judged = !shown && options.report?.includes(name) !== true;
