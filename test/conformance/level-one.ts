@@ -14,6 +14,8 @@ const IGNORED_FIELDS: ReadonlySet<string> = new Set([
   'dnsJitter',
   'dnsResolutionConfig',
   'typedDnsResolverConfig',
+  // Of a cluster there, of the content here: it only has to change.
+  'ISTIO_META_WASM_PLUGIN_RESOURCE_VERSION',
 ]);
 
 const PRIVATE_FILTERS: ReadonlySet<string> = new Set(['istio.metadata_exchange', 'istio.alpn', 'istio.stats']);

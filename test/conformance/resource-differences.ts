@@ -3,18 +3,20 @@ import {
   Cluster,
   ClusterLoadAssignment,
   ENDPOINT_TYPE_URL,
+  EXTENSION_TYPE_URL,
   fromProtoJson,
   LISTENER_TYPE_URL,
   Listener,
   loadProtoJsonWriter,
   ROUTE_TYPE_URL,
   RouteConfiguration,
+  TypedExtensionConfig,
 } from '@ripstop/xds-api';
 import { firstDifferences, levelOne } from './level-one.ts';
 
-/** One of the four lists of a recording. */
-export interface ResourceList {
-  readonly list: 'clusters' | 'endpoints' | 'listeners' | 'routes';
+/** One of the lists of a recording. */
+export interface ResourceList<L extends string = 'clusters' | 'endpoints' | 'listeners' | 'routes'> {
+  readonly list: L;
   readonly typeUrl: string;
   /** Reads a resource of a recording. */
   readonly read: (json: unknown) => object;
@@ -31,12 +33,12 @@ interface Codec<T> {
   decode(bytes: Uint8Array): T;
 }
 
-function listOf<T extends object>(
-  list: ResourceList['list'],
+function listOf<T extends object, L extends string>(
+  list: L,
   typeUrl: string,
   codec: Codec<T>,
   nameOf: (message: T) => string,
-): ResourceList {
+): ResourceList<L> {
   return {
     list,
     typeUrl,
@@ -64,8 +66,14 @@ export const RESOURCE_LISTS: readonly ResourceList[] = [
   listOf('routes', ROUTE_TYPE_URL, RouteConfiguration, ({ name }) => name),
 ];
 
+/** Filters that come by themselves (ECDS); only an istiod that is asked tells them. Plugins are read as what they are, not as what is passed on. */
+export const EXTENSION_LIST: ResourceList<'extensions'> = {
+  ...listOf('extensions', EXTENSION_TYPE_URL, TypedExtensionConfig, ({ name }) => name),
+  read: (json) => fromProtoJson(TypedExtensionConfig, json, new Set()),
+};
+
 /** What a user sees differently, resource by resource; both sides are messages of the list's type. */
-export function resourceDifferences(kind: ResourceList, actual: readonly object[], expected: readonly object[]): string[] {
+export function resourceDifferences(kind: ResourceList<string>, actual: readonly object[], expected: readonly object[]): string[] {
   const byName = (messages: readonly object[]): Map<string, unknown> =>
     new Map(messages.map((message) => [kind.nameOf(message), kind.levelOne(message)]));
   return firstDifferences(byName(actual), byName(expected));

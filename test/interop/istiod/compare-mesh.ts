@@ -1,7 +1,7 @@
-import { PushContext, parseNodes, resourcesOfNode } from '@ripstop/control-plane';
+import { PushContext, parseNodes, resourcesOfNode, translate } from '@ripstop/control-plane';
 import { type MeshObject, parseDocuments, validateObject } from '@ripstop/istio-api';
 import { stringify } from 'yaml';
-import { RESOURCE_LISTS, type ResourceList, resourceDifferences } from '../../conformance/resource-differences.ts';
+import { EXTENSION_LIST, RESOURCE_LISTS, type ResourceList, resourceDifferences } from '../../conformance/resource-differences.ts';
 import type { Dump, IstiodAnswer, IstiodCase, RecordedNode } from './istiod-process.ts';
 import type { Istiod } from './lasting-istiod.ts';
 import type { Document } from './mesh/document.ts';
@@ -97,12 +97,24 @@ function nodeDifferences(recorded: RecordedNode, push: PushContext, dump: Dump):
   const [named] = parseNodes(JSON.stringify([recorded]), recorded.Name);
   if (named === undefined) return [];
   const resources = resourcesOfNode(named.node, push);
-  return RESOURCE_LISTS.flatMap((kind) => {
+  const lists = RESOURCE_LISTS.flatMap((kind) => {
     const expected = (dump[kind.list] ?? []).map(kind.read);
     const asTheirs = named.node.dialect === 'sidecar' ? withPortsIgnored : (message: object) => message;
     const actual = resources[kind.list].map(({ message }) => asTheirs(message as object));
     return listDifferences(recorded.Name, kind, actual, expected);
   });
+  // By the names in istiod's listeners; ours have the same, or differ already.
+  const expected = (dump.extensions ?? []).map(EXTENSION_LIST.read);
+  const ours = translate(EXTENSION_LIST.typeUrl, named.node, push, expected.map(EXTENSION_LIST.nameOf));
+  return [
+    ...lists,
+    ...listDifferences(
+      recorded.Name,
+      EXTENSION_LIST,
+      ours.map(({ message }) => message as object),
+      expected,
+    ),
+  ];
 }
 
 /** Of the routes of a Sidecar's proxies, where we compare ports (docs/reference/differences.md): all else in them is to be the same. */
@@ -111,7 +123,7 @@ function withPortsIgnored(message: object): object {
   return compares ? { ...message, ignorePortInHostMatching: true } : message;
 }
 
-function listDifferences(node: string, kind: ResourceList, actual: readonly object[], expected: readonly object[]): Difference[] {
+function listDifferences(node: string, kind: ResourceList<string>, actual: readonly object[], expected: readonly object[]): Difference[] {
   return resourceDifferences(kind, actual, expected).map((text) => {
     const [name = '', ...rest] = text.split(': ');
     return { node, where: `${node.split('-', 1)[0]} ${kind.list} ${name}`, text: rest.join(': ') };
