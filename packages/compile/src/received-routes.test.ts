@@ -25,7 +25,6 @@ describe('routes that have come', () => {
   it('are the decoded message while it is there', () => {
     const { routes, first } = received(BODY);
     expect(routes.message).toBe(first.deref());
-    expect(routes.name).toBe('80');
     expect(routes.onDemand).toBe(false);
   });
 

@@ -5,14 +5,12 @@ import { RouteConfiguration } from '@ripstop/xds-api';
  * and is needed again only when a listener changes: it is kept while others hold it, and decoded anew when it is gone.
  */
 export class ReceivedRoutes {
-  readonly name: string;
   /** Its hosts come one by one (VHDS). */
   readonly onDemand: boolean;
   readonly #body: Uint8Array;
   #message: WeakRef<RouteConfiguration>;
 
   constructor(body: Uint8Array, message: RouteConfiguration) {
-    this.name = message.name;
     this.onDemand = message.vhds !== undefined;
     this.#body = body;
     this.#message = new WeakRef(message);

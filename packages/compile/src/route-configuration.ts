@@ -24,7 +24,7 @@ import { GrowingHosts } from './on-demand/growing-hosts.ts';
 import { compileRateLimits } from './rate-limits.ts';
 import { compileAction } from './route/route-action.ts';
 import type { RouteEnv } from './route/route-env.ts';
-import { compileMatch } from './route/route-match.ts';
+import { compileMatch, isPathAlone } from './route/route-match.ts';
 import { pathCondition, routeConditions } from './route-conditions.ts';
 import { sourceOf } from './values.ts';
 
@@ -101,11 +101,9 @@ function compileRoute(route: RouteMessage, host: VirtualHostMessage, table: Rout
   };
 }
 
-/** Holds on to the message only where more than its path is asked for. */
+/** Holds on to the message only where more than its path is asked for: two functions, since closures of one hold what any of them uses. */
 function conditionsOf(match: RouteMatch, path: PathMatch, caseSensitive: boolean): Route['conditions'] {
-  const { headers, queryParameters, dynamicMetadata, grpc } = match;
-  const pathAlone = headers.length + queryParameters.length + dynamicMetadata.length === 0 && grpc === undefined;
-  return pathAlone ? pathConditions(match.pathSpecifier, path, caseSensitive) : () => routeConditions(match, path, caseSensitive);
+  return isPathAlone(match) ? pathConditions(match.pathSpecifier, path, caseSensitive) : () => routeConditions(match, path, caseSensitive);
 }
 
 function pathConditions(pathSpecifier: RouteMatch['pathSpecifier'], path: PathMatch, caseSensitive: boolean): Route['conditions'] {

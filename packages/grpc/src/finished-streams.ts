@@ -30,6 +30,7 @@ const known = new WeakMap<Http2Session, boolean>();
 
 /** From now on the streams of this connection are let go of when they have closed. */
 export function letGoOfStreams(socket: Socket): void {
+  if (socket.closed) return; // Meanwhile: its end would not be heard of.
   (socket as MarkedSocket)[OURS] = true;
   if (open++ === 0) subscribe(CHANNEL, onCreated);
   socket.once('close', () => {

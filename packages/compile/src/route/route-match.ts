@@ -11,7 +11,8 @@ export function compileMatch(match: RouteMatch, path: PathMatch, caseSensitive: 
   return isPathAlone(match) ? (x) => pathTest(x.matchPath) : compileConditions(match, pathTest, random);
 }
 
-function isPathAlone({ headers, queryParameters, dynamicMetadata, runtimeFraction, grpc }: RouteMatch): boolean {
+/** Nothing but the path decides. */
+export function isPathAlone({ headers, queryParameters, dynamicMetadata, runtimeFraction, grpc }: RouteMatch): boolean {
   const lists = headers.length + queryParameters.length + dynamicMetadata.length;
   return lists === 0 && runtimeFraction === undefined && grpc === undefined;
 }
