@@ -304,6 +304,8 @@ function useAll({ uses, usedIn }: Owner): void {
 /** Key of no scope: a namespace is never empty. */
 const NO_SCOPE = '';
 
+const views = new WeakMap<Caller, string>();
+
 /** Who reads it, in what form, and from where: near endpoints come first. */
 export function viewOf(node: ProxyNode): string {
   return `${node.namespace}|${callerView(node)}`;
@@ -311,11 +313,15 @@ export function viewOf(node: ProxyNode): string {
 
 /** The same without the namespace. */
 export function callerView(caller: Caller): string {
-  const { dialect, ripstop, locality, metadata, clusterId } = caller;
-  const { region, zone, subZone } = locality;
-  return [dialect, ripstop, region, zone, subZone, metadata.NODE_NAME ?? '', metadata.NETWORK ?? '', clusterId, familiesOf(caller)].join(
-    '|',
-  );
+  let view = views.get(caller);
+  if (view === undefined) {
+    const { dialect, ripstop, locality, metadata, clusterId } = caller;
+    const { region, zone, subZone } = locality;
+    const said = [metadata.NODE_NAME ?? '', metadata.NETWORK ?? ''];
+    view = [dialect, ripstop, region, zone, subZone, ...said, clusterId, familiesOf(caller)].join('|');
+    views.set(caller, view);
+  }
+  return view;
 }
 
 /** What `before` said already stays the same object: a result, or the results of a list. */

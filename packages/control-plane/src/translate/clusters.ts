@@ -12,6 +12,7 @@ import { ownCluster } from './inbound-cluster.ts';
 import { inboundPorts } from './inbound-ports.ts';
 import { INBOUND_PASSTHROUGH_CLUSTER, inboundCluster } from './names.ts';
 import { outbound } from './outbound-cluster.ts';
+import { ofReplicas } from './replica.ts';
 import { type PackedResource, type Part, packed, type XdsResource } from './resource.ts';
 import { ruledName } from './ruled-name.ts';
 import { dynamicDnsOfAnyHost, specialClusters } from './special-clusters.ts';
@@ -43,10 +44,12 @@ function outboundOf(node: ProxyNode, push: PushContext): readonly XdsResource[] 
   );
 }
 
-function inboundOf(node: ProxyNode, push: PushContext): XdsResource[] {
+function inboundOf(node: ProxyNode, push: PushContext): readonly XdsResource[] {
   const patches = push.patchesFor(node);
   const ports = node.dialect === 'sidecar' ? inboundPorts(node, push) : [];
-  const ours = ports.map((port) => resource(ownCluster(port, push, node)));
+  const ours = ofReplicas('inbound CDS', { node, push, ports }, (replica) =>
+    ports.map((port) => packed(resource(ownCluster(port, push, replica)))),
+  );
   if (patches === undefined) return ours;
   const hosts = new Map(ports.map(({ targetPort, services }) => [inboundCluster(targetPort), services.map(({ hostname }) => hostname)]));
   return patchedClusters(

@@ -21,7 +21,8 @@ import { type InboundPort, inboundPorts } from './inbound-ports.ts';
 import { listenerSources } from './listener-sources.ts';
 import { type ListenerTelemetry, listenerTelemetry } from './listener-telemetry.ts';
 import { INBOUND_PASSTHROUGH_CLUSTER, inboundCluster } from './names.ts';
-import type { XdsResource } from './resource.ts';
+import { ofReplicas } from './replica.ts';
+import { packed, type XdsResource } from './resource.ts';
 import { stacked } from './routed-streams.ts';
 import { securityFilters, tcpSecurityFilters } from './security-filters.ts';
 import { type NetworkFilterFields, tcpProxy } from './tcp-proxy.ts';
@@ -49,10 +50,17 @@ interface Reception {
   readonly tcpAlpn?: boolean;
 }
 
-/** What a sidecar accepts, port by port, as PeerAuthentication asks for it: `virtualInbound`, and ports that it opens itself. */
-export function inboundListeners(node: ProxyNode, push: PushContext): XdsResource[] {
-  const factory = new ChainFactory(node, push);
+/**
+ * What a sidecar accepts, port by port, as PeerAuthentication asks for it: `virtualInbound`, and ports that it opens itself. Replicas of
+ * a workload share it.
+ */
+export function inboundListeners(node: ProxyNode, push: PushContext): readonly XdsResource[] {
   const ports = inboundPorts(node, push);
+  return ofReplicas('inbound LDS', { node, push, ports }, (replica) => madeListeners(replica, push, ports).map(packed));
+}
+
+function madeListeners(node: ProxyNode, push: PushContext, ports: readonly InboundPort[]): XdsResource[] {
+  const factory = new ChainFactory(node, push);
   const general = push.peerAuthentications.modeFor(node.namespace, node.labels);
   const chainsOf = (port: InboundPort): ChainFields[] => {
     const mode = push.peerAuthentications.modeFor(node.namespace, node.labels, port.targetPort);

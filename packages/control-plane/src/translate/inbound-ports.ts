@@ -103,11 +103,23 @@ function servedBy(node: ProxyNode, push: PushContext): MeshService[] {
   const selecting = push.servicesOfWorkload(node.namespace, node.labels);
   const services = node.ripstop
     ? [...selecting]
-    : [
-        ...selecting.filter(({ registry }) => registry === 'Kubernetes'),
-        ...push.services.filter(({ registry, namespace }) => registry === 'External' && namespace === node.namespace),
-      ];
+    : [...selecting.filter(({ registry }) => registry === 'Kubernetes'), ...(externalsOf(push.services).get(node.namespace) ?? [])];
   return services.sort(byAge);
+}
+
+const externals = new WeakMap<readonly MeshService[], ReadonlyMap<string, readonly MeshService[]>>();
+
+/** ServiceEntries by namespace; looked for once in each list. */
+function externalsOf(services: readonly MeshService[]): ReadonlyMap<string, readonly MeshService[]> {
+  let known = externals.get(services);
+  if (known === undefined) {
+    known = Map.groupBy(
+      services.filter(({ registry }) => registry === 'External'),
+      ({ namespace }) => namespace,
+    );
+    externals.set(services, known);
+  }
+  return known;
 }
 
 function servedPort(node: ProxyNode, push: PushContext, service: MeshService, port: MeshServicePort): number | undefined {
