@@ -1,9 +1,10 @@
-import { CLUSTER_TYPE_URL, codecOf, ENDPOINT_TYPE_URL, ROUTE_TYPE_URL } from '@ripstop/xds-api';
+import { CLUSTER_TYPE_URL, codecOf, ENDPOINT_TYPE_URL, LISTENER_TYPE_URL, ROUTE_TYPE_URL } from '@ripstop/xds-api';
 import type { ProxyNode } from '../model/proxy-node.ts';
 import type { PushContext } from '../push/push-context.ts';
 import type { ResultGroup } from '../push/shared.ts';
 import { clustersView } from '../translate/clusters.ts';
 import { endpointsView } from '../translate/endpoints.ts';
+import { listenersView } from '../translate/outbound-listeners.ts';
 import { pieces } from '../translate/pieces.ts';
 import { routesView } from '../translate/routes.ts';
 import { NAMED_TYPES, translateParts } from '../translate/translate.ts';
@@ -67,9 +68,15 @@ export class NodeResults {
 
   /** Makes some of what a full set needs and others share; true when there is more. A set of thousands takes too long for one go. */
   prepare(typeUrl: string, push: PushContext, names: Names): boolean {
-    if (this.node.dialect === 'grpc' || (typeUrl !== CLUSTER_TYPE_URL && names.size < FEW)) return false;
-    const group = typeUrl === CLUSTER_TYPE_URL ? this.shared(clustersView(this.node, push), push) : this.groupOf(typeUrl, push);
-    return group?.prepare(push, () => pieces(typeUrl, this.node, push.tracked, names), SLICE_MS) ?? false;
+    const { node } = this;
+    if (node.dialect === 'grpc' || (NAMED_TYPES.has(typeUrl) && names.size < FEW)) return false;
+    const group = this.groupOf(typeUrl, push) ?? this.groupOfWhole(typeUrl, push);
+    if (group === undefined) return false;
+    const work = (): Iterator<void> => {
+      const unmade = [...names].filter((name) => !group.holds([name], push));
+      return pieces(typeUrl, node, push.tracked, unmade);
+    };
+    return group.prepare(push, work, SLICE_MS);
   }
 
   /** Names of which something may be new since the push before; undefined when that is not known. */
@@ -105,6 +112,11 @@ export class NodeResults {
     const group = this.shared(routes ? routesView(node, push) : endpointsView(node, push), push);
     this.groups.set(typeUrl, { push, group });
     return group;
+  }
+
+  private groupOfWhole(typeUrl: string, push: PushContext): ResultGroup | undefined {
+    if (typeUrl === CLUSTER_TYPE_URL) return this.shared(clustersView(this.node, push), push);
+    return typeUrl === LISTENER_TYPE_URL && this.node.dialect === 'sidecar' ? this.shared(listenersView(this.node), push) : undefined;
   }
 
   private shared(view: string, push: PushContext): ResultGroup {

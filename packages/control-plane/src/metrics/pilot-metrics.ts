@@ -183,12 +183,14 @@ export class PilotMetrics {
     const keyOf = (object: MeshObject): string => `${object.apiVersion.split('/')[0]} ${objectKey(object)}`;
     const now = new Set(objects);
     const gone = new Map([...this.known].filter((object) => !now.has(object)).map((object) => [keyOf(object), object]));
-    for (const object of objects) {
-      if (this.known.has(object)) continue;
-      this.event(object.kind, gone.delete(keyOf(object)) ? 'update' : 'add');
-      this.passed.add([object.kind]);
+    const fresh = objects.filter((object) => !this.known.has(object));
+    for (const [kind, some] of Map.groupBy(fresh, (object) => object.kind)) {
+      const updated = some.filter((object) => gone.delete(keyOf(object))).length;
+      this.event(kind, 'update', updated);
+      this.event(kind, 'add', some.length - updated);
+      this.passed.add([kind], some.length);
     }
-    for (const { kind } of gone.values()) this.event(kind, 'delete');
+    for (const { kind } of gone.values()) this.event(kind, 'delete', 1);
     this.known = now;
     const errors = findings.filter(({ severity }) => severity === 'error');
     const texts = errors.map(({ position, object, path, code, message }) => [position.file, object, path, code, message].join('\n'));
@@ -202,8 +204,8 @@ export class PilotMetrics {
     return `${this.all.flatMap((metric) => metric.lines()).join('\n')}\n`;
   }
 
-  private event(kind: string, event: 'add' | 'update' | 'delete'): void {
-    (REGISTRY_KINDS.has(kind) ? this.registryEvents : this.configEvents).add([kind, event]);
+  private event(kind: string, event: 'add' | 'update' | 'delete', count: number): void {
+    if (count > 0) (REGISTRY_KINDS.has(kind) ? this.registryEvents : this.configEvents).add([kind, event], count);
   }
 }
 

@@ -71,7 +71,9 @@ export class FileSource {
     options.onChange(state);
     this.keep();
     this.follow();
-    this.sign(); // What was saved before the watch began.
+    // What was saved before the watch began.
+    if (this.isLarge) this.lookAgain();
+    else this.sign();
     this.poll = setInterval(() => {
       if (!this.pending) this.lookAgain();
     }, this.pollMs);
@@ -99,6 +101,10 @@ export class FileSource {
     clearTimeout(this.timer);
     this.timer = undefined;
     clearInterval(this.poll);
+  }
+
+  private get isLarge(): boolean {
+    return this.scan.files.length >= MANY_FILES;
   }
 
   private get pollMs(): number {
@@ -140,7 +146,7 @@ export class FileSource {
   /** A large folder is first asked whether there is something to read, some of its files at a time. */
   private lookAgain(): void {
     if (this.looking) return;
-    if (this.missing.size > 0 || this.scan.files.length < MANY_FILES) {
+    if (this.missing.size > 0 || !this.isLarge) {
       this.read();
       return;
     }

@@ -37,9 +37,12 @@ export function outboundListeners(node: ProxyNode, push: PushContext): XdsResour
   const extensions = new NodeExtensions(node, push, 'outbound');
   const { headers, idleTimeout, connections } = push.proxySettings(node);
   const key = listenersKey(node, scope, push, [telemetry, unrouted, headers, idleTimeout, connections, extensions.key]);
-  return push.shared.get(scope, `LDS ${viewOf(node)}`, key, () =>
-    madeListeners({ node, push, telemetry, extensions, unrouted }).map(packed),
-  );
+  return push.shared.get(scope, listenersView(node), key, () => madeListeners({ node, push, telemetry, extensions, unrouted }).map(packed));
+}
+
+/** Who may have the same listeners. */
+export function listenersView(node: ProxyNode): string {
+  return `LDS ${viewOf(node)}`;
 }
 
 /** Everything of the node that its listeners say, beside where it is: mostly the clients of a namespace share them. */

@@ -43,6 +43,32 @@ export function buildRoutes(node: ProxyNode, push: PushContext, names: readonly 
   );
 }
 
+/** Makes what a table of a port is put together of, one rule and one service after the other. */
+export function* partsOfTable(node: ProxyNode, push: PushContext, name: string): Generator<void> {
+  const listenPort = Number(name);
+  if (!Number.isInteger(listenPort)) return;
+  const { services, virtualServices } = push.scopeFor(node).routed(listenPort);
+  yield;
+  const scope: RouteScope = { node, push, listenPort, gateway: 'mesh' };
+  for (const rule of rulesOf(virtualServices, listenPort)) {
+    ruleRoutes(rule, scope);
+    yield;
+  }
+  const governing = governingRules(
+    services.map(({ hostname }) => hostname),
+    virtualServices,
+  );
+  for (const service of services) {
+    if (service.resolution === 'ALIAS' || governing.has(service.hostname) || httpPorts(service, listenPort).length === 0) continue;
+    serviceRoutes(service, scope);
+    yield;
+  }
+}
+
+function rulesOf(rules: readonly VirtualService[], port: number): VirtualService[] {
+  return rules.filter((rule) => rule.port === undefined || port === 0 || rule.port === port);
+}
+
 /** Which sidecars have the same routes. */
 export function routesView(node: ProxyNode, push: PushContext): string {
   const counts = push.proxySettings(node).headers.countsAttempts ? '' : 'uncounted';
@@ -91,7 +117,7 @@ export function portHosts(node: ProxyNode, push: PushContext, port: number, with
 function hostsOf(node: ProxyNode, push: PushContext, { services, virtualServices }: PortScope, asked: Asked): VirtualHostFields[] {
   const { port } = asked;
   const registry = new Map(services.map((service) => [service.hostname, service]));
-  const rules = virtualServices.filter((rule) => rule.port === undefined || port === 0 || rule.port === port);
+  const rules = rulesOf(virtualServices, port);
   const governing = governingRules(
     services.map(({ hostname }) => hostname),
     virtualServices,
