@@ -8,15 +8,13 @@ import type { Codec, Out } from './codec.ts';
 import { DeltaCodec } from './delta.ts';
 import { HoldingPool } from './holding.ts';
 import { messageWriter } from './message-writer.ts';
+import { LARGE_REQUEST_BYTES, RequestReader } from './request-reader.ts';
 import { SharedBodies } from './shared-bodies.ts';
 import { SotwCodec } from './sotw.ts';
 import { Turn, Turns, type Work } from './turns.ts';
 import type { XdsSession } from './xds-session.ts';
 
 const PREFIX = '/envoy.service.discovery.v3.AggregatedDiscoveryService/';
-
-/** A request of more bytes names thousands: it is read when its client has its turn. */
-const LARGE_REQUEST_BYTES = 8 * 1024;
 
 type Call = grpc.ServerDuplexStream<Buffer, Buffer>;
 
@@ -41,15 +39,17 @@ const METHODS = {
 
 /** One variant of the protocol. */
 interface Variant<Request> {
-  readonly decode: (bytes: Uint8Array) => Request;
+  readonly requests: RequestReader<Request>;
   readonly codec: (out: Out) => Codec<Request>;
 }
 
-const SOTW: Variant<DiscoveryRequest> = { decode: (bytes) => DiscoveryRequest.decode(bytes), codec: (out) => new SotwCodec(out) };
-const DELTA: Variant<DeltaDiscoveryRequest> = {
-  decode: (bytes) => DeltaDiscoveryRequest.decode(bytes),
-  codec: (out) => new DeltaCodec(out),
-};
+function stateOfTheWorld(): Variant<DiscoveryRequest> {
+  return { requests: new RequestReader((bytes) => DiscoveryRequest.decode(bytes)), codec: (out) => new SotwCodec(out) };
+}
+
+function delta(): Variant<DeltaDiscoveryRequest> {
+  return { requests: new RequestReader((bytes) => DeltaDiscoveryRequest.decode(bytes)), codec: (out) => new DeltaCodec(out) };
+}
 
 interface OpenStream {
   readonly stream: { readonly session: XdsSession | undefined };
@@ -68,6 +68,8 @@ export class AdsService {
   private readonly turns: Turns;
   private readonly bodies: SharedBodies;
   private readonly holdings = new HoldingPool();
+  private readonly stateOfTheWorld = stateOfTheWorld();
+  private readonly delta = delta();
 
   constructor(options: AdsStreamOptions) {
     this.options = options;
@@ -82,8 +84,8 @@ export class AdsService {
   /** With `attestation` only callers that prove who they are are served, and only as that. */
   addTo(server: grpc.Server, attestation: Attestation | undefined): void {
     server.addService(METHODS, {
-      StreamAggregatedResources: (call: Call) => void this.open(call, attestation, SOTW),
-      DeltaAggregatedResources: (call: Call) => void this.open(call, attestation, DELTA),
+      StreamAggregatedResources: (call: Call) => void this.open(call, attestation, this.stateOfTheWorld),
+      DeltaAggregatedResources: (call: Call) => void this.open(call, attestation, this.delta),
     });
   }
 
@@ -134,7 +136,7 @@ export class AdsService {
     const receive = (bytes: Buffer): void => {
       let request: Request;
       try {
-        request = variant.decode(bytes);
+        request = variant.requests.read(bytes);
       } catch (error) {
         fail(grpc.status.INTERNAL, `the request cannot be read: ${error instanceof Error ? error.message : String(error)}`);
         return;

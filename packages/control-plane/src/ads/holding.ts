@@ -55,6 +55,7 @@ const MAX_NAMES = 100_000;
 export class HoldingPool {
   private readonly known = new Map<string, WeakRef<SharedNames>>();
   private readonly names = new Map<string, Marked>();
+  private readonly lists = new WeakMap<readonly string[], readonly Marked[]>();
   private readonly gone = new FinalizationRegistry<string>((key) => {
     if (this.known.get(key)?.deref() === undefined) this.known.delete(key);
   });
@@ -70,8 +71,18 @@ export class HoldingPool {
     return made;
   }
 
+  /** Names as all clients share them; the same list for the same list. */
+  all(names: readonly string[]): readonly Marked[] {
+    let known = this.lists.get(names);
+    if (known === undefined) {
+      known = names.map((name) => this.name(name));
+      this.lists.set(names, known);
+    }
+    return known;
+  }
+
   /** A name as all clients share it, each of which has decoded a copy of its own. */
-  name(name: string): Marked {
+  private name(name: string): Marked {
     let known = this.names.get(name);
     if (known === undefined) {
       if (this.names.size >= MAX_NAMES) this.names.clear();

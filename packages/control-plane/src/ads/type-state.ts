@@ -107,7 +107,7 @@ export class TypeState {
     this.subscription++;
     const all = subscribe.includes('*');
     if (all) this.wildcard = true;
-    const asked = (all ? subscribe.filter((name) => name !== '*') : subscribe).map((name) => this.pool.name(name));
+    const asked = this.pool.all(all ? subscribe.filter((name) => name !== '*') : subscribe);
     const from = this.names.size;
     this.names.change(asked);
     // Everything that it ever asked for: mostly what others ask for too.
