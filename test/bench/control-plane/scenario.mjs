@@ -10,7 +10,7 @@ const PROCESSES = 2;
 
 export async function runMesh({ services, subscribers, seed, changes, profileDir }) {
   using folder = meshFolder(meshFiles(services, seed));
-  const server = new BenchProcess('./control-plane/server.mjs', { core: 0 });
+  const server = new BenchProcess('./control-plane/server.mjs');
   const clients = Array.from({ length: PROCESSES }, () => new BenchProcess('./control-plane/subscribers.mjs', { core: 1 }));
   try {
     const started = await server.ask('start', { source: folder.path });
