@@ -59,6 +59,12 @@ const SOURCES: readonly [string, Source, string, 'HTTP' | 'any'][] = [
     'any',
   ],
   [
+    'service accounts, trust domains and namespaces in this order',
+    { namespaces: ['n'], trustDomains: ['t'], serviceAccounts: ['s'] },
+    'and(or(caller regex spiffe://.+/ns/foo/(.+/|)sa/s(/.+)?), or(caller prefix spiffe://t/), or(caller regex .*/ns/n/.*))',
+    'any',
+  ],
+  [
     'addresses of the connection, one address or a block',
     { ipBlocks: ['10.0.0.0/8', '1.2.3.4', '::1', 'fd00::/8'], notIpBlocks: ['2.2.2.2'] },
     'and(or(directRemoteIp 10.0.0.0/8, directRemoteIp 1.2.3.4/32, directRemoteIp ::1/128, directRemoteIp fd00::/8), not or(directRemoteIp 2.2.2.2/32))',

@@ -81,9 +81,9 @@ function sourceClauses(source: Source): Clause[] {
   return [
     clause(PRINCIPAL, source.principals, source.notPrincipals),
     clause(REQUEST_PRINCIPAL, source.requestPrincipals, source.notRequestPrincipals),
-    clause(NAMESPACE, source.namespaces, source.notNamespaces),
     clause(SERVICE_ACCOUNT, source.serviceAccounts, source.notServiceAccounts),
     clause(TRUST_DOMAIN, source.trustDomains, source.notTrustDomains),
+    clause(NAMESPACE, source.namespaces, source.notNamespaces),
     clause(REMOTE_IP_BLOCK, source.remoteIpBlocks, source.notRemoteIpBlocks),
     clause(IP_BLOCK, source.ipBlocks, source.notIpBlocks),
   ].filter(isUsed);
