@@ -7,6 +7,7 @@ import {
   HttpConnectionManager,
   LISTENER_TYPE_URL,
   type Listener,
+  ProxyProtocolUpstreamTransport,
   unpackAny,
 } from '@ripstop/xds-api';
 import { describe, expect, it } from 'vitest';
@@ -114,6 +115,19 @@ describe('what MeshConfig says about connections', () => {
     const budget = (policy: string) => cluster(rule(policy), {}).circuitBreakers?.thresholds[0]?.retryBudget;
     expect(budget('{ retryBudget: { percent: 25.5 } }')).toEqual({ budgetPercent: { value: 25.5 }, minRetryConcurrency: 3 });
     expect(budget('{ retryBudget: {}, portLevelSettings: [{ port: { number: 80 } }] }')).toBeUndefined();
+  });
+
+  it('gives the same budget to the workload itself, which tries again towards its app', () => {
+    const yaml = service('web') + rule('{ retryBudget: { minRetryConcurrency: 7 } }');
+    const web = sidecar('web-1', 'default', { LABELS: { app: 'web' } });
+    const own = translate(CLUSTER_TYPE_URL, web, pushOf(yaml, [], {}), []).find(({ name }) => name === 'inbound|80||')!.message as Cluster;
+    expect(own.circuitBreakers?.thresholds[0]?.retryBudget).toEqual({ budgetPercent: { value: 20 }, minRetryConcurrency: 7 });
+  });
+
+  it('wraps plaintext in the PROXY protocol by the name that istiod gives it', () => {
+    const { transportSocket } = cluster(rule('{ tls: { mode: DISABLE }, proxyProtocol: { version: V2 } }'), {});
+    const any = transportSocket?.configType?.value;
+    expect(any && unpackAny(ProxyProtocolUpstreamTransport, any).transportSocket?.name).toBe('raw_buffer');
   });
 });
 

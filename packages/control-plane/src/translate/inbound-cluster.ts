@@ -19,8 +19,8 @@ export function ownCluster(port: InboundPort, push: PushContext, node: ProxyNode
   // A workload that is not told about its own service is not told about its rules either.
   const known = service === undefined ? undefined : push.scopeFor(node).byHost.get(service.hostname);
   const rule = known === undefined ? undefined : push.destinationRules.findInbound(known.hostname, known.namespace, node.namespace);
-  const written = policyFor(rule, undefined, port.port, push.mesh.defaultPolicy).connectionPool;
-  const { connectionPool } = withMeshDefaults({ connectionPool: port.connectionPool ?? written }, push.mesh, 'TCP');
+  const written = policyFor(rule, undefined, port.port, push.mesh.defaultPolicy);
+  const { connectionPool } = withMeshDefaults({ connectionPool: port.connectionPool ?? written.connectionPool }, push.mesh, 'TCP');
   // istiod says nothing at all of a port of a host outside the mesh.
   const istio =
     service === undefined || service.meshExternal
@@ -35,7 +35,7 @@ export function ownCluster(port: InboundPort, push: PushContext, node: ProxyNode
     commonLbConfig: {},
     ...inboundEndpoint(name, port, node),
     ...connectionSettings(connectionPool, push.mesh.connectTimeout),
-    ...thresholds(connectionPool),
+    ...thresholds(connectionPool, written.retryBudget),
     // Towards the app nothing is upgraded.
     ...httpOptions(port.protocol, withoutUpgrade(connectionPool), { sni: false, san: false }),
     ...(Object.keys(istio).length === 0 ? {} : { metadata: { filterMetadata: { istio } } }),

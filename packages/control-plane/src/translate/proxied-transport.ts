@@ -12,7 +12,8 @@ const NAME = 'envoy.transport_sockets.upstream_proxy_protocol';
 export function proxied(transport: ClusterFields, policy: ProxyProtocol | undefined): ClusterFields {
   if (policy === undefined) return transport;
   const { transportSocket, transportSocketMatches = [] } = transport;
-  if (transportSocket === undefined && transportSocketMatches.length === 0) return { transportSocket: behindHeader(rawSocket(), policy) };
+  if (transportSocket === undefined && transportSocketMatches.length === 0)
+    return { transportSocket: behindHeader({ ...rawSocket(), name: 'raw_buffer' }, policy) };
   return {
     ...(transportSocket === undefined ? {} : { transportSocket: behindHeader(transportSocket, policy) }),
     ...(transportSocketMatches.length === 0
