@@ -1,7 +1,7 @@
 import { ROUTE_TYPE_URL, VirtualHost_TlsRequirementType } from '@ripstop/xds-api';
 import type { ProxyNode } from '../model/proxy-node.ts';
 import type { PushContext } from '../push/push-context.ts';
-import { patchedRoutes } from './envoy-filter/routes.ts';
+import { gatewayTable, patchedRoutes } from './envoy-filter/routes.ts';
 import { boundHosts, type GatewayPortServer, gatewayPorts } from './gateway-servers.ts';
 import { virtualServiceRoutes } from './http-routes.ts';
 import type { XdsResource } from './resource.ts';
@@ -15,8 +15,11 @@ export function buildGatewayRoutes(node: ProxyNode, push: PushContext, names: re
   const { ports } = gatewayPorts(node, push);
   const servers = ports.flatMap((port) => port.servers);
   const patches = push.patchesFor(node);
-  const serverPorts = (port: number): number[] =>
-    servers.filter(({ targetPort }) => targetPort === port).map(({ server }) => server.port.number);
+  const ofTables = Map.groupBy(
+    servers.filter(({ routeName }) => routeName !== ''),
+    ({ routeName }) => gatewayTable(routeName).port,
+  );
+  const serverPorts = (port: number): number[] => ofTables.get(port)?.map(({ server }) => server.port.number) ?? [port];
   return names.map((name) => {
     const own = servers.filter(({ routeName }) => name === routeName);
     const plain = routeConfiguration(name, gatewayHosts(own, node, push), push.proxySettings(node));

@@ -5,8 +5,8 @@ import { mergeMessage } from './merge.ts';
 
 type RouteMatch = NonNullable<PatchMatch['routeConfiguration']>;
 
-/** Which ports of gateways a target port stands for. */
-export type ServerPorts = (targetPort: number) => readonly number[];
+/** Which ports of servers the port in the name of their routes stands for. */
+export type ServerPorts = (port: number) => readonly number[];
 
 /** A route configuration with the patches for it, for its virtual hosts and for their routes. */
 export function patchedRoutes(
@@ -72,11 +72,21 @@ function isTable(name: string, match: RouteMatch | undefined, context: PatchCont
   if ((match.name ?? '') !== '' && match.name !== name) return false;
   const wanted = match.portNumber ?? 0;
   if (context !== 'GATEWAY') return wanted === 0 || wanted === portOf(name);
-  // `http.8080`, `https.443.https.gateway.namespace`.
-  const [kind = '', port = '', portName = '', gateway = '', namespace = ''] = name.split('.');
+  const { port, portName, gateway } = gatewayTable(name);
   if ((match.portName ?? '') !== '' && match.portName !== portName) return false;
-  if ((match.gateway ?? '') !== '' && match.gateway !== `${namespace}/${gateway}`) return false;
-  return wanted === 0 || (kind === 'http' ? serverPorts(Number(port)) : [Number(port)]).includes(wanted);
+  if ((match.gateway ?? '') !== '' && match.gateway !== gateway) return false;
+  return wanted === 0 || serverPorts(port).includes(wanted);
+}
+
+/**
+ * `http.8080`, `https.443.https.gateway.namespace` (Istio: ParseGatewayRDSRouteName). The name of a server with an address of its own
+ * says nothing: its port is 0.
+ */
+export function gatewayTable(name: string): { readonly port: number; readonly portName: string; readonly gateway: string } {
+  const [kind = '', port = '', portName = '', gateway = '', namespace = '', ...bind] = name.split('.');
+  if (kind === 'http') return { port: portName === '' ? Number(port) : 0, portName: '', gateway: '' };
+  if (kind !== 'https' || namespace === '' || bind.length > 0) return { port: 0, portName: '', gateway: '' };
+  return { port: Number(port), portName, gateway: `${namespace}/${gateway}` };
 }
 
 function portOf(name: string): number {
