@@ -26,29 +26,33 @@ export interface DescribedSecret {
 
 /** Certificates that the control plane gives a gateway. A workload's own comes from its CA and is in its own hands. */
 export function describeSecrets(node: ProxyNode, push: PushContext, now: number): DescribedSecret[] {
-  const names = new Set(
-    gatewayPorts(node, push)
-      .ports.flatMap(({ servers }) => servers)
-      .flatMap(({ terminates }) => (terminates === undefined ? [] : asked(terminates))),
-  );
-  return [...names].sort().map((name) => {
+  const terminating = gatewayPorts(node, push).ports.flatMap(({ servers }) => servers.flatMap(({ terminates }) => terminates ?? []));
+  const certificates = terminating.flatMap(shown);
+  const bundles = new Set(terminating.flatMap(bundleOf));
+  return [...new Set([...certificates, ...bundles])].sort().map((name) => {
     const [resource] = buildSecrets(node, push, [name]);
     const pem = resource === undefined ? '' : publicPart(resource.message as Secret);
     return {
       name,
-      type: name.endsWith(CA_SUFFIX) ? 'CA' : 'Cert Chain',
+      type: bundles.has(name) && !certificates.includes(name) ? 'CA' : 'Cert Chain',
       status: resource === undefined ? 'MISSING' : 'ACTIVE',
       certificates: certificatesOf(pem, now),
     };
   });
 }
 
-function asked({ mode, credentialName = '', credentialNames = [], caCertCredentialName = '' }: ServerTLSSettings): string[] {
-  const names = (credentialName === '' ? credentialNames : [credentialName]).filter((name) => name !== 'builtin://');
-  const bundle = caCertCredentialName === '' ? names[0] : caCertCredentialName;
-  const asksCallers = (mode === 'MUTUAL' || mode === 'OPTIONAL_MUTUAL') && bundle !== undefined;
-  const bundles = asksCallers ? [bundle.endsWith(CA_SUFFIX) ? bundle : `${bundle}${CA_SUFFIX}`] : [];
-  return [...names, ...bundles].map(credentialResource);
+function shown({ credentialName = '', credentialNames = [] }: ServerTLSSettings): string[] {
+  const names = credentialName === '' ? credentialNames : [credentialName];
+  return names.filter((name) => name !== 'builtin://').map(credentialResource);
+}
+
+function bundleOf(tls: ServerTLSSettings): string[] {
+  const { mode, caCertCredentialName = '' } = tls;
+  if (mode !== 'MUTUAL' && mode !== 'OPTIONAL_MUTUAL') return [];
+  if (caCertCredentialName !== '') return [credentialResource(caCertCredentialName)];
+  return shown(tls)
+    .slice(0, 1)
+    .map((name) => `${name}${CA_SUFFIX}`);
 }
 
 /** The chain or the roots; the key is not looked at. */

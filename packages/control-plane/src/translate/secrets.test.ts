@@ -136,6 +136,42 @@ spec: { from: [{ group: gateway.networking.k8s.io, kind: Gateway, namespace: edg
     expect(content(yaml, 'kubernetes://shop-cacert')).toBe(ca.root);
   });
 
+  describe('whose servers name a bundle of callers', () => {
+    const gateway = (tls: string): string => `---
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: { name: shop, namespace: edge }
+spec:
+  selector: { istio: ingressgateway }
+  servers: [{ port: { number: 443, name: https, protocol: HTTPS }, hosts: ["*"], tls: { mode: MUTUAL, ${tls} } }]
+`;
+    const pair = { 'tls.crt': other.certificate, 'tls.key': other.key, 'ca.crt': ca.root };
+    const config = (name: string): string =>
+      `---\n${JSON.stringify({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name, namespace: 'elsewhere' }, data: { 'ca.crt': ca.root } })}\n`;
+
+    it.each([
+      ['roots', secretYaml('roots', 'edge', { 'ca.crt': ca.root }), 'kubernetes://roots'],
+      ['roots-cacert', secretYaml('roots', 'edge', { 'ca.crt': ca.root }), 'kubernetes://roots-cacert'],
+      // Beside a key that this server does not show.
+      ['roots', secretYaml('roots', 'edge', pair), 'kubernetes://roots'],
+      ['configmap://elsewhere/roots', config('roots'), 'configmap://elsewhere/roots'],
+    ])('have it by that name: %s', (name, yaml, asked) => {
+      const named = gateway(`credentialName: shop, caCertCredentialName: "${name}"`);
+      expect(content(TLS + yaml + named, asked)).toBe(ca.root);
+    });
+
+    it('show a certificate of the same name all the same', () => {
+      const own = secretYaml('shop', 'edge', { 'tls.crt': shop.certificate, 'tls.key': shop.key, 'ca.crt': ca.root });
+      const named = gateway('credentialName: shop, caCertCredentialName: shop');
+      expect(content(own + named, 'kubernetes://shop')).toBe(shop.certificate);
+      expect(content(own + named, 'kubernetes://shop-cacert')).toBe(ca.root);
+    });
+
+    it('have no ConfigMap that they do not name', () => {
+      expect(names(TLS + config('roots') + gateway('credentialName: shop'), 'configmap://elsewhere/roots')).toEqual([]);
+    });
+  });
+
   it('are in no dump of what a node has', async () => {
     const gateway = `---
 apiVersion: networking.istio.io/v1

@@ -2,7 +2,7 @@ import { CA_SUFFIX, type MeshObject, readKeyPair, readTrust, SecretError } from 
 import { SECRET_TYPE_URL, Secret } from '@ripstop/xds-api';
 import type { ProxyNode } from '../model/proxy-node.ts';
 import type { PushContext } from '../push/push-context.ts';
-import { type Credential, parseCredential } from './credential-name.ts';
+import { type Credential, credentialResource, parseCredential } from './credential-name.ts';
 import { gatewayPorts } from './gateway-servers.ts';
 import { secretsOf } from './origination.ts';
 import type { XdsResource } from './resource.ts';
@@ -24,7 +24,7 @@ export function buildSecrets(node: ProxyNode, push: PushContext, names: readonly
     if (name === ROOT_CA) return push.trustBundlePem === '' ? [] : [secretOf(name, trustIn(push.trustBundlePem))];
     const credential = parseCredential(name);
     if (credential === undefined || !mayHave(node, push, name, credential)) return [];
-    const type = contentOf(credential, node, push);
+    const type = contentOf(name, credential, node, push);
     return type === undefined ? [] : [secretOf(name, type)];
   });
 }
@@ -42,6 +42,7 @@ function mayHave(node: ProxyNode, push: PushContext, resource: string, { scheme,
   if (scheme === 'kubernetes') return (namespace === '' || namespace === node.namespace) && isFor(node, push, resource);
   // Roots of a BackendTLSPolicy are for everybody who calls the backend.
   if (scheme === 'configmap' && push.backendBundles.has(resource)) return true;
+  if (scheme === 'configmap' && callersBundles(node, push).has(resource)) return true;
   // Which references are allowed was judged when the Gateway was read: its servers name no others.
   return referenced(node, push).has(resource);
 }
@@ -65,14 +66,30 @@ function referenced(node: ProxyNode, push: PushContext): ReadonlySet<string> {
   );
 }
 
-function contentOf({ scheme, namespace, name }: Credential, node: ProxyNode, push: PushContext): SecretFields | undefined {
+/** SDS names by which a node's servers know their callers, beside the certificates that they show. They go by any name. */
+function callersBundles(node: ProxyNode, push: PushContext): ReadonlySet<string> {
+  const terminating = gatewayPorts(node, push).ports.flatMap(({ servers }) => servers.flatMap(({ terminates }) => terminates ?? []));
+  const shown = terminating.flatMap(({ credentialName = '', credentialNames = [] }) => [credentialName, ...credentialNames]);
+  const bundles = new Set(terminating.map(({ caCertCredentialName = '' }) => credentialResource(caCertCredentialName)));
+  for (const name of shown) bundles.delete(credentialResource(name));
+  return bundles;
+}
+
+function contentOf(
+  resource: string,
+  { scheme, namespace, name }: Credential,
+  node: ProxyNode,
+  push: PushContext,
+): SecretFields | undefined {
   const where = namespace === '' ? node.namespace : namespace;
   const find = (wanted: string): MeshObject | undefined =>
     push.certificates.get(`${scheme === 'configmap' ? 'ConfigMap' : 'Secret'} ${where}/${wanted}`);
-  const isBundle = name.endsWith(CA_SUFFIX);
+  const suffixed = name.endsWith(CA_SUFFIX);
+  // istiod tells a bundle by its name alone, and looks for a key in one that a server names otherwise.
+  const isBundle = suffixed || scheme === 'configmap' || callersBundles(node, push).has(resource);
   // A bundle of its own comes before the one beside the certificate.
-  const object = find(name) ?? (isBundle ? find(name.slice(0, -CA_SUFFIX.length)) : undefined);
-  if (object === undefined || (scheme === 'configmap' && !isBundle)) return undefined;
+  const object = find(name) ?? (suffixed ? find(name.slice(0, -CA_SUFFIX.length)) : undefined);
+  if (object === undefined) return undefined;
   try {
     return isBundle ? bundle(object) : certificate(object);
   } catch (error) {

@@ -234,10 +234,7 @@ function callers(tls: ServerTLSSettings): CommonTlsFields['validationContextType
 function bundleOf(tls: ServerTLSSettings): SdsSecretConfig {
   if (tls.mode === 'ISTIO_MUTUAL') return workloadSecret('ROOTCA');
   const { caCertCredentialName = '' } = tls;
-  if (caCertCredentialName !== '') {
-    const name = credentialResource(caCertCredentialName);
-    return adsSecret(name.endsWith(CA_SUFFIX) ? name : `${name}${CA_SUFFIX}`);
-  }
+  if (caCertCredentialName !== '') return adsSecret(credentialResource(caCertCredentialName));
   const [name] = credentialNames(tls);
   return name === undefined ? fileSecret(`file-root:${tls.caCertificates ?? ''}`) : adsSecret(`${credentialResource(name)}${CA_SUFFIX}`);
 }
