@@ -185,6 +185,28 @@ const CASES: readonly Case[] = [
     ],
   },
   {
+    name: 'pins of callers at a server with files of its own',
+    where: 'router listeners 0.0.0.0_8443',
+    text: '.filterChains[0].transportSocket.typedConfig.commonTlsContext.combinedValidationContext.defaultValidationContext.verifyCertificateHash: wanted nothing, got ["ab"]',
+    made: mesh([
+      servers({
+        port: { number: 443, protocol: 'HTTPS' },
+        tls: { mode: 'MUTUAL', serverCertificate: '/c', verifyCertificateHash: ['ab'] },
+      }),
+    ]),
+    elsewhere: [
+      {
+        in: mesh([
+          servers({
+            port: { number: 443, protocol: 'HTTPS' },
+            tls: { mode: 'MUTUAL', credentialName: 'c', verifyCertificateHash: ['ab'] },
+          }),
+        ]),
+      },
+      { where: 'router listeners 0.0.0.0_9443' },
+    ],
+  },
+  {
     name: 'a principal of a condition once, however many sources the rule has',
     where: 'sidecar listeners virtualInbound',
     text: PRINCIPALS,

@@ -85,6 +85,12 @@ export const MEANT: readonly Explanation[] = [
     holds: mesh.namesCallersInVain,
   },
   {
+    name: 'pins of callers at a server with files of its own',
+    where: 'router listeners',
+    text: /commonTlsContext\.combinedValidationContext\.defaultValidationContext\.verifyCertificate(?:Spki|Hash): wanted nothing, got \[/,
+    holds: mesh.pinsBesideFiles,
+  },
+  {
     name: 'a principal of a condition once, however many sources the rule has',
     where: 'sidecar listeners',
     resource: /^virtualInbound$/,

@@ -7,7 +7,14 @@ import { covers, hostOf, of, portOf, type Seen, whole } from './seen.ts';
 interface Server {
   readonly port: { readonly number: number; readonly protocol: string };
   readonly bind?: string;
-  readonly tls?: { readonly mode?: string; readonly subjectAltNames?: readonly string[] };
+  readonly tls?: {
+    readonly mode?: string;
+    readonly subjectAltNames?: readonly string[];
+    readonly serverCertificate?: string;
+    readonly tlsCertificates?: readonly object[];
+    readonly verifyCertificateSpki?: readonly string[];
+    readonly verifyCertificateHash?: readonly string[];
+  };
 }
 
 /** Numbers on a gateway that lead to a server's: its own, and the target ports of the gateway's Service. */
@@ -74,6 +81,14 @@ export function hasTwoServersOf(seen: Seen): boolean {
 /** A server of mode SIMPLE there names callers. */
 export function namesCallersInVain(seen: Seen): boolean {
   return serversAt(seen, portOf(seen)).some(({ tls }) => tls?.mode === 'SIMPLE' && (tls.subjectAltNames ?? []).length > 0);
+}
+
+/** A server there has its certificate in files and pins its callers. */
+export function pinsBesideFiles(seen: Seen): boolean {
+  return serversAt(seen, portOf(seen)).some(({ tls }) => {
+    const files = tls?.serverCertificate !== undefined || tls?.tlsCertificates !== undefined;
+    return files && (tls?.verifyCertificateSpki ?? tls?.verifyCertificateHash) !== undefined;
+  });
 }
 
 /** A policy that the node has: of its namespace or the root one, and for its labels. */

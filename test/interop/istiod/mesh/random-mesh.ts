@@ -11,6 +11,7 @@ import { authorizationPolicies, customPolicies, peerAuthentications, requestAuth
 import { authorizerEntry } from './providers.ts';
 import { proxyConfig, proxyConfigDocument } from './proxy-config.ts';
 import { Random } from './random.ts';
+import { withRarerFields } from './rarer-fields.ts';
 import { serviceEntries } from './service-entries.ts';
 import { nodeDocuments, serviceDocuments } from './services.ts';
 import { sidecars, withProxies } from './sidecars.ts';
@@ -31,6 +32,8 @@ export interface Mesh {
 const EXTENSIONS = 7_000_000;
 /** So are a Sidecar's listeners that are a proxy. */
 const PROXIES = 8_000_000;
+/** And what few documents say. */
+const RARER = 9_000_000;
 
 /** The same for the same seed. */
 export function randomMesh(seed: number): Mesh {
@@ -55,7 +58,7 @@ function drawn(seed: number, wide: boolean, more: (world: World) => Document[] =
   const networks = wide && random.chance(0.15);
   const families = wide && random.chance(0.15);
   const pods = networks ? spread(random, podsOf(random, services)) : podsOf(random, services);
-  const documents: Document[] = [
+  const usual: Document[] = [
     ...NAMESPACES.map((name) => namespaceDocument(world, name)),
     ...(networks ? networkGateways(random) : []),
     ...nodeDocuments(),
@@ -76,6 +79,7 @@ function drawn(seed: number, wide: boolean, more: (world: World) => Document[] =
     ...more(world),
     ...(wide ? trafficExtensions({ ...world, random: new Random(seed + EXTENSIONS) }) : []),
   ];
+  const documents = wide ? withRarerFields({ ...world, random: new Random(seed + RARER) }, usual) : usual;
   const config = meshConfig(world);
   const nodes = nodesOf(world, pods);
   return families
