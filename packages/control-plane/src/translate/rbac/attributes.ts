@@ -11,6 +11,7 @@ import {
   type PrincipalFields,
   pathPermission,
   regexPattern,
+  type StringFields,
   stringPattern,
 } from './matchers.ts';
 
@@ -60,14 +61,7 @@ export const SERVICE_ACCOUNT: Attribute = principal(false, (value, { namespace }
   const owner = slash === -1 ? namespace : value.slice(0, slash);
   return authenticated(regexPattern(`spiffe://.+/ns/${escapeRegex(owner)}/(.+/|)sa/${escapeRegex(value.slice(slash + 1))}(/.+)?`));
 });
-/** A star stands for a part of the domain's name, never for a slash. */
-export const TRUST_DOMAIN: Attribute = principal(false, (value) =>
-  authenticated(
-    value.includes('*')
-      ? regexPattern(`spiffe://${escapeRegex(value).replaceAll('\\*', '[^/]*')}/.*`)
-      : { matchPattern: { $case: 'prefix', value: `spiffe://${value}/` } },
-  ),
-);
+export const TRUST_DOMAIN: Attribute = principal(false, (value) => authenticated(inTrustDomain(value)));
 export const IP_BLOCK: Attribute = principal(false, (value) => ({ identifier: { $case: 'directRemoteIp', value: cidr(value) } }));
 export const REMOTE_IP_BLOCK: Attribute = principal(false, (value) => ({ identifier: { $case: 'remoteIp', value: cidr(value) } }));
 export const REQUEST_PRINCIPAL: Attribute = principal(true, requestPrincipal);
@@ -105,6 +99,15 @@ const CONDITIONS: ReadonlyMap<string, Attribute> = new Map([
   ['destination.port', PORT],
   ['connection.sni', SNI],
 ]);
+
+/** The first star stands for a part of the domain's name, never for a slash; a star alone for any domain. */
+function inTrustDomain(value: string): StringFields {
+  const prefix = (text: string): StringFields => ({ matchPattern: { $case: 'prefix', value: text } });
+  if (value === '*') return prefix('spiffe://');
+  const star = value.indexOf('*');
+  if (star === -1) return prefix(`spiffe://${value}/`);
+  return regexPattern(`spiffe://${escapeRegex(value.slice(0, star))}[^/]*${escapeRegex(value.slice(star + 1))}/.*`);
+}
 
 /**
  * `issuer/subject`: both claims of the token; the last slash parts them. A star at an end without a slash stands for what is missing;

@@ -12,7 +12,7 @@ import type { FieldsOf } from '../values.ts';
 
 export type PermissionFields = FieldsOf<typeof Permission>;
 export type PrincipalFields = FieldsOf<typeof Principal>;
-type StringFields = FieldsOf<typeof StringMatcher>;
+export type StringFields = FieldsOf<typeof StringMatcher>;
 
 /** `*` anything, `prefix*`, `*suffix`, else exact: Istio's value syntax. */
 export function stringPattern(value: string, ignoreCase = false): StringFields {

@@ -54,8 +54,8 @@ const SOURCES: readonly [string, Source, string, 'HTTP' | 'any'][] = [
   ],
   [
     'trust domains, whose star is no slash',
-    { trustDomains: ['a.b', 'c*', '*.d'], notTrustDomains: ['e'] },
-    'and(or(caller prefix spiffe://a.b/, caller regex spiffe://c[^/]*/.*, caller regex spiffe://[^/]*\\.d/.*), not or(caller prefix spiffe://e/))',
+    { trustDomains: ['a.b', 'c*', '*.d', '*'], notTrustDomains: ['e'] },
+    'and(or(caller prefix spiffe://a.b/, caller regex spiffe://c[^/]*/.*, caller regex spiffe://[^/]*\\.d/.*, caller prefix spiffe://), not or(caller prefix spiffe://e/))',
     'any',
   ],
   [
