@@ -78,6 +78,17 @@ describe('the status of documents of the Gateway API', () => {
       'nothing is mirrored to it',
     ],
     [
+      'a mirror to nowhere of a GRPCRoute',
+      [
+        WEB,
+        gateway(''),
+        route(
+          'rules: [{ filters: [{ type: RequestMirror, requestMirror: { backendRef: { name: gone, port: 80 } } }], backendRefs: [{ name: web, port: 80 }] }]',
+        ).replace('kind: HTTPRoute', 'kind: GRPCRoute'),
+      ],
+      'the whole route is left out until it is put right',
+    ],
+    [
       'a header that would split the request',
       [
         WEB,

@@ -65,7 +65,8 @@ function statusFindings({ object, conditions, parts }: ObjectStatus): Finding[] 
 }
 
 function remedyFor({ kind }: MeshObject, { reason, path }: LocatedCondition): string | undefined {
-  if (path.includes('requestMirror')) return 'nothing is mirrored to it until it is put right';
+  if (path.includes('requestMirror'))
+    return kind === 'GRPCRoute' ? 'the whole route is left out until it is put right' : 'nothing is mirrored to it until it is put right';
   if (kind === 'Gateway' && reason === 'RefNotPermitted')
     return 'the listener is not opened until that namespace has a ReferenceGrant for it';
   if (kind === 'BackendTLSPolicy' && reason === 'InvalidKind') return 'nothing is trusted until it names a ConfigMap with ca.crt';

@@ -7,6 +7,8 @@ import type { BackendRef, HeaderFilter, NamedValue, RouteFilter, RouteRule } fro
 export interface RuleScope {
   readonly resolve: (ref: BackendRef, path: Path) => ResolvedBackend;
   readonly filters: ReadonlySet<string>;
+  /** istiod: a GRPCRoute with a mirror that leads nowhere makes no routes at all. */
+  readonly needsMirrors: boolean;
 }
 
 /** A rule as fields of a VirtualService's route. Undefined fields: its document makes no routes at all (Istio: a hard error). */
@@ -89,11 +91,12 @@ class RuleDraft {
     return destination;
   }
 
-  /** A mirror that leads nowhere is left out; the requests themselves go their way. */
+  /** Of an HTTPRoute a mirror that leads nowhere is left out; the requests themselves go their way. */
   private mirror({ backendRef, percent, fraction }: NonNullable<RouteFilter['requestMirror']>, path: Path): void {
     const { destination, problem } = this.scope.resolve(backendRef, path);
     if (problem !== undefined) {
       this.problems.push(problem);
+      if (this.scope.needsMirrors) this.fatal = true;
       return;
     }
     const share = fraction === undefined ? percent : (100 * fraction.numerator) / (fraction.denominator ?? 100);

@@ -97,7 +97,7 @@ class Collector {
     let fatal = false;
     for (const [index, rule] of (spec.rules ?? []).entries()) {
       const path = ['spec', 'rules', index];
-      const translated = ruleFields(rule, { resolve, filters }, path);
+      const translated = ruleFields(rule, { resolve, filters, needsMirrors: object.kind === 'GRPCRoute' }, path);
       problems.push(...translated.problems);
       if (translated.fields === undefined) fatal = true;
       const route = { name: rule.name ?? `${metadata.namespace}.${metadata.name}.${index}`, ...translated.fields };
