@@ -35,6 +35,7 @@ const server = (protocol: string, bind = '', number = 80): object => ({
   hosts: ['*'],
   ...(bind === '' ? {} : { bind }),
 });
+const listeners = (...list: object[]): Document => document('Gateway', { gatewayClassName: 'istio', listeners: list }, 'istio-system');
 const secure = (name: string): object => ({
   port: { number: 443, protocol: 'HTTPS', name },
   hosts: [`${name}.example.com`],
@@ -181,6 +182,26 @@ const CASES: readonly Case[] = [
     made: mesh([servers({ port: { number: 443, protocol: 'HTTPS' }, tls: { mode: 'SIMPLE', subjectAltNames: ['a'] } })]),
     elsewhere: [
       { in: mesh([servers({ port: { number: 443, protocol: 'HTTPS' }, tls: { mode: 'MUTUAL', subjectAltNames: ['a'] } })]) },
+      { where: 'router listeners 0.0.0.0_9443' },
+    ],
+  },
+  {
+    name: 'a caller whose certificate nobody vouches for is not let in',
+    where: 'router listeners 0.0.0.0_8443',
+    text: '.filterChains[0].transportSocket.typedConfig.commonTlsContext.combinedValidationContext.defaultValidationContext.trustChainVerification: wanted "ACCEPT_UNTRUSTED", got "VERIFY_TRUST_CHAIN"',
+    made: mesh([document('Gateway', { tls: { frontend: { default: { validation: { mode: 'AllowInsecureFallback' } } } } })]),
+    elsewhere: [
+      { in: mesh([document('Gateway', { tls: { frontend: { default: { validation: { mode: 'AllowValidOnly' } } } } })]) },
+      { where: 'sidecar listeners virtualInbound' },
+    ],
+  },
+  {
+    name: 'of two certificates of a listener the one that can be had',
+    where: 'router listeners 0.0.0.0_8443',
+    text: '.filterChains[0].transportSocket.typedConfig.commonTlsContext.tlsCertificateSdsSecretConfigs[0].name: wanted "default", got "kubernetes-gateway://a/b"',
+    made: mesh([listeners({ name: 'a', port: 443, tls: { certificateRefs: [{ name: 'nobody' }, { name: 'b' }] } })]),
+    elsewhere: [
+      { in: mesh([listeners({ name: 'a', port: 443, tls: { certificateRefs: [{ name: 'b' }] } })]) },
       { where: 'router listeners 0.0.0.0_9443' },
     ],
   },

@@ -91,6 +91,19 @@ export const MEANT: readonly Explanation[] = [
     holds: mesh.pinsBesideFiles,
   },
   {
+    name: 'a caller whose certificate nobody vouches for is not let in',
+    where: 'router listeners',
+    text: /\.defaultValidationContext\.trustChainVerification: wanted "ACCEPT_UNTRUSTED", got "VERIFY_TRUST_CHAIN"$/,
+    holds: mesh.fallsBack,
+  },
+  {
+    // istiod puts the certificate of the mesh, and its roots for callers, in the place of the first.
+    name: 'of two certificates of a listener the one that can be had',
+    where: 'router listeners',
+    text: /commonTlsContext\.(?:tlsCertificateSdsSecretConfigs\[0\]\.name: wanted "default", got "kubernetes-gateway:\/\/|combinedValidationContext\.validationContextSdsSecretConfig\.name: wanted "ROOTCA", got "(?:configmap|kubernetes-gateway):\/\/)/,
+    holds: mesh.hasTwoCertificates,
+  },
+  {
     name: 'a principal of a condition once, however many sources the rule has',
     where: 'sidecar listeners',
     resource: /^virtualInbound$/,

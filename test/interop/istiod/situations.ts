@@ -83,6 +83,28 @@ export function namesCallersInVain(seen: Seen): boolean {
   return serversAt(seen, portOf(seen)).some(({ tls }) => tls?.mode === 'SIMPLE' && (tls.subjectAltNames ?? []).length > 0);
 }
 
+/** A Gateway of the Gateway API takes callers without a certificate that it can verify. */
+export function fallsBack(seen: Seen): boolean {
+  return of(seen, 'Gateway').some(({ spec }) => {
+    const { frontend } = (spec as { tls?: { frontend?: { default?: Frontend; perPort?: { tls: Frontend }[] } } }).tls ?? {};
+    const all = [frontend?.default, ...(frontend?.perPort ?? []).map(({ tls }) => tls)];
+    return all.some((tls) => tls?.validation?.mode === 'AllowInsecureFallback');
+  });
+}
+
+interface Frontend {
+  readonly validation?: { readonly mode?: string };
+}
+
+/** A listener of the Gateway API there names two certificates. */
+export function hasTwoCertificates(seen: Seen): boolean {
+  return of(seen, 'Gateway').some(({ spec }) => {
+    const { listeners = [] } = spec as { listeners?: { port: number; tls?: { certificateRefs?: object[] } }[] };
+    const here = listeners.filter(({ port }) => targets(seen, port).includes(portOf(seen)));
+    return here.some(({ tls }) => (tls?.certificateRefs ?? []).length > 1);
+  });
+}
+
 /** A server there has its certificate in files and pins its callers. */
 export function pinsBesideFiles(seen: Seen): boolean {
   return serversAt(seen, portOf(seen)).some(({ tls }) => {

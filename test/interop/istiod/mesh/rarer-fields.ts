@@ -1,4 +1,5 @@
 import type { Document } from './document.ts';
+import { withSecureListeners } from './gateway-tls.ts';
 import type { Random } from './random.ts';
 import { fqdn, PORT_NUMBERS, VERSIONS, type World } from './world.ts';
 
@@ -11,8 +12,10 @@ const MANAGER = 'envoy.filters.network.http_connection_manager';
 
 /** What few documents say: some of those that were drawn say it as well. */
 export function withRarerFields(world: World, documents: readonly Document[]): Document[] {
-  return documents.map((document) => {
-    const change = CHANGES[`${document.apiVersion.split('/')[0]} ${document.kind}`];
+  return documents.flatMap((document) => {
+    const kind = `${document.apiVersion.split('/')[0]} ${document.kind}`;
+    if (kind === 'gateway.networking.k8s.io Gateway') return world.random.chance(0.6) ? withSecureListeners(document, world) : document;
+    const change = CHANGES[kind];
     if (change === undefined || !world.random.chance(0.4)) return document;
     return { ...document, spec: change(document.spec as Json, world) };
   });

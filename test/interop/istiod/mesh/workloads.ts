@@ -110,6 +110,8 @@ export const GATEWAY_POD: Pod = {
   labels: {
     app: 'istio-ingressgateway',
     istio: 'ingressgateway',
+    // Of the Gateway API's Gateway, where there is one.
+    'gateway.networking.k8s.io/gateway-name': 'edge-api',
     'security.istio.io/tlsMode': 'istio',
     'service.istio.io/canonical-name': 'istio-ingressgateway',
     'service.istio.io/canonical-revision': 'latest',
