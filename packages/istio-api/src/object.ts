@@ -17,6 +17,8 @@ export interface ObjectMeta {
   /** Of an API server, changes with the object. */
   readonly resourceVersion?: string;
   readonly generateName?: string;
+  /** It is being deleted (deletionTimestamp). */
+  readonly leaving?: boolean;
   readonly ownerReferences?: readonly {
     readonly apiVersion: string;
     readonly kind: string;

@@ -238,6 +238,7 @@ function readMeta(metadata: unknown, defaultNamespace: string): ObjectMeta | und
     ...(typeof meta.uid === 'string' ? { uid: meta.uid } : {}),
     ...(typeof meta.resourceVersion === 'string' ? { resourceVersion: meta.resourceVersion } : {}),
     ...(typeof meta.generateName === 'string' ? { generateName: meta.generateName } : {}),
+    ...(typeof meta.deletionTimestamp === 'string' ? { leaving: true } : {}),
     ...(Array.isArray(meta.ownerReferences) ? { ownerReferences: meta.ownerReferences.filter(isOwner) } : {}),
   };
 }

@@ -1,3 +1,4 @@
+import { labelledLocality } from './locality-label.ts';
 import type { Dialect, ProxyNode } from './proxy-node.ts';
 
 /** An xDS node as it came over the wire, or as a recording holds it. */
@@ -32,17 +33,12 @@ export function proxyNodeOf({ id, metadata, locality }: NodeMessage): ProxyNode 
     clusterId: text('CLUSTER_ID') || 'Kubernetes',
     workloadName: text('WORKLOAD_NAME') || name,
     meshId: text('MESH_ID') || 'cluster.local',
-    locality: locality !== undefined && locality.region !== '' ? locality : labelledLocality(labels),
+    locality:
+      locality !== undefined && locality.region !== '' ? locality : (labelledLocality(labels) ?? { region: '', zone: '', subZone: '' }),
     ripstop: text('RIPSTOP_VERSION') !== '',
     verified: false,
     metadata,
   };
-}
-
-/** Istio's label for workloads that no Node places: `istio-locality: region.zone.subzone`. */
-function labelledLocality(labels: Readonly<Record<string, string>>): ProxyNode['locality'] {
-  const [region = '', zone = '', subZone = ''] = (labels['istio-locality'] ?? '').split('.');
-  return { region, zone, subZone };
 }
 
 function labelsOf(value: unknown): Record<string, string> {

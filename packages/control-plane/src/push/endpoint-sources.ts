@@ -25,6 +25,7 @@ export function endpointSources(
   const registered = parts.list('registered', workloads.filter(({ entry }) => entry === undefined).sort(byKey));
   const members = parts.list('members', workloads.filter(({ entry }) => entry !== undefined).sort(byKey));
   const podsByKey = parts.get('pods', [pods, nodes], () => podsOf(pods, nodes));
+  const podsByAddress = parts.get('podsByAddress', [podsByKey], () => byAddress(podsByKey.values()));
   const byService = parts.get('slices', [slices], (known: SlicesByService | undefined) => slicesOf(slices, known));
   const entriesIn = parts.get('entries', [entries, members], () =>
     Map.groupBy([...entries, ...members.flatMap(entryOf)], ({ metadata }) => metadata.namespace),
@@ -37,6 +38,7 @@ export function endpointSources(
     sharedHosts,
     namedServices,
     pods: podsByKey,
+    podsByAddress,
     registered: new Map(registered.map((instance) => [instance.key, instance])),
     registeredIn: Map.groupBy(registered, ({ namespace }) => namespace),
     slices: byService.found,
@@ -74,6 +76,16 @@ function podsOf(pods: readonly MeshObject<PodSpec>[], objects: readonly MeshObje
     if (instance !== undefined) instances.set(instance.key, instance);
   }
   return instances;
+}
+
+/** Of those that share one, as pods of the host's network do, the first. */
+function byAddress(pods: Iterable<WorkloadInstance>): Map<string, WorkloadInstance> {
+  const found = new Map<string, WorkloadInstance>();
+  for (const pod of pods) {
+    const key = `${pod.namespace}/${pod.address}`;
+    if (pod.health === 'HEALTHY' && !found.has(key)) found.set(key, pod);
+  }
+  return found;
 }
 
 interface SlicesByService {

@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import type { EndpointSliceBody, MeshObject, PodSpec, PodStatus, ServiceEntrySpec, WorkloadEntrySpec } from '@ripstop/istio-api';
+import { labelledLocality } from '../model/locality-label.ts';
 import type { WorkloadInstance } from '../model/workload.ts';
 import { NETWORK_LABEL } from './locality-policy.ts';
 import { type MeshService, type MeshServicePort, selects } from './service.ts';
@@ -41,11 +42,15 @@ const NOWHERE: EndpointLocality = { region: '', zone: '', subZone: '' };
 const UNIX = 'unix://';
 const TLS_MODE_LABEL = 'security.istio.io/tlsMode';
 
+/** Of pods that do not come back. */
+const ENDED: ReadonlySet<string> = new Set(['Failed', 'Succeeded']);
+
 /** Pods of YAML as instances: a cluster's dump, or conformance data. */
 export function podInstance(object: MeshObject<PodSpec>, nodes: ReadonlyMap<string, EndpointLocality>): WorkloadInstance | undefined {
   const { metadata, spec } = object;
   const status = object.rest.status as PodStatus | undefined;
-  if (status?.podIP === undefined || status.podIP === '') return undefined;
+  if (status?.podIP === undefined || status.podIP === '' || ENDED.has(status.phase ?? '')) return undefined;
+  const unready = status.conditions?.some(({ type, status: state }) => type === 'Ready' && state === 'False') === true;
   return {
     key: `${metadata.name}.${metadata.namespace}`,
     name: metadata.name,
@@ -62,11 +67,11 @@ export function podInstance(object: MeshObject<PodSpec>, nodes: ReadonlyMap<stri
       })),
     ),
     listensAnywhere: (spec.containers ?? []).every(({ ports = [] }) => ports.length === 0),
-    health: status.conditions?.some(({ type, status: state }) => type === 'Ready' && state === 'False') === true ? 'UNHEALTHY' : 'HEALTHY',
+    health: unready || metadata.leaving === true ? 'UNHEALTHY' : 'HEALTHY',
     mtls: metadata.labels[TLS_MODE_LABEL] === 'istio',
     workloadName: deploymentName(object),
     clusterId: 'Kubernetes',
-    locality: nodes.get(spec.nodeName ?? '') ?? NOWHERE,
+    locality: labelledLocality(metadata.labels) ?? nodes.get(spec.nodeName ?? '') ?? NOWHERE,
     nodeName: spec.nodeName ?? '',
     adminAddress: '',
   };
@@ -104,6 +109,8 @@ export function nodeLocalities(objects: readonly MeshObject[]): Map<string, Endp
 export interface EndpointSources {
   /** By `<name>.<namespace>`. */
   readonly pods: ReadonlyMap<string, WorkloadInstance>;
+  /** Those that are ready and stay, by `<namespace>/<address>`. */
+  readonly podsByAddress: ReadonlyMap<string, WorkloadInstance>;
   readonly registered: ReadonlyMap<string, WorkloadInstance>;
   /** `registered` by namespace. */
   readonly registeredIn: ReadonlyMap<string, readonly WorkloadInstance[]>;
@@ -139,7 +146,9 @@ function serviceEndpoints(service: MeshService, port: MeshServicePort, sources: 
   const found = sliceEndpoints(service, port, sources);
   if (service.selector === undefined) return found;
   if (!sources.slices.has(`${service.namespace}/${service.name}`)) {
-    for (const pod of sources.pods.values()) if (belongs(service, pod)) found.push(...instanceEndpoint(pod, port));
+    // As Kubernetes would make its slices: publishNotReadyAddresses is its word, which istiod does not look at.
+    const published = service.notReadyIsReady ? { health: 'HEALTHY' as const } : {};
+    for (const pod of sources.pods.values()) if (belongs(service, pod)) found.push(...instanceEndpoint({ ...pod, ...published }, port));
   }
   for (const instance of sources.registeredIn.get(service.namespace) ?? [])
     if (belongs(service, instance)) found.push(...instanceEndpoint(instance, port));
@@ -165,25 +174,52 @@ function belongs(service: MeshService, { namespace, labels }: WorkloadInstance):
   return namespace === service.namespace && selects(service.selector, labels);
 }
 
-function sliceEndpoints(service: MeshService, port: MeshServicePort, { slices, pods }: EndpointSources): ServiceEndpoint[] {
-  const found: ServiceEndpoint[] = [];
-  for (const slice of slices.get(`${service.namespace}/${service.name}`) ?? []) {
+/** An address that stands in two slices is on its way from one to the other. */
+function sliceEndpoints(service: MeshService, port: MeshServicePort, sources: EndpointSources): ServiceEndpoint[] {
+  const found = new Map<string, ServiceEndpoint>();
+  for (const slice of sources.slices.get(`${service.namespace}/${service.name}`) ?? []) {
     const body = slice.rest as EndpointSliceBody;
     const target = (body.ports ?? []).find((candidate) => (candidate.name ?? '') === port.name)?.port;
     if (target === undefined) continue;
     for (const { addresses, conditions, targetRef, zone } of body.endpoints ?? []) {
       const health = healthOf(service, conditions ?? {});
-      const pod = targetRef?.kind === 'Pod' ? pods.get(`${targetRef.name}.${targetRef.namespace ?? service.namespace}`) : undefined;
       for (const address of addresses ?? []) {
-        found.push(
-          pod === undefined
-            ? { ...bare(address, target, service.namespace), health, locality: { ...NOWHERE, zone: zone ?? '' } }
-            : { ...endpoint(pod, address, target, target), health },
-        );
+        const pod = podAt(address, targetRef, service.namespace, sources);
+        if (found.has(address) || pod === 'gone') continue;
+        const own = pod === undefined ? podless(address, target, zone, service, sources) : endpoint(pod, address, target, target);
+        found.set(address, { ...own, health });
       }
     }
   }
-  return found;
+  return [...found.values()];
+}
+
+/** Among pods an address of nobody is just that, as in istiod. Where no pods are told of, it is taken for the service's own. */
+function podless(
+  address: string,
+  port: number,
+  zone: string | undefined,
+  service: MeshService,
+  { pods }: EndpointSources,
+): ServiceEndpoint {
+  if (pods.size > 0) return bare(address, port, '');
+  return { ...bare(address, port, service.namespace), workloadName: service.name, locality: { ...NOWHERE, zone: zone ?? '' } };
+}
+
+type TargetRef = NonNullable<EndpointSliceBody['endpoints']>[number]['targetRef'];
+
+/**
+ * The pod behind an address: the one that the slice names, else one of the namespace that has it (Istio: getPod). `gone`: it is named, and
+ * is not among the pods. A folder without any says nothing about them.
+ */
+function podAt(
+  address: string,
+  ref: TargetRef,
+  namespace: string,
+  { pods, podsByAddress }: EndpointSources,
+): WorkloadInstance | 'gone' | undefined {
+  if (ref?.kind !== 'Pod') return podsByAddress.get(`${namespace}/${address}`);
+  return pods.get(`${ref.name}.${ref.namespace ?? namespace}`) ?? (pods.size > 0 ? 'gone' : undefined);
 }
 
 interface Conditions {
@@ -197,7 +233,7 @@ interface Conditions {
  * peace. TERMINATING is not sent.
  */
 function healthOf(service: MeshService, { ready, serving, terminating }: Conditions): ServiceEndpoint['health'] {
-  if (ready !== false || service.notReadyIsReady) return 'HEALTHY';
+  if (ready !== false) return 'HEALTHY';
   if (terminating === false) return 'UNHEALTHY';
   return service.persistentSession && serving !== false ? 'DRAINING' : 'TERMINATING';
 }

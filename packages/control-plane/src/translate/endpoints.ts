@@ -149,7 +149,8 @@ const HEALTH = {
 function lbEndpoint(endpoint: ServiceEndpoint, mtls: boolean, service: MeshService): FieldsOf<typeof LbEndpoint> {
   const { address, port, labels, namespace, clusterId, isGateway = false } = endpoint;
   // Endpoints of a ServiceEntry that name no workload of their own go by the entry's name.
-  const workloadName = endpoint.workloadName === '' && !isGateway ? service.name : endpoint.workloadName;
+  const ofEntry = service.registry === 'External' && !isGateway;
+  const workloadName = endpoint.workloadName === '' && ofEntry ? service.name : endpoint.workloadName;
   const canonicalName = labels['service.istio.io/canonical-name'] ?? labels.app ?? workloadName;
   const revision = labels['service.istio.io/canonical-revision'] ?? labels.version ?? 'latest';
   const workload = [workloadName, namespace, canonicalName, revision === 'latest' ? '' : revision, clusterId].join(';');

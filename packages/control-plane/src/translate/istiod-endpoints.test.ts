@@ -1,4 +1,4 @@
-import type { ClusterLoadAssignment } from '@ripstop/xds-api';
+import { type ClusterLoadAssignment, HealthStatus } from '@ripstop/xds-api';
 import { describe, expect, it } from 'vitest';
 import { service } from '../testing/mesh.ts';
 import { core, doc, entry, ROUTER, toldOf } from '../testing/told.ts';
@@ -143,5 +143,94 @@ describe('ServiceEntries of one host in one namespace', () => {
       entry('a', `{ hosts: [db.example], ${http}${first} }`) +
       entry('b', `{ hosts: [db.example], ports: [{ number: 81, name: b, protocol: HTTP }]${second} }`);
     expect(toldOf(yaml, ROUTER).clusterNames.includes('outbound|81||db.example')).toBe(joined);
+  });
+});
+
+describe('endpoints of a slice', () => {
+  const pod = (
+    name: string,
+    ip: string,
+    more: { readonly labels?: string; readonly ready?: string; readonly meta?: string; readonly phase?: string } = {},
+  ): string =>
+    `---
+apiVersion: v1
+kind: Pod
+metadata: { name: ${name}, namespace: default, labels: { app: web${more.labels ?? ''} }${more.meta ?? ''} }
+spec: { serviceAccountName: ${name}, nodeName: node-a, containers: [] }
+status: { podIP: ${ip}, phase: ${more.phase ?? 'Running'}, conditions: [{ type: Ready, status: "${more.ready ?? 'True'}" }] }
+`;
+  const slice = (name: string, ...endpoints: readonly string[]): string => `---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: { name: ${name}, namespace: default, labels: { kubernetes.io/service-name: web } }
+addressType: IPv4
+ports: [{ name: http, port: 8080 }]
+endpoints: [${endpoints.map((text) => `{ ${text} }`).join(', ')}]
+`;
+  const NODE = `---
+apiVersion: v1
+kind: Node
+metadata: { name: node-a, labels: { topology.kubernetes.io/region: eu } }
+`;
+  const of = (name: string): string => `targetRef: { kind: Pod, name: ${name}, namespace: default }`;
+  const told = (yaml: string): ClusterLoadAssignment | undefined =>
+    toldOf(service('web') + NODE + yaml).endpoints('outbound|80||web.default.svc.cluster.local');
+  /** Each address with the workload and the region that it is of. */
+  const found = (yaml: string): string[] =>
+    (told(yaml)?.endpoints ?? []).flatMap(({ locality, lbEndpoints }) =>
+      lbEndpoints.map((member) => {
+        const [address] = addresses({ endpoints: [{ lbEndpoints: [member] }] } as unknown as ClusterLoadAssignment);
+        const { istio } = member.metadata?.filterMetadata ?? {};
+        return `${address} ${(istio as { workload: string }).workload.split(';')[0]} ${locality?.region ?? ''}`.trimEnd();
+      }),
+    );
+
+  it('are those of the pod that it names, and where nobody is named of the one with that address', () => {
+    const pods = pod('a', '10.0.0.7') + pod('b', '10.0.0.8');
+    expect(found(pods + slice('s', `addresses: [10.0.0.7], ${of('a')}`, 'addresses: [10.0.0.8]', 'addresses: [10.0.0.9]'))).toEqual([
+      '10.0.0.9',
+      '10.0.0.7 a eu',
+      '10.0.0.8 b eu',
+    ]);
+  });
+
+  it.each([
+    ['is not ready', { ready: 'False' }],
+    ['leaves', { meta: ', deletionTimestamp: "2026-01-01T00:00:00Z"' }],
+    ['has ended', { phase: 'Failed' }],
+  ])('are not those of a pod with that address that %s', (_what, more) => {
+    expect(found(pod('a', '10.0.0.7') + pod('b', '10.0.0.8', more) + slice('s', 'addresses: [10.0.0.8]'))).toEqual(['10.0.0.8']);
+  });
+
+  it('are left out where it names a pod that is not there, unless there are no pods at all', () => {
+    const gone = slice('s', `addresses: [10.0.0.8], ${of('b')}`);
+    expect(found(pod('a', '10.0.0.7') + gone)).toEqual([]);
+    expect(found(gone)).toEqual(['10.0.0.8 web']);
+  });
+
+  it('are as the slice says, though the Service publishes those that are not ready; without a slice the Service decides', () => {
+    const publishing = service('web').replace('spec: {', 'spec: { publishNotReadyAddresses: true,');
+    const health = (yaml: string): unknown[] =>
+      (toldOf(publishing + NODE + yaml).endpoints('outbound|80||web.default.svc.cluster.local')?.endpoints ?? []).flatMap(
+        ({ lbEndpoints }) => lbEndpoints.map(({ healthStatus }) => healthStatus),
+      );
+    const unready = pod('a', '10.0.0.7', { ready: 'False' });
+    const { HEALTHY, UNHEALTHY } = HealthStatus;
+    const conditions = 'conditions: { ready: false, serving: false, terminating: false }';
+    expect(health(unready + slice('s', `addresses: [10.0.0.7], ${of('a')}, ${conditions}`))).toEqual([UNHEALTHY]);
+    expect(health(unready)).toEqual([HEALTHY]);
+  });
+
+  it('are there once, though an address moves from one slice to another', () => {
+    expect(found(slice('s', 'addresses: [10.0.0.8]') + slice('t', 'addresses: [10.0.0.8]', 'addresses: [10.0.0.9]'))).toEqual([
+      '10.0.0.8 web',
+      '10.0.0.9 web',
+    ]);
+  });
+
+  it('are where the pod says that it is, before its Node does', () => {
+    expect(found(pod('a', '10.0.0.7', { labels: ', istio-locality: us.east' }) + slice('s', `addresses: [10.0.0.7], ${of('a')}`))).toEqual([
+      '10.0.0.7 a us',
+    ]);
   });
 });

@@ -47,7 +47,7 @@ export function outbound(input: OutboundInput): ClusterFields[] {
       commonLbConfig: commonLbConfig(
         spillsByHealth(service.trafficDistribution) ? {} : policy,
         localityOf(push, service, policy),
-        service.persistentSession && subset === undefined,
+        service.persistentSession && subset === undefined && !sniRouted,
       ),
       ...(passthroughHosts ? { lbPolicy: Cluster_LbPolicy.CLUSTER_PROVIDED } : loadBalancer(policy.loadBalancer)),
       ...httpOptions(upstreamProtocol(node, port), policy.connectionPool, sniRouted ? NO_TLS : autoTls(input, tls)),
