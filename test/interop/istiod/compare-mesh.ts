@@ -6,6 +6,7 @@ import type { Dump, IstiodAnswer, IstiodCase, RecordedNode } from './istiod-proc
 import type { Istiod } from './lasting-istiod.ts';
 import type { Document } from './mesh/document.ts';
 import type { Mesh } from './mesh/random-mesh.ts';
+import { SECOND_SLICE } from './mesh/rarer-kubernetes.ts';
 
 /** `sidecar routes 80`, `.virtualHosts[0].routes[1]…: wanted …, got …`; of a document that one side refuses: `validation <kind>`. */
 export interface Difference {
@@ -49,7 +50,25 @@ export function caseOf({ documents, config, nodes }: Mesh): IstiodCase {
 /** Where the resources of nodes differ, for documents that both sides take. */
 export function translationDifferences(mesh: Mesh, answer: IstiodAnswer): Difference[] {
   const push = new PushContext({ objects: objectsOf(mesh), workloads: [] });
-  return mesh.nodes.flatMap((node) => nodeDifferences(node, push, answer.nodes[node.Name] ?? {}));
+  return mesh.nodes.flatMap((node) => nodeDifferences(node, push, answer.nodes[node.Name] ?? {}, hasSplitSlices(mesh)));
+}
+
+/** Some Service has its endpoints in two slices, whose order istiod takes from a Go map. */
+function hasSplitSlices({ documents }: Mesh): boolean {
+  return documents.some(({ kind, metadata }) => kind === 'EndpointSlice' && metadata.name.endsWith(SECOND_SLICE));
+}
+
+/** The endpoints of a place, in one order. */
+function inOneOrder(message: object): object {
+  const { endpoints } = message as { readonly endpoints?: readonly { readonly lbEndpoints?: readonly unknown[] }[] };
+  if (endpoints === undefined) return message;
+  const sorted = endpoints.map((place) => ({
+    ...place,
+    ...(place.lbEndpoints === undefined
+      ? {}
+      : { lbEndpoints: [...place.lbEndpoints].sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1)) }),
+  }));
+  return { ...message, endpoints: sorted };
 }
 
 /** What our validation says of the documents that it refuses, by their index. */
@@ -93,14 +112,15 @@ export function answerDifferences(mesh: Mesh, first: IstiodAnswer, second: Istio
   });
 }
 
-function nodeDifferences(recorded: RecordedNode, push: PushContext, dump: Dump): Difference[] {
+function nodeDifferences(recorded: RecordedNode, push: PushContext, dump: Dump, unordered: boolean): Difference[] {
   const [named] = parseNodes(JSON.stringify([recorded]), recorded.Name);
   if (named === undefined) return [];
   const resources = resourcesOfNode(named.node, push);
   const lists = RESOURCE_LISTS.flatMap((kind) => {
-    const expected = (dump[kind.list] ?? []).map(kind.read);
+    const read = (dump[kind.list] ?? []).map(kind.read);
     const asTheirs = named.node.dialect === 'sidecar' ? withPortsIgnored : (message: object) => message;
-    const actual = resources[kind.list].map(({ message }) => asTheirs(message as object));
+    const made = resources[kind.list].map(({ message }) => asTheirs(message as object));
+    const [expected, actual] = unordered && kind.list === 'endpoints' ? [read.map(inOneOrder), made.map(inOneOrder)] : [read, made];
     return listDifferences(recorded.Name, kind, actual, expected);
   });
   // By the names in istiod's listeners; ours have the same, or differ already.

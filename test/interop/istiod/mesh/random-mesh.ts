@@ -12,6 +12,7 @@ import { authorizerEntry } from './providers.ts';
 import { proxyConfig, proxyConfigDocument } from './proxy-config.ts';
 import { Random } from './random.ts';
 import { withRarerFields } from './rarer-fields.ts';
+import { withRarerKubernetes } from './rarer-kubernetes.ts';
 import { serviceEntries } from './service-entries.ts';
 import { nodeDocuments, serviceDocuments } from './services.ts';
 import { sidecars, withProxies } from './sidecars.ts';
@@ -79,7 +80,8 @@ function drawn(seed: number, wide: boolean, more: (world: World) => Document[] =
     ...more(world),
     ...(wide ? trafficExtensions({ ...world, random: new Random(seed + EXTENSIONS) }) : []),
   ];
-  const documents = wide ? withRarerFields({ ...world, random: new Random(seed + RARER) }, usual) : usual;
+  const rarer: World = { ...world, random: new Random(seed + RARER) };
+  const documents = wide ? withRarerFields(rarer, withRarerKubernetes(rarer, usual)) : usual;
   const config = meshConfig(world);
   const nodes = nodesOf(world, pods);
   return families
