@@ -58,17 +58,16 @@ function hasSplitSlices({ documents }: Mesh): boolean {
   return documents.some(({ kind, metadata }) => kind === 'EndpointSlice' && metadata.name.endsWith(SECOND_SLICE));
 }
 
-/** The endpoints of a place, in one order. */
+/** Places and their endpoints, in one order. */
 function inOneOrder(message: object): object {
   const { endpoints } = message as { readonly endpoints?: readonly { readonly lbEndpoints?: readonly unknown[] }[] };
   if (endpoints === undefined) return message;
-  const sorted = endpoints.map((place) => ({
-    ...place,
-    ...(place.lbEndpoints === undefined
-      ? {}
-      : { lbEndpoints: [...place.lbEndpoints].sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1)) }),
-  }));
-  return { ...message, endpoints: sorted };
+  const places = endpoints.map((place) => (place.lbEndpoints === undefined ? place : { ...place, lbEndpoints: byText(place.lbEndpoints) }));
+  return { ...message, endpoints: byText(places) };
+}
+
+function byText<T>(list: readonly T[]): T[] {
+  return [...list].sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1));
 }
 
 /** What our validation says of the documents that it refuses, by their index. */

@@ -26,13 +26,11 @@ function service(document: Document, { random }: World): Document {
     ...random.maybe(0.3, () => ({ 'networking.istio.io/traffic-distribution': random.pick(['PreferClose', 'PreferSameNode', 'other']) })),
     ...random.maybe(0.15, () => ({ 'networking.istio.io/exportTo': random.pick(['~', 'shop, web', 'nobody']) })),
   };
-  const labels = {
-    ...metadata.labels,
-    ...random.maybe(0.2, () => ({ 'istio.io/persistent-session': random.pick(['cookie-name', 'cookie:/path']) })),
-  };
+  // Not `istio.io/persistent-session`, of which istiod ends when a gRPC client asks for the cluster. Seeds draw as they did.
+  if (random.chance(0.2)) random.pick([0, 1]);
   return {
     ...document,
-    metadata: { ...metadata, annotations, labels },
+    metadata: { ...metadata, annotations },
     spec: {
       ...spec,
       ...(spec.type === 'ClusterIP' && spec.clusterIP !== 'None'
