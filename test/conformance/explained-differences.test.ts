@@ -148,6 +148,16 @@ const CASES: readonly Case[] = [
     elsewhere: [{ in: mesh([]) }, { text: '.endpoints[1]: wanted {"address":{"address":"10.0.0.1"}}, got nothing' }],
   },
   {
+    name: 'gRPC: an address once',
+    where: `grpc endpoints ${DB}`,
+    text: '.endpoints[1].lbEndpoints[0].endpoint.address.socketAddress.address: wanted "20.0.1.1", got "10.0.0.1"',
+    made: mesh([EAST_WEST]),
+    elsewhere: [
+      { in: mesh([]) },
+      { text: '.endpoints[1].lbEndpoints[0].endpoint.address.socketAddress.address: wanted "10.0.0.1", got "20.0.1.1"' },
+    ],
+  },
+  {
     name: "gRPC: a rule's subjectAltNames",
     where: `grpc clusters ${DB}`,
     text: '.transportSocket.matchSubjectAltNames[0].exact: wanted "a", got "b"',

@@ -66,6 +66,13 @@ export const MEANT: readonly Explanation[] = [
     text: /^\.endpoints\[\d+\](\.lbEndpoints\[\d+\])?: wanted .*, got nothing$/s,
     holds: mesh.repeatsNetworkGateway,
   },
+  {
+    // The place that would hold it alone is left out; another one stands there.
+    name: 'gRPC: an address once',
+    where: 'grpc endpoints',
+    text: /^\.endpoints\[\d+\]\.lbEndpoints\[0\]\.endpoint\.address\.socketAddress\.address: wanted ".*", got "/,
+    holds: mesh.repeatsNetworkGateway,
+  },
   { name: "gRPC: a rule's subjectAltNames", where: 'grpc clusters', text: /matchSubjectAltNames/, holds: mesh.namesServer },
   {
     name: 'no authorization of the own workload on the way out to DYNAMIC_DNS',

@@ -229,7 +229,7 @@ function entriesOf(seen: Seen): Document[] {
 
 /** The endpoint that is too much for us is a gateway between networks, which stands in several places. */
 export function repeatsNetworkGateway(seen: Seen): boolean {
-  const address = /"address":"([^"]+)"/.exec(seen.wanted)?.[1];
+  const address = /^"([^"]+)"$/.exec(seen.wanted)?.[1] ?? /"address":"([^"]+)"/.exec(seen.wanted)?.[1];
   if (address === undefined) return false;
   return seen.mesh.documents.some(
     (document) => document.metadata.labels?.[NETWORK_LABEL] !== undefined && JSON.stringify(document).includes(`"${address}"`),
