@@ -152,6 +152,7 @@ spec:
     it.each([
       ['roots', secretYaml('roots', 'edge', { 'ca.crt': ca.root }), 'kubernetes://roots'],
       ['roots-cacert', secretYaml('roots', 'edge', { 'ca.crt': ca.root }), 'kubernetes://roots-cacert'],
+      ['roots', secretYaml('roots-cacert', 'edge', { cacert: ca.root }), 'kubernetes://roots'],
       // Beside a key that this server does not show.
       ['roots', secretYaml('roots', 'edge', pair), 'kubernetes://roots'],
       ['configmap://elsewhere/roots', config('roots'), 'configmap://elsewhere/roots'],

@@ -88,7 +88,7 @@ function contentOf(
   // istiod tells a bundle by its name alone, and looks for a key in one that a server names otherwise.
   const isBundle = suffixed || scheme === 'configmap' || callersBundles(node, push).has(resource);
   // A bundle of its own comes before the one beside the certificate.
-  const object = find(name) ?? (suffixed ? find(name.slice(0, -CA_SUFFIX.length)) : undefined);
+  const object = find(name) ?? (isBundle ? find(suffixed ? name.slice(0, -CA_SUFFIX.length) : `${name}${CA_SUFFIX}`) : undefined);
   if (object === undefined) return undefined;
   try {
     return isBundle ? bundle(object) : certificate(object);
