@@ -1,11 +1,11 @@
 import { X509Certificate } from 'node:crypto';
-import { CA_SUFFIX, type ServerTLSSettings } from '@ripstop/istio-api';
+import type { ServerTLSSettings } from '@ripstop/istio-api';
 import type { Secret } from '@ripstop/xds-api';
 import type { ProxyNode } from '../model/proxy-node.ts';
 import type { PushContext } from '../push/push-context.ts';
-import { credentialResource } from '../translate/credential-name.ts';
 import { gatewayPorts } from '../translate/gateway-servers.ts';
 import { buildSecrets } from '../translate/secrets.ts';
+import { callersCredential, shownCredentials } from '../translate/server-credentials.ts';
 
 /** The public part of a Secret that a gateway asks for. */
 export interface DescribedSecret {
@@ -41,18 +41,14 @@ export function describeSecrets(node: ProxyNode, push: PushContext, now: number)
   });
 }
 
-function shown({ credentialName = '', credentialNames = [] }: ServerTLSSettings): string[] {
-  const names = credentialName === '' ? credentialNames : [credentialName];
-  return names.filter((name) => name !== 'builtin://').map(credentialResource);
+function shown(tls: ServerTLSSettings): string[] {
+  return shownCredentials(tls).filter((name) => name !== 'builtin://');
 }
 
 function bundleOf(tls: ServerTLSSettings): string[] {
-  const { mode, caCertCredentialName = '' } = tls;
-  if (mode !== 'MUTUAL' && mode !== 'OPTIONAL_MUTUAL') return [];
-  if (caCertCredentialName !== '') return [credentialResource(caCertCredentialName)];
-  return shown(tls)
-    .slice(0, 1)
-    .map((name) => `${name}${CA_SUFFIX}`);
+  const asksCallers = tls.mode === 'MUTUAL' || tls.mode === 'OPTIONAL_MUTUAL';
+  const name = asksCallers ? callersCredential(tls) : undefined;
+  return name === undefined ? [] : [name];
 }
 
 /** The chain or the roots; the key is not looked at. */

@@ -1,12 +1,11 @@
 import type { MeshObject } from '@ripstop/istio-api';
+import { NOWHERE } from '../model/locality-label.ts';
 import type { WorkloadInstance } from '../model/workload.ts';
 
 /** Kinds of `apps` and `batch` that make pods of a template. */
 const TEMPLATED: ReadonlySet<string> = new Set(['Deployment', 'StatefulSet', 'DaemonSet', 'ReplicaSet', 'Job']);
 /** No ports at all would mean: whatever a service asks for. */
 const NOT_SERVED = [{ workloadPort: 0, name: '', address: '', port: 0 }];
-const NOWHERE = { region: '', zone: '', subZone: '' };
-
 /** The documents say who runs: the analysis compares selectors with that. */
 export function tellWhoRuns(objects: readonly MeshObject[]): boolean {
   return objects.some(({ kind }) => kind === 'Pod' || TEMPLATED.has(kind));

@@ -1,4 +1,5 @@
 import type { MeshObject, WorkloadEntrySpec } from '@ripstop/istio-api';
+import { NOWHERE } from './locality-label.ts';
 import type { ProxyNode } from './proxy-node.ts';
 import type { WorkloadInstance } from './workload.ts';
 
@@ -13,8 +14,6 @@ type Workload = Pick<
   WorkloadInstance,
   'name' | 'workloadName' | 'namespace' | 'serviceAccount' | 'labels' | 'address' | 'locality' | 'clusterId'
 >;
-
-const NOWHERE = { region: '', zone: '', subZone: '' };
 
 /**
  * The node that a workload of the YAML would be, were it connected: by name of a Pod or WorkloadEntry, else by `app` label. A name that

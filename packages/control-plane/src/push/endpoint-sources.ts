@@ -1,7 +1,8 @@
 import type { MeshObject, PodSpec, WorkloadEntrySpec } from '@ripstop/istio-api';
 import type { WorkloadInstance } from '../model/workload.ts';
-import { type EndpointSources, type LookedUp, nodeLocalities, podInstance } from './endpoints.ts';
+import type { EndpointSources, LookedUp } from './endpoints.ts';
 import type { ObjectsByKind } from './objects-by-kind.ts';
+import { nodeLocalities, podInstance } from './pod-instance.ts';
 import type { Parts } from './reuse.ts';
 import type { MeshService } from './service.ts';
 

@@ -119,6 +119,9 @@ export function annotatedSettings(
   return found;
 }
 
+/** What of a node's metadata `settingsFor` looks at (`AUTO_REGISTER_GROUP` by `groupNameOf`): whoever looks at more names it here. */
+export const SETTINGS_METADATA: readonly string[] = ['PROXY_CONFIG', 'IDLE_TIMEOUT', 'AUTO_REGISTER_GROUP'];
+
 /** With what the node says of itself beside: `ISTIO_META_IDLE_TIMEOUT`, which istiod reads over when it is no duration. */
 export function settingsFor(node: ProxyNode, annotated: ReadonlyMap<string, ProxySettings>, mesh: ProxySettings): ProxySettings {
   const settings = configuredFor(node, annotated, mesh);

@@ -1,8 +1,7 @@
+import { NOWHERE } from '../model/locality-label.ts';
 import type { Caller } from '../model/proxy-node.ts';
 import type { EndpointLocality, ServiceEndpoint } from '../push/endpoints.ts';
 import { HOSTNAME_LABEL, type LocalityPolicy, NETWORK_LABEL, REGION_LABEL, SUBZONE_LABEL, ZONE_LABEL } from '../push/locality-policy.ts';
-
-const NOWHERE: EndpointLocality = { region: '', zone: '', subZone: '' };
 
 /** Endpoints of one place that one client reaches for at the same time. */
 export interface LocalityGroup {

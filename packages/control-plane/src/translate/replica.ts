@@ -1,10 +1,9 @@
 import { wildcardsOf } from '../model/address-families.ts';
+import { NOWHERE } from '../model/locality-label.ts';
 import type { ProxyNode } from '../model/proxy-node.ts';
+import { SETTINGS_METADATA } from '../push/proxy-settings.ts';
 import type { PushContext } from '../push/push-context.ts';
 import type { InboundPort } from './inbound-ports.ts';
-
-/** What of a node's metadata its `ProxySettings` are made of. */
-const SETTINGS = ['PROXY_CONFIG', 'IDLE_TIMEOUT', 'AUTO_REGISTER_GROUP'];
 
 interface Replicas {
   readonly named: ProxyNode;
@@ -79,9 +78,11 @@ function replicaOf({
     clusterId,
     workloadName,
     meshId,
-    locality: { region: '', zone: '', subZone: '' },
+    locality: NOWHERE,
     ripstop,
     verified,
-    metadata: Object.fromEntries(SETTINGS.flatMap((name) => (node.metadata[name] === undefined ? [] : [[name, node.metadata[name]]]))),
+    metadata: Object.fromEntries(
+      SETTINGS_METADATA.flatMap((name) => (node.metadata[name] === undefined ? [] : [[name, node.metadata[name]]])),
+    ),
   };
 }

@@ -1,11 +1,12 @@
-import { CA_SUFFIX, type MeshObject, readKeyPair, readTrust, SecretError } from '@ripstop/istio-api';
+import { CA_SUFFIX, type MeshObject, readKeyPair, readTrust, SecretError, type ServerTLSSettings } from '@ripstop/istio-api';
 import { SECRET_TYPE_URL, Secret } from '@ripstop/xds-api';
 import type { ProxyNode } from '../model/proxy-node.ts';
 import type { PushContext } from '../push/push-context.ts';
-import { type Credential, credentialResource, parseCredential } from './credential-name.ts';
-import { gatewayPorts } from './gateway-servers.ts';
+import { type Credential, parseCredential } from './credential-name.ts';
+import { type GatewayPortServer, gatewayPorts } from './gateway-servers.ts';
 import { secretsOf } from './origination.ts';
 import type { XdsResource } from './resource.ts';
+import { callersCredential, shownCredentials } from './server-credentials.ts';
 import type { FieldsOf } from './values.ts';
 
 /** Istio's SDS name of the mesh's roots. */
@@ -54,25 +55,24 @@ function isFor(node: ProxyNode, { destinationRules }: PushContext, resource: str
 
 /** SDS names that the Gateways of a node may use: only the Gateway API's were judged, an Istio Gateway may write any name. */
 function referenced(node: ProxyNode, push: PushContext): ReadonlySet<string> {
-  return new Set(
-    gatewayPorts(node, push)
-      .ports.flatMap(({ servers }) => servers)
-      .filter(({ gateway }) => push.gatewayApiGateways.has(gateway))
-      .flatMap(({ terminates: { credentialName = '', credentialNames = [], caCertCredentialName = '' } = {} }) => {
-        const names = credentialName === '' ? credentialNames : [credentialName];
-        const bundles = caCertCredentialName === '' ? names.map((name) => `${name}${CA_SUFFIX}`) : [caCertCredentialName];
-        return [...names, ...bundles];
-      }),
-  );
+  const judged = terminating(node, push).filter(({ gateway }) => push.gatewayApiGateways.has(gateway));
+  return new Set(judged.flatMap(({ tls }) => [...shownCredentials(tls), callersCredential(tls) ?? '']));
 }
 
-/** SDS names by which a node's servers know their callers, beside the certificates that they show. They go by any name. */
+/** SDS names by which a node's servers know their callers, and under which none shows a certificate. They go by any name. */
 function callersBundles(node: ProxyNode, push: PushContext): ReadonlySet<string> {
-  const terminating = gatewayPorts(node, push).ports.flatMap(({ servers }) => servers.flatMap(({ terminates }) => terminates ?? []));
-  const shown = terminating.flatMap(({ credentialName = '', credentialNames = [] }) => [credentialName, ...credentialNames]);
-  const bundles = new Set(terminating.map(({ caCertCredentialName = '' }) => credentialResource(caCertCredentialName)));
-  for (const name of shown) bundles.delete(credentialResource(name));
-  return bundles;
+  const servers = terminating(node, push).map(({ tls }) => tls);
+  const shown = new Set(servers.flatMap(shownCredentials));
+  return new Set(servers.flatMap((tls) => callersCredential(tls) ?? []).filter((name) => !shown.has(name)));
+}
+
+function terminating(
+  node: ProxyNode,
+  push: PushContext,
+): { readonly gateway: GatewayPortServer['gateway']; readonly tls: ServerTLSSettings }[] {
+  return gatewayPorts(node, push).ports.flatMap(({ servers }) =>
+    servers.flatMap(({ gateway, terminates }) => (terminates === undefined ? [] : { gateway, tls: terminates })),
+  );
 }
 
 function contentOf(

@@ -1,4 +1,4 @@
-import { CA_SUFFIX, type ServerTLSSettings } from '@ripstop/istio-api';
+import type { ServerTLSSettings } from '@ripstop/istio-api';
 import {
   ApiConfigSource_ApiType,
   ApiVersion,
@@ -14,7 +14,7 @@ import {
 import type { MeshTls, TlsSettings } from '../push/mesh-tls.ts';
 import type { BackendTrust } from './backend-trust.ts';
 import { knownSuites } from './cipher-suites.ts';
-import { credentialResource } from './credential-name.ts';
+import { callersCredential, shownCredentials } from './server-credentials.ts';
 import { type FieldsOf, ZERO } from './values.ts';
 
 type CommonTlsFields = NonNullable<FieldsOf<typeof DownstreamTlsContext>['commonTlsContext']>;
@@ -208,10 +208,9 @@ function gatewayParameters(
 
 function gatewayCertificates(tls: ServerTLSSettings): SdsSecretConfig[] {
   if (tls.mode === 'ISTIO_MUTUAL') return [workloadSecret('default')];
-  const names = credentialNames(tls);
-  // `builtin://`: the certificate that the mesh has issued (Istio: tls-terminate-mode ISTIO_SIMPLE).
-  if (names.length > 0)
-    return names.map((name) => (name === 'builtin://' ? workloadSecret('default') : adsSecret(credentialResource(name))));
+  const names = shownCredentials(tls);
+  // Istio: tls-terminate-mode ISTIO_SIMPLE.
+  if (names.length > 0) return names.map((name) => (name === 'builtin://' ? workloadSecret('default') : adsSecret(name)));
   return [tls, ...(tls.tlsCertificates ?? [])].flatMap(({ serverCertificate = '', privateKey = '' }) =>
     serverCertificate === '' || privateKey === '' ? [] : [fileSecret(`file-cert:${serverCertificate}~${privateKey}`)],
   );
@@ -233,14 +232,8 @@ function callers(tls: ServerTLSSettings): CommonTlsFields['validationContextType
 
 function bundleOf(tls: ServerTLSSettings): SdsSecretConfig {
   if (tls.mode === 'ISTIO_MUTUAL') return workloadSecret('ROOTCA');
-  const { caCertCredentialName = '' } = tls;
-  if (caCertCredentialName !== '') return adsSecret(credentialResource(caCertCredentialName));
-  const [name] = credentialNames(tls);
-  return name === undefined ? fileSecret(`file-root:${tls.caCertificates ?? ''}`) : adsSecret(`${credentialResource(name)}${CA_SUFFIX}`);
-}
-
-function credentialNames({ credentialName = '', credentialNames = [] }: ServerTLSSettings): readonly string[] {
-  return credentialName === '' ? credentialNames : [credentialName];
+  const name = callersCredential(tls);
+  return name === undefined ? fileSecret(`file-root:${tls.caCertificates ?? ''}`) : adsSecret(name);
 }
 
 /** Served by the control plane over the stream that the listener came on. */
