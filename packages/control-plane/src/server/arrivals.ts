@@ -1,26 +1,44 @@
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { Paced } from './paced.ts';
 
-/** Connections are let in for so long, and then the event loop looks after everybody else. */
-const SLICE_MS = 4;
+interface ArrivalOptions {
+  readonly tls: boolean;
+  /** Whoever says nothing for so long after it came is not a client, ms. An HTTP/2 client speaks at once. Default: 30,000. */
+  readonly firstWordsMs?: number;
+}
+
+const FIRST_WORDS_MS = 30_000;
 
 /**
- * Listens, and lets connections in a few at a time: hundreds that arrive in one round of the event loop (a control plane that comes
- * back) would hold it up until the last of them has its HTTP/2 session. A connection is not read before it is let in.
+ * Listens, and lets connections in that have said something, a few at a time: hundreds that come together (a control plane that is back)
+ * would hold up the event loop until the last of them has its HTTP/2 session and its first answer. Hundreds that go together (a rollout,
+ * a network that is gone) are closed a few at a time as well, those without TLS: a TLS connection ends in a socket of its own, which
+ * Node closes.
  */
 export class Arrivals {
-  private readonly letIn: (socket: Socket) => void;
   private readonly listeners: Server[] = [];
   private readonly sockets = new Set<Socket>();
-  private readonly waiting: Socket[] = [];
-  private next = 0;
+  /** Those of them that are not let in yet. */
+  private readonly outside = new Set<Socket>();
+  private readonly arriving: Paced<Socket>;
+  private readonly leaving = new Paced<Socket>((socket) => socket.end());
 
-  constructor(letIn: (socket: Socket) => void) {
-    this.letIn = letIn;
+  private readonly firstWordsMs: number;
+
+  /** `tls`: what `letIn` makes of a connection ends it when the peer has. */
+  constructor(letIn: (socket: Socket) => void, { tls, firstWordsMs = FIRST_WORDS_MS }: ArrivalOptions) {
+    this.firstWordsMs = firstWordsMs;
+    this.arriving = new Paced((socket) => {
+      this.outside.delete(socket);
+      if (socket.destroyed) return;
+      if (!tls) this.endInTurn(socket);
+      letIn(socket);
+    });
   }
 
   /** Answers the port. Rejects when it is taken. */
   async listen(host: string, port: number): Promise<number> {
-    const listener = createServer({ pauseOnConnect: true, noDelay: true }, (socket) => this.arrived(socket));
+    const listener = createServer({ noDelay: true }, (socket) => this.arrived(socket));
     await new Promise<void>((resolve, reject) => {
       listener.once('error', reject);
       listener.listen({ host, port }, () => {
@@ -32,10 +50,10 @@ export class Arrivals {
     return (listener.address() as AddressInfo).port;
   }
 
-  /** Takes no more; whoever was not let in yet never will be. Resolves when everybody has gone. */
+  /** Takes no more; whoever is not let in yet never will be. Resolves when everybody has gone. */
   async close(): Promise<void> {
     const gone = this.listeners.splice(0).map((listener) => new Promise<void>((resolve) => listener.close(() => resolve())));
-    for (const socket of this.waiting.splice(this.next)) socket.destroy();
+    for (const socket of this.outside) socket.destroy();
     await Promise.all(gone);
   }
 
@@ -47,25 +65,25 @@ export class Arrivals {
 
   private arrived(socket: Socket): void {
     this.sockets.add(socket);
-    socket.once('close', () => this.sockets.delete(socket));
+    this.outside.add(socket);
+    socket.once('close', () => {
+      this.sockets.delete(socket);
+      this.outside.delete(socket);
+    });
     socket.on('error', () => {}); // `close` follows.
-    this.waiting.push(socket);
-    if (this.waiting.length === 1) setImmediate(() => this.admit());
+    const giveUp = (): void => {
+      socket.destroy();
+    };
+    socket.setTimeout(this.firstWordsMs, giveUp);
+    socket.once('readable', () => {
+      socket.setTimeout(0, giveUp);
+      if (socket.readableLength > 0) this.arriving.add(socket);
+      else giveUp(); // It went again.
+    });
   }
 
-  private admit(): void {
-    const endMs = performance.now() + SLICE_MS;
-    while (this.next < this.waiting.length) {
-      const socket = this.waiting[this.next++]!;
-      if (!socket.destroyed) {
-        this.letIn(socket);
-        socket.resume();
-      }
-      if (performance.now() < endMs || this.next === this.waiting.length) continue;
-      setImmediate(() => this.admit());
-      return;
-    }
-    this.waiting.length = 0;
-    this.next = 0;
+  private endInTurn(socket: Socket): void {
+    socket.allowHalfOpen = true;
+    socket.once('end', () => this.leaving.add(socket));
   }
 }

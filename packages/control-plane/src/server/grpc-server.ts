@@ -32,7 +32,7 @@ export class GrpcServer {
   async bind(address: string, credentials: grpc.ServerCredentials): Promise<string> {
     const at = address.lastIndexOf(':');
     const injector = this.services.createConnectionInjector(credentials);
-    const arrivals = new Arrivals((socket) => injector.injectConnection(socket));
+    const arrivals = new Arrivals((socket) => injector.injectConnection(socket), { tls: credentials._isSecure() });
     try {
       const port = await listenEverywhere(arrivals, address.slice(0, at).replace(/^\[|\]$/g, ''), Number(address.slice(at + 1)));
       this.ports.push({ injector, arrivals });
