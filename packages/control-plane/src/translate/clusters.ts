@@ -60,7 +60,8 @@ function inboundOf(node: ProxyNode, push: PushContext): readonly XdsResource[] {
   );
 }
 
-function plainClusters(node: ProxyNode, push: PushContext): readonly PackedResource[] {
+/** Towards the mesh, before EnvoyFilters. */
+export function plainClusters(node: ProxyNode, push: PushContext): readonly PackedResource[] {
   return push.shared.get(push.scopeFor(node), clustersView(node, push), '*', () => outboundClusters(node, push));
 }
 

@@ -1,4 +1,4 @@
-import { LISTENER_TYPE_URL, Listener, packAny, TlsInspector, TrafficDirection } from '@ripstop/xds-api';
+import { type Any, LISTENER_TYPE_URL, Listener, packAny, TlsInspector, TrafficDirection } from '@ripstop/xds-api';
 import type { ProxyNode } from '../model/proxy-node.ts';
 import type { EgressListener, OutboundScope } from '../push/outbound-scope.ts';
 import { isHttp } from '../push/protocol.ts';
@@ -31,13 +31,34 @@ const CONNECT_TIMEOUT = { seconds: 15, nanos: 0 };
  * come first; where one has made a listener, the catch-all one adds nothing.
  */
 export function outboundListeners(node: ProxyNode, push: PushContext): XdsResource[] {
+  const side = sideOf(node, push);
+  return push.shared.get(push.scopeFor(node), listenersView(node), side.key, () => madeListeners(side).map(packed));
+}
+
+/** Makes what takes longest of the listeners, one after the other. */
+export function* partsOfListeners(node: ProxyNode, push: PushContext): Generator<void> {
+  const side = sideOf(node, push);
+  const ports = new Set<number>();
+  for (const [at, egress] of push.scopeFor(node).listeners.entries()) {
+    if (egress.proxy !== '') continue;
+    for (const service of egress.services)
+      for (const port of listenedPorts(egress, service)) {
+        if (!isHttp(port.protocol) || ports.has(port.port)) continue;
+        ports.add(port.port);
+        addPort(new ListenerEntries(), { side, egress, at, service, port });
+        yield;
+      }
+  }
+}
+
+function sideOf(node: ProxyNode, push: PushContext): Outbound {
   const scope = push.scopeFor(node);
   const telemetry = listenerTelemetry(node, push, 'outbound');
   const unrouted = unroutedAccessLogs(node, push, 'outbound');
   const extensions = new NodeExtensions(node, push, 'outbound');
   const { headers, idleTimeout, connections } = push.proxySettings(node);
   const key = listenersKey(node, scope, push, [telemetry, unrouted, headers, idleTimeout, connections, extensions.key]);
-  return push.shared.get(scope, listenersView(node), key, () => madeListeners({ node, push, telemetry, extensions, unrouted }).map(packed));
+  return { node, push, telemetry, extensions, unrouted, key };
 }
 
 /** Who may have the same listeners. */
@@ -125,12 +146,24 @@ function addPort(entries: ListenerEntries, input: PortInput): void {
 }
 
 /** Every HTTP service of a port shares one chain; routes tell them apart. What the first one needs beside the usual, all get. */
-function httpChain(
-  { side: { node, push, telemetry, extensions }, service, port }: PortInput,
-  name: string,
-  routeConfigName: string,
-  sniffsHttp: boolean,
-): ListenerChain {
+function httpChain(input: PortInput, name: string, routeConfigName: string, sniffsHttp: boolean): ListenerChain {
+  const { side, service, port } = input;
+  const { node, push } = side;
+  const grpcWeb = port.protocol === 'GRPCWeb';
+  const looksUp = service.resolution === 'DYNAMIC_DNS' ? service.hostname : '';
+  const manager = `${side.key} ${JSON.stringify([name, routeConfigName, port.port, grpcWeb, looksUp])}`;
+  const make = (): Any => httpManager(input, name, routeConfigName);
+  const value = push.shared.get(push.scopeFor(node), listenersView(node), manager, make);
+  return {
+    serverNames: [],
+    ranges: [],
+    sniffsHttp,
+    filters: [{ name: 'envoy.filters.network.http_connection_manager', configType: { $case: 'typedConfig', value } }],
+  };
+}
+
+function httpManager({ side, service, port }: PortInput, name: string, routeConfigName: string): Any {
+  const { node, push, telemetry, extensions } = side;
   const httpFilters = outboundFilters({
     grpcWeb: port.protocol === 'GRPCWeb',
     plugins: extensions.http(port.port),
@@ -139,7 +172,7 @@ function httpChain(
       ...lookups(node, push.scopeFor(node)),
     ],
   });
-  const value = connectionManager({
+  return connectionManager({
     statPrefix: `outbound_${name};`,
     mesh: push.mesh,
     proxy: push.proxySettings(node),
@@ -148,12 +181,6 @@ function httpChain(
     routes: rds(routeConfigName),
     position: 'outbound',
   });
-  return {
-    serverNames: [],
-    ranges: [],
-    sniffsHttp,
-    filters: [{ name: 'envoy.filters.network.http_connection_manager', configType: { $case: 'typedConfig', value } }],
-  };
 }
 
 function listener(side: Outbound, { at, port, chains }: ListenerEntry): ListenerFields {

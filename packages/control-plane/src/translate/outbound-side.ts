@@ -14,6 +14,8 @@ export interface Outbound {
   readonly extensions: NodeExtensions;
   /** Of connections that no listener takes. */
   readonly unrouted: readonly AccessLogFields[];
+  /** Names whoever may have the same listeners. */
+  readonly key: string;
 }
 
 /** A port of a service for which a listener is made. */

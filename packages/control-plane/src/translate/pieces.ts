@@ -1,10 +1,10 @@
 import { CLUSTER_TYPE_URL, LISTENER_TYPE_URL, ROUTE_TYPE_URL } from '@ripstop/xds-api';
 import type { ProxyNode } from '../model/proxy-node.ts';
 import type { PushContext } from '../push/push-context.ts';
-import { serviceClusters } from './clusters.ts';
+import { plainClusters, serviceClusters } from './clusters.ts';
 import { buildEndpoints } from './endpoints.ts';
 import { inboundListeners } from './inbound-listener.ts';
-import { outboundListeners } from './outbound-listeners.ts';
+import { outboundListeners, partsOfListeners } from './outbound-listeners.ts';
 import { buildRoutes, partsOfTable } from './routes.ts';
 
 /** Makes one after the other what `translate` finds made afterwards, as far as clients share it. */
@@ -17,7 +17,10 @@ export function* pieces(typeUrl: string, node: ProxyNode, push: PushContext, nam
       serviceClusters(service, node, push);
       yield;
     }
+    plainClusters(node, push);
+    yield;
   } else if (typeUrl === LISTENER_TYPE_URL) {
+    yield* partsOfListeners(node, push);
     outboundListeners(node, push);
     yield;
     inboundListeners(node, push);
