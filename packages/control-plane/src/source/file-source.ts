@@ -71,7 +71,7 @@ export class FileSource {
     options.onChange(state);
     this.keep();
     this.follow();
-    // What was saved before the watch began.
+    // What was saved before the watch began. A large folder is not read once more for that.
     if (this.isLarge) this.lookAgain();
     else this.sign();
     this.poll = setInterval(() => {
@@ -111,12 +111,15 @@ export class FileSource {
     return this.options.pollMs ?? 2000;
   }
 
-  /** The folder above as well: the folder itself may be replaced, and a single file is, by most editors, with every save. */
-  private follow(): void {
+  /**
+   * Watches what was found, and the folder above as well: the folder itself may be replaced, and a single file is, by most editors, with
+   * every save. True when it watches more than before: what was saved there meanwhile gave no sign.
+   */
+  private follow(): boolean {
     const above = dirname(this.path);
     const folders = new Map(this.scan.folders);
     if (!folders.has(above)) folders.set(above, statSync(above).ino);
-    if (this.folders.follow(folders)) this.sign();
+    return this.folders.follow(folders);
   }
 
   private noticed(folder: string, file: string | null): void {
@@ -189,7 +192,7 @@ export class FileSource {
       this.scan = some ?? scanFolder(this.path, this.scan);
       this.report(this.scan);
       this.take(this.scan);
-      this.follow();
+      if (this.follow()) this.sign();
     } catch (error) {
       this.problem(`cannot read ${this.path} (${reasonOf(error)}); the last good configuration stays`);
     }
