@@ -8,7 +8,7 @@ import { runInNewContext } from 'node:vm';
 const running = new Set();
 
 export class BenchProcess {
-  constructor(file, { args = [], env = {}, core } = {}) {
+  constructor(file, { args = [], env = {}, core, idle = false } = {}) {
     this.child = fork(new URL(file, import.meta.url), args, {
       env: { ...process.env, ...env },
       execArgv: ['--max-semi-space-size=16'],
@@ -22,6 +22,8 @@ export class BenchProcess {
     this.child.once('exit', () => running.delete(this.child));
     if (core !== undefined && availableParallelism() > 1)
       spawnSync('taskset', ['-a', '-cp', String(core), String(this.child.pid)], { stdio: 'ignore' });
+    // SCHED_IDLE, which threads that the child starts later inherit: it runs when nobody else would.
+    if (idle) spawnSync('chrt', ['--all-tasks', '--idle', '--pid', '0', String(this.child.pid)], { stdio: 'ignore' });
   }
 
   /** Sends a command and waits for its answer. */

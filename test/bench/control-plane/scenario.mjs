@@ -11,7 +11,7 @@ const PROCESSES = 2;
 export async function runMesh({ services, subscribers, seed, changes, profileDir }) {
   using folder = meshFolder(meshFiles(services, seed));
   const server = new BenchProcess('./control-plane/server.mjs');
-  const clients = Array.from({ length: PROCESSES }, () => new BenchProcess('./control-plane/subscribers.mjs', { core: 1 }));
+  const clients = Array.from({ length: PROCESSES }, () => new BenchProcess('./control-plane/subscribers.mjs', { core: 1, idle: true }));
   try {
     const started = await server.ask('start', { source: folder.path });
     const mesh = new BenchMesh({ server, clients, folder: folder.path, xds: started.xds, subscribers, seed, services });

@@ -5,7 +5,7 @@ import { NAMESPACES } from './mesh-yaml.mjs';
 import { Subscriber } from './subscriber.mjs';
 
 // Clients have machines of their own. Here they share the control plane's cores, and come after it: what is asked is how long its loop
-// stands still, not for how long the system lets others run.
+// stands still, not for how long the system lets others run. (The driver makes it SCHED_IDLE as well, where the system can.)
 setPriority(10);
 
 let subscribers = [];
