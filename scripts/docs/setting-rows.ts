@@ -115,7 +115,7 @@ export const SETTINGS: readonly SettingRow[] = [
     option: 'localCluster',
     variables: ['RIPSTOP_LOCAL_CLUSTER'],
     meaning:
-      'name of the cluster that this process is itself a host of, as `local_cluster_name` of an Envoy: for zone aware routing, together with the label `istio-locality`',
+      'name of the cluster that this process is itself a host of, as `local_cluster_name` of an Envoy: for zone aware routing, together with the label `topology.istio.io/locality`',
     fallback: 'none: zones are not looked at',
   },
   {

@@ -260,6 +260,7 @@ function countedByFilters(counters: FilterCounters): Gauge[] {
 
 function localClusterOf({ localCluster: name, labels }: Settings): ClusterStatesEnv['localCluster'] {
   if (name === undefined) return undefined;
-  const [region = '', zone = '', subZone = ''] = (labels['istio-locality'] ?? '').split('.');
+  const place = labels['topology.istio.io/locality'] ?? labels['istio-locality'] ?? '';
+  const [region = '', zone = '', subZone = ''] = place.split(place.includes('/') ? '/' : '.');
   return { name, locality: { region, zone, subZone } };
 }

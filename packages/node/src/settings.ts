@@ -51,8 +51,8 @@ export interface MeshOptions {
    */
   readonly headerMatch?: HeaderMatch;
   /**
-   * Name of the cluster that this process is itself a host of (`local_cluster_name` of an Envoy): with the label `istio-locality` it
-   * lets clusters with zone aware routing keep requests in their zone.
+   * Name of the cluster that this process is itself a host of (`local_cluster_name` of an Envoy): with the label
+   * `topology.istio.io/locality` it lets clusters with zone aware routing keep requests in their zone.
    */
   readonly localCluster?: string;
   /** Which requests keep a decision record: why they went where they went. */

@@ -1,4 +1,4 @@
-import { labelledLocality, NOWHERE } from './locality-label.ts';
+import { clientsLocality, NOWHERE } from './locality-label.ts';
 import type { Dialect, ProxyNode } from './proxy-node.ts';
 
 /** An xDS node as it came over the wire, or as a recording holds it. */
@@ -33,7 +33,7 @@ export function proxyNodeOf({ id, metadata, locality }: NodeMessage): ProxyNode 
     clusterId: text('CLUSTER_ID') || 'Kubernetes',
     workloadName: text('WORKLOAD_NAME') || name,
     meshId: text('MESH_ID') || 'cluster.local',
-    locality: locality !== undefined && locality.region !== '' ? locality : (labelledLocality(labels) ?? NOWHERE),
+    locality: clientsLocality(labels, locality ?? NOWHERE),
     ripstop: text('RIPSTOP_VERSION') !== '',
     verified: false,
     metadata,

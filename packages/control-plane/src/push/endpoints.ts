@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import type { EndpointSliceBody, MeshObject, ServiceEntrySpec, WorkloadEntrySpec } from '@ripstop/istio-api';
-import { NOWHERE } from '../model/locality-label.ts';
+import { labelledPlace, localityOf, NOWHERE } from '../model/locality-label.ts';
 import type { WorkloadInstance } from '../model/workload.ts';
 import { NETWORK_LABEL } from './locality-policy.ts';
 import { TLS_MODE_LABEL } from './pod-instance.ts';
@@ -274,8 +274,7 @@ function workloadEntryEndpoint(
   port: MeshServicePort,
   workloadName: string,
 ): ServiceEndpoint {
-  const place = (spec.locality ?? '') === '' ? (labels['istio-locality'] ?? '').replaceAll('.', '/') : spec.locality!;
-  const [region = '', zone = '', subZone = ''] = place.split('/');
+  const place = (spec.locality ?? '') === '' ? labelledPlace(labels) : spec.locality!;
   const socket = spec.address?.startsWith(UNIX) === true;
   const numbered = spec.ports?.[port.name] ?? (typeof port.targetPort === 'number' ? port.targetPort : port.port);
   return {
@@ -284,7 +283,7 @@ function workloadEntryEndpoint(
     network: spec.network ?? '',
     workloadName,
     serviceAccount: spec.serviceAccount ?? '',
-    locality: { region, zone, subZone },
+    locality: localityOf(place),
     place,
     weight: (spec.weight ?? 0) === 0 ? 1 : spec.weight!,
     mtls: labels[TLS_MODE_LABEL] === undefined ? (spec.serviceAccount ?? '') !== '' : labels[TLS_MODE_LABEL] === 'istio',

@@ -72,7 +72,10 @@ const loadBalancer = object(
         ['ringHash', 'maglev'],
       ],
     ),
-    localityLbSetting: noted(locality, 'a process says where it is with the label `istio-locality: region.zone.subzone`'),
+    localityLbSetting: noted(
+      locality,
+      'a process says where it is with the label `topology.istio.io/locality: region.zone.subzone`, or `istio-locality`',
+    ),
     zoneAwareLbSetting: zoneAware,
     warmup: noted(
       object({ duration, minimumPercent: nullable(percentNumber), aggression: nullable({ ...number, min: 0 }) }, ['duration']),

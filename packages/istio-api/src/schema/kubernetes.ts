@@ -43,7 +43,10 @@ const endpoint = openObject({
     terminating: noted(bool, 'the endpoint is left out, or drains where the Service has the label `istio.io/persistent-session`'),
   }),
   targetRef: openObject({ kind: text, name: text, namespace: text }),
-  zone: noted(text, 'in a folder without Pods; else the Node of the Pod, or its label `istio-locality`, says it'),
+  zone: noted(
+    text,
+    'in a folder without Pods; else the Node of the Pod, or its label `topology.istio.io/locality` or `istio-locality`, says it',
+  ),
 });
 const slice = openObject({ endpoints: list(endpoint), ports: list(openObject({ name: text, port })) });
 

@@ -83,7 +83,7 @@ function drawn(seed: number, wide: boolean, more: (world: World) => Document[] =
   const rarer: World = { ...world, random: new Random(seed + RARER) };
   const documents = wide ? withRarerFields(rarer, withRarerKubernetes(rarer, usual)) : usual;
   const config = meshConfig(world);
-  const nodes = nodesOf(world, pods);
+  const nodes = nodesOf(world, pods).map((node) => withLabelsOfPod(node, documents));
   return families
     ? { documents: withTwoFamilies(random, documents), config, nodes: nodes.map((node) => nodeOfFamilies(random, node)) }
     : { documents, config, nodes };
@@ -105,6 +105,13 @@ function nodesOf({ random, services, wide }: World, pods: readonly Pod[]): Recor
   const nodes = [nodeOf(GATEWAY_POD, 'router'), nodeOf(first, 'sidecar'), nodeOf(second, 'sidecar'), nodeOf(third, 'grpc', listeners)];
   // The gateway first: istiod lets it have the scope of a sidecar of its namespace when one has asked before.
   return nodes.map((node) => (wide && random.chance(0.2) ? { ...node, Metadata: { ...node.Metadata, ...ownWishes(random) } } : node));
+}
+
+/** As its agent reads them. */
+function withLabelsOfPod(node: RecordedNode, documents: readonly Document[]): RecordedNode {
+  const { NAMESPACE, NAME, LABELS } = node.Metadata as { readonly NAMESPACE: string; readonly NAME: string; readonly LABELS?: object };
+  const pod = documents.find(({ kind, metadata }) => kind === 'Pod' && metadata.name === NAME && metadata.namespace === NAMESPACE);
+  return pod === undefined ? node : { ...node, Metadata: { ...node.Metadata, LABELS: { ...LABELS, ...pod.metadata.labels } } };
 }
 
 /** What a proxy is told by its own annotations and environment. */

@@ -91,7 +91,8 @@ function pod(document: Document, { random }: World): Document {
         labels: {
           ...metadata.labels,
           ...random.pick<Readonly<Record<string, string>>>([
-            // Not `istio-locality`: clients would have to say it as well, as their agents do.
+            { 'istio-locality': 'region1.zone2.sub8' },
+            { 'topology.istio.io/locality': 'region2' },
             { 'topology.istio.io/subzone': 'sub8' },
             { 'topology.istio.io/subzone': 'sub9' },
             { 'topology.istio.io/cluster': 'other' },
