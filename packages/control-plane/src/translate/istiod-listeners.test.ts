@@ -1,6 +1,8 @@
+import { type Listener, TrafficDirection } from '@ripstop/xds-api';
 import { describe, expect, it } from 'vitest';
-import { service, sidecar } from '../testing/mesh.ts';
+import { pushOf, service, sidecar } from '../testing/mesh.ts';
 import { core, doc, entry, security, toldOf } from '../testing/told.ts';
+import { resourcesOfNode } from './node-resources.ts';
 
 /* Rules that random meshes told apart from istiod's (test/interop/istiod-meshes.test.ts), each by the smallest mesh that shows it. */
 
@@ -78,6 +80,18 @@ describe('listeners', () => {
     };
     expect(receivers({})).toEqual([2, 0]);
     expect(receivers({ RIPSTOP_VERSION: '1.0.0' })).toEqual([undefined, 2]);
+  });
+
+  it('of a Sidecar that serves where a listener to others would be are its own: of two with one name an Envoy takes none', () => {
+    const ingress = '{ port: { number: 80, protocol: HTTP, name: http }, bind: 0.0.0.0, captureMode: NONE }';
+    const yaml =
+      service('web') + service('other') + doc('Sidecar', 'web', `{ workloadSelector: { labels: { app: web } }, ingress: [${ingress}] }`);
+    const directions = (metadata: Record<string, unknown>): unknown[] => {
+      const { listeners } = resourcesOfNode(sidecar('web-1', 'default', { LABELS: { app: 'web' }, ...metadata }), pushOf(yaml));
+      return listeners.filter(({ name }) => name === '0.0.0.0_80').map(({ message }) => (message as Listener).trafficDirection);
+    };
+    expect(directions({})).toEqual([TrafficDirection.INBOUND]);
+    expect(directions({ RIPSTOP_VERSION: '1.0.0' })).toEqual([TrafficDirection.OUTBOUND]);
   });
 
   it('of a port with HTTP and TLS services tell both by the first bytes', () => {

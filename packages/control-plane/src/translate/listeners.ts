@@ -13,5 +13,19 @@ export function listenerParts(node: ProxyNode, push: PushContext): Part[] {
     return patches === undefined ? listeners : patchedListeners(listeners, patches, context);
   };
   if (node.dialect === 'router') return [() => patched(gatewayListeners(node, push), 'GATEWAY')];
-  return [() => patched(outboundListeners(node, push), 'SIDECAR_OUTBOUND'), () => patched(inboundListeners(node, push), 'SIDECAR_INBOUND')];
+  return [
+    () => patched(withoutServed(outboundListeners(node, push), node, push), 'SIDECAR_OUTBOUND'),
+    () => patched(inboundListeners(node, push), 'SIDECAR_INBOUND'),
+  ];
+}
+
+/**
+ * A Sidecar may serve by itself where a listener to others is (`captureMode: NONE` at 0.0.0.0 and the port of a service). istiod sends both
+ * under one name, and an Envoy refuses them with all others; what the Sidecar names comes first.
+ */
+function withoutServed(listeners: readonly XdsResource[], node: ProxyNode, push: PushContext): readonly XdsResource[] {
+  const { ingress = [] } = push.scopeFor(node).sidecar?.spec ?? {};
+  if (ingress.length === 0) return listeners;
+  const served = new Set(inboundListeners(node, push).map(({ name }) => name));
+  return listeners.filter(({ name }) => !served.has(name));
 }
