@@ -104,7 +104,7 @@ interface Frame extends Recorded {
   parts: number;
   readonly inner: InnerRead[];
   /** Fields that are among `reads` already. */
-  readonly fields: Map<Place, Set<string>>;
+  fields: Map<Place, Set<string>> | undefined;
   /** Scope that the result is for, by its key: that a client has this one is no dependency. */
   readonly scope: string | undefined;
 }
@@ -136,6 +136,7 @@ export class ReadLog {
   field(parts: number, place: Place, name: string, value: unknown): void {
     const { frame } = this;
     if (frame === undefined) return;
+    frame.fields ??= new Map();
     const known = frame.fields.get(place);
     if (known?.has(name) === true) return;
     if (known === undefined) frame.fields.set(place, new Set([name]));
@@ -155,11 +156,11 @@ export class ReadLog {
   /** Runs `make` and answers what it read. */
   during<T>(make: () => T, scope: string | undefined = this.frame?.scope): { readonly value: T; readonly recorded: Recorded } {
     const outer = this.frame;
-    const frame: Frame = { reads: [], parts: 0, inner: [], fields: new Map(), scope };
+    const frame: Frame = { reads: [], parts: 0, inner: [], fields: undefined, scope };
     this.frame = frame;
     try {
       const value = make();
-      return { value, recorded: { reads: frame.reads, parts: frame.parts, inner: frame.inner } };
+      return { value, recorded: { reads: kept(frame.reads), parts: frame.parts, inner: kept(frame.inner) } };
     } finally {
       this.frame = outer;
     }
@@ -169,4 +170,11 @@ export class ReadLog {
     frame.reads.push(read);
     frame.parts |= read.parts;
   }
+}
+
+const NONE: readonly never[] = [];
+
+/** Without the room to grow: thousands of lists of one or two are kept. */
+function kept<T>(list: readonly T[]): readonly T[] {
+  return list.length === 0 ? NONE : list.slice();
 }

@@ -60,7 +60,7 @@ describe('whether a folder has changed', () => {
   }
 
   it('is found out some files at a time', () => {
-    expect(asked(() => {})).toEqual({ answer: false, stops: 2 });
+    expect(asked(() => {})).toEqual({ answer: false, stops: 9 });
   });
 
   it.each([

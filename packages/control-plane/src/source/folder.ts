@@ -95,7 +95,7 @@ function stampOf({ ino, size, mtimeMs, ctimeMs }: Stats): string {
 }
 
 /** So many files are looked at in one go. */
-const SLICE_FILES = 200;
+const SLICE_FILES = 50;
 
 /**
  * Whether a look at the folder would find it changed, or has to be had to know. Stops after so many files each time: thousands of them
