@@ -14,7 +14,7 @@ it('load reports are asked for, summed up, and forgotten with the client', async
   const reports = new LoadReports();
   const server = new GrpcServer();
   reports.addTo(server.services, undefined);
-  const address = await server.bind('127.0.0.1:0', grpc.ServerCredentials.createInsecure());
+  const address = await server.bind('127.0.0.1:0');
   const client = new grpc.Client(address, grpc.credentials.createInsecure());
   closing.push(
     () => client.close(),

@@ -29,8 +29,11 @@ function connection(port: number): Socket {
   return socket;
 }
 
-async function listening(letIn: (socket: Socket) => void, options: { readonly firstWordsMs?: number } = {}): Promise<number> {
-  const arrivals = new Arrivals(letIn, { tls: false, ...options });
+async function listening(
+  letIn: (socket: Socket, all: Arrivals) => void,
+  options: { readonly firstWordsMs?: number } = {},
+): Promise<number> {
+  const arrivals: Arrivals = new Arrivals((socket) => letIn(socket, arrivals), options);
   parts.defer(() => arrivals.destroy());
   return arrivals.listen('127.0.0.1', 0);
 }
@@ -59,7 +62,8 @@ it('who goes with many others is closed some at a time, and what it still wanted
   const all = Promise.withResolvers<void>();
   const gone = Promise.withResolvers<void>();
   let [here, left] = [0, count];
-  const port = await listening((socket) => {
+  const port = await listening((socket, arrivals) => {
+    arrivals.endInTurn(socket);
     socket.resume();
     socket.once('finish', () => rounds.count());
     socket.once('end', () => socket.write('farewell'));
@@ -90,8 +94,8 @@ it('who says nothing is not let in, and turned away after a while; so is who goe
 });
 
 it('a port that is taken is said', async () => {
-  const first = new Arrivals(() => {}, { tls: false });
-  const second = new Arrivals(() => {}, { tls: false });
+  const first = new Arrivals(() => {});
+  const second = new Arrivals(() => {});
   parts.defer(() => first.destroy());
   const port = await first.listen('127.0.0.1', 0);
   await expect(second.listen('127.0.0.1', port)).rejects.toMatchObject({ code: 'EADDRINUSE' });
@@ -99,7 +103,7 @@ it('a port that is taken is said', async () => {
 
 it('who has not been let in is turned away when the listening ends', async () => {
   let let_in = 0;
-  const arrivals = new Arrivals(() => let_in++, { tls: false });
+  const arrivals = new Arrivals(() => let_in++);
   const port = await arrivals.listen('127.0.0.1', 0);
   const socket = parts.adopt(connect(port, '127.0.0.1'), (each) => each.destroy());
   socket.on('error', () => {});
@@ -107,5 +111,5 @@ it('who has not been let in is turned away when the listening ends', async () =>
   await new Promise<void>((resolve) => socket.once('connect', () => resolve()));
   arrivals.destroy();
   await closed;
-  await expect(new Arrivals(() => {}, { tls: false }).listen('127.0.0.1', port).then((at) => at === port)).resolves.toBe(true);
+  await expect(new Arrivals(() => {}).listen('127.0.0.1', port).then((at) => at === port)).resolves.toBe(true);
 });

@@ -2,7 +2,6 @@ import { type AddressInfo, createServer, type Server, type Socket } from 'node:n
 import { Paced } from './paced.ts';
 
 interface ArrivalOptions {
-  readonly tls: boolean;
   /** Whoever says nothing for so long after it came is not a client, ms. An HTTP/2 client speaks at once. Default: 30,000. */
   readonly firstWordsMs?: number;
 }
@@ -12,8 +11,7 @@ const FIRST_WORDS_MS = 30_000;
 /**
  * Listens, and lets connections in that have said something, a few at a time: hundreds that come together (a control plane that is back)
  * would hold up the event loop until the last of them has its HTTP/2 session and its first answer. Hundreds that go together (a rollout,
- * a network that is gone) are closed a few at a time as well, those without TLS: a TLS connection ends in a socket of its own, which
- * Node closes.
+ * a network that is gone) are closed a few at a time as well.
  */
 export class Arrivals {
   private readonly listeners: Server[] = [];
@@ -25,14 +23,11 @@ export class Arrivals {
 
   private readonly firstWordsMs: number;
 
-  /** `tls`: what `letIn` makes of a connection ends it when the peer has. */
-  constructor(letIn: (socket: Socket) => void, { tls, firstWordsMs = FIRST_WORDS_MS }: ArrivalOptions) {
+  constructor(letIn: (socket: Socket) => void, { firstWordsMs = FIRST_WORDS_MS }: ArrivalOptions = {}) {
     this.firstWordsMs = firstWordsMs;
     this.arriving = new Paced((socket) => {
       this.outside.delete(socket);
-      if (socket.destroyed) return;
-      if (!tls) this.endInTurn(socket);
-      letIn(socket);
+      if (!socket.destroyed) letIn(socket);
     });
   }
 
@@ -48,6 +43,12 @@ export class Arrivals {
     });
     this.listeners.push(listener);
     return (listener.address() as AddressInfo).port;
+  }
+
+  /** When the peer of a connection, or of what TLS made of it, has ended, so does this side, in its turn. */
+  endInTurn(socket: Socket): void {
+    socket.allowHalfOpen = true;
+    socket.once('end', () => this.leaving.add(socket));
   }
 
   /** Takes no more; whoever is not let in yet never will be. Resolves when everybody has gone. */
@@ -80,10 +81,5 @@ export class Arrivals {
       if (socket.readableLength > 0) this.arriving.add(socket);
       else giveUp(); // It went again.
     });
-  }
-
-  private endInTurn(socket: Socket): void {
-    socket.allowHalfOpen = true;
-    socket.once('end', () => this.leaving.add(socket));
   }
 }

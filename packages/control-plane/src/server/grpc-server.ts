@@ -1,7 +1,8 @@
 import { lookup } from 'node:dns/promises';
-import { isIP } from 'node:net';
+import { isIP, type Socket } from 'node:net';
 import grpc from '@grpc/grpc-js';
 import { Arrivals } from './arrivals.ts';
+import type { TlsTermination } from './tls-termination.ts';
 
 export interface KeepaliveTimes {
   readonly everyMs: number;
@@ -29,10 +30,14 @@ export class GrpcServer {
   }
 
   /** Listens on `host:port`; answers it with the port that it got. The error says which port is taken and what to do. */
-  async bind(address: string, credentials: grpc.ServerCredentials): Promise<string> {
+  async bind(address: string, tls?: TlsTermination): Promise<string> {
     const at = address.lastIndexOf(':');
-    const injector = this.services.createConnectionInjector(credentials);
-    const arrivals = new Arrivals((socket) => injector.injectConnection(socket), { tls: credentials._isSecure() });
+    const injector = this.services.createConnectionInjector(grpc.ServerCredentials.createInsecure());
+    const take = (socket: Socket): void => {
+      arrivals.endInTurn(socket);
+      injector.injectConnection(socket);
+    };
+    const arrivals = new Arrivals(tls === undefined ? take : tls.terminate(take));
     try {
       const port = await listenEverywhere(arrivals, address.slice(0, at).replace(/^\[|\]$/g, ''), Number(address.slice(at + 1)));
       this.ports.push({ injector, arrivals });

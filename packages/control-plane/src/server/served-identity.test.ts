@@ -51,8 +51,8 @@ const inMemory = (now: () => number): CertificateAuthority => createCertificateA
 /** Certificates that were made, and so shown to connections from then on. */
 function counted(setUp: ReturnType<typeof setting>) {
   const shown: unknown[] = [];
-  const update = setUp.identity.credentials.update.bind(setUp.identity.credentials);
-  setUp.identity.credentials.update = (material) => {
+  const update = setUp.identity.tls.update.bind(setUp.identity.tls);
+  setUp.identity.tls.update = (material) => {
     shown.push(material.certificatePem);
     update(material);
   };
@@ -91,7 +91,7 @@ describe("the control plane's own certificate", () => {
       onProblem: () => {},
     });
     ads.addTo(server.services, undefined);
-    const address = await server.bind('127.0.0.1:0', made.identity.credentials);
+    const address = await server.bind('127.0.0.1:0', made.identity.tls);
     parts.push(
       () => registry.close(),
       () => server.forceShutdown(),

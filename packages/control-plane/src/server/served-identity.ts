@@ -2,7 +2,7 @@ import type { CertificateAuthority } from '../ca/certificate-authority.ts';
 import type { MeshTrust } from '../ca/mesh-trust.ts';
 import type { Scheduler } from '../registry/workload-registry.ts';
 import { ExpiryWarning } from './expiry-warning.ts';
-import { type TlsMaterial, TlsServerCredentials } from './tls-credentials.ts';
+import { type TlsMaterial, TlsTermination } from './tls-termination.ts';
 
 export interface ServedIdentityOptions {
   readonly ca: CertificateAuthority;
@@ -30,7 +30,7 @@ const ADVICE = 'put a renewed one into its files before (docs/guides/identity.md
  * (`ripstop ca rotate`, or an operator). Connections that are open stay.
  */
 export class ServedIdentity {
-  readonly credentials: TlsServerCredentials;
+  readonly tls: TlsTermination;
   private readonly options: ServedIdentityOptions;
   private readonly warnings: readonly ExpiryWarning[];
   private timer: { cancel(): void };
@@ -41,7 +41,7 @@ export class ServedIdentity {
   constructor(options: ServedIdentityOptions) {
     this.options = options;
     const { ca, now, onProblem: tell } = options;
-    this.credentials = new TlsServerCredentials(this.material());
+    this.tls = new TlsTermination(this.material());
     this.warnings = [
       new ExpiryWarning({ what: 'the root certificate of the CA', advice: ADVICE, notAfterMs: () => ca.ends.rootNotAfterMs, now, tell }),
       new ExpiryWarning({
@@ -75,7 +75,7 @@ export class ServedIdentity {
     let problem = '';
     try {
       if (trust.reload()) {
-        this.credentials.update(this.material());
+        this.tls.update(this.material());
         onChange();
       }
     } catch (error) {
@@ -89,7 +89,7 @@ export class ServedIdentity {
     const { now, onProblem } = this.options;
     if (now() < this.renewAtMs) return;
     try {
-      this.credentials.update(this.material());
+      this.tls.update(this.material());
       this.renewalProblem = '';
     } catch (error) {
       const problem = messageOf(error);

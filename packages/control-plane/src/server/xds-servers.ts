@@ -1,5 +1,4 @@
 import { X509Certificate } from 'node:crypto';
-import grpc from '@grpc/grpc-js';
 import { fromPem } from '@ripstop/pki';
 import type { AdsService } from '../ads/ads-service.ts';
 import { addClientStatus } from '../ads/client-status.ts';
@@ -53,7 +52,7 @@ export class XdsServers {
     const server = this.newServer();
     ads.addTo(server.services, undefined);
     load.addTo(server.services, undefined);
-    return server.bind(address, grpc.ServerCredentials.createInsecure());
+    return server.bind(address);
   }
 
   async serveTls(address: string): Promise<string> {
@@ -75,7 +74,7 @@ export class XdsServers {
     });
     this.identity = this.identityAt(address);
     this.tls = server;
-    return server.bind(address, this.identity.credentials);
+    return server.bind(address, this.identity.tls);
   }
 
   /** Ends streams one after the other within so long, then everything. */

@@ -1,4 +1,3 @@
-import grpc from '@grpc/grpc-js';
 import { AdsService } from '../ads/ads-service.ts';
 import type { TypeStatus } from '../ads/session-messages.ts';
 import { PushContext } from '../push/push-context.ts';
@@ -42,7 +41,7 @@ export class TestAdsServer implements AsyncDisposable {
 
   async start(): Promise<this> {
     this.ads.addTo(this.server.services, undefined);
-    this.address = await this.server.bind('127.0.0.1:0', grpc.ServerCredentials.createInsecure());
+    this.address = await this.server.bind('127.0.0.1:0');
     return this;
   }
 
