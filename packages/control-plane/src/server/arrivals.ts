@@ -20,7 +20,6 @@ export class Arrivals {
   private readonly outside = new Set<Socket>();
   private readonly arriving: Paced<Socket>;
   private readonly leaving = new Paced<Socket>((socket) => socket.end());
-
   private readonly firstWordsMs: number;
 
   constructor(letIn: (socket: Socket) => void, { firstWordsMs = FIRST_WORDS_MS }: ArrivalOptions = {}) {

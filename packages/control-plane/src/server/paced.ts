@@ -32,7 +32,15 @@ export class Paced<Item> {
     this.atOnce = isLong ? Math.max(this.atOnce >> 1, FEWEST) : Math.min(this.atOnce * 2, MOST);
     this.beganMs = nowMs;
     const last = Math.min(this.next + this.atOnce, this.waiting.length);
-    while (this.next < last) this.act(this.waiting[this.next++]!);
+    try {
+      while (this.next < last) this.act(this.waiting[this.next++]!);
+    } finally {
+      // One that fails must not hold up those behind it.
+      this.goOn();
+    }
+  }
+
+  private goOn(): void {
     if (this.next < this.waiting.length) setImmediate(() => this.round());
     else {
       this.waiting = [];
