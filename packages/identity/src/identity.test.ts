@@ -416,6 +416,24 @@ describe('new roots of the mesh', () => {
     source.close();
   });
 
+  it('that come while the CA is asked, and are those of its answer, are no reason to ask again', async () => {
+    const clock = new FakeClock();
+    const good = authority(clock);
+    let asked = 0;
+    let roots = '';
+    const source: Identity = identity(clock, async (csr, ttl) => {
+      asked++;
+      const chain = await good(csr, ttl);
+      roots = chain.at(-1)!;
+      source.trust(roots);
+      return chain;
+    });
+    expect((await source.ready()).trustBundlePem).toBe(roots);
+    await clock.advance(DAY / 4);
+    expect(asked).toBe(1);
+    source.close();
+  });
+
   it('that are known already do not stand in the way of those of the answer', async () => {
     const clock = new FakeClock();
     const first = authority(clock);

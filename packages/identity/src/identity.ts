@@ -129,7 +129,8 @@ export class Identity implements IdentitySource {
       this.failures = 0;
       this.lastError = '';
       this.adopt(next);
-      if (this.newerRootsPem === undefined) this.schedule(this.rotationDelay(next));
+      // A CA that answers with the roots that came meanwhile is the CA as it is now.
+      if (sameCertificates(chain.at(-1)!, next.trustBundlePem)) this.schedule(this.rotationDelay(next));
       else this.scheduleRenewal();
       return next;
     } catch (error) {
