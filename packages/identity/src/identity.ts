@@ -126,11 +126,13 @@ export class Identity implements IdentitySource {
       const keys = createKeyPair();
       const chain = await this.sign(createCsr(keys, { uris: [this.spiffeId] }), this.options.ttlSeconds ?? DAY_SECONDS);
       const next = this.accept(chain, privateKeyPem(keys.privateKey));
+      const { newerRootsPem } = this;
+      // A CA that answers with the roots that came meanwhile is the CA as it is now.
+      const isNow = newerRootsPem === undefined || sameCertificates(chain.at(-1)!, newerRootsPem);
       this.failures = 0;
       this.lastError = '';
       this.adopt(next);
-      // A CA that answers with the roots that came meanwhile is the CA as it is now.
-      if (sameCertificates(chain.at(-1)!, next.trustBundlePem)) this.schedule(this.rotationDelay(next));
+      if (isNow) this.schedule(this.rotationDelay(next));
       else this.scheduleRenewal();
       return next;
     } catch (error) {

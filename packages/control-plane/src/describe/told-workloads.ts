@@ -6,6 +6,7 @@ import type { WorkloadInstance } from '../model/workload.ts';
 const TEMPLATED: ReadonlySet<string> = new Set(['Deployment', 'StatefulSet', 'DaemonSet', 'ReplicaSet', 'Job']);
 /** No ports at all would mean: whatever a service asks for. */
 const NOT_SERVED = [{ workloadPort: 0, name: '', address: '', port: 0 }];
+
 /** The documents say who runs: the analysis compares selectors with that. */
 export function tellWhoRuns(objects: readonly MeshObject[]): boolean {
   return objects.some(({ kind }) => kind === 'Pod' || TEMPLATED.has(kind));

@@ -1,5 +1,6 @@
 import { connect, type Socket } from 'node:net';
 import { afterEach, expect, it } from 'vitest';
+import { Rounds } from '../testing/rounds.ts';
 import { Arrivals } from './arrivals.ts';
 
 let parts = new DisposableStack();
@@ -7,21 +8,6 @@ afterEach(() => {
   parts.dispose();
   parts = new DisposableStack();
 });
-
-/** In which rounds of the event loop something happens, by how often. */
-class Rounds {
-  readonly counts: number[] = [];
-  private open = false;
-
-  count(): void {
-    if (!this.open) {
-      this.open = true;
-      this.counts.push(0);
-      setImmediate(() => (this.open = false));
-    }
-    this.counts[this.counts.length - 1]!++;
-  }
-}
 
 function connection(port: number): Socket {
   const socket = parts.adopt(connect(port, '127.0.0.1'), (each) => each.destroy());

@@ -1,6 +1,7 @@
 import { connect, type TLSSocket } from 'node:tls';
 import { afterEach, expect, it } from 'vitest';
 import { createCertificateAuthority } from '../ca/certificate-authority.ts';
+import { Rounds } from '../testing/rounds.ts';
 import { Arrivals } from './arrivals.ts';
 import { TlsTermination } from './tls-termination.ts';
 
@@ -56,8 +57,7 @@ it('a handshake that fails closes its connection and nothing else', async () => 
 
 it('clients that go together are closed some at a time', async () => {
   const count = 40;
-  const rounds: number[] = [];
-  let open = false;
+  const rounds = new Rounds();
   const all = Promise.withResolvers<void>();
   const gone = Promise.withResolvers<void>();
   let [here, left] = [0, count];
@@ -66,12 +66,7 @@ it('clients that go together are closed some at a time', async () => {
     socket.resume();
     const end = socket.end.bind(socket);
     socket.end = () => {
-      if (!open) {
-        open = true;
-        rounds.push(0);
-        setImmediate(() => (open = false));
-      }
-      rounds[rounds.length - 1]!++;
+      rounds.count();
       return end();
     };
     socket.once('close', () => {
@@ -83,6 +78,6 @@ it('clients that go together are closed some at a time', async () => {
   await all.promise;
   for (const socket of clients) socket.end();
   await gone.promise;
-  expect(rounds.reduce((sum, each) => sum + each)).toBe(count);
-  expect(Math.max(...rounds)).toBeLessThanOrEqual(8);
+  expect(rounds.counts.reduce((sum, each) => sum + each)).toBe(count);
+  expect(Math.max(...rounds.counts)).toBeLessThanOrEqual(8);
 });
