@@ -81,6 +81,11 @@ export class AdsService {
     return [...this.streams].flatMap(({ stream }) => stream.session ?? []);
   }
 
+  /** Another client can be let in (newcomers.ts). */
+  get hasRoom(): boolean {
+    return this.turns.newcomers.haveRoom;
+  }
+
   /** With `attestation` only callers that prove who they are are served, and only as that. */
   addTo(server: grpc.Server, attestation: Attestation | undefined): void {
     server.addService(METHODS, {

@@ -1,13 +1,14 @@
 import type { Scheduler } from '../registry/workload-registry.ts';
+import { type Newcomer, Newcomers } from './newcomers.ts';
 
 /** How much may be on its way to all clients together before others wait: a cold start must not fill the memory. */
 const MAX_UNREAD_BYTES = 32 * 1024 * 1024;
 /** A client with more than this unread gets nothing new. */
 const CLIENT_UNREAD_BYTES = 128 * 1024;
 /** Work of so long, and then the event loop looks after everything else. */
-const SLICE_MS = 5;
+const SLICE_MS = 3;
 /** As much handed over is work for the sockets, which take it before the loop goes on. */
-const SLICE_BYTES = 8 * 1024 * 1024;
+const SLICE_BYTES = 4 * 1024 * 1024;
 /** Whoever reads nothing for so long does not hold up others any more. */
 const STALLED_MS = 1000;
 
@@ -15,19 +16,27 @@ const STALLED_MS = 1000;
 export type Work = () => unknown;
 
 /** The work that waits for one client, in order, and what it has not read yet. */
-export class Turn {
+export class Turn implements Newcomer {
   readonly work: Work[] = [];
   unreadBytes = 0;
   /** Part of `unreadBytes` that others wait for. */
   countedBytes = 0;
+  readonly sinceMs: number = performance.now();
+  activeMs: number = this.sinceMs;
   private readonly turns: Turns;
 
   constructor(turns: Turns) {
     this.turns = turns;
+    turns.newcomers.add(this);
+  }
+
+  get isWaiting(): boolean {
+    return this.work.length > 0 && this.unreadBytes <= CLIENT_UNREAD_BYTES;
   }
 
   /** Runs work when this client has read what it was sent, and others have had their turn. */
   take(work: Work): void {
+    this.activeMs = performance.now();
     this.work.push(work);
     this.turns.queue(this);
   }
@@ -38,6 +47,7 @@ export class Turn {
   }
 
   read(bytes: number): void {
+    this.activeMs = performance.now();
     this.unreadBytes -= bytes;
     this.turns.count(this, -Math.min(bytes, this.countedBytes));
     this.turns.queue(this);
@@ -48,6 +58,7 @@ export class Turn {
     this.work.length = 0;
     this.unreadBytes = 0;
     this.turns.count(this, -this.countedBytes);
+    this.turns.newcomers.delete(this);
     this.turns.queue(this);
   }
 }
@@ -57,6 +68,7 @@ export class Turn {
  * is bounded (HTTP/2 flow control holds back what a client does not read).
  */
 export class Turns {
+  readonly newcomers: Newcomers = new Newcomers(() => performance.now());
   private readonly scheduler: Scheduler;
   private unreadBytes = 0;
   /** Handed over since the slice began. */

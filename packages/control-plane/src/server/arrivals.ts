@@ -4,6 +4,8 @@ import { Paced } from './paced.ts';
 interface ArrivalOptions {
   /** Whoever says nothing for so long after it came is not a client, ms. An HTTP/2 client speaks at once. Default: 30,000. */
   readonly firstWordsMs?: number;
+  /** While it says no, those who connect wait (paced.ts: not for long). Default: there is room. */
+  readonly hasRoom?: () => boolean;
 }
 
 const FIRST_WORDS_MS = 30_000;
@@ -22,12 +24,12 @@ export class Arrivals {
   private readonly leaving = new Paced<Socket>((socket) => socket.end());
   private readonly firstWordsMs: number;
 
-  constructor(letIn: (socket: Socket) => void, { firstWordsMs = FIRST_WORDS_MS }: ArrivalOptions = {}) {
+  constructor(letIn: (socket: Socket) => void, { firstWordsMs = FIRST_WORDS_MS, hasRoom }: ArrivalOptions = {}) {
     this.firstWordsMs = firstWordsMs;
     this.arriving = new Paced((socket) => {
       this.outside.delete(socket);
       if (!socket.destroyed) letIn(socket);
-    });
+    }, hasRoom);
   }
 
   /** Answers the port. Rejects when it is taken. */

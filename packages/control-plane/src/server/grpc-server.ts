@@ -9,6 +9,13 @@ export interface KeepaliveTimes {
   readonly timeoutMs: number;
 }
 
+interface GrpcServerOptions {
+  /** Default: every 30 s, and 10 s to answer. */
+  readonly keepalive?: KeepaliveTimes | undefined;
+  /** While it says no, those who connect wait. Default: there is room. */
+  readonly hasRoom?: () => boolean;
+}
+
 /** istiod's: whoever does not answer a ping in ten seconds is gone, and its registration with it. */
 const KEEPALIVE: KeepaliveTimes = { everyMs: 30_000, timeoutMs: 10_000 };
 const MAX_REQUEST_BYTES = 16 * 1024 * 1024;
@@ -18,8 +25,10 @@ export class GrpcServer {
   /** Where services are added. */
   readonly services: grpc.Server;
   private readonly ports: { readonly injector: grpc.ConnectionInjector; readonly arrivals: Arrivals }[] = [];
+  private readonly hasRoom: () => boolean;
 
-  constructor({ everyMs, timeoutMs }: KeepaliveTimes = KEEPALIVE) {
+  constructor({ keepalive: { everyMs, timeoutMs } = KEEPALIVE, hasRoom = () => true }: GrpcServerOptions = {}) {
+    this.hasRoom = hasRoom;
     this.services = new grpc.Server({
       'grpc.max_receive_message_length': MAX_REQUEST_BYTES,
       'grpc.keepalive_time_ms': everyMs,
@@ -37,7 +46,8 @@ export class GrpcServer {
       arrivals.endInTurn(socket);
       injector.injectConnection(socket);
     };
-    const arrivals = new Arrivals(tls === undefined ? take : tls.terminate(take));
+    const { hasRoom } = this;
+    const arrivals = new Arrivals(tls === undefined ? take : tls.terminate(take), { hasRoom });
     try {
       const port = await listenEverywhere(arrivals, address.slice(0, at).replace(/^\[|\]$/g, ''), Number(address.slice(at + 1)));
       this.ports.push({ injector, arrivals });

@@ -1,7 +1,10 @@
 import { afterEach, expect, it, vi } from 'vitest';
 import { Paced } from './paced.ts';
 
-afterEach(() => vi.restoreAllMocks());
+afterEach(() => {
+  vi.restoreAllMocks();
+  vi.useRealTimers();
+});
 
 /** How many items each round of the event loop acts on; `costMs` of each comes after it, in another phase of the loop. */
 async function roundsOf(count: number, costMs: number): Promise<{ readonly rounds: readonly number[]; readonly items: readonly number[] }> {
@@ -51,4 +54,24 @@ it('what comes when all is done has its turn as well', async () => {
   paced.add('second');
   await new Promise((resolve) => setImmediate(resolve));
   expect(seen).toEqual(['first', 'second']);
+});
+
+it('while there is no room items wait, but for two every 50 ms or so, and all have their turn soon after there is', () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'setImmediate', 'performance'] });
+  const seen: number[] = [];
+  let hasRoom = false;
+  const paced = new Paced<number>(
+    (item) => seen.push(item),
+    () => hasRoom,
+  );
+  for (let item = 0; item < 20; item++) paced.add(item);
+  vi.advanceTimersByTime(49);
+  expect(seen).toEqual([]);
+  vi.advanceTimersByTime(1);
+  expect(seen).toEqual([0, 1]);
+  vi.advanceTimersByTime(120);
+  expect(seen).toEqual([0, 1, 2, 3, 4, 5]);
+  hasRoom = true;
+  vi.advanceTimersByTime(10);
+  expect(seen).toEqual(Array.from({ length: 20 }, (_, item) => item));
 });

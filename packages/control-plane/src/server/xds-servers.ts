@@ -84,7 +84,7 @@ export class XdsServers {
   }
 
   private newServer(): GrpcServer {
-    const server = new GrpcServer();
+    const server = new GrpcServer({ hasRoom: () => this.options.ads.hasRoom });
     this.servers.push(server);
     return server;
   }

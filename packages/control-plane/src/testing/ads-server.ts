@@ -21,7 +21,7 @@ export class TestAdsServer implements AsyncDisposable {
     { resourceTtlMs, keepalive }: { readonly resourceTtlMs?: number; readonly keepalive?: KeepaliveTimes } = {},
   ) {
     this.push = push;
-    this.server = new GrpcServer(keepalive);
+    this.server = new GrpcServer({ keepalive });
     this.registry = new WorkloadRegistry(this.scheduler, {
       onRegistered: ({ key }) => this.tell(`registered ${key}`),
       onWithdrawn: ({ key }, reason) => this.tell(`withdrawn ${key}: ${reason}`),

@@ -1,0 +1,47 @@
+/** So many have their first exchange at a time: what each of them sends comes all at once, and is read before the event loop goes on. */
+const MOST = 16;
+/** Whoever was silent for so long, and waits for nothing of ours, is in no exchange any more, ms. */
+const SETTLED_MS = 30;
+/** Nor is anybody after so long, whatever it does: it must not keep others out, ms. */
+const LONGEST_MS = 1_000;
+
+/** A client's share of the control plane, as far as it matters here. */
+export interface Newcomer {
+  /** When it came, and when it last asked, was sent or read something, on the clock of `Newcomers`. */
+  readonly sinceMs: number;
+  readonly activeMs: number;
+  /** It waits for the control plane, not for the network or for itself. */
+  readonly isWaiting: boolean;
+}
+
+/**
+ * Clients in their first exchange. Hundreds that come back at once are served some at a time, as by istiod
+ * (`PILOT_MAX_REQUESTS_PER_SECOND`, a fixed rate there): all of them together are no sooner done, and hold up everybody else.
+ */
+export class Newcomers {
+  private readonly now: () => number;
+  private readonly all = new Set<Newcomer>();
+
+  constructor(now: () => number) {
+    this.now = now;
+  }
+
+  add(newcomer: Newcomer): void {
+    this.all.add(newcomer);
+  }
+
+  delete(newcomer: Newcomer): void {
+    this.all.delete(newcomer);
+  }
+
+  /** Another one can be let in. */
+  get haveRoom(): boolean {
+    if (this.all.size < MOST) return true;
+    const nowMs = this.now();
+    for (const newcomer of this.all) {
+      const isSettled = !newcomer.isWaiting && nowMs - newcomer.activeMs > SETTLED_MS;
+      if (isSettled || nowMs - newcomer.sinceMs > LONGEST_MS) this.all.delete(newcomer);
+    }
+    return this.all.size < MOST;
+  }
+}
