@@ -48,7 +48,9 @@ export async function runControlPlane(
   const complaint = prepareStateDir(options.stateDir);
   if (complaint !== '') log.say('warning', complaint);
   process.env.GRPC_VERBOSITY ??= 'NONE'; // Read at import: what it would log, a port that is taken, is said here in one line.
-  const { createControlPlane } = await import('@ripstop/control-plane');
+  const { createControlPlane, eventLoopFirst } = await import('@ripstop/control-plane');
+  const { problem } = eventLoopFirst();
+  if (problem !== undefined) log.say('warning', problem);
   const attestors = await createAttestors(options, process.env);
   const explain: Explainer = (question) => explainQuestion({ http: plane.addresses.http, stateDir: options.stateDir }, question);
   const resourceTtlMs = (options.resourceTtl ?? 0) * 1000;

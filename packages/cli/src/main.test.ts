@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer as createHttpServer } from 'node:http';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -88,6 +88,29 @@ describe('ripstop serve and dev', () => {
     expect(await run.code).toBe(0);
     expect(run.stderr()).toBe('');
   });
+
+  // Elsewhere threads have no priority of their own, or no names.
+  it.skipIf(process.platform !== 'linux' || Number.parseInt(process.versions.node, 10) < 24)(
+    'runs V8’s helpers at a lower priority than its event loop (on Linux, from Node 24)',
+    async () => {
+      const run = ripstop('serve', '--source', 'mesh', ...LOOPBACK);
+      await run.said(/page (http:\S+)/);
+      const tasks = `/proc/${run.child.pid}/task`;
+      const nice = (pattern: RegExp): number[] =>
+        readdirSync(tasks)
+          .filter((task) => pattern.test(readFileSync(join(tasks, task, 'comm'), 'utf8').trim()))
+          .map((task) =>
+            Number(
+              readFileSync(join(tasks, task, 'stat'), 'utf8')
+                .split(') ')[1]
+                ?.split(' ')[16],
+            ),
+          );
+      const helpers = nice(/V8Worker$/);
+      expect(helpers.length).toBeGreaterThan(0);
+      expect(new Set(helpers)).toEqual(new Set([Math.min(nice(/MainThread$/)[0]! + 5, 19)]));
+    },
+  );
 
   it('closes once for a Ctrl-C that comes twice, from the terminal and from a parent', async () => {
     const run = ripstop('serve', '--source', 'mesh', ...LOOPBACK);

@@ -39,6 +39,7 @@ export {
   type EmbeddedSubscription,
   type EmbeddedUpdate,
 } from './server/embedded-source.ts';
+export { eventLoopFirst, type ProcessControls } from './server/event-loop-first.ts';
 export type { Explainer, ExplainQuestion } from './server/explain-endpoint.ts';
 export type { LiveInstance, LiveService, LiveState, SyncRow } from './server/live-state.ts';
 export { readFolder, type SourceFile } from './source/folder.ts';

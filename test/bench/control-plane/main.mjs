@@ -43,8 +43,8 @@ const GATES = [
   { name: 'coldMs', title: 'all connect at once → all served, ms', gate: 5_000, aim: 2_000 },
   { name: 'againMs', title: 'all reconnect at once → all served, ms', gate: 5_000, aim: 2_000 },
   { name: 'stallCpuMs', title: 'longest stall of the loop, ms of CPU', gate: 50, aim: 50 },
-  // On two cores with 500 clients on them it is mostly waiting for a core (`coldStall` and its like tell the two apart).
-  { name: 'stallMs', title: 'longest stall in either start, by the clock', gate: 50, aim: 50, shown: true },
+  // `coldStall` and its like tell work from waiting for a core.
+  { name: 'stallMs', title: 'longest stall in either start, by the clock', gate: 50, aim: 50 },
 ];
 const MOST_RUNS = 3;
 const LOAD_GATE = { name: 'loadMs', title: 'loading 5,000 documents, ms', gate: 3_000, aim: 3_000 };
@@ -103,8 +103,8 @@ function verdicts() {
   return GATES.map((gate) => resultOf(gate, Math.round(median(judged.map((figures) => figures[gate.name])) * 10) / 10));
 }
 
-function resultOf({ name, title, gate, aim, shown = false }, value) {
-  const judged = !shown && options.report?.includes(name) !== true;
+function resultOf({ name, title, gate, aim }, value) {
+  const judged = options.report?.includes(name) !== true;
   const missed = value <= gate * (1 + tolerance) ? 'tolerated' : judged ? 'fail' : 'missed, not judged';
   return { name, title, value, gate, aim, verdict: value <= gate ? 'pass' : missed };
 }

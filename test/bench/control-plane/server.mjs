@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { Session } from 'node:inspector/promises';
 import { join } from 'node:path';
 import { monitorEventLoopDelay, PerformanceObserver } from 'node:perf_hooks';
-import { createControlPlane } from '../../../packages/control-plane/dist/index.mjs';
+import { createControlPlane, eventLoopFirst } from '../../../packages/control-plane/dist/index.mjs';
 import { serveCommands } from '../process.mjs';
 import { ThreadWatch } from './thread-watch.mjs';
 
@@ -19,6 +19,9 @@ let longestCollectionMs = 0;
 serveCommands({
   async start({ source }) {
     const startedMs = performance.now();
+    // As the process of `ripstop serve` does.
+    const { problem } = eventLoopFirst();
+    if (problem !== undefined) problems.push(problem);
     plane = createControlPlane({
       source,
       xds: '127.0.0.1:0',
