@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { Newcomers } from './newcomers.ts';
+import { type Newcomer, Newcomers } from './newcomers.ts';
 
 describe('clients in their first exchange', () => {
   let nowMs = 0;
@@ -8,9 +8,9 @@ describe('clients in their first exchange', () => {
     nowMs = 1_000;
     newcomers = new Newcomers(() => nowMs);
   });
-  const come = (count: number, isWaiting: boolean): { sinceMs: number; activeMs: number; isWaiting: boolean }[] =>
+  const come = (count: number, isWaiting: boolean, sentBytes = 0): (Newcomer & { activeMs: number })[] =>
     Array.from({ length: count }, () => {
-      const newcomer = { sinceMs: nowMs, activeMs: nowMs, isWaiting };
+      const newcomer = { sinceMs: nowMs, activeMs: nowMs, sentBytes, isWaiting };
       newcomers.add(newcomer);
       return newcomer;
     });
@@ -24,9 +24,13 @@ describe('clients in their first exchange', () => {
     expect(newcomers.haveRoom).toBe(true);
   });
 
-  it('have had it when they were silent for 30 ms', () => {
-    const [talker] = come(16, false);
-    nowMs += 30;
+  it.each([
+    ['nothing', 0, 8],
+    ['96 KiB', 96 * 1024, 10],
+    ['1.2 MiB', 1.2 * 1024 * 1024, 33.6],
+  ])('have had it when they were sent %s and were silent for a while', (_what, sentBytes, silentMs) => {
+    const [talker] = come(16, false, sentBytes);
+    nowMs += silentMs;
     expect(newcomers.haveRoom).toBe(false);
     talker!.activeMs = nowMs;
     nowMs += 1;

@@ -1,7 +1,9 @@
 /** So many have their first exchange at a time: what each of them sends comes all at once, and is read before the event loop goes on. */
 const MOST = 16;
-/** Whoever was silent for so long, and waits for nothing of ours, is in no exchange any more, ms. */
-const SETTLED_MS = 30;
+/** Whoever was silent for so long, and waits for nothing of ours, is in no exchange any more, ms: so long, */
+const SETTLED_MS = 8;
+/** and as long as it takes to read what it was sent, bytes in each ms, before it asks for what that names. */
+const READ_BYTES = 48 * 1024;
 /** Nor is anybody after so long, whatever it does: it must not keep others out, ms. */
 const LONGEST_MS = 1_000;
 
@@ -10,6 +12,8 @@ export interface Newcomer {
   /** When it came, and when it last asked, was sent or read something, on the clock of `Newcomers`. */
   readonly sinceMs: number;
   readonly activeMs: number;
+  /** In all. */
+  readonly sentBytes: number;
   /** It waits for the control plane, not for the network or for itself. */
   readonly isWaiting: boolean;
 }
@@ -39,7 +43,7 @@ export class Newcomers {
     if (this.all.size < MOST) return true;
     const nowMs = this.now();
     for (const newcomer of this.all) {
-      const isSettled = !newcomer.isWaiting && nowMs - newcomer.activeMs > SETTLED_MS;
+      const isSettled = !newcomer.isWaiting && nowMs - newcomer.activeMs > SETTLED_MS + newcomer.sentBytes / READ_BYTES;
       if (isSettled || nowMs - newcomer.sinceMs > LONGEST_MS) this.all.delete(newcomer);
     }
     return this.all.size < MOST;

@@ -23,6 +23,7 @@ export class Turn implements Newcomer {
   countedBytes = 0;
   readonly sinceMs: number = performance.now();
   activeMs: number = this.sinceMs;
+  sentBytes = 0;
   private readonly turns: Turns;
 
   constructor(turns: Turns) {
@@ -42,6 +43,7 @@ export class Turn implements Newcomer {
   }
 
   wrote(bytes: number): void {
+    this.sentBytes += bytes;
     this.unreadBytes += bytes;
     this.turns.count(this, bytes);
   }
