@@ -1,15 +1,15 @@
 /** So many have their first exchange at a time: what each of them sends comes all at once, and is read before the event loop goes on. */
 const MOST = 16;
-/** Whoever was silent for so long, and waits for nothing of ours, is in no exchange any more, ms: so long, */
+/** Whoever waits for nothing of ours, and was silent for so long, ms, is in no exchange any more. */
 const SETTLED_MS = 8;
-/** and as long as it takes to read what it was sent, bytes in each ms, before it asks for what that names. */
+/** On top of that it has the time to read what it was sent, before it asks for what that names: so many bytes each ms. */
 const READ_BYTES = 48 * 1024;
 /** Nor is anybody after so long, whatever it does: it must not keep others out, ms. */
 const LONGEST_MS = 1_000;
 
 /** A client's share of the control plane, as far as it matters here. */
 export interface Newcomer {
-  /** When it came, and when it last asked, was sent or read something, on the clock of `Newcomers`. */
+  /** When it came, and when it last had work for us or read something, on the clock of `Newcomers`. */
   readonly sinceMs: number;
   readonly activeMs: number;
   /** In all. */
@@ -20,7 +20,8 @@ export interface Newcomer {
 
 /**
  * Clients in their first exchange. Hundreds that come back at once are served some at a time, as by istiod
- * (`PILOT_MAX_REQUESTS_PER_SECOND`, a fixed rate there): all of them together are no sooner done, and hold up everybody else.
+ * (`PILOT_MAX_REQUESTS_PER_SECOND`, a fixed rate there): all of them together hold up everybody else, and where there is much
+ * to send they are no sooner done.
  */
 export class Newcomers {
   private readonly now: () => number;
