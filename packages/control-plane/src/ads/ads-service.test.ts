@@ -6,8 +6,10 @@ import {
   type DiscoveryResponse,
   ENDPOINT_TYPE_URL,
   HEALTH_TYPE_URL,
+  LISTENER_TYPE_URL,
+  ROUTE_TYPE_URL,
 } from '@ripstop/xds-api';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { GRACE_MS } from '../registry/workload-registry.ts';
 import { type DeltaClient, deltaClient, type SotwClient, sotwClient, wireNode } from '../testing/ads-client.ts';
 import { TestAdsServer } from '../testing/ads-server.ts';
@@ -183,6 +185,39 @@ spec: { ports: [{ name: http, port: 80 }] }
       seen[namespace] = changed(await client.next());
     }
     expect(seen).toEqual({ default: [WEB], shop: ['outbound|80||inner.shop.svc.cluster.local', WEB] });
+  });
+});
+
+describe('clients that come together', () => {
+  afterEach(() => void vi.restoreAllMocks());
+
+  it('make room when they have answered a set of everything, without a moment of silence', async () => {
+    const nowMs = performance.now();
+    vi.spyOn(performance, 'now').mockReturnValue(nowMs);
+    const [first] = await Promise.all(
+      Array.from({ length: 16 }, async (_, index) => {
+        const client = delta();
+        client.send({ typeUrl: CLUSTER_TYPE_URL, node: wireNode(`a${index}`) });
+        return { client, response: await client.next() };
+      }),
+    );
+    const { client, response } = first!;
+    expect(server.hasRoom).toBe(false);
+    client.send({ typeUrl: CLUSTER_TYPE_URL, responseNonce: response.nonce });
+    const asked = [
+      { typeUrl: ENDPOINT_TYPE_URL, resourceNamesSubscribe: [WEB] },
+      { typeUrl: LISTENER_TYPE_URL, resourceNamesSubscribe: ['*'] },
+      { typeUrl: ROUTE_TYPE_URL, resourceNamesSubscribe: ['80'] },
+    ];
+    for (const request of asked) {
+      client.send(request);
+      const { typeUrl, nonce } = await client.next();
+      expect(server.hasRoom, typeUrl).toBe(false);
+      client.send({ typeUrl, responseNonce: nonce });
+    }
+    client.send({ typeUrl: ROUTE_TYPE_URL, resourceNamesSubscribe: ['81'] });
+    await client.next();
+    expect(server.hasRoom).toBe(true);
   });
 });
 

@@ -147,6 +147,7 @@ export class AdsService {
         return;
       }
       stream.receive(request);
+      if (turn.isNewcomer && stream.session?.hasFirstSet === true) turn.settled();
     };
     let known = false;
     call.on('data', (bytes: Buffer) => {

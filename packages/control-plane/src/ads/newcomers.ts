@@ -1,6 +1,9 @@
 /** So many have their first exchange at a time: what each of them sends comes all at once, and is read before the event loop goes on. */
 const MOST = 16;
-/** Whoever waits for nothing of ours, and was silent for so long, ms, is in no exchange any more. */
+/**
+ * Who has answered a set of everything is done (`XdsSession.hasFirstSet`). Not everybody asks for everything: whoever waits for nothing
+ * of ours, and was silent for so long, ms, is in no exchange any more either.
+ */
 const SETTLED_MS = 8;
 /** On top of that it has the time to read what it was sent, before it asks for what that names: so many bytes each ms. */
 const READ_BYTES = 48 * 1024;
@@ -33,6 +36,10 @@ export class Newcomers {
 
   add(newcomer: Newcomer): void {
     this.all.add(newcomer);
+  }
+
+  has(newcomer: Newcomer): boolean {
+    return this.all.has(newcomer);
   }
 
   delete(newcomer: Newcomer): void {

@@ -35,6 +35,16 @@ export class Turn implements Newcomer {
     return this.work.length > 0 && this.unreadBytes <= CLIENT_UNREAD_BYTES;
   }
 
+  /** It is in its first exchange, as far as is known. */
+  get isNewcomer(): boolean {
+    return this.turns.newcomers.has(this);
+  }
+
+  /** Its first exchange is over. */
+  settled(): void {
+    this.turns.newcomers.delete(this);
+  }
+
   /** Runs work when this client has read what it was sent, and others have had their turn. */
   take(work: Work): void {
     this.activeMs = performance.now();

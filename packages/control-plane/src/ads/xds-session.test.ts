@@ -92,6 +92,25 @@ describe('an xDS session', () => {
     expect(client.takeAll()).toEqual([]);
   });
 
+  it('has given its client a first set when clusters, endpoints, listeners and routes were sent and answered, taken or not', () => {
+    const client = new Client(pushOf(service('web')));
+    const asked: [string, string][] = [
+      [CLUSTER_TYPE_URL, '*'],
+      [LISTENER_TYPE_URL, '*'],
+      [ENDPOINT_TYPE_URL, WEB],
+      [ROUTE_TYPE_URL, '80'],
+    ];
+    for (const [typeUrl, name] of asked) {
+      client.takeAll();
+      expect(client.session.hasFirstSet, typeUrl).toBe(false);
+      client.ask(typeUrl, { subscribe: [name] });
+    }
+    expect(client.session.hasFirstSet).toBe(false);
+    const [{ typeUrl, nonce }] = client.sent.splice(0) as [SessionResponse];
+    client.ask(typeUrl, { nonce, error: 'no' });
+    expect(client.session.hasFirstSet).toBe(true);
+  });
+
   it('sends the endpoints of a changed cluster again, though they are the same', async () => {
     const client = new Client(pushOf(service('web') + service('cart'))).start();
     await client.push(pushOf(service('web') + service('cart') + POOL('cart', 7)));

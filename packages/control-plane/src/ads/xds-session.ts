@@ -101,6 +101,11 @@ export class XdsSession {
     return this.push === push && !this.pushing && this.types.size > 0 && [...this.types.values()].every(({ taken }) => taken);
   }
 
+  /** The client was sent clusters, endpoints, listeners and routes, and has answered all of it: it has what it needs to begin. */
+  get hasFirstSet(): boolean {
+    return this.settled && FIRST_SET.every((typeUrl) => this.lastNonce(typeUrl) !== '');
+  }
+
   get status(): TypeStatus[] {
     return [...this.types.values()].map(({ status }) => status);
   }
@@ -301,6 +306,7 @@ function endpointsOf({ endpointsName }: EncodedResource): string {
   return endpointsName;
 }
 
+const FIRST_SET = [CLUSTER_TYPE_URL, ENDPOINT_TYPE_URL, LISTENER_TYPE_URL, ROUTE_TYPE_URL];
 /** As istiod (neverRemoveDelta): a filter keeps what it had until its listener no longer names it. */
 const NEVER_REMOVED: ReadonlySet<string> = new Set([EXTENSION_TYPE_URL]);
 /** What a listener names beside its routes comes before it: it does not warm for ever. */

@@ -6,7 +6,7 @@ const ROUND_MS = 16;
 /** Where there is no room, the fewest have their turn every so often nonetheless, ms: nobody can keep others out. */
 const CROWDED_MS = 50;
 /** And it is looked for again after so long, ms. */
-const AGAIN_MS = 5;
+const AGAIN_MS = 1;
 
 /**
  * Acts on items in their order, a few in each round of the event loop. What an item causes comes after it, in other phases of the loop:

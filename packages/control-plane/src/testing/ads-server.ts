@@ -61,6 +61,11 @@ export class TestAdsServer implements AsyncDisposable {
     await new Promise<void>((resolve) => this.waiting.set(start, resolve));
   }
 
+  /** Another client can be let in. */
+  get hasRoom(): boolean {
+    return this.ads.hasRoom;
+  }
+
   status(name: string): readonly TypeStatus[] {
     return this.ads.sessions.find(({ node }) => node.name === name)?.status ?? [];
   }
