@@ -23,7 +23,8 @@ export class BenchProcess {
     if (core !== undefined && availableParallelism() > 1)
       spawnSync('taskset', ['-a', '-cp', String(core), String(this.child.pid)], { stdio: 'ignore' });
     // SCHED_IDLE, which threads that the child starts later inherit: it runs when nobody else would.
-    if (idle) spawnSync('chrt', ['--all-tasks', '--idle', '--pid', '0', String(this.child.pid)], { stdio: 'ignore' });
+    this.isIdle =
+      idle && spawnSync('chrt', ['--all-tasks', '--idle', '--pid', '0', String(this.child.pid)], { stdio: 'ignore' }).status === 0;
   }
 
   /** Sends a command and waits for its answer. */

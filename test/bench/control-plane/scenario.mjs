@@ -40,6 +40,8 @@ export async function runMesh({ services, subscribers, seed, changes, profileDir
       services,
       startMs: Math.round(started.ms),
       documents: started.documents,
+      // Figures by the clock are not comparable with those of clients that are only nice.
+      clientsIdle: clients.every(({ isIdle }) => isIdle),
       coldMs: Math.round(cold.ms),
       coldCpuMs: Math.round(settled.cpuMs),
       coldClientsCpuMs: Math.round(cold.cpuMs),
