@@ -40,6 +40,27 @@ describe('a signal to end', () => {
     ).toEqual({ printed: 'drained\n', code: 0, signal: null });
   });
 
+  it('drains those meshes of many that are still there, and Node sees no leak in them', async () => {
+    expect(
+      await run(`
+        process.on('warning', ({ message }) => console.log(message));
+        const cancels = Array.from({ length: 12 }, (_, at) => onTermination(async () => { console.log(at); }));
+        for (const cancel of cancels.slice(1, 11)) cancel();
+        setTimeout(() => process.kill(process.pid, 'SIGTERM'), 20);
+      `),
+    ).toEqual({ printed: '0\n11\n', code: 0, signal: null });
+  });
+
+  it('drains a mesh that came when all before it had been closed', async () => {
+    expect(
+      await run(`
+        onTermination(async () => { console.log('never'); })();
+        onTermination(async () => { console.log('drained'); });
+        process.kill(process.pid, 'SIGINT');
+      `),
+    ).toEqual({ printed: 'drained\n', code: 0, signal: null });
+  });
+
   it('is left to an app that has a handler of its own', async () => {
     expect(
       await run(`
